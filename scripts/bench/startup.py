@@ -1,0 +1,73 @@
+"""CPU time of a start, each command beside the bare interpreter in one run: the ratios hold on any machine, the milliseconds do not.
+
+The commands take turns, so that a machine that slows down meanwhile slows all of them. CPU time is what a probe pays in a container with
+a tenth of a CPU; user and system time are taken from wait4(2) for exactly that one process.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.command import PROGRAM, environment
+
+ROUNDS = 25
+
+
+def spend_ms(argv: list[str], environ: dict[str, str]) -> float:
+    """User plus system CPU time of one run, in milliseconds."""
+    silent = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    pid = os.posix_spawn(argv[0], argv, environ, file_actions=silent)
+    _, status, usage = os.wait4(pid, 0)
+    if status != 0:
+        sys.exit(f"startup: {' '.join(argv)} ended with exit code {os.waitstatus_to_exitcode(status)}")
+    return (usage.ru_utime + usage.ru_stime) * 1000
+
+
+def main() -> int:
+    """Measure, print, and return 1 where a target is missed."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    with subprocess.Popen(["sleep", "600"]) as target:
+        inspect = [*PROGRAM, "inspect", "--pid", str(target.pid), "--format"]
+        # Name, arguments, and how many times the bare interpreter's CPU time it may take.
+        rows: list[tuple[str, list[str], float | None]] = [
+            ("python -I -c pass", [sys.executable, "-I", "-c", "pass"], None),
+            ("cgtune --version", [*PROGRAM, "--version"], 1.5),
+            ("cgtune inspect --pid PID --format json", [*inspect, "json"], 9),
+            ("cgtune inspect --pid PID", [*inspect, "table"], 14),
+            # For comparison: runpy alone is dear, and no code of ours can make -m cheaper.
+            ("python -I -m this-does-nothing", [sys.executable, "-I", "-m", "__hello__"], None),
+        ]
+        try:
+            missed = _compare(rows, rounds)
+        finally:
+            target.kill()
+    return 1 if missed else 0
+
+
+def _compare(rows: list[tuple[str, list[str], float | None]], rounds: int) -> bool:
+    environ = environment()
+    for _, argv, _ in rows:
+        spend_ms(argv, environ)  # byte code is written, files are in memory
+    spent: list[list[float]] = [[] for _ in rows]
+    for _ in range(rounds):
+        for row, (_, argv, _) in zip(spent, rows, strict=True):
+            row.append(spend_ms(argv, environ))
+    bare = statistics.median(spent[0])
+    missed = False
+    print(f"{'CPU ms':>8} {'ratio':>6} {'target':>6}       median of {rounds}, {sys.executable} {sys.version.split()[0]}")
+    for row, (name, _, target) in zip(spent, rows, strict=True):
+        ratio = statistics.median(row) / bare
+        verdict = "" if target is None else "ok" if ratio <= target else "OVER"
+        missed |= verdict == "OVER"
+        print(f"{ratio * bare:8.1f} {ratio:6.2f} {target or '':>6} {verdict:4}  {name}")
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,221 @@
+"""The import table of ARCHITECTURE.md, held: who may import whom, which modules stay pure, and what a start may load."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.command import PROGRAM, ROOT, environment
+
+# Module, or folder.* for all modules of a folder; beside it what it may import of cgtune. records, model and errors are below everybody,
+# and their own rows say what they may import. A module without a row fails: adding one is a decision about the architecture.
+TABLE: dict[str, tuple[str, ...]] = {
+    "cgtune": ("api",),
+    "cgtune.__main__": ("cli",),
+    "cgtune.cli": ("api", "outputs", "snapshot"),
+    "cgtune.api": ("host", "snapshot", "limits", "advise", "runtimes", "rules", "processes"),
+    "cgtune.serve": ("api", "outputs"),
+    "cgtune.host": (),
+    "cgtune.processes": (),
+    "cgtune.snapshot": ("host", "locate", "kernel", "containers", "runtimes"),
+    "cgtune.kernel": (),
+    "cgtune.containers": (),
+    "cgtune.elf": (),
+    "cgtune.locate": (),
+    "cgtune.limits": (),
+    "cgtune.advise": (),
+    "cgtune.runtimes": ("runtimes",),
+    "cgtune.runtimes.go.*": ("runtimes.go", "elf"),
+    "cgtune.rules": ("rules",),
+    "cgtune.rules.*": (),
+    "cgtune.outputs": ("outputs",),
+    "cgtune.outputs.*": (),
+}
+BELOW_EVERYBODY = {"cgtune.records": (), "cgtune.model": ("records",), "cgtune.errors": ()}
+
+# Everything but these receives its facts as text or bytes.
+IMPURE = ("cgtune.host", "cgtune.processes", "cgtune.snapshot", "cgtune.cli", "cgtune.__main__", "cgtune.serve")
+TOUCHES_THE_SYSTEM = {
+    *("os", "posix", "pathlib", "subprocess", "socket", "time", "io", "shutil", "tempfile", "glob", "fcntl", "mmap", "ctypes", "signal"),
+    *("psutil", "multiprocessing", "threading", "asyncio", "urllib", "http"),
+}
+
+# Dear to import; the figures are in ARCHITECTURE.md. Inside a function they cost only the command that needs them.
+HEAVY = {
+    *("typing", "dataclasses", "re", "enum", "pathlib", "json", "datetime", "collections", "functools", "contextlib", "inspect"),
+    *("subprocess", "tempfile", "shutil", "logging", "argparse", "typer", "click", "rich", "tabulate", "psutil", "prometheus_client"),
+}
+MAY_LOAD_AT_THE_TOP = {"cgtune.cli": {"typer", "typing"}}  # its commands are typer's, and typer reads their annotations
+
+THIRD_PARTY = {"cgtune.cli": {"typer", "click"}, "cgtune.processes": {"psutil"}, "cgtune.outputs.table": {"tabulate"}}
+
+
+class Import:
+    """One import statement's module, and where it stands."""
+
+    def __init__(self, module: str, line: int, *, at_top: bool, for_types: bool) -> None:
+        self.module = module
+        self.line = line
+        self.at_top = at_top
+        self.for_types = for_types
+
+    @property
+    def package(self) -> str:
+        return self.module.split(".")[0]
+
+
+def _modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted((ROOT / "cgtune").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = _modules()
+
+
+def _imports(tree: ast.Module) -> list[Import]:
+    """Every import of a file: cgtune's own down to the module, and "cgtune" for a name of the package itself."""
+    found: list[Import] = []
+
+    def visit(node: ast.AST, *, at_top: bool, for_types: bool) -> None:
+        if isinstance(node, ast.Import):
+            found.extend(Import(name.name, node.lineno, at_top=at_top, for_types=for_types) for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: imports are absolute"
+            for name in node.names:
+                whole = f"{node.module}.{name.name}"
+                module = whole if whole in MODULES or whole in TABLE else str(node.module)
+                found.append(Import(module, node.lineno, at_top=at_top, for_types=for_types))
+        elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            for child in node.body:
+                visit(child, at_top=at_top, for_types=True)
+            for child in node.orelse:
+                visit(child, at_top=at_top, for_types=for_types)
+        else:
+            inside = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            for child in ast.iter_child_nodes(node):
+                visit(child, at_top=at_top and not inside, for_types=for_types)
+
+    visit(tree, at_top=True, for_types=False)
+    return found
+
+
+def _row(module: str) -> tuple[str, ...]:
+    """The row of a module: its own, or that of the nearest folder."""
+    rows = TABLE | BELOW_EVERYBODY
+    if module in rows:
+        return rows[module]
+    folder = module
+    while folder:
+        if f"{folder}.*" in rows:
+            return rows[f"{folder}.*"]
+        folder = folder.rpartition(".")[0]
+    pytest.fail(f"{module} is not in the import table: decide what it may import, in ARCHITECTURE.md and here", pytrace=False)
+
+
+def _is_below(module: str, places: tuple[str, ...]) -> bool:
+    return any(module == f"cgtune.{place}" or module.startswith(f"cgtune.{place}.") for place in places)
+
+
+def _tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(), filename=str(MODULES[module]))
+
+
+def breaches(module: str, tree: ast.Module) -> list[str]:
+    """What a module imports although the table, its purity or the price of a start forbid it."""
+    may = _row(module)
+    found = []
+    for seen in _imports(tree):
+        where = f"line {seen.line}: {seen.module}"
+        if seen.package == "cgtune":
+            common = seen.module in BELOW_EVERYBODY and module not in BELOW_EVERYBODY
+            if not (common or seen.module in ("cgtune", module) or _is_below(seen.module, may)):
+                found.append(f"{where} is not in its row of the table {may}")
+            continue
+        if seen.for_types:
+            continue
+        if module not in IMPURE and seen.package in TOUCHES_THE_SYSTEM:
+            found.append(f"{where} touches the system: only {IMPURE} may")
+        if seen.package in {"typer", "click", "psutil", "tabulate", "rich"} and seen.package not in THIRD_PARTY.get(module, ()):
+            found.append(f"{where} belongs to another module")
+        if seen.at_top and seen.package in HEAVY and seen.package not in MAY_LOAD_AT_THE_TOP.get(module, ()):
+            found.append(f"{where} is dear: import it inside the function that needs it")
+    if module not in IMPURE:
+        calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
+        found += [f"line {call.lineno}: {call.func.id}()" for call in calls if call.func.id in ("open", "__import__", "print", "input")]  # type: ignore[attr-defined]  # a Name, see above
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_the_table_allows(module: str) -> None:
+    """Layers point downwards, shelves do not know each other, nothing imports the face, and pure modules touch nothing."""
+    assert breaches(module, _tree(module)) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "because"),
+    [
+        ("cgtune.kernel", "import os", "touches the system"),
+        ("cgtune.kernel", "def parse_x(text):\n    import time", "touches the system"),
+        ("cgtune.kernel", "from pathlib import Path", "touches the system"),
+        ("cgtune.kernel", "def parse_x(path):\n    return open(path)", "open()"),
+        ("cgtune.host", "import re", "is dear"),
+        ("cgtune.host", "if True:\n    import json", "is dear"),
+        ("cgtune.host", "class Host:\n    import json", "is dear"),
+        ("cgtune.host", "import psutil", "belongs to another module"),
+        ("cgtune.limits", "from cgtune.host import Host", "not in its row"),
+        ("cgtune.limits", "if TYPE_CHECKING:\n    from cgtune.host import Host", "not in its row"),
+        ("cgtune.api", "from cgtune import cli", "not in its row"),
+        ("cgtune.api", "import cgtune.cli", "not in its row"),
+        ("cgtune.outputs.table", "from cgtune import runtimes", "not in its row"),
+        ("cgtune.outputs.table", "import cgtune.outputs.json", "not in its row"),
+        ("cgtune.runtimes.go.elsewhere", "from cgtune.rules import gomemlimit_unset", "not in its row"),
+        ("cgtune.model", "from cgtune.errors import Malformed", "not in its row"),
+        ("cgtune.errors", "from cgtune.records import Record", "not in its row"),
+    ],
+)
+def test_the_check_sees_a_breach(module: str, text: str, because: str) -> None:
+    """A line that breaks the rule is found, wherever in the file it stands."""
+    found = breaches(module, ast.parse(text))
+    assert any(because in breach for breach in found), found
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        ("cgtune.kernel", "from cgtune.model import Quota\nfrom cgtune.errors import Malformed"),
+        ("cgtune.kernel", "def parse_x(text):\n    import re"),
+        ("cgtune.host", "import os\ndef read_x():\n    import json"),
+        ("cgtune.host", "if TYPE_CHECKING:\n    from typing import Self\n    from pathlib import Path"),
+        ("cgtune.api", "from cgtune import __version__, limits\nfrom cgtune.runtimes import go"),
+        ("cgtune.runtimes.go.buildinfo", "from cgtune.runtimes.go import strings\nfrom cgtune import elf"),
+    ],
+)
+def test_the_check_lets_the_rest_pass(module: str, text: str) -> None:
+    """What the table allows is not a breach."""
+    assert breaches(module, ast.parse(text)) == []
+
+
+def test_every_row_is_about_something() -> None:
+    """A row without a module is a leftover; rows of folders that hold no module yet are no rows."""
+    rows = [row.removesuffix(".*") for row in TABLE if row not in MODULES]
+    assert [row for row in rows if not any(module.startswith(f"{row}.") for module in MODULES)] == []
+
+
+def loaded_modules(*arguments: str) -> set[str]:
+    """What the interpreter imports in one run of cgtune, beyond what it imports to do nothing."""
+
+    def run(argv: list[str]) -> set[str]:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False, env=environment())
+        assert done.returncode == 0, done.stderr[-2000:]
+        lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+        return {line.rpartition("|")[2].strip() for line in lines[1:]}
+
+    python, isolated, *rest = PROGRAM
+    bare = run([python, isolated, "-X", "importtime", "-c", "pass"])
+    return run([python, isolated, "-X", "importtime", *rest, *arguments]) - bare
