@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.command import ROOT
-from tests.live import cgroups
 from tests.needs import require
 
 _counter = itertools.count()
@@ -54,6 +53,10 @@ class Podman:
         name = self._name()
         identity = _told("run", "--detach", "--name", name, *_RUN, *options, "--rootfs", "/:O", "sleep", "600")
         return Container(name, identity, int(_told("inspect", "--format", "{{.State.Pid}}", name)))
+
+    def update(self, container: Container, *options: str) -> None:
+        """Change the limits of a running container."""
+        _told("update", *options, container.name)
 
     def run(self, *options: str, argv: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         """Run a program in a container of its own, to its end."""
@@ -98,8 +101,3 @@ def remove_empty_parents() -> None:
             for left in ("libpod_parent/conmon", "libpod_parent"):
                 with contextlib.suppress(OSError):
                     Path(line.split()[4], left).rmdir()
-
-
-def versions() -> set[int]:
-    """The cgroup versions that hold this machine's cpu and memory controllers."""
-    return {version for name, (version, _) in cgroups.hierarchies().items() if name in ("cpu", "memory")}
