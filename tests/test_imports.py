@@ -92,10 +92,10 @@ def _imports(tree: ast.Module) -> list[Import]:
                 module = whole if whole in MODULES or whole in TABLE else str(node.module)
                 found.append(Import(module, node.lineno, at_top=at_top, for_types=for_types))
         elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            for child in node.body:
-                visit(child, at_top=at_top, for_types=True)
-            for child in node.orelse:
-                visit(child, at_top=at_top, for_types=for_types)
+            for guarded in node.body:
+                visit(guarded, at_top=at_top, for_types=True)
+            for otherwise in node.orelse:
+                visit(otherwise, at_top=at_top, for_types=for_types)
         else:
             inside = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
             for child in ast.iter_child_nodes(node):

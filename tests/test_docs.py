@@ -1,0 +1,121 @@
+"""The documents say what the program does: every command, option and exit code is named, and the examples are run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from tests.command import PROGRAM, ROOT, environment
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EXIT_CODES = (0, 1, 2, 3, 130)
+
+
+def _text() -> str:
+    return "\n".join(path.read_text() for path in DOCUMENTS)
+
+
+def _commands() -> Iterator[tuple[str, Any]]:
+    """Every command that can be typed, by its full name."""
+    from cgtune.cli import app  # here: the other checks of this file hold without the face
+
+    def walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+        below = getattr(command, "commands", {})
+        if not below:
+            yield name, command
+        for word, inner in below.items():
+            yield from walk(f"{name} {word}", inner)
+
+    whole = typer.main.get_command(app)
+    yield "cgtune", whole
+    yield from (row for row in walk("cgtune", whole) if row[1] is not whole)
+
+
+def _options(command: Any) -> list[str]:
+    return [
+        word for parameter in command.params if not getattr(parameter, "hidden", False) for word in parameter.opts if word.startswith("--")
+    ]
+
+
+def test_every_command_is_documented() -> None:
+    """Each command's full name stands in README.md or docs/."""
+    text = _text()
+    assert [name for name, _ in _commands() if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_every_option_is_documented() -> None:
+    """Each option's long name stands in README.md or docs/, written as code."""
+    text = _text()
+    missing = {
+        f"{name} {option}" for name, command in _commands() for option in _options(command) if not re.search(rf"[`\s\[(|]{option}\b", text)
+    }
+    assert missing == set()
+
+
+def test_every_option_has_help() -> None:
+    """No option of any command is left without a word about it."""
+    bare = {f"{name} {p.name}" for name, command in _commands() for p in command.params if p.opts[0].startswith("-") and not p.help}
+    assert bare == set()
+
+
+@pytest.mark.parametrize("code", EXIT_CODES)
+def test_every_exit_code_is_documented(code: int) -> None:
+    """Each exit code stands in a table row or list of exit codes of its own."""
+    assert re.search(rf"^(\| *`?{code}`? *\||[-*] `?{code}`?\b)", _text(), flags=re.MULTILINE), code
+
+
+def _examples() -> list[tuple[str, str, str]]:
+    """Document, command line and shown output, of every console block that is marked as one that runs the same everywhere."""
+    found = []
+    for path in DOCUMENTS:
+        for block in re.findall(r"<!-- runs -->\n```console\n(.*?)```", path.read_text(), flags=re.DOTALL):
+            for line, shown in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, flags=re.MULTILINE):
+                found.append((path.name, line, shown))
+    return found
+
+
+def _written_commands() -> list[str]:
+    """Every line of a console block that starts cgtune or a script of ours."""
+    blocks = re.findall(r"```console\n(.*?)```", _text(), flags=re.DOTALL)
+    return [line for block in blocks for line in re.findall(r"^[$#] (.*)$", block, flags=re.MULTILINE)]
+
+
+def test_the_documents_hold_examples_that_run() -> None:
+    """There is something for the next test to do."""
+    assert _examples()
+
+
+@pytest.mark.parametrize(("document", "line", "shown"), _examples())
+def test_an_example_prints_what_the_document_shows(document: str, line: str, shown: str) -> None:
+    """An example marked as one that runs does, and prints what is shown; "..." stands for anything, on one line or on many."""
+    program, *arguments = shlex.split(line)
+    argv = {"cgtune": PROGRAM, "scripts/cgtune": PROGRAM}.get(program, (str(ROOT / program),))
+    done = subprocess.run([*argv, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, env=environment(), check=False)
+    pattern = ".*".join(map(re.escape, shown.split("...")))
+    assert re.fullmatch(pattern, done.stdout + done.stderr, flags=re.DOTALL), f"{document}: {line}\n{done.stdout}{done.stderr}"
+
+
+def test_examples_use_options_and_scripts_that_exist() -> None:
+    """No example shows an option, a command or a script that is no more."""
+    options = {name: {*_options(command), "--help"} for name, command in _commands()}
+    wrong = []
+    for line in _written_commands():
+        words = shlex.split(line, comments=True)
+        script = next((word for word in words if re.match(r"(\./)?scripts/", word)), None)
+        if script and not (ROOT / script).exists():
+            wrong.append(line)
+        start = next((place for place, word in enumerate(words) if Path(word).name == "cgtune"), None)
+        if start is None or start + 1 == len(words):
+            continue
+        command = f"cgtune {words[start + 1]}" if f"cgtune {words[start + 1]}" in options else "cgtune"
+        used = {word.split("=")[0] for word in words[start + 1 :] if word.startswith("--") and word != "--"}
+        if not used <= options[command]:
+            wrong.append(line)
+    assert wrong == []

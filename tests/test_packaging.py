@@ -1,0 +1,69 @@
+"""What a stranger installs: the wheel holds all that cgtune needs, and nothing of the tests."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.command import ROOT, environment
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from this checkout without a network."""
+    place = tmp_path_factory.mktemp("wheel")
+    argv = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(place)]
+    built = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert built.returncode == 0, built.stderr
+    (path,) = place.glob("*.whl")
+    return path
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+    """Every file of cgtune/ is in it, the type marker and data files too, with the licence; tests and fixtures are not."""
+    files = set(zipfile.ZipFile(wheel).namelist())
+    sources = {str(path.relative_to(ROOT)) for path in (ROOT / "cgtune").rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert "cgtune/py.typed" in sources
+    assert {name for name in files if ".dist-info/" not in name} == sources
+    assert any(name.endswith("licenses/LICENSE") for name in files)
+
+
+def test_the_installed_command_runs(wheel: Path, tmp_path: Path) -> None:
+    """pip installs the wheel with its command, and the command says the version that the wheel bears."""
+    argv = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", "--no-index", "--target", str(tmp_path), str(wheel)]
+    installed = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert installed.returncode == 0, installed.stderr
+    argv = [str(tmp_path / "bin" / "cgtune"), "--version"]
+    said = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=environment(PYTHONPATH=str(tmp_path)), check=False)
+    version = wheel.name.split("-")[1]
+    assert (said.returncode, said.stdout, said.stderr) == (0, f"cgtune {version}\n", "")
+
+
+def test_each_dependency_has_a_floor_a_cap_and_a_reason() -> None:
+    """A range says what was tried and where it ends, and the line above it says why."""
+    lines = (ROOT / "pyproject.toml").read_text().splitlines()
+    assert PROJECT["dependencies"]
+    for dependency in PROJECT["dependencies"]:
+        assert re.fullmatch(r"[a-z]+>=[0-9.]+,<[0-9.]+", dependency), dependency
+        place = lines.index(f'  "{dependency}",')
+        assert lines[place - 1].lstrip().startswith("#"), dependency
+
+
+def test_the_lock_pins_every_dependency_with_hashes_and_names_no_host() -> None:
+    """What the tests run on is the same everywhere, comes from wherever pip is set up to look, and lies within the declared ranges."""
+    from packaging.requirements import Requirement  # here: a dependency of pytest, not ours
+
+    text = (ROOT / "requirements-dev.lock").read_text()
+    assert "://" not in text
+    pins = dict(re.findall(r"^([a-z0-9-]+)==(\S+) \\\n    --hash=sha256:", text, flags=re.MULTILINE))
+    assert len(pins) == len(re.findall(r"^[a-z]", text, flags=re.MULTILINE))
+    for declared in map(Requirement, PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]):
+        assert declared.specifier.contains(pins[declared.name]), declared

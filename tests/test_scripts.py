@@ -1,0 +1,158 @@
+"""The scripts' own promises, with a stand-in for Python: no .venv is really made. CI makes a real one, in a fresh clone, each time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.command import ROOT, run
+
+# Stands in for python3 and, copied by "-m venv", for .venv/bin/python. It logs how it was called, and does what $STAND_IN says.
+_STAND_IN = r"""#!/bin/sh
+case "$1 $2" in
+  "--version ") echo "Python 3.12.3" ;;
+  "-c import sys"*) case "$STAND_IN" in old) exit 1 ;; esac ;;
+  "-c import venv"*) case "$STAND_IN" in no-venv) exit 1 ;; esac ;;
+  "-m venv")
+    echo venv >> "$LOG"
+    mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  "-m pip")
+    case "$3" in --version) exit 0 ;; esac
+    echo pip >> "$LOG"
+    sleep 0.2
+    case "$STAND_IN" in no-network) echo "ERROR: no such package" >&2; exit 1 ;; esac ;;
+  *) for word; do printf '[%s]' "$word"; done; echo ;;
+esac
+"""
+
+
+class Clone:
+    """A fresh clone, as far as the scripts can tell."""
+
+    def __init__(self, place: Path) -> None:
+        self.root = place / "clone"
+        self.log = place / "log"
+        self.bin = place / "bin"
+        shutil.copytree(ROOT / "scripts", self.root / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+        (self.root / "requirements-dev.lock").write_text("typer==0.28.0\n")
+        self.bin.mkdir()
+        for name in ("sh", "readlink", "cmp", "cp", "mv", "rm", "mkdir", "sleep", "flock"):
+            (self.bin / name).symlink_to(shutil.which(name) or pytest.fail(f"{name} is missing"))
+        (self.bin / "python3").write_text(_STAND_IN)
+        (self.bin / "python3").chmod(0o755)
+
+    def start(self, *argv: object, stand_in: str = "", cwd: Path | None = None) -> subprocess.Popen[str]:
+        environ = {"PATH": str(self.bin), "STAND_IN": stand_in, "LOG": str(self.log)}
+        pipe = subprocess.PIPE
+        return subprocess.Popen(list(map(str, argv)), cwd=cwd, env=environ, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
+
+    def run(self, *argv: object, stand_in: str = "", cwd: Path | None = None) -> tuple[int, str, str]:
+        program = self.start(*argv, stand_in=stand_in, cwd=cwd)
+        out, err = program.communicate(timeout=30)
+        return program.returncode, out, err
+
+    def logged(self) -> list[str]:
+        return self.log.read_text().split() if self.log.exists() else []
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    """A fresh clone for this test alone."""
+    return Clone(tmp_path)
+
+
+def test_the_first_command_makes_the_venv_and_the_second_starts_nothing(clone: Clone) -> None:
+    """The first run says on stderr what it does, stdout has the program's output only, and later runs call neither venv nor pip."""
+    script = clone.root / "scripts" / "cgtune"
+    code, out, err = clone.run(script, "inspect")
+    assert (code, clone.logged()) == (0, ["venv", "pip"])
+    assert out.startswith("[-I][-c]")
+    assert out.endswith("[inspect]\n")
+    assert [line.split(":")[0] for line in err.splitlines()] == ["cgtune", "cgtune"]
+    assert clone.run(script, "inspect") == (0, out, "")
+    assert clone.logged() == ["venv", "pip"]
+
+
+def test_arguments_arrive_as_they_are_from_anywhere_through_a_symlink(clone: Clone, tmp_path: Path) -> None:
+    """Blanks, empty words and options reach cgtune unchanged, whatever the folder and the name it is called by."""
+    link = tmp_path / "a link"
+    link.symlink_to(clone.root / "scripts" / "cgtune")
+    code, out, _ = clone.run(link, "inspect", "", "a b", "--root", "*", cwd=Path("/"))
+    assert code == 0
+    assert out.endswith(f"[{clone.root}][inspect][][a b][--root][*]\n")
+
+
+def test_a_half_made_venv_is_made_anew(clone: Clone) -> None:
+    """A .venv without its mark, because somebody pressed Ctrl-C, is thrown away and made again."""
+    broken = clone.root / ".venv" / "bin"
+    broken.mkdir(parents=True)
+    (broken / "python").write_text("#!/bin/sh\nexit 1\n")
+    (broken / "python").chmod(0o755)
+    (broken / "leftover").touch()
+    code, out, _ = clone.run(clone.root / "scripts" / "test", "-q")
+    assert (code, out) == (0, "[-m][pytest][-q]\n")
+    assert clone.logged() == ["venv", "pip"]
+    assert not (broken / "leftover").exists()
+
+
+def test_a_failed_install_is_one_line_and_the_next_run_tries_again(clone: Clone) -> None:
+    """When pip fails the run ends with exit code 3, and what it left is no finished .venv."""
+    script = clone.root / "scripts" / "cgtune"
+    code, out, err = clone.run(script, "inspect", stand_in="no-network")
+    assert (code, out) == (3, "")
+    assert err.splitlines()[-1].startswith("cgtune: pip could not install requirements-dev.lock")
+    assert clone.run(script, "inspect")[0] == 0
+    assert clone.logged() == ["venv", "pip"] * 2
+
+
+def test_a_changed_lock_is_installed_into_the_venv_that_is_there(clone: Clone) -> None:
+    """After a pull that changed the lock file pip runs once; a lock file that was only touched costs nothing."""
+    script, lock = clone.root / "scripts" / "cgtune", clone.root / "requirements-dev.lock"
+    clone.run(script, "inspect")
+    os.utime(lock, (2_000_000_000, 2_000_000_000))
+    clone.run(script, "inspect")
+    assert clone.logged() == ["venv", "pip"]
+    lock.write_text("typer==0.28.1\n")
+    os.utime(lock, (2_000_000_000, 2_000_000_000))
+    clone.run(script, "inspect")
+    assert clone.logged() == ["venv", "pip", "pip"]
+
+
+def test_two_first_commands_at_once_make_one_venv(clone: Clone) -> None:
+    """The second one waits for the first and then finds everything ready."""
+    both = [clone.start(clone.root / "scripts" / "cgtune", "inspect") for _ in range(2)]
+    for program in both:
+        out, err = program.communicate(timeout=30)
+        assert (program.returncode, out.endswith("[inspect]\n")) == (0, True), err
+    assert clone.logged() == ["venv", "pip"]
+
+
+@pytest.mark.parametrize(
+    ("stand_in", "says"),
+    [("old", "needs Python 3.11 or newer, found Python 3.12.3: apt-get install python3"), ("no-venv", "apt-get install python3-venv")],
+)
+def test_what_is_missing_is_one_line_that_says_what_to_install(clone: Clone, stand_in: str, says: str) -> None:
+    """Without a usable Python, or without python3-venv, nothing is made and one line says what to do."""
+    code, out, err = clone.run(clone.root / "scripts" / "test", stand_in=stand_in)
+    assert (code, out, len(err.splitlines())) == (3, "", 1)
+    assert says in err
+    assert not (clone.root / ".venv").exists()
+
+
+def test_the_tests_options_are_taken_before_those_of_pytest(clone: Clone) -> None:
+    """--kernel goes to the bench and --live-required into the environment; what follows is pytest's own."""
+    (clone.root / "scripts" / "test-kernel").write_text('#!/bin/sh\necho "kernel $CGTUNE_REQUIRE_LIVE $*"\n')
+    (clone.root / "scripts" / "test-kernel").chmod(0o755)
+    script = clone.root / "scripts" / "test"
+    assert clone.run(script, "--kernel", "--live-required", "-k", "v2")[1] == "kernel 1 -k v2\n"
+    assert clone.run(script, "-k", "--kernel")[1] == "[-m][pytest][-k][--kernel]\n"
+
+
+def test_the_script_runs_the_same_program_as_the_tests() -> None:
+    """What scripts/cgtune prints is what the tests' own way of starting cgtune prints."""
+    done = subprocess.run([ROOT / "scripts" / "cgtune", "--version"], capture_output=True, text=True, timeout=30, cwd="/", check=False)
+    assert (done.returncode, done.stdout) == (0, run("--version").stdout)
