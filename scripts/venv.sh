@@ -31,7 +31,7 @@ venv_interpreter() {
 }
 
 venv_make() {
-  base=$(venv_interpreter) || venv_fail "needs Python 3.11 or newer, found $(python3 --version 2>&1 || :): apt-get install python3"
+  base=$(venv_interpreter) || venv_fail "needs Python 3.11 or newer, found $(python3 --version 2>/dev/null || echo none): apt-get install python3 python3-venv"
   # Debian's python3 has venv but not what venv puts into it; python3-venv brings that.
   "$base" -c 'import venv, ensurepip' 2>/dev/null || venv_fail "python3-venv is missing: apt-get install python3-venv"
   [ -w "$root" ] || venv_fail "$root has no finished .venv and is not writable: run scripts/test there once as its owner"

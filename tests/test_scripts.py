@@ -133,7 +133,10 @@ def test_two_first_commands_at_once_make_one_venv(clone: Clone) -> None:
 
 @pytest.mark.parametrize(
     ("stand_in", "says"),
-    [("old", "needs Python 3.11 or newer, found Python 3.12.3: apt-get install python3"), ("no-venv", "apt-get install python3-venv")],
+    [
+        ("old", "needs Python 3.11 or newer, found Python 3.12.3: apt-get install python3 python3-venv"),
+        ("no-venv", "apt-get install python3-venv"),
+    ],
 )
 def test_what_is_missing_is_one_line_that_says_what_to_install(clone: Clone, stand_in: str, says: str) -> None:
     """Without a usable Python, or without python3-venv, nothing is made and one line says what to do."""
