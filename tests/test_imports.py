@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.command import PROGRAM, ROOT, environment
+from tests.command import ROOT, environment
 
 # Module, or folder.* for all modules of a folder; beside it what it may import of cgtune. records, model and errors are below everybody,
 # and their own rows say what they may import. A module without a row fails: adding one is a decision about the architecture.
@@ -207,15 +208,70 @@ def test_every_row_is_about_something() -> None:
     assert [row for row in rows if not any(module.startswith(f"{row}.") for module in MODULES)] == []
 
 
+# Runs cgtune and names on stderr what sys.modules holds beyond what the bare interpreter loads by itself.
+_NAME_MODULES = """
+import sys
+bare = set(sys.modules)
+sys.path.insert(0, sys.argv.pop(1))
+sys.argv[0] = "cgtune"
+from cgtune.__main__ import main
+try:
+    code = main()
+except SystemExit as exit:
+    code = exit.code
+sys.stderr.write(f"{code or 0} " + " ".join(set(sys.modules) - bare))
+"""
+
+
 def loaded_modules(*arguments: str) -> set[str]:
-    """What the interpreter imports in one run of cgtune, beyond what it imports to do nothing."""
+    """What one run of cgtune imports, beyond what the interpreter imports to do nothing."""
+    argv = [sys.executable, "-I", "-c", _NAME_MODULES, str(ROOT), *arguments]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False, env=environment())
+    code, *modules = done.stderr.split()
+    assert (done.returncode, code) == (0, "0"), done.stderr[-2000:]
+    return set(modules)
 
-    def run(argv: list[str]) -> set[str]:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False, env=environment())
-        assert done.returncode == 0, done.stderr[-2000:]
-        lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
-        return {line.rpartition("|")[2].strip() for line in lines[1:]}
 
-    python, isolated, *rest = PROGRAM
-    bare = run([python, isolated, "-X", "importtime", "-c", "pass"])
-    return run([python, isolated, "-X", "importtime", *rest, *arguments]) - bare
+def test_version_loads_nothing() -> None:
+    """--version costs the bare interpreter and two small files: nothing else is imported."""
+    assert loaded_modules("--version") <= {"__future__", "cgtune", "cgtune.__main__"}
+
+
+# What each command may load of other people's packages, beside the standard library. typer brings its own copy of click.
+MAY_LOAD = {
+    ("inspect", "--format", "json"): {"typer"},
+    ("inspect", "--format", "table"): {"typer", "tabulate"},
+}
+
+# What typer needs of the standard library is a good half of a start already; these are the dear modules that it does not need.
+NEVER_LOADED = {
+    "asyncio",
+    "concurrent",
+    "ctypes",
+    "email",
+    "http",
+    "logging",
+    "multiprocessing",
+    "socket",
+    "ssl",
+    "unittest",
+    "urllib",
+    "xml",
+}
+
+
+@pytest.mark.parametrize("arguments", MAY_LOAD, ids=" ".join)
+def test_a_command_loads_only_what_it_needs(arguments: tuple[str, ...]) -> None:
+    """Of other packages each command loads those of its list, and of cgtune no other format and no other face."""
+    command, *options = arguments
+    with subprocess.Popen(["sleep", "60"]) as target:
+        try:
+            loaded = loaded_modules(command, "--pid", str(target.pid), *options)
+        finally:
+            target.kill()
+    packages = {name.split(".")[0] for name in loaded}
+    assert packages - sys.stdlib_module_names - {"cgtune"} <= MAY_LOAD[arguments]
+    assert packages & NEVER_LOADED == set()
+    formats = {name for name in loaded if name.startswith("cgtune.outputs.")}
+    assert formats == {f"cgtune.outputs.{arguments[-1]}"}
+    assert loaded & {"cgtune.serve", "cgtune.processes"} == set()
