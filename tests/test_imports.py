@@ -238,7 +238,7 @@ def test_version_loads_nothing() -> None:
 
 
 # What each command may load of other people's packages, beside the standard library. typer brings its own copy of click.
-MAY_LOAD = {
+MAY_LOAD: dict[tuple[str, ...], set[str]] = {
     ("inspect", "--format", "json"): {"typer"},
     ("inspect", "--format", "table"): {"typer", "tabulate"},
 }

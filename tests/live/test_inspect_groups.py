@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.command import inspect, run
+from tests.command import PROGRAM, environment, inspect, only_process, parse_report, run
 from tests.live.cgroups import Group, Groups
 from tests.needs import only_where, require
 
@@ -204,3 +205,50 @@ def test_a_process_that_ended_is_one_clear_line(groups: Groups) -> None:
     assert (done.returncode, done.stdout) == (3, "")
     assert len(done.stderr.splitlines()) == 1
     assert str(ended.pid) in done.stderr
+
+
+_WITHOUT_CAPABILITIES = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--")
+
+
+def _run_without_capabilities(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """cgtune without any right to look into another user's process."""
+    argv = [*_WITHOUT_CAPABILITIES, *PROGRAM, *map(str, arguments)]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=30, env=environment(), check=False)
+
+
+def test_another_users_process_is_reported_as_far_as_anybody_may_look(groups: Groups) -> None:
+    """Without CAP_SYS_PTRACE the limits of another user's process are reported all the same, and notes name the capability."""
+    group = groups.make("app")
+    group.limit_cpu(50_000)
+    group.limit_memory(32 * MIB)
+    pid = group.start(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sleep", "600"]).pid
+    while Path(f"/proc/{pid}/comm").read_text() != "sleep\n":
+        time.sleep(0.005)
+    done = _run_without_capabilities("inspect", "--pid", pid, "--format", "json")
+    process = only_process(parse_report(done))
+    assert process["enforced"]["cpu"]["limit_cores"] == 0.5
+    assert process["enforced"]["memory"]["limit_bytes"] == 32 * MIB
+    assert process["executable"] is None
+    assert "CAP_SYS_PTRACE" in {note["privilege"] for note in process["notes"]}
+
+
+def test_a_zombie_is_one_clear_answer(groups: Groups) -> None:
+    """A process that has ended and waits for its parent has no memory and no files left: a report, or one line and exit code 3."""
+    zombie = groups.make("app").start(["true"])
+    while "State:\tZ" not in Path(f"/proc/{zombie.pid}/status").read_text():
+        time.sleep(0.005)
+    _assert_one_clear_answer(run("inspect", "--pid", zombie.pid, "--format", "json"))
+
+
+def test_a_kernel_thread_is_one_clear_answer() -> None:
+    """A process without memory, executable or environment: a report, or one line and exit code 3."""
+    threads = [path for path in Path("/proc").glob("[0-9]*") if path.joinpath("cmdline").read_bytes() == b"" and path.name == "2"]
+    only_where(threads, "kernel threads cannot be seen from here")
+    _assert_one_clear_answer(run("inspect", "--pid", 2, "--format", "json"))
+
+
+def _assert_one_clear_answer(done: subprocess.CompletedProcess[str]) -> None:
+    if done.returncode == 0:
+        parse_report(done)
+    else:
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (3, "", 1), done
