@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tests.needs import only_where, require
 
 pytestmark = pytest.mark.live
 
-_BUSY = ["python3", "-c", "while True: pass"]
+_BUSY = [sys.executable, "-I", "-c", "while True: pass"]
 MIB = 1 << 20
 
 
@@ -145,7 +146,7 @@ def test_an_oom_kill_is_counted(groups: Groups) -> None:
         group.write("memory", "memory.swappiness", "0")
     survivor = group.start_sleeper()
     assert inspect(survivor)["usage"]["memory"]["oom_kills"] == 0
-    greedy = group.start(["python3", "-c", "kept = [b'x' * 1048576 * n for n in range(1, 40)]"])
+    greedy = group.start([sys.executable, "-I", "-c", "kept = [b'x' * 1048576 * n for n in range(1, 40)]"])
     assert greedy.wait(timeout=60) == -9
     kills = group.oom_kills()
     assert kills >= 1
