@@ -1,0 +1,109 @@
+"""Which executables and libraries a process has in its memory, and where, from the text of /proc/PID/maps (proc_pid_maps(5))."""
+
+from __future__ import annotations
+
+from cgtune.errors import Malformed
+from cgtune.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.elf import Elf
+
+_MOST_LINES = 200_000  # vm.max_map_count is 65530 unless someone raised it
+_MOST_MODULES = 1024
+_DELETED = " (deleted)"
+
+
+class Mapping(Record):
+    """One line: the addresses from ``start`` up to ``end``. ``path`` is empty for anonymous memory; inode 0 is no file."""
+
+    start: int
+    end: int
+    readable: bool
+    writable: bool
+    executable: bool
+    offset: int
+    device: str
+    inode: int
+    path: str
+    deleted: bool
+
+
+class Module(Record):
+    """A file of which the process has executable mappings: its program, a shared library, perhaps one that was deleted since."""
+
+    device: str
+    inode: int
+    path: str
+    deleted: bool
+    mappings: tuple[Mapping, ...]
+
+
+def parse_maps(text: str) -> tuple[Mapping, ...]:
+    r"""The mappings of /proc/PID/maps, ascending.
+
+    7f4ee2a00000-7f4ee2a28000 r-xp 00001000 fe:01 1835021                    /usr/lib/libc.so.6
+    1 start-end (2) 3 permissions 4 file offset 5 device 6 inode 7 path, with newlines as \012 and " (deleted)" behind it
+    """
+    lines = text.split("\n", _MOST_LINES)
+    if len(lines) > _MOST_LINES:
+        raise Malformed(f"more than {_MOST_LINES} memory mappings")
+    return tuple(_parse_line(line) for line in lines if line)
+
+
+def _parse_line(line: str) -> Mapping:
+    fields = line.split(None, 5)
+    try:
+        addresses, permissions, offset, device, inode = fields[:5]
+        start, end = (int(part, 16) for part in addresses.split("-"))
+        path = fields[5] if len(fields) > 5 else ""
+        return Mapping(
+            start=start,
+            end=end,
+            readable=permissions[0] == "r",
+            writable=permissions[1] == "w",
+            executable=permissions[2] == "x",
+            offset=int(offset, 16),
+            device=device,
+            inode=int(inode),
+            path=path.removesuffix(_DELETED).replace("\\012", "\n"),
+            deleted=path.endswith(_DELETED),
+        )
+    except (ValueError, IndexError) as error:
+        raise Malformed(f"not a line of maps: {line[:80]!r}") from error
+
+
+def locate_modules(mappings: tuple[Mapping, ...]) -> tuple[Module, ...]:
+    """The distinct files that have an executable mapping, in order of address; each is worth one look, whatever maps it how often.
+
+    Raises Malformed for more than 1024: no real process has so many libraries.
+    """
+    files: dict[tuple[str, int, str], list[Mapping]] = {}
+    for mapping in mappings:
+        if mapping.inode:
+            files.setdefault((mapping.device, mapping.inode, mapping.path), []).append(mapping)
+    modules = [group for group in files.values() if any(mapping.executable for mapping in group)]
+    if len(modules) > _MOST_MODULES:
+        raise Malformed(f"{len(modules)} libraries in one process")
+    return tuple(
+        Module(device=group[0].device, inode=group[0].inode, path=group[0].path, deleted=group[0].deleted, mappings=tuple(group))
+        for group in modules
+    )
+
+
+def locate_biases(elf: Elf, module: Module) -> tuple[int, ...]:
+    """What is to be added to a linked address of this file to get the address in the process: once for each time it is loaded.
+
+    A file that is only mapped to be read, as debuggers and profilers do, has no bias: each segment has to lie where the others say.
+    """
+    biases: list[int] = []
+    code = next((part for part in elf.segments if part.executable), None)
+    if code is None:
+        return ()
+    for mapping in module.mappings:
+        # Mappings are page-aligned, segments need not be: the byte of the file decides, whatever the page size is
+        if mapping.executable and mapping.offset <= code.offset < mapping.offset + mapping.end - mapping.start:
+            bias = mapping.start - mapping.offset + code.offset - code.address
+            if (bias == 0 or elf.position_independent) and bias >= 0 and bias not in biases:
+                biases.append(bias)
+    return tuple(biases)

@@ -1,0 +1,180 @@
+// Goprobe is the program that the tests hold cgtune against: it prints, as one line of JSON, what the Go runtime says of itself.
+//
+// Each argument, and then each line of standard input, is a command:
+//
+//	report            print the values
+//	gomaxprocs N      call runtime.GOMAXPROCS(N)
+//	default           call runtime.SetDefaultGOMAXPROCS (Go 1.25 and later)
+//	memlimit N        call debug.SetMemoryLimit(N)
+//	gogc N            call debug.SetGCPercent(N)
+//	alloc BYTES       keep so many more bytes of heap
+//	free              let go of all of it
+//	gc                run the garbage collector
+//	burn N            keep N goroutines busy until the end
+//	sleep MS          wait
+//	setenv NAME=VALUE call os.Setenv
+//	exit              end
+//
+// Without arguments it reports once. At the end of standard input it stays alive and quiet; SIGUSR1 makes it report again.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+var (
+	kept    [][]byte
+	serial  sync.Mutex
+	newer = map[string]func(){} // what only newer versions can do
+)
+
+type report struct {
+	PID         int    `json:"pid"`
+	Version     string `json:"version"`
+	GOMAXPROCS  int    `json:"gomaxprocs"`
+	NumCPU      int    `json:"num_cpu"`
+	MemoryLimit any    `json:"memory_limit"` // "off" for none
+	GCPercent   any    `json:"gc_percent"`   // "off"
+	HeapMarked  uint64 `json:"heap_marked"`  // 0 where the version does not tell
+	Mapped      uint64 `json:"mapped"`       // Sys - HeapReleased
+}
+
+func metric(name string) (uint64, bool) {
+	sample := []metrics.Sample{{Name: name}}
+	metrics.Read(sample)
+	if sample[0].Value.Kind() != metrics.KindUint64 {
+		return 0, false
+	}
+	return sample[0].Value.Uint64(), true
+}
+
+func gcPercent() any {
+	percent, known := metric("/gc/gogc:percent") // Go 1.21 and later; reading it otherwise means setting it
+	if !known {
+		old := debug.SetGCPercent(100)
+		debug.SetGCPercent(old)
+		percent = uint64(old)
+	}
+	if percent == math.MaxUint64 {
+		return "off"
+	}
+	return int64(percent)
+}
+
+func collect() report {
+	r := report{PID: os.Getpid(), Version: runtime.Version(), GOMAXPROCS: runtime.GOMAXPROCS(0), NumCPU: runtime.NumCPU()}
+	r.MemoryLimit = any(debug.SetMemoryLimit(-1))
+	if r.MemoryLimit == any(int64(math.MaxInt64)) {
+		r.MemoryLimit = "off"
+	}
+	r.GCPercent = gcPercent()
+	r.HeapMarked, _ = metric("/gc/heap/live:bytes")
+	total, _ := metric("/memory/classes/total:bytes")
+	released, _ := metric("/memory/classes/heap/released:bytes")
+	r.Mapped = total - released
+	return r
+}
+
+func run(line string) (string, bool) {
+	serial.Lock()
+	defer serial.Unlock()
+	name, argument, _ := strings.Cut(strings.TrimSpace(line), " ")
+	n, _ := strconv.ParseInt(argument, 10, 64)
+	switch name {
+	case "":
+		return "", true
+	case "report":
+	case "gomaxprocs":
+		runtime.GOMAXPROCS(int(n))
+	case "default":
+		if reset := newer["default"]; reset != nil {
+			reset()
+		}
+	case "memlimit":
+		debug.SetMemoryLimit(n)
+	case "gogc":
+		debug.SetGCPercent(int(n))
+	case "alloc":
+		for ; n > 0; n -= 1 << 20 {
+			block := make([]byte, 1<<20)
+			for at := range block {
+				block[at] = 1
+			}
+			kept = append(kept, block)
+		}
+	case "free":
+		kept = nil
+	case "gc":
+		runtime.GC()
+	case "burn":
+		for ; n > 0; n-- {
+			go func() {
+				for at := 0; ; at++ {
+					if at&0xfffff == 0 {
+						runtime.Gosched()
+					}
+				}
+			}()
+		}
+	case "sleep":
+		time.Sleep(time.Duration(n) * time.Millisecond)
+	case "setenv":
+		key, value, _ := strings.Cut(argument, "=")
+		os.Setenv(key, value)
+	case "exit":
+		return "", false
+	default:
+		return fmt.Sprintf("{\"error\": %q}", line), true
+	}
+	text, _ := json.Marshal(collect())
+	return string(text), true
+}
+
+func answer(line string) bool {
+	text, more := run(line)
+	if text != "" {
+		fmt.Println(text)
+	}
+	return more
+}
+
+func main() {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGUSR1)
+	go func() {
+		for range signals {
+			answer("report")
+		}
+	}()
+	commands := os.Args[1:]
+	if len(commands) == 0 {
+		commands = []string{"report"}
+	}
+	for _, line := range commands {
+		if !answer(line) {
+			return
+		}
+	}
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		if !answer(lines.Text()) {
+			return
+		}
+	}
+	for {
+		time.Sleep(time.Hour)
+	}
+}
