@@ -116,6 +116,8 @@ def parse_version(text: str) -> GoVersion | None:
         if after.startswith(kind):
             number, _ = _split_number(after[len(kind) :])
             prerelease = f"{kind}{number}" if number is not None else kind
+    # "devel go1.24-abcdef ..." and, more recently, "go1.25-devel_abcdef ..."
+    development = development or "-devel" in word
     return GoVersion(
         major=major,
         minor=minor,
