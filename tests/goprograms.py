@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -114,10 +115,30 @@ def _environment(version: str) -> dict[str, str]:
     }
 
 
+def build_unpacker() -> Path:
+    """A program that starts the ELF file named by UNPACK from anonymous memory, as a packer's stub does."""
+    source = SOURCE / "packed" / "unpack.c"
+    place = toolchains.cache() / "programs" / f"unpack-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}"
+    if not place.is_file():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent) as folder:
+            output = Path(folder) / "unpack"
+            subprocess.run(["gcc", "-O1", "-static-pie", "-o", str(output), str(source)], check=True)
+            os.replace(output, place)
+    return place
+
+
 class Probe:
     """A running probe, as a context manager. ``values`` is its newest report."""
 
-    def __init__(self, program: Path, *commands: str, environment: Mapping[str, str] | None = None, wrapper: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        program: Path,
+        *commands: str,
+        environment: Mapping[str, str] | None = None,
+        wrapper: tuple[str, ...] = (),
+        answers: int | None = None,
+    ) -> None:
         # The environment is exactly what the test says: a GOMAXPROCS of the developer's must not reach the program
         self.process = subprocess.Popen(
             [*wrapper, str(program), *commands],
@@ -128,7 +149,7 @@ class Probe:
         )
         self.pid = self.process.pid
         self.values: dict[str, Any] = {}
-        for _ in commands or ("report",):
+        for _ in range(answers if answers is not None else max(len(commands), 1)):
             self._receive()
 
     def ask(self, command: str = "report") -> dict[str, Any]:
@@ -157,15 +178,29 @@ class Probe:
         self.process.wait()
 
 
-class SharedProbe:
-    """The probe as a library in this very process. It cannot be unloaded: use it in a process of its own."""
+def library_host(libraries: list[str]) -> None:
+    """Load Go libraries into this Python and answer lines of standard input, "NUMBER COMMAND", by the library of that number."""
+    loaded = []
+    for path in libraries:
+        library = ctypes.CDLL(path)
+        library.Probe.restype = ctypes.c_char_p  # each answer leaks one short string
+        library.Probe.argtypes = [ctypes.c_char_p]
+        loaded.append(library)
+        print(library.Probe(b"report").decode(), flush=True)
+    for line in sys.stdin:
+        number, _, command = line.strip().partition(" ")
+        print(loaded[int(number)].Probe(command.encode()).decode(), flush=True)
 
-    def __init__(self, library: Path) -> None:
-        self.library = ctypes.CDLL(str(library))
-        self.library.Probe.restype = ctypes.c_char_p  # leaks one short string a call
-        self.library.Probe.argtypes = [ctypes.c_char_p]
 
-    def ask(self, command: str = "report") -> dict[str, Any]:
-        """Run one command and return the values after it."""
-        values: dict[str, Any] = json.loads(self.library.Probe(command.encode()))
-        return values
+class LibraryHost(Probe):
+    """A Python with Go libraries in it; ``ask("0 gomaxprocs 3")`` runs a command in the first of them."""
+
+    def __init__(self, *libraries: Path, environment: Mapping[str, str] | None = None) -> None:
+        paths = {"PYTHONPATH": str(Path(__file__).parent.parent)}
+        commands = ["-m", "tests.goprograms", *map(str, libraries)]
+        super().__init__(Path(sys.executable), *commands, environment={**paths, **(environment or {})}, answers=0)
+        self.reports = [self._receive() for _ in libraries]
+
+
+if __name__ == "__main__":
+    library_host(sys.argv[1:])

@@ -8,7 +8,7 @@ What is not covered: programs of gccgo and TinyGo (they carry no such record), a
 
 from __future__ import annotations
 
-from cgtune.elf import parse_elf
+from cgtune.elf import parse_elf, parse_image
 from cgtune.errors import Malformed
 from cgtune.records import Record
 
@@ -95,6 +95,16 @@ def read_go_program(read_at: ReadAt) -> tuple[Elf, BuildInfo] | None:
         return None  # the kernel does not start these either
     found = read_build_info(elf)
     return None if found is None else (elf, found)
+
+
+def read_go_image(read_memory: ReadAt, base: int) -> tuple[Elf, BuildInfo, int] | None:
+    """The same for a program of which only the memory is known, its ELF header at ``base``; and its bias. None: not one of Go's."""
+    try:
+        elf, bias = parse_image(read_memory, base)
+    except Malformed:
+        return None
+    found = read_build_info(elf)
+    return None if found is None else (elf, found, bias)
 
 
 def parse_version(text: str) -> GoVersion | None:

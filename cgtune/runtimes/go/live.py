@@ -90,7 +90,8 @@ class LiveWords(Record):
     ``pinned``: GOMAXPROCS was set, by the environment or a call, and will not be updated; None before Go 1.25, which has no such word.
     ``container_aware``: it holds the files of a CPU limit open and obeys them. ``container_setting``: GODEBUG containermaxprocs lets it.
     ``updates``: GODEBUG updatemaxprocs lets it follow changes. All three are False before 1.25.
-    ``heap_live_bytes``: marked by the last GC plus allocated since. ``heap_marked_bytes``: what the last GC found alive.
+    ``heap_live_bytes``: marked by the last GC plus allocated since. ``heap_marked_bytes``: what the last GC found alive,
+    None before the first.
     ``mapped_bytes``: the memory that the limit is held against.
     """
 
@@ -260,8 +261,10 @@ def read_live_words(layout: LiveLayout, *, bias: int, read_memory: ReadAt) -> Li
     """The words of one process that runs this executable at ``bias``. Raises Unreadable where its memory cannot be read at all."""
     if layout.proof is not None:
         address, code = layout.proof
-        if read_memory(bias + address, len(code)) != code:
-            return LiveWords(notes=("its memory does not hold the code of its executable: replaced, still starting, or packed",))
+        found = read_memory(bias + address, len(code))
+        if found != code:
+            why = "does not hold the code of its executable: it started another program, or patched itself" if found else "is gone: it ended"
+            return LiveWords(notes=(f"live values not read: the memory of the process {why}",))
     reading = _Reading(layout, bias, read_memory)
     gomaxprocs = reading.number("GOMAXPROCS", layout.gomaxprocs, 4, 0, _MOST_PROCS)
     if gomaxprocs == 0:  # the last of our words to be set: the others may still be zero as well (schedinit, runtime/proc.go)
@@ -355,4 +358,4 @@ class _Reading:
         if not 0 < mapped < _MOST_BYTES or marked > mapped or live >= _MOST_BYTES:
             self.notes.append(f"the heap's counters: {live}, {marked}, {mapped} in memory do not fit together")
             return None, None, None
-        return live, marked, mapped
+        return live, marked or None, mapped

@@ -1,16 +1,21 @@
-"""Which executables and libraries a process has in its memory, and where, from the text of /proc/PID/maps (proc_pid_maps(5))."""
+"""Which executables and libraries a process has in its memory, and where, from the text of /proc/PID/maps (proc_pid_maps(5)).
+
+A process may run several Go runtimes: each Go library (c-shared) brings its own, beside a program that may be Python or nginx.
+"""
 
 from __future__ import annotations
 
+from cgtune.elf import is_elf
 from cgtune.errors import Malformed
 from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.elf import Elf
+    from cgtune.elf import Elf, ReadAt
 
 _MOST_LINES = 200_000  # vm.max_map_count is 65530 unless someone raised it
 _MOST_MODULES = 1024
+_MOST_IMAGES = 64
 _DELETED = " (deleted)"
 
 
@@ -107,3 +112,12 @@ def locate_biases(elf: Elf, module: Module) -> tuple[int, ...]:
             if (bias == 0 or elf.position_independent) and bias >= 0 and bias not in biases:
                 biases.append(bias)
     return tuple(biases)
+
+
+def locate_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> tuple[int, ...]:
+    """Where ELF headers stand in memory that no file backs, at most 64 places: what a packer unpacked.
+
+    Worth asking where the executable itself says nothing, being packed: it has no section headers then. ``parse_image`` takes each place.
+    """
+    anonymous = [mapping.start for mapping in mappings if mapping.inode == 0 and mapping.readable and not mapping.path.startswith("[")]
+    return tuple(start for start in anonymous[:_MOST_IMAGES] if is_elf(read_memory(start, 4)))
