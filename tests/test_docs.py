@@ -14,7 +14,7 @@ import typer
 
 from tests.command import PROGRAM, ROOT, environment
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if path.exists()]
 EXIT_CODES = (0, 1, 2, 3, 130)
 
 
