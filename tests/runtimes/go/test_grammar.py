@@ -25,7 +25,7 @@ INTEGERS = [
     ("0x4", None, None),
     ("4_0", None, None),
     ("1e3", None, None),
-    ("٤", None, None),
+    ("\u0664", None, None),
     ("4\udcff", None, None),
     ("9223372036854775807", NO_LIMIT, NO_LIMIT),
     ("9223372036854775808", None, None),
@@ -66,7 +66,10 @@ GOMEMLIMIT = [
     ("+5", None, 5),
     ("-1", None, None),
     *((text, None, None) for text in ("OFF", " off", "B", "1b", "1K", "1KB", "1k", "1Ki", "1kiB", "1PiB", "1EiB", "512Mi", "1G", "1.5GiB")),
-    *((text, None, None) for text in (" 1GiB", "1GiB ", "1 GiB", "1e9", "0x10", "1_000", "512MiBB", "10iB", "iB", "KiB", "-", "-B", "١")),
+    *(
+        (text, None, None)
+        for text in (" 1GiB", "1GiB ", "1 GiB", "1e9", "0x10", "1_000", "512MiBB", "10iB", "iB", "KiB", "-", "-B", "\u0661")
+    ),
 ]
 
 GOGC = [

@@ -10,6 +10,7 @@ V1, V2 = "rw,cpu,cpuacct", "rw"
 
 
 def mount(root: str, point: str, kind: str = "cgroup2", options: str = V2) -> str:
+    """One line of mountinfo."""
     return f"30 23 0:26 {root} {point} rw,relatime shared:9 - {kind} cgroup {options}\n"
 
 

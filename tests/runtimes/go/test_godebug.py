@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+
+from cgtune.runtimes.go.godebug import parse_default_godebug
+
+RECORDED = "containermaxprocs=0,updatemaxprocs=0"
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("", RECORDED),
+        ("-s -w", RECORDED),
+        ("-X=main.version=1", RECORDED),
+        ("-X=runtime.godebugDefault=containermaxprocs=1", "containermaxprocs=1"),
+        ("-s -X runtime.godebugDefault=containermaxprocs=1 -w", "containermaxprocs=1"),
+        ("-X 'runtime.godebugDefault=containermaxprocs=1,updatemaxprocs=0' -w", "containermaxprocs=1,updatemaxprocs=0"),
+        ("'-X=runtime.godebugDefault=a=1' -X=runtime.godebugDefault=b=2", "b=2"),
+        ("-X runtime.godebugDefaults=a=1", RECORDED),
+        ("-X", RECORDED),
+        ("'unclosed -X=runtime.godebugDefault=a=1", "a=1"),
+    ],
+)
+def test_linker_flags_override_the_recorded_default(flags: str, expected: str) -> None:
+    """-X in -ldflags replaces the string that the go command chose, though the build info still records that one."""
+    assert parse_default_godebug({"DefaultGODEBUG": RECORDED, "-ldflags": flags}) == expected
+
+
+def test_a_program_without_settings_has_no_default() -> None:
+    """A program that was not linked by the go command has no GODEBUG string."""
+    assert parse_default_godebug({}) == ""
