@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kernel import bench
+from tests.live import cgroups
+from tests.needs import require
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the one marker that only these tests have."""
+    config.addinivalue_line("markers", "hierarchy(*modes): a kernel test for some of v2, v1 and hybrid only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the bench's hierarchy cannot show; the two other runs of the bench have it."""
+    here = os.environ.get("CGTUNE_BENCH")
+    marks = {item: item.get_closest_marker("hierarchy") for item in items}
+    elsewhere = [item for item, mark in marks.items() if here and mark and here not in mark.args]
+    config.hook.pytest_deselected(items=elsewhere)
+    items[:] = [item for item in items if item not in elsewhere]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def mode() -> str:
+    """The hierarchy of this bench: v2, v1 or hybrid."""
+    here = os.environ.get("CGTUNE_BENCH", "")
+    require(here, "needs a kernel of its own: scripts/test --kernel starts it")
+    return here
+
+
+@pytest.fixture
+def groups(mode: str) -> Iterator[cgroups.Groups]:
+    """Control groups of the test's own."""
+    with cgroups.own_groups() as own:
+        yield own
+
+
+@pytest.fixture
+def targets(groups: cgroups.Groups) -> Iterator[bench.Targets]:
+    """Processes to look at, inside the groups of the test; they end before the groups are removed."""
+    own = bench.Targets()
+    yield own
+    own.end()

@@ -1,0 +1,254 @@
+"""Memory limits, swap, memory.high, OOM kills and pressure, as a real kernel was told them and as it counted them."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kernel import bench
+from tests.kernel.bench import MIB, Targets, assert_memory_as_told, place_of
+from tests.live.cgroups import Group, Groups
+
+pytestmark = pytest.mark.kernel
+
+
+def _memory(entry: dict[str, Any]) -> dict[str, Any]:
+    memory: dict[str, Any] = entry["enforced"]["memory"]
+    return memory
+
+
+@pytest.mark.parametrize(
+    "limit_bytes",
+    [
+        pytest.param(64 * MIB, id="64 MiB"),
+        pytest.param(100_000_000, id="not a whole page: the kernel rounds"),
+        pytest.param(1 << 40, id="more than the machine has"),
+        pytest.param(268435456, id="256 MiB"),
+    ],
+)
+def test_one_limit(groups: Groups, targets: Targets, limit_bytes: int) -> None:
+    """The limit is what the kernel took, in whole pages, and the group that has it binds."""
+    group = groups.make("app")
+    group.limit_memory(limit_bytes)
+    entry = bench.inspect(targets.start(group))
+    assert_memory_as_told(entry, place_of(group, "memory"))
+    memory = _memory(entry)
+    assert (memory["limit_bytes"], memory["bound_by"]) == (limit_bytes // 4096 * 4096, group.path)
+
+
+@pytest.mark.parametrize(
+    ("limits_mib", "binding"),
+    [
+        pytest.param((256, 128, 64), 2, id="falling to the leaf"),
+        pytest.param((64, 128, 256), 0, id="rising to the leaf"),
+        pytest.param((256, 64, 128), 1, id="the least in the middle"),
+        pytest.param((None, 96, None), 1, id="the middle alone"),
+        pytest.param((96, None, None), 0, id="the top alone"),
+        pytest.param((None, None, None), None, id="none at all"),
+    ],
+)
+def test_a_chain_of_three(groups: Groups, targets: Targets, limits_mib: tuple[int | None, ...], binding: int | None) -> None:
+    """Each level is reported as it was told, and the least limit binds, on v1 too, where a child may be told more than its parent."""
+    chain = [groups.make(*("top", "middle", "leaf")[:depth]) for depth in (1, 2, 3)]
+    for group, limit in zip(chain, limits_mib, strict=True):
+        if limit is not None:
+            group.limit_memory(limit * MIB)
+    entry = bench.inspect(targets.start(chain[-1]))
+    assert_memory_as_told(entry, place_of(chain[-1], "memory"))
+    assert _memory(entry)["bound_by"] == (None if binding is None else chain[binding].path)
+
+
+def test_a_limit_that_changes_under_a_running_process(groups: Groups, targets: Targets) -> None:
+    """Each look reports the limit of its own moment."""
+    group = groups.make("app")
+    pid = targets.start(group)
+    for limit in (128 * MIB, 48 * MIB, 512 * MIB):
+        group.limit_memory(limit)
+        assert _memory(bench.inspect(pid))["limit_bytes"] == limit
+
+
+@pytest.mark.hierarchy("v2")
+@pytest.mark.parametrize(
+    ("highs_mib", "least"),
+    [((None, 48), 48), ((40, 48), 40), ((40, None), 40), ((None, None), None)],
+    ids=["leaf", "parent tighter", "parent alone", "none"],
+)
+def test_memory_high(groups: Groups, targets: Targets, highs_mib: tuple[int | None, ...], least: int | None) -> None:
+    """memory.high is shown apart from the limit: the least over the chain."""
+    chain = [groups.make("parent"), groups.make("parent", "leaf")]
+    chain[1].limit_memory(64 * MIB)
+    for group, high in zip(chain, highs_mib, strict=True):
+        if high is not None:
+            group.write("memory", "memory.high", str(high * MIB))
+    memory = _memory(bench.inspect(targets.start(chain[-1])))
+    assert memory["high_bytes"] == (least and least * MIB)
+    assert memory["limit_bytes"] == 64 * MIB
+    assert [row["high_bytes"] for row in memory["chain"][:2]] == [high and high * MIB for high in reversed(highs_mib)]
+
+
+@pytest.mark.hierarchy("v2")
+@pytest.mark.parametrize("swap_bytes", [0, 32 * MIB])
+def test_swap_v2(groups: Groups, targets: Targets, swap_bytes: int) -> None:
+    """memory.swap.max is a limit of swap alone; 0 is a limit, not its absence."""
+    group = groups.make("app")
+    group.limit_memory(64 * MIB)
+    group.write("memory", "memory.swap.max", str(swap_bytes))
+    memory = _memory(bench.inspect(targets.start(group)))
+    assert (memory["limit_bytes"], memory["swap_bytes"]) == (64 * MIB, swap_bytes)
+
+
+@pytest.mark.hierarchy("v1", "hybrid")
+def test_swap_v1(groups: Groups, targets: Targets) -> None:
+    """v1 limits memory and swap together: what is left for swap is the difference."""
+    group = groups.make("app")
+    group.limit_memory(64 * MIB)
+    group.write("memory", "memory.memsw.limit_in_bytes", str(96 * MIB))
+    memory = _memory(bench.inspect(targets.start(group)))
+    assert (memory["limit_bytes"], memory["swap_bytes"]) == (64 * MIB, 32 * MIB)
+
+
+def _charge(size_bytes: int) -> None:
+    pages = mmap.mmap(-1, size_bytes)
+    for offset in range(0, size_bytes, 4096):
+        pages[offset] = 1
+    _kept.append(pages)
+
+
+_kept: list[mmap.mmap] = []
+
+
+def _current(group: Group) -> int:
+    return int(group.read("memory", "memory.current" if group.version("memory") == 2 else "memory.usage_in_bytes"))
+
+
+def test_memory_now(groups: Groups, targets: Targets) -> None:
+    """What is charged now is the kernel's number, near enough: it counts in batches of pages per CPU."""
+    group = groups.make("app")
+    pid = targets.start(group, lambda: _charge(24 * MIB))
+    assert bench.inspect(pid)["usage"]["memory"]["current_bytes"] == pytest.approx(_current(group), abs=2 * MIB)
+    assert _current(group) >= 24 * MIB
+
+
+@pytest.mark.hierarchy("v2")
+def test_a_group_held_at_memory_high(groups: Groups, targets: Targets) -> None:
+    """A group that wants more than memory.high is held near it, lives on, and the report shows both numbers."""
+    group = groups.make("app")
+    group.write("memory", "memory.high", str(16 * MIB))
+    pid = targets.start(group)
+    hungry = targets.start(group, _fork_hungry)
+    bench.wait_until(lambda: _events(group)["high"] > 0, "memory.high was reached")
+    entry = bench.inspect(pid)
+    assert _memory(entry)["high_bytes"] == 16 * MIB
+    assert 14 * MIB < entry["usage"]["memory"]["current_bytes"] < 24 * MIB
+    targets.stop(hungry)
+
+
+def _fork_hungry() -> None:
+    if os.fork() == 0:
+        bench.die_with_parent()
+        _charge(17 * MIB)
+        time.sleep(600)
+
+
+def _events(group: Group) -> dict[str, int]:
+    return {name: int(count) for name, count in (line.split() for line in group.read("memory", "memory.events").splitlines())}
+
+
+@pytest.mark.parametrize("kills", [1, 3])
+def test_oom_kills(groups: Groups, targets: Targets, kills: int) -> None:
+    """Processes killed for the group's limit are counted in the report of the one that lives on there."""
+    group = groups.make("app")
+    group.limit_memory(24 * MIB)
+    survivor = targets.start(group, _never_first)
+    assert bench.inspect(survivor)["usage"]["memory"]["oom_kills"] == 0
+    for _ in range(kills):
+        assert _die_of_hunger(group) == 9
+    assert group.oom_kills() == kills
+    assert bench.inspect(survivor)["usage"]["memory"]["oom_kills"] == kills
+
+
+@pytest.mark.hierarchy("v2")
+def test_an_oom_kill_by_an_ancestors_limit(groups: Groups, targets: Targets) -> None:
+    """On v2 the count is of kills in the group, whichever level's limit was the reason."""
+    parent, leaf = groups.make("parent"), groups.make("parent", "leaf")
+    parent.limit_memory(24 * MIB)
+    survivor = targets.start(leaf, _never_first)
+    assert _die_of_hunger(leaf) == 9
+    entry = bench.inspect(survivor)
+    assert entry["usage"]["memory"]["oom_kills"] == leaf.oom_kills() == 1
+    assert _memory(entry)["bound_by"] == parent.path
+
+
+def _never_first() -> None:
+    Path("/proc/self/oom_score_adj").write_text("-1000")
+
+
+def _die_of_hunger(group: Group) -> int:
+    """The signal that ended a process which wanted more than its group may have."""
+    pid = os.fork()
+    if pid == 0:
+        bench.enter(*group.directories())
+        _charge(64 * MIB)
+        os._exit(0)
+    return os.WTERMSIG(os.waitpid(pid, 0)[1])
+
+
+def _stall_us(text: str, kind: str) -> int:
+    line = next(line for line in text.splitlines() if line.startswith(kind))
+    return int(line.rsplit("total=", 1)[1])
+
+
+@pytest.mark.hierarchy("v2")
+def test_cpu_pressure(groups: Groups, targets: Targets) -> None:
+    """Under a tenth of a CPU a busy group stalls; the report's total lies between the kernel's before and after."""
+    group = groups.make("busy")
+    group.limit_cpu(2_000, 20_000)
+    pid = targets.busy(group)
+    bench.wait_until(lambda: _stall_us(group.read("cpu", "cpu.pressure"), "some") > 100_000, "a tenth of a second lost")
+    before = _stall_us(group.read("cpu", "cpu.pressure"), "some")
+    pressure = bench.inspect(pid)["usage"]["cpu"]["pressure"]
+    after = _stall_us(group.read("cpu", "cpu.pressure"), "some")
+    assert before / 1e6 <= pressure["some"]["total_seconds"] <= after / 1e6
+    assert pressure["scope"] == "cgroup"
+
+
+@pytest.mark.hierarchy("v2")
+def test_memory_pressure(groups: Groups, targets: Targets) -> None:
+    """A group that is calm has pressure of its own, and it is the kernel's number."""
+    group = groups.make("calm")
+    pressure = bench.inspect(targets.start(group))["usage"]["memory"]["pressure"]
+    assert pressure["scope"] == "cgroup"
+    assert pressure["some"]["total_seconds"] * 1e6 <= _stall_us(group.read("memory", "memory.pressure"), "some")
+
+
+@pytest.mark.hierarchy("v1", "hybrid")
+def test_pressure_of_the_machine(groups: Groups, targets: Targets) -> None:
+    """v1 groups have no pressure of their own: what is reported is the machine's, and says so."""
+    before = _stall_us(Path("/proc/pressure/cpu").read_text(), "some")
+    usage = bench.inspect(targets.start(groups.make("app")))["usage"]
+    after = _stall_us(Path("/proc/pressure/cpu").read_text(), "some")
+    assert usage["cpu"]["pressure"]["scope"] == "machine"
+    assert before / 1e6 <= usage["cpu"]["pressure"]["some"]["total_seconds"] <= after / 1e6
+    assert usage["memory"]["pressure"]["scope"] == "machine"
+
+
+@pytest.mark.hierarchy("v1", "hybrid")
+def test_the_hierarchical_limit_betrays_a_hidden_ancestor(groups: Groups, targets: Targets) -> None:
+    """A v1 container that sees only its own group learns from memory.stat that somebody above has less, and the report says so."""
+    parent, leaf = groups.make("parent"), groups.make("parent", "leaf")
+    parent.limit_memory(40 * MIB)
+    leaf.limit_memory(64 * MIB)
+    place = place_of(leaf, "memory")
+
+    def hide_ancestors() -> None:
+        bench.unshare(bench.CLONE_NEWNS)
+        bench.bind(place, bench.CGROUP / "memory")
+
+    memory = bench.elsewhere(lambda: bench.enter(*leaf.directories()), hide_ancestors, look=lambda: _memory(bench.inspect(os.getpid())))
+    assert memory["limit_bytes"] == 40 * MIB
+    assert memory["bound_by"] is None
