@@ -409,13 +409,13 @@ def test_hybrid_memberships_that_differ(groups: Groups, targets: Targets) -> Non
     group.limit_cpu(150_000)
     aside = bench.CGROUP / "unified" / f"{groups.name}-aside"
     aside.mkdir()
+    pid = targets.start_in([*group.directories(), aside])
     try:
-        pid = targets.start_in([*group.directories(), aside])
         entry = bench.inspect(pid)
         assert_cpu_as_told(entry, place_of(group, "cpu"))
         assert (entry["enforced"]["cpu"]["limit_cores"], entry["enforced"]["cpu"]["bound_by"]) == (1.5, group.path)
-        targets.stop(pid)
     finally:
+        targets.stop(pid)
         aside.rmdir()
 
 
