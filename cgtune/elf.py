@@ -308,21 +308,46 @@ def _chunks(elf: Elf, section: Section, step: int, overlap: int) -> Iterator[tup
 
 
 def _find_names(elf: Elf, strings: Section, patterns: dict[str, bytes]) -> dict[int, str]:
+    found: dict[int, str] = {}
     missing = dict(patterns)
-    offsets: dict[int, str] = {}
-    searched = 0
+    search = NameSearch(missing)
     for at, chunk in _chunks(elf, strings, _CHUNK_BYTES, 128):
-        searched += len(chunk) * len(missing)
-        if searched > _MOST_SEARCHED_BYTES:
-            break  # the rest stays missing: the caller has other ways
-        for name, pattern in list(missing.items()):
-            hit = chunk.find(pattern)
-            if hit >= 0:
-                offsets[at + hit + 1] = name
-                del missing[name]
-        if not missing:
-            break
-    return offsets
+        for hit, name in search.find(chunk):
+            found[at + hit + 1] = name
+        if search.is_over():
+            break  # what is missing then stays missing: the caller has other ways
+    return found
+
+
+class NameSearch:
+    """The search for several names in one large table, chunk by chunk, that spends no more than 50 ms on it whatever the table holds.
+
+    ``missing`` maps each name to the bytes that it stands in; those that are found leave it.
+    """
+
+    def __init__(self, missing: dict[str, bytes]) -> None:
+        self.missing = missing
+        self.left = _MOST_SEARCHED_BYTES
+        low, high = (min(missing.values()), max(missing.values())) if missing else (b"", b"")
+        shared = next((at for at, (one, other) in enumerate(zip(low, high, strict=False)) if one != other), min(len(low), len(high)))
+        self.prefix = low[:shared]
+
+    def find(self, chunk: bytes) -> list[tuple[int, str]]:
+        """Where the missing names stand in this chunk."""
+        found = []
+        self.left -= len(chunk)
+        if self.prefix in chunk:  # one look instead of a dozen: all names are the runtime's, most chunks have none of those
+            self.left -= len(chunk) * len(self.missing)
+            for name, pattern in list(self.missing.items()):
+                hit = chunk.find(pattern)
+                if hit >= 0:
+                    found.append((hit, name))
+                    del self.missing[name]
+        return found
+
+    def is_over(self) -> bool:
+        """Whether there is nothing left to find, or nothing left to spend."""
+        return not self.missing or self.left <= 0
 
 
 def _find_symbols(elf: Elf, table: Section, layout: struct.Struct, wanted: dict[int, str]) -> dict[str, Symbol]:

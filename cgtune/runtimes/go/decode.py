@@ -54,6 +54,7 @@ _AMD64 = {
     0x89: (STORE, 4, 0),  # mov m, r
     0x63: (LOAD, 4, 0),  # movsxd r, m: with REX.W only
     0x8D: (ADDRESS, 0, 0),  # lea: with REX.W only
+    0xB6: (LOAD, 1, 0),  # movzx r, m8: behind 0f only
     0xC6: (STORE, 1, 1),  # mov m8, constant
     0x80: (COMPARE, 1, 1),  # cmp m8, constant: ModRM 3d
     0x83: (COMPARE, 4, 1),  # cmp m32, constant: ModRM 3d
@@ -71,7 +72,12 @@ def _decode_amd64(address: int, code: bytes) -> list[Use]:
         elif known is not None and code[at + 1] & 0xC7 == 0x05 and at + 6 + known[2] <= len(code):
             kind, size, constant_bytes = known
             wide = at > 0 and code[at - 1] & 0xF8 == 0x48  # REX.W
-            if (opcode not in (0x63, 0x8D) or wide) and (kind != COMPARE or code[at + 1] == 0x3D):
+            refused = (
+                (opcode in (0x63, 0x8D) and not wide)
+                or (opcode == 0xB6 and (at == 0 or code[at - 1] != 0x0F))
+                or (kind == COMPARE and code[at + 1] != 0x3D)
+            )
+            if not refused:
                 size = 8 if wide and opcode in (0x8B, 0x89) else size
                 uses.append(Use(kind=kind, address=_target(address, code, at + 2, at + 6 + constant_bytes), size_bytes=size))
         at += 1

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from cgtune.records import Record
 from cgtune.runtimes.go import decode
-from cgtune.runtimes.go.symbols import locate_runtime_symbols
+from cgtune.runtimes.go.symbols import MAGIC_1_18, MAGIC_1_20, locate_runtime_symbols
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,13 +41,14 @@ _OSINIT = "runtime.osinit"
 _GCINIT = "runtime.gcinit"
 _CONTROLLER_INIT = "runtime.(*gcControllerState).init"
 _HEAP_GOAL = "runtime.(*gcControllerState).memoryLimitHeapGoal"
-_DEFAULT = "runtime.defaultGOMAXPROCS"  # this and the next two: from 1.25 on
+_DEFAULT = "runtime.defaultGOMAXPROCS"  # this and the next three: from 1.25 on
 _DEFAULT_INIT = "runtime.defaultGOMAXPROCSInit"
 _UPDATE_ENABLE = "runtime.defaultGOMAXPROCSUpdateEnable"
+_SYSMON_UPDATE = "runtime.sysmonUpdateGOMAXPROCS"
 
 # bytes of each function that hold what we look for, in every version from 1.19 to 1.27; the functions themselves are longer
 _WINDOWS = {_GOMAXPROCS: 160, _PROCRESIZE: 96, _OSINIT: 64, _GCINIT: 160, _HEAP_GOAL: 128}
-_WINDOWS_1_25 = {_DEFAULT: 72, _DEFAULT_INIT: 96, _UPDATE_ENABLE: 40}
+_WINDOWS_1_25 = {_DEFAULT: 72, _DEFAULT_INIT: 96, _UPDATE_ENABLE: 40, _SYSMON_UPDATE: 96}
 _PROOF_BYTES = 48
 
 # gcControllerState, 64-bit: gcPercent int32 @0, memoryLimit int64 @8, heapMinimum uint64 @16 in all of 1.19 to 1.27. The counters behind
@@ -60,7 +61,6 @@ _CONTROLLER_BYTES = 352
 _DEBUG_OFFSETS = {_DEFAULT_INIT: 8, _UPDATE_ENABLE: 72}
 # runtime.sched: customGOMAXPROCS @328 in 1.25, @344 in 1.26 and 1.27
 _PINNED_OFFSETS = {25: 328, 26: 344, 27: 344}
-_SCHED_BYTES = 1024  # how far from sched's lock the flag may lie where only the code tells
 
 
 class LiveLayout(Record):
@@ -122,10 +122,12 @@ def locate_live_words(elf: Elf, version: GoVersion | None, *, bias: int, read_me
     functions = _WINDOWS | _WINDOWS_1_25 if aware else _WINDOWS
     cpus = ("runtime.numCPUStartup", "runtime.getCPUCount") if aware else ("runtime.ncpu", "runtime.getproccount")
     objects = ("runtime.gomaxprocs", "runtime.gcController", cpus[0])
+    magic = None if version is None else MAGIC_1_20 if version.at_least(1, 20) else MAGIC_1_18
     symbols = locate_runtime_symbols(
         elf,
         (*functions, _CONTROLLER_INIT, cpus[1]),
         (*objects, "runtime.sched", "runtime.debug", "runtime.cgroupOK") if aware else objects,
+        magic=magic,
         bias=bias,
         read_memory=read_memory,
     )
@@ -176,13 +178,13 @@ class _Search:
 
     def _gomaxprocs(self) -> int | None:
         symbol = self._symbol("runtime.gomaxprocs", 4)
-        decoded = [self._first(name, decode.LOAD, 4) for name in (_PROCRESIZE, _GOMAXPROCS)]
+        decoded = [self._first(name, decode.LOAD, 4) for name in (_PROCRESIZE, _GOMAXPROCS, _SYSMON_UPDATE)]
         return self._agreed("gomaxprocs", symbol, decoded, 4, needed=2)
 
     def _cpus(self, variable: str, function: str) -> int | None:
         # osinit: the call that counts CPUs, then the store of what it returned
         target = self.symbols.functions.get(function)
-        uses = self.uses.get(_OSINIT, [])
+        uses = [use for use in self.uses.get(_OSINIT, []) if use.kind != decode.ADDRESS]
         stores = [
             store.address
             for call, store in pairwise(uses)
@@ -213,11 +215,9 @@ class _Search:
         sched = self.symbols.objects.get("runtime.sched")
         offset = _PINNED_OFFSETS.get(self.minor or 0)
         symbol = sched.address + offset if sched is not None and offset is not None else None
-        decoded = self._first(_GOMAXPROCS, decode.STORE, 1)
-        lock = next((use.address for use in self.uses.get(_GOMAXPROCS, []) if use.kind == decode.ADDRESS), None)
-        if decoded is not None and lock is not None and not lock < decoded < lock + _SCHED_BYTES:
-            decoded = None
-        return self._agreed("sched.customGOMAXPROCS", symbol, [decoded], 1, needed=1)
+        # the linker leaves GOMAXPROCS out of a program that has no use for it; sysmon's look at the flag is always there
+        ways = ((_GOMAXPROCS, decode.STORE), (_SYSMON_UPDATE, decode.LOAD))
+        return self._agreed("sched.customGOMAXPROCS", symbol, [self._first(*way, 1) for way in ways], 1, needed=2)
 
     def _container_files(self) -> int | None:
         decoded = self._first(_DEFAULT, decode.COMPARE, 1) or self._first(_DEFAULT, decode.LOAD, 1)
@@ -239,7 +239,7 @@ class _Search:
         return next((use.address for use in self.uses.get(function, []) if (use.kind, use.size_bytes) == (kind, size)), None)
 
     def _agreed(self, name: str, symbol: int | None, decoded: Iterable[int | None], size: int, *, needed: int) -> int | None:
-        """The address that all ways found; ``needed`` decoded ones do where there is no symbol and nobody has checked the version."""
+        """The address that all ways found; where there is no symbol and nobody has checked the version, ``needed`` ways have to."""
         ways = [address for address in decoded if address is not None]
         if symbol is None and self.unchecked and len(ways) < needed:
             self.notes.append(f"{name} was found in one way only, which is not enough in a version of Go that was never checked")
@@ -263,7 +263,9 @@ def read_live_words(layout: LiveLayout, *, bias: int, read_memory: ReadAt) -> Li
         address, code = layout.proof
         found = read_memory(bias + address, len(code))
         if found != code:
-            why = "does not hold the code of its executable: it started another program, or patched itself" if found else "is gone: it ended"
+            why = (
+                "does not hold the code of its executable: it started another program, or patched itself" if found else "is gone: it ended"
+            )
             return LiveWords(notes=(f"live values not read: the memory of the process {why}",))
     reading = _Reading(layout, bias, read_memory)
     gomaxprocs = reading.number("GOMAXPROCS", layout.gomaxprocs, 4, 0, _MOST_PROCS)
