@@ -1,0 +1,146 @@
+"""Mappings: every line the kernel writes is read, and each file is looked at once, where it really runs."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, strategies as st
+
+from cgtune.elf import parse_elf
+from cgtune.errors import Malformed
+from cgtune.runtimes.go.mappings import Mapping, locate_biases, locate_images, locate_modules, parse_maps
+from tests.elfs import READ, RUN, WRITE, Part, elf, reader
+from tests.goprocess import mappings
+
+MAPS = """\
+00400000-00401000 r--p 00000000 fe:01 7 /app/server
+00401000-00480000 r-xp 00001000 fe:01 7 /app/server
+00480000-00490000 rw-p 00080000 fe:01 7 /app/server
+00490000-004a0000 rw-p 00000000 00:00 0
+c000000000-c000400000 rw-p 00000000 00:00 0                              [anon: Go: heap]
+7f0000000000-7f0000001000 r--p 00000000 fe:01 9                          /lib/a b\\012c.so (deleted)
+7f0000001000-7f0000002000 r-xp 00001000 fe:01 9                          /lib/a b\\012c.so (deleted)
+7f0000003000-7f0000004000 r--s 00000000 fe:01 11                         /var/data
+7ffc00000000-7ffc00001000 r-xp 00000000 00:00 0                          [vdso]
+ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]
+"""
+
+
+def test_lines_are_read() -> None:
+    """Addresses, permissions, offset, file and deletion are read; a newline in a name is one again."""
+    found = parse_maps(MAPS)
+    assert len(found) == 10
+    assert found[1] == Mapping(
+        start=0x401000,
+        end=0x480000,
+        readable=True,
+        writable=False,
+        executable=True,
+        offset=0x1000,
+        device="fe:01",
+        inode=7,
+        path="/app/server",
+        deleted=False,
+    )
+    assert (found[6].path, found[6].deleted) == ("/lib/a b\nc.so", True)
+    assert (found[3].path, found[3].inode) == ("", 0)
+    assert found[9].end == 0xFFFFFFFFFF601000
+
+
+@pytest.mark.parametrize(
+    "line", ["x", "1-2", "1-2 r--p", "1-2 r--p 0 0:0", "1 r--p 0 0:0 0", "g-h r--p 0 0:0 0", "1-2 r 0 0:0 0", "1-2 r--p 0 0:0 x"]
+)
+def test_what_is_no_line_of_maps_is_malformed(line: str) -> None:
+    """Text that the kernel would not write is refused with the line in the message."""
+    with pytest.raises(Malformed, match=line):
+        parse_maps(line)
+
+
+@given(st.text(max_size=100))
+def test_any_text_is_mappings_or_malformed(text: str) -> None:
+    """Whatever the text, the parser answers or raises its own error."""
+    try:
+        parse_maps(text)
+    except Malformed:
+        return
+
+
+def test_each_file_with_code_is_one_module() -> None:
+    """The program and a deleted library are found once each; data files and anonymous memory are not."""
+    found = locate_modules(parse_maps(MAPS))
+    assert [(module.path, module.deleted, len(module.mappings)) for module in found] == [
+        ("/app/server", False, 3),
+        ("/lib/a b\nc.so", True, 2),
+    ]
+
+
+def test_files_are_told_apart_by_device_and_inode() -> None:
+    """Two libraries of one inode number on two devices, or an old and a new one of one name, are two modules."""
+    lines = [
+        f"{start:x}000-{start + 1:x}000 r-xp 0 {device} {inode} /x.so"
+        for start, device, inode in ((1, "1:0", 5), (3, "2:0", 5), (5, "1:0", 6))
+    ]
+    assert len(locate_modules(parse_maps("\n".join(lines)))) == 3
+
+
+def test_a_thousand_libraries_are_too_many() -> None:
+    """A process made to keep us busy is refused."""
+    with pytest.raises(Malformed):
+        locate_modules(parse_maps("\n".join(f"{at}000-{at}fff r-xp 0 1:0 {at} /x{at}" for at in range(1000, 2100))))
+
+
+LIBRARY = [Part(0x0, b"headers" * 9, READ), Part(0x2100, b"code" * 9, READ | RUN), Part(0x4200, b"data" * 9, READ | WRITE)]
+
+
+def test_biases_are_those_of_the_code() -> None:
+    """A library loaded twice has two biases; the copy that somebody only reads has none, wherever it lies."""
+    found = parse_elf(reader(elf(LIBRARY, kind=3)))
+    code = next(part for part in found.segments if part.executable)
+    page = code.offset & ~0xFFF
+    lines = ["1000000-1009000 r--p 00000000 1:0 5 /x.so"]
+    lines += [f"{base + 0x2000:x}-{base + 0x3000:x} r-xp {page:08x} 1:0 5 /x.so" for base in (0x2000000, 0x3000000)]
+    (module,) = locate_modules(parse_maps("\n".join(lines)))
+    assert locate_biases(found, module) == (0x2000000, 0x3000000)
+
+
+def test_a_program_linked_at_its_place_has_no_bias() -> None:
+    """A program for a fixed address has bias 0, and none where it is mapped anywhere else."""
+    found = parse_elf(reader(elf(LIBRARY, kind=2)))
+    code = next(part for part in found.segments if part.executable)
+    page = code.offset & ~0xFFF
+    for base, expected in ((0, (0,)), (0x1000000, ())):
+        (module,) = locate_modules(parse_maps(f"{base + 0x2000:x}-{base + 0x3000:x} r-xp {page:08x} 1:0 5 /x"))
+        assert locate_biases(found, module) == expected
+    without_code = parse_elf(reader(elf([Part(0, b"x", READ)])))
+    assert locate_biases(without_code, module) == ()
+
+
+def test_this_process_is_read_right() -> None:
+    """The C library of this very process: its bias leads from its code in the file to the same code in memory."""
+    path = next(module.path for module in locate_modules(mappings(os.getpid())) if Path(module.path).name.startswith("libc.so"))
+    descriptor = os.open(path, os.O_RDONLY)
+    second = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)  # mapped once more, to be read only
+    (module,) = (found for found in locate_modules(mappings(os.getpid())) if found.path == path)
+    found = parse_elf(lambda offset, size: os.pread(descriptor, size, offset))
+    biases = locate_biases(found, module)
+    second.close()
+    code = next(part for part in found.segments if part.executable)
+    assert len(biases) == 1
+    assert ctypes.string_at(biases[0] + code.address, 256) == found.read_address(code.address, 256)
+    os.close(descriptor)
+
+
+def test_images_are_looked_for_in_anonymous_memory_only() -> None:
+    """ELF headers are looked for where no file and none of the kernel's own mappings lie."""
+    asked: list[int] = []
+
+    def read_memory(address: int, size: int) -> bytes:
+        asked.append(address)
+        return b"\x7fELF"[:size] if address == 0x490000 else b""
+
+    assert locate_images(parse_maps(MAPS), read_memory) == (0x490000,)
+    assert asked == [0x490000]
