@@ -51,6 +51,14 @@ def test_lines_are_read() -> None:
     assert found[9].end == 0xFFFFFFFFFF601000
 
 
+def test_anonymous_memory_can_be_left_out() -> None:
+    """With ``files_only`` the mappings that no file backs are left out, which leaves the modules as they are."""
+    found = parse_maps(MAPS, files_only=True)
+    assert [mapping.inode for mapping in found] == [7, 7, 7, 9, 9, 11]
+    assert locate_modules(found) == locate_modules(parse_maps(MAPS))
+    assert parse_maps("1000-2000 r-xp 0 1:0 5 /a 00:00 0", files_only=True)[0].inode == 5
+
+
 @pytest.mark.parametrize(
     "line", ["x", "1-2", "1-2 r--p", "1-2 r--p 0 0:0", "1 r--p 0 0:0 0", "g-h r--p 0 0:0 0", "1-2 r 0 0:0 0", "1-2 r--p 0 0:0 x"]
 )
@@ -112,11 +120,13 @@ def test_a_program_linked_at_its_place_has_no_bias() -> None:
     found = parse_elf(reader(elf(LIBRARY, kind=2)))
     code = next(part for part in found.segments if part.executable)
     page = code.offset & ~0xFFF
-    for base, expected in ((0, (0,)), (0x1000000, ())):
-        (module,) = locate_modules(parse_maps(f"{base + 0x2000:x}-{base + 0x3000:x} r-xp {page:08x} 1:0 5 /x"))
-        assert locate_biases(found, module) == expected
+    (there, elsewhere) = (
+        locate_modules(parse_maps(f"{base + 0x2000:x}-{base + 0x3000:x} r-xp {page:08x} 1:0 5 /x"))[0] for base in (0, 0x1000000)
+    )
+    assert locate_biases(found, there) == (0,)
+    assert locate_biases(found, elsewhere) == ()
     without_code = parse_elf(reader(elf([Part(0, b"x", READ)])))
-    assert locate_biases(without_code, module) == ()
+    assert locate_biases(without_code, there) == ()
 
 
 def test_this_process_is_read_right() -> None:
