@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from cgtune.elf import parse_elf
+from cgtune.errors import Unreadable
 from cgtune.runtimes.go.buildinfo import parse_version, read_build_info
 from cgtune.runtimes.go.live import LiveLayout, LiveWords, locate_live_words, read_live_words
 from tests import goprograms, toolchains
 from tests.elfs import reader
-from tests.goprocess import read_images, read_runtimes
+from tests.goprocess import memory, read_images, read_runtimes
 from tests.goprograms import LibraryHost, Probe, build, build_unpacker
 from tests.needs import require
 
@@ -371,6 +372,44 @@ def test_memory_that_is_not_there_is_none(probe_state: tuple[LiveLayout, dict[in
     assert len(words.notes) == 5
     gone = _read_with((layout, {}), 0x9000, b"")
     assert gone == LiveWords(notes=("live values not read: the memory of the process is gone: it ended",))
+
+
+def test_a_process_that_became_another_program_is_not_misread() -> None:
+    """Where the words of one executable lie says nothing in the memory of another: after an exec nothing is reported but why."""
+    for version in ("1.25.5", "1.27.3"):
+        _need(version)
+    with Probe(build("1.25.5", "sw", language="1.25")) as before, Probe(build("1.27.3", "sw", language="1.25")) as after:
+        layout = read_runtimes(before.pid)[0].layout
+        with memory(after.pid) as read_memory:
+            words = read_live_words(layout, bias=0, read_memory=read_memory)
+    assert words == LiveWords(notes=words.notes)
+    assert len(words.notes) == 1
+    assert "started another program" in words.notes[0]
+
+
+def test_a_process_that_ended_midway_has_no_values() -> None:
+    """A process that ends between finding the words and reading them has none, and a note says that it ended."""
+    _need("1.25.5")
+    with Probe(build("1.25.5", "sw", language="1.25")) as probe:
+        (runtime,) = read_runtimes(probe.pid)
+        with memory(probe.pid) as read_memory:
+            probe.ask("report")
+            probe.process.kill()
+            probe.process.wait()
+            words = read_live_words(runtime.layout, bias=runtime.bias, read_memory=read_memory)
+    assert words == LiveWords(notes=("live values not read: the memory of the process is gone: it ended",))
+
+
+def test_memory_that_may_not_be_read_is_the_readers_error() -> None:
+    """What the reader raises where a privilege is missing reaches the caller as it is, with the name of the privilege."""
+    _need("1.25.5")
+
+    def denied(_: int, size: int) -> bytes:
+        raise Unreadable(f"{size} bytes denied", privilege="CAP_SYS_PTRACE")
+
+    with pytest.raises(Unreadable) as raised:
+        read_live_words(_static_layout("1.25.5", "sw"), bias=0, read_memory=denied)
+    assert raised.value.privilege == "CAP_SYS_PTRACE"
 
 
 @settings(max_examples=300)
