@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from hypothesis import HealthCheck, Phase, given, seed as seeded, settings
 
 from cgtune.runtimes.go.buildinfo import GoVersion, parse_version
-from cgtune.runtimes.go.derive import GoDerivation, GoInputs, derive
+from cgtune.runtimes.go.derive import HOPELESS_PROCS, GoDerivation, GoInputs, derive
 from cgtune.runtimes.go.grammar import CGOCHECK_DEATH, NO_LIMIT, parse_gogc, parse_gomaxprocs, parse_gomemlimit
 from cgtune.runtimes.go.limitfile import LimitSeen
 from tests.differential.oracle import Oracle
@@ -144,7 +144,10 @@ def _expected_death(said: list[str], case: EnvironmentCase) -> str | None:
     if said[0] == "dies cgocheck":
         return CGOCHECK_DEATH
     if said[2] == "dies malformed":
-        return f"GOMEMLIMIT={_value(case, 'GOMEMLIMIT')}\nfatal error: malformed GOMEMLIMIT; see `go doc runtime/debug.SetMemoryLimit`"
+        value = _value(case, "GOMEMLIMIT")  # what is not printable comes as escapes, in words of our own
+        return f"GOMEMLIMIT={value}\nfatal error: malformed GOMEMLIMIT; see `go doc" if value.isprintable() else "GOMEMLIMIT="
+    if int(said[1]) >= HOPELESS_PROCS:
+        return "fatal error: out of memory"
     _, _, removed = (said[0] + "  ").split(" ", 2)
     if not removed.strip():
         return None

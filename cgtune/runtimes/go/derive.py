@@ -2,8 +2,8 @@
 
 A mirror of Go by version, mistakes included; limitfile.py, grammar.py, godebug.py and procs.py hold its parts. Checked against Go 1.21.13
 to 1.27.3; 1.19 and 1.20 have the rules of 1.21, but for GODEBUG's cgocheck.
-What is not covered: what the program does afterwards (GOMAXPROCS and SetMemoryLimit calls, libraries that make them), and deaths for
-want of memory or threads.
+What is not covered: what the program does afterwards (GOMAXPROCS and SetMemoryLimit calls, libraries that make them), and deaths that
+hang on the machine: for want of memory, address space or threads.
 """
 
 from __future__ import annotations
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 _NEWEST_MINOR = 27
 _NEWEST_CHECKED = {21: 13, 22: 10, 23: 9, 24: 11, 25: 5, 26: 6, 27: 3}
 _FAMILIES = (18, 19, 21, 25, 26, 27)  # one of each set of rules, for a program that does not tell its version
+# Each P costs some 13.7 KB (274 MB for 20 000: 1.24.11, amd64), so no machine is large enough for this many. The words differ: 1.27.3 with
+# 2147483647 ran out of memory under 6 GB and fell over a slice's bounds with 24 GB.
+HOPELESS_PROCS = 1 << 27
+_HOPELESS_DEATH = "fatal error: out of memory, or another crash on the way there"
+_DOUBTFUL_PROCS = 10_000  # 20 000 mostly live; 100 000 were seen to hang, and to end in thread exhaustion (10 000 is Go's most)
 _PROCRESIZE_DEATH = "fatal error: procresize: invalid arg"
 
 
@@ -122,7 +127,7 @@ def _derive_as(inputs: GoInputs, minor: int) -> GoDerivation:
         limit=limit,
         dies=dies,
         because={"GOMAXPROCS": procs.because, "GOMEMLIMIT": memory.because, "GOGC": gogc.because},
-        notes=_input_notes(inputs),
+        notes=_input_notes(inputs, procs.value),
     )
 
 
@@ -132,10 +137,12 @@ def _derive_gomaxprocs(inputs: GoInputs, minor: int, aware: GodebugSwitch, limit
         return _unknown_variable("GOMAXPROCS"), None
     number = parse_gomaxprocs(variable.text, minor)
     if number is not None:
-        return _Step(value=number, because=(*variable.steps, f"GOMAXPROCS={variable.text} is taken as it is: {number}")), True
+        words = f"GOMAXPROCS={number} is taken as it is, whatever the CPUs and the quota are"
+        death = _HOPELESS_DEATH if number >= HOPELESS_PROCS else None
+        return _Step(value=number, because=(*variable.steps, words), dies=death), True
     steps = variable.steps
     if variable.is_set:
-        steps += (f"GOMAXPROCS={variable.text!r} is no whole number above 0 to Go 1.{minor}: ignored without a word",)
+        steps += (f"GOMAXPROCS={_shown(variable.text)} is no whole number above 0 to Go 1.{minor}: ignored without a word",)
     if inputs.affinity_count is None:
         return _Step(value=None, because=(*steps, "how many CPUs the affinity mask allows is not known")), False
     cpus = max(inputs.affinity_count, 1)  # an empty mask, or an error of sched_getaffinity, is one CPU: runtime/os_linux.go
@@ -172,12 +179,12 @@ def _derive_gomemlimit(inputs: GoInputs, minor: int) -> _Step:
         return _unknown_variable("GOMEMLIMIT")
     limit_bytes = parse_gomemlimit(variable.text, minor)
     if limit_bytes is None:
-        words = f"GOMEMLIMIT={variable.text!r} is malformed to Go 1.{minor}"
+        words = f"GOMEMLIMIT={_shown(variable.text)} is malformed to Go 1.{minor}"
         return _Step(value=None, because=(*variable.steps, words), dies=malformed_gomemlimit_death(variable.text))
     if limit_bytes == NO_LIMIT:
-        said = f"GOMEMLIMIT={variable.text!r} is no limit" if variable.is_set else "GOMEMLIMIT is not set"
+        said = f"GOMEMLIMIT={_shown(variable.text)} is no limit" if variable.is_set else "GOMEMLIMIT is not set"
         return _Step(value="off", because=(*variable.steps, f"{said}, and Go derives none from the cgroup"))
-    return _Step(value=limit_bytes, because=(*variable.steps, f"GOMEMLIMIT={variable.text} is {limit_bytes} bytes"))
+    return _Step(value=limit_bytes, because=(*variable.steps, f"GOMEMLIMIT={_shown(variable.text)} is {limit_bytes} bytes"))
 
 
 def _derive_gogc(inputs: GoInputs, minor: int) -> _Step:
@@ -186,11 +193,13 @@ def _derive_gogc(inputs: GoInputs, minor: int) -> _Step:
         return _unknown_variable("GOGC")
     percent = parse_gogc(variable.text, minor)
     if percent is None:
-        said = f"GOGC={variable.text!r} is no number to Go 1.{minor}, ignored without a word" if variable.is_set else "GOGC is not set"
+        said = (
+            f"GOGC={_shown(variable.text)} is no number to Go 1.{minor}, ignored without a word" if variable.is_set else "GOGC is not set"
+        )
         return _Step(value=100, because=(*variable.steps, f"{said}: 100"))
     if percent < 0:
-        return _Step(value="off", because=(*variable.steps, f"GOGC={variable.text}: the heap's growth starts no collection"))
-    return _Step(value=percent, because=(*variable.steps, f"GOGC={variable.text} is {percent}"))
+        return _Step(value="off", because=(*variable.steps, f"GOGC={_shown(variable.text)}: the heap's growth starts no collection"))
+    return _Step(value=percent, because=(*variable.steps, f"GOGC={_shown(variable.text)} is {percent}"))
 
 
 def _see_limit(inputs: GoInputs, minor: int) -> LimitSeen | None:
@@ -210,6 +219,10 @@ def _variable(inputs: GoInputs, name: str) -> _Variable | None:
     values = [value for key, value in inputs.environ if key == name]
     steps = (f"the first of {len(values)} entries for {name} counts",) if len(values) > 1 else ()
     return _Variable(text=values[0] if values else "", is_set=bool(values), steps=steps)
+
+
+def _shown(text: str) -> str:
+    return repr(text[:60]) + ("..." if len(text) > 60 else "")
 
 
 def _unknown_variable(name: str) -> _Step:
@@ -267,8 +280,12 @@ def _unconfirmed_fix(inputs: GoInputs, name: str, derived: GoDerivation) -> str:
     return f"{note}; then GOMAXPROCS would be {fixed.gomaxprocs if fixed.gomaxprocs is not None else 'not known'} instead"
 
 
-def _input_notes(inputs: GoInputs) -> tuple[str, ...]:
+def _input_notes(inputs: GoInputs, procs: Setting) -> tuple[str, ...]:
     notes = []
+    if isinstance(procs, int) and procs > _DOUBTFUL_PROCS:
+        notes.append(
+            f"GOMAXPROCS={procs} takes about {procs * 137 // 10_000} MB at the start; whether the program lives through it is open"
+        )
     if inputs.library:
         notes.append("this runtime is in a shared library: it read the environment of the moment it was loaded, not that of exec")
     if inputs.environ is None:

@@ -128,8 +128,12 @@ def parse_godebug(text: str, minor: int) -> GodebugReading:
 
 
 def malformed_gomemlimit_death(text: str) -> str:
-    """What the program prints when it dies for this GOMEMLIMIT, with exit status 2 and before any of its own code."""
-    return f"GOMEMLIMIT={text}\nfatal error: malformed GOMEMLIMIT; see `go doc runtime/debug.SetMemoryLimit`"
+    """What the program prints when it dies for this GOMEMLIMIT, with exit status 2 and before any of its own code.
+
+    The text comes as it is, but for characters that are not printable: they come as escapes.
+    """
+    shown = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    return f"GOMEMLIMIT={shown}\nfatal error: malformed GOMEMLIMIT; see `go doc runtime/debug.SetMemoryLimit`"
 
 
 def _removed_death(key: str, value: str) -> str:

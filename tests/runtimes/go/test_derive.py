@@ -160,6 +160,23 @@ def test_memory_limit_and_gc_percent() -> None:
     assert on_eight("1.18.10", "max 1\n", "", ("GOMEMLIMIT", "512Mi")).dies is None
 
 
+def test_a_gomaxprocs_beyond_reason_is_death_or_doubt() -> None:
+    """A number of processors that no machine can hold is a death, one that few can is a note."""
+    hopeless = on_eight("1.27.3", "max 1\n", "", ("GOMAXPROCS", "2147483647"))
+    assert (hopeless.gomaxprocs, str(hopeless.dies)[:27]) == (None, "fatal error: out of memory,")
+    doubtful = on_eight("1.27.3", "max 1\n", "", ("GOMAXPROCS", "100000"))
+    assert (doubtful.gomaxprocs, doubtful.dies, len(doubtful.notes)) == (100_000, None, 1)
+    assert on_eight("1.27.3", "max 1\n", "", ("GOMAXPROCS", "10000")).notes == ()
+
+
+def test_what_a_person_reads_is_printable_and_short() -> None:
+    """Steps and deaths carry no control character and no endless text of the environment's."""
+    derived = on_eight("1.27.3", "max 1\n", "", ("GOMEMLIMIT", "\x1b[2J\udcff\n" + "x" * 5000), ("GOGC", "\x1b" * 500))
+    assert str(derived.dies).startswith("GOMEMLIMIT=\\x1b[2J\\udcff\\nxxx")
+    for steps in derived.because.values():
+        assert all(step.isprintable() and len(step) < 400 for step in steps)
+
+
 def test_versions_that_were_not_checked_say_so() -> None:
     """Newer, older and unreleased versions carry a note; those that were checked carry none."""
     for text in ("1.21.13", "1.24.11", "1.25.5", "1.26.0", "1.27.3"):
