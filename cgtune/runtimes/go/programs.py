@@ -1,0 +1,106 @@
+"""The Go runtimes of one process: its own program, Go libraries loaded into it, or a packed program that exists in memory only.
+
+Each distinct file is looked at once for all processes of a run: the caller keeps a :class:`Known`. What cannot be read costs a note.
+"""
+
+from __future__ import annotations
+
+from cgtune.errors import CgtuneError, Unreadable
+from cgtune.model import Note
+from cgtune.records import Record
+from cgtune.runtimes.go.buildinfo import read_go_image, read_go_program
+from cgtune.runtimes.go.live import locate_live_words, read_live_words
+from cgtune.runtimes.go.mappings import locate_biases, locate_images, locate_modules
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from cgtune.elf import Elf, ReadAt
+    from cgtune.runtimes.go.buildinfo import BuildInfo
+    from cgtune.runtimes.go.live import LiveLayout, LiveWords
+    from cgtune.runtimes.go.mappings import Mapping, Module
+
+    OpenModule = Callable[["Module"], "OpenedFile"]
+
+
+class OpenedFile(Record):
+    """A module's file, to be read. ``identity`` is equal for equal files only (device, inode, size, times); None: never to be remembered.
+
+    ``read_at`` is used as long as the runtime's words have not been located.
+    """
+
+    identity: Hashable
+    read_at: ReadAt
+
+
+class GoRuntime(Record):
+    """One Go runtime in one process: a file that is Go's, and where the process has it. ``path`` is empty for a packed program."""
+
+    path: str
+    deleted: bool
+    identity: Hashable
+    elf: Elf
+    info: BuildInfo
+    bias: int
+
+
+class Known:
+    """What was found out about files in this run, for the processes to come."""
+
+    def __init__(self) -> None:
+        self.files: dict[Hashable, tuple[Elf, BuildInfo] | None] = {}
+        self.layouts: dict[Hashable, LiveLayout] = {}
+
+
+def locate_runtimes(
+    mappings: tuple[Mapping, ...], open_module: OpenModule, known: Known, *, read_memory: ReadAt | None = None
+) -> tuple[tuple[GoRuntime, ...], tuple[Note, ...]]:
+    """The Go runtimes of a process, in order of address; none for most processes. What could not be told stands in the notes.
+
+    ``open_module`` opens a module's file and raises Unreadable where it cannot. With ``read_memory``, programs that unpacked themselves
+    into anonymous memory are found as well; that needs the anonymous mappings, and costs nothing where no such memory holds code.
+    Raises Malformed for a process with more than a thousand libraries.
+    """
+    runtimes: list[GoRuntime] = []
+    notes: list[Note] = []
+    for module in locate_modules(mappings):
+        try:
+            file = open_module(module)
+            found = known.files[file.identity] if file.identity in known.files else read_go_program(file.read_at)
+        except CgtuneError as error:
+            privilege = error.privilege if isinstance(error, Unreadable) else None
+            notes.append(Note(path=module.path, why=f"cannot tell whether it is a Go program: {error}", privilege=privilege))
+            continue
+        if file.identity is not None:
+            known.files[file.identity] = found
+        if found is not None:
+            # remembered from another process, whose files may be gone: read this one's from here on
+            elf, info = found[0].replace(read_at=file.read_at), found[1]
+            runtimes += [
+                GoRuntime(path=module.path, deleted=module.deleted, identity=file.identity, elf=elf, info=info, bias=bias)
+                for bias in locate_biases(elf, module)
+            ]
+    if not runtimes and read_memory is not None and any(_is_unpacked_code(mapping) for mapping in mappings):
+        runtimes += _read_images(mappings, read_memory)
+    return tuple(runtimes), tuple(notes)
+
+
+def _is_unpacked_code(mapping: Mapping) -> bool:
+    return mapping.executable and mapping.inode == 0 and not mapping.path.startswith("[v")  # [vdso], [vsyscall]
+
+
+def _read_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> list[GoRuntime]:
+    images = [read_go_image(read_memory, base) for base in locate_images(mappings, read_memory)]
+    return [GoRuntime(path="", deleted=False, identity=None, elf=image[0], info=image[1], bias=image[2]) for image in images if image]
+
+
+def read_runtime_words(runtime: GoRuntime, known: Known, read_memory: ReadAt) -> LiveWords:
+    """The live words of one runtime. Raises Unreadable where the process's memory may not be read."""
+    layout = known.layouts.get(runtime.identity) if runtime.identity is not None else None
+    if layout is None:
+        layout = locate_live_words(runtime.elf, runtime.info.go, bias=runtime.bias, read_memory=read_memory)
+        # What this process had not in its memory (yet), the next one may have
+        if runtime.identity is not None and layout.gomaxprocs is not None:
+            known.layouts[runtime.identity] = layout
+    return read_live_words(layout, bias=runtime.bias, read_memory=read_memory)

@@ -1,0 +1,111 @@
+"""Go runtimes in processes: the program's own, those of its libraries, a packed one; each file looked at once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cgtune.errors import Unreadable
+from cgtune.model import Note
+from cgtune.runtimes.go.mappings import Module, parse_maps
+from cgtune.runtimes.go.programs import GoRuntime, Known, OpenedFile, locate_runtimes, read_runtime_words
+from tests import goprograms
+from tests.elfs import go_program, reader
+from tests.goprocess import mappings, memory
+from tests.goprograms import LibraryHost, Probe, build, build_unpacker
+from tests.needs import require
+
+
+class Opener:
+    """Opens modules by their path and counts how often each was read."""
+
+    def __init__(self) -> None:
+        self.opened: list[str] = []
+        self.reads = 0
+
+    def __call__(self, module: Module) -> OpenedFile:
+        self.opened.append(module.path)
+        status = os.stat(module.path)
+
+        def read_at(offset: int, size: int) -> bytes:
+            self.reads += 1
+            with Path(module.path).open("rb", buffering=0) as file:
+                return os.pread(file.fileno(), size, offset)
+
+        return OpenedFile(identity=(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns), read_at=read_at)
+
+
+@pytest.fixture(autouse=True)
+def _toolchains() -> None:
+    for version in ("1.21.13", "1.25.5", "1.27.3"):
+        require(goprograms.is_present(version), f"needs Go {version} in the cache: scripts/toolchain {version}")
+
+
+def test_two_processes_of_one_program_cost_one_look() -> None:
+    """The second process of an executable is told without a read of its file, and its words without a search."""
+    known, opener = Known(), Opener()
+    program = build("1.25.5", "pie-sw", language="1.25")
+    found: list[GoRuntime] = []
+    with Probe(program, "gomaxprocs 3") as first, Probe(program, "gomaxprocs 5") as second:
+        reads = []
+        for probe, expected in ((first, 3), (second, 5)):
+            runtimes, notes = locate_runtimes(mappings(probe.pid), opener, known)
+            assert (len(runtimes), notes) == (1, ())
+            with memory(probe.pid) as read_memory:
+                assert read_runtime_words(runtimes[0], known, read_memory).gomaxprocs == expected
+            found.append(runtimes[0])
+            reads.append(opener.reads)
+    assert reads[0] == reads[1] > 0
+    assert found[0].info == found[1].info
+    assert found[0].bias != found[1].bias  # each was loaded at a random address
+    assert len(known.layouts) == 1
+
+
+def test_every_library_of_a_process_is_a_runtime() -> None:
+    """A Python with two Go libraries has two runtimes, with their own versions and values; Python and its libraries are none."""
+    libraries = (build("1.21.13", "shared"), build("1.27.3", "shared-sw", language="1.25"))
+    with LibraryHost(*libraries) as host:
+        host.ask("0 gomaxprocs 3")
+        host.ask("1 gomaxprocs 4")
+        known, opener = Known(), Opener()
+        runtimes, notes = locate_runtimes(mappings(host.pid), opener, known)
+        assert notes == ()
+        assert len(opener.opened) == len(set(opener.opened)) > 4
+        with memory(host.pid) as read_memory:
+            words = {runtime.info.version: read_runtime_words(runtime, known, read_memory).gomaxprocs for runtime in runtimes}
+    assert words == {"go1.21.13": 3, "go1.27.3": 4}
+
+
+def test_a_packed_program_is_found_where_memory_may_be_read() -> None:
+    """A program that unpacked itself is found with ``read_memory`` and stays unseen without."""
+    with Probe(build_unpacker(), environment={"UNPACK": str(build("1.27.3", "sw")), "GOMAXPROCS": "5"}) as probe, memory(probe.pid) as read:
+        known = Known()
+        assert locate_runtimes(mappings(probe.pid), Opener(), known) == ((), ())
+        (runtime,), notes = locate_runtimes(mappings(probe.pid), Opener(), known, read_memory=read)
+        assert (runtime.path, runtime.info.version, notes) == ("", "go1.27.3", ())
+        assert read_runtime_words(runtime, known, read).gomaxprocs == 5
+        assert known.layouts == {}
+
+
+def test_a_process_without_go_is_no_runtime() -> None:
+    """The Python that runs this has no Go runtime, in its files or in its memory."""
+    with memory(os.getpid()) as read_memory:
+        assert locate_runtimes(mappings(os.getpid()), Opener(), Known(), read_memory=read_memory) == ((), ())
+
+
+def test_files_that_cannot_be_told_cost_a_note_each() -> None:
+    """A file that may not be opened, and one whose build info lies, are notes; the others are still looked at."""
+    files = {"/broken": go_program(b"\xff Go buildinf:\x08\x02" + b"\0" * 16 + b"\xff" * 32), "/text": b"no program"}
+
+    def open_module(module: Module) -> OpenedFile:
+        if module.path == "/denied":
+            raise Unreadable("permission denied", privilege="CAP_SYS_PTRACE")
+        return OpenedFile(identity=None, read_at=reader(files[module.path]))
+
+    lines = "\n".join(f"{at}000-{at}fff r-xp 0 1:0 {at} {path}" for at, path in enumerate(("/denied", "/broken", "/text"), 1))
+    runtimes, notes = locate_runtimes(parse_maps(lines), open_module, Known())
+    assert runtimes == ()
+    assert notes[0] == Note(path="/denied", why="cannot tell whether it is a Go program: permission denied", privilege="CAP_SYS_PTRACE")
+    assert [note.path for note in notes] == ["/denied", "/broken"]
