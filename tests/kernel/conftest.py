@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kernel import bench
+from tests.kernel import subjects
 from tests.live import cgroups
 from tests.needs import require
 
@@ -40,8 +40,8 @@ def groups(mode: str) -> Iterator[cgroups.Groups]:
 
 
 @pytest.fixture
-def targets(groups: cgroups.Groups) -> Iterator[bench.Targets]:
+def targets(groups: cgroups.Groups) -> Iterator[subjects.Targets]:
     """Processes to look at, inside the groups of the test; they end before the groups are removed."""
-    own = bench.Targets()
+    own = subjects.Targets()
     yield own
     own.end()

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.command import ROOT, inspect, run
-from tests.kernel import bench
-from tests.kernel.bench import CGROUP, Targets, assert_cpu_as_told, place_of
+from tests.kernel import bench, subjects
+from tests.kernel.bench import assert_cpu_as_told, place_of
+from tests.kernel.places import CGROUP
+from tests.kernel.subjects import Targets
 from tests.live.cgroups import Groups, hierarchies
 
 pytestmark = pytest.mark.kernel
@@ -40,7 +42,7 @@ def test_the_report_as_a_program(groups: Groups, targets: Targets) -> None:
     """What the program prints is what the two calls inside the tests return."""
     leaf = groups.make("pod", "app")
     groups.make("pod").limit_cpu(250_000)
-    leaf.limit_memory(64 * bench.MIB)
+    leaf.limit_memory(64 * subjects.MIB)
     pid = targets.start(leaf)
     entry = inspect(pid)
     assert_cpu_as_told(entry, place_of(leaf, "cpu"))

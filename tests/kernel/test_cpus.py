@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel import bench
-from tests.kernel.bench import Targets
+from tests.kernel.subjects import Targets
 from tests.live.cgroups import Groups
 
 pytestmark = pytest.mark.kernel

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import time
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.kernel import bench
-from tests.kernel.bench import MIB, Targets, assert_memory_as_told, place_of
+from tests.kernel import bench, places, subjects
+from tests.kernel.bench import assert_memory_as_told, place_of
+from tests.kernel.subjects import MIB, Targets
 from tests.live.cgroups import Group, Groups
 
 pytestmark = pytest.mark.kernel
@@ -112,16 +112,6 @@ def test_swap_v1(groups: Groups, targets: Targets) -> None:
     assert (memory["limit_bytes"], memory["swap_bytes"]) == (64 * MIB, 32 * MIB)
 
 
-def _charge(size_bytes: int) -> None:
-    pages = mmap.mmap(-1, size_bytes)
-    for offset in range(0, size_bytes, 4096):
-        pages[offset] = 1
-    _kept.append(pages)
-
-
-_kept: list[mmap.mmap] = []
-
-
 def _current(group: Group) -> int:
     return int(group.read("memory", "memory.current" if group.version("memory") == 2 else "memory.usage_in_bytes"))
 
@@ -129,7 +119,7 @@ def _current(group: Group) -> int:
 def test_memory_now(groups: Groups, targets: Targets) -> None:
     """What is charged now is the kernel's number, near enough: it counts in batches of pages per CPU."""
     group = groups.make("app")
-    pid = targets.start(group, lambda: _charge(24 * MIB))
+    pid = targets.start(group, lambda: subjects.charge(24 * MIB))
     assert bench.inspect(pid)["usage"]["memory"]["current_bytes"] == pytest.approx(_current(group), abs=2 * MIB)
     assert _current(group) >= 24 * MIB
 
@@ -150,8 +140,8 @@ def test_a_group_held_at_memory_high(groups: Groups, targets: Targets) -> None:
 
 def _fork_hungry() -> None:
     if os.fork() == 0:
-        bench.die_with_parent()
-        _charge(17 * MIB)
+        subjects.die_with_parent()
+        subjects.charge(17 * MIB)
         time.sleep(600)
 
 
@@ -167,7 +157,7 @@ def test_oom_kills(groups: Groups, targets: Targets, kills: int) -> None:
     survivor = targets.start(group, _never_first)
     assert bench.inspect(survivor)["usage"]["memory"]["oom_kills"] == 0
     for _ in range(kills):
-        assert _die_of_hunger(group) == 9
+        assert subjects.die_of_hunger(group) == 9
     assert group.oom_kills() == kills
     assert bench.inspect(survivor)["usage"]["memory"]["oom_kills"] == kills
 
@@ -178,7 +168,7 @@ def test_an_oom_kill_by_an_ancestors_limit(groups: Groups, targets: Targets) -> 
     parent, leaf = groups.make("parent"), groups.make("parent", "leaf")
     parent.limit_memory(24 * MIB)
     survivor = targets.start(leaf, _never_first)
-    assert _die_of_hunger(leaf) == 9
+    assert subjects.die_of_hunger(leaf) == 9
     entry = bench.inspect(survivor)
     assert entry["usage"]["memory"]["oom_kills"] == leaf.oom_kills() == 1
     assert _memory(entry)["bound_by"] == parent.path
@@ -186,16 +176,6 @@ def test_an_oom_kill_by_an_ancestors_limit(groups: Groups, targets: Targets) -> 
 
 def _never_first() -> None:
     Path("/proc/self/oom_score_adj").write_text("-1000")
-
-
-def _die_of_hunger(group: Group) -> int:
-    """The signal that ended a process which wanted more than its group may have."""
-    pid = os.fork()
-    if pid == 0:
-        bench.enter(*group.directories())
-        _charge(64 * MIB)
-        os._exit(0)
-    return os.WTERMSIG(os.waitpid(pid, 0)[1])
 
 
 def _stall_us(text: str, kind: str) -> int:
@@ -246,9 +226,9 @@ def test_the_hierarchical_limit_betrays_a_hidden_ancestor(groups: Groups, target
     place = place_of(leaf, "memory")
 
     def hide_ancestors() -> None:
-        bench.unshare(bench.CLONE_NEWNS)
-        bench.bind(place, bench.CGROUP / "memory")
+        places.unshare(places.CLONE_NEWNS)
+        places.bind(place, places.CGROUP / "memory")
 
-    memory = bench.elsewhere(lambda: bench.enter(*leaf.directories()), hide_ancestors, look=lambda: _memory(bench.inspect(os.getpid())))
+    memory = bench.elsewhere(lambda: subjects.enter(*leaf.directories()), hide_ancestors, look=lambda: _memory(bench.inspect(os.getpid())))
     assert memory["limit_bytes"] == 40 * MIB
     assert memory["bound_by"] is None

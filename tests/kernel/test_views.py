@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from cgtune.errors import CgtuneError
-from tests.kernel import bench
-from tests.kernel.bench import CGROUP, CLONE_NEWCGROUP, CLONE_NEWNS, Targets, assert_cpu_as_told, place_of
+from tests.kernel import bench, places, subjects
+from tests.kernel.bench import assert_cpu_as_told, place_of
+from tests.kernel.places import CGROUP, CLONE_NEWCGROUP, CLONE_NEWNS
+from tests.kernel.subjects import Targets
 from tests.live.cgroups import Group, Groups
 
 pytestmark = pytest.mark.kernel
@@ -24,26 +26,16 @@ def _pair(groups: Groups, parent_us: int | None = 300_000, leaf_us: int | None =
 
 
 def _into(group: Group) -> None:
-    bench.enter(*group.directories())
-
-
-def _mount_afresh() -> None:
-    """The cgroup mounts a container engine makes in a private cgroup namespace."""
-    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    made = [(words[1], words[2], words[3]) for words in mounts if words[2] in ("cgroup", "cgroup2") and words[1].startswith(str(CGROUP))]
-    for place, kind, options in made:
-        bench.unmount(place)
-        kept = [word for word in options.split(",") if word not in ("rw", "relatime", "nosuid", "nodev", "noexec")]
-        bench.mount("cgroup", place, kind, data=",".join(kept) or None if kind == "cgroup" else None)
+    subjects.enter(*group.directories())
 
 
 def _fresh_namespace() -> None:
-    bench.unshare(CLONE_NEWCGROUP | CLONE_NEWNS)
-    _mount_afresh()
+    places.unshare(CLONE_NEWCGROUP | CLONE_NEWNS)
+    places.mount_cgroups_afresh()
 
 
 def _stale_namespace() -> None:
-    bench.unshare(CLONE_NEWCGROUP | CLONE_NEWNS)
+    places.unshare(CLONE_NEWCGROUP | CLONE_NEWNS)
 
 
 def _own_cpu() -> dict[str, Any]:
@@ -118,11 +110,11 @@ def test_a_node_agent(groups: Groups, targets: Targets, tmp_path: Path) -> None:
     pid = targets.start(leaf, _fresh_namespace)
 
     def host_below() -> None:
-        bench.unshare(CLONE_NEWNS | CLONE_NEWCGROUP)
+        places.unshare(CLONE_NEWNS | CLONE_NEWCGROUP)
         for name in ("proc", "sys"):
             (tmp_path / name).mkdir()
-            bench.bind_all(f"/{name}", tmp_path / name)
-        _mount_afresh()
+            places.bind_all(f"/{name}", tmp_path / name)
+        places.mount_cgroups_afresh()
 
     enforced = bench.elsewhere(lambda: _into(agent), host_below, look=lambda: bench.inspect(pid, root=str(tmp_path))["enforced"])
     assert enforced["cpu"]["limit_cores"] == 1.0
@@ -133,13 +125,13 @@ def test_a_job_below_the_namespaces_root(groups: Groups) -> None:
     """As in kind and docker-in-docker: the job is in an unlimited group below the namespace's root, which has the limit."""
     group = groups.make("container")
     group.limit_cpu(200_000)
-    tops = [bench.top_of(place) for place in group.directories()]
+    tops = [places.top_of(place) for place in group.directories()]
 
     def move_down() -> None:
         for job in (top / "job" for top in tops):
             job.mkdir()
-            bench.fill_cpuset(job)
-            bench.enter(job)
+            subjects.fill_cpuset(job)
+            subjects.enter(job)
             if group.version("cpu") == 2:
                 (job.parent / "cgroup.subtree_control").write_text("+cpu +memory")
 
@@ -163,10 +155,10 @@ def test_a_namespace_in_a_namespace(groups: Groups, targets: Targets) -> None:
 
 def _subtree_as_root(leaf: Group, top: Group) -> None:
     """As Docker does without a cgroup namespace: each hierarchy's mount shows one group only, membership paths stay the host's."""
-    bench.unshare(CLONE_NEWNS)
+    places.unshare(CLONE_NEWNS)
     _into(leaf)
     for place in top.directories():
-        bench.bind(place, bench.top_of(place))
+        places.bind(place, places.top_of(place))
 
 
 def test_a_subtree_mount_from_inside(groups: Groups) -> None:
@@ -209,9 +201,9 @@ def test_a_mount_at_another_place(groups: Groups, tmp_path: Path) -> None:
     _, leaf = _pair(groups)
 
     def elsewhere() -> None:
-        bench.unshare(CLONE_NEWNS)
-        bench.mount("cgroup2", tmp_path, "cgroup2")
-        bench.unmount(CGROUP)
+        places.unshare(CLONE_NEWNS)
+        places.mount("cgroup2", tmp_path, "cgroup2")
+        places.unmount(CGROUP)
 
     cpu = bench.elsewhere(lambda: _into(leaf), elsewhere, look=_own_cpu)
     assert [row["limit_cores"] for row in cpu["chain"]][:2] == [1.0, 3.0]
@@ -222,8 +214,8 @@ def test_a_second_mount_changes_nothing(groups: Groups, tmp_path: Path) -> None:
     _, leaf = _pair(groups)
 
     def twice() -> None:
-        bench.unshare(CLONE_NEWNS)
-        bench.bind(bench.top_of(place_of(leaf, "cpu")), tmp_path)
+        places.unshare(CLONE_NEWNS)
+        places.bind(places.top_of(place_of(leaf, "cpu")), tmp_path)
 
     once = bench.elsewhere(lambda: _into(leaf), look=_own_cpu)
     assert bench.elsewhere(lambda: _into(leaf), twice, look=_own_cpu) == once
@@ -235,8 +227,8 @@ def test_a_partial_mount_beside_the_whole_one(groups: Groups, tmp_path: Path) ->
     _, leaf = _pair(groups, parent_us=100_000, leaf_us=300_000)
 
     def partial() -> None:
-        bench.unshare(CLONE_NEWNS)
-        bench.bind(place_of(leaf, "cpu"), tmp_path)
+        places.unshare(CLONE_NEWNS)
+        places.bind(place_of(leaf, "cpu"), tmp_path)
 
     assert bench.elsewhere(lambda: _into(leaf), partial, look=_own_cpu)["limit_cores"] == 1.0
 
@@ -246,8 +238,8 @@ def test_nothing_mounted(groups: Groups) -> None:
     _, leaf = _pair(groups)
 
     def bare() -> None:
-        bench.unshare(CLONE_NEWNS)
-        bench.unmount_cgroups()
+        places.unshare(CLONE_NEWNS)
+        places.unmount_cgroups()
 
     seen = bench.elsewhere(lambda: _into(leaf), bare, look=lambda: bench.report(os.getpid()))
     (entry,) = seen["processes"]
@@ -262,8 +254,8 @@ def test_a_mount_that_is_covered(groups: Groups) -> None:
     _, leaf = _pair(groups)
 
     def covered() -> None:
-        bench.unshare(CLONE_NEWNS)
-        bench.mount("tmpfs", CGROUP, "tmpfs")
+        places.unshare(CLONE_NEWNS)
+        places.mount("tmpfs", CGROUP, "tmpfs")
         forged = CGROUP / leaf.path.lstrip("/")
         forged.mkdir(parents=True)
         (forged / "cpu.max").write_text("12345 100000\n")
@@ -286,7 +278,7 @@ def test_a_zombie_whose_group_is_gone(mode: str, groups: Groups) -> None:
     _, leaf = _pair(groups, parent_us=None)
     pid = os.fork()
     if pid == 0:
-        bench.enter(*leaf.directories())
+        subjects.enter(*leaf.directories())
         os._exit(0)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     for place in leaf.directories():

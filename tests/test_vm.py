@@ -1,0 +1,185 @@
+"""scripts/vm's own parts, without starting a guest; tests/test_vm_boots.py starts some."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import itertools
+import lzma
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given, strategies as st
+
+from tests.command import ROOT
+
+
+def _load() -> ModuleType:
+    loader = importlib.machinery.SourceFileLoader("cgtune_vm_script", str(ROOT / "scripts" / "vm"))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+vm = _load()
+
+
+def _run(*arguments: str, cwd: Path = ROOT, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "scripts" / "vm"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=30, check=False, env=os.environ | environ)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "no command"),
+        (["--cpus", "0", "--", "true"], "--cpus 0"),
+        (["--cpus", "many", "--", "true"], "--cpus"),
+        (["--cgroup", "v3", "--", "true"], "v3"),
+        (["--memory", "3", "--", "true"], "--memory"),
+        (["--memory", "16M", "--", "true"], "256M"),
+        (["--timeout", "0", "--", "true"], "--timeout"),
+        (["--env", "1=2", "--", "true"], "--env"),
+        (["--results", "/proc/none", "--", "true"], "/proc/none"),
+        (["true"], "true"),
+        (["--cpu", "4", "--", "true"], "--cpu"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_wrong_option_is_one_line(arguments: list[str], said: str, tmp_path: Path) -> None:
+    """Wrong usage ends with exit status 2 and one line that names the offence, before anything is prepared."""
+    done = _run(*arguments, CGTUNE_CACHE=str(tmp_path / "cache"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert said in done.stderr
+    assert not (tmp_path / "cache").exists()
+
+
+def test_help_teaches() -> None:
+    """--help shows each option, the hierarchies and the exit statuses, on standard output."""
+    done = _run("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    for word in ("--cpus", "--cgroup", "--memory", "--timeout", "--results", "--env", "hybrid", "124", "125", "examples:"):
+        assert word in done.stdout
+
+
+def test_a_folder_that_the_guest_does_not_have() -> None:
+    """In /proc, /sys, /dev or /run no command can be run, and that is said at once."""
+    done = _run("--", "true", cwd=Path("/proc"))
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "/proc" in done.stderr
+
+
+def test_what_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
+    """Without its tools, and without a way to install them, it ends with 125 and one line that says what to install."""
+    done = _run("--", "true", CGTUNE_CACHE=str(tmp_path / "cache"), PATH=str(tmp_path))
+    assert (done.returncode, done.stdout) == (125, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "apt-get install" in done.stderr
+    assert "qemu-system-x86" in done.stderr
+
+
+def test_a_cache_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+    """A file where the cache folder should be: 125 and one line that names the way out."""
+    (tmp_path / "cache").write_text("")
+    for tool in (*vm.PACKAGES_OF_TOOLS, "env"):
+        (tmp_path / tool).symlink_to("/bin/true")
+    done = _run("--", "true", CGTUNE_CACHE=str(tmp_path / "cache"), PATH=str(tmp_path))
+    assert (done.returncode, len(done.stderr.splitlines())) == (125, 1)
+    assert "CGTUNE_CACHE" in done.stderr
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(min_value=0, max_value=216), max_size=8), st.booleans())
+def test_a_stream_passes_everything_but_the_token(text: bytes, cuts: list[int], finished: bool) -> None:
+    """However the bytes are cut on their way, what comes out is what went in, without the token at the end."""
+    token = b"0123456789abcdef"
+    sent = text + token if finished else text
+    read, write = os.pipe()
+    stream = vm.Stream(write, token)
+    edges = [0, *sorted(cut for cut in cuts if cut < len(sent)), len(sent)]
+    for start, end in itertools.pairwise(edges):
+        stream.feed(sent[start:end])
+    os.close(write)
+    with os.fdopen(read, "rb") as passed:
+        seen = passed.read()
+    assert stream.ended == (finished or text.endswith(token))
+    if finished:
+        assert seen == text
+    else:
+        assert text.startswith(seen)
+        assert token.startswith(text[len(seen) :]) or text.endswith(token)
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (b"", "without a word"),
+        (
+            b"[ 1.2] Kernel panic - not syncing: init died\r\n[ 1.3] CPU: 0\n",
+            "Kernel panic - not syncing: init died",
+        ),
+        (b"vm-init: cgroup v1 cpu could not be mounted\n[ 2.0] reboot: Power down\n", "the guest broke down: cgroup v1 cpu could not be"),
+        (b"qemu-system-x86_64: cannot set up guest memory\n", "cannot set up guest memory"),
+        (b"\xff\xfe broken\n", "broken"),
+    ],
+    ids=["silence", "panic", "init", "qemu", "bytes"],
+)
+def test_last_words(log: bytes, said: str) -> None:
+    """Of a guest's console the line is chosen that says why it ended."""
+    assert said in vm.last_words(log)
+    assert len(vm.last_words(log).splitlines()) == 1
+
+
+def test_the_boot_image_comes_out_of_its_wrapping() -> None:
+    """From a bzImage the ELF image is taken; what is wrapped in another way is left as it is."""
+    image = b"\x7fELF" + bytes(5000)
+    assert vm.boot_image(b"setup code" + lzma.compress(image, lzma.FORMAT_XZ) + b"trailer") == image
+    for other in (b"setup code \x28\xb5\x2f\xfd", b"setup \xfd7zXZ\0 and no more", b"setup" + lzma.compress(b"no ELF", lzma.FORMAT_XZ)):
+        assert vm.boot_image(other) == other
+
+
+def test_modules_come_after_what_they_need(tmp_path: Path) -> None:
+    """The order of loading puts every module behind its dependencies, each once, however its file is packed or spelled."""
+
+    def make(name: str, depends: str, suffix: str = ".ko") -> None:
+        data = b"\x7fELF\0depends=" + depends.encode() + b"\0name=x\0"
+        (tmp_path / f"{name}{suffix}").write_bytes(lzma.compress(data) if suffix.endswith("xz") else data)
+
+    make("virtio_ring", "")
+    make("virtio", "virtio_ring")
+    make("virtio_pci", "virtio,virtio_ring", ".ko.xz")
+    make("virtio_console", "virtio")
+    make("9pnet", "")
+    make("9pnet_virtio", "9pnet,virtio")
+    make("9p", "9pnet")
+    make("over-lay", "")
+    order = [path.name.split(".")[0] for path in vm.modules_in_order(tmp_path)]
+    assert order == ["virtio_ring", "virtio", "virtio_pci", "virtio_console", "9pnet", "9pnet_virtio", "9p"]
+
+
+def test_the_environment_that_is_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CI, CGTUNE_*, PYTHON* and what is asked for get in, secrets of the caller do not, and PATH reaches the system's folders."""
+    for name in list(os.environ):
+        monkeypatch.delenv(name)
+    for name, value in {
+        "CI": "true",
+        "CGTUNE_X": "1",
+        "PYTHONPATH": "a b",
+        "TOKEN": "secret",
+        "WANTED": "w",
+        "PATH": "/opt/x:/usr/bin",
+    }.items():
+        monkeypatch.setenv(name, value)
+    options = vm.parse_arguments(["--cpus", "3", "--cgroup", "v1", "--env", "WANTED", "--env", "NEW=a=b", "--env", "ABSENT", "--", "true"])
+    environment = vm.guest_environment(options)
+    assert environment.pop("PATH").split(":")[:2] == ["/opt/x", "/usr/bin"]
+    assert environment == {
+        "CI": "true", "CGTUNE_X": "1", "PYTHONPATH": "a b", "WANTED": "w", "NEW": "a=b",
+        "HOME": "/root", "USER": "root", "CGTUNE_BENCH": "v1", "CGTUNE_BENCH_CPUS": "3",
+    }  # fmt: skip

@@ -1,0 +1,96 @@
+"""What scripts/vm promises, held against guests that really start; slow, and run with the kernel tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.command import ROOT
+from tests.needs import require
+
+pytestmark = [pytest.mark.kernel, pytest.mark.slow]
+
+_VM = [sys.executable, str(ROOT / "scripts" / "vm")]
+
+
+@pytest.fixture(autouse=True)
+def _outside() -> None:
+    require("CGTUNE_BENCH" not in os.environ, "starts guests itself: not for the inside of one")
+
+
+def _run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*_VM, *arguments], capture_output=True, text=True, cwd=cwd, timeout=120, check=False)
+
+
+def test_output_and_status_are_passed_on(tmp_path: Path) -> None:
+    """Two streams kept apart, an exit status, the current folder, results; and nothing else is changed on this machine."""
+    work, results = tmp_path / "a folder", tmp_path / "results"
+    work.mkdir()
+    script = "pwd; echo to-stderr >&2; seq 100000; nproc; echo kept > /results/kept; echo lost > lost; ls lost; sleep 1000 & exit 7"
+    done = _run("--cpus", "3", "--memory", "1G", "--timeout", "60", "--results", str(results), "--", "sh", "-c", script, cwd=work)
+    assert (done.returncode, done.stderr) == (7, "to-stderr\n")
+    lines = done.stdout.splitlines()
+    assert (lines[0], lines[1], lines[-3], lines[-2], lines[-1]) == (str(work), "1", "100000", "3", "lost")
+    assert (results / "kept").read_text() == "kept\n"
+    assert not (work / "lost").exists()
+
+
+def test_from_prepared_state_a_guest_is_up_in_20_seconds() -> None:
+    """The start of a guest, from the call to the command's end."""
+    assert _run("--prepare").returncode == 0
+    began = time.monotonic()
+    assert _run("--", "true").returncode == 0
+    assert time.monotonic() - began < 20
+
+
+def test_a_time_limit_ends_the_guest() -> None:
+    """124 and one line, soon after the limit."""
+    began = time.monotonic()
+    done = _run("--timeout", "3", "--", "sleep", "1000")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (124, "", 1)
+    assert time.monotonic() - began < 10
+
+
+def test_a_panic_is_one_line() -> None:
+    """125, and the kernel's reason."""
+    done = _run("--timeout", "60", "--", "sh", "-c", "echo c > /proc/sysrq-trigger; sleep 30")
+    assert (done.returncode, len(done.stderr.splitlines())) == (125, 1)
+    assert "panic" in done.stderr
+
+
+def test_a_command_that_is_not_there() -> None:
+    """127, as from a shell."""
+    assert _run("--timeout", "60", "--", "/no/such/command").returncode == 127
+
+
+def test_two_guests_at_once() -> None:
+    """Neither knows of the other."""
+    calls = [(*_VM, "--timeout", "90", "--cgroup", mode, "--", "sh", "-c", f"sleep 2; echo {mode}") for mode in ("v1", "v2")]
+    both = [subprocess.Popen(call, stdout=subprocess.PIPE, text=True) for call in calls]
+    assert [guest.communicate(timeout=120)[0] for guest in both] == ["v1\n", "v2\n"]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_signal_takes_the_guest_along(number: signal.Signals, status: int) -> None:
+    """Ctrl-C, or worse, leaves no emulator behind."""
+    guest = subprocess.Popen([*_VM, "--", "sleep", "1000"], stderr=subprocess.PIPE)
+    children = Path(f"/proc/{guest.pid}/task/{guest.pid}/children")
+    deadline = time.monotonic() + 20
+    while not children.read_text().split():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(1)
+    emulator = children.read_text().split()[0]
+    guest.send_signal(number)
+    guest.communicate(timeout=20)
+    assert guest.returncode == status
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{emulator}").exists() and "State:\tZ" not in Path(f"/proc/{emulator}/status").read_text():
+        assert time.monotonic() < deadline, "the emulator lives on"
+        time.sleep(0.05)
