@@ -151,8 +151,8 @@ def _joined(mount_point: bytes, relative: bytes) -> bytes:
     room = len(mount_point) - 3 * mount_point.count(b"\\")
     if room + len(relative) > _PATH_MAX:
         raise _Unusable("the path of the cgroup is too long")
-    if room < 0:  # only with escapes that no kernel writes: copy(out[n:], rel) in parseCPUMount
-        raise _Fatal("fatal error: slice bounds out of range")
+    if room < 0:  # only with escapes that no kernel writes: copy(out[n:], rel) in parseCPUMount goes out of bounds
+        raise _Fatal("fatal error: panic on system stack")
     return _unescaped(mount_point, most_digit=b"7"[0]) + relative
 
 

@@ -1,0 +1,25 @@
+"""The program: ``cgtune`` and ``python -m cgtune`` start here."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the command line and return its exit code; the plainest forms never load the command-line library."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        from cgtune import __version__
+
+        print(f"cgtune {__version__}")
+        return 0
+    try:
+        from cgtune.cli import run
+
+        return run(arguments)
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

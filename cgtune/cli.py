@@ -1,0 +1,153 @@
+"""The face: options in, text and exit code out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from cgtune.errors import CgtuneError, Unwritable, UsageError
+
+EXIT_CLEAN, EXIT_USAGE, EXIT_COULD_NOT_INSPECT, EXIT_INTERRUPTED = 0, 2, 3, 130
+
+app = typer.Typer(
+    name="cgtune",
+    help="What the kernel enforces on a process in a container: CPU and memory limits, where each comes from, how it hurts right now.",
+    epilog="Exit codes: 0 clean, 2 usage error, 3 could not inspect, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Pids = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--pid", envvar="CGTUNE_PID", min=1, metavar="PID", help="Report just this process, Go or not; may be given several times."
+    ),
+]
+SelfOnly = Annotated[
+    bool, typer.Option("--self", envvar="CGTUNE_SELF", help="Report this container only (cgtune's own process stands for it).")
+]
+Root = Annotated[
+    str,
+    typer.Option(
+        "--root",
+        envvar="CGTUNE_ROOT",
+        metavar="DIR",
+        help="The folder that holds proc/ and sys/: a node's, mounted at /host, or a recording made by cgtune snapshot.",
+    ),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from cgtune import __version__
+
+        _emit(f"cgtune {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _cgtune(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def inspect(
+    pid: Pids = None,
+    self_only: SelfOnly = False,
+    root: Root = "/",
+    format_: Annotated[
+        Literal["table", "json"],
+        typer.Option("--format", envvar="CGTUNE_FORMAT", help="A table for people, JSON (cgtune/report/v1) for scripts."),
+    ] = "table",
+) -> None:
+    """Report what the kernel enforces: CPU and memory limits over the whole chain of cgroups, which file says so, and current use.
+
+    Without options: this container.
+
+    Examples: `cgtune inspect` · `cgtune inspect --pid 4242` · `cgtune inspect --root /host --pid 4242 --format json`
+    """
+    from cgtune import api
+
+    report = api.inspect(pid or (), root=root, self_only=self_only)
+    if format_ == "json":
+        from cgtune.outputs.json import render_json
+
+        _emit(render_json(report))
+    else:
+        from cgtune.outputs.table import render_table
+
+        _emit(render_table(report, colour=_colour()))
+
+
+@app.command()
+def snapshot(
+    out: Annotated[str, typer.Argument(metavar="OUT", help="The folder to make, or a file that ends in .tar.gz; it must not exist yet.")],
+    pid: Pids = None,
+    self_only: SelfOnly = False,
+    root: Root = "/",
+) -> None:
+    """Capture all that inspect reads for the chosen processes, for a bug report or a test; `cgtune inspect --root OUT` replays it.
+
+    Environment values are redacted, all but those of GO* and *GOMAXPROCS*-like variables. Nothing else of a process's memory or files
+    is kept than what inspect reads.
+
+    Example: `cgtune snapshot /tmp/stuck.tar.gz --pid 4242`
+    """
+    from cgtune import api
+
+    api.snapshot(out, pid or (), root=root, self_only=self_only)
+    _emit(f"{out}\n")
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; every failure is one line on stderr and an exit code of the contract."""
+    try:
+        code = app(args=arguments, prog_name="cgtune", standalone_mode=False)
+    except UsageError as error:
+        return _fail(str(error), EXIT_USAGE)
+    except CgtuneError as error:
+        return _fail(str(error), EXIT_COULD_NOT_INSPECT)
+    except Exception as error:
+        # Typer carries click inside from 0.20 on, outside before: its exceptions are known by what they can do, not by their class.
+        if type(error).__name__ == "NoArgsIsHelpError":
+            return EXIT_USAGE
+        if type(error).__name__ == "Abort":
+            return EXIT_INTERRUPTED
+        message = getattr(error, "format_message", None)
+        if message is None:
+            raise
+        context = getattr(error, "ctx", None)
+        return _fail(f"{message()} (see {context.command_path if context else 'cgtune'} --help)", EXIT_USAGE)
+    return code if isinstance(code, int) else EXIT_CLEAN
+
+
+def _fail(message: str, code: int) -> int:
+    from cgtune.outputs.escape import escape_control
+
+    print(f"cgtune: {escape_control(message)}", file=sys.stderr)
+    return code
+
+
+def _colour() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _emit(text: str) -> None:
+    """One write of all output. A reader that has gone away takes nothing from the verdict; a full disk is an error."""
+    try:
+        sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whatever Python flushes at its end must not find the broken pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise Unwritable(f"could not write to standard output: {error.strerror}") from error

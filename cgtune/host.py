@@ -1,0 +1,286 @@
+"""The only module that opens files: below a root directory, bounded, never through a symbolic link.
+
+Every fact is a file below the root, so the root may be this machine (``/``), another one's /proc and /sys mounted below a folder, or
+a recording made by ``cgtune snapshot``. What is below /proc/PID/root belongs to somebody else and may be a FIFO, a link out of that
+root or a file without end; nothing here blocks on it or follows it.
+
+Not covered: a FUSE filesystem that answers no look-ups can still delay a walk through it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+
+from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable, UsageError
+from cgtune.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: No pseudo-file that we read is larger: a mount table of 20 000 lines of 200 bytes is 4 MB.
+READ_CAP_BYTES = 8 << 20
+
+#: Directories kept open at once; a chain of cgroups is rarely deeper.
+_OPEN_DIRECTORIES = 32
+
+_FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
+_DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+#: The marker at the top of a recording.
+RECORDING_FILE = "cgtune-snapshot.json"
+
+
+class Recording(Record):
+    """What a recording says beside its files: when and where it was made, and answers that no plain file can give."""
+
+    time_seconds: float
+    mount_prefix: str  # the root it was read below, as its mount table spells it; "" for /
+    page_bytes: int
+    ticks_per_second: int
+    unreadable: dict[str, int]  # path -> errno
+    identities: dict[str, tuple[int, int]]  # directory -> (device, inode)
+    found: dict[str, str]  # "top depth inode" -> directory, see Host.locate_directory
+
+
+class Host:
+    """One machine's files below ``root``. Paths are absolute within it, as that machine spells them.
+
+    Use it as a context manager: directories stay open between reads, which pins a /proc/PID to the process it was opened for.
+    """
+
+    def __init__(self, root: str = "/") -> None:
+        """Open ``root``; raises UsageError where it is no directory that can be entered."""
+        try:
+            self._root = os.open(root, _DIRECTORY_FLAGS)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"--root {root!r}: {reason(error)}; name a folder that holds proc/ and sys/") from error
+        self._directories: dict[str, int] = {}
+        absolute = os.path.realpath(root)
+        self.recording = self._read_recording()
+        self.is_live = self.recording is None and (absolute == "/" or self._has_procfs())
+        #: What precedes a path below the root in the mount table of the process that reads: "" for /, else such as "/host".
+        self.mount_prefix = self.recording.mount_prefix if self.recording is not None else absolute.rstrip("/") if self.is_live else ""
+
+    def __enter__(self) -> Host:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.forget()
+        os.close(self._root)
+
+    def forget(self, below: str = "/") -> None:
+        """Close the directories kept open at or below ``below``: the next read looks them up anew."""
+        for directory in [kept for kept in self._directories if kept.startswith(below)]:
+            os.close(self._directories.pop(directory))
+
+    # What a recording keeps and a live machine knows by itself
+
+    @property
+    def page_bytes(self) -> int:
+        """The size of a memory page."""
+        return self.recording.page_bytes if self.recording is not None else os.sysconf("SC_PAGE_SIZE")
+
+    @property
+    def ticks_per_second(self) -> int:
+        """The unit of start times in /proc/PID/stat."""
+        return self.recording.ticks_per_second if self.recording is not None else os.sysconf("SC_CLK_TCK")
+
+    def time_seconds(self) -> float:
+        """Now, or when the recording was made; seconds since the epoch."""
+        return self.recording.time_seconds if self.recording is not None else time.time()
+
+    # Reading
+
+    def read_text(self, path: str) -> str:
+        """The whole file as text; bytes that are not UTF-8 become lone surrogates, so that paths survive the round trip.
+
+        Raises Absent, Unreadable, NoSuchProcess (a /proc/PID whose process has ended) or Malformed (larger than the cap).
+        """
+        return self.read_bytes(path).decode("utf-8", "surrogateescape")
+
+    def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
+        """The whole file, read once, without asking its size first (pseudo-files have none). Raises as read_text does."""
+        self._refuse_recorded(path)
+        try:
+            return self._read_whole(path, cap_bytes)
+        except OSError as error:
+            raise _translate(error, path) from error
+
+    def read_link(self, path: str) -> str:
+        """The target of a symbolic link. Raises as read_text does."""
+        self._refuse_recorded(path)
+        directory, _, name = path.rpartition("/")
+        try:
+            return os.readlink(name, dir_fd=self._open_directory(directory))
+        except OSError as error:
+            raise _translate(error, path) from error
+
+    def list_directory(self, path: str) -> list[str]:
+        """The names in a directory, sorted. Raises as read_text does."""
+        self._refuse_recorded(path)
+        try:
+            listing = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._open_directory(path))
+            try:
+                return sorted(os.listdir(listing))
+            finally:
+                os.close(listing)
+        except OSError as error:
+            raise _translate(error, path) from error
+
+    def read_identity(self, path: str) -> tuple[int, int]:
+        """(device, inode) of a directory: the same cgroup has the same pair through every mount. Raises as read_text does."""
+        self._refuse_recorded(path)
+        if self.recording is not None and path in self.recording.identities:
+            return self.recording.identities[path]
+        try:
+            status = os.fstat(self._open_directory(path))
+        except OSError as error:
+            raise _translate(error, path) from error
+        return status.st_dev, status.st_ino
+
+    def locate_directory(self, top: str, depth: int, identity: tuple[int, int], *, visits: int = 20_000) -> str | None:
+        """The directory exactly ``depth`` levels below ``top`` with this identity; None where none of ``visits`` directories has it."""
+        if self.recording is not None:
+            return self.recording.found.get(search_key(top, depth, identity))
+        for remaining, directory in zip(range(visits, 0, -1), self._walk_directories(top, depth), strict=False):
+            if remaining and self.read_identity(directory) == identity:
+                return directory
+        return None
+
+    def require_device(self, directory: str, device: str) -> None:
+        """Raise Unreadable unless ``directory`` lies on the device ("major:minor") that the kernel's mount table names for it.
+
+        Only files on that device are the kernel's; anything else at that place was put there by somebody. A recording is trusted.
+        """
+        if not self.is_live:
+            return
+        number = self.read_identity(directory)[0]
+        if f"{os.major(number)}:{os.minor(number)}" != device:
+            raise Unreadable(f"{directory} is not the filesystem that the mount table names ({device})")
+
+    # Below the surface
+
+    def _walk_directories(self, top: str, depth: int) -> Iterator[str]:
+        if depth == 0:
+            yield top
+            return
+        try:
+            names = self.list_directory(top)
+        except CgtuneError:
+            return
+        for name in names:
+            child = f"{top.rstrip('/')}/{name}"
+            try:
+                is_directory = stat.S_ISDIR(os.stat(name, dir_fd=self._open_directory(top), follow_symlinks=False).st_mode)
+            except OSError:
+                continue
+            if is_directory:
+                yield from self._walk_directories(child, depth - 1)
+
+    def _read_whole(self, path: str, cap_bytes: int) -> bytes:
+        directory, _, name = path.rpartition("/")
+        file = os.open(name, _FILE_FLAGS, dir_fd=self._open_directory(directory))
+        try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise Unreadable(f"{path} is not a regular file")
+            chunks, remaining = [], cap_bytes + 1
+            while remaining > 0 and (chunk := os.read(file, min(remaining, 1 << 16))):
+                chunks.append(chunk)
+                remaining -= len(chunk)
+        finally:
+            os.close(file)
+        if remaining <= 0:
+            raise Malformed(f"{path} is larger than {cap_bytes} bytes")
+        return b"".join(chunks)
+
+    def _open_directory(self, path: str) -> int:
+        if not path.strip("/"):
+            return self._root
+        if path not in self._directories:
+            parent, _, name = path.rpartition("/")
+            if name in ("", ".", ".."):
+                raise Unreadable(f"{path} is not a plain path")
+            # /proc/PID/root is the kernel's own door into the process's root; it is the one link that is followed, and only on procfs.
+            door = self.is_live and name == "root" and parent.startswith("/proc/") and parent.count("/") == 2
+            flags = _DIRECTORY_FLAGS if door else _DIRECTORY_FLAGS | os.O_NOFOLLOW
+            opened = os.open(name, flags, dir_fd=self._open_directory(parent))
+            if len(self._directories) >= _OPEN_DIRECTORIES:
+                os.close(self._directories.pop(next(iter(self._directories))))
+            self._directories[path] = opened
+        return self._directories[path]
+
+    def _has_procfs(self) -> bool:
+        """Whether /proc below the root is the kernel's. A link named root in a folder of plain files must not lead out of it."""
+        try:
+            proc = os.open("proc", _DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=self._root)
+        except OSError:
+            return False
+        try:
+            with open(f"/proc/self/fdinfo/{proc}", encoding="ascii") as fdinfo:
+                mount_id = next((line.split()[1] for line in fdinfo if line.startswith("mnt_id:")), "")
+        finally:
+            os.close(proc)
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+            return any(line.startswith(f"{mount_id} ") and " - proc " in line for line in mounts)
+
+    def _refuse_recorded(self, path: str) -> None:
+        if self.recording is not None and path in self.recording.unreadable:
+            number = self.recording.unreadable[path]
+            raise _translate(OSError(number, os.strerror(number)), path)
+
+    def _read_recording(self) -> Recording | None:
+        try:
+            text = self._read_whole(f"/{RECORDING_FILE}", READ_CAP_BYTES)
+        except OSError:
+            return None
+        import json
+
+        try:
+            facts = json.loads(text)
+            return Recording(
+                time_seconds=float(facts["time_seconds"]),
+                mount_prefix=str(facts.get("mount_prefix", "")),
+                page_bytes=int(facts.get("page_bytes", 4096)),
+                ticks_per_second=int(facts.get("ticks_per_second", 100)) or 100,
+                unreadable={str(path): int(number) for path, number in facts.get("unreadable", {}).items()},
+                identities={str(path): (int(pair[0]), int(pair[1])) for path, pair in facts.get("identities", {}).items()},
+                found={str(key): str(directory) for key, directory in facts.get("found", {}).items()},
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OverflowError) as error:
+            raise UsageError(f"--root: {RECORDING_FILE} is damaged ({error}); record it again with cgtune snapshot") from error
+
+
+def search_key(top: str, depth: int, identity: tuple[int, int]) -> str:
+    """The name under which a recording keeps the outcome of one search for a directory."""
+    return f"{top} {depth} {identity[0]}:{identity[1]}"
+
+
+def timestamp(seconds: float) -> str:
+    """Seconds since the epoch as RFC 3339 in UTC, to the second; raises Malformed outside the years that have four digits."""
+    try:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    except (OverflowError, ValueError, OSError) as error:
+        raise Malformed(f"not a time: {seconds}") from error
+
+
+def reason(error: OSError | ValueError) -> str:
+    """What went wrong, in the kernel's words, without the path that the caller adds."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _translate(error: OSError, path: str) -> CgtuneError:
+    number = error.errno
+    if number == errno.ESRCH:
+        return NoSuchProcess(f"{path}: the process has ended")
+    # ENODEV: a cgroup removed while its file was open. EOPNOTSUPP: pressure switched off (psi=0).
+    if number in (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.EOPNOTSUPP):
+        return Absent(f"{path} does not exist")
+    if number == errno.ELOOP:
+        return Unreadable(f"{path} is a symbolic link, which is not followed")
+    if number in (errno.EACCES, errno.EPERM):
+        return Unreadable(f"{path}: permission denied", privilege="CAP_SYS_PTRACE" if path.startswith("/proc/") else None)
+    return Unreadable(f"{path}: {reason(error)}")

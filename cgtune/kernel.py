@@ -1,0 +1,238 @@
+"""Kernel text to values: one ``parse_<file>`` for each file format, pure, raising nothing but Malformed.
+
+Not covered: cpu.max.burst, uclamp, cpu.rt_*, per-node memory files. Unknown keys are ignored, unknown shapes fail.
+"""
+
+from __future__ import annotations
+
+from cgtune.errors import Malformed
+from cgtune.model import Bandwidth, ByteLimit, Membership, Mount, Stall, Throttling
+from cgtune.records import Record
+
+#: The kernel's own ceiling is 8192 (CONFIG_NR_CPUS); a list beyond this is not a CPU list.
+HIGHEST_CPU = 65535
+
+#: v1 spells "no limit" as LONG_MAX rounded down to whole pages: 0x7FFFFFFFFFFFF000 with 4 KiB pages, ...0000 with 64 KiB. No machine
+#: has 4 EiB, so everything from there up means "no limit" whatever the page size (mm/memcontrol.c, PAGE_COUNTER_MAX).
+V1_UNLIMITED_BYTES = 1 << 62
+
+_OCTAL_ESCAPE_DIGITS = 3
+
+
+def parse_count(text: str) -> int:
+    """A whole number of ASCII digits, such as cpu.weight, memory.current or cpu.shares holds. Never negative."""
+    stripped = text.strip()
+    if not (stripped.isascii() and stripped.isdigit()) or len(stripped) > 20:
+        raise Malformed(f"not a whole number: {_quote(text)}")
+    return int(stripped)
+
+
+def parse_cpu_max(text: str) -> Bandwidth:
+    """v2's cpu.max, `250000 100000` or `max 100000`: quota or "max", period, both in microseconds (cgroup-v2.rst, "CPU Interface Files")."""
+    fields = text.split()
+    if len(fields) != 2:
+        raise Malformed(f"cpu.max is not 'quota period': {_quote(text)}")
+    quota_us = None if fields[0] == "max" else parse_count(fields[0])
+    return Bandwidth(quota_us=quota_us, period_us=parse_count(fields[1]))
+
+
+def parse_cfs_quota(quota: str, period: str) -> Bandwidth:
+    """v1's cpu.cfs_quota_us (`-1` or any negative number: no limit) with cpu.cfs_period_us (Documentation/scheduler/sched-bwc.rst)."""
+    stripped = quota.strip()
+    quota_us = None if stripped.startswith("-") and parse_count(stripped[1:]) else parse_count(stripped)
+    return Bandwidth(quota_us=quota_us, period_us=parse_count(period))
+
+
+def parse_byte_limit(text: str) -> ByteLimit:
+    """memory.max and its like: `536870912` or `max` (v2); v1 writes "no limit" as a huge page-aligned number, or as -1."""
+    stripped = text.strip()
+    if stripped in ("max", "-1"):
+        return ByteLimit(limit_bytes=None)
+    value = parse_count(stripped)
+    return ByteLimit(limit_bytes=None if value >= V1_UNLIMITED_BYTES else value)
+
+
+def parse_flat_keyed(text: str) -> dict[str, int]:
+    """A flat keyed file (cpu.stat, memory.events, memory.stat, memory.oom_control): `key value` lines. Unknown shapes fail."""
+    values: dict[str, int] = {}
+    for line in text.splitlines():
+        key, blank, value = line.partition(" ")
+        if not blank or not key:
+            raise Malformed(f"not a 'key value' line: {_quote(line)}")
+        values[key] = parse_count(value)
+    return values
+
+
+def parse_cpu_stat(text: str) -> Throttling | None:
+    """cpu.stat's `nr_periods`, `nr_throttled` and `throttled_usec` (v2) or `throttled_time` in nanoseconds (v1).
+
+    None where the cgroup has no bandwidth control: v2 keeps usage_usec there even without the cpu controller.
+    """
+    values = parse_flat_keyed(text)
+    if "nr_periods" not in values or "nr_throttled" not in values:
+        return None
+    if "throttled_usec" in values:
+        seconds = values["throttled_usec"] / 1e6
+    elif "throttled_time" in values:
+        seconds = values["throttled_time"] / 1e9
+    else:
+        return None
+    return Throttling(periods=values["nr_periods"], throttled_periods=values["nr_throttled"], throttled_seconds=seconds)
+
+
+def parse_cpu_list(text: str) -> frozenset[int]:
+    """A CPU list such as `0-3,8,10-11` (cpuset(7), "List format"); blank is the empty set."""
+    cpus: set[int] = set()
+    stripped = text.strip()
+    for part in stripped.split(",") if stripped else ():
+        first, dash, last = part.partition("-")
+        low = parse_count(first)
+        high = parse_count(last) if dash else low
+        if not low <= high <= HIGHEST_CPU:
+            raise Malformed(f"not a CPU list: {_quote(text)}")
+        cpus.update(range(low, high + 1))
+    return frozenset(cpus)
+
+
+def parse_pressure(text: str) -> tuple[Stall | None, Stall | None]:
+    """A PSI file: `some avg10=0.00 avg60=0.00 avg300=0.00 total=0` and `full ...`, total in µs. Kernels before 5.13 have no `full` for CPU."""
+    stalls: dict[str, Stall] = {}
+    for line in text.splitlines():
+        kind, *pairs = line.split()[:8] or [""]
+        if kind not in ("some", "full"):
+            continue
+        values = dict(pair.partition("=")[::2] for pair in pairs)
+        try:
+            stalls[kind] = Stall(
+                avg10_percent=_parse_decimal(values["avg10"]),
+                avg60_percent=_parse_decimal(values["avg60"]),
+                avg300_percent=_parse_decimal(values["avg300"]),
+                total_seconds=parse_count(values["total"]) / 1e6,
+            )
+        except KeyError as error:
+            raise Malformed(f"pressure line has no {error}: {_quote(line)}") from error
+    if not stalls:
+        raise Malformed(f"no pressure line: {_quote(text)}")
+    return stalls.get("some"), stalls.get("full")
+
+
+def parse_cgroup(text: str) -> tuple[Membership, ...]:
+    """/proc/PID/cgroup, lines `4:cpu,cpuacct:/docker/x` or `0::/a`: hierarchy id, controllers, path.
+
+    Split at the first two colons only: a path may hold colons. The kernel does not escape here; lines are safe all the same, because
+    it refuses a newline in a cgroup's name (cgroup_mkdir in kernel/cgroup/cgroup.c).
+    """
+    memberships = []
+    for line in text.split("\n"):
+        if not line:
+            continue
+        fields = line.split(":", 2)
+        if len(fields) != 3 or not fields[2].startswith("/"):
+            raise Malformed(f"not an 'id:controllers:/path' line: {_quote(line)}")
+        controllers = tuple(fields[1].split(",")) if fields[1] else ()
+        memberships.append(Membership(hierarchy_id=parse_count(fields[0]), controllers=controllers, path=fields[2]))
+    return tuple(memberships)
+
+
+def parse_mountinfo(text: str) -> tuple[Mount, ...]:
+    """The cgroup and other lines of /proc/PID/mountinfo:
+
+    `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`
+    (1) mount id (2) parent id (3) major:minor (4) root (5) mount point (6) options (7) optional fields (8) `-` (9) type (10) source
+    (11) super options, which may hold blanks (9p lines of WSL2 do). We use 1-5, 9 and 11; 4 and 5 are unescaped.
+    """
+    mounts = []
+    for line in text.split("\n"):
+        if not line:
+            continue
+        left, dash, right = line.partition(" - ")
+        fields, tail = left.split(" "), right.split(" ", 2)
+        if not dash or len(fields) < 6 or len(tail) < 2:
+            raise Malformed(f"not a mountinfo line: {_quote(line)}")
+        mounts.append(
+            Mount(
+                mount_id=parse_count(fields[0]),
+                parent_id=parse_count(fields[1]),
+                device=fields[2],
+                root=unescape_octal(fields[3]),
+                mount_point=unescape_octal(fields[4]),
+                filesystem=tail[0],
+                super_options=tuple(tail[2].split(",")) if len(tail) == 3 else (),
+            )
+        )
+    return tuple(mounts)
+
+
+def unescape_octal(text: str) -> str:
+    r"""`\040` and its like to the byte they stand for: the kernel escapes blank, tab, newline, backslash and # so (fs/proc_namespace.c)."""
+    if "\\" not in text:
+        return text
+    pieces = text.split("\\")
+    unescaped = [pieces[0]]
+    for piece in pieces[1:]:
+        digits = piece[:_OCTAL_ESCAPE_DIGITS]
+        if len(digits) != _OCTAL_ESCAPE_DIGITS or any(digit not in "01234567" for digit in digits) or digits[0] > "3":
+            raise Malformed(f"not an octal escape: {_quote(text)}")
+        byte = int(digits, 8)
+        unescaped.append((chr(byte) if byte < 0x80 else chr(0xDC00 + byte)) + piece[_OCTAL_ESCAPE_DIGITS:])
+    return "".join(unescaped)
+
+
+class ProcessStat(Record):
+    """What we use of /proc/PID/stat: ``start_ticks`` is since boot, in clock ticks (field 22)."""
+
+    command: str
+    state: str
+    start_ticks: int
+
+
+def parse_stat(text: str) -> ProcessStat:
+    """/proc/PID/stat, `42 (a) b) S 1 ...`: (1) pid (2) command, up to the LAST parenthesis (3) state ... (22) start time in ticks."""
+    opening, closing = text.find("("), text.rfind(")")
+    fields = text[closing + 1 :].split()
+    if not 0 < opening < closing or len(fields) < 20 or len(fields[0]) != 1:
+        raise Malformed(f"not a stat line: {_quote(text)}")
+    return ProcessStat(command=text[opening + 1 : closing], state=fields[0], start_ticks=parse_count(fields[19]))
+
+
+def parse_status_affinity(text: str) -> frozenset[int]:
+    """`Cpus_allowed_list:\t0-7` of /proc/PID/status: the affinity of the process's first thread (proc_pid_status(5))."""
+    for line in text.split("\n"):
+        key, _, value = line.partition(":")
+        if key == "Cpus_allowed_list":
+            return parse_cpu_list(value)
+    raise Malformed("status has no Cpus_allowed_list")
+
+
+def parse_meminfo(text: str) -> dict[str, int]:
+    """/proc/meminfo, `MemTotal:       16280952 kB`, to bytes by key. Lines of other shapes (counts without kB) are left out."""
+    values: dict[str, int] = {}
+    for line in text.split("\n"):
+        fields = line.split()
+        if len(fields) == 3 and fields[2] == "kB" and fields[0].endswith(":"):
+            values[fields[0][:-1]] = parse_count(fields[1]) * 1024
+    if "MemTotal" not in values:
+        raise Malformed("meminfo has no MemTotal")
+    return values
+
+
+def parse_boot_time(text: str) -> int:
+    """`btime 1700000000` of /proc/stat: seconds since the epoch at which the machine started."""
+    for line in text.split("\n"):
+        key, _, value = line.partition(" ")
+        if key == "btime":
+            return parse_count(value)
+    raise Malformed("/proc/stat has no btime")
+
+
+def _parse_decimal(text: str) -> float:
+    whole, _, fraction = text.partition(".")
+    parse_count(whole)
+    if fraction:
+        parse_count(fraction)
+    return float(text)
+
+
+def _quote(text: str) -> str:
+    """The offending text, cut short and on one line."""
+    return repr(text if len(text) <= 80 else text[:77] + "...")

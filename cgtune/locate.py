@@ -1,0 +1,124 @@
+"""Memberships × mounts to directories, leaf to root.
+
+The kernel prints a membership (/proc/PID/cgroup) and a mount's root (/proc/PID/mountinfo) relative to the READER's cgroup namespace,
+each with as many leading `/..` as the cgroup lies outside it (cgroup_namespaces(7)). Two such paths, read by one reader, can be
+compared with each other, and with nothing else.
+"""
+
+from __future__ import annotations
+
+from cgtune.model import Membership, Mount
+from cgtune.records import Record
+
+
+class Place(Record):
+    """One cgroup: ``path`` as the reader's namespace spells it, ``directory`` where its files lie."""
+
+    path: str
+    directory: str
+
+
+class Gap(Record):
+    """A cgroup below ``mount`` whose path cannot be spelled, because it passes through parents whose names the reader cannot see.
+
+    The reader's namespace root lies ``depth`` levels below the mount's root. With its path there, ``kept`` levels of that path
+    followed by ``rest`` lead to the cgroup.
+    """
+
+    mount: Mount
+    depth: int
+    kept: int
+    rest: tuple[str, ...]
+
+
+def locate_mounts(mounts: tuple[Mount, ...], prefix: str = "") -> tuple[Mount, ...]:
+    """The mounts that can be reached below ``prefix``, with the prefix taken off their mount points.
+
+    A mount is out of reach where another one lies on its mount point (its child there) or was laid over a parent folder of it (a
+    sibling on a shorter path): the kernel lists both.
+    """
+    covered = {
+        mount.mount_id
+        for mount in mounts
+        for other in mounts
+        if other.mount_id != mount.mount_id
+        and (
+            (other.parent_id == mount.mount_id and other.mount_point == mount.mount_point)
+            or (other.parent_id == mount.parent_id and mount.mount_point.startswith(other.mount_point.rstrip("/") + "/"))
+        )
+    }
+    parents = {mount.mount_id: mount.parent_id for mount in mounts}
+    reached = []
+    for mount in mounts:
+        above: int | None = mount.mount_id
+        seen: set[int] = set()
+        while above is not None and above not in covered and above not in seen:
+            seen.add(above)
+            above = parents.get(above)
+        if above not in covered and (mount.mount_point + "/").startswith(prefix + "/"):
+            reached.append(mount.replace(mount_point=mount.mount_point[len(prefix) :] or "/"))
+    return tuple(reached)
+
+
+def locate_membership(memberships: tuple[Membership, ...], controller: str) -> Membership | None:
+    """The membership in the hierarchy that holds the controller: the v1 one that lists it, else the v2 one; None where neither is."""
+    for membership in memberships:
+        if controller in membership.controllers:
+            return membership
+    return next((membership for membership in memberships if membership.hierarchy_id == 0), None)
+
+
+def locate_chain(membership: Membership, mount: Mount) -> tuple[Place, ...] | Gap | None:
+    """The cgroups from the membership's own up to the mount's root; a Gap where parents' names are missing; None: not below this mount."""
+    ups, rest = _split(membership.path)
+    mount_ups, mount_rest = _split(mount.root)
+    if mount_ups > ups:
+        if mount_rest:
+            return None
+        return Gap(mount=mount, depth=mount_ups, kept=mount_ups - ups, rest=rest)
+    if mount_ups < ups or rest[: len(mount_rest)] != mount_rest:
+        return None
+    # Below a mount that shows a whole hierarchy, or as much as is above the reader, paths are spelled from its root.
+    base = mount.root if mount_rest else "/"
+    return _places(base, mount.mount_point, rest[len(mount_rest) :])
+
+
+def locate_in_gap(gap: Gap, namespace_root: str) -> tuple[Place, ...]:
+    """The chain across a gap, given the directory of the reader's namespace root below the same mount."""
+    top = gap.mount.mount_point.rstrip("/")
+    names = tuple(name for name in namespace_root[len(top) :].split("/") if name)
+    return _places("/", gap.mount.mount_point, names[: gap.kept] + gap.rest)
+
+
+def locate_hierarchy(membership: Membership, mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:
+    """The mounts of the hierarchy that the membership is in: by type for v2, by the controllers or the name for v1."""
+    if membership.hierarchy_id == 0:
+        return tuple(mount for mount in mounts if mount.filesystem == "cgroup2")
+    wanted = set(membership.controllers)
+    return tuple(mount for mount in mounts if mount.filesystem == "cgroup" and wanted & set(mount.super_options))
+
+
+def locate_mode(mounts: tuple[Mount, ...], controllers: frozenset[str]) -> str:
+    """v2, v1, hybrid or none, from what is mounted: a v1 mount counts where it holds a controller, not for a name alone."""
+    v1 = any(mount.filesystem == "cgroup" and controllers & set(mount.super_options) for mount in mounts)
+    v2 = any(mount.filesystem == "cgroup2" for mount in mounts)
+    return "hybrid" if v1 and v2 else "v1" if v1 else "v2" if v2 else "none"
+
+
+def _split(path: str) -> tuple[int, tuple[str, ...]]:
+    """How many leading `/..` a path has, and the names after them."""
+    names = [name for name in path.split("/") if name]
+    ups = 0
+    while ups < len(names) and names[ups] == "..":
+        ups += 1
+    return ups, tuple(names[ups:])
+
+
+def _places(base: str, mount_point: str, names: tuple[str, ...]) -> tuple[Place, ...]:
+    return tuple(
+        Place(
+            path="/".join((base.rstrip("/"), *names[:count])) or "/",
+            directory="/".join((mount_point.rstrip("/"), *names[:count])) or "/",
+        )
+        for count in range(len(names), -1, -1)
+    )

@@ -1,0 +1,230 @@
+"""The immutable records that travel the route, with units in their names.
+
+Three facts have three spellings everywhere: a file the kernel does not have is ``None``; "no limit" is a record whose limit is
+``None``; what was denied or malformed is ``None`` and a :class:`Note` beside it.
+"""
+
+from __future__ import annotations
+
+from cgtune.records import Record
+
+
+class Note(Record):
+    """Something that could not be seen, or that a reader of the report has to know. ``path`` is the file it is about."""
+
+    path: str
+    why: str
+    privilege: str | None = None  # the capability that would make it readable
+
+
+class Mount(Record):
+    """One line of /proc/PID/mountinfo, unescaped (proc_pid_mountinfo(5)). ``root`` is relative to the reader's cgroup namespace."""
+
+    mount_id: int
+    parent_id: int
+    device: str  # "major:minor"
+    root: str
+    mount_point: str
+    filesystem: str
+    super_options: tuple[str, ...]
+
+
+class Membership(Record):
+    """One line of /proc/PID/cgroup (cgroups(7)). Hierarchy 0 is cgroup v2; ``path`` is relative to the reader's cgroup namespace."""
+
+    hierarchy_id: int
+    controllers: tuple[str, ...]
+    path: str
+
+
+class Bandwidth(Record):
+    """A CPU quota over a period, in microseconds. ``quota_us`` None: the kernel says that there is no limit."""
+
+    quota_us: int | None
+    period_us: int
+
+    @property
+    def limit_cores(self) -> float | None:
+        """Quota over period, in CPUs; None where nothing limits. A period of 0 (seen on old kernels as 0/0) limits nothing."""
+        if self.quota_us is None or self.period_us == 0:
+            return None
+        return self.quota_us / self.period_us
+
+
+class ByteLimit(Record):
+    """A limit in bytes. ``limit_bytes`` None: the kernel says that there is no limit."""
+
+    limit_bytes: int | None
+
+
+class Throttling(Record):
+    """Counters of cpu.stat since the cgroup was made."""
+
+    periods: int
+    throttled_periods: int
+    throttled_seconds: float
+
+
+class Stall(Record):
+    """One line of a PSI file: shares of time in percent, and the total in seconds (Documentation/accounting/psi.rst)."""
+
+    avg10_percent: float
+    avg60_percent: float
+    avg300_percent: float
+    total_seconds: float
+
+
+class Pressure(Record):
+    """A PSI file. ``scope`` is "cgroup" or "machine" (where the cgroup has no pressure of its own, as on v1)."""
+
+    scope: str
+    file: str
+    some: Stall | None
+    full: Stall | None
+
+
+class Level(Record):
+    """One cgroup of a chain. ``path`` is the cgroup as the reader's namespace spells it, ``directory`` where its files were read."""
+
+    path: str
+    directory: str
+    version: int
+
+
+class CpuLevel(Level):
+    """The cpu controller's files of one cgroup. ``weight`` is v2's cpu.weight, ``shares`` v1's cpu.shares."""
+
+    bandwidth: Bandwidth | None
+    weight: int | None
+    shares: int | None
+    throttling: Throttling | None
+
+
+class CpusetLevel(Level):
+    """The CPUs that the cpuset controller leaves to one cgroup, read from ``file``."""
+
+    file: str
+    cpus: frozenset[int]
+
+
+class MemoryLevel(Level):
+    """The memory controller's files of one cgroup.
+
+    ``hierarchical`` is v1's own minimum over the ancestors that count (memory.stat). ``memsw`` is v1's limit of memory plus swap,
+    ``swap`` v2's limit of swap alone. ``charges_parent`` is False where v1's use_hierarchy keeps the parent's limit away.
+    """
+
+    limit: ByteLimit | None
+    high: ByteLimit | None
+    swap: ByteLimit | None
+    memsw: ByteLimit | None
+    hierarchical: ByteLimit | None
+    current_bytes: int | None
+    swap_current_bytes: int | None
+    charges_parent: bool
+
+
+class Machine(Record):
+    """The machine as seen below the root. ``cgroup_mode`` is v2, v1, hybrid or none."""
+
+    online: frozenset[int]
+    memory_bytes: int | None
+    swap_bytes: int | None
+    page_bytes: int
+    kernel: str | None
+    cgroup_mode: str
+
+
+class Container(Record):
+    """Who runs the process, as far as its cgroup path or its mounts name it."""
+
+    id: str | None = None
+    pod_uid: str | None = None
+    runtime: str | None = None
+
+
+class Process(Record):
+    """What identifies a process: (pid, start_ticks) is unique until the machine restarts, a pid alone is not."""
+
+    pid: int
+    is_self: bool
+    start_ticks: int
+    start_time: str | None  # RFC 3339
+    command: str
+    executable: str | None
+    state: str  # the kernel's letter: R, S, D, Z, ...
+    affinity: frozenset[int]
+
+
+class Snapshot(Record):
+    """All facts read about one process, before anything is concluded. Chains run from the leaf to the highest visible ancestor."""
+
+    machine: Machine
+    process: Process
+    container: Container
+    cpu_chain: tuple[CpuLevel, ...]
+    cpuset: CpusetLevel | None
+    memory_chain: tuple[MemoryLevel, ...]
+    oom_kills: int | None
+    cpu_pressure: Pressure | None
+    memory_pressure: Pressure | None
+    notes: tuple[Note, ...]
+
+
+class CpuLimits(Record):
+    """What the kernel enforces for CPU. ``binding`` is the level whose quota is the least; None where nothing limits."""
+
+    limit_cores: float | None
+    binding: CpuLevel | None
+    usable: frozenset[int]
+
+
+class MemoryLimits(Record):
+    """What the kernel enforces for memory.
+
+    ``limit_from`` is the file that says ``limit_bytes``. ``binding`` is None where nothing limits, and also where v1's
+    hierarchical limit betrays an ancestor that cannot be seen from here.
+    """
+
+    limit_bytes: int | None
+    limit_from: str | None
+    binding: MemoryLevel | None
+    high_bytes: int | None
+    high_binding: MemoryLevel | None
+    swap_bytes: int | None
+
+
+class Limits(Record):
+    """The first witness: enforced."""
+
+    cpu: CpuLimits
+    memory: MemoryLimits
+    notes: tuple[Note, ...] = ()
+
+
+class ProcessReport(Record):
+    """One process's part of the report."""
+
+    snapshot: Snapshot
+    limits: Limits
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """All notes, from reading and from concluding, in the order they arose."""
+        return self.snapshot.notes + self.limits.notes
+
+    @property
+    def throttled_level(self) -> CpuLevel | None:
+        """The cgroup whose throttling counters matter: the one that binds, else the nearest that has counters."""
+        if self.limits.cpu.binding is not None and self.limits.cpu.binding.throttling is not None:
+            return self.limits.cpu.binding
+        return next((level for level in self.snapshot.cpu_chain if level.throttling is not None), None)
+
+
+class Report(Record):
+    """What every output renders. ``time`` is RFC 3339, UTC."""
+
+    version: str
+    time: str
+    machine: Machine
+    processes: tuple[ProcessReport, ...]

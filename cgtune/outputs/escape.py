@@ -1,0 +1,16 @@
+"""Text that comes from another process is untrusted: what could steer a terminal is shown as its code."""
+
+from __future__ import annotations
+
+
+def escape_control(text: str) -> str:
+    r"""Control characters, lone surrogates (bytes that were not UTF-8) and what turns text round, as `\x1b` or `\u202e`."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else _code(ord(character)) for character in text)
+
+
+def _code(number: int) -> str:
+    if 0xDC80 <= number <= 0xDCFF:  # surrogateescape: the byte itself
+        number -= 0xDC00
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -1,0 +1,198 @@
+"""The report as JSON, schema cgtune/report/v1 (cgtune/schemas/report-v1.schema.json): fixed order, same input same bytes."""
+
+from __future__ import annotations
+
+from cgtune.outputs.escape import escape_control
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import (
+        ByteLimit,
+        CpuLevel,
+        Level,
+        Limits,
+        Machine,
+        MemoryLevel,
+        Note,
+        Pressure,
+        ProcessReport,
+        Report,
+        Snapshot,
+        Stall,
+    )
+
+    Json = dict[str, object]
+
+SCHEMA = "cgtune/report/v1"
+
+
+def render_json(report: Report) -> str:
+    """The whole report, indented, in ASCII."""
+    import json
+
+    content = {
+        "schema": SCHEMA,
+        "cgtune": report.version,
+        "time": report.time,
+        "machine": _machine(report.machine),
+        "processes": [_process(process) for process in report.processes],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=True) + "\n"
+
+
+def format_cpu_list(cpus: frozenset[int]) -> str:
+    """CPUs as the kernel writes them: `0-3,8`."""
+    ranges: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if ranges and cpu == ranges[-1][1] + 1:
+            ranges[-1][1] = cpu
+        else:
+            ranges.append([cpu, cpu])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
+
+
+def _machine(machine: Machine) -> Json:
+    return {
+        "online_cpus": len(machine.online),
+        "memory_bytes": machine.memory_bytes,
+        "page_bytes": machine.page_bytes,
+        "kernel": _text(machine.kernel),
+        "cgroup_mode": machine.cgroup_mode,
+        "online": format_cpu_list(machine.online),
+        "swap_bytes": machine.swap_bytes,
+    }
+
+
+def _process(report: ProcessReport) -> Json:
+    snapshot, process = report.snapshot, report.snapshot.process
+    return {
+        "pid": process.pid,
+        "self": process.is_self,
+        "start_time": process.start_time,
+        "command": _text(process.command),
+        "executable": _text(process.executable),
+        "container": {
+            "id": _text(snapshot.container.id),
+            "pod_uid": _text(snapshot.container.pod_uid),
+            "runtime": snapshot.container.runtime,
+        },
+        "enforced": _enforced(snapshot, report.limits),
+        "usage": _usage(report),
+        "go": None,
+        "settings": {},
+        "findings": [],
+        "notes": [_note(note) for note in report.notes],
+    }
+
+
+def _enforced(snapshot: Snapshot, limits: Limits) -> Json:
+    cpuset = snapshot.cpuset
+    return {
+        "cpu": {
+            "limit_cores": limits.cpu.limit_cores,
+            "bound_by": _path(limits.cpu.binding),
+            "usable_cpus": len(limits.cpu.usable),
+            "chain": [_cpu_level(level, snapshot) for level in snapshot.cpu_chain],
+            "usable": format_cpu_list(limits.cpu.usable),
+            "affinity": format_cpu_list(snapshot.process.affinity),
+            "cpuset": None
+            if cpuset is None
+            else {"path": _text(cpuset.path), "file": _text(cpuset.file), "cpus": format_cpu_list(cpuset.cpus)},
+        },
+        "memory": {
+            "limit_bytes": limits.memory.limit_bytes,
+            "bound_by": _path(limits.memory.binding),
+            "high_bytes": limits.memory.high_bytes,
+            "swap_bytes": limits.memory.swap_bytes,
+            "chain": [_memory_level(level) for level in snapshot.memory_chain],
+            "limit_from": _text(limits.memory.limit_from),
+            "high_bound_by": _path(limits.memory.high_binding),
+        },
+    }
+
+
+def _cpu_level(level: CpuLevel, snapshot: Snapshot) -> Json:
+    bandwidth, throttling = level.bandwidth, level.throttling
+    same_hierarchy = snapshot.cpuset is not None and snapshot.cpuset.directory == level.directory
+    return {
+        "path": _text(level.path),
+        "version": level.version,
+        "quota_us": bandwidth.quota_us if bandwidth else None,
+        "period_us": bandwidth.period_us if bandwidth else None,
+        "limit_cores": bandwidth.limit_cores if bandwidth else None,
+        "weight": level.weight,
+        "cpus": format_cpu_list(snapshot.cpuset.cpus) if snapshot.cpuset is not None and same_hierarchy else None,
+        "shares": level.shares,
+        "directory": _text(level.directory),
+        "periods": throttling.periods if throttling else None,
+        "throttled_periods": throttling.throttled_periods if throttling else None,
+        "throttled_seconds": throttling.throttled_seconds if throttling else None,
+    }
+
+
+def _memory_level(level: MemoryLevel) -> Json:
+    return {
+        "path": _text(level.path),
+        "version": level.version,
+        "limit_bytes": _bytes(level.limit),
+        "high_bytes": _bytes(level.high),
+        "swap_bytes": _bytes(level.swap),
+        "memsw_bytes": _bytes(level.memsw),
+        "hierarchical_bytes": _bytes(level.hierarchical),
+        "current_bytes": level.current_bytes,
+        "directory": _text(level.directory),
+    }
+
+
+def _usage(report: ProcessReport) -> Json:
+    snapshot, level = report.snapshot, report.throttled_level
+    throttling = level.throttling if level else None
+    leaf = snapshot.memory_chain[0] if snapshot.memory_chain else None
+    return {
+        "cpu": {
+            "periods": throttling.periods if throttling else None,
+            "throttled_periods": throttling.throttled_periods if throttling else None,
+            "throttled_seconds": throttling.throttled_seconds if throttling else None,
+            "pressure": _pressure(snapshot.cpu_pressure),
+            "throttled_in": _path(level),
+        },
+        "memory": {
+            "current_bytes": leaf.current_bytes if leaf else None,
+            "oom_kills": snapshot.oom_kills,
+            "pressure": _pressure(snapshot.memory_pressure),
+            "swap_current_bytes": leaf.swap_current_bytes if leaf else None,
+        },
+    }
+
+
+def _pressure(pressure: Pressure | None) -> Json | None:
+    if pressure is None:
+        return None
+    return {"scope": pressure.scope, "file": _text(pressure.file), "some": _stall(pressure.some), "full": _stall(pressure.full)}
+
+
+def _stall(stall: Stall | None) -> Json | None:
+    if stall is None:
+        return None
+    return {
+        "avg10_percent": stall.avg10_percent,
+        "avg60_percent": stall.avg60_percent,
+        "avg300_percent": stall.avg300_percent,
+        "total_seconds": stall.total_seconds,
+    }
+
+
+def _note(note: Note) -> Json:
+    return {"path": _text(note.path), "why": _text(note.why), "privilege": note.privilege}
+
+
+def _bytes(limit: ByteLimit | None) -> int | None:
+    return limit.limit_bytes if limit is not None else None
+
+
+def _path(level: Level | None) -> str | None:
+    return _text(level.path) if level is not None else None
+
+
+def _text(text: str | None) -> str | None:
+    return escape_control(text) if text is not None else None

@@ -1,0 +1,196 @@
+"""The report for a person at 3 a.m., on 80 columns: the verdict first, then the chain, then use, then what could not be seen."""
+
+from __future__ import annotations
+
+from cgtune.outputs.escape import escape_control
+from cgtune.outputs.json import format_cpu_list
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cgtune.model import ByteLimit, CpuLevel, MemoryLevel, Note, Pressure, ProcessReport, Report
+
+    Style = Callable[[str, str], str]
+
+_STYLES = {"strong": "\x1b[1m", "alarm": "\x1b[1;31m", "faint": "\x1b[2m"}
+_UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+_WIDTH = 80
+_NAME_WIDTH = 26
+_LABEL_WIDTH = 11
+
+#: Nothing there: the kernel has no such file in this cgroup. "max" is what the kernel itself says where nothing limits.
+_NO_FILE, _NO_LIMIT = "-", "max"
+
+
+def render_table(report: Report, *, colour: bool = False) -> str:
+    """The whole report as text that ends in a newline; ``colour`` adds terminal codes and changes nothing else."""
+
+    def style(name: str, text: str) -> str:
+        return f"{_STYLES[name]}{text}\x1b[0m" if colour else text
+
+    machine = report.machine
+    memory = format_bytes(machine.memory_bytes) if machine.memory_bytes is not None else "memory unknown"
+    online = "1 CPU" if len(machine.online) == 1 else f"{len(machine.online)} CPUs"
+    facts = f"{online}, {memory}, cgroup {machine.cgroup_mode}, Linux {escape_control(machine.kernel or 'unknown')}"
+    lines = [style("faint", f"cgtune {report.version}, {report.time}: {facts}")]
+    for process in report.processes:
+        lines.append("")
+        lines.extend(_process_lines(process, style))
+    return "\n".join(lines) + "\n"
+
+
+def format_bytes(count: int) -> str:
+    """Bytes for people: `256 MiB`, `1.5 GiB`; exact where it is whole, else one digit after the point."""
+    for size, unit in _UNITS:
+        if count >= size:
+            return f"{count // size} {unit}" if count % size == 0 else f"{count / size:.1f} {unit}"
+    return f"{count} B"
+
+
+def format_cores(cores: float) -> str:
+    """Cores with as many digits as say something: `0.5`, `2`, `0.333`."""
+    return f"{cores:.3f}".rstrip("0").rstrip(".") or "0"
+
+
+def _process_lines(report: ProcessReport, style: Style) -> Iterator[str]:
+    process, container = report.snapshot.process, report.snapshot.container
+    title = f"{process.pid} {escape_control(process.command)}" + (" (cgtune itself, for this container)" if process.is_self else "")
+    yield style("strong", title)
+    if process.executable:
+        yield _labelled("program", escape_control(process.executable))
+    if container.id or container.pod_uid:
+        names = (container.runtime, container.id and container.id[:12], container.pod_uid and f"pod {container.pod_uid}")
+        yield _labelled("container", escape_control(" ".join(name for name in names if name)))
+    yield from _cpu_verdict(report, style)
+    yield from _memory_verdict(report, style)
+    yield from _chain(
+        "CPU, leaf first", ["cgroup", "quota/period µs", "cores", "weight", "throttled"], map(_cpu_row, report.snapshot.cpu_chain)
+    )
+    rows = map(_memory_row, report.snapshot.memory_chain)
+    yield from _chain("memory, leaf first", ["cgroup", "limit", "high", "swap", "in use"], rows)
+    yield from _use_lines(report, style)
+    for index, note in enumerate(report.notes):
+        yield from _wrapped("" if index else "not seen", _note_text(note))
+
+
+def _cpu_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
+    limits, snapshot = report.limits.cpu, report.snapshot
+    usable = len(limits.usable)
+    if limits.limit_cores is None or limits.binding is None or limits.binding.bandwidth is None:
+        why = "no quota in any cgroup that can be seen" if snapshot.cpu_chain else "no CPU controller that can be seen"
+        yield _labelled("CPU", style("strong", f"{usable} CPU{'s' * (usable != 1)}") + f", {why}")
+    else:
+        bandwidth, directory = limits.binding.bandwidth, escape_control(limits.binding.directory)
+        yield _labelled("CPU", style("strong", f"{format_cores(min(limits.limit_cores, usable))} CPUs") + f" of {usable} usable")
+        file = "cpu.max" if limits.binding.version == 2 else "cpu.cfs_quota_us"
+        yield _labelled("", f"{bandwidth.quota_us} of every {bandwidth.period_us} µs, says")
+        yield _labelled("", f"{directory}/{file}")
+    parts = [f"online {format_cpu_list(snapshot.machine.online)}"]
+    if snapshot.cpuset is not None:
+        parts.append(f"cpuset {format_cpu_list(snapshot.cpuset.cpus)}")
+    parts.append(f"affinity {format_cpu_list(snapshot.process.affinity)}")
+    yield from _wrapped("", f"usable {format_cpu_list(limits.usable) or 'none'}: " + ", ".join(parts))
+
+
+def _memory_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
+    limits, machine = report.limits.memory, report.snapshot.machine
+    if limits.limit_bytes is None:
+        why = "no limit in any cgroup that can be seen" if report.snapshot.memory_chain else "no memory controller that can be seen"
+        whole = f"all of the machine's {format_bytes(machine.memory_bytes)}" if machine.memory_bytes is not None else "unlimited"
+        yield _labelled("memory", style("strong", whole) + f", {why}")
+    else:
+        yield _labelled("memory", style("strong", format_bytes(limits.limit_bytes)) + f", {limits.limit_bytes} bytes, says")
+        yield _labelled("", escape_control(limits.limit_from or ""))
+        if machine.memory_bytes is not None and limits.limit_bytes > machine.memory_bytes:
+            yield _labelled("", f"more than the machine has: {format_bytes(machine.memory_bytes)} is what there is")
+    if limits.high_bytes is not None and limits.high_binding is not None:
+        yield _labelled("", style("strong", f"slowed down from {format_bytes(limits.high_bytes)}") + f", {limits.high_bytes} bytes, says")
+        yield _labelled("", f"{escape_control(limits.high_binding.directory)}/memory.high")
+    if limits.swap_bytes is not None and machine.swap_bytes:
+        yield _labelled("", f"swap up to {format_bytes(limits.swap_bytes)}")
+
+
+def _cpu_row(level: CpuLevel) -> list[str]:
+    bandwidth, throttling = level.bandwidth, level.throttling
+    quota = _NO_FILE if bandwidth is None else f"{_NO_LIMIT if bandwidth.quota_us is None else bandwidth.quota_us}/{bandwidth.period_us}"
+    cores = _NO_FILE if bandwidth is None else _NO_LIMIT if bandwidth.limit_cores is None else format_cores(bandwidth.limit_cores)
+    weight = str(level.weight) if level.weight is not None else f"{level.shares} shares" if level.shares is not None else _NO_FILE
+    return [_name(level.path), quota, cores, weight, f"{throttling.throttled_periods}/{throttling.periods}" if throttling else _NO_FILE]
+
+
+def _memory_row(level: MemoryLevel) -> list[str]:
+    current = _NO_FILE if level.current_bytes is None else format_bytes(level.current_bytes)
+    return [_name(level.path), _limit(level.limit), _limit(level.high), _limit(level.swap if level.version == 2 else level.memsw), current]
+
+
+def _use_lines(report: ProcessReport, style: Style) -> Iterator[str]:
+    snapshot, level = report.snapshot, report.throttled_level
+    label = "use"
+    if level is not None and level.throttling is not None:
+        counters = level.throttling
+        share = f" ({100 * counters.throttled_periods / counters.periods:.1f} %)" if counters.periods else ""
+        text = f"throttled in {counters.throttled_periods} of {counters.periods} periods{share}, {counters.throttled_seconds:.1f} s in all"
+        yield _labelled(label, style("alarm", text) if counters.throttled_periods else text)
+        label = ""
+    for pressure, what in ((snapshot.cpu_pressure, "CPU"), (snapshot.memory_pressure, "memory")):
+        if pressure is not None:
+            yield _labelled(label, _pressure_text(pressure, what))
+            label = ""
+    if snapshot.memory_chain and snapshot.memory_chain[0].current_bytes is not None:
+        current = snapshot.memory_chain[0].current_bytes
+        limit = report.limits.memory.limit_bytes
+        yield _labelled(label, f"memory {format_bytes(current)}" + (f" ({100 * current / limit:.1f} % of the limit)" if limit else ""))
+        label = ""
+    if snapshot.oom_kills is not None:
+        yield _labelled(label, style("alarm", f"OOM kills {snapshot.oom_kills}") if snapshot.oom_kills else "OOM kills 0")
+
+
+def _pressure_text(pressure: Pressure, what: str) -> str:
+    stall = pressure.some or pressure.full
+    scope = "" if pressure.scope == "cgroup" else " on the whole machine"
+    if stall is None:
+        return f"{what} pressure unknown"
+    return f"{what} pressure{scope} {stall.avg10_percent} % of 10 s, {stall.avg60_percent} % of 60 s, {stall.avg300_percent} % of 300 s"
+
+
+def _chain(title: str, headers: list[str], rows: Iterator[list[str]]) -> Iterator[str]:
+    from tabulate import tabulate
+
+    table = [list(row) for row in rows]
+    if table:
+        columns = ["left"] + ["right"] * (len(headers) - 1)
+        text = tabulate(table, headers=[title, *headers[1:]], tablefmt="plain", colalign=columns, disable_numparse=True)
+        yield ""
+        yield from (f"  {line}".rstrip() for line in text.splitlines())
+        yield ""
+
+
+def _note_text(note: Note) -> str:
+    privilege = f" (needs {note.privilege})" if note.privilege else ""
+    return f"{escape_control(note.path)}: {escape_control(note.why)}{privilege}"
+
+
+def _limit(limit: ByteLimit | None) -> str:
+    return _NO_FILE if limit is None else _NO_LIMIT if limit.limit_bytes is None else format_bytes(limit.limit_bytes)
+
+
+def _name(path: str) -> str:
+    """The last part of a cgroup's path, its middle cut out where it is long: both ends of a name say what it is."""
+    name = escape_control(path.rpartition("/")[2] or "/")
+    return name if len(name) <= _NAME_WIDTH else f"{name[:12]}..{name[-12:]}"
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"  {label:<{_LABEL_WIDTH}}{text}"
+
+
+def _wrapped(label: str, text: str) -> Iterator[str]:
+    line, room = "", _WIDTH - _LABEL_WIDTH - 2
+    for word in text.split(" "):
+        if line and len(line) + 1 + len(word) > room:
+            yield _labelled(label, line)
+            label, line = "", word
+        else:
+            line = f"{line} {word}" if line else word
+    yield _labelled(label, line)
