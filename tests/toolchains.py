@@ -22,6 +22,15 @@ from pathlib import Path
 VERSIONS = ("1.21.13", "1.22.10", "1.23.9", "1.24.11", "1.25.0", "1.25.5", "1.26.0", "1.26.6", "1.27.0", "1.27.3")
 
 
+def minor(version: str) -> int:
+    """21 of "1.21.13"."""
+    return int(version.split(".")[1])
+
+
+# The newest patch of each line: what the quick tests take
+NEWEST = tuple({minor(version): version for version in VERSIONS}.values())
+
+
 class ToolchainUnavailable(Exception):
     """The wheel could not be fetched, most often because there is no network."""
 

@@ -19,10 +19,11 @@ from cgtune.runtimes.go.grammar import CGOCHECK_DEATH, NO_LIMIT, parse_gogc, par
 from cgtune.runtimes.go.limitfile import LimitSeen
 from tests.differential.oracle import Oracle
 from tests.differential.strategies import EnvironmentCase, LimitCase, environment_cases, limit_cases
+from tests.toolchains import NEWEST, VERSIONS, minor
 
-# A version of each set of rules that there is a difference in; the environment is read by older ones too.
-LIMIT_VERSIONS = ("1.25.5", "1.26.6", "1.27.3")
-ENVIRONMENT_VERSIONS = ("1.21.13", "1.24.11", "1.25.5", "1.26.6", "1.27.3")
+# The quick share takes the newest of each line, and of those before 1.25, which all have one grammar, two.
+LIMIT_VERSIONS = tuple(version for version in NEWEST if minor(version) >= 25)
+ENVIRONMENT_VERSIONS = (NEWEST[0], *(version for version in NEWEST if minor(version) >= 24))
 
 
 def compare_limits(cases: int, versions: tuple[str, ...] = LIMIT_VERSIONS, *, seed: int = 0, mirror: str | None = None) -> Counter[str]:
@@ -155,13 +156,13 @@ def _expected_death(said: list[str], case: EnvironmentCase) -> str | None:
     return f'fatal error: removed GODEBUG "{key}" set to old value "{value}" in environment'
 
 
-def _check_parts(minor: int, said: list[str], case: EnvironmentCase) -> None:
+def _check_parts(line: int, said: list[str], case: EnvironmentCase) -> None:
     """Each grammar for itself: in a program that dies, too."""
-    memory = parse_gomemlimit(_value(case, "GOMEMLIMIT"), minor)
-    gogc = parse_gogc(_value(case, "GOGC"), minor)
-    assert str(parse_gomaxprocs(_value(case, "GOMAXPROCS"), minor) or 0) == said[1], f"GOMAXPROCS in Go 1.{minor}"
-    assert ("dies malformed" if memory is None else str(memory)) == said[2], f"GOMEMLIMIT in Go 1.{minor}"
-    assert (100 if gogc is None else gogc) == max(int(said[3]), -1), f"GOGC in Go 1.{minor}"  # setGCPercent makes -1 of all below
+    memory = parse_gomemlimit(_value(case, "GOMEMLIMIT"), line)
+    gogc = parse_gogc(_value(case, "GOGC"), line)
+    assert str(parse_gomaxprocs(_value(case, "GOMAXPROCS"), line) or 0) == said[1], f"GOMAXPROCS in Go 1.{line}"
+    assert ("dies malformed" if memory is None else str(memory)) == said[2], f"GOMEMLIMIT in Go 1.{line}"
+    assert (100 if gogc is None else gogc) == max(int(said[3]), -1), f"GOGC in Go 1.{line}"  # setGCPercent makes -1 of all below
 
 
 def _check_derivation(version: GoVersion, said: list[str], end: str | None, case: EnvironmentCase) -> None:
@@ -199,10 +200,11 @@ def main() -> None:
     """Run as many cases as asked for, of each kind; print the counts."""
     cases = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns() % 1_000_000
-    for name, compare in (("limits", compare_limits), ("environments", compare_environments)):
+    readers = tuple(version for version in VERSIONS if minor(version) >= 25)
+    for name, compare, versions in (("limits", compare_limits, readers), ("environments", compare_environments, VERSIONS)):
         began = time.monotonic()
-        seen = compare(cases, seed=seed)
-        print(f"{name}: {seen['cases']} cases, no difference (seed {seed}, {time.monotonic() - began:.0f} s)")
+        seen = compare(cases, versions, seed=seed)
+        print(f"{name}: {seen['cases']} cases, no difference with {', '.join(versions)} (seed {seed}, {time.monotonic() - began:.0f} s)")
         for outcome, count in sorted(seen.items()):
             print(f"  {outcome}: {count}")
 

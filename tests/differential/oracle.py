@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, Self
 
-from tests.toolchains import build, cache, goroot
+from tests.toolchains import build, cache, goroot, minor
 
 HERE = Path(__file__).parent
 
@@ -68,8 +68,7 @@ class Oracle:
 
 def build_oracle(version: str) -> Path:
     """The program, from the cache where it was built of the very same texts before."""
-    minor = int(version.split(".")[1])
-    texts = _overlay(goroot(version) / "src", minor)
+    texts = _overlay(goroot(version) / "src", minor(version))
     parts = [*texts.values(), *(file.read_text() for file in sorted((HERE / "oracle").iterdir()))]
     program = cache() / "oracle" / f"{version}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:16]}"
     if program.is_file():
@@ -82,35 +81,36 @@ def build_oracle(version: str) -> Path:
             replaced[str(place)] = str(folder / f"{number}-{place.name}")
             Path(replaced[str(place)]).write_text(text)
         (folder / "overlay.json").write_text(json.dumps({"Replace": replaced}))
-        flags = [f"-overlay={folder / 'overlay.json'}", *(["-tags=limit"] if minor >= 25 else [])]
+        flags = [f"-overlay={folder / 'overlay.json'}", *(["-tags=limit"] if minor(version) >= 25 else [])]
         os.rename(build(version, HERE / "oracle", folder / "oracle", *flags), program)
     return program
 
 
-def _overlay(source: Path, minor: int) -> dict[Path, str]:
+def _overlay(source: Path, line: int) -> dict[Path, str]:
     """The texts of the files to replace or to add, by their places."""
     runtime = source / "runtime"
     memory, godebug = runtime / "mgcpacer.go", runtime / "runtime1.go"
     texts = {
         memory: _edited(memory.read_text(), (f'throw("{_MALFORMED}")', 'panic(oracleDeath("malformed"))', 1), (_PRINTED, "", 1)),
         godebug: _edited(godebug.read_text(), (f'throw("{_CGOCHECK}")', 'panic(oracleDeath("cgocheck"))', 1)),
-        runtime / "oracle.go": _runtime_hook(runtime, minor),
+        runtime / "oracle.go": _runtime_hook(runtime, line),
     }
-    if minor >= 25:
-        texts |= _cgroup_overlay(source, minor)
+    if line >= 25:
+        texts |= _cgroup_overlay(source, line)
         texts[runtime / "oracle_limit.go"] = (HERE / "hooks" / "runtime_limit.go.txt").read_text()
     return texts
 
 
-def _runtime_hook(runtime: Path, minor: int) -> str:
+def _runtime_hook(runtime: Path, line: int) -> str:
     source = (runtime / "proc.go").read_text()
     found = re.findall(r'^\t(if n, \w+ := .*gogetenv\("GOMAXPROCS"\).*\{)$', source, re.MULTILINE)
     assert len(found) == 1, f"schedinit reads GOMAXPROCS in another way: {found}"
-    parse = 'parseRuntimeDebugVars(gogetenv("GODEBUG"))' if minor >= 25 else "parsedebugvars()"
+    newer = "func parseRuntimeDebugVars(" in (runtime / "runtime1.go").read_text()  # 1.25.0 has the older form still
+    parse = 'parseRuntimeDebugVars(gogetenv("GODEBUG"))' if newer else "parsedebugvars()"
     lines = [parse, 'said := ""']
-    if minor >= 25:
+    if line >= 25:
         lines += ['said = oracleNumber(debug.containermaxprocs) + " " + oracleNumber(debug.updatemaxprocs)']
-    if minor >= 27:
+    if line >= 27:
         lines = ['invalidGODEBUG.key, invalidGODEBUG.value = "", ""', *lines]
         lines += ['if invalidGODEBUG.key != "" {', 'said += " " + invalidGODEBUG.key + "=" + invalidGODEBUG.value', "}"]
     text = (HERE / "hooks" / "runtime.go.txt").read_text()
@@ -119,16 +119,16 @@ def _runtime_hook(runtime: Path, minor: int) -> str:
     return text.replace("@GOMAXPROCS@", found[0]).replace("@GODEBUG@", "\n\t".join([*lines, "return said"]))
 
 
-def _cgroup_overlay(source: Path, minor: int) -> dict[Path, str]:
+def _cgroup_overlay(source: Path, line: int) -> dict[Path, str]:
     package = source / "internal" / "runtime" / "cgroup"
-    system, path = ("linux", "internal/runtime/syscall/linux") if minor >= 26 else ("syscall", "internal/runtime/syscall")
+    system, path = ("linux", "internal/runtime/syscall/linux") if line >= 26 else ("syscall", "internal/runtime/syscall")
     calls = [(f"{system}.Open(", "oracleOpen(", 5), (f"{system}.Close(", "oracleClose(", 7), (f"{system}.Pread(", "oraclePread(", 2)]
     texts = {package / "cgroup_linux.go": (package / "cgroup_linux.go").read_text()}
     texts[package / "cgroup_linux.go"] = _edited(texts[package / "cgroup_linux.go"], *calls, (f"{system}.Read,", "oracleRead,", 2))
-    if minor >= 26:
+    if line >= 26:
         text = (package / "cgroup.go").read_text()
         # Where the length comes out below zero, the next line's slicing ends the process
-        ends = "n := unescapedLen(mnt)\nif n < 0 && n+len(rel) <= len(out) {\npanic(stringError(`slice bounds out of range`))\n}\n"
+        ends = "n := unescapedLen(mnt)\nif n < 0 && n+len(rel) <= len(out) {\npanic(stringError(`panic on system stack`))\n}\n"
         texts[package / "cgroup.go"] = _edited(text, ("n := unescapedLen(mnt)\n", ends, 1))
     else:
         text = texts[package / "cgroup_linux.go"]

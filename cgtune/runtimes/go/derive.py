@@ -8,6 +8,7 @@ hang on the machine: for want of memory, address space or threads.
 
 from __future__ import annotations
 
+from cgtune.errors import CgtuneError
 from cgtune.records import Record
 from cgtune.runtimes.go.godebug import derive_godebug
 from cgtune.runtimes.go.grammar import NO_LIMIT, malformed_gomemlimit_death, parse_gogc, parse_gomaxprocs, parse_gomemlimit
@@ -41,9 +42,9 @@ class GoInputs(Record):
 
     ``environ`` is the environment as at exec, in its order, entries without "=" left out. ``default_godebug`` is the string that the
     linker put in, "" for none: see parse_default_godebug. ``cgroup_text`` and ``mountinfo_text`` are /proc/self/cgroup and
-    /proc/self/mountinfo as the process itself sees them, "" where it has none; ``read_limit`` opens a path as that process spells it
-    and gives None where it cannot. ``limit`` stands in for these three where it is given. ``library`` marks a runtime that lives in a
-    shared library of another program.
+    /proc/self/mountinfo as the process itself sees them, "" where it has none; ``read_limit`` opens a path as that process spells it,
+    gives None where it cannot, and raises a CgtuneError where we cannot tell. ``limit`` stands in for these three where it is given.
+    ``library`` marks a runtime that lives in a shared library of another program.
     """
 
     version: GoVersion | None
@@ -107,7 +108,7 @@ def derive(inputs: GoInputs) -> GoDerivation:
 def _derive_as(inputs: GoInputs, minor: int) -> GoDerivation:
     variable = _variable(inputs, "GODEBUG")
     godebug = derive_godebug(inputs.default_godebug, None if variable is None else variable.text, minor)
-    limit = _see_limit(inputs, minor)
+    limit, trouble = _see_limit(inputs, minor)
     procs, pinned = _derive_gomaxprocs(inputs, minor, godebug.aware, limit)
     memory = _derive_gomemlimit(inputs, minor)
     gogc = _derive_gogc(inputs, minor)
@@ -127,7 +128,7 @@ def _derive_as(inputs: GoInputs, minor: int) -> GoDerivation:
         limit=limit,
         dies=dies,
         because={"GOMAXPROCS": procs.because, "GOMEMLIMIT": memory.because, "GOGC": gogc.because},
-        notes=_input_notes(inputs, procs.value),
+        notes=trouble + _input_notes(inputs, procs.value),
     )
 
 
@@ -202,14 +203,18 @@ def _derive_gogc(inputs: GoInputs, minor: int) -> _Step:
     return _Step(value=percent, because=(*variable.steps, f"GOGC={_shown(variable.text)} is {percent}"))
 
 
-def _see_limit(inputs: GoInputs, minor: int) -> LimitSeen | None:
+def _see_limit(inputs: GoInputs, minor: int) -> tuple[LimitSeen | None, tuple[str, ...]]:
+    """What the runtime sees of its quota, None where we do not know; and a note where that is for an error."""
     if minor < 25:
-        return None
+        return None, ()
     if inputs.limit is not None:
-        return inputs.limit
+        return inputs.limit, ()
     if inputs.cgroup_text is None or inputs.mountinfo_text is None or inputs.read_limit is None:
-        return None
-    return locate_limit(minor, inputs.cgroup_text, inputs.mountinfo_text, inputs.read_limit)
+        return None, ()
+    try:
+        return locate_limit(minor, inputs.cgroup_text, inputs.mountinfo_text, inputs.read_limit), ()
+    except CgtuneError as error:
+        return None, (f"which CPU quota the runtime sees could not be told: {error}",)
 
 
 def _variable(inputs: GoInputs, name: str) -> _Variable | None:
@@ -274,7 +279,7 @@ def _unconfirmed_fix(inputs: GoInputs, name: str, derived: GoDerivation) -> str:
     note = f"{name} could not be checked: taken as 1.25.5, though 1.26's way to the limit file may have reached it"
     if derived.pinned or derived.aware.on is False or inputs.limit is not None:
         return f"{note}; here that makes no difference"
-    fixed = _derive_as(inputs.replace(limit=_see_limit(inputs, 26)), 25)
+    fixed = _derive_as(inputs.replace(limit=_see_limit(inputs, 26)[0]), 25)
     if (fixed.gomaxprocs, fixed.dies) == (derived.gomaxprocs, derived.dies):
         return f"{note}; here that makes no difference"
     return f"{note}; then GOMAXPROCS would be {fixed.gomaxprocs if fixed.gomaxprocs is not None else 'not known'} instead"

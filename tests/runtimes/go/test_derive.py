@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from cgtune.errors import Unreadable
 from cgtune.runtimes.go.buildinfo import GoVersion, parse_version
 from cgtune.runtimes.go.derive import GoDerivation, GoInputs, derive
 from cgtune.runtimes.go.limitfile import LimitSeen, parse_limit
@@ -147,6 +148,20 @@ def test_what_is_not_known_is_none_and_said() -> None:
     assert no_limit.gomaxprocs is None
     assert "not known" in no_limit.because["GOMAXPROCS"][-1]
     assert derive(GoInputs(version=version("1.24.11"), affinity_count=0)).gomaxprocs == 1
+
+
+def test_a_limit_file_that_we_cannot_read_is_unknown_not_absent() -> None:
+    """Where it is we who may not read the limit file, GOMAXPROCS is not known, and the note says why."""
+
+    def refuse(path: str) -> bytes:
+        raise Unreadable(f"{path}: permission denied")
+
+    mounts = "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n"
+    inputs = GoInputs(version=version("1.27.3"), affinity_count=8, cgroup_text="0::/a\n", mountinfo_text=mounts, read_limit=refuse)
+    assert (derive(inputs).gomaxprocs, derive(inputs).limit) == (None, None)
+    assert "/sys/fs/cgroup/a/cpu.max: permission denied" in derive(inputs).notes[0]
+    assert derive(inputs.replace(version=version("1.24.11"))).gomaxprocs == 8
+    assert derive(inputs.replace(environ=(("GOMAXPROCS", "5"),))).gomaxprocs == 5
 
 
 def test_memory_limit_and_gc_percent() -> None:

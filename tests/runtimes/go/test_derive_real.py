@@ -19,9 +19,9 @@ from tests import goprograms, toolchains
 from tests.needs import only_where, require
 
 PROGRAMS = [
-    ("1.21.13", "1.21"),
-    ("1.24.11", "1.21"),
-    *((version, language) for version in ("1.25.5", "1.26.6", "1.27.3") for language in ("1.21", "1.25")),
+    (version, language)
+    for version in toolchains.NEWEST
+    for language in (("1.21", "1.25") if toolchains.minor(version) >= 25 else ("1.21",))
 ]
 
 # An environment has an order, and may hold a name twice, which no dict can tell: so the program is started by a bare execve.
