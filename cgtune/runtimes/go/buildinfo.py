@@ -126,15 +126,16 @@ def parse_version(text: str) -> GoVersion | None:
         if after.startswith(kind):
             number, _ = _split_number(after[len(kind) :])
             prerelease = f"{kind}{number}" if number is not None else kind
-    # "devel go1.24-abcdef ..." and, more recently, "go1.25-devel_abcdef ..."
+    # Older and newer forms of both: "devel go1.24-abcdef", "go1.25-devel_abcdef"; "go1.25.5 X:jsonv2", "go1.27.3-X:nojsonv2" (seen)
     development = development or "-devel" in word
+    experiments = next((item.partition("X:")[2] for item in words if item.startswith("X:") or "-X:" in item), "")
     return GoVersion(
         major=major,
         minor=minor,
         patch=patch or 0,
         prerelease=prerelease,
         development=development,
-        experiments=tuple(name for item in words if item.startswith("X:") for name in item[2:].split(",") if name),
+        experiments=tuple(name for name in experiments.split(",") if name),
         text=text,
     )
 

@@ -88,8 +88,8 @@ class LiveWords(Record):
     """The words of one runtime at one moment; None: not known, and a note says why.
 
     ``pinned``: GOMAXPROCS was set, by the environment or a call, and will not be updated; None before Go 1.25, which has no such word.
-    ``container_aware``: it holds the files of a CPU limit open, and obeys them unless pinned. ``container_setting``: GODEBUG containermaxprocs lets it.
-    ``updates``: GODEBUG updatemaxprocs lets it follow changes. All three are False before 1.25.
+    ``container_aware``: it holds the files of a CPU limit open, and obeys them unless pinned. ``container_setting``: GODEBUG
+    containermaxprocs lets it. ``updates``: GODEBUG updatemaxprocs lets it follow changes. All three are False before 1.25.
     ``heap_live_bytes``: marked by the last GC plus allocated since. ``heap_marked_bytes``: what the last GC found alive,
     None before the first.
     ``mapped_bytes``: the memory that the limit is held against.

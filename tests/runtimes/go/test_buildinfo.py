@@ -169,6 +169,7 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
         ("go1.26rc1", 1, 26, 0, "rc1", False, ()),
         ("go1.20beta1", 1, 20, 0, "beta1", False, ()),
         ("go1.25.5 X:synctest,greenteagc", 1, 25, 5, "", False, ("synctest", "greenteagc")),
+        ("go1.27.3-X:nojsonv2,nogreenteagc", 1, 27, 3, "", False, ("nojsonv2", "nogreenteagc")),
         ("go1.22.1-fips", 1, 22, 1, "", False, ()),
         ("go1.21.13 (Red Hat 1.21.13-1.el9)", 1, 21, 13, "", False, ()),
         ("go1.22-20240109-RC01 cl/597041403 +dcbe772469 X:loopvar", 1, 22, 0, "", False, ("loopvar",)),
