@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     OpenModule = Callable[["Module"], "OpenedFile"]
 
 
+_MOST_FILES = 2048
+
+
 class OpenedFile(Record):
     """A module's file, to be read. ``identity`` is equal for equal files only (device, inode, size, times); None: never to be remembered.
 
@@ -46,11 +49,21 @@ class GoRuntime(Record):
 
 
 class Known:
-    """What was found out about files in this run, for the processes to come."""
+    """What was found out about files so far, for the processes to come; of the last 2048 files, as a node agent runs for months."""
 
     def __init__(self) -> None:
         self.files: dict[Hashable, tuple[Elf, BuildInfo] | None] = {}
         self.layouts: dict[Hashable, LiveLayout] = {}
+
+    def remember(self, identity: Hashable, found: tuple[Elf, BuildInfo] | None) -> None:
+        """Keep what was found in this file, which may be nothing of Go's; the oldest is forgotten where there are too many."""
+        if identity is None:
+            return
+        self.files[identity] = found
+        if len(self.files) > _MOST_FILES:
+            oldest = next(iter(self.files))
+            del self.files[oldest]
+            self.layouts.pop(oldest, None)
 
 
 def locate_runtimes(
@@ -72,8 +85,7 @@ def locate_runtimes(
             privilege = error.privilege if isinstance(error, Unreadable) else None
             notes.append(Note(path=module.path, why=f"cannot tell whether it is a Go program: {error}", privilege=privilege))
             continue
-        if file.identity is not None:
-            known.files[file.identity] = found
+        known.remember(file.identity, found)
         if found is not None:
             # remembered from another process, whose files may be gone: read this one's from here on
             elf, info = found[0].replace(read_at=file.read_at), found[1]

@@ -9,6 +9,7 @@ import pytest
 
 from cgtune.errors import Unreadable
 from cgtune.model import Note
+from cgtune.runtimes.go.live import LiveLayout
 from cgtune.runtimes.go.mappings import Module, parse_maps
 from cgtune.runtimes.go.programs import GoRuntime, Known, OpenedFile, locate_runtimes, read_runtime_words
 from tests import goprograms
@@ -109,3 +110,14 @@ def test_files_that_cannot_be_told_cost_a_note_each() -> None:
     assert runtimes == ()
     assert notes[0] == Note(path="/denied", why="cannot tell whether it is a Go program: permission denied", privilege="CAP_SYS_PTRACE")
     assert [note.path for note in notes] == ["/denied", "/broken"]
+
+
+def test_what_is_known_does_not_grow_for_ever() -> None:
+    """After thousands of files the oldest are forgotten, with what was located in them."""
+    known = Known()
+    for number in range(5000):
+        known.remember(number, None)
+        known.layouts[number] = LiveLayout()
+    known.remember(None, None)
+    assert len(known.files) == len(known.layouts) == 2048
+    assert min(known.files) == min(known.layouts) == 5000 - 2048  # type: ignore[type-var]  # numbers here
