@@ -38,3 +38,15 @@ def inspect_host(host: Host, pids: Sequence[int] = (), *, self_only: bool = Fals
         snapshot = read_snapshot(view, pid)
         processes.append(ProcessReport(snapshot=snapshot, limits=enforce(snapshot)))
     return Report(version=__version__, time=timestamp(host.time_seconds()), machine=view.machine, processes=tuple(processes))
+
+
+def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: bool = False) -> None:
+    """Capture all that inspect reads for these processes into ``out``, a folder or a .tar.gz; inspect with ``root=out`` replays it.
+
+    Raises UsageError (``out`` exists), Unwritable, and what inspect raises; nothing is left half-written.
+    """
+    from cgtune.capture import RecordingHost
+
+    with RecordingHost(root) as host:
+        inspect_host(host, pids, self_only=self_only)
+        host.replace_recording(out)

@@ -132,7 +132,7 @@ def run(arguments: list[str]) -> int:
 def _fail(message: str, code: int) -> int:
     from cgtune.outputs.escape import escape_control
 
-    print(f"cgtune: {escape_control(message)}", file=sys.stderr)
+    sys.stderr.write(f"cgtune: {escape_control(message)}\n")
     return code
 
 

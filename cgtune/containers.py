@@ -47,7 +47,7 @@ def _parse_container(name: str, parent: str) -> tuple[str, str | None] | None:
     stem = name.removesuffix(".scope")
     prefix, _, id_ = stem.rpartition(":" if ":" in stem else "-")
     prefix = prefix.rpartition(":")[2]
-    if prefix == "crio-conmon" or prefix == "libpod-conmon":
+    if prefix in ("crio-conmon", "libpod-conmon"):
         return None  # the container's monitor, not the container
     if prefix in _SCOPE_RUNTIMES and _is_id(id_):
         return id_, _SCOPE_RUNTIMES[prefix]
@@ -59,10 +59,12 @@ def _parse_container(name: str, parent: str) -> tuple[str, str | None] | None:
 def _parse_pod(name: str) -> str | None:
     """The pod UID of `kubepods-burstable-pod<uid>.slice`, `pod<uid>` or a colon-joined name that holds the former; `_` stands for `-`."""
     name = name.partition(":")[0].removesuffix(".slice")
-    _, found, uid = name.rpartition("pod")
+    before, found, uid = name.rpartition("pod")
     uid = uid.replace("_", "-")
-    # Static pods have a bare hex hash for a UID, others the dashed form.
-    return uid if found and len(uid) >= _SHORTEST_ID and set(uid) <= _HEX | {"-"} else None
+    # Static pods have a bare hex hash for a UID, others the dashed form. "libpod-<id>" is Podman's, and no pod.
+    if not found or (before and not before.endswith("-")) or uid.startswith("-"):
+        return None
+    return uid if len(uid) >= _SHORTEST_ID and set(uid) <= _HEX | {"-"} else None
 
 
 def _is_id(text: str) -> bool:

@@ -14,12 +14,15 @@ import os
 import stat
 import time
 
-from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable, UsageError
+from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable, Unwritable, UsageError
 from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from tarfile import TarFile, TarInfo
+    from tempfile import TemporaryDirectory
+    from typing import Self
 
 #: No pseudo-file that we read is larger: a mount table of 20 000 lines of 200 bytes is 4 MB.
 READ_CAP_BYTES = 8 << 20
@@ -32,6 +35,13 @@ _DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 #: The marker at the top of a recording.
 RECORDING_FILE = "cgtune-snapshot.json"
+
+#: A recording may be packed into one file of such a name.
+ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
+
+#: A packed recording that grows beyond this is no recording of ours.
+_UNPACKED_CAP_BYTES = 512 << 20
+_UNPACKED_CAP_FILES = 200_000
 
 
 class Recording(Record):
@@ -54,10 +64,14 @@ class Host:
 
     def __init__(self, root: str = "/") -> None:
         """Open ``root``; raises UsageError where it is no directory that can be entered."""
+        self._unpacked: TemporaryDirectory[str] | None = None
+        if root.endswith(ARCHIVE_SUFFIXES) and os.path.isfile(root):
+            self._unpacked = _unpack(root)
+            root = self._unpacked.name
         try:
             self._root = os.open(root, _DIRECTORY_FLAGS)
         except (OSError, ValueError) as error:
-            raise UsageError(f"--root {root!r}: {reason(error)}; name a folder that holds proc/ and sys/") from error
+            raise UsageError(f"--root {root!r}: {reason(error)}; name a folder that holds proc/ and sys/, or a recording") from error
         self._directories: dict[str, int] = {}
         absolute = os.path.realpath(root)
         self.recording = self._read_recording()
@@ -65,12 +79,14 @@ class Host:
         #: What precedes a path below the root in the mount table of the process that reads: "" for /, else such as "/host".
         self.mount_prefix = self.recording.mount_prefix if self.recording is not None else absolute.rstrip("/") if self.is_live else ""
 
-    def __enter__(self) -> Host:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
         self.forget()
         os.close(self._root)
+        if self._unpacked is not None:
+            self._unpacked.cleanup()
 
     def forget(self, below: str = "/") -> None:
         """Close the directories kept open at or below ``below``: the next read looks them up anew."""
@@ -186,7 +202,7 @@ class Host:
         file = os.open(name, _FILE_FLAGS, dir_fd=self._open_directory(directory))
         try:
             if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise Unreadable(f"{path} is not a regular file")
+                raise OSError(errno.ESPIPE, "is not a regular file")
             chunks, remaining = [], cap_bytes + 1
             while remaining > 0 and (chunk := os.read(file, min(remaining, 1 << 16))):
                 chunks.append(chunk)
@@ -194,7 +210,7 @@ class Host:
         finally:
             os.close(file)
         if remaining <= 0:
-            raise Malformed(f"{path} is larger than {cap_bytes} bytes")
+            raise OSError(errno.EFBIG, "larger than any file of its kind")
         return b"".join(chunks)
 
     def _open_directory(self, path: str) -> int:
@@ -230,7 +246,8 @@ class Host:
     def _refuse_recorded(self, path: str) -> None:
         if self.recording is not None and path in self.recording.unreadable:
             number = self.recording.unreadable[path]
-            raise _translate(OSError(number, os.strerror(number)), path)
+            error = OSError(number, os.strerror(number))
+            raise _translate(error, path) from error
 
     def _read_recording(self) -> Recording | None:
         try:
@@ -252,6 +269,112 @@ class Host:
             )
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OverflowError) as error:
             raise UsageError(f"--root: {RECORDING_FILE} is damaged ({error}); record it again with cgtune snapshot") from error
+
+
+def replace_tree(out: str, files: Mapping[str, bytes], links: Mapping[str, str]) -> None:
+    """Make the folder ``out`` with these files and links, whole or not at all. Raises UsageError (it exists) or Unwritable."""
+    import shutil
+    import tempfile
+
+    target = _new_target(out)
+    try:
+        building = tempfile.mkdtemp(prefix=".cgtune-", dir=os.path.dirname(target))
+        try:
+            for path, content in files.items():
+                place = building + path
+                os.makedirs(os.path.dirname(place), exist_ok=True)
+                with open(place, "xb") as file:
+                    file.write(content)
+            for path, link in links.items():
+                os.makedirs(os.path.dirname(building + path), exist_ok=True)
+                os.symlink(link, building + path)
+            os.chmod(building, 0o755)  # noqa: S103  # mkdtemp makes it private; this is what mkdir would have made
+            os.rename(building, target)
+        except BaseException:
+            shutil.rmtree(building, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise Unwritable(f"{out}: {reason(error)}; nothing was written") from error
+
+
+def replace_archive(out: str, files: Mapping[str, bytes], links: Mapping[str, str]) -> None:
+    """Pack these files and links into the .tar.gz ``out``, whole or not at all. Raises as replace_tree does."""
+    import io
+    import tarfile
+    import tempfile
+
+    target = _new_target(out)
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".cgtune-", dir=os.path.dirname(target), delete=False) as packed:
+            try:
+                with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+                    for path, content in sorted(files.items()):
+                        entry = tarfile.TarInfo(path.lstrip("/"))
+                        entry.size = len(content)
+                        archive.addfile(entry, io.BytesIO(content))
+                    for path, link in sorted(links.items()):
+                        entry = tarfile.TarInfo(path.lstrip("/"))
+                        entry.type, entry.linkname = tarfile.SYMTYPE, link
+                        archive.addfile(entry)
+                packed.flush()
+                os.fchmod(packed.fileno(), 0o644)
+                os.link(packed.name, target)
+            finally:
+                os.unlink(packed.name)
+    except OSError as error:
+        raise Unwritable(f"{out}: {reason(error)}; nothing was written") from error
+
+
+def _new_target(out: str) -> str:
+    target = os.path.abspath(out)
+    if not out or os.path.lexists(target):
+        raise UsageError(f"OUT {out!r} {'exists already' if out else 'is empty'}; name a folder to make, or a file that ends in .tar.gz")
+    return target
+
+
+def _unpack(path: str) -> TemporaryDirectory[str]:
+    """A packed recording in a folder of its own, plain files and links only. Raises UsageError where it is damaged or beyond bounds."""
+    import tarfile
+    import tempfile
+    import zlib
+
+    folder = tempfile.TemporaryDirectory(prefix="cgtune-")
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            total = 0
+            for count, entry in enumerate(archive):
+                total += entry.size
+                if count >= _UNPACKED_CAP_FILES or total > _UNPACKED_CAP_BYTES or not (entry.isfile() or entry.issym() or entry.isdir()):
+                    raise UsageError(f"--root {path!r} is not a recording; make one with cgtune snapshot")
+                _unpack_entry(archive, entry, folder.name)
+    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError) as error:
+        folder.cleanup()
+        raise UsageError(f"--root {path!r} is damaged: {error}") from error
+    except BaseException:
+        folder.cleanup()
+        raise
+    return folder
+
+
+def _unpack_entry(archive: TarFile, entry: TarInfo, folder: str) -> None:
+    """One entry, never through a link: links point anywhere, are only ever read as text, and nothing is written beneath them."""
+    names = [name for name in entry.name.split("/") if name not in ("", ".")]
+    if ".." in names or not names:
+        raise ValueError(f"entry {entry.name!r} leads out of the recording")
+    parent = folder
+    for name in names[:-1]:
+        parent = f"{parent}/{name}"
+        if os.path.islink(parent):
+            raise ValueError(f"entry {entry.name!r} lies below a link")
+        os.makedirs(parent, exist_ok=True)
+    place = f"{parent}/{names[-1]}"
+    if entry.issym():
+        os.symlink(entry.linkname, place)
+    elif entry.isdir():
+        os.makedirs(place, exist_ok=True)
+    elif (content := archive.extractfile(entry)) is not None:
+        with open(place, "xb") as file:
+            file.write(content.read())
 
 
 def search_key(top: str, depth: int, identity: tuple[int, int]) -> str:
@@ -283,4 +406,8 @@ def _translate(error: OSError, path: str) -> CgtuneError:
         return Unreadable(f"{path} is a symbolic link, which is not followed")
     if number in (errno.EACCES, errno.EPERM):
         return Unreadable(f"{path}: permission denied", privilege="CAP_SYS_PTRACE" if path.startswith("/proc/") else None)
+    if number == errno.ESPIPE:
+        return Unreadable(f"{path} is not a regular file")
+    if number == errno.EFBIG:
+        return Malformed(f"{path} is larger than any file of its kind")
     return Unreadable(f"{path}: {reason(error)}")

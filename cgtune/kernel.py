@@ -28,7 +28,7 @@ def parse_count(text: str) -> int:
 
 
 def parse_cpu_max(text: str) -> Bandwidth:
-    """v2's cpu.max, `250000 100000` or `max 100000`: quota or "max", period, both in microseconds (cgroup-v2.rst, "CPU Interface Files")."""
+    """v2's cpu.max, `250000 100000` or `max 100000`: quota or "max", then period, in µs (cgroup-v2.rst, "CPU Interface Files")."""
     fields = text.split()
     if len(fields) != 2:
         raise Malformed(f"cpu.max is not 'quota period': {_quote(text)}")
@@ -95,7 +95,10 @@ def parse_cpu_list(text: str) -> frozenset[int]:
 
 
 def parse_pressure(text: str) -> tuple[Stall | None, Stall | None]:
-    """A PSI file: `some avg10=0.00 avg60=0.00 avg300=0.00 total=0` and `full ...`, total in µs. Kernels before 5.13 have no `full` for CPU."""
+    """A PSI file: `some avg10=0.00 avg60=0.00 avg300=0.00 total=0` and `full ...`, total in µs.
+
+    Kernels before 5.13 have no `full` for CPU.
+    """
     stalls: dict[str, Stall] = {}
     for line in text.splitlines():
         kind, *pairs = line.split()[:8] or [""]

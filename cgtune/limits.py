@@ -6,7 +6,7 @@ for memory. What lies above the highest visible cgroup is not known here.
 
 from __future__ import annotations
 
-from cgtune.model import ByteLimit, CpuLevel, CpuLimits, Limits, MemoryLevel, MemoryLimits, Note, Snapshot
+from cgtune.model import ByteLimit, CpuLimits, Limits, MemoryLevel, MemoryLimits, Note, Snapshot
 
 
 def enforce(snapshot: Snapshot) -> Limits:
@@ -21,10 +21,12 @@ def _enforce_cpu(snapshot: Snapshot) -> CpuLimits:
         cores = level.bandwidth.limit_cores if level.bandwidth is not None else None
         if cores is not None and (limit_cores is None or cores < limit_cores):
             limit_cores, binding = cores, level
+    # The nearest cgroup with the cpuset controller enabled: its effective CPUs hold for all below it.
+    cpuset = snapshot.cpuset_chain[0] if snapshot.cpuset_chain else None
     usable = snapshot.machine.online & snapshot.process.affinity
-    if snapshot.cpuset is not None:
-        usable &= snapshot.cpuset.cpus
-    return CpuLimits(limit_cores=limit_cores, binding=binding, usable=usable)
+    if cpuset is not None:
+        usable &= cpuset.cpus
+    return CpuLimits(limit_cores=limit_cores, binding=binding, usable=usable, cpuset=cpuset)
 
 
 def _enforce_memory(chain: tuple[MemoryLevel, ...]) -> tuple[MemoryLimits, tuple[Note, ...]]:
@@ -56,9 +58,9 @@ def _enforce_memory(chain: tuple[MemoryLevel, ...]) -> tuple[MemoryLimits, tuple
 
 def _charged(chain: tuple[MemoryLevel, ...]) -> tuple[MemoryLevel, ...]:
     """The part of the chain that the leaf's memory is charged to: v1 stops below a parent with use_hierarchy 0."""
-    for index, level in enumerate(chain):
-        if not level.charges_parent:
-            return chain[: index + 1]
+    for index, level in enumerate(chain[1:], start=1):
+        if not level.use_hierarchy:
+            return chain[:index]
     return chain
 
 

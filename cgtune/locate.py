@@ -7,8 +7,11 @@ compared with each other, and with nothing else.
 
 from __future__ import annotations
 
-from cgtune.model import Membership, Mount
 from cgtune.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Membership, Mount
 
 
 class Place(Record):

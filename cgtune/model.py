@@ -101,7 +101,7 @@ class CpuLevel(Level):
 
 
 class CpusetLevel(Level):
-    """The CPUs that the cpuset controller leaves to one cgroup, read from ``file``."""
+    """The CPUs that the cpuset controller leaves to one cgroup (its effective ones), read from ``file``."""
 
     file: str
     cpus: frozenset[int]
@@ -111,7 +111,7 @@ class MemoryLevel(Level):
     """The memory controller's files of one cgroup.
 
     ``hierarchical`` is v1's own minimum over the ancestors that count (memory.stat). ``memsw`` is v1's limit of memory plus swap,
-    ``swap`` v2's limit of swap alone. ``charges_parent`` is False where v1's use_hierarchy keeps the parent's limit away.
+    ``swap`` v2's limit of swap alone. ``use_hierarchy`` is False where a v1 cgroup's limit does not hold for its children.
     """
 
     limit: ByteLimit | None
@@ -121,7 +121,7 @@ class MemoryLevel(Level):
     hierarchical: ByteLimit | None
     current_bytes: int | None
     swap_current_bytes: int | None
-    charges_parent: bool
+    use_hierarchy: bool
 
 
 class Machine(Record):
@@ -163,7 +163,7 @@ class Snapshot(Record):
     process: Process
     container: Container
     cpu_chain: tuple[CpuLevel, ...]
-    cpuset: CpusetLevel | None
+    cpuset_chain: tuple[CpusetLevel, ...]
     memory_chain: tuple[MemoryLevel, ...]
     oom_kills: int | None
     cpu_pressure: Pressure | None
@@ -172,11 +172,15 @@ class Snapshot(Record):
 
 
 class CpuLimits(Record):
-    """What the kernel enforces for CPU. ``binding`` is the level whose quota is the least; None where nothing limits."""
+    """What the kernel enforces for CPU. ``binding`` is the level whose quota is the least; None where nothing limits.
+
+    ``usable`` is online ∩ cpuset ∩ affinity; ``cpuset`` is the level of the cpuset hierarchy that holds for the process.
+    """
 
     limit_cores: float | None
     binding: CpuLevel | None
     usable: frozenset[int]
+    cpuset: CpusetLevel | None
 
 
 class MemoryLimits(Record):

@@ -49,8 +49,8 @@ _V1_CONTROLLERS = frozenset(
     }
 )
 
-#: How often a process that changes its cgroup under our eyes is read again.
-_ATTEMPTS = 3
+#: How often a process that is moved between cgroups under our eyes is read again.
+_ATTEMPTS = 2
 
 
 class MachineView:
@@ -106,13 +106,13 @@ def read_snapshot(view: MachineView, pid: int) -> Snapshot:
     cannot be used.
     """
     host = view.host
+    snapshot, before = _read_once(view, pid)
     for _attempt in range(_ATTEMPTS):
-        snapshot, before = _read_once(view, pid)
         if _read_identity(host, pid) != snapshot.process.start_ticks:
             raise NoSuchProcess(f"process {pid} ended while it was read, and another one has its pid")
         if _read_memberships(host, pid) == before:
             return snapshot
-        host.forget(f"/proc/{pid}/root")
+        snapshot, before = _read_once(view, pid)
     note = Note(path=f"/proc/{pid}/cgroup", why="the process was moved between cgroups while it was read; the chain may mix two places")
     return snapshot.replace(notes=(*snapshot.notes, note))
 
@@ -131,7 +131,7 @@ def _read_once(view: MachineView, pid: int) -> tuple[Snapshot, tuple[Membership,
         process=process,
         container=locate_container(memberships, chains.their_mounts() if memberships else ()),
         cpu_chain=tuple(_read_cpu_level(host, place, version, notes) for version, place in cpu),
-        cpuset=_read_cpuset(host, cpuset, notes),
+        cpuset_chain=tuple(level for version, place in cpuset if (level := _read_cpuset_level(host, place, version, notes))),
         memory_chain=memory_chain,
         oom_kills=_read_oom_kills(host, memory, notes),
         cpu_pressure=_read_pressure(host, unified, "cpu", notes),
@@ -239,7 +239,7 @@ class _ChainReader:
             return self._in_our_view(gaps, chain) or chain
         why = "its cgroup is not below any cgroup mount that can be seen from here"
         if gaps:
-            why = "its cgroup could not be found by inode below the mount that holds it: the names of its parents are hidden from this namespace"
+            why = "the names of its parents are hidden from this cgroup namespace, and its directory could not be found by inode either"
         elif not self.their_mounts():
             why += ", and its own mounts cannot be read"
         notes.append(Note(path=f"/proc/{self._pid}/cgroup", why=f"{membership.path}: {why}", privilege="CAP_SYS_PTRACE"))
@@ -301,16 +301,17 @@ class _ChainReader:
         return ()
 
     def _note_hidden_ancestors(self, version: int, top: Place, notes: list[Note]) -> None:
-        # Only a hierarchy's true root has release_agent (v1); only the others have cgroup.events (v2).
-        is_root = (
-            not _exists(self._view.host, f"{top.directory}/cgroup.events")
-            if version == 2
-            else _exists(self._view.host, f"{top.directory}/release_agent")
-        )
-        if not is_root:
+        if not _is_hierarchy_root(self._view.host, version, top):
             notes.append(
                 Note(path=top.directory, why=f"cgroups above {top.path} cannot be seen from here; their limits apply all the same")
             )
+
+
+def _is_hierarchy_root(host: Host, version: int, place: Place) -> bool:
+    """Only a hierarchy's true root has release_agent (v1); every cgroup but the true root has cgroup.events (v2)."""
+    if version == 2:
+        return not _exists(host, f"{place.directory}/cgroup.events")
+    return _exists(host, f"{place.directory}/release_agent")
 
 
 def _read_cpu_level(host: Host, place: Place, version: int, notes: list[Note]) -> CpuLevel:
@@ -333,14 +334,13 @@ def _read_cpu_level(host: Host, place: Place, version: int, notes: list[Note]) -
     )
 
 
-def _read_cpuset(host: Host, chain: list[tuple[int, Place]], notes: list[Note]) -> CpusetLevel | None:
-    """The nearest cgroup that the cpuset controller is enabled in; its effective CPUs hold for all below it."""
-    for version, place in chain:
-        for name in ("cpuset.cpus.effective",) if version == 2 else ("cpuset.effective_cpus", "cpuset.cpus"):
-            file = f"{place.directory}/{name}"
-            cpus = _read_optional(host, file, kernel.parse_cpu_list, notes)
-            if cpus:
-                return CpusetLevel(path=place.path, directory=place.directory, version=version, file=file, cpus=cpus)
+def _read_cpuset_level(host: Host, place: Place, version: int, notes: list[Note]) -> CpusetLevel | None:
+    """None where the cpuset controller is not enabled, and for v1's empty sets, which are groups not set up yet."""
+    for name in ("cpuset.cpus.effective",) if version == 2 else ("cpuset.effective_cpus", "cpuset.cpus"):
+        file = f"{place.directory}/{name}"
+        cpus = _read_optional(host, file, kernel.parse_cpu_list, notes)
+        if cpus:
+            return CpusetLevel(path=place.path, directory=place.directory, version=version, file=file, cpus=cpus)
     return None
 
 
@@ -358,8 +358,7 @@ def _read_memory_level(host: Host, place: Place, version: int, notes: list[Note]
         stat = _read_optional(host, f"{directory}/memory.stat", kernel.parse_flat_keyed, notes) or {}
         if "hierarchical_memory_limit" in stat:
             hierarchical = kernel.parse_byte_limit(str(stat["hierarchical_memory_limit"]))
-    parent = directory.rpartition("/")[0]
-    charges = _read_optional(host, f"{parent}/memory.use_hierarchy", kernel.parse_count, []) if version == 1 else 1
+    use_hierarchy = _read_optional(host, f"{directory}/memory.use_hierarchy", kernel.parse_count, notes) if version == 1 else None
     return MemoryLevel(
         path=place.path,
         directory=directory,
@@ -371,7 +370,7 @@ def _read_memory_level(host: Host, place: Place, version: int, notes: list[Note]
         hierarchical=hierarchical,
         current_bytes=_read_optional(host, f"{directory}/{current}", kernel.parse_count, notes),
         swap_current_bytes=_read_optional(host, f"{directory}/{swap_current}", kernel.parse_count, notes) if version == 2 else None,
-        charges_parent=charges != 0,
+        use_hierarchy=use_hierarchy != 0,
     )
 
 
@@ -384,9 +383,10 @@ def _read_oom_kills(host: Host, chain: list[tuple[int, Place]], notes: list[Note
 
 
 def _read_pressure(host: Host, chain: list[tuple[int, Place]], resource: str, notes: list[Note]) -> Pressure | None:
-    candidates = [("cgroup", f"{place.directory}/{resource}.pressure") for _, place in chain[:1]] + [
-        ("machine", f"/proc/pressure/{resource}")
-    ]
+    candidates = [("machine", f"/proc/pressure/{resource}")]
+    for version, place in chain[:1]:
+        scope = "machine" if _is_hierarchy_root(host, version, place) else "cgroup"
+        candidates.insert(0, (scope, f"{place.directory}/{resource}.pressure"))
     for scope, file in candidates:
         stalls = _read_optional(host, file, kernel.parse_pressure, notes)
         if stalls is not None:

@@ -86,7 +86,7 @@ def _process(report: ProcessReport) -> Json:
 
 
 def _enforced(snapshot: Snapshot, limits: Limits) -> Json:
-    cpuset = snapshot.cpuset
+    cpuset = limits.cpu.cpuset
     return {
         "cpu": {
             "limit_cores": limits.cpu.limit_cores,
@@ -113,7 +113,7 @@ def _enforced(snapshot: Snapshot, limits: Limits) -> Json:
 
 def _cpu_level(level: CpuLevel, snapshot: Snapshot) -> Json:
     bandwidth, throttling = level.bandwidth, level.throttling
-    same_hierarchy = snapshot.cpuset is not None and snapshot.cpuset.directory == level.directory
+    cpus = next((cpuset.cpus for cpuset in snapshot.cpuset_chain if cpuset.path == level.path), None)
     return {
         "path": _text(level.path),
         "version": level.version,
@@ -121,7 +121,7 @@ def _cpu_level(level: CpuLevel, snapshot: Snapshot) -> Json:
         "period_us": bandwidth.period_us if bandwidth else None,
         "limit_cores": bandwidth.limit_cores if bandwidth else None,
         "weight": level.weight,
-        "cpus": format_cpu_list(snapshot.cpuset.cpus) if snapshot.cpuset is not None and same_hierarchy else None,
+        "cpus": format_cpu_list(cpus) if cpus is not None else None,
         "shares": level.shares,
         "directory": _text(level.directory),
         "periods": throttling.periods if throttling else None,

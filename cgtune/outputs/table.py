@@ -19,6 +19,9 @@ _WIDTH = 80
 _NAME_WIDTH = 26
 _LABEL_WIDTH = 11
 
+_CPU_COLUMNS = ("quota/period µs", "cores", "weight", "throttled")
+_MEMORY_COLUMNS = ("limit", "high", "swap", "in use")
+
 #: Nothing there: the kernel has no such file in this cgroup. "max" is what the kernel itself says where nothing limits.
 _NO_FILE, _NO_LIMIT = "-", "max"
 
@@ -55,42 +58,45 @@ def format_cores(cores: float) -> str:
 
 def _process_lines(report: ProcessReport, style: Style) -> Iterator[str]:
     process, container = report.snapshot.process, report.snapshot.container
-    title = f"{process.pid} {escape_control(process.command)}" + (" (cgtune itself, for this container)" if process.is_self else "")
-    yield style("strong", title)
+    yield style(
+        "strong", f"{process.pid} {escape_control(process.command)}" + (" (cgtune itself, for this container)" if process.is_self else "")
+    )
+    yield from _cpu_verdict(report, style)
+    yield from _memory_verdict(report, style)
+    yield from _wrapped("usable", _usable_text(report))
     if process.executable:
         yield _labelled("program", escape_control(process.executable))
     if container.id or container.pod_uid:
         names = (container.runtime, container.id and container.id[:12], container.pod_uid and f"pod {container.pod_uid}")
         yield _labelled("container", escape_control(" ".join(name for name in names if name)))
-    yield from _cpu_verdict(report, style)
-    yield from _memory_verdict(report, style)
-    yield from _chain(
-        "CPU, leaf first", ["cgroup", "quota/period µs", "cores", "weight", "throttled"], map(_cpu_row, report.snapshot.cpu_chain)
-    )
-    rows = map(_memory_row, report.snapshot.memory_chain)
-    yield from _chain("memory, leaf first", ["cgroup", "limit", "high", "swap", "in use"], rows)
+    yield from _chain("CPU, leaf first", _CPU_COLUMNS, [_cpu_row(level) for level in report.snapshot.cpu_chain])
+    yield from _chain("memory, leaf first", _MEMORY_COLUMNS, [_memory_row(level) for level in report.snapshot.memory_chain])
+    yield ""
     yield from _use_lines(report, style)
     for index, note in enumerate(report.notes):
         yield from _wrapped("" if index else "not seen", _note_text(note))
 
 
 def _cpu_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
-    limits, snapshot = report.limits.cpu, report.snapshot
+    limits = report.limits.cpu
     usable = len(limits.usable)
     if limits.limit_cores is None or limits.binding is None or limits.binding.bandwidth is None:
-        why = "no quota in any cgroup that can be seen" if snapshot.cpu_chain else "no CPU controller that can be seen"
+        why = "no quota in any cgroup that can be seen" if report.snapshot.cpu_chain else "no CPU controller that can be seen"
         yield _labelled("CPU", style("strong", f"{usable} CPU{'s' * (usable != 1)}") + f", {why}")
-    else:
-        bandwidth, directory = limits.binding.bandwidth, escape_control(limits.binding.directory)
-        yield _labelled("CPU", style("strong", f"{format_cores(min(limits.limit_cores, usable))} CPUs") + f" of {usable} usable")
-        file = "cpu.max" if limits.binding.version == 2 else "cpu.cfs_quota_us"
-        yield _labelled("", f"{bandwidth.quota_us} of every {bandwidth.period_us} µs, says")
-        yield _labelled("", f"{directory}/{file}")
+        return
+    bandwidth, directory = limits.binding.bandwidth, escape_control(limits.binding.directory)
+    verdict = style("strong", f"{format_cores(min(limits.limit_cores, usable))} CPUs")
+    yield _labelled("CPU", f"{verdict} of {usable} usable: {bandwidth.quota_us} of every {bandwidth.period_us} µs, says")
+    yield _labelled("", f"{directory}/{'cpu.max' if limits.binding.version == 2 else 'cpu.cfs_quota_us'}")
+
+
+def _usable_text(report: ProcessReport) -> str:
+    limits, snapshot = report.limits.cpu, report.snapshot
     parts = [f"online {format_cpu_list(snapshot.machine.online)}"]
-    if snapshot.cpuset is not None:
-        parts.append(f"cpuset {format_cpu_list(snapshot.cpuset.cpus)}")
+    if limits.cpuset is not None:
+        parts.append(f"cpuset {format_cpu_list(limits.cpuset.cpus)}")
     parts.append(f"affinity {format_cpu_list(snapshot.process.affinity)}")
-    yield from _wrapped("", f"usable {format_cpu_list(limits.usable) or 'none'}: " + ", ".join(parts))
+    return f"CPU {format_cpu_list(limits.usable) or 'none'}: " + ", ".join(parts)
 
 
 def _memory_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
@@ -100,12 +106,12 @@ def _memory_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
         whole = f"all of the machine's {format_bytes(machine.memory_bytes)}" if machine.memory_bytes is not None else "unlimited"
         yield _labelled("memory", style("strong", whole) + f", {why}")
     else:
-        yield _labelled("memory", style("strong", format_bytes(limits.limit_bytes)) + f", {limits.limit_bytes} bytes, says")
+        yield _labelled("memory", style("strong", format_bytes(limits.limit_bytes)) + f": {limits.limit_bytes} bytes, says")
         yield _labelled("", escape_control(limits.limit_from or ""))
         if machine.memory_bytes is not None and limits.limit_bytes > machine.memory_bytes:
             yield _labelled("", f"more than the machine has: {format_bytes(machine.memory_bytes)} is what there is")
     if limits.high_bytes is not None and limits.high_binding is not None:
-        yield _labelled("", style("strong", f"slowed down from {format_bytes(limits.high_bytes)}") + f", {limits.high_bytes} bytes, says")
+        yield _labelled("", style("strong", f"slowed down from {format_bytes(limits.high_bytes)}") + f": {limits.high_bytes} bytes, says")
         yield _labelled("", f"{escape_control(limits.high_binding.directory)}/memory.high")
     if limits.swap_bytes is not None and machine.swap_bytes:
         yield _labelled("", f"swap up to {format_bytes(limits.swap_bytes)}")
@@ -154,16 +160,14 @@ def _pressure_text(pressure: Pressure, what: str) -> str:
     return f"{what} pressure{scope} {stall.avg10_percent} % of 10 s, {stall.avg60_percent} % of 60 s, {stall.avg300_percent} % of 300 s"
 
 
-def _chain(title: str, headers: list[str], rows: Iterator[list[str]]) -> Iterator[str]:
+def _chain(title: str, columns: tuple[str, ...], rows: list[list[str]]) -> Iterator[str]:
     from tabulate import tabulate
 
-    table = [list(row) for row in rows]
-    if table:
-        columns = ["left"] + ["right"] * (len(headers) - 1)
-        text = tabulate(table, headers=[title, *headers[1:]], tablefmt="plain", colalign=columns, disable_numparse=True)
+    if rows:
+        align = ["left"] + ["right"] * len(columns)
         yield ""
+        text = tabulate(rows, headers=[title, *columns], tablefmt="plain", colalign=align, disable_numparse=True)
         yield from (f"  {line}".rstrip() for line in text.splitlines())
-        yield ""
 
 
 def _note_text(note: Note) -> str:

@@ -1,0 +1,108 @@
+"""Recordings: a host that remembers what was read through it, and the folder or .tar.gz that replays it.
+
+Environments are redacted before they are kept; nothing is kept that was not read.
+"""
+
+from __future__ import annotations
+
+from cgtune.errors import Absent, CgtuneError
+from cgtune.host import READ_CAP_BYTES, RECORDING_FILE, Host, replace_archive, replace_tree, search_key
+
+#: Variables whose values are facts about the Go runtime, or about how cgtune was told to look; every other value is cut.
+_KEPT_PREFIXES = ("GO", "CGTUNE_")
+_KEPT_PARTS = ("GOMAXPROCS", "GOMEMLIMIT", "GOGC", "AUTOMEMLIMIT")
+
+REDACTED = b"<redacted>"
+
+
+class RecordingHost(Host):
+    """A Host that keeps every file, link and identity that was read, and every refusal, by its path below the root."""
+
+    def __init__(self, root: str = "/") -> None:
+        """As Host."""
+        super().__init__(root)
+        self._files: dict[str, bytes] = {}
+        self._links: dict[str, str] = {}
+        self._unreadable: dict[str, int] = {}
+        self._identities: dict[str, tuple[int, int]] = {}
+        self._found: dict[str, str] = {}
+        self._began_seconds = self.time_seconds()
+
+    def time_seconds(self) -> float:
+        """The moment at which the recording began: the replay's report bears the same time."""
+        return self._began_seconds if hasattr(self, "_began_seconds") else super().time_seconds()
+
+    def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
+        """As Host; the content is kept."""
+        try:
+            content = super().read_bytes(path, cap_bytes=cap_bytes)
+        except CgtuneError as error:
+            self._keep_refusal(path, error)
+            raise
+        self._files[path] = redact_environ(content) if path.endswith("/environ") else content
+        return content
+
+    def read_link(self, path: str) -> str:
+        """As Host; the target is kept."""
+        try:
+            target = super().read_link(path)
+        except CgtuneError as error:
+            self._keep_refusal(path, error)
+            raise
+        self._links[path] = target
+        return target
+
+    def read_identity(self, path: str) -> tuple[int, int]:
+        """As Host; the pair is kept."""
+        try:
+            identity = super().read_identity(path)
+        except CgtuneError as error:
+            self._keep_refusal(path, error)
+            raise
+        self._identities[path] = identity
+        return identity
+
+    def locate_directory(self, top: str, depth: int, identity: tuple[int, int], *, visits: int = 20_000) -> str | None:
+        """As Host; the outcome is kept, not the directories passed on the way."""
+        identities = dict(self._identities)
+        found = super().locate_directory(top, depth, identity, visits=visits)
+        self._identities = identities
+        if found is not None:
+            self._found[search_key(top, depth, identity)] = found
+        return found
+
+    def replace_recording(self, out: str) -> None:
+        """Write what was read to ``out``, a folder or a .tar.gz that must not exist yet. Raises UsageError or Unwritable."""
+        import json
+
+        facts = {
+            "schema": "cgtune/snapshot/v1",
+            "time_seconds": self.time_seconds(),
+            "mount_prefix": self.mount_prefix,
+            "page_bytes": self.page_bytes,
+            "ticks_per_second": self.ticks_per_second,
+            "unreadable": self._unreadable,
+            "identities": self._identities,
+            "found": self._found,
+        }
+        marker = (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode("ascii")
+        files = {f"/{RECORDING_FILE}": marker} | self._files
+        write = replace_archive if out.endswith((".tar.gz", ".tgz")) else replace_tree
+        write(out, files, self._links)
+
+    def _keep_refusal(self, path: str, error: CgtuneError) -> None:
+        # What is absent here is absent in the recording without a word.
+        if not isinstance(error, Absent) and isinstance(error.__cause__, OSError) and error.__cause__.errno is not None:
+            self._unreadable[path] = error.__cause__.errno
+
+
+def redact_environ(content: bytes) -> bytes:
+    """/proc/PID/environ with the values cut but those of GO*, CGTUNE_* and *GOMAXPROCS*-like names, which say how Go was set up."""
+    return b"\0".join(_redact(entry) for entry in content.split(b"\0"))
+
+
+def _redact(entry: bytes) -> bytes:
+    name, equals, _ = entry.partition(b"=")
+    text = name.decode("ascii", "replace")
+    kept = text.startswith(_KEPT_PREFIXES) or any(part in text for part in _KEPT_PARTS)
+    return entry if kept or not equals else name + equals + REDACTED
