@@ -124,7 +124,10 @@ def test_programs_have_what_is_derived(version: str, language: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("flags", ["", "-X=runtime.godebugDefault=containermaxprocs=1", "-X 'runtime.godebugDefault=containermaxprocs=0'"])
+@pytest.mark.parametrize(
+    "flags",
+    ["", "-X=runtime.godebugDefault=", "-X=runtime.godebugDefault=containermaxprocs=1", "-X 'runtime.godebugDefault=containermaxprocs=0'"],
+)
 @pytest.mark.parametrize(("version", "language"), PROGRAMS)
 def test_programs_keep_open_the_files_that_are_derived(version: str, language: str, flags: str, tmp_path: Path) -> None:
     """A program keeps its limit files open where it is container-aware, and no others; the linker's flags can decide on that."""
