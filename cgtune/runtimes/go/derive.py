@@ -12,7 +12,7 @@ from cgtune.errors import CgtuneError
 from cgtune.records import Record
 from cgtune.runtimes.go.godebug import derive_godebug
 from cgtune.runtimes.go.grammar import NO_LIMIT, malformed_gomemlimit_death, parse_gogc, parse_gomaxprocs, parse_gomemlimit
-from cgtune.runtimes.go.limitfile import LimitSeen, locate_limit
+from cgtune.runtimes.go.limitfile import LimitSeen, locate_limit, shown_path
 from cgtune.runtimes.go.procs import limited_procs
 
 TYPE_CHECKING = False
@@ -164,7 +164,10 @@ def _derive_default_procs(cpus: int, minor: int, aware: GodebugSwitch, limit: Li
     if limit.quota_us is None or limit.period_us is None:
         return _Step(value=cpus, because=(f"Go 1.{minor} sees no CPU quota: {limit.why}; GOMAXPROCS is {cpus}",))
     procs, formula = limited_procs(cpus, limit.quota_us, limit.period_us, architecture)
-    steps = (f"{' and '.join(limit.files) or 'the limit'}: quota {limit.quota_us} µs, period {limit.period_us} µs", formula)
+    steps = (
+        f"{' and '.join(map(shown_path, limit.files)) or 'the limit'}: quota {limit.quota_us} µs, period {limit.period_us} µs",
+        formula,
+    )
     if aware.on is None and procs != cpus:
         return _Step(value=None, because=(*steps, "but whether containermaxprocs is on is not known"))
     if procs < 1:

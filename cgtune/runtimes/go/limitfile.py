@@ -69,7 +69,7 @@ def locate_limit(minor: int, cgroup: str | bytes, mountinfo: str | bytes, read_l
             return LimitSeen(version=version, why=f"the path of {name[1:].decode()} is longer than {_PATH_MAX - 1} bytes")
         content = read_limit(path)
         if content is None:
-            return LimitSeen(version=version, why=f"{path} cannot be opened")
+            return LimitSeen(version=version, why=f"{shown_path(path)} cannot be opened")
         files.append(path)
         contents.append(_bytes(content))
     return parse_limit(minor, version, tuple(contents)).replace(files=tuple(files))
@@ -80,6 +80,11 @@ def parse_limit(minor: int, version: int, contents: tuple[str | bytes, ...]) -> 
     raw = [_bytes(content) for content in contents]
     quota, period, why = _parse_v2(raw[0], minor) if version == 2 else _parse_v1(raw[0], raw[1], minor)
     return LimitSeen(version=version, quota_us=quota, period_us=period, why=why)
+
+
+def shown_path(path: str) -> str:
+    """A path for a person: as it is where it is printable, quoted with escapes where it is not."""
+    return path if path.isprintable() else ascii(path)
 
 
 def _parse_v2(content: bytes, minor: int) -> tuple[int | None, int | None, str | None]:

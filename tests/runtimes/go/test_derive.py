@@ -188,6 +188,18 @@ def test_what_a_person_reads_is_printable_and_short() -> None:
     """Steps and deaths carry no control character and no endless text of the environment's."""
     derived = on_eight("1.27.3", "max 1\n", "", ("GOMEMLIMIT", "\x1b[2J\udcff\n" + "x" * 5000), ("GOGC", "\x1b" * 500))
     assert str(derived.dies).startswith("GOMEMLIMIT=\\x1b[2J\\udcff\\nxxx")
+    mounts = "30 23 0:26 / /c\\012\\033 rw - cgroup2 cgroup rw\n"
+    for content in ("300000 100000\n", None):
+        inputs = GoInputs(
+            version=version("1.27.3"),
+            affinity_count=8,
+            cgroup_text="0::/\n",
+            mountinfo_text=mounts,
+            read_limit={"/c\n\x1b/cpu.max": content}.get,
+        )
+        told = " ".join(derive(inputs).because["GOMAXPROCS"])
+        assert told.isprintable()
+        assert "/c\\n\\x1b/cpu.max" in told
     for steps in derived.because.values():
         assert all(step.isprintable() and len(step) < 400 for step in steps)
 
