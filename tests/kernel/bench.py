@@ -99,6 +99,16 @@ def levels(place: Path, top: Path) -> list[Path]:
     return [top.joinpath(*names[:count]) for count in range(len(names), -1, -1)]
 
 
+def path_below(place: Path, top: Path) -> str:
+    """The cgroup path of a directory, as a report shows it: what could steer a terminal as its code."""
+    return shown("/" + "/".join(place.relative_to(top).parts))
+
+
+def shown(text: str) -> str:
+    """A name in a report."""
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+
+
 def assert_cpu_as_told(entry: dict[str, Any], place: Path) -> None:
     """Each level of the reported CPU chain says what the kernel's file says, and the limit is the least of them."""
     rows = entry["enforced"]["cpu"]["chain"]
@@ -107,7 +117,7 @@ def assert_cpu_as_told(entry: dict[str, Any], place: Path) -> None:
     expected = []
     for folder in places:
         quota_us, period_us = told_cpu(folder)
-        path = "/" + str(folder.relative_to(top)).removeprefix(".")
+        path = path_below(folder, top)
         expected.append(
             (path, quota_us, None if quota_us is None else period_us, None if quota_us is None else quota_us / (period_us or 1))
         )
@@ -123,7 +133,7 @@ def assert_memory_as_told(entry: dict[str, Any], place: Path) -> None:
     """Each level of the reported memory chain says what the kernel's file says, and the limit is the least of them."""
     rows = entry["enforced"]["memory"]["chain"]
     top = top_of(place)
-    expected = [("/" + str(folder.relative_to(top)).removeprefix("."), told_memory(folder)) for folder in levels(place, top)]
+    expected = [(path_below(folder, top), told_memory(folder)) for folder in levels(place, top)]
     assert [(row["path"], row["limit_bytes"]) for row in rows] == expected
     limits = [limit for _, limit in expected if limit is not None]
     assert entry["enforced"]["memory"]["limit_bytes"] == (min(limits) if limits else None)

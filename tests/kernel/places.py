@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 CLONE_NEWNS, CLONE_NEWCGROUP = 0x00020000, 0x02000000
-MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH = 4096, 16384, 1 << 18, 2
+MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE, MNT_DETACH = 4096, 8192, 16384, 1 << 18, 2
+HELD = Path("/mnt")  # a folder that every machine has
 CGROUP = Path("/sys/fs/cgroup")
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -33,6 +34,14 @@ def mount(source: str | Path, target: str | Path, kind: str | None = None, *, fl
 def bind(source: str | Path, target: str | Path) -> None:
     """A bind mount of one directory, without what is mounted below it."""
     mount(source, target, flags=MS_BIND)
+
+
+def replace_mount(place: Path) -> None:
+    """Show one group only where its whole hierarchy was mounted, as engines do: what was there before is gone, not covered."""
+    mounted = top_of(place)
+    bind(place, HELD)
+    unmount(mounted)
+    mount(HELD, mounted, flags=MS_MOVE)
 
 
 def bind_all(source: str | Path, target: str | Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.command import ROOT, inspect, run
 from tests.kernel import bench, subjects
-from tests.kernel.bench import assert_cpu_as_told, place_of
+from tests.kernel.bench import assert_cpu_as_told, assert_memory_as_told, place_of
 from tests.kernel.places import CGROUP
 from tests.kernel.subjects import Targets
 from tests.live.cgroups import Groups, hierarchies
@@ -47,7 +47,9 @@ def test_the_report_as_a_program(groups: Groups, targets: Targets) -> None:
     entry = inspect(pid)
     assert_cpu_as_told(entry, place_of(leaf, "cpu"))
     called = bench.inspect(pid)
-    assert entry["enforced"] == called["enforced"]
+    assert entry["enforced"]["cpu"] == called["enforced"]["cpu"]
+    assert_memory_as_told(entry, place_of(leaf, "memory"))
+    assert_memory_as_told(called, place_of(leaf, "memory"))
 
 
 def test_the_table_as_a_program(groups: Groups, targets: Targets) -> None:

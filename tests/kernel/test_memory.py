@@ -206,7 +206,7 @@ def test_memory_pressure(groups: Groups, targets: Targets) -> None:
     assert pressure["some"]["total_seconds"] * 1e6 <= _stall_us(group.read("memory", "memory.pressure"), "some")
 
 
-@pytest.mark.hierarchy("v1", "hybrid")
+@pytest.mark.hierarchy("v1")
 def test_pressure_of_the_machine(groups: Groups, targets: Targets) -> None:
     """v1 groups have no pressure of their own: what is reported is the machine's, and says so."""
     before = _stall_us(Path("/proc/pressure/cpu").read_text(), "some")
@@ -215,6 +215,21 @@ def test_pressure_of_the_machine(groups: Groups, targets: Targets) -> None:
     assert usage["cpu"]["pressure"]["scope"] == "machine"
     assert before / 1e6 <= usage["cpu"]["pressure"]["some"]["total_seconds"] <= after / 1e6
     assert usage["memory"]["pressure"]["scope"] == "machine"
+
+
+@pytest.mark.hierarchy("hybrid")
+def test_pressure_on_a_hybrid_machine(groups: Groups, targets: Targets) -> None:
+    """The cgroup2 hierarchy counts pressure for its groups even where it holds no controller."""
+    aside = places.CGROUP / "unified" / f"{groups.name}-aside"
+    aside.mkdir()
+    pid = targets.start_in([*groups.make("app").directories(), aside])
+    try:
+        pressure = bench.inspect(pid)["usage"]["cpu"]["pressure"]
+        assert pressure["scope"] == "cgroup"
+        assert pressure["some"]["total_seconds"] * 1e6 <= _stall_us((aside / "cpu.pressure").read_text(), "some")
+    finally:
+        targets.stop(pid)
+        aside.rmdir()
 
 
 @pytest.mark.hierarchy("v1", "hybrid")
@@ -227,7 +242,7 @@ def test_the_hierarchical_limit_betrays_a_hidden_ancestor(groups: Groups, target
 
     def hide_ancestors() -> None:
         places.unshare(places.CLONE_NEWNS)
-        places.bind(place, places.CGROUP / "memory")
+        places.replace_mount(place)
 
     memory = bench.elsewhere(lambda: subjects.enter(*leaf.directories()), hide_ancestors, look=lambda: _memory(bench.inspect(os.getpid())))
     assert memory["limit_bytes"] == 40 * MIB

@@ -145,7 +145,7 @@ def test_names_that_need_care(groups: Groups, targets: Targets, name: str) -> No
     entry = bench.inspect(targets.start(below))
     assert_cpu_as_told(entry, place_of(below, "cpu"))
     assert_memory_as_told(entry, place_of(below, "memory"))
-    assert (entry["enforced"]["cpu"]["limit_cores"], entry["enforced"]["cpu"]["bound_by"]) == (0.7, group.path)
+    assert (entry["enforced"]["cpu"]["limit_cores"], entry["enforced"]["cpu"]["bound_by"]) == (0.7, bench.shown(group.path))
 
 
 def _assert_throttling(entry: dict[str, object], before: tuple[int, int, float], after: tuple[int, int, float]) -> None:

@@ -158,7 +158,7 @@ def _subtree_as_root(leaf: Group, top: Group) -> None:
     places.unshare(CLONE_NEWNS)
     _into(leaf)
     for place in top.directories():
-        places.bind(place, places.top_of(place))
+        places.replace_mount(place)
 
 
 def test_a_subtree_mount_from_inside(groups: Groups) -> None:
@@ -183,6 +183,19 @@ def test_a_group_below_a_subtree_mount(groups: Groups) -> None:
     cpu = bench.elsewhere(lambda: _subtree_as_root(leaf, parent), look=_own_cpu)
     assert [(row["path"], row["limit_cores"]) for row in cpu["chain"]] == [(leaf.path, None), (parent.path, 2.0)]
     assert (cpu["limit_cores"], cpu["bound_by"]) == (2.0, parent.path)
+
+
+def test_a_subtree_mount_over_the_whole_one(groups: Groups) -> None:
+    """Where the group's mount was laid over the old one, at the same place, the upper one counts: it is what a path leads to."""
+    _, leaf = _pair(groups)
+
+    def lay_over() -> None:
+        places.unshare(CLONE_NEWNS)
+        for place in leaf.directories():
+            places.bind(place, places.top_of(place))
+
+    cpu = bench.elsewhere(lambda: _into(leaf), lay_over, look=_own_cpu)
+    assert [(row["path"], row["quota_us"]) for row in cpu["chain"]] == [(leaf.path, 100_000)]
 
 
 def test_a_subtree_mount_of_somebody_elses_group(groups: Groups) -> None:
@@ -217,8 +230,13 @@ def test_a_second_mount_changes_nothing(groups: Groups, tmp_path: Path) -> None:
         places.unshare(CLONE_NEWNS)
         places.bind(places.top_of(place_of(leaf, "cpu")), tmp_path)
 
-    once = bench.elsewhere(lambda: _into(leaf), look=_own_cpu)
-    assert bench.elsewhere(lambda: _into(leaf), twice, look=_own_cpu) == once
+    def seen() -> list[tuple[object, ...]]:
+        cpu = _own_cpu()
+        return [(cpu["limit_cores"], cpu["bound_by"]), *((row["path"], row["quota_us"]) for row in cpu["chain"])]
+
+    once = bench.elsewhere(lambda: _into(leaf), look=seen)
+    assert once[0] == [1.0, leaf.path]
+    assert bench.elsewhere(lambda: _into(leaf), twice, look=seen) == once
 
 
 @pytest.mark.hierarchy("v2")
