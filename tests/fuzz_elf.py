@@ -90,12 +90,9 @@ class Mutant(NamedTuple):
             return b""
         data = self.subject.data[offset:end]
         for at, patch in self.patches:
-            if at < end and at + len(patch) > offset:
-                changed = bytearray(data)
-                for index, byte in enumerate(patch):
-                    if offset <= at + index < end:
-                        changed[at + index - offset] = byte
-                data = bytes(changed)
+            first, last = max(at, offset), min(at + len(patch), end)
+            if first < last:
+                data = data[: first - offset] + patch[first - at : last - at] + data[last - offset :]
         return data
 
     def bytes(self) -> bytes:
