@@ -170,9 +170,12 @@ class Host:
     def require_device(self, directory: str, device: str) -> None:
         """Raise Unreadable unless ``directory`` lies on the device ("major:minor") that the kernel's mount table names for it.
 
-        Only files on that device are the kernel's; anything else at that place was put there by somebody. A recording is trusted.
+        Only files on that device are the kernel's; anything else at that place was put there by somebody. A recording repeats what was
+        found then; where it says nothing, as one made by hand does, it is trusted.
         """
-        if not self.is_live:
+        if self.recording is not None:
+            self._refuse_recorded(directory)
+        if not self.is_live and (self.recording is None or directory not in self.recording.identities):
             return
         number = self.read_identity(directory)[0]
         if f"{os.major(number)}:{os.minor(number)}" != device:

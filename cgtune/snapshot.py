@@ -65,7 +65,7 @@ class MachineView:
         self.mounts = locate_mounts(
             _read_optional(host, f"/proc/{reader}/mountinfo", kernel.parse_mountinfo, self.notes) or (), host.mount_prefix
         )
-        if not any(mount.filesystem in ("cgroup", "cgroup2") for mount in self.mounts) and _exists(host, "/proc/self/cgroup"):
+        if not any(mount.filesystem in ("cgroup", "cgroup2") for mount in self.mounts) and _exists(host, f"/proc/{reader}/cgroup"):
             self.notes.append(Note(path=f"/proc/{reader}/mountinfo", why="no cgroup filesystem is mounted where cgtune can reach it"))
         meminfo = _read_optional(host, "/proc/meminfo", kernel.parse_meminfo, self.notes) or {}
         self.machine = Machine(
@@ -87,9 +87,9 @@ class MachineView:
         return self._namespace_roots[key]
 
     def _search_namespace_root(self, gap: Gap) -> str | None:
-        # The reader's own mounts, as it has them itself: the view below the root need not show them.
-        own = locate_mounts(_read_optional(self.host, "/proc/self/mountinfo", kernel.parse_mountinfo, []) or ()) if self.self_pid else ()
-        for mount in own:
+        # The reader's own mounts, as it has them itself: the view below the root need not show them. By its pid: /proc/self is a link.
+        own = _read_optional(self.host, f"/proc/{self.self_pid}/mountinfo", kernel.parse_mountinfo, []) if self.self_pid else None
+        for mount in locate_mounts(own or ()):
             if mount.device == gap.mount.device and mount.filesystem == gap.mount.filesystem and mount.root == "/":
                 try:
                     identity = self.host.read_identity(f"/proc/{self.self_pid}/root{mount.mount_point}")
@@ -195,6 +195,7 @@ class _ChainReader:
         self._view, self._pid, self._memberships, self._notes = view, pid, memberships, notes
         self._found: dict[int, list[tuple[int, Place]]] = {}
         self._theirs: tuple[Mount, ...] | None = None
+        self._privilege: str | None = None  # what would have shown more, if anything was refused
 
     def locate(self, controller: str) -> list[tuple[int, Place]]:
         """(version, place) from the leaf up, of the hierarchy that holds the controller; empty where it cannot be seen."""
@@ -209,7 +210,9 @@ class _ChainReader:
     def their_mounts(self) -> tuple[Mount, ...]:
         """The mounts as the target has them. Not being allowed to see them is a note only where they are needed."""
         if self._theirs is None:
-            read = _read_optional(self._view.host, f"/proc/{self._pid}/mountinfo", kernel.parse_mountinfo, [])
+            refused: list[Note] = []
+            read = _read_optional(self._view.host, f"/proc/{self._pid}/mountinfo", kernel.parse_mountinfo, refused)
+            self._privilege = next((note.privilege for note in refused), self._privilege)
             self._theirs = locate_mounts(read or ())
         return self._theirs
 
@@ -242,7 +245,7 @@ class _ChainReader:
             why = "the names of its parents are hidden from this cgroup namespace, and its directory could not be found by inode either"
         elif not self.their_mounts():
             why += ", and its own mounts cannot be read"
-        notes.append(Note(path=f"/proc/{self._pid}/cgroup", why=f"{membership.path}: {why}", privilege="CAP_SYS_PTRACE"))
+        notes.append(Note(path=f"/proc/{self._pid}/cgroup", why=f"{membership.path}: {why}", privilege=self._privilege))
         return ()
 
     def _chains_of(self, membership: Membership, mounts: tuple[Mount, ...], below: str) -> tuple[list[tuple[Place, ...]], list[Gap]]:
@@ -267,7 +270,8 @@ class _ChainReader:
             return False
         try:
             self._view.host.require_device(mount_point, mount.device)
-        except CgtuneError:
+        except CgtuneError as error:
+            self._privilege = getattr(error, "privilege", None) or self._privilege
             return False
         return True
 
