@@ -23,6 +23,7 @@ _HEX = frozenset("0123456789abcdef")
 def locate_container(memberships: tuple[Membership, ...], mounts: tuple[Mount, ...]) -> Container:
     """Container id, pod UID and runtime as far as the cgroup paths (first) or the process's own mounts (second) tell."""
     id_, pod_uid, runtime = None, None, None
+    stored: tuple[str | None, str | None] = (None, None)
     for membership in memberships:
         parent = ""
         for name in membership.path.split("/"):
@@ -36,9 +37,14 @@ def locate_container(memberships: tuple[Membership, ...], mounts: tuple[Mount, .
         if not pod_uid and "/pods/" in mount.root and "/kubelet/" in mount.root:
             pod_uid = _parse_pod("pod" + mount.root.partition("/pods/")[2].partition("/")[0])
         for store, name in _STORE_RUNTIMES.items():
-            if not id_ and store in mount.root:
+            if not stored[0] and store in mount.root:
                 candidate = mount.root.partition(store)[2].removeprefix("k8s.io/").partition("/")[0]
-                id_, runtime = (candidate, name) if _is_id(candidate) else (id_, runtime)
+                stored = (candidate, name) if _is_id(candidate) else stored
+    if not id_ and pod_uid:
+        # In a pod those files belong to its sandbox, another container; and CRI-O shares Podman's store.
+        runtime = "cri-o" if stored[1] == "podman" else stored[1]
+    elif not id_:
+        id_, runtime = stored
     return Container(id=id_, pod_uid=pod_uid, runtime=runtime)
 
 
