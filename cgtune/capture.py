@@ -6,7 +6,7 @@ Environments are redacted before they are kept; nothing is kept that was not rea
 from __future__ import annotations
 
 from cgtune.errors import Absent, CgtuneError
-from cgtune.host import READ_CAP_BYTES, RECORDING_FILE, Host, replace_archive, replace_tree, search_key
+from cgtune.host import READ_CAP_BYTES, RECORDING_FILE, REGIONS_SUFFIX, Host, replace_archive, replace_tree, search_key
 
 #: Variables whose values are facts about the Go runtime, or about how cgtune was told to look; every other value is cut.
 _KEPT_PREFIXES = ("GO", "CGTUNE_")
@@ -21,10 +21,11 @@ class RecordingHost(Host):
     def __init__(self, root: str = "/") -> None:
         """As Host."""
         super().__init__(root)
-        self._files: dict[str, bytes] = {}
+        self._texts: dict[str, bytes] = {}
         self._links: dict[str, str] = {}
         self._unreadable: dict[str, int] = {}
-        self._identities: dict[str, tuple[int, int]] = {}
+        self._identities: dict[str, tuple[int, ...]] = {}
+        self._read_regions: dict[str, dict[int, bytes]] = {}
         self._found: dict[str, str] = {}
         self._began_seconds = self.time_seconds()
 
@@ -39,7 +40,7 @@ class RecordingHost(Host):
         except CgtuneError as error:
             self._keep_refusal(path, error)
             raise
-        self._files[path] = redact_environ(content) if path.endswith("/environ") else content
+        self._texts[path] = redact_environ(content) if path.endswith("/environ") else content
         return content
 
     def read_link(self, path: str) -> str:
@@ -51,6 +52,28 @@ class RecordingHost(Host):
             raise
         self._links[path] = target
         return target
+
+    def read_at(self, path: str, offset: int, size: int) -> bytes:
+        """As Host; of the regions that begin at one place, the longest is kept."""
+        try:
+            content = super().read_at(path, offset, size)
+        except CgtuneError as error:
+            self._keep_refusal(path, error)
+            raise
+        regions = self._read_regions.setdefault(path, {})
+        if len(content) >= len(regions.get(offset, b"")):
+            regions[offset] = content
+        return content
+
+    def read_file_identity(self, path: str) -> tuple[int, ...]:
+        """As Host; the numbers are kept."""
+        try:
+            identity = super().read_file_identity(path)
+        except CgtuneError as error:
+            self._keep_refusal(path, error)
+            raise
+        self._identities[path] = identity
+        return identity
 
     def read_identity(self, path: str) -> tuple[int, int]:
         """As Host; the pair is kept."""
@@ -85,8 +108,11 @@ class RecordingHost(Host):
             "identities": self._identities,
             "found": self._found,
         }
+        for path, regions in self._read_regions.items():
+            lines = (b"%x %s\n" % (offset, content.hex().encode("ascii")) for offset, content in sorted(regions.items()) if content)
+            self._texts[path + REGIONS_SUFFIX] = b"".join(lines)
         marker = (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode("ascii")
-        files = {f"/{RECORDING_FILE}": marker} | self._files
+        files = {f"/{RECORDING_FILE}": marker} | self._texts
         write = replace_archive if out.endswith((".tar.gz", ".tgz")) else replace_tree
         write(out, files, self._links)
 

@@ -14,7 +14,7 @@ EXIT_CLEAN, EXIT_USAGE, EXIT_COULD_NOT_INSPECT, EXIT_INTERRUPTED = 0, 2, 3, 130
 
 app = typer.Typer(
     name="cgtune",
-    help="What the kernel enforces on a process in a container: CPU and memory limits, where each comes from, how it hurts right now.",
+    help="What the kernel enforces on a process in a container, what its Go runtime derives from that, and what it really has.",
     epilog="Exit codes: 0 clean, 2 usage error, 3 could not inspect, 130 interrupted.",
     no_args_is_help=True,
     add_completion=True,
@@ -41,6 +41,10 @@ Root = Annotated[
         help="The folder that holds proc/ and sys/: a node's, mounted at /host, or a recording made by cgtune snapshot.",
     ),
 ]
+Format = Annotated[
+    Literal["table", "json"],
+    typer.Option("--format", envvar="CGTUNE_FORMAT", help="A table for people, JSON (cgtune/report/v1) for scripts."),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -63,20 +67,27 @@ def inspect(
     pid: Pids = None,
     self_only: SelfOnly = False,
     root: Root = "/",
-    format_: Annotated[
-        Literal["table", "json"],
-        typer.Option("--format", envvar="CGTUNE_FORMAT", help="A table for people, JSON (cgtune/report/v1) for scripts."),
-    ] = "table",
+    format_: Format = "table",
+    metrics_url: Annotated[
+        str | None,
+        typer.Option(
+            "--metrics-url", envvar="CGTUNE_METRICS_URL", metavar="URL", help="The Go program's own Prometheus endpoint; needs one --pid."
+        ),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", envvar="CGTUNE_VERBOSE", help="Say by which steps each Go value is derived.")
+    ] = False,
 ) -> None:
-    """Report what the kernel enforces: CPU and memory limits over the whole chain of cgroups, which file says so, and current use.
+    """Report what the kernel enforces, what each Go runtime derives from it, and what it has at this moment.
 
-    Without options: this container.
+    Limits are those of the whole chain of cgroups, with the file that says so. Without options: this container, then every Go process
+    that can be seen.
 
     Examples: `cgtune inspect` · `cgtune inspect --pid 4242` · `cgtune inspect --root /host --pid 4242 --format json`
     """
     from cgtune import api
 
-    report = api.inspect(pid or (), root=root, self_only=self_only)
+    report = api.inspect(pid or (), root=root, self_only=self_only, metrics_url=metrics_url)
     if format_ == "json":
         from cgtune.outputs.json import render_json
 
@@ -84,7 +95,26 @@ def inspect(
     else:
         from cgtune.outputs.table import render_table
 
-        _emit(render_table(report, colour=_colour()))
+        _emit(render_table(report, colour=_colour(), verbose=verbose))
+
+
+@app.command()
+def ps(root: Root = "/", format_: Format = "table") -> None:
+    """List the Go processes of this machine or pod, one line each: what they have now, what they derive, what limits them.
+
+    Examples: `cgtune ps` · `cgtune ps --root /host --format json`
+    """
+    from cgtune import api
+
+    report = api.list_go(root=root)
+    if format_ == "json":
+        from cgtune.outputs.json import render_json
+
+        _emit(render_json(report))
+    else:
+        from cgtune.outputs.ps import render_ps
+
+        _emit(render_ps(report))
 
 
 @app.command()

@@ -33,6 +33,11 @@ _OPEN_DIRECTORIES = 32
 _FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
 _DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
+_OPEN_FILES = 128
+
+#: A recording keeps of a large file only what was read, under its name with this suffix.
+REGIONS_SUFFIX = ".regions"
+
 #: The marker at the top of a recording.
 RECORDING_FILE = "cgtune-snapshot.json"
 
@@ -52,7 +57,7 @@ class Recording(Record):
     page_bytes: int
     ticks_per_second: int
     unreadable: dict[str, int]  # path -> errno
-    identities: dict[str, tuple[int, int]]  # directory -> (device, inode)
+    identities: dict[str, tuple[int, ...]]  # directory or file -> what identifies it
     found: dict[str, str]  # "top depth inode" -> directory, see Host.locate_directory
 
 
@@ -73,7 +78,10 @@ class Host:
         except (OSError, ValueError) as error:
             raise UsageError(f"--root {root!r}: {reason(error)}; name a folder that holds proc/ and sys/, or a recording") from error
         self._directories: dict[str, int] = {}
+        self._files: dict[str, int] = {}
+        self._regions: dict[str, dict[int, bytes]] = {}
         absolute = os.path.realpath(root)
+        self.root = absolute
         self.recording = self._read_recording()
         self.is_live = self.recording is None and (absolute == "/" or self._has_procfs())
         #: What precedes a path below the root in the mount table of the process that reads: "" for /, else such as "/host".
@@ -89,9 +97,10 @@ class Host:
             self._unpacked.cleanup()
 
     def forget(self, below: str = "/") -> None:
-        """Close the directories kept open at or below ``below``: the next read looks them up anew."""
-        for directory in [kept for kept in self._directories if kept.startswith(below)]:
-            os.close(self._directories.pop(directory))
+        """Close what is kept open at or below ``below``: the next read looks them up anew."""
+        for opened in (self._directories, self._files):
+            for path in [kept for kept in opened if kept == below or kept.startswith(below.rstrip("/") + "/")]:
+                os.close(opened.pop(path))
 
     # What a recording keeps and a live machine knows by itself
 
@@ -147,11 +156,39 @@ class Host:
         except OSError as error:
             raise _translate(error, path) from error
 
-    def read_identity(self, path: str) -> tuple[int, int]:
-        """(device, inode) of a directory: the same cgroup has the same pair through every mount. Raises as read_text does."""
+    def read_at(self, path: str, offset: int, size: int) -> bytes:
+        """Up to ``size`` bytes at ``offset`` of a large file (an executable, a process's memory); what is not there is left out.
+
+        Raises as read_text does where the file cannot be opened.
+        """
+        self._refuse_recorded(path)
+        if self.recording is not None:
+            return self._read_recorded_at(path, offset)[:size]
+        try:
+            return os.pread(self._open_file(path), size, offset)
+        except OverflowError:
+            return b""
+        except OSError as error:
+            if error.errno in (errno.EIO, errno.EINVAL, errno.EFAULT):  # memory that is not mapped, or beyond all of it
+                return b""
+            raise _translate(error, path) from error
+
+    def read_file_identity(self, path: str) -> tuple[int, ...]:
+        """(device, inode, size, two times) of a file: equal for the same content only. Raises as read_text does."""
         self._refuse_recorded(path)
         if self.recording is not None and path in self.recording.identities:
             return self.recording.identities[path]
+        try:
+            status = os.fstat(self._open_file(path))
+        except OSError as error:
+            raise _translate(error, path) from error
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+    def read_identity(self, path: str) -> tuple[int, int]:
+        """(device, inode) of a directory: the same cgroup has the same pair through every mount. Raises as read_text does."""
+        self._refuse_recorded(path)
+        if self.recording is not None and len(kept := self.recording.identities.get(path, ())) >= 2:
+            return kept[0], kept[1]
         try:
             status = os.fstat(self._open_directory(path))
         except OSError as error:
@@ -216,6 +253,38 @@ class Host:
             raise OSError(errno.EFBIG, "larger than any file of its kind")
         return b"".join(chunks)
 
+    def _open_file(self, path: str) -> int:
+        """A regular file that stays open between reads; /proc/PID/exe and map_files are the kernel's own doors to the mapped files."""
+        if path not in self._files:
+            directory, _, name = path.rpartition("/")
+            parts = directory.split("/")
+            door = self.is_live and parts[:2] == ["", "proc"] and ((len(parts) == 3 and name == "exe") or parts[3:] == ["map_files"])
+            flags = _FILE_FLAGS & ~os.O_NOFOLLOW if door else _FILE_FLAGS
+            file = os.open(name, flags, dir_fd=self._open_directory(directory))
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                os.close(file)
+                raise OSError(errno.ESPIPE, "is not a regular file")
+            while len(self._files) >= _OPEN_FILES:
+                os.close(self._files.pop(next(iter(self._files))))
+            self._files[path] = file
+        return self._files[path]
+
+    def _read_recorded_at(self, path: str, offset: int) -> bytes:
+        """A recording keeps the regions that were read of a large file, as lines of offset and content, both hexadecimal."""
+        if path not in self._regions:
+            regions: dict[int, bytes] = {}
+            try:
+                for line in self._read_whole(path + REGIONS_SUFFIX, _UNPACKED_CAP_BYTES).split(b"\n"):
+                    number, _, content = line.partition(b" ")
+                    if number:
+                        regions[int(number, 16)] = bytes.fromhex(content.decode("ascii"))
+            except OSError as error:
+                raise _translate(error, path) from error
+            except (ValueError, UnicodeDecodeError) as error:
+                raise Malformed(f"{path}{REGIONS_SUFFIX} is damaged: {error}") from error
+            self._regions[path] = regions
+        return self._regions[path].get(offset, b"")
+
     def _open_directory(self, path: str) -> int:
         if not path.strip("/"):
             return self._root
@@ -267,7 +336,7 @@ class Host:
                 page_bytes=int(facts.get("page_bytes", 4096)),
                 ticks_per_second=int(facts.get("ticks_per_second", 100)) or 100,
                 unreadable={str(path): int(number) for path, number in facts.get("unreadable", {}).items()},
-                identities={str(path): (int(pair[0]), int(pair[1])) for path, pair in facts.get("identities", {}).items()},
+                identities={str(path): tuple(map(int, numbers)) for path, numbers in facts.get("identities", {}).items()},
                 found={str(key): str(directory) for key, directory in facts.get("found", {}).items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OverflowError) as error:

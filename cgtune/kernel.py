@@ -181,6 +181,11 @@ def unescape_octal(text: str) -> str:
     return "".join(unescaped)
 
 
+def escape_octal(text: str) -> str:
+    """The inverse of unescape_octal, for the characters that the kernel escapes in mountinfo."""
+    return "".join(f"\\{ord(character):03o}" if character in " \t\n\\" else character for character in text)
+
+
 class ProcessStat(Record):
     """What we use of /proc/PID/stat: ``start_ticks`` is since boot, in clock ticks (field 22)."""
 

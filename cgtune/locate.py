@@ -108,6 +108,40 @@ def locate_mode(mounts: tuple[Mount, ...], controllers: frozenset[str]) -> str:
     return "hybrid" if v1 and v2 else "v1" if v1 else "v2" if v2 else "none"
 
 
+def locate_namespace_root(membership: Membership, mounts: tuple[Mount, ...], *, initial: bool = False) -> tuple[str, bool]:
+    """The cgroup that a process in another cgroup namespace calls /, spelled as the reader spells it, from the process's own mounts.
+
+    A hierarchy mounted inside a cgroup namespace has the namespace's root for its root, so the deepest mount root above the process
+    is taken. Where there is none but the reader's own top, the mounts are from outside: the process's own cgroup is assumed (True), which
+    is where a namespace begins when it is made. ``initial``: it is the machine's first namespace, which begins at the very top.
+    """
+    depth = {root: len(rest) - ups for root, (ups, rest) in ((mount.root, _split(mount.root)) for mount in mounts)}
+    above = [mount.root for mount in locate_hierarchy(membership, mounts) if locate_chain(membership, mount) is not None]
+    if initial:
+        return min(above, key=lambda root: depth[root], default="/"), False
+    deepest = max(above, key=lambda root: depth[root], default="/")
+    if depth.get(deepest, 0) > 0 or (deepest != "/" and _split(deepest)[1]):
+        return deepest, False
+    return membership.path, _split(membership.path) != _split(deepest)
+
+
+def rebase_path(path: str, namespace_root: str) -> str:
+    """A cgroup path as a reader whose namespace begins at ``namespace_root`` sees it; both as one other reader spells them."""
+    ups, rest = _split(path)
+    root_ups, root_rest = _split(namespace_root)
+    if ups > root_ups:
+        shared, climb = 0, ups - root_ups + len(root_rest)
+    elif root_ups > ups:
+        # The path passes through parents of the namespace's root whose names the reader cannot see: it lies beside or below them.
+        return "/" + "/".join(rest)
+    else:
+        shared = 0
+        while shared < min(len(rest), len(root_rest)) and rest[shared] == root_rest[shared]:
+            shared += 1
+        climb = len(root_rest) - shared
+    return "/" + "/".join(("..",) * climb + rest[shared:])
+
+
 def _split(path: str) -> tuple[int, tuple[str, ...]]:
     """How many leading `/..` a path has, and the names after them."""
     names = [name for name in path.split("/") if name]

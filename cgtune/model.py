@@ -8,6 +8,13 @@ from __future__ import annotations
 
 from cgtune.records import Record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal
+
+    Off = Literal["off"]
+
 
 class Note(Record):
     """Something that could not be seen, or that a reader of the report has to know. ``path`` is the file it is about."""
@@ -156,6 +163,53 @@ class Process(Record):
     affinity: frozenset[int]
 
 
+class GoSetting(Record):
+    """One variable's second and third witness. A value is a number, "off", or None: not known (a note says why).
+
+    ``observed_from`` is "memory", "metrics" or None; ``because`` are the steps of the derivation.
+    """
+
+    name: str
+    derived: int | Off | None
+    observed: int | Off | None
+    observed_from: str | None
+    because: tuple[str, ...]
+
+
+class LimitFile(Record):
+    """The limit file that a Go runtime holds open and obeys, as the process spells it. ``own``: it is that of its present cgroup."""
+
+    path: str
+    own: bool
+    exists: bool
+
+
+class GoFacts(Record):
+    """One Go runtime in one process.
+
+    ``path`` is its file ("" for a program that unpacked itself into memory); ``godebug`` the settings compiled in; ``dies`` what it
+    would print if it died at its start; ``pinned``: GOMAXPROCS was set and is not updated; ``aware`` and ``updates``: whether GODEBUG
+    lets it obey its quota, and follow changes. None: not known, or no such thing in its version.
+    """
+
+    path: str
+    deleted: bool
+    version: str
+    main_module: str | None
+    godebug: Mapping[str, str]
+    modules: Mapping[str, str]
+    build_settings: Mapping[str, str]
+    settings: tuple[GoSetting, ...]
+    dies: str | None
+    pinned: bool | None
+    aware: bool | None
+    updates: bool | None
+    follows: LimitFile | None
+    cpus_at_start: int | None
+    heap_live_bytes: int | None
+    mapped_bytes: int | None
+
+
 class Snapshot(Record):
     """All facts read about one process, before anything is concluded. Chains run from the leaf to the highest visible ancestor."""
 
@@ -168,6 +222,7 @@ class Snapshot(Record):
     oom_kills: int | None
     cpu_pressure: Pressure | None
     memory_pressure: Pressure | None
+    go: tuple[GoFacts, ...]
     notes: tuple[Note, ...]
 
 
@@ -232,3 +287,4 @@ class Report(Record):
     time: str
     machine: Machine
     processes: tuple[ProcessReport, ...]
+    notes: tuple[Note, ...] = ()

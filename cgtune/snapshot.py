@@ -20,12 +20,14 @@ from cgtune.locate import (
     locate_mode,
     locate_mounts,
 )
-from cgtune.model import CpuLevel, CpusetLevel, Machine, Membership, MemoryLevel, Mount, Note, Pressure, Process, Snapshot
+from cgtune.model import CpuLevel, CpusetLevel, GoFacts, Machine, Membership, MemoryLevel, Mount, Note, Pressure, Process, Snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
+
+    from cgtune.runtimes.go.programs import Known
 
     T = TypeVar("T")
 
@@ -78,6 +80,16 @@ class MachineView:
         )
         self.boot_seconds = _read_optional(host, "/proc/stat", kernel.parse_boot_time, self.notes)
         self._namespace_roots: dict[str, str | None] = {}
+        self._known: Known | None = None
+
+    @property
+    def known(self) -> Known:
+        """What is known of executables: each distinct file is looked at once for all processes."""
+        if self._known is None:
+            from cgtune.runtimes.go.programs import Known
+
+            self._known = Known()
+        return self._known
 
     def locate_namespace_root(self, gap: Gap) -> str | None:
         """The directory, below the gap's mount, of the cgroup that the reader's namespace calls /: found by its inode, once."""
@@ -120,12 +132,13 @@ def read_snapshot(view: MachineView, pid: int) -> Snapshot:
 def _read_once(view: MachineView, pid: int) -> tuple[Snapshot, tuple[Membership, ...]]:
     host, notes = view.host, list(view.notes)
     host.forget(f"/proc/{pid}")
-    process = _read_process(view, pid, notes)
+    process = read_process(view, pid, notes)
     memberships = _read_memberships(host, pid)
     chains = _ChainReader(view, pid, memberships, notes)
     cpu, memory, cpuset = chains.locate("cpu"), chains.locate("memory"), chains.locate("cpuset")
     memory_chain = tuple(_read_memory_level(host, place, version, notes) for version, place in memory)
     unified = chains.locate_unified()
+    go = read_go(view, process, notes)
     snapshot = Snapshot(
         machine=view.machine,
         process=process,
@@ -136,12 +149,26 @@ def _read_once(view: MachineView, pid: int) -> tuple[Snapshot, tuple[Membership,
         oom_kills=_read_oom_kills(host, memory, notes),
         cpu_pressure=_read_pressure(host, unified, "cpu", notes),
         memory_pressure=_read_pressure(host, unified, "memory", notes),
+        go=go,
         notes=(),
     )
     return snapshot.replace(notes=tuple(dict.fromkeys(notes))), memberships
 
 
-def _read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
+def read_go(view: MachineView, process: Process, notes: list[Note]) -> tuple[GoFacts, ...]:
+    """The Go runtimes of a process; none for other programs, kernel threads and zombies."""
+    if process.executable is None:
+        return ()
+    from cgtune.runtimes.go.reader import GoReading
+
+    reading = GoReading(view.host, process.pid, executable=process.executable, affinity_count=len(process.affinity))
+    facts = reading.read(view.known)
+    notes.extend(reading.notes)
+    return facts
+
+
+def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
+    """Who process ``pid`` is. Raises as read_snapshot does."""
     host = view.host
     try:
         status_file = kernel.parse_stat(host.read_text(f"/proc/{pid}/stat"))

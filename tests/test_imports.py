@@ -18,10 +18,12 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune": ("api",),
     "cgtune.__main__": ("cli",),
     "cgtune.cli": ("api", "outputs", "snapshot"),
-    "cgtune.api": ("host", "snapshot", "limits", "advise", "runtimes", "rules", "processes"),
+    "cgtune.api": ("host", "capture", "endpoint", "snapshot", "limits", "advise", "runtimes", "rules", "processes"),
     "cgtune.serve": ("api", "outputs"),
     "cgtune.host": (),
     "cgtune.processes": (),
+    "cgtune.endpoint": (),
+    "cgtune.capture": ("host",),
     "cgtune.snapshot": ("host", "locate", "kernel", "containers", "runtimes"),
     "cgtune.kernel": (),
     "cgtune.containers": (),
@@ -30,11 +32,16 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.limits": (),
     "cgtune.advise": (),
     "cgtune.runtimes": ("runtimes",),
+    "cgtune.runtimes.go.reader": ("host", "kernel", "locate", "runtimes.go", "elf"),  # the one that is handed a host
     "cgtune.runtimes.go.*": ("runtimes.go", "elf"),
     "cgtune.rules": ("rules",),
     "cgtune.rules.*": (),
     "cgtune.outputs": ("outputs",),
-    "cgtune.outputs.*": (),
+    "cgtune.outputs.escape": (),
+    "cgtune.outputs.json": ("outputs.escape",),
+    "cgtune.outputs.table": ("outputs.escape", "outputs.json"),
+    "cgtune.outputs.ps": ("outputs.escape", "outputs.table"),
+    "cgtune.outputs.*": ("outputs.escape",),
 }
 BELOW_EVERYBODY: dict[str, tuple[str, ...]] = {
     "cgtune.records": (),
@@ -43,7 +50,7 @@ BELOW_EVERYBODY: dict[str, tuple[str, ...]] = {
 }
 
 # Everything but these receives its facts as text or bytes.
-IMPURE = ("cgtune.host", "cgtune.processes", "cgtune.snapshot", "cgtune.cli", "cgtune.__main__", "cgtune.serve")
+IMPURE = ("cgtune.host", "cgtune.processes", "cgtune.snapshot", "cgtune.endpoint", "cgtune.cli", "cgtune.__main__", "cgtune.serve")
 TOUCHES_THE_SYSTEM = {
     *("os", "posix", "pathlib", "subprocess", "socket", "time", "io", "shutil", "tempfile", "glob", "fcntl", "mmap", "ctypes", "signal"),
     *("psutil", "multiprocessing", "threading", "asyncio", "urllib", "http"),
@@ -56,7 +63,12 @@ HEAVY = {
 }
 MAY_LOAD_AT_THE_TOP = {"cgtune.cli": {"typer", "typing"}}  # its commands are typer's, and typer reads their annotations
 
-THIRD_PARTY = {"cgtune.cli": {"typer", "click"}, "cgtune.processes": {"psutil"}, "cgtune.outputs.table": {"tabulate"}}
+THIRD_PARTY = {
+    "cgtune.cli": {"typer", "click"},
+    "cgtune.processes": {"psutil"},
+    "cgtune.outputs.table": {"tabulate"},
+    "cgtune.outputs.ps": {"tabulate"},
+}
 
 
 class Import:

@@ -6,9 +6,12 @@ from cgtune.outputs.escape import escape_control
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cgtune.model import (
         ByteLimit,
         CpuLevel,
+        GoFacts,
         Level,
         Limits,
         Machine,
@@ -36,6 +39,7 @@ def render_json(report: Report) -> str:
         "time": report.time,
         "machine": _machine(report.machine),
         "processes": [_process(process) for process in report.processes],
+        "notes": [_note(note) for note in report.notes],
     }
     return json.dumps(content, indent=2, ensure_ascii=True) + "\n"
 
@@ -78,11 +82,52 @@ def _process(report: ProcessReport) -> Json:
         },
         "enforced": _enforced(snapshot, report.limits),
         "usage": _usage(report),
-        "go": None,
-        "settings": {},
+        "go": _go(snapshot.go[0]) if snapshot.go else None,
+        "settings": _settings(snapshot.go[0]) if snapshot.go else {},
         "findings": [],
         "notes": [_note(note) for note in report.notes],
+        "more_runtimes": [{"go": _go(facts), "settings": _settings(facts)} for facts in snapshot.go[1:]],
     }
+
+
+def _go(facts: GoFacts) -> Json:
+    follows = facts.follows
+    return {
+        "version": _text(facts.version),
+        "language": None,  # go.mod's go line is not recorded in the program; DefaultGODEBUG tells what follows from it
+        "main_module": _text(facts.main_module),
+        "godebug": _texts(facts.godebug),
+        "modules": _texts(facts.modules),
+        "settings": _texts(facts.build_settings),
+        "path": _text(facts.path),
+        "deleted": facts.deleted,
+        "container_aware": facts.aware,
+        "updates": facts.updates,
+        "pinned": facts.pinned,
+        "follows": None if follows is None else {"path": _text(follows.path), "own": follows.own, "exists": follows.exists},
+        "dies": _text(facts.dies),
+        "cpus_at_start": facts.cpus_at_start,
+        "heap_live_bytes": facts.heap_live_bytes,
+        "mapped_bytes": facts.mapped_bytes,
+    }
+
+
+def _settings(facts: GoFacts) -> Json:
+    return {
+        setting.name: {
+            "derived": setting.derived,
+            "observed": setting.observed,
+            "observed_from": setting.observed_from,
+            "recommended": None,
+            "set": False,
+            "because": [_text(step) for step in setting.because],
+        }
+        for setting in facts.settings
+    }
+
+
+def _texts(pairs: Mapping[str, str]) -> Json:
+    return {escape_control(name): escape_control(value) for name, value in pairs.items()}
 
 
 def _enforced(snapshot: Snapshot, limits: Limits) -> Json:

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cgtune.model import ByteLimit, CpuLevel, MemoryLevel, Note, Pressure, ProcessReport, Report
+    from cgtune.model import ByteLimit, CpuLevel, GoFacts, MemoryLevel, Note, Off, Pressure, ProcessReport, Report
 
     Style = Callable[[str, str], str]
 
@@ -26,8 +26,11 @@ _MEMORY_COLUMNS = ("limit", "high", "swap", "in use")
 _NO_FILE, _NO_LIMIT = "-", "max"
 
 
-def render_table(report: Report, *, colour: bool = False) -> str:
-    """The whole report as text that ends in a newline; ``colour`` adds terminal codes and changes nothing else."""
+def render_table(report: Report, *, colour: bool = False, verbose: bool = False) -> str:
+    """The whole report as text that ends in a newline; ``colour`` adds terminal codes and changes nothing else.
+
+    ``verbose`` adds the steps by which each value was derived.
+    """
 
     def style(name: str, text: str) -> str:
         return f"{_STYLES[name]}{text}\x1b[0m" if colour else text
@@ -39,7 +42,9 @@ def render_table(report: Report, *, colour: bool = False) -> str:
     lines = [style("faint", f"cgtune {report.version}, {report.time}: {facts}")]
     for process in report.processes:
         lines.append("")
-        lines.extend(_process_lines(process, style))
+        lines.extend(_process_lines(process, style, verbose=verbose))
+    for note in report.notes:
+        lines += ["", *_wrapped("not seen", _note_text(note))]
     return "\n".join(lines) + "\n"
 
 
@@ -56,13 +61,15 @@ def format_cores(cores: float) -> str:
     return f"{cores:.3f}".rstrip("0").rstrip(".") or "0"
 
 
-def _process_lines(report: ProcessReport, style: Style) -> Iterator[str]:
+def _process_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Iterator[str]:
     process, container = report.snapshot.process, report.snapshot.container
     yield style(
         "strong", f"{process.pid} {escape_control(process.command)}" + (" (cgtune itself, for this container)" if process.is_self else "")
     )
     yield from _cpu_verdict(report, style)
     yield from _memory_verdict(report, style)
+    for facts in report.snapshot.go:
+        yield from _go_lines(facts, style, verbose=verbose)
     yield from _wrapped("usable", _usable_text(report))
     if process.executable:
         yield _labelled("program", escape_control(process.executable))
@@ -88,6 +95,29 @@ def _cpu_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
     verdict = style("strong", f"{format_cores(min(limits.limit_cores, usable))} CPUs")
     yield _labelled("CPU", f"{verdict} of {usable} usable: {bandwidth.quota_us} of every {bandwidth.period_us} µs, says")
     yield _labelled("", f"{directory}/{'cpu.max' if limits.binding.version == 2 else 'cpu.cfs_quota_us'}")
+
+
+def _go_lines(facts: GoFacts, style: Style, *, verbose: bool) -> Iterator[str]:
+    what = f"Go {facts.version}" + (f", {facts.main_module}" if facts.main_module else "")
+    if facts.aware is False:
+        what += ", does not look at its CPU quota"
+    yield _labelled("runtime", escape_control(what))
+    for setting in facts.settings:
+        observed = "unknown" if setting.observed is None else format_value(setting.name, setting.observed)
+        derived = "unknown" if setting.derived is None else format_value(setting.name, setting.derived)
+        read_from = f" (read from {setting.observed_from})" if setting.observed_from else ""
+        yield _labelled(setting.name, style("strong", f"now {observed}") + f"{read_from}, derives {derived} by itself")
+        for step in setting.because if verbose else ():
+            yield from _wrapped("", f"- {escape_control(step)}")
+    if facts.dies:
+        yield from _wrapped("", style("alarm", f"dies at its next start: {escape_control(facts.dies)}"))
+
+
+def format_value(name: str, value: int | Off) -> str:
+    """A setting's value for people: GOMEMLIMIT in bytes and their unit, the others as they are."""
+    if name == "GOMEMLIMIT" and value != "off":
+        return f"{value} ({format_bytes(value)})"
+    return str(value)
 
 
 def _usable_text(report: ProcessReport) -> str:

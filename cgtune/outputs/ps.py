@@ -1,0 +1,57 @@
+"""The Go processes, one line each."""
+
+from __future__ import annotations
+
+from cgtune.outputs.escape import escape_control
+from cgtune.outputs.table import format_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import GoFacts, Off, ProcessReport, Report
+
+_COLUMNS = ("pid", "command", "container", "Go", "GOMAXPROCS now/derived", "GOMEMLIMIT now/derived", "CPU", "memory")
+_UNKNOWN = "?"
+_NAME_WIDTH = 15
+
+
+def render_ps(report: Report) -> str:
+    """One line for each Go process, under a line of headers; what could not be seen follows."""
+    from tabulate import tabulate
+
+    if report.processes:
+        rows = [_row(process) for process in report.processes]
+        align = ("right", "left", "left", "left", "left", "left", "right", "right")
+        lines = [tabulate(rows, headers=_COLUMNS, tablefmt="plain", colalign=align, disable_numparse=True)]
+    else:
+        lines = ["no Go process can be seen from here"]
+    for note in report.notes:
+        privilege = f" (needs {note.privilege})" if note.privilege else ""
+        lines.append(f"not seen: {escape_control(note.why)}{privilege}")
+    return "\n".join(lines) + "\n"
+
+
+def _row(report: ProcessReport) -> list[str]:
+    process, facts = report.snapshot.process, report.snapshot.go[0]
+    more = f" (+{len(report.snapshot.go) - 1})" if len(report.snapshot.go) > 1 else ""
+    cores, limit = report.limits.cpu.limit_cores, report.limits.memory.limit_bytes
+    return [
+        str(process.pid),
+        escape_control(process.command)[:_NAME_WIDTH],
+        (report.snapshot.container.id or "-")[:12],
+        escape_control(facts.version) + more,
+        _pair(facts, "GOMAXPROCS"),
+        _pair(facts, "GOMEMLIMIT"),
+        "max" if cores is None else f"{cores:.3f}".rstrip("0").rstrip("."),
+        "max" if limit is None else format_bytes(limit),
+    ]
+
+
+def _pair(facts: GoFacts, name: str) -> str:
+    setting = next(setting for setting in facts.settings if setting.name == name)
+    return f"{_value(name, setting.observed)} / {_value(name, setting.derived)}"
+
+
+def _value(name: str, value: int | Off | None) -> str:
+    if value is None:
+        return _UNKNOWN
+    return format_bytes(value) if name == "GOMEMLIMIT" and value != "off" else str(value)

@@ -1,0 +1,17 @@
+"""The process table: which pids there are below a root. psutil knows how to list them; identity and facts are read elsewhere."""
+
+from __future__ import annotations
+
+
+def list_pids(root: str) -> list[int]:
+    """The pids below ``root``/proc, ascending: a live machine's, or those that a recording holds."""
+    import psutil
+
+    before = psutil.PROCFS_PATH
+    psutil.PROCFS_PATH = f"{root.rstrip('/')}/proc"
+    try:
+        return sorted(psutil.pids())
+    except OSError:
+        return []
+    finally:
+        psutil.PROCFS_PATH = before

@@ -1,0 +1,35 @@
+"""What a Go program says of itself at its own Prometheus endpoint (client_golang's Go collector), as text."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Value = int | Literal["off"]
+
+#: Metric -> setting, and the least value that stands for "off": client_golang prints the unset limit as 9.223372036854776e+18
+#: (MaxInt64) and GOGC=off as 1.8446744073709552e+19 (MaxUint64).
+_METRICS = {
+    "go_sched_gomaxprocs_threads": ("GOMAXPROCS", None),
+    "go_gc_gomemlimit_bytes": ("GOMEMLIMIT", 9.2e18),
+    "go_gc_gogc_percent": ("GOGC", 1.8e19),
+}
+
+
+def parse_go_metrics(text: str) -> dict[str, Value]:
+    """The settings that a metrics page names, by the setting's name; a line of another shape is passed over."""
+    found: dict[str, Value] = {}
+    for line in text.split("\n"):
+        name, _, rest = line.partition(" ")
+        if name in _METRICS:
+            setting, off = _METRICS[name]
+            try:
+                number = float(rest.split()[0])
+            except (ValueError, IndexError):
+                continue
+            if off is not None and number >= off:
+                found[setting] = "off"
+            elif 0 <= number < 1 << 63:
+                found[setting] = int(number)
+    return found
