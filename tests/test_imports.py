@@ -191,7 +191,7 @@ def test_a_module_imports_only_what_the_table_allows(module: str) -> None:
         ("cgtune.api", "from cgtune import cli", "not in its row"),
         ("cgtune.api", "import cgtune.cli", "not in its row"),
         ("cgtune.outputs.table", "from cgtune import runtimes", "not in its row"),
-        ("cgtune.outputs.table", "import cgtune.outputs.json", "not in its row"),
+        ("cgtune.outputs.json", "import cgtune.outputs.table", "not in its row"),
         ("cgtune.runtimes.go.elsewhere", "from cgtune.rules import gomemlimit_unset", "not in its row"),
         ("cgtune.model", "from cgtune.errors import Malformed", "not in its row"),
         ("cgtune.errors", "from cgtune.records import Record", "not in its row"),
@@ -254,6 +254,8 @@ MAY_LOAD: dict[tuple[str, ...], set[str]] = {
     ("inspect", "--format", "json"): TYPER,
     ("inspect", "--format", "table"): TYPER | {"tabulate"},
 }
+OUTPUTS = {"json": {"json", "escape"}, "table": {"json", "escape", "table"}}
+TABULATE_ASKS_ITS_VERSION = {"email", "socket"}  # through importlib.metadata
 
 # What typer needs of the standard library is a good half of a start already; these are the dear modules that it does not need.
 NEVER_LOADED = {
@@ -267,7 +269,6 @@ NEVER_LOADED = {
     "socket",
     "ssl",
     "unittest",
-    "urllib",
     "xml",
 }
 
@@ -283,7 +284,7 @@ def test_a_command_loads_only_what_it_needs(arguments: tuple[str, ...]) -> None:
             target.kill()
     packages = {name.split(".")[0] for name in loaded}
     assert packages - sys.stdlib_module_names - {"cgtune"} <= MAY_LOAD[arguments]
-    assert packages & NEVER_LOADED == set()
+    assert packages & NEVER_LOADED <= (TABULATE_ASKS_ITS_VERSION if "tabulate" in packages else set())
     formats = {name for name in loaded if name.startswith("cgtune.outputs.")}
-    assert formats == {f"cgtune.outputs.{arguments[-1]}"}
-    assert loaded & {"cgtune.serve", "cgtune.processes"} == set()
+    assert formats == {f"cgtune.outputs.{name}" for name in OUTPUTS[arguments[-1]]}
+    assert loaded & {"cgtune.serve", "cgtune.processes", "cgtune.endpoint", "cgtune.capture"} == set()
