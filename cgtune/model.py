@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     Off = Literal["off"]
+    Severity = Literal["info", "warning", "critical"]
 
 
 class Note(Record):
@@ -261,11 +262,65 @@ class Limits(Record):
     notes: tuple[Note, ...] = ()
 
 
+class Advice(Record):
+    """One act. ``variable`` and ``value`` name an environment variable to set (``value`` None: to unset); both None for other acts.
+
+    ``reason`` says what to do and why, in one sentence.
+    """
+
+    variable: str | None
+    value: str | None
+    reason: str
+
+
+class Finding(Record):
+    """One cause of harm, with the files and numbers that show it and what to do about it. ``rule`` is an id that ``explain`` knows."""
+
+    rule: str
+    severity: Severity
+    summary: str
+    evidence: tuple[str, ...]
+    advice: tuple[Advice, ...]
+
+
+class Recommendation(Record):
+    """One variable's recommended value. ``set`` False: leave the variable unset, ``value`` is then None."""
+
+    name: str
+    value: int | None
+    set: bool
+    because: tuple[str, ...]
+
+
+class Policy(Record):
+    """Every number that a recommendation hangs on, beside what is measured. The defaults are those of ARCHITECTURE.md.
+
+    ``rounding`` of a fractional CPU limit is "ceil" (Go's own way) or "floor"; ``min_procs`` None: 2 with ceil, 1 with floor.
+    ``headroom_percent`` None: ``unmeasured_percent`` of the memory limit is kept free where nothing was measured, ``measured_percent``
+    where the memory outside the Go runtime was; ``outside_bytes`` declares that memory and so counts as measured.
+    """
+
+    rounding: Literal["ceil", "floor"] = "ceil"
+    min_procs: int | None = None
+    reserve_cores: float = 0.0
+    headroom_percent: float | None = None
+    unmeasured_percent: float = 10.0
+    unmeasured_least_bytes: int = 16 << 20
+    measured_percent: float = 4.0
+    measured_least_bytes: int = 8 << 20
+    outside_bytes: int | None = None
+    smallest_limit_bytes: int = 64 << 20
+    crowded_percent: float = 60.0
+    roomy_percent: float = 50.0
+
+
 class ProcessReport(Record):
     """One process's part of the report."""
 
     snapshot: Snapshot
     limits: Limits
+    recommendations: tuple[Recommendation, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def notes(self) -> tuple[Note, ...]:
