@@ -31,6 +31,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.locate": (),
     "cgtune.limits": (),
     "cgtune.advise": (),
+    "cgtune.quantities": (),
     "cgtune.runtimes": ("runtimes",),
     "cgtune.runtimes.go.reader": ("host", "kernel", "locate", "runtimes.go", "elf"),  # the one that is handed a host
     "cgtune.runtimes.go.*": ("runtimes.go", "elf"),
