@@ -63,6 +63,19 @@ def parse_flat_keyed(text: str) -> dict[str, int]:
     return values
 
 
+def count_reclaimable(stat: dict[str, int]) -> int | None:
+    """The bytes of a memory.stat that the kernel gives back when the cgroup needs room, None where the file does not tell.
+
+    v2: `file` holds tmpfs and other shared memory (`shmem`) too, which is not given back; `slab_reclaimable` is (cgroup-v2.rst). v1: the
+    `total_` figures are those of the whole subtree, and `total_cache` holds `total_shmem`; old kernels do not tell the latter.
+    """
+    if "total_cache" in stat and "total_shmem" in stat:
+        return max(0, stat["total_cache"] - stat["total_shmem"])
+    if "file" in stat and "shmem" in stat:
+        return max(0, stat["file"] - stat["shmem"]) + stat.get("slab_reclaimable", 0)
+    return None
+
+
 def parse_cpu_stat(text: str) -> Throttling | None:
     """cpu.stat's `nr_periods`, `nr_throttled` and `throttled_usec` (v2) or `throttled_time` in nanoseconds (v1).
 

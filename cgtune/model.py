@@ -120,6 +120,8 @@ class MemoryLevel(Level):
 
     ``hierarchical`` is v1's own minimum over the ancestors that count (memory.stat). ``memsw`` is v1's limit of memory plus swap,
     ``swap`` v2's limit of swap alone. ``use_hierarchy`` is False where a v1 cgroup's limit does not hold for its children.
+    ``reclaimable_bytes`` is the part of ``current_bytes`` that the kernel gives back when it needs room: page cache of files that is no
+    shared memory, and v2's reclaimable slab.
     """
 
     limit: ByteLimit | None
@@ -130,6 +132,7 @@ class MemoryLevel(Level):
     current_bytes: int | None
     swap_current_bytes: int | None
     use_hierarchy: bool
+    reclaimable_bytes: int | None = None
 
 
 class Machine(Record):
@@ -185,12 +188,25 @@ class LimitFile(Record):
     exists: bool
 
 
+class QuotaSeen(Record):
+    """What a Go runtime of 1.25 or later sees of its CPU quota; ``why`` says in words why it sees none, None where it sees one."""
+
+    files: tuple[str, ...]
+    quota_us: int | None
+    period_us: int | None
+    why: str | None
+
+
 class GoFacts(Record):
     """One Go runtime in one process.
 
     ``path`` is its file ("" for a program that unpacked itself into memory); ``godebug`` the settings compiled in; ``dies`` what it
     would print if it died at its start; ``pinned``: GOMAXPROCS was set and is not updated; ``aware`` and ``updates``: whether GODEBUG
     lets it obey its quota, and follow changes. None: not known, or no such thing in its version.
+    ``minor`` is 27 for Go 1.27.3. ``variables`` are the first entries of GOMAXPROCS, GOMEMLIMIT, GOGC and GODEBUG in its environment (None:
+    not readable), ``ignored`` the names of those that are set and that this version takes for no number. ``aware_from`` and
+    ``updates_from`` say who decided: "version", "built-in", "build" or "environment". ``heap_marked_bytes`` is the live heap that the last
+    collection found. ``removed_godebug`` is what Go 1.27 prints as it dies of this GODEBUG, in whichever version the program is now.
     """
 
     path: str
@@ -209,6 +225,14 @@ class GoFacts(Record):
     cpus_at_start: int | None
     heap_live_bytes: int | None
     mapped_bytes: int | None
+    minor: int | None = None
+    variables: Mapping[str, str] | None = None
+    ignored: tuple[str, ...] = ()
+    aware_from: str | None = None
+    updates_from: str | None = None
+    seen: QuotaSeen | None = None
+    heap_marked_bytes: int | None = None
+    removed_godebug: str | None = None
 
 
 class Snapshot(Record):
@@ -284,7 +308,7 @@ class Finding(Record):
 
 
 class Recommendation(Record):
-    """One variable's recommended value. ``set`` False: leave the variable unset, ``value`` is then None."""
+    """One variable's recommended value. ``set`` False: leave the variable unset; ``value`` is then None, or what Go reaches by itself."""
 
     name: str
     value: int | None
@@ -343,3 +367,34 @@ class Report(Record):
     machine: Machine
     processes: tuple[ProcessReport, ...]
     notes: tuple[Note, ...] = ()
+
+
+class PeriodStall(Record):
+    """One period of a CPU quota at its worst: ``threads`` run until the quota is gone, and then all wait for the period to end."""
+
+    threads: int
+    period_us: int
+    runs_us: float
+    stalls_us: float
+
+
+class PredictedRow(Record):
+    """What one Go version would do. ``process`` is a process that does not exist, with that runtime alone; nothing in it is observed.
+
+    ``go`` is the version as it was asked for, or as the program on disk says it; ``language`` is the go line of go.mod, None: not known.
+    ``stall`` is None where no quota can stall its GOMAXPROCS threads, or where their number is not known.
+    """
+
+    go: str
+    language: str | None
+    process: ProcessReport
+    stall: PeriodStall | None
+    notes: tuple[str, ...]
+
+
+class Prediction(Record):
+    """Predicted rows under one set of limits, in the order asked for. ``snapshot`` and ``limits`` are those of every row."""
+
+    snapshot: Snapshot
+    limits: Limits
+    rows: tuple[PredictedRow, ...]

@@ -384,10 +384,11 @@ def _read_memory_level(host: Host, place: Place, version: int, notes: list[Note]
     )
     limits = {key: _read_optional(host, f"{directory}/{name}", kernel.parse_byte_limit, notes) for key, name in names.items()}
     current, swap_current = "memory.current" if version == 2 else "memory.usage_in_bytes", "memory.swap.current"
-    hierarchical = None
-    if version == 1 and limits["limit"] is not None:
+    hierarchical, reclaimable = None, None
+    if limits["limit"] is not None:
         stat = _read_optional(host, f"{directory}/memory.stat", kernel.parse_flat_keyed, notes) or {}
-        if "hierarchical_memory_limit" in stat:
+        reclaimable = kernel.count_reclaimable(stat)
+        if version == 1 and "hierarchical_memory_limit" in stat:
             hierarchical = kernel.parse_byte_limit(str(stat["hierarchical_memory_limit"]))
     use_hierarchy = _read_optional(host, f"{directory}/memory.use_hierarchy", kernel.parse_count, notes) if version == 1 else None
     return MemoryLevel(
@@ -402,6 +403,7 @@ def _read_memory_level(host: Host, place: Place, version: int, notes: list[Note]
         current_bytes=_read_optional(host, f"{directory}/{current}", kernel.parse_count, notes),
         swap_current_bytes=_read_optional(host, f"{directory}/{swap_current}", kernel.parse_count, notes) if version == 2 else None,
         use_hierarchy=use_hierarchy != 0,
+        reclaimable_bytes=reclaimable,
     )
 
 

@@ -13,6 +13,7 @@ from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreada
 from cgtune.locate import locate_namespace_root, rebase_path
 from cgtune.model import GoFacts, GoSetting, LimitFile, Note
 from cgtune.runtimes.go.derive import GoInputs, derive
+from cgtune.runtimes.go.facts import derived_facts
 from cgtune.runtimes.go.godebug import parse_default_godebug
 from cgtune.runtimes.go.limitfile import LimitSeen, locate_limit, parse_limit
 from cgtune.runtimes.go.live import LiveWords
@@ -114,14 +115,13 @@ class GoReading:
             modules=dict(info.modules),
             build_settings=dict(info.settings),
             settings=_settings(derivation, words),
-            dies=derivation.dies,
             pinned=words.pinned,
-            aware=derivation.aware.on,
-            updates=derivation.updates.on,
             follows=follows,
             cpus_at_start=words.cpus_at_start,
             heap_live_bytes=words.heap_live_bytes,
+            heap_marked_bytes=words.heap_marked_bytes,
             mapped_bytes=words.mapped_bytes,
+            **derived_facts(inputs, derivation),  # type: ignore[arg-type]  # each value has the type of the field it is named for
         )
 
     def _read_words(self, runtime: GoRuntime, known: Known) -> LiveWords:

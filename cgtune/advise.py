@@ -1,0 +1,243 @@
+"""Recommended values, with their reasons: the enforced limits, what is measured in their cgroups, and a policy. Pure.
+
+Not covered: memory that a process will take later than it was looked at; swap, which is counted as nothing to rely on.
+"""
+
+from __future__ import annotations
+
+import math
+
+from cgtune.model import Policy, Recommendation
+from cgtune.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cgtune.model import GoFacts, Limits, MemoryLevel, Snapshot
+
+_MIB = 1 << 20
+_LEAST_PROCS = {"ceil": 2, "floor": 1}  # Go's own minimum (runtime/cgroup_linux.go, 1.25.0 to 1.27.3); automaxprocs' and Rust's
+_DEFAULT = Policy()
+
+
+class Room(Record):
+    """How much of one memory limit a Go runtime may plan with. ``safety_bytes`` is kept free, ``outside_bytes`` is used by others."""
+
+    limit_bytes: int
+    file: str
+    outside_bytes: int
+    safety_bytes: int
+    measured: bool
+
+    @property
+    def free_bytes(self) -> int:
+        """What is left for Go; can be negative."""
+        return self.limit_bytes - self.outside_bytes - self.safety_bytes
+
+
+def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, others: Sequence[Snapshot] = ()) -> tuple[Recommendation, ...]:
+    """The recommended GOMAXPROCS and GOMEMLIMIT of a Go process's first runtime, empty for other programs.
+
+    ``others`` are the processes whose Go runtimes may live in the same cgroups: where they do, they share the limit in proportion to the
+    memory that each has mapped. GOGC is left as it is.
+    """
+    if not snapshot.go:
+        return ()
+    facts, cpu = snapshot.go[0], limits.cpu
+    says = () if cpu.binding is None else (_quota_file(limits),)
+    by_itself = derive_procs_by_itself(facts, len(snapshot.process.affinity))
+    recommended = recommend_procs(cpu.limit_cores, len(cpu.usable), policy, follows_by_itself=by_itself)
+    procs = recommended.replace(because=says + recommended.because)
+    return procs, _advise_memory(snapshot, limits, policy, others)
+
+
+def recommend_procs(
+    limit_cores: float | None, usable_count: int, policy: Policy = _DEFAULT, *, follows_by_itself: int | None = None
+) -> Recommendation:
+    """GOMAXPROCS for an enforced limit in cores (None: no limit) and so many usable CPUs (online, in the cpuset and the affinity).
+
+    ``follows_by_itself`` is the value that the runtime reaches without the variable and keeps up to date, None where it does not: where
+    that is the recommended one, the variable is better left unset.
+    """
+    name = "GOMAXPROCS"
+    if limit_cores is None:
+        return Recommendation(name=name, value=None, set=False, because=("no CPU quota is enforced: Go's own default is right",))
+    if usable_count <= limit_cores - policy.reserve_cores:
+        why = f"the quota of {_cores(limit_cores)} CPUs does not fall below the {usable_count} usable CPUs: Go's own default is right"
+        return Recommendation(name=name, value=None, set=False, because=(why,))
+    cores = limit_cores - policy.reserve_cores
+    reserved = f", less {_cores(policy.reserve_cores)} kept for others," if policy.reserve_cores else ""
+    # Quota and period are whole numbers, their quotient is the nearest double: as Go does it, nothing is corrected before the rounding.
+    rounded = math.ceil(cores) if policy.rounding == "ceil" else math.floor(cores)
+    least = policy.min_procs if policy.min_procs is not None else _LEAST_PROCS[policy.rounding]
+    because = [f"{_cores(limit_cores)} CPUs{reserved} rounded {'up' if policy.rounding == 'ceil' else 'down'} is {rounded}"]
+    value = rounded
+    if value < least:
+        value = least
+        because.append(f"at least {least}: with fewer, one busy goroutine or a collection holds up all others")
+    if value > usable_count:
+        value = max(1, usable_count)
+        because.append(f"at most the {value} CPU{'s' if value > 1 else ''} that it may run on")
+    if follows_by_itself == value:
+        because.append(f"this runtime comes to {value} by itself and follows changes of the quota: setting GOMAXPROCS would stop that")
+        return Recommendation(name=name, value=value, set=False, because=tuple(because))
+    return Recommendation(name=name, value=value, set=True, because=tuple(because))
+
+
+def recommend_memory(
+    limit_bytes: int | None,
+    high_bytes: int | None,
+    policy: Policy = _DEFAULT,
+    *,
+    outside_bytes: int | None = None,
+    live_heap_bytes: int | None = None,
+) -> Recommendation:
+    """GOMEMLIMIT for an enforced memory limit and memory.high (None: none).
+
+    ``outside_bytes`` is what else is charged to that cgroup, None where it was not measured; the policy's own figure goes before it.
+    ``live_heap_bytes`` is what the last collection found alive.
+    """
+    named = ((limit_bytes, "the memory limit"), (high_bytes, "memory.high"))
+    rooms = [find_room(limit, name, policy, outside_bytes) for limit, name in named if limit is not None]
+    return _recommend_in(rooms, policy, 1.0, (), live_heap_bytes)
+
+
+def find_room(limit_bytes: int, file: str, policy: Policy, outside_bytes: int | None) -> Room:
+    """What is left for Go of one limit, which ``file`` says, when ``outside_bytes`` (None: not measured) are used by others."""
+    if policy.outside_bytes is not None:
+        outside_bytes = policy.outside_bytes
+    measured = outside_bytes is not None
+    least = policy.measured_least_bytes if measured else policy.unmeasured_least_bytes
+    percent = policy.measured_percent if measured else policy.unmeasured_percent
+    if policy.headroom_percent is not None:
+        least, percent = 0, policy.headroom_percent
+    safety = max(least, math.ceil(limit_bytes * percent / 100))
+    return Room(limit_bytes=limit_bytes, file=file, outside_bytes=outside_bytes or 0, safety_bytes=safety, measured=measured)
+
+
+def derive_procs_by_itself(facts: GoFacts, cpus: int) -> int | None:
+    """GOMAXPROCS that this runtime would reach and keep up to date without the variable; None where it would not, or where that is not
+    known. A value that the program has set in its own code is not undone by leaving the variable unset.
+    """
+    pinned_by_code = facts.pinned and (facts.variables is None or "GOMAXPROCS" not in facts.variables or "GOMAXPROCS" in facts.ignored)
+    seen = facts.seen
+    if not facts.aware or not facts.updates or pinned_by_code or seen is None or not seen.quota_us or not seen.period_us:
+        return None
+    if facts.follows is not None and not facts.follows.own:
+        return None
+    return min(cpus, max(_LEAST_PROCS["ceil"], math.ceil(float(seen.quota_us) / float(seen.period_us))))
+
+
+def measure_outside(level: MemoryLevel, mapped_bytes: Sequence[int | None]) -> int | None:
+    """What is charged to this cgroup beyond its Go runtimes and cannot be given back, in bytes; None where that cannot be told.
+
+    Other processes, cgo, stacks, shared memory and the kernel's own. ``mapped_bytes`` are the figures that the runtimes hold their own
+    limits against: pages that Go has mapped and not yet touched are in them and not in the charge, so the result is rather too low, by
+    some MiB in a program that has just started.
+    """
+    if level.current_bytes is None or level.reclaimable_bytes is None:
+        return None
+    known = [mapped for mapped in mapped_bytes if mapped is not None]
+    if len(known) < len(mapped_bytes):
+        return None
+    return max(0, level.current_bytes - level.reclaimable_bytes - sum(known))
+
+
+def locate_charged(snapshot: Snapshot) -> tuple[MemoryLevel, ...]:
+    """The cgroups whose limits hold for the process's memory, leaf first: v1 stops below a parent with use_hierarchy 0."""
+    chain = snapshot.memory_chain
+    for index, level in enumerate(chain[1:], start=1):
+        if not level.use_hierarchy:
+            return chain[:index]
+    return chain
+
+
+def _advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, others: Sequence[Snapshot]) -> Recommendation:
+    """The least of what each limit of the chain leaves: an ancestor with a wider limit can be the fuller one."""
+    facts = snapshot.go[0]
+    rooms: list[tuple[Room, float, tuple[str, ...]]] = []
+    for level in locate_charged(snapshot):
+        for field, name in (("limit", "memory.max" if level.version == 2 else "memory.limit_in_bytes"), ("high", "memory.high")):
+            limit = getattr(level, field)
+            if limit is not None and limit.limit_bytes is not None:
+                share, split, mapped = _share(level, snapshot, others)
+                outside = measure_outside(level, mapped)
+                rooms.append((find_room(limit.limit_bytes, f"{level.directory}/{name}", policy, outside), share, split))
+    hidden = limits.memory.limit_bytes
+    if hidden is not None and limits.memory.binding is None:  # v1's hierarchical limit betrays an ancestor that cannot be seen
+        rooms.append((find_room(hidden, limits.memory.limit_from or "memory.stat", policy, None), 1.0, ()))
+    if not rooms:
+        return _recommend_in([], policy, 1.0, (), facts.heap_marked_bytes)
+    room, share, split = min(rooms, key=lambda row: row[0].free_bytes * row[1])
+    return _recommend_in([room], policy, share, split, facts.heap_marked_bytes)
+
+
+def _share(level: MemoryLevel, snapshot: Snapshot, others: Sequence[Snapshot]) -> tuple[float, tuple[str, ...], list[int | None]]:
+    """This runtime's part of what a cgroup leaves to Go, the words for it, and what all Go runtimes in that cgroup have mapped."""
+    pid = snapshot.process.pid
+    inside = [snapshot] + [
+        other for other in others if other.process.pid != pid and any(place.directory == level.directory for place in other.memory_chain)
+    ]
+    mapped = [facts.mapped_bytes for member in inside for facts in member.go]
+    if len(mapped) == 1:
+        return 1.0, (), mapped
+    own = mapped[0]
+    known = [size for size in mapped if size is not None]
+    if own is None or len(known) < len(mapped) or not sum(known):
+        words = f"{len(mapped)} Go runtimes share it: what each has mapped is not known, an equal part for each"
+        return 1 / len(mapped), (words,), mapped
+    words = f"{len(mapped)} Go runtimes share it: a part of {_mib(own)} of {_mib(sum(known))} MiB, as they have mapped now"
+    return own / sum(known), (words,), mapped
+
+
+def _recommend_in(
+    rooms: Sequence[Room], policy: Policy, share: float, split: tuple[str, ...], live_heap_bytes: int | None
+) -> Recommendation:
+    name = "GOMEMLIMIT"
+    if not rooms:
+        return Recommendation(name=name, value=None, set=False, because=("no memory limit is enforced: Go's own default is right",))
+    room = min(rooms, key=lambda room: room.free_bytes)
+    because = [f"{room.file}: {room.limit_bytes} bytes ({_mib(room.limit_bytes)} MiB)"]
+    if room.limit_bytes < policy.smallest_limit_bytes:
+        because.append(f"below {_mib(policy.smallest_limit_bytes)} MiB no value helps: an idle Go program takes 10 to 60 MiB")
+        return Recommendation(name=name, value=None, set=False, because=tuple(because))
+    if room.measured:
+        source = "declared" if policy.outside_bytes is not None else "measured"
+        because.append(f"less {_mib(room.outside_bytes)} MiB ({source}) that the Go runtime does not manage")
+    because.append(f"less {_mib(room.safety_bytes)} MiB kept free" + ("" if room.measured else ", as nothing was measured"))
+    because += split
+    value = int(room.free_bytes * share) // _MIB * _MIB
+    if value < policy.smallest_limit_bytes // 2:
+        because.append("too little is left for any value: collecting all the time would take the place of the OOM killer")
+        return Recommendation(name=name, value=None, set=False, because=tuple(because))
+    because.append(f"rounded down to whole MiB: {_mib(value)} MiB")
+    if live_heap_bytes is not None and live_heap_bytes * 100 > room.limit_bytes * policy.crowded_percent:
+        ends = size_that_ends_it(live_heap_bytes, policy)
+        because.append(
+            f"this buys time only: {_mib(live_heap_bytes)} MiB are alive, over {policy.crowded_percent:g} % of the limit;"
+            f" {_mib(ends)} MiB of limit end it"
+        )
+    return Recommendation(name=name, value=value, set=True, because=tuple(because))
+
+
+def size_that_ends_it(live_heap_bytes: int, policy: Policy) -> int:
+    """The memory limit under which this live heap is a share that lets the collector work at ease, in whole MiB."""
+    return math.ceil(live_heap_bytes * 100 / policy.roomy_percent / _MIB) * _MIB
+
+
+def _quota_file(limits: Limits) -> str:
+    level = limits.cpu.binding
+    assert level is not None and level.bandwidth is not None
+    quota, period = level.bandwidth.quota_us, level.bandwidth.period_us
+    if level.version == 2:
+        return f"{level.directory}/cpu.max: {quota} {period}"
+    return f"{level.directory}/cpu.cfs_quota_us: {quota}, cpu.cfs_period_us: {period}"
+
+
+def _cores(cores: float) -> str:
+    return f"{cores:.3f}".rstrip("0").rstrip(".") or "0"
+
+
+def _mib(count: int) -> str:
+    return f"{count / _MIB:.1f}".removesuffix(".0")
