@@ -38,7 +38,7 @@ def render_json(report: Report) -> str:
         "cgtune": report.version,
         "time": report.time,
         "machine": _machine(report.machine),
-        "processes": [_process(process) for process in report.processes],
+        "processes": [process_content(process) for process in report.processes],
         "notes": [_note(note) for note in report.notes],
     }
     return json.dumps(content, indent=2, ensure_ascii=True) + "\n"
@@ -67,7 +67,8 @@ def _machine(machine: Machine) -> Json:
     }
 
 
-def _process(report: ProcessReport) -> Json:
+def process_content(report: ProcessReport) -> Json:
+    """One entry of a report's processes."""
     snapshot, process = report.snapshot, report.snapshot.process
     return {
         "pid": process.pid,

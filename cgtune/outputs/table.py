@@ -44,7 +44,7 @@ def render_table(report: Report, *, colour: bool = False, verbose: bool = False)
         lines.append("")
         lines.extend(_process_lines(process, style, verbose=verbose))
     for note in report.notes:
-        lines += ["", *_wrapped("not seen", _note_text(note))]
+        lines += ["", *wrapped("not seen", _note_text(note))]
     return "\n".join(lines) + "\n"
 
 
@@ -70,7 +70,7 @@ def _process_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Ite
     yield from _memory_verdict(report, style)
     for facts in report.snapshot.go:
         yield from _go_lines(facts, style, verbose=verbose)
-    yield from _wrapped("usable", _usable_text(report))
+    yield from wrapped("usable", _usable_text(report))
     if process.executable:
         yield _labelled("program", escape_control(process.executable))
     if container.id or container.pod_uid:
@@ -81,7 +81,7 @@ def _process_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Ite
     yield ""
     yield from _use_lines(report, style)
     for index, note in enumerate(report.notes):
-        yield from _wrapped("" if index else "not seen", _note_text(note))
+        yield from wrapped("" if index else "not seen", _note_text(note))
 
 
 def _cpu_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
@@ -108,9 +108,9 @@ def _go_lines(facts: GoFacts, style: Style, *, verbose: bool) -> Iterator[str]:
         read_from = f" (read from {setting.observed_from})" if setting.observed_from else ""
         yield _labelled(setting.name, style("strong", f"now {observed}") + f"{read_from}, derives {derived} by itself")
         for step in setting.because if verbose else ():
-            yield from _wrapped("", f"- {escape_control(step)}")
+            yield from wrapped("", f"- {escape_control(step)}")
     if facts.dies:
-        yield from _wrapped("", style("alarm", f"dies at its next start: {escape_control(facts.dies)}"))
+        yield from wrapped("", style("alarm", f"dies at its next start: {escape_control(facts.dies)}"))
 
 
 def format_value(name: str, value: int | Off) -> str:
@@ -219,7 +219,8 @@ def _labelled(label: str, text: str) -> str:
     return f"  {label:<{_LABEL_WIDTH}}{text}"
 
 
-def _wrapped(label: str, text: str) -> Iterator[str]:
+def wrapped(label: str, text: str) -> Iterator[str]:
+    """A label and its text, on as many lines as it takes."""
     line, room = "", _WIDTH - _LABEL_WIDTH - 2
     for word in text.split(" "):
         if line and len(line) + 1 + len(word) > room:
