@@ -9,11 +9,11 @@
 from __future__ import annotations
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "inspect"]
+__all__ = ["__version__", "inspect", "predict"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.api import inspect
+    from cgtune.api import inspect, predict
 else:
 
     def __getattr__(name):  # start-up is a feature: `cgtune --version` needs none of it

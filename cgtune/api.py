@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cgtune import __version__
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
-from cgtune.host import Host, timestamp
+from cgtune.host import Host, ProgramFile, timestamp
 from cgtune.limits import enforce
 from cgtune.model import Note, ProcessReport, Report
 from cgtune.snapshot import MachineView, read_go, read_process, read_snapshot
@@ -13,7 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cgtune.model import Snapshot
+    from cgtune.model import Prediction, Snapshot
+    from cgtune.prediction import Program
 
 
 def inspect(pids: Sequence[int] = (), *, root: str = "/", self_only: bool = False, metrics_url: str | None = None) -> Report:
@@ -55,6 +56,57 @@ def list_go(*, root: str = "/") -> Report:
     with Host(root) as host:
         view = MachineView(host)
         return _report(host, view, *_go_snapshots(view))
+
+
+def predict(  # noqa: PLR0913  # one argument for each option of the command
+    *,
+    cpu_limit: str | None = None,
+    cpus: int | None = None,
+    memory_limit: str | None = None,
+    cpu_request: str | None = None,
+    go: str | None = None,
+    language: str | None = None,
+    env: Sequence[str] = (),
+    cgroup: str = "v2",
+    binary: str | None = None,
+) -> Prediction:
+    """What Go programs would do in a container with these limits, each given as on the command line; one row for each version.
+
+    ``cpus`` None: those of this machine. ``go`` is a list such as "1.21,1.27" and ``language`` the go line of go.mod; ``binary``, a Go
+    program on disk, stands for both. ``env`` holds NAME=VALUE. Raises UsageError, or Malformed for a damaged program.
+    """
+    from cgtune import prediction as route
+
+    if binary is not None and (go is not None or language is not None):
+        raise UsageError("--binary tells its own Go version and settings: leave out --go and --language, as in --binary ./server")
+    if cpus is None:
+        with Host() as host:
+            cpus = len(MachineView(host).machine.online)
+    limited = route.parse_limited(
+        cpu_limit=cpu_limit, cpus=cpus, memory_limit=memory_limit, cpu_request=cpu_request, env=env, cgroup=cgroup
+    )
+    versions = route.DEFAULT_VERSIONS if go is None else go
+    programs = (_read_program(binary),) if binary is not None else route.parse_programs(versions, language)
+    return route.predict(limited, programs, _judge_predicted)
+
+
+def _judge_predicted(report: ProcessReport) -> ProcessReport:
+    from cgtune.advise import advise
+
+    return report.replace(recommendations=advise(report.snapshot, report.limits))
+
+
+def _read_program(path: str) -> Program:
+    from cgtune.prediction import program_of
+    from cgtune.runtimes.go.buildinfo import read_go_program
+
+    with ProgramFile(path, "--binary") as file:
+        found = read_go_program(file.read_at)
+    if found is None:
+        raise UsageError(
+            f"--binary {path!r} is not a Go program, or tells nothing of itself; name one that go build made: --binary ./server"
+        )
+    return program_of(found[1])
 
 
 def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: bool = False) -> None:

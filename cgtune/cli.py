@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from cgtune.errors import CgtuneError, Unwritable, UsageError
-
-EXIT_CLEAN, EXIT_USAGE, EXIT_COULD_NOT_INSPECT, EXIT_INTERRUPTED = 0, 2, 3, 130
+from cgtune.cli_predict import predict
+from cgtune.errors import CgtuneError, UsageError
+from cgtune.terminal import EXIT_CLEAN, EXIT_COULD_NOT_INSPECT, EXIT_INTERRUPTED, EXIT_USAGE, emit, fail
 
 app = typer.Typer(
     name="cgtune",
@@ -51,7 +51,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from cgtune import __version__
 
-        _emit(f"cgtune {__version__}\n")
+        emit(f"cgtune {__version__}\n")
         raise typer.Exit
 
 
@@ -91,11 +91,11 @@ def inspect(
     if format_ == "json":
         from cgtune.outputs.json import render_json
 
-        _emit(render_json(report))
+        emit(render_json(report))
     else:
         from cgtune.outputs.table import render_table
 
-        _emit(render_table(report, colour=_colour(), verbose=verbose))
+        emit(render_table(report, colour=_colour(), verbose=verbose))
 
 
 @app.command()
@@ -110,11 +110,11 @@ def ps(root: Root = "/", format_: Format = "table") -> None:
     if format_ == "json":
         from cgtune.outputs.json import render_json
 
-        _emit(render_json(report))
+        emit(render_json(report))
     else:
         from cgtune.outputs.ps import render_ps
 
-        _emit(render_ps(report))
+        emit(render_ps(report))
 
 
 @app.command()
@@ -134,7 +134,10 @@ def snapshot(
     from cgtune import api
 
     api.snapshot(out, pid or (), root=root, self_only=self_only)
-    _emit(f"{out}\n")
+    emit(f"{out}\n")
+
+
+app.command()(predict)
 
 
 def run(arguments: list[str]) -> int:
@@ -142,9 +145,9 @@ def run(arguments: list[str]) -> int:
     try:
         code = app(args=arguments, prog_name="cgtune", standalone_mode=False)
     except UsageError as error:
-        return _fail(str(error), EXIT_USAGE)
+        return fail(str(error), EXIT_USAGE)
     except CgtuneError as error:
-        return _fail(str(error), EXIT_COULD_NOT_INSPECT)
+        return fail(str(error), EXIT_COULD_NOT_INSPECT)
     except Exception as error:
         # Typer carries click inside from 0.20 on, outside before: its exceptions are known by what they can do, not by their class.
         if type(error).__name__ == "NoArgsIsHelpError":
@@ -155,29 +158,9 @@ def run(arguments: list[str]) -> int:
         if message is None:
             raise
         context = getattr(error, "ctx", None)
-        return _fail(f"{message()} (see {context.command_path if context else 'cgtune'} --help)", EXIT_USAGE)
+        return fail(f"{message()} (see {context.command_path if context else 'cgtune'} --help)", EXIT_USAGE)
     return code if isinstance(code, int) else EXIT_CLEAN
-
-
-def _fail(message: str, code: int) -> int:
-    from cgtune.outputs.escape import escape_control
-
-    sys.stderr.write(f"cgtune: {escape_control(message)}\n")
-    return code
 
 
 def _colour() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def _emit(text: str) -> None:
-    """One write of all output. A reader that has gone away takes nothing from the verdict; a full disk is an error."""
-    try:
-        sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whatever Python flushes at its end must not find the broken pipe again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise Unwritable(f"could not write to standard output: {error.strerror}") from error

@@ -483,3 +483,35 @@ def _translate(error: OSError, path: str) -> CgtuneError:
     if number == errno.EFBIG:
         return Malformed(f"{path} is larger than any file of its kind")
     return Unreadable(f"{path}: {reason(error)}")
+
+
+class ProgramFile:
+    """One file that the user names, wherever it lies and through whatever links; as a context manager. ``read_at`` reads parts of it."""
+
+    def __init__(self, path: str, option: str) -> None:
+        """Open it; raises UsageError, which names ``option``, where it is no regular file that can be read."""
+        self._path = path
+        try:
+            self._file = os.open(path, _FILE_FLAGS & ~os.O_NOFOLLOW)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{option} {path!r}: {reason(error)}; example: {option} ./server") from error
+        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+            os.close(self._file)
+            raise UsageError(f"{option} {path!r} is not a regular file; example: {option} ./server")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        os.close(self._file)
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Up to ``size`` bytes at ``offset``; what is not there is left out. Raises Unreadable where the disk fails."""
+        try:
+            return os.pread(self._file, size, offset)
+        except (OverflowError, ValueError):
+            return b""
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                return b""
+            raise _translate(error, self._path) from error

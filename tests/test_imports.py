@@ -17,8 +17,10 @@ from tests.command import ROOT, environment
 TABLE: dict[str, tuple[str, ...]] = {
     "cgtune": ("api",),
     "cgtune.__main__": ("cli",),
-    "cgtune.cli": ("api", "outputs", "snapshot"),
-    "cgtune.api": ("host", "capture", "endpoint", "snapshot", "limits", "advise", "runtimes", "rules", "processes"),
+    "cgtune.cli": ("api", "outputs", "snapshot", "terminal", "cli_predict"),
+    "cgtune.cli_predict": ("api", "outputs", "terminal"),
+    "cgtune.terminal": ("outputs.escape",),
+    "cgtune.api": ("host", "capture", "endpoint", "snapshot", "limits", "advise", "prediction", "runtimes", "rules", "processes"),
     "cgtune.serve": ("api", "outputs"),
     "cgtune.host": (),
     "cgtune.processes": (),
@@ -32,6 +34,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.limits": (),
     "cgtune.advise": (),
     "cgtune.quantities": (),
+    "cgtune.prediction": ("limits", "quantities", "runtimes"),
     "cgtune.runtimes": ("runtimes",),
     "cgtune.runtimes.go.reader": ("host", "kernel", "locate", "runtimes.go", "elf"),  # the one that is handed a host
     "cgtune.runtimes.go.*": ("runtimes.go", "elf"),
@@ -42,6 +45,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.outputs.json": ("outputs.escape",),
     "cgtune.outputs.table": ("outputs.escape", "outputs.json"),
     "cgtune.outputs.ps": ("outputs.escape", "outputs.table"),
+    "cgtune.outputs.predict": ("outputs.escape", "outputs.json", "outputs.table"),
     "cgtune.outputs.*": ("outputs.escape",),
 }
 BELOW_EVERYBODY: dict[str, tuple[str, ...]] = {
@@ -51,7 +55,17 @@ BELOW_EVERYBODY: dict[str, tuple[str, ...]] = {
 }
 
 # Everything but these receives its facts as text or bytes.
-IMPURE = ("cgtune.host", "cgtune.processes", "cgtune.snapshot", "cgtune.endpoint", "cgtune.cli", "cgtune.__main__", "cgtune.serve")
+IMPURE = (
+    "cgtune.terminal",
+    "cgtune.cli_predict",
+    "cgtune.host",
+    "cgtune.processes",
+    "cgtune.snapshot",
+    "cgtune.endpoint",
+    "cgtune.cli",
+    "cgtune.__main__",
+    "cgtune.serve",
+)
 TOUCHES_THE_SYSTEM = {
     *("os", "posix", "pathlib", "subprocess", "socket", "time", "io", "shutil", "tempfile", "glob", "fcntl", "mmap", "ctypes", "signal"),
     *("psutil", "multiprocessing", "threading", "asyncio", "urllib", "http"),
@@ -62,10 +76,12 @@ HEAVY = {
     *("typing", "dataclasses", "re", "enum", "pathlib", "json", "datetime", "collections", "functools", "contextlib", "inspect"),
     *("subprocess", "tempfile", "shutil", "logging", "argparse", "typer", "click", "rich", "tabulate", "psutil", "prometheus_client"),
 }
-MAY_LOAD_AT_THE_TOP = {"cgtune.cli": {"typer", "typing"}}  # its commands are typer's, and typer reads their annotations
+# Their commands are typer's, and typer reads their annotations.
+MAY_LOAD_AT_THE_TOP = {face: {"typer", "typing"} for face in ("cgtune.cli", "cgtune.cli_predict", "cgtune.cli_check")}
 
 THIRD_PARTY = {
     "cgtune.cli": {"typer", "click"},
+    "cgtune.cli_predict": {"typer"},
     "cgtune.processes": {"psutil"},
     "cgtune.outputs.table": {"tabulate"},
     "cgtune.outputs.ps": {"tabulate"},

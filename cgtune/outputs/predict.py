@@ -1,0 +1,141 @@
+"""Predictions: a table for people, and JSON of the schema cgtune/predict/v1 (cgtune/schemas/predict-v1.schema.json)."""
+
+from __future__ import annotations
+
+from cgtune.outputs.escape import escape_control
+from cgtune.outputs.json import process_content
+from cgtune.outputs.table import format_bytes, format_cores, wrapped
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cgtune.model import Off, PeriodStall, PredictedRow, Prediction, ProcessReport
+
+SCHEMA = "cgtune/predict/v1"
+_UNKNOWN = "?"
+
+
+def render_predict_json(prediction: Prediction) -> str:
+    """The whole prediction, indented, in ASCII; same question, same bytes."""
+    import json
+
+    rows = [_row_content(row) for row in prediction.rows]
+    enforced = process_content(prediction.rows[0].process)["enforced"]
+    return json.dumps({"schema": SCHEMA, "enforced": enforced, "rows": rows}, indent=2, ensure_ascii=True) + "\n"
+
+
+def render_predict(prediction: Prediction) -> str:
+    """What each version takes by itself and what to set, one line each; then why, what is wrong with it, and what is not known."""
+    period_us = next((row.stall.period_us for row in prediction.rows if row.stall), None)
+    stalls = "stalls" if period_us is None else f"stalls in {period_us / 1000:g} ms"
+    columns = ["Go", "go line", "GOMAXPROCS", "set to", stalls, "GOMEMLIMIT", "set to"]
+    cells = [columns, *(_cells(row) for row in prediction.rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [_limits_line(prediction), "", *(_aligned(row, widths) for row in cells)]
+    for label, said in (("set", _reasons), ("finding", _findings), ("note", _notes)):
+        grouped: dict[str, list[str]] = {}
+        for row in prediction.rows:
+            for text in said(row):
+                grouped.setdefault(text, []).append(escape_control(row.go))
+        lines += [""] * bool(grouped)
+        for text, versions in grouped.items():
+            lines.extend(wrapped(label, f"Go {', '.join(dict.fromkeys(versions))}: {escape_control(text)}"))
+    return "\n".join(lines) + "\n"
+
+
+def _aligned(cells: list[str], widths: list[int]) -> str:
+    """One line of the table: names to the left, values to the right. By hand, as tabulate costs as much as all the rest."""
+    names, values = zip(cells[:2], widths[:2], strict=True), zip(cells[2:], widths[2:], strict=True)
+    return "  ".join(["", *(f"{cell:<{width}}" for cell, width in names), *(f"{cell:>{width}}" for cell, width in values)])
+
+
+def _row_content(row: PredictedRow) -> dict[str, object]:
+    process = process_content(row.process)
+    facts, stall = row.process.snapshot.go[0], row.stall
+    return {
+        "go": escape_control(row.go),
+        "language": row.language,
+        "settings": process["settings"],
+        "dies": None if facts.dies is None else escape_control(facts.dies),
+        "findings": process["findings"],
+        "program": process["go"],
+        "stall": None if stall is None else _stall_content(stall),
+        "notes": [escape_control(note) for note in row.notes],
+    }
+
+
+def _stall_content(stall: PeriodStall) -> dict[str, object]:
+    return {
+        "threads": stall.threads,
+        "period_seconds": stall.period_us / 1e6,
+        "runs_seconds": round(stall.runs_us / 1e6, 9),
+        "stalls_seconds": round(stall.stalls_us / 1e6, 9),
+    }
+
+
+def _limits_line(prediction: Prediction) -> str:
+    snapshot, limits = prediction.snapshot, prediction.limits
+    cpus = len(snapshot.machine.online)
+    all_cpus = f"{cpus} CPU{'s' * (cpus != 1)}"
+    bandwidth = limits.cpu.binding.bandwidth if limits.cpu.binding is not None else None
+    if bandwidth is None or limits.cpu.limit_cores is None:
+        cpu = f"no CPU quota on {all_cpus}"
+    else:
+        cpu = f"{format_cores(limits.cpu.limit_cores)} CPUs ({bandwidth.quota_us} of every {bandwidth.period_us} µs) on {all_cpus}"
+    memory = "no memory limit" if limits.memory.limit_bytes is None else f"{format_bytes(limits.memory.limit_bytes)} of memory"
+    return f"{cpu}, {memory}, cgroup {snapshot.machine.cgroup_mode}"
+
+
+def _cells(row: PredictedRow) -> list[str]:
+    facts = row.process.snapshot.go[0]
+    derived = {setting.name: setting.derived for setting in facts.settings}
+    unknown = "dies" if facts.dies else _UNKNOWN
+    procs, memory = derived["GOMAXPROCS"], derived["GOMEMLIMIT"]
+    return [
+        escape_control(row.go),
+        row.language or "-",
+        unknown if procs is None else str(procs),
+        _recommended(row.process, "GOMAXPROCS"),
+        _stall_cell(row, procs),
+        unknown if memory is None else memory if memory == "off" else format_bytes(memory),
+        _recommended(row.process, "GOMEMLIMIT"),
+    ]
+
+
+def _stall_cell(row: PredictedRow, procs: int | Off | None) -> str:
+    if row.stall is not None:
+        return f"{row.stall.stalls_us / 1000:.1f} ms"
+    return _UNKNOWN if procs is None else "none"
+
+
+def _recommended(report: ProcessReport, name: str) -> str:
+    recommendation = next((one for one in report.recommendations if one.name == name), None)
+    if recommendation is None:
+        return _UNKNOWN
+    if not recommendation.set or recommendation.value is None:
+        return "unset"
+    return _value(name, recommendation.value)
+
+
+def _value(name: str, value: int) -> str:
+    """The value as Go reads it: whole MiB where it is that, plain digits otherwise."""
+    return f"{value >> 20}MiB" if name == "GOMEMLIMIT" and value and value % (1 << 20) == 0 else str(value)
+
+
+def _reasons(row: PredictedRow) -> Iterator[str]:
+    for one in row.process.recommendations:
+        act = f"{one.name}={_value(one.name, one.value)}" if one.set and one.value is not None else f"leave {one.name} unset"
+        yield f"{act}: {'; '.join(one.because)}"
+
+
+def _findings(row: PredictedRow) -> Iterator[str]:
+    facts = row.process.snapshot.go[0]
+    if facts.dies:
+        yield f"dies at its start: {facts.dies.splitlines()[-1]}"
+    for finding in row.process.findings:
+        yield f"{finding.severity} {finding.rule}: {finding.summary}"
+
+
+def _notes(row: PredictedRow) -> Iterator[str]:
+    yield from row.notes
