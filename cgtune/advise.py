@@ -45,7 +45,7 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, others
     if not snapshot.go:
         return ()
     facts, cpu = snapshot.go[0], limits.cpu
-    says = () if cpu.binding is None else (_quota_file(limits),)
+    says = () if cpu.binding is None else (format_quota(limits),)
     by_itself = derive_procs_by_itself(facts, len(snapshot.process.affinity))
     recommended = recommend_procs(cpu.limit_cores, len(cpu.usable), policy, follows_by_itself=by_itself)
     procs = recommended.replace(because=says + recommended.because)
@@ -64,14 +64,14 @@ def recommend_procs(
     if limit_cores is None:
         return Recommendation(name=name, value=None, set=False, because=("no CPU quota is enforced: Go's own default is right",))
     if usable_count <= limit_cores - policy.reserve_cores:
-        why = f"the quota of {_cores(limit_cores)} CPUs does not fall below the {usable_count} usable CPUs: Go's own default is right"
+        why = f"the quota of {format_cores(limit_cores)} CPUs does not fall below the {usable_count} usable CPUs: Go's own default is right"
         return Recommendation(name=name, value=None, set=False, because=(why,))
     cores = limit_cores - policy.reserve_cores
-    reserved = f", less {_cores(policy.reserve_cores)} kept for others," if policy.reserve_cores else ""
+    reserved = f", less {format_cores(policy.reserve_cores)} kept for others," if policy.reserve_cores else ""
     # Quota and period are whole numbers, their quotient is the nearest double: as Go does it, nothing is corrected before the rounding.
     rounded = math.ceil(cores) if policy.rounding == "ceil" else math.floor(cores)
     least = policy.min_procs if policy.min_procs is not None else _LEAST_PROCS[policy.rounding]
-    because = [f"{_cores(limit_cores)} CPUs{reserved} rounded {'up' if policy.rounding == 'ceil' else 'down'} is {rounded}"]
+    because = [f"{format_cores(limit_cores)} CPUs{reserved} rounded {'up' if policy.rounding == 'ceil' else 'down'} is {rounded}"]
     value = rounded
     if value < least:
         value = least
@@ -187,7 +187,7 @@ def _share(level: MemoryLevel, snapshot: Snapshot, others: Sequence[Snapshot]) -
     if own is None or len(known) < len(mapped) or not sum(known):
         words = f"{len(mapped)} Go runtimes share it: what each has mapped is not known, an equal part for each"
         return 1 / len(mapped), (words,), mapped
-    words = f"{len(mapped)} Go runtimes share it: a part of {_mib(own)} of {_mib(sum(known))} MiB, as they have mapped now"
+    words = f"{len(mapped)} Go runtimes share it: a part of {format_mib(own)} of {format_mib(sum(known))} MiB, as they have mapped now"
     return own / sum(known), (words,), mapped
 
 
@@ -198,25 +198,25 @@ def _recommend_in(
     if not rooms:
         return Recommendation(name=name, value=None, set=False, because=("no memory limit is enforced: Go's own default is right",))
     room = min(rooms, key=lambda room: room.free_bytes)
-    because = [f"{room.file}: {room.limit_bytes} bytes ({_mib(room.limit_bytes)} MiB)"]
+    because = [f"{room.file}: {room.limit_bytes} bytes ({format_mib(room.limit_bytes)} MiB)"]
     if room.limit_bytes < policy.smallest_limit_bytes:
-        because.append(f"below {_mib(policy.smallest_limit_bytes)} MiB no value helps: an idle Go program takes 10 to 60 MiB")
+        because.append(f"below {format_mib(policy.smallest_limit_bytes)} MiB no value helps: an idle Go program takes 10 to 60 MiB")
         return Recommendation(name=name, value=None, set=False, because=tuple(because))
     if room.measured:
         source = "declared" if policy.outside_bytes is not None else "measured"
-        because.append(f"less {_mib(room.outside_bytes)} MiB ({source}) that the Go runtime does not manage")
-    because.append(f"less {_mib(room.safety_bytes)} MiB kept free" + ("" if room.measured else ", as nothing was measured"))
+        because.append(f"less {format_mib(room.outside_bytes)} MiB ({source}) that the Go runtime does not manage")
+    because.append(f"less {format_mib(room.safety_bytes)} MiB kept free" + ("" if room.measured else ", as nothing was measured"))
     because += split
     value = int(room.free_bytes * share) // _MIB * _MIB
     if value < policy.smallest_limit_bytes // 2:
         because.append("too little is left for any value: collecting all the time would take the place of the OOM killer")
         return Recommendation(name=name, value=None, set=False, because=tuple(because))
-    because.append(f"rounded down to whole MiB: {_mib(value)} MiB")
+    because.append(f"rounded down to whole MiB: {format_mib(value)} MiB")
     if live_heap_bytes is not None and live_heap_bytes * 100 > room.limit_bytes * policy.crowded_percent:
         ends = size_that_ends_it(live_heap_bytes, policy)
         because.append(
-            f"this buys time only: {_mib(live_heap_bytes)} MiB are alive, over {policy.crowded_percent:g} % of the limit;"
-            f" {_mib(ends)} MiB of limit end it"
+            f"this buys time only: {format_mib(live_heap_bytes)} MiB are alive, over {policy.crowded_percent:g} % of the limit;"
+            f" {format_mib(ends)} MiB of limit end it"
         )
     return Recommendation(name=name, value=value, set=True, because=tuple(because))
 
@@ -226,18 +226,22 @@ def size_that_ends_it(live_heap_bytes: int, policy: Policy) -> int:
     return math.ceil(live_heap_bytes * 100 / policy.roomy_percent / _MIB) * _MIB
 
 
-def _quota_file(limits: Limits) -> str:
+def format_quota(limits: Limits) -> str:
+    """The file that says the binding CPU quota, and what stands in it."""
     level = limits.cpu.binding
-    assert level is not None and level.bandwidth is not None
+    if level is None or level.bandwidth is None:
+        return "no CPU quota is enforced"
     quota, period = level.bandwidth.quota_us, level.bandwidth.period_us
     if level.version == 2:
         return f"{level.directory}/cpu.max: {quota} {period}"
     return f"{level.directory}/cpu.cfs_quota_us: {quota}, cpu.cfs_period_us: {period}"
 
 
-def _cores(cores: float) -> str:
+def format_cores(cores: float) -> str:
+    """Cores with as many digits as say something."""
     return f"{cores:.3f}".rstrip("0").rstrip(".") or "0"
 
 
-def _mib(count: int) -> str:
+def format_mib(count: float) -> str:
+    """Bytes as a number of MiB, with at most one digit after the point."""
     return f"{count / _MIB:.1f}".removesuffix(".0")

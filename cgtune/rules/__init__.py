@@ -1,0 +1,200 @@
+"""The rules, in the order in which equally bad findings are shown, and which finding makes which others superfluous.
+
+One cause gives one finding: where the cause is named, its symptoms are silent. The cause then bears the worst severity among them, and
+their evidence.
+"""
+
+from __future__ import annotations
+
+from cgtune.errors import UsageError
+from cgtune.rules import (
+    affinity_changed,
+    ancestor_quota_ignored,
+    automaxprocs_redundant,
+    awareness_disabled_by_build,
+    awareness_disabled_by_env,
+    cpu_throttled,
+    follows_old_cgroup,
+    fractional_quota,
+    gc_off_without_limit,
+    go_not_container_aware,
+    godebug_removed_setting,
+    gogc_malformed,
+    gomaxprocs_below_quota,
+    gomaxprocs_exceeds_quota,
+    gomaxprocs_malformed,
+    gomaxprocs_pinned,
+    gomemlimit_changed_in_process,
+    gomemlimit_exceeds_high,
+    gomemlimit_exceeds_limit,
+    gomemlimit_malformed,
+    gomemlimit_near_limit,
+    gomemlimit_too_small,
+    gomemlimit_unset,
+    limit_file_missed,
+    memory_limit_too_small,
+    memory_shared,
+    no_quota_many_cpus,
+    oom_killed,
+    quota_below_two_cpus,
+    quota_crashes_go,
+    swap_hides_pressure,
+    updates_disabled,
+)
+from cgtune.rules.case import Case
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from cgtune.model import Finding, Policy, ProcessReport, Severity, Throttling
+
+    class Rule(Protocol):
+        """A module of this shelf; its docstring is what ``cgtune explain`` prints."""
+
+        ID: str
+        SEVERITY: Severity
+        SUMMARY: str
+        __doc__: str | None
+
+        def judge(self, case: Case) -> Finding | None:
+            """The finding, None where there is nothing to say."""
+
+
+RULES: tuple[Rule, ...] = (
+    quota_crashes_go,
+    gomemlimit_malformed,
+    godebug_removed_setting,
+    go_not_container_aware,
+    awareness_disabled_by_build,
+    awareness_disabled_by_env,
+    ancestor_quota_ignored,
+    limit_file_missed,
+    follows_old_cgroup,
+    affinity_changed,
+    gomaxprocs_malformed,
+    gomaxprocs_exceeds_quota,
+    cpu_throttled,
+    updates_disabled,
+    automaxprocs_redundant,
+    gomaxprocs_pinned,
+    gomaxprocs_below_quota,
+    quota_below_two_cpus,
+    fractional_quota,
+    no_quota_many_cpus,
+    gc_off_without_limit,
+    memory_limit_too_small,
+    gomemlimit_unset,
+    gomemlimit_exceeds_limit,
+    gomemlimit_exceeds_high,
+    gomemlimit_too_small,
+    memory_shared,
+    gomemlimit_near_limit,
+    gomemlimit_changed_in_process,
+    gogc_malformed,
+    oom_killed,
+    swap_hides_pressure,
+)
+
+#: These speak of the cgroup, whatever program runs in it.
+ANY_PROGRAM = ("cpu-throttled", "oom-killed")
+
+SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
+
+_TOO_MANY_THREADS = ("gomaxprocs-exceeds-quota", "cpu-throttled", "gomaxprocs-below-quota", "gomaxprocs-pinned")
+
+#: Cause, and the symptoms that need no finding of their own beside it.
+SILENCES: dict[str, tuple[str, ...]] = {
+    "gomaxprocs-malformed": (
+        *("go-not-container-aware", "awareness-disabled-by-build", "awareness-disabled-by-env", "ancestor-quota-ignored"),
+        *("limit-file-missed", "affinity-changed", *_TOO_MANY_THREADS),
+    ),
+    "follows-old-cgroup": ("affinity-changed", *_TOO_MANY_THREADS),
+    "go-not-container-aware": _TOO_MANY_THREADS,
+    "awareness-disabled-by-build": ("updates-disabled", *_TOO_MANY_THREADS),
+    "awareness-disabled-by-env": ("updates-disabled", *_TOO_MANY_THREADS),
+    "ancestor-quota-ignored": ("updates-disabled", *_TOO_MANY_THREADS),
+    "limit-file-missed": ("updates-disabled", *_TOO_MANY_THREADS),
+    "affinity-changed": ("gomaxprocs-exceeds-quota", "gomaxprocs-below-quota"),
+    "gomaxprocs-exceeds-quota": ("cpu-throttled", "gomaxprocs-pinned", "automaxprocs-redundant"),
+    "updates-disabled": ("gomaxprocs-exceeds-quota", "gomaxprocs-below-quota"),
+    "automaxprocs-redundant": ("gomaxprocs-pinned", "gomaxprocs-below-quota"),
+    "gomaxprocs-below-quota": ("gomaxprocs-pinned",),
+    "cpu-throttled": ("quota-below-two-cpus", "fractional-quota"),
+    "gc-off-without-limit": ("gomemlimit-unset", "memory-limit-too-small", "oom-killed"),
+    "memory-limit-too-small": ("gomemlimit-unset", "gomemlimit-near-limit", "gomemlimit-too-small", "oom-killed"),
+    "gomemlimit-unset": ("oom-killed",),
+    "gomemlimit-exceeds-limit": ("gomemlimit-exceeds-high", "gomemlimit-near-limit", "memory-shared", "oom-killed"),
+    "gomemlimit-exceeds-high": ("gomemlimit-near-limit",),
+    "memory-shared": ("gomemlimit-near-limit",),
+    "gomemlimit-near-limit": ("oom-killed",),
+}
+
+
+def judge_all(
+    process: ProcessReport, policy: Policy, *, window: Throttling | None = None, others: tuple[ProcessReport, ...] = ()
+) -> tuple[Finding, ...]:
+    """All findings on a process that has its recommendations, worst first.
+
+    ``window`` is what the throttling counters of ``process.throttled_level`` grew by while they were watched; ``others`` are the other
+    processes of the report, which may share its memory limit. Of a program that is no Go program only its cgroup is judged, of cgtune's
+    own process nothing. The findings on a second or later Go runtime of one process name its file.
+    """
+    if not process.snapshot.go:
+        if process.snapshot.process.is_self:
+            return ()
+        rules = tuple(rule for rule in RULES if rule.ID in ANY_PROGRAM)
+        return _judge(rules, Case(process, None, policy, window, others))
+    findings: list[Finding] = []
+    for index, facts in enumerate(process.snapshot.go):
+        rules = RULES if index == 0 else tuple(rule for rule in RULES if rule.ID not in ANY_PROGRAM)
+        found = _judge(rules, Case(process, facts, policy, window, others))
+        if index:
+            found = tuple(finding.replace(summary=f"{facts.path}: {finding.summary}") for finding in found)
+        findings += found
+    return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
+
+
+def locate_rule(name: str) -> Rule:
+    """The rule of that id; raises UsageError where there is none."""
+    for rule in RULES:
+        if name == rule.ID:
+            return rule
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [rule.ID for rule in RULES], n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise UsageError(
+        f"no rule {name[:60]!r}{hint} `cgtune explain` lists them" if hint else f"no rule {name[:60]!r}; `cgtune explain` lists them"
+    )
+
+
+def _judge(rules: tuple[Rule, ...], case: Case) -> tuple[Finding, ...]:
+    found = {finding.rule: finding for rule in rules if (finding := rule.judge(case)) is not None}
+    return tuple(sorted(_merge(found), key=lambda finding: SEVERITIES.index(finding.severity)))
+
+
+def _merge(found: dict[str, Finding]) -> list[Finding]:
+    """The causes among these findings, each with the worst severity and the further evidence of what it silences."""
+    silent = {symptom for cause in found for symptom in SILENCES.get(cause, ())}
+    merged = []
+    for name, finding in found.items():
+        if name in silent:
+            continue
+        symptoms = [found[symptom] for symptom in _symptoms(name, found)]
+        worst = min((finding, *symptoms), key=lambda each: SEVERITIES.index(each.severity)).severity
+        evidence = tuple(dict.fromkeys(line for each in (finding, *symptoms) for line in each.evidence))
+        merged.append(finding.replace(severity=worst, evidence=evidence))
+    return merged
+
+
+def _symptoms(cause: str, found: dict[str, Finding]) -> list[str]:
+    """What a cause silences among the findings, and what those would have silenced."""
+    names: list[str] = []
+    waiting = [cause]
+    while waiting:
+        for symptom in SILENCES.get(waiting.pop(), ()):
+            if symptom in found and symptom not in names:
+                names.append(symptom)
+                waiting.append(symptom)
+    return names

@@ -1,0 +1,57 @@
+"""the quota of a parent cgroup binds, and Go reads only its own cgroup's
+
+What it means: a cgroup above the process's own has a tighter CPU quota than its own cgroup, which may have none at all. The kernel
+enforces the least of the whole chain. Go 1.25 and later read the limit file of the process's own cgroup only, so GOMAXPROCS comes out too
+large. Seen with nested containers, CI jobs in an unlimited leaf, pods whose containers have no limits, and systemd slices.
+
+Why it hurts: Quota Q per period P and n busy threads: the quota is gone after Q/n, and everything stands still for P - Q/n. Half a CPU is
+50 ms of every 100 ms: two threads run 25 ms and stall 75 ms; 64 threads run 0.8 ms and stall 99.2 ms. Each stall is latency, and the
+garbage collector, which sizes itself by GOMAXPROCS, spends the quota in bursts.
+
+How to confirm:
+  cat /proc/PID/cgroup
+  d=/sys/fs/cgroup$(grep ^0: /proc/PID/cgroup | cut -d: -f3)   # on the machine itself, cgroup v2
+  while [ "$d" != /sys/fs/cgroup ]; do grep -H . "$d/cpu.max"; d=$(dirname "$d"); done
+
+What to do: set GOMAXPROCS as recommended (it does not follow later changes), or put the same quota on the process's own cgroup, which Go
+does read and follow.
+
+Sources: golang/go issue 81180; Linux Documentation/admin-guide/cgroup-v2.rst (limits are hierarchical).
+"""
+
+from __future__ import annotations
+
+from cgtune.advise import format_cores
+from cgtune.model import Finding
+from cgtune.rules.case import act
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Severity
+    from cgtune.rules.case import Case
+
+ID = "ancestor-quota-ignored"
+SEVERITY: Severity = "warning"
+SUMMARY = "the quota of a parent cgroup binds, and Go reads only its own cgroup's"
+
+
+def judge(case: Case) -> Finding | None:
+    """An aware runtime took more than an ancestor's quota allows."""
+    facts, binding = case.facts, case.cpu.binding
+    if facts is None or binding is None or not facts.aware or not case.follows_own or not case.derives_unlimited:
+        return None
+    leaf = case.snapshot.cpu_chain[0]
+    if binding is leaf:
+        return None
+    own = leaf.bandwidth.limit_cores if leaf.bandwidth is not None else None
+    says = "no limit" if own is None else f"{format_cores(own)} CPUs"
+    return Finding(
+        rule=ID,
+        severity=SEVERITY,
+        summary=f"the parent {binding.path} allows {case.cores_words}, Go reads only its own cgroup: GOMAXPROCS is {case.procs}",
+        evidence=case.procs_evidence(f"its own cgroup {leaf.directory} says {says}", case.stall),
+        advice=(
+            case.set_procs("no Go version reads an ancestor's quota"),
+            act(f"or give its own cgroup {leaf.path} the same quota: the runtime reads that one and follows it"),
+        ),
+    )

@@ -1,0 +1,223 @@
+"""What the rules judge: one Go runtime with the limits of its process, and the words that several of them need.
+
+Every figure of a summary or of evidence comes from here, so that two findings never tell one fact in two ways.
+"""
+
+from __future__ import annotations
+
+import math
+
+from cgtune.advise import derive_procs_by_itself, format_cores, format_mib, format_quota, locate_charged, measure_outside
+from cgtune.model import Advice, Policy, Recommendation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import GoFacts, MemoryLevel, Off, ProcessReport, Throttling
+
+_MIB = 1 << 20
+_GO_LEAST_PROCS = 2
+
+
+class Case:
+    """One runtime (``facts``; None for a program that is no Go program) of one process, under one policy.
+
+    ``window`` is what the throttling counters grew by while they were watched, None where they were read once. ``others`` are the other
+    processes of the report.
+    """
+
+    def __init__(
+        self,
+        report: ProcessReport,
+        facts: GoFacts | None,
+        policy: Policy,
+        window: Throttling | None = None,
+        others: tuple[ProcessReport, ...] = (),
+    ) -> None:
+        self.report, self.facts, self.policy, self.window, self.others = report, facts, policy, window, others
+        self.snapshot, self.cpu, self.memory = report.snapshot, report.limits.cpu, report.limits.memory
+        self.pid = self.snapshot.process.pid
+        self.usable = len(self.cpu.usable)
+        self.limit_cores = self.cpu.limit_cores
+        self.minor = facts.minor if facts is not None else None
+        self.procs, self._procs_from = self._value("GOMAXPROCS")
+        self.gomemlimit, self._gomemlimit_from = self._value("GOMEMLIMIT")
+        self.gogc, _ = self._value("GOGC")
+
+    def _value(self, name: str) -> tuple[int | Off | None, str]:
+        for setting in self.facts.settings if self.facts is not None else ():
+            if setting.name == name:
+                if setting.observed is not None:
+                    return setting.observed, f"read from its {setting.observed_from}"
+                return setting.derived, "derived"
+        return None, "not known"
+
+    @property
+    def procs_count(self) -> int:
+        """GOMAXPROCS, 0 where it is not known."""
+        return self.procs if isinstance(self.procs, int) else 0
+
+    @property
+    def quota_binds(self) -> bool:
+        """Whether the CPU quota leaves less than the CPUs that the process may run on."""
+        return self.limit_cores is not None and self.limit_cores < self.usable
+
+    @property
+    def allowed_procs(self) -> int:
+        """The most that GOMAXPROCS may be without a finding: Go's own rule on the true limit, or the policy's number where that is more."""
+        if self.limit_cores is None or not self.quota_binds:
+            return max(1, self.usable)
+        by_rule = min(max(1, self.usable), max(_GO_LEAST_PROCS, math.ceil(self.limit_cores)))
+        return max(by_rule, self.recommended("GOMAXPROCS").value or 0)
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether a quota binds and GOMAXPROCS is more than it warrants."""
+        return self.quota_binds and self.procs_count > self.allowed_procs
+
+    @property
+    def set_by_variable(self) -> bool:
+        """Whether the GOMAXPROCS variable is what decides."""
+        variables = self.facts.variables if self.facts is not None else None
+        if variables is None or not variables.get("GOMAXPROCS") or "GOMAXPROCS" in (self.facts.ignored if self.facts else ()):
+            return False
+        return variables["GOMAXPROCS"].lstrip("+0") == str(self.procs)
+
+    @property
+    def procs_are_set(self) -> bool:
+        """Whether somebody chose GOMAXPROCS: the variable, or the program by a call. Without a flag to tell (before 1.25), by the value."""
+        if self.facts is None or self.set_by_variable:
+            return self.facts is not None
+        if self.facts.pinned is not None:
+            return self.facts.pinned
+        setting = next((setting for setting in self.facts.settings if setting.name == "GOMAXPROCS"), None)
+        default = self.facts.cpus_at_start if self.minor is not None and self.minor < 25 else None
+        expected = default if default is not None else setting.derived if setting is not None else None
+        return setting is not None and setting.observed is not None and expected is not None and setting.observed != expected
+
+    @property
+    def follows_own(self) -> bool:
+        """Whether the runtime obeys the limit file of the cgroup it is in, as far as can be seen."""
+        return self.facts is None or self.facts.follows is None or self.facts.follows.own
+
+    @property
+    def by_itself(self) -> int | None:
+        """GOMAXPROCS that the runtime would reach and keep up to date without the variable, None where it would not."""
+        return None if self.facts is None else derive_procs_by_itself(self.facts, len(self.snapshot.process.affinity))
+
+    @property
+    def derives_unlimited(self) -> bool:
+        """Whether GOMAXPROCS is too large and nobody chose it: the runtime did not see or not use the quota that binds."""
+        return self.exceeds and not self.procs_are_set
+
+    def recommended(self, name: str) -> Recommendation:
+        """The recommendation for this variable."""
+        empty = Recommendation(name=name, value=None, set=False, because=())
+        return next((known for known in self.report.recommendations if known.name == name), empty)
+
+    @property
+    def stall(self) -> str:
+        """What a busy moment looks like under the quota, in milliseconds."""
+        level = self.cpu.binding
+        if level is None or level.bandwidth is None or level.bandwidth.quota_us is None:
+            return ""
+        threads = min(self.procs_count, self.usable)
+        quota, period = level.bandwidth.quota_us / 1000, level.bandwidth.period_us / 1000
+        if threads < 1 or quota / threads >= period:
+            return ""
+        runs = quota / threads
+        busy = f"{threads} busy threads use" if threads > 1 else "1 busy thread uses"
+        return f"{busy} up the quota of {quota:g} ms in {runs:.3g} ms, then all stand still for {period - runs:.3g} of {period:g} ms"
+
+    @property
+    def procs_words(self) -> str:
+        """GOMAXPROCS and where it is known from."""
+        return f"GOMAXPROCS is {self.procs} ({self._procs_from})"
+
+    @property
+    def quota_words(self) -> str:
+        """The file of the binding quota, what stands in it, and its cores."""
+        cores = "" if self.limit_cores is None else f": {format_cores(self.limit_cores)} CPUs"
+        return f"{format_quota(self.report.limits)}{cores}; {self.usable} usable CPUs"
+
+    @property
+    def cores_words(self) -> str:
+        """The limit as people say it."""
+        return "no CPU quota" if self.limit_cores is None else f"{format_cores(self.limit_cores)} CPUs"
+
+    def procs_evidence(self, *more: str) -> tuple[str, ...]:
+        """GOMAXPROCS, the quota, and further lines; empty ones are left out."""
+        return tuple(line for line in (self.procs_words, self.quota_words, *more) if line)
+
+    def set_procs(self, reason: str) -> Advice:
+        """Set GOMAXPROCS to the recommended value, or unset it where the runtime does better alone."""
+        recommendation = self.recommended("GOMAXPROCS")
+        if recommendation.value is None or not recommendation.set:
+            return Advice(variable="GOMAXPROCS", value=None, reason=f"leave it unset: {reason}")
+        return Advice(variable="GOMAXPROCS", value=str(recommendation.value), reason=reason)
+
+    # Memory
+
+    @property
+    def limit_level(self) -> MemoryLevel | None:
+        """The cgroup whose memory limit binds."""
+        return self.memory.binding
+
+    @property
+    def limit_words(self) -> str:
+        """The file of the binding memory limit, and its bytes."""
+        limit = self.memory.limit_bytes
+        return "no memory limit is enforced" if limit is None else f"{self.memory.limit_from}: {limit} bytes ({format_mib(limit)} MiB)"
+
+    @property
+    def gomemlimit_words(self) -> str:
+        """GOMEMLIMIT and where it is known from."""
+        value = self.gomemlimit
+        shown = f"{value} bytes ({format_mib(value)} MiB)" if isinstance(value, int) else str(value)
+        return f"GOMEMLIMIT is {shown} ({self._gomemlimit_from})"
+
+    @property
+    def outside_bytes(self) -> int | None:
+        """What is charged to the binding cgroup and managed by no Go runtime that we know of; None where it cannot be told."""
+        level = self.limit_level
+        if level is None or self.facts is None:
+            return None
+        mapped = [facts.mapped_bytes for member in self.sharers for facts in member.snapshot.go]
+        return measure_outside(level, mapped)
+
+    @property
+    def sharers(self) -> tuple[ProcessReport, ...]:
+        """The Go processes of the report under the same memory limit, this one first."""
+        level = self.limit_level
+        if level is None:
+            return (self.report,)
+        inside = [
+            other
+            for other in self.others
+            if other.snapshot.go
+            and other.snapshot.process.pid != self.pid
+            and any(place.directory == level.directory for place in locate_charged(other.snapshot))
+        ]
+        return (self.report, *inside)
+
+    @property
+    def live_words(self) -> str:
+        """The live heap, where it is known."""
+        live = self.facts.heap_marked_bytes if self.facts is not None else None
+        return "" if live is None else f"the last collection found {format_mib(live)} MiB alive (read from its memory)"
+
+    def set_memory(self, reason: str) -> tuple[Advice, ...]:
+        """Set GOMEMLIMIT to the recommended value, where there is one."""
+        recommendation = self.recommended("GOMEMLIMIT")
+        if recommendation.value is None or not recommendation.set:
+            return ()
+        return (Advice(variable="GOMEMLIMIT", value=format_limit(recommendation.value), reason=reason),)
+
+
+def format_limit(limit_bytes: int) -> str:
+    """A GOMEMLIMIT that every Go version reads: whole MiB where it is that, else plain bytes."""
+    return f"{limit_bytes // _MIB}MiB" if limit_bytes and limit_bytes % _MIB == 0 else str(limit_bytes)
+
+
+def act(reason: str) -> Advice:
+    """Advice that is no variable."""
+    return Advice(variable=None, value=None, reason=reason)

@@ -1,0 +1,89 @@
+"""the kernel stops the process again and again, its CPU quota is used up
+
+What it means: in a good part of the quota periods in which the cgroup wanted to run, it used its quota up and was stopped until the next
+one. The counters are those of the cgroup that binds, of all its processes and since it was made; over a window (check --window) only the
+growth counts. Over a window: from 1 % of the periods information, from 5 % a warning, from 25 % critical. Without one: from 5 %
+information, from 25 % a warning, and nothing below 300 periods.
+
+Why it hurts: each stop is a pause of all threads for the rest of the period, up to 100 ms with the usual period. GOMAXPROCS n under quota
+Q per period P: n busy threads run Q/n and stall P - Q/n.
+
+How to confirm:
+  grep -E 'nr_periods|nr_throttled|throttled' /sys/fs/cgroup/cpu.stat; sleep 30; grep -E 'nr_periods|nr_throttled' /sys/fs/cgroup/cpu.stat
+
+What to do: with GOMAXPROCS above the quota: lower it. With GOMAXPROCS at or below the quota the time is used by threads that are not
+counted there: cgo, blocking system calls, other processes in the cgroup; or the program needs more: raise the limit.
+
+Sources: Linux Documentation/scheduler/sched-bwc.rst; kubernetes-mixin, CPUThrottlingHigh (25 %).
+"""
+
+from __future__ import annotations
+
+import math
+
+from cgtune.model import Finding
+from cgtune.rules.case import act
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Advice, Severity
+    from cgtune.rules.case import Case
+
+ID = "cpu-throttled"
+SEVERITY: Severity = "warning"
+SUMMARY = "the kernel stops the process again and again, its CPU quota is used up"
+
+
+_LEAST_PERIODS = 300
+_WATCHED: tuple[tuple[float, Severity], ...] = ((25.0, "critical"), (5.0, "warning"), (1.0, "info"))
+_SINCE_MADE: tuple[tuple[float, Severity], ...] = (
+    (25.0, "warning"),
+    (5.0, "info"),
+)  # what was, may be over: a fault that is mended must not fail a check for ever
+
+
+def judge(case: Case) -> Finding | None:
+    """The share of throttled periods, in the window or since the cgroup was made."""
+    level = case.report.throttled_level
+    if level is None or level.throttling is None:
+        return None
+    counters = case.window if case.window is not None else level.throttling
+    if counters.periods < (1 if case.window is not None else _LEAST_PERIODS):
+        return None
+    percent = 100 * counters.throttled_periods / counters.periods
+    severity: Severity | None = None
+    for least, name in _WATCHED if case.window is not None else _SINCE_MADE:
+        if percent >= least:
+            severity = name
+            break
+    if severity is None:
+        return None
+    counted = f"nr_throttled {counters.throttled_periods} of nr_periods {counters.periods}"
+    when = "while it was watched" if case.window is not None else "since the cgroup was made"
+    return Finding(
+        rule=ID,
+        severity=severity,
+        summary=f"throttled in {percent:.1f} % of the periods {when}",
+        evidence=(
+            f"{level.directory}/cpu.stat: {counted}, {counters.throttled_seconds:.1f} s in all",
+            *(case.procs_evidence(case.stall) if case.procs_count else (case.quota_words,)),
+        ),
+        advice=(_advice(case),),
+    )
+
+
+def _advice(case: Case) -> Advice:
+    if case.limit_cores is None:
+        return act("raise the CPU limit, or do less at once")
+    whole = math.floor(case.limit_cores)
+    if not case.procs_count:
+        return act("raise the CPU limit, or run fewer threads at once")
+    if case.procs_count > max(whole, 1):
+        return act(
+            f"raise the CPU limit to {max(case.procs_count, math.ceil(case.limit_cores))} whole CPUs, or set GOMAXPROCS to {max(whole, 1)}"
+            " and see whether the stalls or the queue hurt more"
+        )
+    return act(
+        "raise the CPU limit: GOMAXPROCS is not above it, so the time goes to threads that it does not count (cgo, blocking system calls)"
+        " or to other processes in this cgroup"
+    )

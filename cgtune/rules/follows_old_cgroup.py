@@ -1,0 +1,50 @@
+"""the process was moved, and its runtime still obeys its former cgroup
+
+What it means: Go opens its limit file once, at the start. A process that is moved to another cgroup later (by systemd, cgexec, a
+container runtime that attaches late) goes on reading the file of the old one. When that cgroup is removed, the reads fail and GOMAXPROCS
+becomes the number of CPUs.
+
+Why it hurts: GOMAXPROCS follows a quota that does not hold for the process: too many threads and stalls, or CPUs unused.
+
+How to confirm:
+  ls -l /proc/PID/fd | grep -E 'cpu.max|cpu.cfs'              # the file that the runtime holds open
+  cat /proc/PID/cgroup                                        # where the process is now
+
+What to do: restart the program in its cgroup, or start it through something that moves first and runs then. Until then GOMAXPROCS cannot
+be put right from outside.
+
+Sources: Go source runtime/cgroup_linux.go and internal/runtime/cgroup; seen on Go 1.25.5 and 1.27.3.
+"""
+
+from __future__ import annotations
+
+from cgtune.model import Finding
+from cgtune.rules.case import act
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Severity
+    from cgtune.rules.case import Case
+
+ID = "follows-old-cgroup"
+SEVERITY: Severity = "warning"
+SUMMARY = "the process was moved, and its runtime still obeys its former cgroup"
+
+
+def judge(case: Case) -> Finding | None:
+    """The limit file that the runtime holds open is not that of its cgroup."""
+    facts = case.facts
+    if facts is None or facts.follows is None or facts.follows.own or case.procs_are_set:
+        return None
+    gone = "" if facts.follows.exists else ", which is gone: it takes all CPUs"
+    leaf = case.snapshot.cpu_chain[0].directory if case.snapshot.cpu_chain else "not visible"
+    return Finding(
+        rule=ID,
+        severity=SEVERITY,
+        summary=f"the runtime follows the CPU quota of a cgroup that the process has left{gone}",
+        evidence=case.procs_evidence(f"held open: {facts.follows.path}", f"its cgroup now: {leaf}"),
+        advice=(
+            act("restart the program inside its cgroup: the limit file is opened once, at the start"),
+            case.set_procs("for that start, if the process is moved again after it has begun"),
+        ),
+    )

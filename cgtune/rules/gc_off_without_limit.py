@@ -1,0 +1,41 @@
+"""the garbage collector is off and no GOMEMLIMIT starts it
+
+What it means: GOGC=off (or a negative number) stops collections by growth, and without GOMEMLIMIT nothing else starts one. The heap only
+grows. With no memory limit of the kernel's this is a warning: short-lived programs do it on purpose.
+
+Why it hurts: the OOM killer ends the process sooner or later.
+
+How to confirm:
+  tr '\\0' '\\n' < /proc/PID/environ | grep -E 'GOGC|GOMEMLIMIT'
+
+What to do: set GOMEMLIMIT (collections then start near it), or remove GOGC.
+
+Sources: https://go.dev/doc/gc-guide (GOGC and the memory limit).
+"""
+
+from __future__ import annotations
+
+from cgtune.model import Advice, Finding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Severity
+    from cgtune.rules.case import Case
+
+ID = "gc-off-without-limit"
+SEVERITY: Severity = "critical"
+SUMMARY = "the garbage collector is off and no GOMEMLIMIT starts it"
+
+
+def judge(case: Case) -> Finding | None:
+    """No collection will ever start."""
+    if case.facts is None or case.gogc != "off" or case.gomemlimit != "off":
+        return None
+    back = Advice(variable="GOGC", value=None, reason="100, the default, collects when the heap has doubled")
+    return Finding(
+        rule=ID,
+        severity=SEVERITY if case.memory.limit_bytes is not None else "warning",
+        summary="GOGC is off and there is no GOMEMLIMIT: the heap is never collected",
+        evidence=("GOGC is off", case.gomemlimit_words, case.limit_words),
+        advice=(*case.set_memory("with GOGC off, collections start near this limit"), back),
+    )

@@ -1,0 +1,54 @@
+"""Go before 1.25 does not know CPU quotas
+
+What it means: the toolchain that built the program is older than Go 1.25. Such a runtime sets GOMAXPROCS to the number of CPUs in its
+affinity mask and never looks at cpu.max or cpu.cfs_quota_us, whatever the go line in go.mod says.
+
+Why it hurts: Quota Q per period P and n busy threads: the quota is gone after Q/n, and everything stands still for P - Q/n. Half a CPU is
+50 ms of every 100 ms: two threads run 25 ms and stall 75 ms; 64 threads run 0.8 ms and stall 99.2 ms. Each stall is latency, and the
+garbage collector, which sizes itself by GOMAXPROCS, spends the quota in bursts.
+
+How to confirm:
+  go version /proc/PID/exe                                    # the toolchain
+  grep -H . /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_*_us 2>/dev/null   # in the container; v2, then v1
+  cat /proc/PID/cgroup                                        # which cgroup; its parents have quotas of their own
+  grep Cpus_allowed_list /proc/PID/status                     # what the runtime counts instead
+
+What to do: set GOMAXPROCS as recommended now. Later build with Go 1.25 or newer and a go line of at least 1.25: the runtime then obeys
+the quota of its own cgroup and follows changes. That is no help where the quota is an ancestor's: no Go version reads those.
+
+Sources: Go 1.25 release notes, "Container-aware GOMAXPROCS"; golang/go issues 73193 and 33803.
+"""
+
+from __future__ import annotations
+
+from cgtune.model import Finding
+from cgtune.rules.case import act
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Severity
+    from cgtune.rules.case import Case
+
+ID = "go-not-container-aware"
+SEVERITY: Severity = "warning"
+SUMMARY = "Go before 1.25 does not know CPU quotas"
+
+
+def judge(case: Case) -> Finding | None:
+    """An old runtime took all CPUs although a quota binds."""
+    if case.facts is None or case.minor is None or case.minor >= 25 or not case.derives_unlimited:
+        return None
+    summary = f"Go {case.facts.version} does not see its CPU quota: GOMAXPROCS is {case.procs} under {case.cores_words}"
+    evidence = case.procs_evidence(f"built with Go {case.facts.version}; runtimes before 1.25 never read a CPU quota", case.stall)
+    leaf = case.snapshot.cpu_chain[0] if case.snapshot.cpu_chain else None
+    if case.cpu.binding is leaf:
+        later = "or build with Go 1.25 or later and a go line of at least 1.25, which obeys this quota by itself"
+    else:
+        later = "a newer Go alone does not help here: the quota is that of an ancestor, and no Go version reads those"
+    return Finding(
+        rule=ID,
+        severity=SEVERITY,
+        summary=summary,
+        evidence=evidence,
+        advice=(case.set_procs("this runtime takes it as it is"), act(later)),
+    )

