@@ -6,34 +6,44 @@ from cgtune import __version__
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
 from cgtune.host import Host, ProgramFile, timestamp
 from cgtune.limits import enforce
-from cgtune.model import Note, ProcessReport, Report
+from cgtune.model import Note, Policy, ProcessReport, Report
 from cgtune.snapshot import MachineView, read_go, read_process, read_snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from cgtune.model import Prediction, Snapshot
+    from cgtune.model import Prediction, Snapshot, Throttling
     from cgtune.prediction import Program
 
 
-def inspect(pids: Sequence[int] = (), *, root: str = "/", self_only: bool = False, metrics_url: str | None = None) -> Report:
+def inspect(
+    pids: Sequence[int] = (),
+    *,
+    root: str = "/",
+    self_only: bool = False,
+    metrics_url: str | None = None,
+    policy: Policy | None = None,
+) -> Report:
     """The report on the processes ``pids``, in the order given; without any, on this container (cgtune's own process stands for it)
     and then on every Go process that can be seen, by pid.
 
     ``root`` is the folder that holds proc/ and sys/: this machine's ``/``, another's mounted somewhere, or a recording. ``metrics_url``
-    is the metrics endpoint of the one process named. Raises UsageError (an impossible root or target), NoSuchProcess, Unreadable or
+    is the metrics endpoint of the one process named. ``policy`` is what recommended values hang on beside what is measured; None: the
+    default. Raises UsageError (an impossible root or target), NoSuchProcess, Unreadable or
     Malformed.
     """
     if metrics_url is not None and len(set(pids)) != 1:
         raise UsageError("--metrics-url is one program's own endpoint: name that program with one --pid")
     with Host(root) as host:
         report = inspect_host(host, pids, self_only=self_only)
-    return report if metrics_url is None else _with_metrics(report, metrics_url)
+    if metrics_url is not None:
+        report = _with_metrics(report, metrics_url)
+    return judge(report, policy)
 
 
 def inspect_host(host: Host, pids: Sequence[int] = (), *, self_only: bool = False) -> Report:
-    """As inspect, on a host that is already open."""
+    """As inspect, on a host that is already open, without recommendations and findings: see judge."""
     if self_only and pids:
         raise UsageError("--self and --pid exclude each other: --self reports this container only, --pid just these processes")
     view = MachineView(host)
@@ -51,11 +61,32 @@ def inspect_host(host: Host, pids: Sequence[int] = (), *, self_only: bool = Fals
     return _report(host, view, named + snapshots, notes)
 
 
-def list_go(*, root: str = "/") -> Report:
+def list_go(*, root: str = "/", policy: Policy | None = None) -> Report:
     """The report on every Go process that can be seen, by pid; without any, a report without processes."""
     with Host(root) as host:
         view = MachineView(host)
-        return _report(host, view, *_go_snapshots(view))
+        return judge(_report(host, view, *_go_snapshots(view)), policy)
+
+
+def judge(report: Report, policy: Policy | None = None, *, windows: Mapping[int, Throttling] | None = None) -> Report:
+    """The report with recommended values and findings. ``windows``: by pid, what its throttling counters grew by while watched."""
+    return report.replace(processes=judge_processes(report.processes, policy, windows=windows))
+
+
+def judge_processes(
+    processes: tuple[ProcessReport, ...], policy: Policy | None = None, *, windows: Mapping[int, Throttling] | None = None
+) -> tuple[ProcessReport, ...]:
+    """As judge, on processes that may share their cgroups with each other."""
+    from cgtune.advise import advise
+    from cgtune.rules import judge_all
+
+    policy = policy if policy is not None else Policy()
+    snapshots = [process.snapshot for process in processes]
+    advised = tuple(process.replace(recommendations=advise(process.snapshot, process.limits, policy, snapshots)) for process in processes)
+    return tuple(
+        process.replace(findings=judge_all(process, policy, window=(windows or {}).get(process.snapshot.process.pid), others=advised))
+        for process in advised
+    )
 
 
 def predict(  # noqa: PLR0913  # one argument for each option of the command
@@ -69,6 +100,7 @@ def predict(  # noqa: PLR0913  # one argument for each option of the command
     env: Sequence[str] = (),
     cgroup: str = "v2",
     binary: str | None = None,
+    policy: Policy | None = None,
 ) -> Prediction:
     """What Go programs would do in a container with these limits, each given as on the command line; one row for each version.
 
@@ -87,13 +119,7 @@ def predict(  # noqa: PLR0913  # one argument for each option of the command
     )
     versions = route.DEFAULT_VERSIONS if go is None else go
     programs = (_read_program(binary),) if binary is not None else route.parse_programs(versions, language)
-    return route.predict(limited, programs, _judge_predicted)
-
-
-def _judge_predicted(report: ProcessReport) -> ProcessReport:
-    from cgtune.advise import advise
-
-    return report.replace(recommendations=advise(report.snapshot, report.limits))
+    return route.predict(limited, programs, lambda process: judge_processes((process,), policy)[0])
 
 
 def _read_program(path: str) -> Program:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from cgtune.cli_options import Headroom, MinProcs, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
 from cgtune.cli_predict import predict
 from cgtune.errors import CgtuneError, UsageError
 from cgtune.terminal import EXIT_CLEAN, EXIT_COULD_NOT_INSPECT, EXIT_INTERRUPTED, EXIT_USAGE, emit, fail
@@ -63,7 +64,7 @@ def _cgtune(
 
 
 @app.command()
-def inspect(
+def inspect(  # noqa: PLR0913  # one argument for each option of the command
     pid: Pids = None,
     self_only: SelfOnly = False,
     root: Root = "/",
@@ -77,6 +78,11 @@ def inspect(
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", envvar="CGTUNE_VERBOSE", help="Say by which steps each Go value is derived.")
     ] = False,
+    rounding: Rounding = "ceil",
+    min_procs: MinProcs = None,
+    reserve_cpu: ReserveCpu = None,
+    headroom: Headroom = None,
+    outside: Outside = None,
 ) -> None:
     """Report what the kernel enforces, what each Go runtime derives from it, and what it has at this moment.
 
@@ -86,8 +92,10 @@ def inspect(
     Examples: `cgtune inspect` · `cgtune inspect --pid 4242` · `cgtune inspect --root /host --pid 4242 --format json`
     """
     from cgtune import api
+    from cgtune.policy import parse_policy
 
-    report = api.inspect(pid or (), root=root, self_only=self_only, metrics_url=metrics_url)
+    policy = parse_policy(rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside)
+    report = api.inspect(pid or (), root=root, self_only=self_only, metrics_url=metrics_url, policy=policy)
     if format_ == "json":
         from cgtune.outputs.json import render_json
 
@@ -99,14 +107,24 @@ def inspect(
 
 
 @app.command()
-def ps(root: Root = "/", format_: Format = "table") -> None:
+def ps(
+    root: Root = "/",
+    format_: Format = "table",
+    rounding: Rounding = "ceil",
+    min_procs: MinProcs = None,
+    reserve_cpu: ReserveCpu = None,
+    headroom: Headroom = None,
+    outside: Outside = None,
+) -> None:
     """List the Go processes of this machine or pod, one line each: what they have now, what they derive, what limits them.
 
     Examples: `cgtune ps` · `cgtune ps --root /host --format json`
     """
     from cgtune import api
+    from cgtune.policy import parse_policy
 
-    report = api.list_go(root=root)
+    policy = parse_policy(rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside)
+    report = api.list_go(root=root, policy=policy)
     if format_ == "json":
         from cgtune.outputs.json import render_json
 
@@ -115,6 +133,22 @@ def ps(root: Root = "/", format_: Format = "table") -> None:
         from cgtune.outputs.ps import render_ps
 
         emit(render_ps(report))
+
+
+@app.command()
+def explain(
+    rule: Annotated[
+        str | None, typer.Argument(metavar="[RULE]", help="The rule's id, as in a finding; without it, the list of all.")
+    ] = None,
+) -> None:
+    """Say what a rule means, why it hurts, how to confirm it by hand, what to do, and where that is written.
+
+    Examples: `cgtune explain` · `cgtune explain go-not-container-aware`
+    """
+    from cgtune.outputs.explain import render_rule, render_rules
+    from cgtune.rules import RULES, locate_rule
+
+    emit(render_rules(RULES) if rule is None else render_rule(locate_rule(rule)))
 
 
 @app.command()

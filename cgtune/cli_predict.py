@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from cgtune.cli_options import Headroom, MinProcs, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
+
 
 def predict(  # noqa: PLR0913  # one argument for each option of the command
     cpu_limit: Annotated[
@@ -60,6 +62,11 @@ def predict(  # noqa: PLR0913  # one argument for each option of the command
             "--binary", envvar="CGTUNE_BINARY", metavar="FILE", help="A Go program on disk, which tells its own version and settings."
         ),
     ] = None,
+    rounding: Rounding = "ceil",
+    min_procs: MinProcs = None,
+    reserve_cpu: ReserveCpu = None,
+    headroom: Headroom = None,
+    outside: Outside = None,
     format_: Annotated[
         Literal["table", "json"],
         typer.Option("--format", envvar="CGTUNE_FORMAT", help="A table for people, JSON (cgtune/predict/v1) for scripts."),
@@ -72,6 +79,7 @@ def predict(  # noqa: PLR0913  # one argument for each option of the command
     Examples: `cgtune predict --cpu-limit 2.5 --cpus 64` · `cgtune predict --cpu-limit 500m --memory-limit 256Mi --binary ./server`
     """
     from cgtune import api
+    from cgtune.policy import parse_policy
     from cgtune.terminal import emit
 
     prediction = api.predict(
@@ -84,6 +92,7 @@ def predict(  # noqa: PLR0913  # one argument for each option of the command
         env=env or (),
         cgroup=cgroup,
         binary=binary,
+        policy=parse_policy(rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside),
     )
     if format_ == "json":
         from cgtune.outputs.predict import render_predict_json

@@ -17,8 +17,10 @@ from tests.command import ROOT, environment
 TABLE: dict[str, tuple[str, ...]] = {
     "cgtune": ("api",),
     "cgtune.__main__": ("cli",),
-    "cgtune.cli": ("api", "outputs", "snapshot", "terminal", "cli_predict"),
-    "cgtune.cli_predict": ("api", "outputs", "terminal"),
+    "cgtune.cli": ("api", "outputs", "snapshot", "terminal", "cli_predict", "cli_options", "policy", "rules"),
+    "cgtune.cli_options": (),
+    "cgtune.policy": ("quantities",),
+    "cgtune.cli_predict": ("api", "cli_options", "outputs", "policy", "terminal"),
     "cgtune.terminal": ("outputs.escape",),
     "cgtune.api": ("host", "capture", "endpoint", "snapshot", "limits", "advise", "prediction", "runtimes", "rules", "processes"),
     "cgtune.serve": ("api", "outputs"),
@@ -39,11 +41,13 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.runtimes.go.reader": ("host", "kernel", "locate", "runtimes.go", "elf"),  # the one that is handed a host
     "cgtune.runtimes.go.*": ("runtimes.go", "elf"),
     "cgtune.rules": ("rules",),
-    "cgtune.rules.*": (),
+    "cgtune.rules.case": ("advise",),
+    "cgtune.rules.*": ("rules.case", "advise"),
     "cgtune.outputs": ("outputs",),
     "cgtune.outputs.escape": (),
     "cgtune.outputs.json": ("outputs.escape",),
     "cgtune.outputs.table": ("outputs.escape", "outputs.json"),
+    "cgtune.outputs.explain": ("rules",),  # for types alone
     "cgtune.outputs.ps": ("outputs.escape", "outputs.table"),
     "cgtune.outputs.predict": ("outputs.escape", "outputs.json", "outputs.table"),
     "cgtune.outputs.*": ("outputs.escape",),
@@ -57,6 +61,7 @@ BELOW_EVERYBODY: dict[str, tuple[str, ...]] = {
 # Everything but these receives its facts as text or bytes.
 IMPURE = (
     "cgtune.terminal",
+    "cgtune.cli_options",
     "cgtune.cli_predict",
     "cgtune.host",
     "cgtune.processes",
@@ -77,10 +82,11 @@ HEAVY = {
     *("subprocess", "tempfile", "shutil", "logging", "argparse", "typer", "click", "rich", "tabulate", "psutil", "prometheus_client"),
 }
 # Their commands are typer's, and typer reads their annotations.
-MAY_LOAD_AT_THE_TOP = {face: {"typer", "typing"} for face in ("cgtune.cli", "cgtune.cli_predict", "cgtune.cli_check")}
+MAY_LOAD_AT_THE_TOP = {face: {"typer", "typing"} for face in ("cgtune.cli", "cgtune.cli_options", "cgtune.cli_predict", "cgtune.cli_check")}
 
 THIRD_PARTY = {
     "cgtune.cli": {"typer", "click"},
+    "cgtune.cli_options": {"typer"},
     "cgtune.cli_predict": {"typer"},
     "cgtune.processes": {"psutil"},
     "cgtune.outputs.table": {"tabulate"},
