@@ -310,10 +310,12 @@ class Host:
         try:
             with open(f"/proc/self/fdinfo/{proc}", encoding="ascii") as fdinfo:
                 mount_id = next((line.split()[1] for line in fdinfo if line.startswith("mnt_id:")), "")
+            with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+                return any(line.startswith(f"{mount_id} ") and " - proc " in line for line in mounts)
+        except OSError:
+            return False  # without a /proc of our own nothing can be said of another
         finally:
             os.close(proc)
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
-            return any(line.startswith(f"{mount_id} ") and " - proc " in line for line in mounts)
 
     def _refuse_recorded(self, path: str) -> None:
         if self.recording is not None and path in self.recording.unreadable:
