@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from cgtune.model import Membership, Mount
 
 
+#: PATH_MAX: no longer path can be looked up in one step.
+_LONGEST_PATH = 4096
+
+
 class Place(Record):
     """One cgroup: ``path`` as the reader's namespace spells it, ``directory`` where its files lie."""
 
@@ -57,6 +61,8 @@ def _parent(mount: Mount, known: set[int]) -> int | None:
 def _walk(path: str, table: dict[tuple[int | None, str], Mount]) -> Mount | None:
     """The mount that a look-up of ``path`` ends in, crossing on the way into whatever is mounted at each step."""
     reached: Mount | None = None
+    if len(path) > _LONGEST_PATH:
+        return None
     names = path.split("/")[1:] if path != "/" else []
     crossings = len(table)
     for count in range(len(names) + 1):

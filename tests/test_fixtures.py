@@ -154,7 +154,7 @@ MORE: dict[str, dict[str, object]] = {
 NOTES: dict[str, tuple[str, str]] = {
     "no-cgroup-mount": ("/proc/1/cgroup", "not below any cgroup mount"),
     "node-agent-not-found": ("/proc/4242/cgroup", "could not be found by inode"),
-    "v2-bench-stale-mount": ("/proc/207/cgroup", "hidden from this cgroup namespace"),
+    "v2-bench-stale-mount": ("/proc/*/cgroup", "hidden from this cgroup namespace"),
     "v1-docker-mount-root": ("/sys/fs/cgroup/memory", "cannot be seen from here"),
     "v1-hidden-ancestor": ("/sys/fs/cgroup/memory/memory.stat", "734003200 is tighter"),
     "v2-deleted-cgroup": ("/sys/fs/cgroup/app.slice/old.service (deleted)", "does not exist here"),
@@ -204,7 +204,7 @@ def test_the_story_is_true(name: str) -> None:
         assert _fits(_at(report if path.startswith("machine") else process, path), value), path
     if name in NOTES:
         where, words = NOTES[name]
-        assert [note for note in process["notes"] if note["path"] == where and words in note["why"]]
+        assert [note for note in process["notes"] if fnmatchcase(note["path"], where) and words in note["why"]]
 
 
 @pytest.mark.parametrize("name", NAMES)
