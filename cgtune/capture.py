@@ -10,6 +10,7 @@ from cgtune.host import READ_CAP_BYTES, RECORDING_FILE, REGIONS_SUFFIX, Host, re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 #: Variables whose values are facts about the Go runtime, or about how cgtune was told to look; every other value is cut.
@@ -90,12 +91,23 @@ class RecordingHost(Host):
         return identity
 
     def locate_directory(self, top: str, depth: int, identity: tuple[int, int], *, visits: int = 20_000) -> str | None:
-        """As Host; the outcome is kept, not the directories passed on the way."""
-        identities = dict(self._identities)
-        found = super().locate_directory(top, depth, identity, visits=visits)
-        self._identities = identities
+        """As Host; the outcome is kept, not what was passed on the way."""
+        return self._keep_search(
+            search_key(top, depth, identity), lambda: super(RecordingHost, self).locate_directory(top, depth, identity, visits=visits)
+        )
+
+    def locate_own_directory(self, top: str, depth: int, *, visits: int = 20_000) -> str | None:
+        """As Host; the outcome is kept, not what was passed on the way."""
+        return self._keep_search(
+            search_key(top, depth, None), lambda: super(RecordingHost, self).locate_own_directory(top, depth, visits=visits)
+        )
+
+    def _keep_search(self, key: str, search: Callable[[], str | None]) -> str | None:
+        before = dict(self._identities), dict(self._texts), dict(self._unreadable)
+        found = search()
+        self._identities, self._texts, self._unreadable = before
         if found is not None:
-            self._found[search_key(top, depth, identity)] = found
+            self._found[key] = found
         return found
 
     def drop_program(self, pid: int) -> None:

@@ -19,7 +19,7 @@ from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from tarfile import TarFile, TarInfo
     from tempfile import TemporaryDirectory
     from typing import Self
@@ -203,6 +203,16 @@ class Host:
         """
         if self.recording is not None:
             return self.recording.found.get(search_key(top, depth, identity))
+        return self._search(top, depth, visits, lambda directory: self.read_identity(directory) == identity)
+
+    def locate_own_directory(self, top: str, depth: int, *, visits: int = 20_000) -> str | None:
+        """The cgroup directory ``depth`` levels below ``top`` that lists this very process; None where none of those visited does."""
+        if self.recording is not None:
+            return self.recording.found.get(search_key(top, depth, None))
+        own = str(os.getpid()).encode("ascii")  # cgroup.procs shows pids as the process that opens it counts them
+        return self._search(top, depth, visits, lambda directory: own in self._read_members(directory).split())
+
+    def _search(self, top: str, depth: int, visits: int, matches: Callable[[str], bool]) -> str | None:
         waiting = [(top, depth)]
         for _visit in range(visits):
             if not waiting:
@@ -211,11 +221,17 @@ class Host:
             try:
                 if below:
                     waiting += [(child, below - 1) for child in self._list_folders(directory)]
-                elif self.read_identity(directory) == identity:
+                elif matches(directory):
                     return directory
             except CgtuneError:
                 continue  # gone meanwhile, or closed to us: it cannot be told, and another may be the one
         return None
+
+    def _read_members(self, directory: str) -> bytes:
+        try:
+            return self.read_bytes(f"{directory}/cgroup.procs")
+        except Absent:  # a threaded cgroup lists threads only (EOPNOTSUPP, cgroup-v2.rst)
+            return self.read_bytes(f"{directory}/cgroup.threads")
 
     def require_device(self, directory: str, device: str) -> None:
         """Raise Unreadable unless ``directory`` lies on the device ("major:minor") that the kernel's mount table names for it.
@@ -491,9 +507,9 @@ def _unpack_entry(archive: TarFile, entry: TarInfo, folder: str) -> None:
             file.write(content.read())
 
 
-def search_key(top: str, depth: int, identity: tuple[int, int]) -> str:
-    """The name under which a recording keeps the outcome of one search for a directory."""
-    return f"{top} {depth} {identity[0]}:{identity[1]}"
+def search_key(top: str, depth: int, identity: tuple[int, int] | None) -> str:
+    """The name under which a recording keeps the outcome of one search for a directory; without an identity, for the reader's own."""
+    return f"{top} {depth} {f'{identity[0]}:{identity[1]}' if identity is not None else 'self'}"
 
 
 def timestamp(seconds: float) -> str:
