@@ -85,7 +85,7 @@ CLAIMS: dict[str, tuple[float | None, str | None, int, int | None, str | None]] 
     "v2-bench-cpuset-and-affinity": (None, None, 2, None, None),
     "v2-bench-high-and-swap": (None, None, 8, 256 * MIB, "/*/app"),
     "v2-bench-private-namespace": (3, "/", 8, None, None),
-    "v2-bench-stale-mount": (None, None, 8, None, None),
+    "v2-bench-stale-mount": (1, "/*/pod", 8, None, None),
     "v2-bench-throttled-and-killed": (2, "/*/app", 8, 24 * MIB, "/*/app"),
     "v2-bench-unlimited-leaf": (1, "/*/parent", 8, 128 * MIB, "/*/parent"),
     "v2-container-from-host": (2.5, "/system.slice/docker-*.scope", 8, 512 * MIB, "/system.slice/docker-*.scope"),
@@ -154,7 +154,6 @@ MORE: dict[str, dict[str, object]] = {
 NOTES: dict[str, tuple[str, str]] = {
     "no-cgroup-mount": ("/proc/1/cgroup", "not below any cgroup mount"),
     "node-agent-not-found": ("/proc/4242/cgroup", "could not be found by inode"),
-    "v2-bench-stale-mount": ("/proc/*/cgroup", "hidden from this cgroup namespace"),
     "v1-docker-mount-root": ("/sys/fs/cgroup/memory", "cannot be seen from here"),
     "v1-hidden-ancestor": ("/sys/fs/cgroup/memory/memory.stat", "734003200 is tighter"),
     "v2-deleted-cgroup": ("/sys/fs/cgroup/app.slice/old.service (deleted)", "does not exist here"),
