@@ -134,7 +134,7 @@ def parse_cgroup(text: str) -> tuple[Membership, ...]:
         if not line:
             continue
         fields = line.split(":", 2)
-        if len(fields) != 3 or not fields[2].startswith("/") or len(fields[2]) > _LONGEST_CGROUP_PATH:
+        if len(fields) != 3 or not fields[2].startswith("/") or len(fields[2]) > _LONGEST_CGROUP_PATH or "\0" in fields[2]:
             raise Malformed(f"not an 'id:controllers:/path' line: {_quote(line)}")
         controllers = tuple(fields[1].split(",")) if fields[1] else ()
         memberships.append(Membership(hierarchy_id=parse_count(fields[0]), controllers=controllers, path=fields[2]))

@@ -145,6 +145,8 @@ def _read_once(view: MachineView, pid: int) -> tuple[Snapshot, tuple[Membership,
     host.forget(f"/proc/{pid}")
     process = read_process(view, pid, notes)
     memberships = _read_memberships(host, pid)
+    if not memberships and view.machine.cgroup_mode != "none":
+        notes.append(Note(path=f"/proc/{pid}/cgroup", why="it names no cgroup, though cgroups are mounted: the limits are not known"))
     chains = _ChainReader(view, pid, memberships, notes)
     cpu, memory, cpuset = chains.locate("cpu"), chains.locate("memory"), chains.locate("cpuset")
     memory_chain = tuple(_read_memory_level(host, place, version, notes) for version, place in memory)

@@ -128,6 +128,7 @@ BAD: list[tuple[str, str]] = [
     ("parse_cgroup", "0::a"),
     ("parse_cgroup", "0::"),
     ("parse_cgroup", "-1::/a"),
+    ("parse_cgroup", "0::/a\0b"),
     ("parse_cgroup", "0::/" + "a/" * 2100),
     ("parse_mountinfo", "36 35 98:0 / /mnt rw ext4 /dev/root rw"),
     ("parse_mountinfo", "36 35 98:0 / /mnt - ext4 /dev/root rw"),
