@@ -143,7 +143,11 @@ def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: 
     from cgtune.capture import RecordingHost
 
     with RecordingHost(root) as host:
-        inspect_host(host, pids, self_only=self_only)
+        report = inspect_host(host, pids, self_only=self_only)
+        host.drop_others(frozenset(process.snapshot.process.pid for process in report.processes))
+        for process in report.processes:
+            if not process.snapshot.go:
+                host.drop_program(process.snapshot.process.pid)
         host.replace_recording(out)
 
 

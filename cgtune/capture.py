@@ -8,6 +8,11 @@ from __future__ import annotations
 from cgtune.errors import Absent, CgtuneError
 from cgtune.host import READ_CAP_BYTES, RECORDING_FILE, REGIONS_SUFFIX, Host, replace_archive, replace_tree, search_key
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 #: Variables whose values are facts about the Go runtime, or about how cgtune was told to look; every other value is cut.
 _KEPT_PREFIXES = ("GO", "CGTUNE_")
 _KEPT_PARTS = ("GOMAXPROCS", "GOMEMLIMIT", "GOGC", "AUTOMEMLIMIT")
@@ -86,13 +91,47 @@ class RecordingHost(Host):
         return identity
 
     def locate_directory(self, top: str, depth: int, identity: tuple[int, int], *, visits: int = 20_000) -> str | None:
-        """As Host; the outcome is kept, not the directories passed on the way."""
-        identities = dict(self._identities)
-        found = super().locate_directory(top, depth, identity, visits=visits)
-        self._identities = identities
+        """As Host; the outcome is kept, not what was passed on the way."""
+        return self._keep_search(
+            search_key(top, depth, identity), lambda: super(RecordingHost, self).locate_directory(top, depth, identity, visits=visits)
+        )
+
+    def locate_own_directory(self, top: str, depth: int, *, visits: int = 20_000) -> str | None:
+        """As Host; the outcome is kept, not what was passed on the way."""
+        return self._keep_search(
+            search_key(top, depth, None), lambda: super(RecordingHost, self).locate_own_directory(top, depth, visits=visits)
+        )
+
+    def _keep_search(self, key: str, search: Callable[[], str | None]) -> str | None:
+        before = dict(self._identities), dict(self._texts), dict(self._unreadable)
+        found = search()
+        self._identities, self._texts, self._unreadable = before
         if found is not None:
-            self._found[search_key(top, depth, identity)] = found
+            self._found[key] = found
         return found
+
+    def drop_program(self, pid: int) -> None:
+        """Leave out what was read to find that ``pid`` is no Go program: without its mappings a replay finds the same, and is small.
+
+        Where something of it could not be read, all is kept: the replay has to say so too.
+        """
+        own = tuple(f"/proc/{pid}/{name}" for name in ("maps", "exe", "map_files/", "root/"))
+        if any(path.startswith(own) for path in self._unreadable):
+            return
+        for path in [path for path in self._identities if path.startswith(own[1:3])]:
+            self._identities.pop(path)
+            self._read_regions.pop(path, None)
+        self._texts.pop(f"/proc/{pid}/maps", None)
+
+    def drop_others(self, kept: frozenset[int]) -> None:
+        """Leave out what was read of processes that the report does not speak of; of those that could not be read, the refusals stay."""
+        refused = {pid for path in self._unreadable if (pid := _pid_of(path))}
+        # The mounts of the process that reads, or of pid 1 in its stead, are one of the two views.
+        keep = kept | refused | {int(self._links.get("/proc/self", "1"))}
+        everything: tuple[dict[str, Any], ...] = (self._texts, self._links, self._identities, self._read_regions)
+        for held in everything:
+            for path in [path for path in held if (pid := _pid_of(path)) and pid not in keep]:
+                del held[path]
 
     def replace_recording(self, out: str) -> None:
         """Write what was read to ``out``, a folder or a .tar.gz that must not exist yet. Raises UsageError or Unwritable."""
@@ -120,6 +159,11 @@ class RecordingHost(Host):
         # What is absent here is absent in the recording without a word.
         if not isinstance(error, Absent) and isinstance(error.__cause__, OSError) and error.__cause__.errno is not None:
             self._unreadable[path] = error.__cause__.errno
+
+
+def _pid_of(path: str) -> int | None:
+    parts = path.split("/", 3)
+    return int(parts[2]) if parts[1:2] == ["proc"] and len(parts) > 2 and parts[2].isdigit() else None
 
 
 def redact_environ(content: bytes) -> bytes:

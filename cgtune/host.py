@@ -19,7 +19,7 @@ from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from tarfile import TarFile, TarInfo
     from tempfile import TemporaryDirectory
     from typing import Self
@@ -37,6 +37,8 @@ _OPEN_FILES = 128
 
 #: A recording keeps of a large file only what was read, under its name with this suffix.
 REGIONS_SUFFIX = ".regions"
+
+_HIGHEST_ERRNO = 4095  # include/linux/err.h, MAX_ERRNO
 
 #: The marker at the top of a recording.
 RECORDING_FILE = "cgtune-snapshot.json"
@@ -74,13 +76,13 @@ class Host:
             self._unpacked = _unpack(root)
             root = self._unpacked.name
         try:
+            absolute = os.path.realpath(root)
             self._root = os.open(root, _DIRECTORY_FLAGS)
         except (OSError, ValueError) as error:
             raise UsageError(f"--root {root!r}: {reason(error)}; name a folder that holds proc/ and sys/, or a recording") from error
         self._directories: dict[str, int] = {}
         self._files: dict[str, int] = {}
         self._regions: dict[str, dict[int, bytes]] = {}
-        absolute = os.path.realpath(root)
         self.root = absolute
         self.recording = self._read_recording()
         self.is_live = self.recording is None and (absolute == "/" or self._has_procfs())
@@ -196,13 +198,40 @@ class Host:
         return status.st_dev, status.st_ino
 
     def locate_directory(self, top: str, depth: int, identity: tuple[int, int], *, visits: int = 20_000) -> str | None:
-        """The directory exactly ``depth`` levels below ``top`` with this identity; None where none of ``visits`` directories has it."""
+        """The directory exactly ``depth`` levels below ``top`` with this identity; None where none of them has it, or none of
+        the first ``visits`` directories on the way.
+        """
         if self.recording is not None:
             return self.recording.found.get(search_key(top, depth, identity))
-        for remaining, directory in zip(range(visits, 0, -1), self._walk_directories(top, depth), strict=False):
-            if remaining and self.read_identity(directory) == identity:
-                return directory
+        return self._search(top, depth, visits, lambda directory: self.read_identity(directory) == identity)
+
+    def locate_own_directory(self, top: str, depth: int, *, visits: int = 20_000) -> str | None:
+        """The cgroup directory ``depth`` levels below ``top`` that lists this very process; None where none of those visited does."""
+        if self.recording is not None:
+            return self.recording.found.get(search_key(top, depth, None))
+        own = str(os.getpid()).encode("ascii")  # cgroup.procs shows pids as the process that opens it counts them
+        return self._search(top, depth, visits, lambda directory: own in self._read_members(directory).split())
+
+    def _search(self, top: str, depth: int, visits: int, matches: Callable[[str], bool]) -> str | None:
+        waiting = [(top, depth)]
+        for _visit in range(visits):
+            if not waiting:
+                break
+            directory, below = waiting.pop()
+            try:
+                if below:
+                    waiting += [(child, below - 1) for child in self._list_folders(directory)]
+                elif matches(directory):
+                    return directory
+            except CgtuneError:
+                continue  # gone meanwhile, or closed to us: it cannot be told, and another may be the one
         return None
+
+    def _read_members(self, directory: str) -> bytes:
+        try:
+            return self.read_bytes(f"{directory}/cgroup.procs")
+        except Absent:  # a threaded cgroup lists threads only (EOPNOTSUPP, cgroup-v2.rst)
+            return self.read_bytes(f"{directory}/cgroup.threads")
 
     def require_device(self, directory: str, device: str) -> None:
         """Raise Unreadable unless ``directory`` lies on the device ("major:minor") that the kernel's mount table names for it.
@@ -215,27 +244,26 @@ class Host:
         if not self.is_live and (self.recording is None or directory not in self.recording.identities):
             return
         number = self.read_identity(directory)[0]
-        if f"{os.major(number)}:{os.minor(number)}" != device:
+        try:
+            found = f"{os.major(number)}:{os.minor(number)}"
+        except (OverflowError, ValueError):
+            found = "none"  # a damaged recording
+        if found != device:
             raise Unreadable(f"{directory} is not the filesystem that the mount table names ({device})")
 
     # Below the surface
 
-    def _walk_directories(self, top: str, depth: int) -> Iterator[str]:
-        if depth == 0:
-            yield top
-            return
-        try:
-            names = self.list_directory(top)
-        except CgtuneError:
-            return
-        for name in names:
-            child = f"{top.rstrip('/')}/{name}"
+    def _list_folders(self, top: str) -> list[str]:
+        """The folders in a folder, the last first."""
+        found = []
+        for name in reversed(self.list_directory(top)):
             try:
-                is_directory = stat.S_ISDIR(os.stat(name, dir_fd=self._open_directory(top), follow_symlinks=False).st_mode)
+                status = os.stat(name, dir_fd=self._open_directory(top), follow_symlinks=False)
             except OSError:
                 continue
-            if is_directory:
-                yield from self._walk_directories(child, depth - 1)
+            if stat.S_ISDIR(status.st_mode):
+                found.append(f"{top.rstrip('/')}/{name}")
+        return found
 
     def _read_whole(self, path: str, cap_bytes: int) -> bytes:
         directory, _, name = path.rpartition("/")
@@ -288,18 +316,32 @@ class Host:
     def _open_directory(self, path: str) -> int:
         if not path.strip("/"):
             return self._root
-        if path not in self._directories:
-            parent, _, name = path.rpartition("/")
-            if name in ("", ".", ".."):
-                raise Unreadable(f"{path} is not a plain path")
-            # /proc/PID/root is the kernel's own door into the process's root; it is the one link that is followed, and only on procfs.
-            door = self.is_live and name == "root" and parent.startswith("/proc/") and parent.count("/") == 2
-            flags = _DIRECTORY_FLAGS if door else _DIRECTORY_FLAGS | os.O_NOFOLLOW
-            opened = os.open(name, flags, dir_fd=self._open_directory(parent))
+        # From the nearest one that is open, step by step: a chain of cgroups may be deeper than Python's stack.
+        names: list[str] = []
+        nearest = path
+        while nearest and nearest not in self._directories:
+            nearest, _, name = nearest.rpartition("/")
+            names.append(name)
+        opened = self._directories[nearest] if nearest else self._root
+        for name in reversed(names):
+            nearest = f"{nearest}/{name}"
+            opened = self._open_step(opened, nearest, name)
             if len(self._directories) >= _OPEN_DIRECTORIES:
                 os.close(self._directories.pop(next(iter(self._directories))))
-            self._directories[path] = opened
-        return self._directories[path]
+            self._directories[nearest] = opened
+        return opened
+
+    def _open_step(self, parent: int, path: str, name: str) -> int:
+        if name in ("", ".", ".."):
+            raise Unreadable(f"{path} is not a plain path")
+        # /proc/PID/root is the kernel's own door into the process's root; it is the one link that is followed, and only on procfs.
+        door = self.is_live and name == "root" and path.startswith("/proc/") and path.count("/") == 3
+        try:
+            return os.open(name, _DIRECTORY_FLAGS if door else _DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=parent)
+        except NotADirectoryError:
+            if stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+            raise
 
     def _has_procfs(self) -> bool:
         """Whether /proc below the root is the kernel's. A link named root in a folder of plain files must not lead out of it."""
@@ -310,12 +352,20 @@ class Host:
         try:
             with open(f"/proc/self/fdinfo/{proc}", encoding="ascii") as fdinfo:
                 mount_id = next((line.split()[1] for line in fdinfo if line.startswith("mnt_id:")), "")
+            with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+                return any(line.startswith(f"{mount_id} ") and " - proc " in line for line in mounts)
+        except OSError:
+            return False  # without a /proc of our own nothing can be said of another
         finally:
             os.close(proc)
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
-            return any(line.startswith(f"{mount_id} ") and " - proc " in line for line in mounts)
 
     def _refuse_recorded(self, path: str) -> None:
+        """Raise what the recording says, and Unreadable for what no file can be called: both come with damaged mount tables."""
+        try:
+            if b"\0" in os.fsencode(path):
+                raise Unreadable(f"{path} is not a plain path")
+        except UnicodeEncodeError as refused:
+            raise Unreadable(f"{path} is not a plain path") from refused
         if self.recording is not None and path in self.recording.unreadable:
             number = self.recording.unreadable[path]
             error = OSError(number, os.strerror(number))
@@ -324,8 +374,10 @@ class Host:
     def _read_recording(self) -> Recording | None:
         try:
             text = self._read_whole(f"/{RECORDING_FILE}", READ_CAP_BYTES)
-        except OSError:
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            raise UsageError(f"--root: {RECORDING_FILE}: {reason(error)}; record it again with cgtune snapshot") from error
         import json
 
         try:
@@ -333,9 +385,9 @@ class Host:
             return Recording(
                 time_seconds=float(facts["time_seconds"]),
                 mount_prefix=str(facts.get("mount_prefix", "")),
-                page_bytes=int(facts.get("page_bytes", 4096)),
-                ticks_per_second=int(facts.get("ticks_per_second", 100)) or 100,
-                unreadable={str(path): int(number) for path, number in facts.get("unreadable", {}).items()},
+                page_bytes=_within(facts.get("page_bytes", 4096), 1, 1 << 40),
+                ticks_per_second=_within(facts.get("ticks_per_second", 100), 1, 1 << 40),
+                unreadable={str(path): _within(number, 1, _HIGHEST_ERRNO) for path, number in facts.get("unreadable", {}).items()},
                 identities={str(path): tuple(map(int, numbers)) for path, numbers in facts.get("identities", {}).items()},
                 found={str(key): str(directory) for key, directory in facts.get("found", {}).items()},
             )
@@ -343,13 +395,19 @@ class Host:
             raise UsageError(f"--root: {RECORDING_FILE} is damaged ({error}); record it again with cgtune snapshot") from error
 
 
+def _within(number: object, lowest: int, highest: int) -> int:
+    if not isinstance(number, int) or not lowest <= number <= highest:
+        raise ValueError(f"{number!r:.40} is not between {lowest} and {highest}")
+    return number
+
+
 def replace_tree(out: str, files: Mapping[str, bytes], links: Mapping[str, str]) -> None:
     """Make the folder ``out`` with these files and links, whole or not at all. Raises UsageError (it exists) or Unwritable."""
     import shutil
     import tempfile
 
-    target = _new_target(out)
     try:
+        target = _new_target(out)
         building = tempfile.mkdtemp(prefix=".cgtune-", dir=os.path.dirname(target))
         try:
             for path, content in files.items():
@@ -375,8 +433,8 @@ def replace_archive(out: str, files: Mapping[str, bytes], links: Mapping[str, st
     import tarfile
     import tempfile
 
-    target = _new_target(out)
     try:
+        target = _new_target(out)
         with tempfile.NamedTemporaryFile(prefix=".cgtune-", dir=os.path.dirname(target), delete=False) as packed:
             try:
                 with tarfile.open(fileobj=packed, mode="w:gz") as archive:
@@ -449,15 +507,18 @@ def _unpack_entry(archive: TarFile, entry: TarInfo, folder: str) -> None:
             file.write(content.read())
 
 
-def search_key(top: str, depth: int, identity: tuple[int, int]) -> str:
-    """The name under which a recording keeps the outcome of one search for a directory."""
-    return f"{top} {depth} {identity[0]}:{identity[1]}"
+def search_key(top: str, depth: int, identity: tuple[int, int] | None) -> str:
+    """The name under which a recording keeps the outcome of one search for a directory; without an identity, for the reader's own."""
+    return f"{top} {depth} {f'{identity[0]}:{identity[1]}' if identity is not None else 'self'}"
 
 
 def timestamp(seconds: float) -> str:
     """Seconds since the epoch as RFC 3339 in UTC, to the second; raises Malformed outside the years that have four digits."""
     try:
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+        moment = time.gmtime(seconds)
+        if not 1000 <= moment.tm_year <= 9999:
+            raise ValueError(moment.tm_year)
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", moment)
     except (OverflowError, ValueError, OSError) as error:
         raise Malformed(f"not a time: {seconds}") from error
 

@@ -18,6 +18,9 @@ V1_UNLIMITED_BYTES = 1 << 62
 
 _OCTAL_ESCAPE_DIGITS = 3
 
+#: The kernel prints no longer path: PATH_MAX, and " (deleted)" after it (kernel/cgroup/cgroup.c, proc_cgroup_show).
+_LONGEST_CGROUP_PATH = 4096 + len(" (deleted)")
+
 
 def parse_count(text: str) -> int:
     """A whole number of ASCII digits, such as cpu.weight, memory.current or cpu.shares holds. Never negative."""
@@ -94,15 +97,16 @@ def parse_cpu_stat(text: str) -> Throttling | None:
 
 
 def parse_cpu_list(text: str) -> frozenset[int]:
-    """A CPU list such as `0-3,8,10-11` (cpuset(7), "List format"); blank is the empty set."""
+    """A CPU list such as `0-3,8,10-11` (cpuset(7), "List format"), ascending as the kernel writes it; blank is the empty set."""
     cpus: set[int] = set()
-    stripped = text.strip()
+    stripped, highest = text.strip(), -1
     for part in stripped.split(",") if stripped else ():
         first, dash, last = part.partition("-")
         low = parse_count(first)
         high = parse_count(last) if dash else low
-        if not low <= high <= HIGHEST_CPU:
+        if not highest < low <= high <= HIGHEST_CPU:  # so no list, however long, names more CPUs than there can be
             raise Malformed(f"not a CPU list: {_quote(text)}")
+        highest = high
         cpus.update(range(low, high + 1))
     return frozenset(cpus)
 
@@ -143,7 +147,7 @@ def parse_cgroup(text: str) -> tuple[Membership, ...]:
         if not line:
             continue
         fields = line.split(":", 2)
-        if len(fields) != 3 or not fields[2].startswith("/"):
+        if len(fields) != 3 or not fields[2].startswith("/") or len(fields[2]) > _LONGEST_CGROUP_PATH or "\0" in fields[2]:
             raise Malformed(f"not an 'id:controllers:/path' line: {_quote(line)}")
         controllers = tuple(fields[1].split(",")) if fields[1] else ()
         memberships.append(Membership(hierarchy_id=parse_count(fields[0]), controllers=controllers, path=fields[2]))

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from cgtune.model import Membership, Mount
 
 
+#: PATH_MAX: no longer path can be looked up in one step.
+_LONGEST_PATH = 4096
+
+
 class Place(Record):
     """One cgroup: ``path`` as the reader's namespace spells it, ``directory`` where its files lie."""
 
@@ -37,30 +41,36 @@ class Gap(Record):
 def locate_mounts(mounts: tuple[Mount, ...], prefix: str = "") -> tuple[Mount, ...]:
     """The mounts that can be reached below ``prefix``, with the prefix taken off their mount points.
 
-    A mount is out of reach where another one lies on its mount point (its child there) or was laid over a parent folder of it (a
-    sibling on a shorter path): the kernel lists both.
+    The kernel lists all mounts, those as well that another one covers: laid on the same mount point, or over a folder above it. What
+    can be reached is what a walk along the mount point ends in. A container may have a hundred thousand mounts: no loop in a loop.
     """
-    covered = {
-        mount.mount_id
+    known = {mount.mount_id for mount in mounts}
+    table = {(_parent(mount, known), mount.mount_point): mount for mount in mounts}
+    return tuple(
+        mount.replace(mount_point=mount.mount_point[len(prefix) :] or "/")
         for mount in mounts
-        for other in mounts
-        if other.mount_id != mount.mount_id
-        and (
-            (other.parent_id == mount.mount_id and other.mount_point == mount.mount_point)
-            or (other.parent_id == mount.parent_id and mount.mount_point.startswith(other.mount_point.rstrip("/") + "/"))
-        )
-    }
-    parents = {mount.mount_id: mount.parent_id for mount in mounts}
-    reached = []
-    for mount in mounts:
-        above: int | None = mount.mount_id
-        seen: set[int] = set()
-        while above is not None and above not in covered and above not in seen:
-            seen.add(above)
-            above = parents.get(above)
-        if above not in covered and (mount.mount_point + "/").startswith(prefix + "/"):
-            reached.append(mount.replace(mount_point=mount.mount_point[len(prefix) :] or "/"))
-    return tuple(reached)
+        if (mount.mount_point + "/").startswith(prefix + "/") and _walk(mount.mount_point, table) is mount
+    )
+
+
+def _parent(mount: Mount, known: set[int]) -> int | None:
+    # The first mount of a process's view lies in one outside of it; the very first of the machine is its own parent.
+    return mount.parent_id if mount.parent_id in known and mount.parent_id != mount.mount_id else None
+
+
+def _walk(path: str, table: dict[tuple[int | None, str], Mount]) -> Mount | None:
+    """The mount that a look-up of ``path`` ends in, crossing on the way into whatever is mounted at each step."""
+    reached: Mount | None = None
+    if len(path) > _LONGEST_PATH:
+        return None
+    names = path.split("/")[1:] if path != "/" else []
+    crossings = len(table)
+    for count in range(len(names) + 1):
+        step = "/" + "/".join(names[:count])
+        while crossings and (above := table.get((reached.mount_id if reached else None, step))) is not None:
+            reached = above
+            crossings -= 1  # kernels print no loops; a recording might
+    return reached
 
 
 def locate_membership(memberships: tuple[Membership, ...], controller: str) -> Membership | None:

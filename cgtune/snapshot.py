@@ -92,7 +92,7 @@ class MachineView:
         return self._known
 
     def locate_namespace_root(self, gap: Gap) -> str | None:
-        """The directory, below the gap's mount, of the cgroup that the reader's namespace calls /: found by its inode, once."""
+        """The directory, below the gap's mount, of the cgroup that the reader's namespace calls /: searched once."""
         key = f"{gap.mount.mount_point} {gap.depth}"
         if key not in self._namespace_roots:
             self._namespace_roots[key] = self._search_namespace_root(gap)
@@ -108,6 +108,17 @@ class MachineView:
                     return self.host.locate_directory(gap.mount.mount_point, gap.depth, identity)
                 except CgtuneError:
                     continue
+        return self._search_own_cgroup(gap)
+
+    def _search_own_cgroup(self, gap: Gap) -> str | None:
+        """Without a mount of its own, the reader finds the cgroup that lists it; its namespace's root lies as far above."""
+        memberships = _read_optional(self.host, f"/proc/{self.self_pid}/cgroup", kernel.parse_cgroup, []) if self.self_pid else None
+        for membership in memberships or ():
+            chain = locate_chain(membership, gap.mount.replace(root="/"))
+            if locate_hierarchy(membership, (gap.mount,)) and isinstance(chain, tuple):
+                below = len(chain) - 1
+                found = self.host.locate_own_directory(gap.mount.mount_point, gap.depth + below)
+                return found if found is None or not below else found.rsplit("/", below)[0]
         return None
 
 
@@ -134,6 +145,8 @@ def _read_once(view: MachineView, pid: int) -> tuple[Snapshot, tuple[Membership,
     host.forget(f"/proc/{pid}")
     process = read_process(view, pid, notes)
     memberships = _read_memberships(host, pid)
+    if not memberships and view.machine.cgroup_mode != "none":
+        notes.append(Note(path=f"/proc/{pid}/cgroup", why="it names no cgroup, though cgroups are mounted: the limits are not known"))
     chains = _ChainReader(view, pid, memberships, notes)
     cpu, memory, cpuset = chains.locate("cpu"), chains.locate("memory"), chains.locate("cpuset")
     memory_chain = tuple(_read_memory_level(host, place, version, notes) for version, place in memory)
@@ -259,20 +272,27 @@ class _ChainReader:
         chains, gaps = self._chains_of(membership, self._view.mounts, "")
         if chains:
             return max(chains, key=len)
-        for gap in gaps:
-            namespace_root = self._view.locate_namespace_root(gap)
-            if namespace_root is not None:
-                return locate_in_gap(gap, namespace_root)
-        theirs, _ = self._chains_of(membership, self.their_mounts(), f"/proc/{self._pid}/root")
+        if found := self._across(gaps):
+            return found
+        theirs, their_gaps = self._chains_of(membership, self.their_mounts(), f"/proc/{self._pid}/root")
         if theirs:
             chain = max(theirs, key=len)
             return self._in_our_view(gaps, chain) or chain
+        if found := self._across(their_gaps):
+            return found
         why = "its cgroup is not below any cgroup mount that can be seen from here"
-        if gaps:
+        if gaps or their_gaps:
             why = "the names of its parents are hidden from this cgroup namespace, and its directory could not be found by inode either"
         elif not self.their_mounts():
             why += ", and its own mounts cannot be read"
         notes.append(Note(path=f"/proc/{self._pid}/cgroup", why=f"{membership.path}: {why}", privilege=self._privilege))
+        return ()
+
+    def _across(self, gaps: list[Gap]) -> tuple[Place, ...]:
+        for gap in gaps:
+            namespace_root = self._view.locate_namespace_root(gap)
+            if namespace_root is not None:
+                return locate_in_gap(gap, namespace_root)
         return ()
 
     def _chains_of(self, membership: Membership, mounts: tuple[Mount, ...], below: str) -> tuple[list[tuple[Place, ...]], list[Gap]]:
@@ -283,7 +303,7 @@ class _ChainReader:
             if place is None or not self._trusted(mount_point, mount, mounts):
                 continue
             if isinstance(place, Gap):
-                gaps.append(place)
+                gaps.append(place.replace(mount=mount.replace(mount_point=mount_point)))
             else:
                 chains.append(tuple(step.replace(directory=below + step.directory) for step in place))
         return chains, gaps

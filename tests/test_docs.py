@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import shlex
 import subprocess
@@ -13,6 +15,7 @@ import pytest
 import typer
 
 from tests.command import PROGRAM, ROOT, environment
+from tests.test_imports import BELOW_EVERYBODY, MODULES, TABLE
 
 DOCUMENTS = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if path.exists()]
 EXIT_CODES = (0, 1, 2, 3, 130)
@@ -119,3 +122,70 @@ def test_examples_use_options_and_scripts_that_exist() -> None:
         if not used <= options[command]:
             wrong.append(line)
     assert wrong == []
+
+
+def test_every_twin_is_documented() -> None:
+    """Each CGTUNE_* variable that stands for an option is named in README.md or docs/."""
+    text = _text()
+    twins = {str(parameter.envvar) for _, command in _commands() for parameter in command.params if parameter.envvar}
+    assert twins
+    assert {twin for twin in twins if not re.search(rf"\b{twin}\b", text)} == set()
+
+
+def test_each_page_that_is_kept_short_is() -> None:
+    """ARCHITECTURE.md and GLOSSARY.md fit into a head: below 120 lines."""
+    lengths = {name: len((ROOT / name).read_text().splitlines()) for name in ("ARCHITECTURE.md", "GLOSSARY.md")}
+    assert {name: length for name, length in lengths.items() if length >= 120} == {}
+
+
+def _exists(row: str) -> bool:
+    return row in MODULES or (row.endswith(".*") and any(module.startswith(row[:-1]) for module in MODULES))
+
+
+def test_the_import_table_of_the_architecture_is_the_one_that_is_held() -> None:
+    """ARCHITECTURE.md shows each row of the table that tests/test_imports.py holds, as far as its modules exist."""
+    rows = re.findall(r"^\| `(cgtune[\w.*]*)` \|[^|]*\|([^|]*)\|$", (ROOT / "ARCHITECTURE.md").read_text(), flags=re.MULTILINE)
+    shown = {module: set(re.findall(r"`([\w.]+)`", imports)) for module, imports in rows}
+    held = {
+        module: {place for place in places if _exists(f"cgtune.{place}")}
+        for module, places in (TABLE | BELOW_EVERYBODY).items()
+        if _exists(module)
+    }
+    assert shown == held
+
+
+def _schema_keys(node: object) -> Iterator[str]:
+    """Every key that a JSON Schema gives a name."""
+    if isinstance(node, dict):
+        yield from node.get("properties", {})
+        for inner in node.values():
+            yield from _schema_keys(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from _schema_keys(inner)
+
+
+def _written_keys() -> Iterator[str]:
+    """Every key that the JSON output itself writes."""
+    tree = ast.parse((ROOT / "cgtune" / "outputs" / "json.py").read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            yield from (key.value for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str))
+
+
+@pytest.mark.parametrize("source", ["schema", "output"])
+def test_every_key_of_the_report_is_documented(source: str) -> None:
+    """Each key of the report's JSON Schema, and each that the output writes, stands in docs/report.md as code, alone or behind a dot."""
+    text = (ROOT / "docs" / "report.md").read_text()
+    schema = ROOT / "cgtune" / "schemas" / "report-v1.schema.json"
+    keys = set(_schema_keys(json.loads(schema.read_text())) if source == "schema" else _written_keys())
+    assert len(keys) > 50
+    later = {"rule", "severity", "summary", "evidence", "advice", "variable", "value", "reason"}  # of findings, which nothing gives yet
+    assert {key for key in keys - later if not re.search(rf"[`.]{re.escape(key)}`", text)} == set()
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, *(ROOT / name for name in ("ARCHITECTURE.md", "GLOSSARY.md", "CHANGELOG.md"))], ids=str)
+def test_links_lead_somewhere(document: Path) -> None:
+    """Every relative link of a document leads to a file that exists."""
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text())
+    assert [link for link in links if "://" not in link and not (document.parent / link).exists()] == []

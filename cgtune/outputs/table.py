@@ -88,8 +88,9 @@ def _cpu_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
     limits = report.limits.cpu
     usable = len(limits.usable)
     if limits.limit_cores is None or limits.binding is None or limits.binding.bandwidth is None:
-        why = "no quota in any cgroup that can be seen" if report.snapshot.cpu_chain else "no CPU controller that can be seen"
-        yield _labelled("CPU", style("strong", f"{usable} CPU{'s' * (usable != 1)}") + f", {why}")
+        seen = bool(report.snapshot.cpu_chain)
+        why = "no quota in any cgroup that can be seen" if seen else "no CPU controller can be seen"
+        yield _labelled("CPU", style("strong", f"{'at most ' * (not seen)}{usable} CPU{'s' * (usable != 1)}") + f", {why}")
         return
     bandwidth, directory = limits.binding.bandwidth, escape_control(limits.binding.directory)
     verdict = style("strong", f"{format_cores(min(limits.limit_cores, usable))} CPUs")
@@ -132,8 +133,13 @@ def _usable_text(report: ProcessReport) -> str:
 def _memory_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
     limits, machine = report.limits.memory, report.snapshot.machine
     if limits.limit_bytes is None:
-        why = "no limit in any cgroup that can be seen" if report.snapshot.memory_chain else "no memory controller that can be seen"
-        whole = f"all of the machine's {format_bytes(machine.memory_bytes)}" if machine.memory_bytes is not None else "unlimited"
+        seen = bool(report.snapshot.memory_chain)
+        why = "no limit in any cgroup that can be seen" if seen else "no memory controller can be seen"
+        whole = (
+            f"{'at most ' * (not seen)}all of the machine's {format_bytes(machine.memory_bytes)}"
+            if machine.memory_bytes is not None
+            else "unlimited"
+        )
         yield _labelled("memory", style("strong", whole) + f", {why}")
     else:
         yield _labelled("memory", style("strong", format_bytes(limits.limit_bytes)) + f": {limits.limit_bytes} bytes, says")

@@ -146,7 +146,7 @@ def _subtree_mount(scene: Scene) -> None:
 
 def _bind_as_root(group: cgroups.Group) -> None:
     for place in group.directories():
-        places.bind(place, places.top_of(place))
+        places.replace_mount(place)
 
 
 def _high_and_swap(scene: Scene) -> None:

@@ -1,0 +1,121 @@
+"""Recordings: what they keep, what they cut, and that a packed one cannot write outside of itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, strategies as st
+
+from cgtune import api
+from cgtune.capture import REDACTED, redact_environ
+from cgtune.errors import Unwritable, UsageError
+from cgtune.host import Host
+from cgtune.outputs.json import render_json
+
+
+@pytest.mark.parametrize(
+    ("entry", "kept"),
+    [
+        (b"GOMAXPROCS=3", b"GOMAXPROCS=3"),
+        (b"GODEBUG=containermaxprocs=0", b"GODEBUG=containermaxprocs=0"),
+        (b"AUTOMEMLIMIT=0.9", b"AUTOMEMLIMIT=0.9"),
+        (b"APP_GOMAXPROCS_MAX=3", b"APP_GOMAXPROCS_MAX=3"),
+        (b"PASSWORD=GOMAXPROCS=3", b"PASSWORD=" + REDACTED),
+        (b"TOKEN=a=b", b"TOKEN=" + REDACTED),
+        (b"\xff=secret", b"\xff=" + REDACTED),
+        (b"EMPTY=", b"EMPTY=" + REDACTED),
+        (b"no equals sign", b"no equals sign"),
+        (b"", b""),
+    ],
+)
+def test_an_environment_keeps_only_what_says_how_go_was_set_up(entry: bytes, kept: bytes) -> None:
+    """Values are cut but those of GO* and GOMAXPROCS-like names; the names and their order stay."""
+    assert redact_environ(b"HOME=/x\0" + entry + b"\0") == b"HOME=" + REDACTED + b"\0" + kept + b"\0"
+
+
+@given(st.lists(st.binary(min_size=20, max_size=40).filter(lambda value: b"\0" not in value), max_size=5))
+def test_no_secret_survives(values: list[bytes]) -> None:
+    """Whatever a variable holds, its value is not in what is kept."""
+    kept = redact_environ(b"\0".join(b"KEY%d=" % number + value for number, value in enumerate(values)))
+    assert [value for value in values if value in kept] == []
+
+
+@pytest.mark.parametrize("name", ["out", "out.tar.gz", "out.tgz"])
+def test_a_recording_replays_to_the_same_report(tmp_path: Path, name: str) -> None:
+    """Folder or archive, the replay's report is that of the recording to the byte, twice over: a replay can be recorded again."""
+    with subprocess.Popen(["sleep", "60"]) as target:
+        try:
+            api.snapshot(str(tmp_path / name), [target.pid])
+        finally:
+            target.kill()
+    report = render_json(api.inspect([target.pid], root=str(tmp_path / name)))
+    api.snapshot(str(tmp_path / "again"), [target.pid], root=str(tmp_path / name))
+    assert render_json(api.inspect([target.pid], root=str(tmp_path / "again"))) == report
+    assert json.loads(report)["processes"][0]["enforced"]["cpu"]["usable_cpus"] > 0
+    assert {path.name for path in (tmp_path / "again/proc").iterdir() if path.name.isdigit()} >= {str(target.pid)}
+    assert not (tmp_path / f"again/proc/{target.pid}/maps").exists(), "a program that is not Go's is recorded without its libraries"
+
+
+def test_a_recording_never_replaces_anything(tmp_path: Path) -> None:
+    """OUT that exists, even as a dangling link, is a usage error, and is left as it is."""
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("file", "link", "."):
+        with pytest.raises(UsageError, match="exists already"):
+            api.snapshot(str(tmp_path / name), self_only=True)
+    assert (tmp_path / "file").read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
+
+
+@pytest.mark.parametrize("name", ["out", "out.tar.gz"])
+def test_a_missing_folder_is_named_and_nothing_is_written(tmp_path: Path, name: str) -> None:
+    """OUT in a folder that does not exist is one clear error."""
+    with pytest.raises(Unwritable, match=r"No such file.*nothing was written"):
+        api.snapshot(str(tmp_path / "missing" / name), self_only=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _archive(path: Path, *entries: tarfile.TarInfo) -> str:
+    with tarfile.open(path, "w:gz") as archive:
+        for entry in entries:
+            archive.addfile(entry, io.BytesIO(b"x" * entry.size) if entry.isfile() else None)
+    return str(path)
+
+
+def _entry(name: str, type_: bytes = tarfile.REGTYPE, linkname: str = "", size: int = 1) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname, entry.size = type_, linkname, size if type_ == tarfile.REGTYPE else 0
+    return entry
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ([_entry("../escaped")], "leads out"),
+        ([_entry("proc/../../escaped")], "leads out"),
+        ([_entry("link", tarfile.SYMTYPE, "/tmp"), _entry("link/escaped")], "lies below a link"),
+        ([_entry("fifo", tarfile.FIFOTYPE)], "not a recording"),
+        ([_entry("hard", tarfile.LNKTYPE, "/etc/passwd")], "not a recording"),
+        ([_entry("twice"), _entry("twice")], "damaged"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "+".join(entry.name for entry in value),
+)
+def test_a_hostile_archive_is_refused(tmp_path: Path, entries: list[tarfile.TarInfo], words: str) -> None:
+    """An archive cannot write outside the folder it is unpacked into, nor make anything but files, folders and links there."""
+    path = _archive(tmp_path / "hostile.tar.gz", *entries)
+    with pytest.raises(UsageError, match=words):
+        Host(path)
+    assert [found.name for found in tmp_path.iterdir()] == ["hostile.tar.gz"]
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\x1f\x8b\x08\x00garbage"])
+def test_a_damaged_archive_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Bytes that are no archive are a usage error that says so."""
+    (tmp_path / "damaged.tar.gz").write_bytes(content)
+    with pytest.raises(UsageError, match="damaged"):
+        Host(str(tmp_path / "damaged.tar.gz"))

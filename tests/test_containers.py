@@ -1,0 +1,103 @@
+"""Who runs a process: the names that runtimes give to cgroups and to what they mount."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, strategies as st
+
+from cgtune.containers import locate_container
+from cgtune.model import Container, Membership, Mount
+
+ID = "0123456789abcdef" * 4
+UID = "8c9ad2a1-1f4b-4a0e-9d6c-0123456789ab"
+SLICE = f"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{UID.replace('-', '_')}.slice"
+
+# Name: cgroup path, id, pod, runtime.
+PATHS: dict[str, tuple[str, str | None, str | None, str | None]] = {
+    "Docker, cgroupfs": (f"/docker/{ID}", ID, None, "docker"),
+    "Docker, systemd": (f"/system.slice/docker-{ID}.scope", ID, None, "docker"),
+    "Docker, a child of the container": (f"/docker/{ID}/init", ID, None, "docker"),
+    "Docker in Docker": (f"/docker/{'f' * 64}/docker/{ID}", ID, None, "docker"),
+    "containerd, systemd": (f"{SLICE}/cri-containerd-{ID}.scope", ID, UID, "containerd"),
+    "containerd, guaranteed": (
+        f"/kubepods.slice/kubepods-pod{UID.replace('-', '_')}.slice/cri-containerd-{ID}.scope",
+        ID,
+        UID,
+        "containerd",
+    ),
+    "containerd, cgroupfs": (f"/kubepods/burstable/pod{UID}/{ID}", ID, UID, None),
+    "drivers that do not match": (
+        f"/system.slice/kubelet-kubepods-burstable-pod{UID.replace('-', '_')}.slice:cri-containerd:{ID}",
+        ID,
+        UID,
+        "containerd",
+    ),
+    "CRI-O": (f"{SLICE}/crio-{ID}.scope", ID, UID, "cri-o"),
+    "CRI-O, below its scope": (f"{SLICE}/crio-{ID}.scope/container", ID, UID, "cri-o"),
+    "CRI-O's monitor": (f"{SLICE}/crio-conmon-{ID}.scope", None, UID, None),
+    "Podman, systemd": (f"/machine.slice/libpod-{ID}.scope/container", ID, None, "podman"),
+    "Podman, cgroupfs": (f"/libpod_parent/libpod-{ID}", ID, None, "podman"),
+    "Podman's monitor": (f"/machine.slice/libpod-conmon-{ID}.scope", None, None, None),
+    "a static pod": (f"/kubepods/burstable/pod{'ab' * 16}/{ID}", ID, "ab" * 16, None),
+    "a sibling": (f"/../cri-containerd-{ID}.scope", ID, None, "containerd"),
+    "a service": ("/system.slice/docker.service", None, None, None),
+    "a user's session": ("/user.slice/user-1000.slice/session-2.scope", None, None, None),
+    "a short number": ("/docker/0123456789", None, None, None),
+    "a name that is no number": ("/docker/buildx", None, None, None),
+    "a number by itself": (f"/{ID}", None, None, None),
+    "the pods' parent": ("/kubepods.slice", None, None, None),
+    "nothing": ("/", None, None, None),
+}
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_paths(name: str) -> None:
+    """Each runtime's layout, with either driver, gives its id, pod and name; what is no container gives none."""
+    path, id_, pod_uid, runtime = PATHS[name]
+    assert Container(id=id_, pod_uid=pod_uid, runtime=runtime) == locate_container((_member(path),), ())
+
+
+# Name: mount roots inside a private cgroup namespace, id, pod, runtime.
+MOUNTS: dict[str, tuple[list[str], str | None, str | None, str | None]] = {
+    "Docker": ([f"/var/lib/docker/containers/{ID}/resolv.conf"], ID, None, "docker"),
+    "Podman": ([f"/containers/storage/overlay-containers/{ID}/userdata/hostname"], ID, None, "podman"),
+    "a pod": ([f"/var/lib/kubelet/pods/{UID}/etc-hosts"], None, UID, None),
+    "a pod of CRI-O": (
+        [f"/var/lib/kubelet/pods/{UID}/etc-hosts", f"/storage/overlay-containers/{ID}/userdata/hostname"],
+        None,
+        UID,
+        "cri-o",
+    ),
+    "a pod of Docker's": ([f"/var/lib/docker/containers/{ID}/hostname", f"/var/lib/kubelet/pods/{UID}/etc-hosts"], None, UID, "docker"),
+    "a folder of somebody's": (["/home/me/docker/containers/notes"], None, None, None),
+    "a kubelet's folder without a pod": (["/var/lib/kubelet/pods/etc-hosts"], None, None, None),
+    "none": ([], None, None, None),
+}
+
+
+@pytest.mark.parametrize("name", MOUNTS)
+def test_mounts(name: str) -> None:
+    """Inside a private namespace the path is / and what the runtime mounted tells; in a pod those files name the sandbox, not us."""
+    roots, id_, pod_uid, runtime = MOUNTS[name]
+    assert Container(id=id_, pod_uid=pod_uid, runtime=runtime) == locate_container((_member("/"),), tuple(map(_mount, roots)))
+
+
+def test_the_path_is_believed_before_the_mounts() -> None:
+    """A container's files may be shared with another one's; its cgroup is its own."""
+    shared = (_mount(f"/var/lib/docker/containers/{'e' * 64}/resolv.conf"),)
+    assert locate_container((_member(f"/docker/{ID}"),), shared).id == ID
+
+
+@given(path=st.text(), root=st.text())
+def test_any_names_are_a_container_or_none(path: str, root: str) -> None:
+    """Whatever cgroups and mounts are called: hexadecimal ids of full length, or none."""
+    found = locate_container((_member(path),), (_mount(root),))
+    assert found.id is None or (len(found.id) >= 32 and set(found.id) <= set("0123456789abcdef"))
+
+
+def _member(path: str) -> Membership:
+    return Membership(hierarchy_id=0, controllers=(), path=path)
+
+
+def _mount(root: str) -> Mount:
+    return Mount(mount_id=1, parent_id=0, device="0:1", root=root, mount_point="/x", filesystem="ext4", super_options=())

@@ -1,0 +1,279 @@
+"""Kernel text to values: each format's good lines beside its bad ones, and any bytes at all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from cgtune import kernel
+from cgtune.errors import Malformed
+from cgtune.model import Bandwidth, ByteLimit, Membership, Stall, Throttling
+
+PARSERS: dict[str, Callable[[str], object]] = {
+    "parse_count": kernel.parse_count,
+    "parse_cpu_max": kernel.parse_cpu_max,
+    "parse_cfs_quota": lambda text: kernel.parse_cfs_quota(text, text),
+    "parse_byte_limit": kernel.parse_byte_limit,
+    "parse_flat_keyed": kernel.parse_flat_keyed,
+    "parse_cpu_stat": kernel.parse_cpu_stat,
+    "parse_cpu_list": kernel.parse_cpu_list,
+    "parse_pressure": kernel.parse_pressure,
+    "parse_cgroup": kernel.parse_cgroup,
+    "parse_mountinfo": kernel.parse_mountinfo,
+    "unescape_octal": kernel.unescape_octal,
+    "parse_stat": kernel.parse_stat,
+    "parse_status_affinity": kernel.parse_status_affinity,
+    "parse_meminfo": kernel.parse_meminfo,
+    "parse_boot_time": kernel.parse_boot_time,
+}
+
+CPU_STAT = "usage_usec 10\nuser_usec 4\nsystem_usec 6\nnr_periods 100\nnr_throttled 25\nthrottled_usec 1500000\nnr_bursts 0\nburst_usec 0\n"
+PSI = "some avg10=1.50 avg60=0.25 avg300=0.00 total=2500000\n"
+
+# Parser, text, value.
+GOOD: list[tuple[str, str, Any]] = [
+    ("parse_count", "0\n", 0),
+    ("parse_count", "18446744073709551615\n", 2**64 - 1),
+    ("parse_cpu_max", "250000 100000\n", Bandwidth(quota_us=250000, period_us=100000)),
+    ("parse_cpu_max", "max 100000\n", Bandwidth(quota_us=None, period_us=100000)),
+    ("parse_cpu_max", "1000 1000000", Bandwidth(quota_us=1000, period_us=1000000)),
+    ("parse_byte_limit", "536870912\n", ByteLimit(limit_bytes=536870912)),
+    ("parse_byte_limit", "0\n", ByteLimit(limit_bytes=0)),
+    ("parse_byte_limit", "max\n", ByteLimit(limit_bytes=None)),
+    ("parse_byte_limit", "9223372036854771712\n", ByteLimit(limit_bytes=None)),  # v1, pages of 4 KiB
+    ("parse_byte_limit", "9223372036854710272\n", ByteLimit(limit_bytes=None)),  # v1, pages of 64 KiB
+    ("parse_byte_limit", "9223372036854775807\n", ByteLimit(limit_bytes=None)),  # v1 before 3.19
+    ("parse_byte_limit", "-1\n", ByteLimit(limit_bytes=None)),
+    ("parse_byte_limit", "4611686018427387903", ByteLimit(limit_bytes=2**62 - 1)),
+    ("parse_flat_keyed", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", {"oom_kill_disable": 0, "under_oom": 0, "oom_kill": 3}),
+    ("parse_flat_keyed", "", {}),
+    ("parse_cpu_stat", CPU_STAT, Throttling(periods=100, throttled_periods=25, throttled_seconds=1.5)),
+    (
+        "parse_cpu_stat",
+        "nr_periods 4\nnr_throttled 2\nthrottled_time 500000000\n",
+        Throttling(periods=4, throttled_periods=2, throttled_seconds=0.5),
+    ),
+    ("parse_cpu_stat", "usage_usec 10\nuser_usec 4\nsystem_usec 6\n", None),  # v2 without the cpu controller
+    ("parse_cpu_stat", "nr_periods 4\nnr_throttled 2\n", None),
+    ("parse_cpu_list", "0-3,8,10-11\n", frozenset({0, 1, 2, 3, 8, 10, 11})),
+    ("parse_cpu_list", "0\n", frozenset({0})),
+    ("parse_cpu_list", "\n", frozenset()),
+    ("parse_cpu_list", "65535", frozenset({65535})),
+    ("parse_pressure", PSI, (Stall(avg10_percent=1.5, avg60_percent=0.25, avg300_percent=0.0, total_seconds=2.5), None)),
+    ("parse_cgroup", "0::/a\n", (Membership(hierarchy_id=0, controllers=(), path="/a"),)),
+    ("parse_cgroup", "4:cpu,cpuacct:/a:b c\n", (Membership(hierarchy_id=4, controllers=("cpu", "cpuacct"), path="/a:b c"),)),
+    ("parse_cgroup", "1:name=systemd:/x\n", (Membership(hierarchy_id=1, controllers=("name=systemd",), path="/x"),)),
+    ("parse_cgroup", "0::/../b (deleted)\n", (Membership(hierarchy_id=0, controllers=(), path="/../b (deleted)"),)),
+    ("parse_cgroup", "", ()),
+    ("unescape_octal", r"/a\040b\134c\011", "/a b\\c\t"),
+    ("unescape_octal", r"/a\0401", "/a 1"),
+    ("unescape_octal", "/plain", "/plain"),
+    ("parse_status_affinity", "Name:\tx\nCpus_allowed:\tf\nCpus_allowed_list:\t0-3\n", frozenset({0, 1, 2, 3})),
+    (
+        "parse_meminfo",
+        "MemTotal:       16280952 kB\nHugePages_Total:       0\nSwapTotal: 1 kB\n",
+        {"MemTotal": 16671694848, "SwapTotal": 1024},
+    ),
+    ("parse_boot_time", "cpu  1 2\nbtime 1700000000\nprocesses 3\n", 1700000000),
+]
+
+BAD: list[tuple[str, str]] = [
+    ("parse_count", ""),
+    ("parse_count", "-1"),
+    ("parse_count", "+1"),
+    ("parse_count", "1_000"),
+    ("parse_count", "1 2"),
+    ("parse_count", "1.0"),
+    ("parse_count", "٣"),
+    ("parse_count", "²"),
+    ("parse_count", "9" * 21),
+    ("parse_count", "1\0"),
+    ("parse_cpu_max", ""),
+    ("parse_cpu_max", "100000"),
+    ("parse_cpu_max", "max"),
+    ("parse_cpu_max", "max max"),
+    ("parse_cpu_max", "-1 100000"),
+    ("parse_cpu_max", "50000 100000 0"),
+    ("parse_cpu_max", "5e4 100000"),
+    ("parse_byte_limit", ""),
+    ("parse_byte_limit", "-2"),
+    ("parse_byte_limit", "1G"),
+    ("parse_byte_limit", "MAX"),
+    ("parse_flat_keyed", "low"),
+    ("parse_flat_keyed", "low 1 2"),
+    ("parse_flat_keyed", "low -1"),
+    ("parse_flat_keyed", " 1"),
+    ("parse_flat_keyed", "low 1\n\nhigh 2"),
+    ("parse_cpu_stat", "nr_periods x\n"),
+    ("parse_cpu_list", "3-1"),
+    ("parse_cpu_list", "0-"),
+    ("parse_cpu_list", "-3"),
+    ("parse_cpu_list", "0,,1"),
+    ("parse_cpu_list", "0-99999999999"),
+    ("parse_cpu_list", "65536"),
+    ("parse_cpu_list", "1,0"),
+    ("parse_cpu_list", "0-3,3"),
+    ("parse_cpu_list", "0-7:1/2"),
+    ("parse_pressure", ""),
+    ("parse_pressure", "some avg10=x avg60=0.25 avg300=0.00 total=1"),
+    ("parse_pressure", "some avg10=1.50 avg60=0.25 total=1"),
+    ("parse_pressure", "some avg10=nan avg60=0.25 avg300=0.00 total=1"),
+    ("parse_pressure", "none avg10=1.50 avg60=0.25 avg300=0.00 total=1"),
+    ("parse_cgroup", "0:/a"),
+    ("parse_cgroup", "x::/a"),
+    ("parse_cgroup", "0::a"),
+    ("parse_cgroup", "0::"),
+    ("parse_cgroup", "-1::/a"),
+    ("parse_cgroup", "0::/a\0b"),
+    ("parse_cgroup", "0::/" + "a/" * 2100),
+    ("parse_mountinfo", "36 35 98:0 / /mnt rw ext4 /dev/root rw"),
+    ("parse_mountinfo", "36 35 98:0 / /mnt - ext4 /dev/root rw"),
+    ("parse_mountinfo", "36 35 98:0 / /mnt rw - ext4"),
+    ("parse_mountinfo", "x 35 98:0 / /mnt rw - ext4 /dev/root rw"),
+    ("parse_mountinfo", "36 35 98:0 / /m\\04 rw - ext4 /dev/root rw"),
+    ("unescape_octal", "\\"),
+    ("unescape_octal", "\\8"),
+    ("unescape_octal", "\\400"),
+    ("unescape_octal", "\\04"),
+    ("unescape_octal", "\\04x"),
+    ("parse_stat", ""),
+    ("parse_stat", "42 (a) S 1"),
+    ("parse_stat", "42 a S " + "0 " * 30),
+    ("parse_stat", "42 (a) SS " + "0 " * 30),
+    ("parse_stat", "42 )a( S " + "0 " * 30),
+    ("parse_stat", "42 (a) S " + "0 " * 18 + "x " + "0 " * 10),
+    ("parse_status_affinity", ""),
+    ("parse_status_affinity", "Cpus_allowed_list:\tall"),
+    ("parse_meminfo", ""),
+    ("parse_meminfo", "MemTotal: many kB"),
+    ("parse_boot_time", "cpu 1"),
+    ("parse_boot_time", "btime soon"),
+]
+
+
+@pytest.mark.parametrize(("parser", "text", "value"), GOOD)
+def test_what_the_kernel_writes(parser: str, text: str, value: object) -> None:
+    """Each line that a kernel prints becomes the value that it means."""
+    assert value == PARSERS[parser](text)
+
+
+@pytest.mark.parametrize(("parser", "text"), BAD)
+def test_what_no_kernel_writes(parser: str, text: str) -> None:
+    """Another shape is refused in one printable line of bounded length."""
+    with pytest.raises(Malformed) as refused:
+        PARSERS[parser](text)
+    assert len(str(refused.value)) < 200
+    assert str(refused.value).isprintable()
+
+
+def test_every_parser_is_in_the_tables() -> None:
+    """Each parse_ function of the module has good rows and bad ones, or a test of its own below."""
+    parsers = {name for name in vars(kernel) if name.startswith("parse_")} | {"unescape_octal"}
+    own = {"parse_cfs_quota", "parse_mountinfo", "parse_stat"}
+    assert parsers == set(PARSERS)
+    assert {row[0] for row in GOOD} | own == parsers
+    assert {row[0] for row in BAD} | own == parsers
+
+
+@pytest.mark.parametrize(
+    ("quota", "period", "cores"),
+    [("50000\n", "100000\n", 0.5), ("-1\n", "100000\n", None), ("-5", "100000", None), ("300000", "100000", 3.0), ("1000", "0", None)],
+)
+def test_v1_quotas(quota: str, period: str, cores: float | None) -> None:
+    """Any negative number is "no limit" on cgroup v1; a period of 0 limits nothing."""
+    assert kernel.parse_cfs_quota(quota, period).limit_cores == cores
+
+
+@pytest.mark.parametrize(
+    ("quota", "period"), [("", "100000"), ("-", "100000"), ("--1", "100000"), ("max", "100000"), ("1000", "-1"), ("1", "")]
+)
+def test_v1_quotas_that_are_none(quota: str, period: str) -> None:
+    """Neither half may be anything but a number."""
+    with pytest.raises(Malformed):
+        kernel.parse_cfs_quota(quota, period)
+
+
+def test_mountinfo_fields() -> None:
+    """Optional fields, several or none, and super options with blanks, as on WSL2's 9p lines, do not shift the others."""
+    text = (
+        "36 35 98:0 /a\\040b /c\\134d rw,noatime master:1 shared:2 - ext4 /dev/root rw,errors=continue\n"
+        "37 35 0:50 / /mnt/c rw - 9p C:\\134 rw,aname=drvfs;path=C:\\;uid=0;symlinkroot=/mnt/, cache=5\n"
+        "38 35 0:26 /../.. /sys/fs/cgroup ro - cgroup2  rw\n"
+    )
+    first, second, third = kernel.parse_mountinfo(text)
+    assert (first.mount_id, first.parent_id, first.device, first.root, first.mount_point) == (36, 35, "98:0", "/a b", "/c\\d")
+    assert (first.filesystem, first.super_options) == ("ext4", ("rw", "errors=continue"))
+    assert (second.filesystem, second.mount_point) == ("9p", "/mnt/c")
+    assert (third.filesystem, third.root, third.super_options) == ("cgroup2", "/../..", ("rw",))
+
+
+@pytest.mark.parametrize("command", ["sh", "a b", "a) S 1 (b", "((", "))", "", "x\ny", "\udcff"])
+def test_a_command_may_hold_anything(command: str) -> None:
+    """The command ends at the last parenthesis, whatever a program calls itself."""
+    stat = kernel.parse_stat(f"42 ({command}) S {'0 ' * 18}777 0 0\n")
+    assert (stat.command, stat.state, stat.start_ticks) == (command, "S", 777)
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+@given(text=st.one_of(st.text(), st.binary().map(lambda data: data.decode("utf-8", "surrogateescape"))))
+def test_any_text_is_a_value_or_malformed(parser: str, text: str) -> None:
+    """No text and no bytes make a parser raise anything but its own error."""
+    with_error(parser, text)
+
+
+# Pieces that real files are made of: put together at random they come closer to a parser's inner branches than any text does.
+_WORDS = "0|1|-1|max|100000| |\n|,|-|:|/|..|\\|\\040|some |full |avg10=|avg60=|avg300=|total=|0.00|.|(|)|S |cpu|cgroup2| - |\t|\0|é|\udcff"
+_KEYS = "nr_periods |nr_throttled |throttled_usec |throttled_time |MemTotal:| kB|btime |Cpus_allowed_list:|9999999999999999999"
+PIECES = st.sampled_from([*_WORDS.split("|"), *_KEYS.split("|")])
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+@given(text=st.lists(PIECES, max_size=40).map("".join))
+def test_any_pieces_are_a_value_or_malformed(parser: str, text: str) -> None:
+    """Nor does anything that looks like a kernel's file."""
+    with_error(parser, text)
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+@pytest.mark.parametrize(
+    "piece", ["0", "0 ", "0-9,", "\n", "a 1\n", "0::/\n", "some \n", "\\040", "(", "1 2 0:3 / / - a b c\n", "\0", "btime \n"]
+)
+def test_a_file_at_the_cap_takes_no_time(parser: str, piece: str) -> None:
+    """A file as large as cgtune reads, of anything, is parsed or refused in time that grows with its size alone: an eighth is a blink."""
+    text = piece * ((1 << 20) // len(piece))
+    before = time.process_time()
+    with_error(parser, text)
+    assert time.process_time() - before < 8
+
+
+@given(cpus=st.frozensets(st.integers(0, 300)))
+def test_cpu_lists_are_the_inverse_of_their_text(cpus: frozenset[int]) -> None:
+    """What the report writes as a CPU list is read as the same CPUs."""
+    from cgtune.outputs.json import format_cpu_list
+
+    assert cpus == kernel.parse_cpu_list(format_cpu_list(cpus))
+
+
+@given(st.text(st.characters(max_codepoint=0x2FF, exclude_categories=["Cs"])))
+def test_octal_escapes_are_the_inverse_of_the_kernels(text: str) -> None:
+    """What the kernel escapes is read as it was."""
+    assert text == kernel.unescape_octal(kernel.escape_octal(text))
+
+
+@given(quota=st.integers(1, 10**12), period=st.integers(1000, 1_000_000))
+def test_cpu_max_says_quota_over_period(quota: int, period: int) -> None:
+    """v2's and v1's spelling of one quota say the same number of cores."""
+    assert kernel.parse_cpu_max(f"{quota} {period}\n").limit_cores == quota / period
+    assert kernel.parse_cfs_quota(f"{quota}\n", f"{period}\n").limit_cores == quota / period
+
+
+def with_error(parser: str, text: str) -> None:
+    """Parse; Malformed is an answer, anything else is not."""
+    try:
+        PARSERS[parser](text)
+    except Malformed as refused:
+        assert len(str(refused)) < 1000  # noqa: PT017  # raised or not, both are right
