@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cgtune.model import (
         ByteLimit,
         CpuLevel,
+        Finding,
         GoFacts,
         Level,
         Limits,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         Note,
         Pressure,
         ProcessReport,
+        Recommendation,
         Report,
         Snapshot,
         Stall,
@@ -84,10 +86,10 @@ def process_content(report: ProcessReport) -> Json:
         "enforced": _enforced(snapshot, report.limits),
         "usage": _usage(report),
         "go": _go(snapshot.go[0]) if snapshot.go else None,
-        "settings": _settings(snapshot.go[0]) if snapshot.go else {},
-        "findings": [],
+        "settings": _settings(snapshot.go[0], report.recommendations) if snapshot.go else {},
+        "findings": [_finding(finding) for finding in report.findings],
         "notes": [_note(note) for note in report.notes],
-        "more_runtimes": [{"go": _go(facts), "settings": _settings(facts)} for facts in snapshot.go[1:]],
+        "more_runtimes": [{"go": _go(facts), "settings": _settings(facts, ())} for facts in snapshot.go[1:]],
     }
 
 
@@ -109,21 +111,37 @@ def _go(facts: GoFacts) -> Json:
         "dies": _text(facts.dies),
         "cpus_at_start": facts.cpus_at_start,
         "heap_live_bytes": facts.heap_live_bytes,
+        "heap_marked_bytes": facts.heap_marked_bytes,
         "mapped_bytes": facts.mapped_bytes,
     }
 
 
-def _settings(facts: GoFacts) -> Json:
-    return {
-        setting.name: {
+def _settings(facts: GoFacts, recommendations: tuple[Recommendation, ...]) -> Json:
+    """Derivation and recommendation; ``because`` holds the steps of the one, then the reasons of the other."""
+    advised = {recommendation.name: recommendation for recommendation in recommendations}
+    settings: Json = {}
+    for setting in facts.settings:
+        recommendation = advised.get(setting.name)
+        settings[setting.name] = {
             "derived": setting.derived,
             "observed": setting.observed,
             "observed_from": setting.observed_from,
-            "recommended": None,
-            "set": False,
-            "because": [_text(step) for step in setting.because],
+            "recommended": recommendation.value if recommendation is not None else None,
+            "set": recommendation.set if recommendation is not None else False,
+            "because": [_text(step) for step in setting.because + (recommendation.because if recommendation is not None else ())],
         }
-        for setting in facts.settings
+    return settings
+
+
+def _finding(finding: Finding) -> Json:
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "summary": _text(finding.summary),
+        "evidence": [_text(line) for line in finding.evidence],
+        "advice": [
+            {"variable": advice.variable, "value": _text(advice.value), "reason": _text(advice.reason)} for advice in finding.advice
+        ],
     }
 
 
@@ -186,6 +204,7 @@ def _memory_level(level: MemoryLevel) -> Json:
         "memsw_bytes": _bytes(level.memsw),
         "hierarchical_bytes": _bytes(level.hierarchical),
         "current_bytes": level.current_bytes,
+        "reclaimable_bytes": level.reclaimable_bytes,
         "directory": _text(level.directory),
     }
 

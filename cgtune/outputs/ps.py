@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.table import format_bytes
+from cgtune.outputs.table import format_bytes, format_setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import GoFacts, Off, ProcessReport, Report
+    from cgtune.model import Off, ProcessReport, Report
 
-_COLUMNS = ("pid", "command", "container", "Go", "GOMAXPROCS now/derived", "GOMEMLIMIT now/derived", "CPU", "memory")
+_COLUMNS = (
+    "pid",
+    "command",
+    "container",
+    "Go",
+    "GOMAXPROCS now/derived/set",
+    "GOMEMLIMIT now/derived/set",
+    "CPU",
+    "memory",
+    "worst finding",
+)
 _UNKNOWN = "?"
 _NAME_WIDTH = 15
 
@@ -20,7 +30,7 @@ def render_ps(report: Report) -> str:
 
     if report.processes:
         rows = [_row(process) for process in report.processes]
-        align = ("right", "left", "left", "left", "left", "left", "right", "right")
+        align = ("right", "left", "left", "left", "left", "left", "right", "right", "left")
         lines = [tabulate(rows, headers=_COLUMNS, tablefmt="plain", colalign=align, disable_numparse=True)]
     else:
         lines = ["no Go process can be seen from here"]
@@ -39,16 +49,19 @@ def _row(report: ProcessReport) -> list[str]:
         escape_control(process.command)[:_NAME_WIDTH],
         (report.snapshot.container.id or "-")[:12],
         escape_control(facts.version) + more,
-        _pair(facts, "GOMAXPROCS"),
-        _pair(facts, "GOMEMLIMIT"),
+        _triple(report, "GOMAXPROCS"),
+        _triple(report, "GOMEMLIMIT"),
         "max" if cores is None else f"{cores:.3f}".rstrip("0").rstrip("."),
         "max" if limit is None else format_bytes(limit),
+        f"{report.findings[0].severity} {report.findings[0].rule}" if report.findings else "-",
     ]
 
 
-def _pair(facts: GoFacts, name: str) -> str:
-    setting = next(setting for setting in facts.settings if setting.name == name)
-    return f"{_value(name, setting.observed)} / {_value(name, setting.derived)}"
+def _triple(report: ProcessReport, name: str) -> str:
+    setting = next(setting for setting in report.snapshot.go[0].settings if setting.name == name)
+    advised = next((recommendation for recommendation in report.recommendations if recommendation.name == name), None)
+    recommended = _UNKNOWN if advised is None else format_setting(advised)
+    return f"{_value(name, setting.observed)} / {_value(name, setting.derived)} / {recommended}"
 
 
 def _value(name: str, value: int | Off | None) -> str:

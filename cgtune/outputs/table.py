@@ -9,12 +9,26 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cgtune.model import ByteLimit, CpuLevel, GoFacts, MemoryLevel, Note, Off, Pressure, ProcessReport, Report
+    from cgtune.model import (
+        ByteLimit,
+        CpuLevel,
+        Finding,
+        GoFacts,
+        MemoryLevel,
+        Note,
+        Off,
+        Pressure,
+        ProcessReport,
+        Recommendation,
+        Report,
+    )
 
     Style = Callable[[str, str], str]
 
 _STYLES = {"strong": "\x1b[1m", "alarm": "\x1b[1;31m", "faint": "\x1b[2m"}
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+_SEVERITY_ORDER = ("critical", "warning", "info")
+_SEVERITY_STYLES = {"critical": "alarm", "warning": "alarm", "info": "strong"}
 _WIDTH = 80
 _NAME_WIDTH = 26
 _LABEL_WIDTH = 11
@@ -40,12 +54,34 @@ def render_table(report: Report, *, colour: bool = False, verbose: bool = False)
     online = "1 CPU" if len(machine.online) == 1 else f"{len(machine.online)} CPUs"
     facts = f"{online}, {memory}, cgroup {machine.cgroup_mode}, Linux {escape_control(machine.kernel or 'unknown')}"
     lines = [style("faint", f"cgtune {report.version}, {report.time}: {facts}")]
-    for process in report.processes:
+    for process in sorted(report.processes, key=_urgency):
         lines.append("")
         lines.extend(_process_lines(process, style, verbose=verbose))
     for note in report.notes:
         lines += ["", *wrapped("not seen", _note_text(note))]
     return "\n".join(lines) + "\n"
+
+
+def worst_severity(report: ProcessReport) -> str | None:
+    """The severity of the worst finding; None where there is none."""
+    severities = [finding.severity for finding in report.findings]
+    return next((severity for severity in _SEVERITY_ORDER if severity in severities), None)
+
+
+def format_setting(recommendation: Recommendation) -> str:
+    """What to set the variable to, as Go reads it; "unset" where it is to be left alone."""
+    if recommendation.value is None or not recommendation.set:
+        return "unset"
+    if recommendation.name == "GOMEMLIMIT" and recommendation.value % (1 << 20) == 0:
+        return f"{recommendation.value >> 20}MiB"
+    return str(recommendation.value)
+
+
+def _urgency(report: ProcessReport) -> tuple[int, int, int]:
+    """Go programs before others, cgtune itself last; among them those with the worst findings first, else in the order given."""
+    worst = worst_severity(report)
+    rank = _SEVERITY_ORDER.index(worst) if worst is not None else len(_SEVERITY_ORDER)
+    return int(report.snapshot.process.is_self), int(not report.snapshot.go), rank
 
 
 def format_bytes(count: int) -> str:
@@ -66,6 +102,9 @@ def _process_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Ite
     yield style(
         "strong", f"{process.pid} {escape_control(process.command)}" + (" (cgtune itself, for this container)" if process.is_self else "")
     )
+    for finding in report.findings:
+        yield from _finding_lines(finding, style)
+    yield from _paste_lines(report, style, verbose=verbose)
     yield from _cpu_verdict(report, style)
     yield from _memory_verdict(report, style)
     for facts in report.snapshot.go:
@@ -82,6 +121,39 @@ def _process_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Ite
     yield from _use_lines(report, style)
     for index, note in enumerate(report.notes):
         yield from wrapped("" if index else "not seen", _note_text(note))
+
+
+def _finding_lines(finding: Finding, style: Style) -> Iterator[str]:
+    # The colour is put on last: its codes would count as width.
+    first, *rest = wrapped(finding.severity, f"{escape_control(finding.summary)} ({finding.rule})")
+    yield style(_SEVERITY_STYLES[finding.severity], first)
+    yield from rest
+    for line in finding.evidence:
+        yield from wrapped("", f"- {escape_control(line)}")
+    for advice in finding.advice:
+        if advice.variable is None:
+            act = ""
+        else:
+            act = f"unset {advice.variable}: " if advice.value is None else f"{advice.variable}={escape_control(advice.value)}: "
+        yield from wrapped("", f"> {act}{escape_control(advice.reason)}")
+
+
+def _paste_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Iterator[str]:
+    """The recommended environment, as a shell takes it; a variable that is best left alone is said to be so."""
+    label = "set"
+    variables = (report.snapshot.go[0].variables or {}) if report.snapshot.go else {}
+    for recommendation in report.recommendations:
+        name = recommendation.name
+        if recommendation.set:
+            text = style("strong", f"export {name}={format_setting(recommendation)}")
+        elif variables.get(name):
+            text = style("strong", f"unset {name}")
+        else:
+            text = f"{name}: leave it unset"
+        yield _labelled(label, text)
+        for reason in recommendation.because if verbose else ():
+            yield from wrapped("", f"- {escape_control(reason)}")
+        label = ""
 
 
 def _cpu_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
