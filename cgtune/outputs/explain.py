@@ -46,7 +46,7 @@ def _markdown(text: str) -> list[str]:
             lines.append("```" if fenced else "\n```sh")
             fenced = indented
         section = next((name for name in SECTIONS if line.startswith(name)), None)
-        lines.append(line[2:] if indented else f"**{section[:-1]}.**{line[len(section) :]}" if section else line)
+        lines.append(line[2:] if indented else f"**{section}**{line[len(section) :]}" if section else line)
     return [*lines, "```"] if fenced else lines
 
 

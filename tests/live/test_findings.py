@@ -1,0 +1,205 @@
+"""Findings on real Go programs in real control groups: each harm is done first, and then named with its cause."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests import goprograms
+from tests.command import inspect, parse_report, run
+from tests.goprograms import Probe
+from tests.live.cgroups import _ENTER, Group, Groups
+from tests.needs import require
+
+pytestmark = pytest.mark.live
+
+MIB = 1 << 20
+
+
+@pytest.fixture(autouse=True)
+def _two_cpus() -> None:
+    require({0, 1} <= os.sched_getaffinity(0), "needs CPUs 0 and 1")
+
+
+@contextmanager
+def _probe(group: Group, version: str, *commands: str, language: str = "1.21", **environ: str) -> Iterator[Probe]:
+    """A probe built by that Go, inside the group from its first instruction on, on CPUs 0 and 1."""
+    wrapper = ("/bin/sh", "-c", _ENTER, "sh", *map(str, group.directories()), "--", "taskset", "-c", "0,1")
+    with Probe(goprograms.build(version, language=language), *commands, environment=environ, wrapper=wrapper) as probe:
+        yield probe
+
+
+def _findings(process: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {finding["rule"]: finding for finding in process["findings"]}
+
+
+def _cpu_rules(process: Mapping[str, Any]) -> set[str]:
+    """The rules that found something, but for those of memory."""
+    return {rule for rule in _findings(process) if "mem" not in rule}
+
+
+def test_gomaxprocs_beyond_a_half_cpu_and_what_mends_it(groups: Groups) -> None:
+    """GOMAXPROCS=8 under half a CPU is one warning with the value to set; with that value set no warning is left."""
+    group = groups.make("app")
+    group.limit_cpu(50_000)
+    with _probe(group, "1.24.11", GOMAXPROCS="8") as probe:
+        process = inspect(probe.pid)
+    findings = _findings(process)
+    assert _cpu_rules(process) == {"gomaxprocs-exceeds-quota"}
+    finding = findings["gomaxprocs-exceeds-quota"]
+    assert (finding["severity"], finding["advice"][0]["variable"], finding["advice"][0]["value"]) == ("warning", "GOMAXPROCS", "2")
+    assert any("50000" in line and "0.5 CPUs" in line for line in finding["evidence"])
+    assert any("stand still for 75 of 100 ms" in line for line in finding["evidence"])  # 2 CPUs: 2 threads really run
+    with _probe(group, "1.24.11", GOMAXPROCS=finding["advice"][0]["value"]) as probe:
+        process = inspect(probe.pid)
+    assert {finding["severity"] for finding in process["findings"]} <= {"info"}
+
+
+def test_a_pin_where_the_runtime_would_follow(groups: Groups) -> None:
+    """With Go 1.27 the value that it would take by itself is better left unset, and so it is recommended."""
+    group = groups.make("app")
+    group.limit_cpu(150_000)
+    with _probe(group, "1.27.3", language="1.27", GOMAXPROCS="2") as probe:
+        process = inspect(probe.pid)
+    assert "gomaxprocs-pinned" in _findings(process)
+    setting = process["settings"]["GOMAXPROCS"]
+    assert (setting["recommended"], setting["set"]) == (2, False)
+    with _probe(group, "1.27.3", language="1.27") as probe:
+        assert _cpu_rules(inspect(probe.pid)) == {"fractional-quota"}
+
+
+def test_a_process_that_was_moved(groups: Groups) -> None:
+    """A program that is moved after its start still obeys the old cgroup, and both are named."""
+    old, new = groups.make("old"), groups.make("new")
+    old.limit_cpu(150_000)
+    new.limit_cpu(100_000)
+    with _probe(old, "1.27.3", language="1.27") as probe:
+        assert "follows-old-cgroup" not in _findings(inspect(probe.pid))
+        for place in new.directories():
+            (place / "cgroup.procs").write_text(str(probe.pid))
+        finding = _findings(inspect(probe.pid))["follows-old-cgroup"]
+        assert any(old.path in line for line in finding["evidence"])
+        assert any(line.endswith(new.path) for line in finding["evidence"])
+
+
+def test_the_cpus_changed_after_the_start(groups: Groups) -> None:
+    """Go 1.24 keeps the CPU count of its start: two threads on the one CPU that is left."""
+    with _probe(groups.make("app"), "1.24.11") as probe:
+        assert "affinity-changed" not in _findings(inspect(probe.pid))
+        subprocess.run(["taskset", "-a", "-p", "-c", "0", str(probe.pid)], check=True, capture_output=True)
+        assert "affinity-changed" in _cpu_rules(inspect(probe.pid))
+
+
+def test_real_throttling(groups: Groups) -> None:
+    """A busy program under a fifth of a CPU is throttled, and with GOMAXPROCS right that is what is found."""
+    group = groups.make("app")
+    group.limit_cpu(2_000, 10_000)
+    with _probe(group, "1.24.11", "burn 2", GOMAXPROCS="2") as probe:
+        deadline = time.monotonic() + 20
+        while group.throttled()[0] < 310:
+            assert time.monotonic() < deadline, group.throttled()
+            time.sleep(0.1)
+        finding = _findings(inspect(probe.pid))["cpu-throttled"]
+    assert finding["severity"] == "warning"
+    assert any("nr_throttled" in line for line in finding["evidence"])
+
+
+def test_a_memory_limit_that_go_does_not_know(groups: Groups) -> None:
+    """Under 256 MiB the recommended GOMEMLIMIT leaves what was measured beside Go, and 4 %; set, it leaves no finding of memory."""
+    group = groups.make("app")
+    group.limit_memory(256 * MIB)
+    with _probe(group, "1.25.5") as probe:
+        process = inspect(probe.pid)
+    advice = _findings(process)["gomemlimit-unset"]["advice"][0]
+    assert process["settings"]["GOMEMLIMIT"]["recommended"] == int(advice["value"].removesuffix("MiB")) * MIB
+    assert 230 * MIB <= process["settings"]["GOMEMLIMIT"]["recommended"] <= 246 * MIB
+    with _probe(group, "1.25.5", GOMEMLIMIT=advice["value"]) as probe:
+        process = inspect(probe.pid)
+        assert _findings(process).keys() - _cpu_rules(process) == set()
+
+
+def test_a_real_oom_kill_is_told_with_its_cause(groups: Groups) -> None:
+    """A program without GOMEMLIMIT is killed; the next one in that cgroup has one finding, the cause, with the kill as evidence."""
+    group = groups.make("app")
+    group.limit_memory(96 * MIB)
+    assert group.start([str(goprograms.build("1.27.3")), f"alloc {200 * MIB}"]).wait(timeout=30) == -9
+    assert group.oom_kills() >= 1
+    with _probe(group, "1.27.3") as probe:
+        findings = _findings(inspect(probe.pid))
+    assert "oom-killed" not in findings
+    assert any("oom_kill 1" in line for line in findings["gomemlimit-unset"]["evidence"])
+
+
+@pytest.mark.parametrize(("value", "rule"), [("256MiB", "gomemlimit-exceeds-limit"), ("254MiB", "gomemlimit-near-limit")])
+def test_too_large_a_gomemlimit(groups: Groups, value: str, rule: str) -> None:
+    """At the limit it can never act; just below it there is no room for the rest."""
+    group = groups.make("app")
+    group.limit_memory(256 * MIB)
+    with _probe(group, "1.27.3", GOMEMLIMIT=value) as probe:
+        findings = _findings(inspect(probe.pid))
+    assert rule in findings
+    assert findings[rule]["advice"][0]["variable"] == "GOMEMLIMIT"
+
+
+def test_a_live_heap_that_crowds_the_limit(groups: Groups) -> None:
+    """With 75 % of the limit alive the limit itself is too small, and the size that ends it is named."""
+    group = groups.make("app")
+    group.limit_memory(128 * MIB)
+    with _probe(group, "1.27.3", f"alloc {96 * MIB}", "gc", GOMEMLIMIT="118MiB") as probe:
+        finding = _findings(inspect(probe.pid))["memory-limit-too-small"]
+    assert finding["severity"] == "warning"
+    assert "raise the memory limit to 19" in finding["advice"][0]["reason"]  # some 193 MiB
+
+
+def test_a_gomemlimit_that_is_too_small(groups: Groups) -> None:
+    """GOMEMLIMIT=512 is 512 bytes: the finding says so and gives a value."""
+    group = groups.make("app")
+    group.limit_memory(256 * MIB)
+    with _probe(group, "1.27.3", "gc", GOMEMLIMIT="512") as probe:
+        assert "gomemlimit-too-small" in _findings(inspect(probe.pid))
+
+
+def test_two_programs_under_one_limit(groups: Groups) -> None:
+    """What two runtimes may take is added up, and each is recommended its part."""
+    group = groups.make("app")
+    group.limit_memory(256 * MIB)
+    with _probe(group, "1.27.3", GOMEMLIMIT="200MiB") as one, _probe(group, "1.27.3", GOMEMLIMIT="200MiB") as other:
+        report = parse_report(run("inspect", "--pid", one.pid, "--pid", other.pid, "--format", "json"))
+    for process in report["processes"]:
+        assert _findings(process)["memory-shared"]["severity"] == "warning"
+        assert any("2 Go runtimes share it" in line for line in process["settings"]["GOMEMLIMIT"]["because"])
+    parts = [process["settings"]["GOMEMLIMIT"]["recommended"] for process in report["processes"]]
+    assert 200 * MIB <= sum(parts) <= 246 * MIB
+
+
+def test_what_a_program_did_itself(groups: Groups) -> None:
+    """A limit that the program set, a collector that is off, and strings that Go ignores."""
+    group = groups.make("app")
+    group.limit_memory(256 * MIB)
+    with _probe(group, "1.27.3", f"memlimit {200 * MIB}") as probe:
+        assert "gomemlimit-changed-in-process" in _findings(inspect(probe.pid))
+    with _probe(group, "1.27.3", GOGC="off") as probe:
+        findings = _findings(inspect(probe.pid))
+        assert findings["gc-off-without-limit"]["severity"] == "critical"
+        assert "gomemlimit-unset" not in findings
+    with _probe(group, "1.26.6", GOGC="50%", GOMAXPROCS="4.0", GODEBUG="asynctimerchan=1") as probe:
+        assert {"gogc-malformed", "gomaxprocs-malformed", "godebug-removed-setting"} <= _findings(inspect(probe.pid)).keys()
+
+
+def test_a_malformed_gomemlimit_really_kills() -> None:
+    """GOMEMLIMIT=512Mi ends a real program with status 2, and a prediction for that binary says so, with the value to set."""
+    program = goprograms.build("1.27.3")
+    done = subprocess.run([program], env={"GOMEMLIMIT": "512Mi"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    words = ("--binary", program, "--cpus", 2, "--memory-limit", "1Gi", "--env", "GOMEMLIMIT=512Mi", "--format", "json")
+    predicted = run("predict", *words)
+    assert predicted.returncode == 0, predicted.stderr
+    assert done.stderr.splitlines()[1] in predicted.stdout.replace("\\n", "\n")
+    assert "gomemlimit-malformed" in predicted.stdout
+    assert '"512MiB"' in predicted.stdout
