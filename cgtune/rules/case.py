@@ -101,8 +101,10 @@ class Case:
 
     @property
     def by_itself(self) -> int | None:
-        """GOMAXPROCS that the runtime would reach and keep up to date without the variable, None where it would not."""
-        return None if self.facts is None else derive_procs_by_itself(self.facts, len(self.snapshot.process.affinity))
+        """GOMAXPROCS that the runtime would reach and keep up to date if nobody set it, None where it would not."""
+        if self.facts is None:
+            return None
+        return derive_procs_by_itself(self.facts.replace(pinned=False), len(self.snapshot.process.affinity))
 
     @property
     def derives_unlimited(self) -> bool:

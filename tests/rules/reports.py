@@ -1,0 +1,179 @@
+"""Reports on processes that never were: one plain Go program, and keywords for what is different about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from cgtune.advise import advise
+from cgtune.limits import enforce
+from cgtune.model import (
+    Bandwidth,
+    ByteLimit,
+    Container,
+    CpuLevel,
+    GoFacts,
+    GoSetting,
+    LimitFile,
+    Machine,
+    MemoryLevel,
+    Policy,
+    Process,
+    ProcessReport,
+    QuotaSeen,
+    Snapshot,
+    Throttling,
+)
+
+MIB = 1 << 20
+Value = int | Literal["off"] | None
+
+
+def go_facts(
+    *,
+    minor: int = 27,
+    procs: Value = 8,
+    procs_derived: Value = None,
+    memory: Value = "off",
+    memory_derived: Value = None,
+    gogc: Value = 100,
+    variables: Mapping[str, str] | None = None,
+    modules: Mapping[str, str] | None = None,
+    seen: QuotaSeen | None = None,
+    **changes: object,
+) -> GoFacts:
+    """A Go runtime; the derived values are the observed ones unless they are given. Before 1.25 it is not aware."""
+    pairs = (("GOMAXPROCS", procs, procs_derived), ("GOMEMLIMIT", memory, memory_derived), ("GOGC", gogc, None))
+    aware = minor >= 25
+    facts = GoFacts(
+        path="/app/server",
+        deleted=False,
+        version=f"1.{minor}.3",
+        main_module="example.com/server",
+        godebug={},
+        modules=modules or {},
+        build_settings={},
+        settings=tuple(
+            GoSetting(
+                name=name, derived=now if derived is None else derived, observed=now, observed_from="memory" if now else None, because=()
+            )
+            for name, now, derived in pairs
+        ),
+        dies=None,
+        pinned=False if aware else None,
+        aware=aware,
+        updates=aware,
+        follows=None,
+        cpus_at_start=8,
+        heap_live_bytes=None,
+        mapped_bytes=10 * MIB,
+        minor=minor,
+        variables=variables or {},
+        aware_from="built-in" if aware else "version",
+        updates_from="built-in" if aware else "version",
+        seen=seen,
+        heap_marked_bytes=2 * MIB,
+    )
+    return facts.replace(**changes)
+
+
+def sees(quota_us: int | None, period_us: int = 100_000, why: str | None = None) -> QuotaSeen:
+    """What the runtime reads at the usual place."""
+    return QuotaSeen(files=("/sys/fs/cgroup/cpu.max",), quota_us=quota_us, period_us=None if quota_us is None else period_us, why=why)
+
+
+def cpu_level(
+    path: str, quota_us: int | None, *, version: int = 2, weight: int | None = None, throttling: Throttling | None = None
+) -> CpuLevel:
+    """One cgroup with this quota over the usual period."""
+    return CpuLevel(
+        path=path,
+        directory=f"/sys/fs/cgroup{path}",
+        version=version,
+        bandwidth=Bandwidth(quota_us=quota_us, period_us=100_000),
+        weight=weight if version == 2 else None,
+        shares=weight if version == 1 else None,
+        throttling=throttling,
+    )
+
+
+def memory_level(
+    path: str,
+    limit_bytes: int | None,
+    *,
+    high_bytes: int | None = None,
+    current_bytes: int | None = 20 * MIB,
+    reclaimable_bytes: int | None = 5 * MIB,
+    swapped_bytes: int | None = 0,
+) -> MemoryLevel:
+    """One cgroup with 20 MiB charged to it, 5 of which can be given back."""
+    return MemoryLevel(
+        path=path,
+        directory=f"/sys/fs/cgroup{path}",
+        version=2,
+        limit=ByteLimit(limit_bytes=limit_bytes),
+        high=ByteLimit(limit_bytes=high_bytes),
+        swap=ByteLimit(limit_bytes=None),
+        memsw=None,
+        hierarchical=None,
+        current_bytes=current_bytes,
+        swap_current_bytes=swapped_bytes,
+        use_hierarchy=True,
+        reclaimable_bytes=reclaimable_bytes,
+    )
+
+
+def report(
+    facts: GoFacts | None = None,
+    *,
+    cores: float | None = None,
+    parent_cores: float | None = None,
+    cpus: int = 8,
+    affinity: int | None = None,
+    version: int = 2,
+    weight: int | None = None,
+    throttled: tuple[int, int] | None = None,
+    memory: tuple[MemoryLevel, ...] | None = None,
+    oom_kills: int = 0,
+    pid: int = 42,
+    is_self: bool = False,
+    policy: Policy | None = None,
+    path: str = "/pod/app",
+) -> ProcessReport:
+    """A process with these facts, in its own cgroup below a parent, with real limits and recommendations."""
+    counters = None if throttled is None else Throttling(periods=throttled[1], throttled_periods=throttled[0], throttled_seconds=1.0)
+    quotas = [None if value is None else round(value * 100_000) for value in (cores, parent_cores)]
+    snapshot = Snapshot(
+        machine=Machine(
+            online=frozenset(range(cpus)), memory_bytes=64 << 30, swap_bytes=1 << 30, page_bytes=4096, kernel="6.1.0", cgroup_mode="v2"
+        ),
+        process=Process(
+            pid=pid,
+            is_self=is_self,
+            start_ticks=1,
+            start_time=None,
+            command="server",
+            executable="/app/server",
+            state="S",
+            affinity=frozenset(range(cpus if affinity is None else affinity)),
+        ),
+        container=Container(),
+        cpu_chain=(
+            cpu_level(path, quotas[0], version=version, weight=weight, throttling=counters),
+            cpu_level("/pod", quotas[1], version=version),
+        ),
+        cpuset_chain=(),
+        memory_chain=(memory_level(path, None),) if memory is None else memory,
+        oom_kills=oom_kills,
+        cpu_pressure=None,
+        memory_pressure=None,
+        go=() if facts is None else (facts,),
+        notes=(),
+    )
+    limits = enforce(snapshot)
+    return ProcessReport(snapshot=snapshot, limits=limits, recommendations=advise(snapshot, limits, policy or Policy()))
+
+
+def follows(path: str, *, exists: bool = True, own: bool = False) -> LimitFile:
+    """The limit file that a runtime holds open; of a cgroup that it has left, unless ``own``."""
+    return LimitFile(path=path, own=own, exists=exists)
