@@ -14,6 +14,14 @@ def main() -> int:
         print(f"cgtune {__version__}")
         return 0
     try:
+        if arguments == ["check"]:
+            import os
+
+            from cgtune.check import parse_environment, run_check
+
+            options = parse_environment(os.environ)
+            if options is not None:
+                return run_check(options)
         from cgtune.cli import run
 
         return run(arguments)

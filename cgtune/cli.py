@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from cgtune.cli_check import check
 from cgtune.cli_options import Headroom, MinProcs, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
 from cgtune.cli_predict import predict
 from cgtune.errors import CgtuneError, UsageError
@@ -16,7 +17,7 @@ from cgtune.terminal import EXIT_CLEAN, EXIT_COULD_NOT_INSPECT, EXIT_INTERRUPTED
 app = typer.Typer(
     name="cgtune",
     help="What the kernel enforces on a process in a container, what its Go runtime derives from that, and what it really has.",
-    epilog="Exit codes: 0 clean, 2 usage error, 3 could not inspect, 130 interrupted.",
+    epilog="Exit codes: 0 clean, 1 a finding (check), 2 usage error, 3 could not inspect, 130 interrupted.",
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,
@@ -171,6 +172,7 @@ def snapshot(
     emit(f"{out}\n")
 
 
+app.command()(check)
 app.command()(predict)
 
 
@@ -179,9 +181,9 @@ def run(arguments: list[str]) -> int:
     try:
         code = app(args=arguments, prog_name="cgtune", standalone_mode=False)
     except UsageError as error:
-        return fail(str(error), EXIT_USAGE)
+        return _refuse(arguments, str(error), EXIT_USAGE)
     except CgtuneError as error:
-        return fail(str(error), EXIT_COULD_NOT_INSPECT)
+        return _refuse(arguments, str(error), EXIT_COULD_NOT_INSPECT)
     except Exception as error:
         # Typer carries click inside from 0.20 on, outside before: its exceptions are known by what they can do, not by their class.
         if type(error).__name__ == "NoArgsIsHelpError":
@@ -192,8 +194,17 @@ def run(arguments: list[str]) -> int:
         if message is None:
             raise
         context = getattr(error, "ctx", None)
-        return fail(f"{message()} (see {context.command_path if context else 'cgtune'} --help)", EXIT_USAGE)
+        return _refuse(arguments, f"{message()} (see {context.command_path if context else 'cgtune'} --help)", EXIT_USAGE)
     return code if isinstance(code, int) else EXIT_CLEAN
+
+
+def _refuse(arguments: list[str], message: str, code: int) -> int:
+    """One line that says why; to a nagios daemon a command line that cannot be used is UNKNOWN too."""
+    if arguments[:1] != ["check"]:
+        return fail(message, code)
+    from cgtune.check import is_nagios, refuse
+
+    return refuse(message, code, *is_nagios(arguments, os.environ))
 
 
 def _colour() -> bool:

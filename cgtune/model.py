@@ -398,3 +398,30 @@ class Prediction(Record):
     snapshot: Snapshot
     limits: Limits
     rows: tuple[PredictedRow, ...]
+
+
+class RuleText(Record):
+    """What a format that lists rules says of one; ``help`` is its whole explanation."""
+
+    id: str
+    severity: Severity
+    summary: str
+    help: str
+
+
+class Verdict(Record):
+    """A report as ``cgtune check`` judges it: without the findings of ignored rules. ``rules`` are those that were judged.
+
+    ``failures`` are the findings at or above ``fail_on``, each with its process, worst first.
+    """
+
+    report: Report
+    rules: tuple[RuleText, ...]
+    fail_on: Severity
+    failures: tuple[tuple[ProcessReport, Finding], ...]
+    window_seconds: float | None = None
+
+    @property
+    def below(self) -> int:
+        """How many findings are not bad enough to fail."""
+        return sum(len(process.findings) for process in self.report.processes) - len(self.failures)

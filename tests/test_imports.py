@@ -16,11 +16,14 @@ from tests.command import ROOT, environment
 # stand here before its module does.
 TABLE: dict[str, tuple[str, ...]] = {
     "cgtune": ("api",),
-    "cgtune.__main__": ("cli",),
-    "cgtune.cli": ("api", "outputs", "snapshot", "terminal", "cli_predict", "cli_options", "policy", "rules"),
+    "cgtune.__main__": ("cli", "check"),
+    "cgtune.cli": ("api", "outputs", "snapshot", "terminal", "check", "cli_check", "cli_predict", "cli_options", "policy", "rules"),
     "cgtune.cli_options": (),
     "cgtune.policy": ("quantities",),
     "cgtune.cli_predict": ("api", "cli_options", "outputs", "policy", "terminal"),
+    "cgtune.cli_check": ("check", "cli_options", "policy"),
+    "cgtune.check": ("api", "host", "outputs", "terminal", "verdict"),
+    "cgtune.verdict": ("rules",),
     "cgtune.terminal": ("outputs.escape",),
     "cgtune.api": ("host", "capture", "endpoint", "snapshot", "limits", "advise", "prediction", "runtimes", "rules", "processes"),
     "cgtune.serve": ("api", "outputs"),
@@ -49,6 +52,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.outputs.table": ("outputs.escape", "outputs.json"),
     "cgtune.outputs.explain": ("rules",),  # for types alone
     "cgtune.outputs.ps": ("outputs.escape", "outputs.table"),
+    "cgtune.outputs.text": ("outputs.escape",),
+    "cgtune.outputs.github": ("outputs.escape", "outputs.text"),
+    "cgtune.outputs.junit": ("outputs.escape", "outputs.text"),
+    "cgtune.outputs.nagios": ("outputs.escape", "outputs.text"),
+    "cgtune.outputs.sarif": ("outputs.escape", "outputs.text"),
     "cgtune.outputs.predict": ("outputs.escape", "outputs.json", "outputs.table"),
     "cgtune.outputs.*": ("outputs.escape",),
 }
@@ -61,6 +69,8 @@ BELOW_EVERYBODY: dict[str, tuple[str, ...]] = {
 # Everything but these receives its facts as text or bytes.
 IMPURE = (
     "cgtune.terminal",
+    "cgtune.check",
+    "cgtune.cli_check",
     "cgtune.cli_options",
     "cgtune.cli_predict",
     "cgtune.host",
@@ -86,6 +96,7 @@ MAY_LOAD_AT_THE_TOP = {face: {"typer", "typing"} for face in ("cgtune.cli", "cgt
 
 THIRD_PARTY = {
     "cgtune.cli": {"typer", "click"},
+    "cgtune.cli_check": {"typer"},
     "cgtune.cli_options": {"typer"},
     "cgtune.cli_predict": {"typer"},
     "cgtune.processes": {"psutil"},

@@ -1,0 +1,196 @@
+"""The face of ``cgtune check`` below its options: targets in, text and exit code out.
+
+A probe calls it every few seconds, in its plain form: without arguments, all options in CGTUNE_* variables. That form loads neither the
+command-line library nor psutil; what it does not understand at once it leaves to the full face, which knows the words for it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from cgtune.errors import CgtuneError, Unreadable, UsageError
+from cgtune.records import Record
+from cgtune.terminal import EXIT_COULD_NOT_INSPECT, EXIT_USAGE, emit, fail
+from cgtune.verdict import EXIT_STYLES, exit_code, failure_code, judge_report, parse_ignored, watched_growth
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cgtune.host import Host
+    from cgtune.model import Policy, Report, Severity, Verdict
+
+FORMATS = ("text", "json", "sarif", "junit", "github", "nagios")
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+_MOST_WINDOW_SECONDS = 3600.0
+_QUIET_SECONDS = 2.0  # a shorter wait needs no word
+_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+class CheckOptions(Record):
+    """What to look at, and how to say it. ``exit_style`` None: that of the format."""
+
+    pids: tuple[int, ...] = ()
+    self_only: bool = False
+    root: str = "/"
+    format: str = "text"
+    fail_on: Severity = "warning"
+    ignore: tuple[str, ...] = ()
+    exit_style: str | None = None
+    window_seconds: float | None = None
+    policy: Policy | None = None
+
+    @property
+    def style(self) -> str:
+        """The exit style that holds."""
+        return self.exit_style or ("nagios" if self.format == "nagios" else "lint")
+
+
+def run_check(options: CheckOptions) -> int:
+    """Look, judge, say it in one write, and give the exit code back."""
+    try:
+        verdict = read_verdict(options)
+        emit(render_verdict(verdict, options.format))
+    except UsageError as error:
+        return refuse(str(error), EXIT_USAGE, options.style, options.format)
+    except CgtuneError as error:
+        return refuse(str(error), EXIT_COULD_NOT_INSPECT, options.style, options.format)
+    if options.format == "text":
+        for note in verdict.report.notes:
+            fail(f"not seen: {note.why}" + (f" (needs {note.privilege})" if note.privilege else ""), 0)
+    return exit_code(verdict, options.style)
+
+
+def refuse(message: str, code: int, style: str, format_: str) -> int:
+    """Say why there is no verdict: on stderr, and to nagios in its own status line too."""
+    if format_ == "nagios":
+        from cgtune.outputs.nagios import render_unknown
+
+        emit(render_unknown(message))
+    return fail(message, failure_code(code, style))
+
+
+def read_verdict(options: CheckOptions) -> Verdict:
+    """The verdict on the chosen processes; waits for the window where there is one. Raises what inspect raises."""
+    from cgtune import api
+    from cgtune.host import Host
+
+    ignored = parse_ignored(options.ignore)
+    window = options.window_seconds
+    if window is not None and not 0 < window <= _MOST_WINDOW_SECONDS:
+        raise UsageError(f"--window {window:g} is not above 0 and at most {_MOST_WINDOW_SECONDS:g} seconds; example: --window 30")
+    with Host(options.root) as host:
+        report = api.inspect_host(host, options.pids, self_only=options.self_only, cheaply=True)
+        _require_sight(report, options)
+        windows = None
+        if window is not None:
+            later = _watch(host, report, options, window)
+            windows, report = watched_growth(report, later), later
+    report = api.judge(report, options.policy, windows=windows)
+    return judge_report(report, fail_on=options.fail_on, ignored=ignored, window_seconds=window)
+
+
+def _watch(host: Host, report: Report, options: CheckOptions, seconds: float) -> Report:
+    """The same once more, so much later."""
+    from cgtune import api
+
+    if not host.is_live:
+        raise UsageError("--window needs a live machine: the counters of a recording stand still; leave out --window or --root")
+    is_shown = seconds > _QUIET_SECONDS and sys.stderr.isatty()
+    count = len(report.processes)
+    if is_shown:
+        sys.stderr.write(f"cgtune: watching {count} process{'es' * (count != 1)} for {seconds:g} s ...")
+        sys.stderr.flush()
+    time.sleep(seconds)
+    if is_shown:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+    host.forget()
+    return api.inspect_host(host, options.pids, self_only=options.self_only, cheaply=True)
+
+
+def _require_sight(report: Report, options: CheckOptions) -> None:
+    """A check that was not let near any Go process must not say that all is well."""
+    is_search = not options.pids and not options.self_only
+    if is_search and report.notes and not any(process.snapshot.go for process in report.processes):
+        note = report.notes[0]
+        raise Unreadable(
+            f"no Go process could be looked into: {note.why}; name one with --pid, or run as its user", privilege=note.privilege
+        )
+
+
+def render_verdict(verdict: Verdict, format_: str) -> str:
+    """The verdict in one of FORMATS; the empty text where that format has nothing to say."""
+    if format_ == "json":
+        from cgtune.outputs.json import render_json
+
+        return render_json(verdict.report)
+    render: Callable[[Verdict], str]
+    if format_ == "sarif":
+        from cgtune.outputs.sarif import render_sarif as render
+    elif format_ == "junit":
+        from cgtune.outputs.junit import render_junit as render
+    elif format_ == "github":
+        from cgtune.outputs.github import render_github as render
+    elif format_ == "nagios":
+        from cgtune.outputs.nagios import render_nagios as render
+    else:
+        from cgtune.outputs.text import render_text as render
+    return render(verdict)
+
+
+def parse_environment(environ: Mapping[str, str]) -> CheckOptions | None:
+    """The options of the plain form; None where a variable is not one of ours, or its value not the plainest one."""
+    fields: dict[str, object] = {}
+    for name, text in environ.items():
+        if not name.startswith("CGTUNE_") or not text:
+            continue
+        read = _VARIABLES.get(name)
+        value = read[1](text) if read is not None else None
+        if read is None or value is None:
+            return None
+        fields[read[0]] = value
+    return CheckOptions(**fields)  # type: ignore[arg-type]  # each value has the type of the field it is named for
+
+
+def is_nagios(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, str]:
+    """Exit style and format as far as they can be told from a command line that was refused."""
+    style, format_ = environ.get("CGTUNE_EXIT_STYLE", ""), environ.get("CGTUNE_FORMAT", "")
+    for index, word in enumerate(arguments):
+        following = arguments[index + 1] if index + 1 < len(arguments) else ""
+        name, equals, value = word.partition("=")
+        if name == "--exit-style":
+            style = value if equals else following
+        elif name == "--format":
+            format_ = value if equals else following
+    return style or ("nagios" if format_ == "nagios" else "lint"), format_
+
+
+def _parse_pids(text: str) -> tuple[int, ...] | None:
+    words = text.split()
+    return tuple(map(int, words)) if all(word.isascii() and word.isdigit() and 0 < len(word) < 10 and int(word) for word in words) else None
+
+
+def _parse_flag(text: str) -> bool | None:
+    return True if text in _YES else False if text in _NO else None
+
+
+def _parse_seconds(text: str) -> float | None:
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[str], str | None]:
+    return lambda text: text if text in choices else None
+
+
+_VARIABLES: dict[str, tuple[str, Callable[[str], object]]] = {
+    "CGTUNE_PID": ("pids", _parse_pids),
+    "CGTUNE_SELF": ("self_only", _parse_flag),
+    "CGTUNE_ROOT": ("root", lambda text: text),
+    "CGTUNE_FORMAT": ("format", _one_of(FORMATS)),
+    "CGTUNE_FAIL_ON": ("fail_on", _one_of(SEVERITIES)),
+    "CGTUNE_IGNORE": ("ignore", lambda text: tuple(text.split())),
+    "CGTUNE_EXIT_STYLE": ("exit_style", _one_of(EXIT_STYLES)),
+    "CGTUNE_WINDOW": ("window_seconds", _parse_seconds),
+}

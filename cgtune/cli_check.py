@@ -1,0 +1,79 @@
+"""The options of ``cgtune check``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from cgtune.cli_options import Headroom, MinProcs, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
+
+
+def check(  # noqa: PLR0913  # one argument for each option of the command
+    pid: Annotated[
+        list[int] | None,
+        typer.Option("--pid", envvar="CGTUNE_PID", min=1, metavar="PID", help="Judge just this process; may be given several times."),
+    ] = None,
+    self_only: Annotated[
+        bool, typer.Option("--self", envvar="CGTUNE_SELF", help="Judge this container only (cgtune's own process stands for it).")
+    ] = False,
+    root: Annotated[
+        str, typer.Option("--root", envvar="CGTUNE_ROOT", metavar="DIR", help="The folder that holds proc/ and sys/, or a recording.")
+    ] = "/",
+    fail_on: Annotated[
+        Literal["info", "warning", "critical"],
+        typer.Option("--fail-on", envvar="CGTUNE_FAIL_ON", help="The least severity that fails; what is below it is not shown as text."),
+    ] = "warning",
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ignore", envvar="CGTUNE_IGNORE", metavar="RULE", help="Leave this rule's findings out; may be given several times."
+        ),
+    ] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(
+            "--window", envvar="CGTUNE_WINDOW", metavar="SECONDS", help="Watch the throttling for so long, instead of all that ever was."
+        ),
+    ] = None,
+    format_: Annotated[
+        Literal["text", "json", "sarif", "junit", "github", "nagios"],
+        typer.Option("--format", envvar="CGTUNE_FORMAT", help="How to say it; text, github: nothing where all is well."),
+    ] = "text",
+    exit_style: Annotated[
+        Literal["lint", "nagios"] | None,
+        typer.Option(
+            "--exit-style",
+            envvar="CGTUNE_EXIT_STYLE",
+            help="lint: 0, 1 failed, 2 usage, 3 could not look. nagios: 0, 1 warning, 2 critical, 3 unknown. Default: by the format.",
+        ),
+    ] = None,
+    rounding: Rounding = "ceil",
+    min_procs: MinProcs = None,
+    reserve_cpu: ReserveCpu = None,
+    headroom: Headroom = None,
+    outside: Outside = None,
+) -> int:
+    """Judge, for probes, sidecars and pipelines: silence and 0 where all is well, else each cause with what to do.
+
+    Without options: this container, then every Go process that can be seen.
+
+    Examples: `cgtune check` · `cgtune check --pid 4242 --window 30` · `cgtune check --format sarif --fail-on critical`
+    """
+    from cgtune.check import CheckOptions, run_check
+    from cgtune.policy import parse_policy
+
+    policy = parse_policy(rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside)
+    return run_check(
+        CheckOptions(
+            pids=tuple(pid or ()),
+            self_only=self_only,
+            root=root,
+            format=format_,
+            fail_on=fail_on,
+            ignore=tuple(ignore or ()),
+            exit_style=exit_style,
+            window_seconds=window,
+            policy=policy,
+        )
+    )

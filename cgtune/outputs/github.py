@@ -1,0 +1,27 @@
+"""Annotations of GitHub Actions: one workflow command for each failure (docs.github.com, "Workflow commands")."""
+
+from __future__ import annotations
+
+from cgtune.outputs.text import finding_words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Verdict
+
+_COMMANDS = {"critical": "error", "warning": "warning", "info": "notice"}
+
+
+def render_github(verdict: Verdict) -> str:
+    """One line for each failure; empty where there are none."""
+    return "".join(
+        f"::{_COMMANDS[finding.severity]} title={_escaped(finding.rule)}::{_escaped_data(finding_words(process, finding))}\n"
+        for process, finding in verdict.failures
+    )
+
+
+def _escaped_data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escaped(text: str) -> str:
+    return _escaped_data(text).replace(":", "%3A").replace(",", "%2C")

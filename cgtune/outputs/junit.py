@@ -1,0 +1,49 @@
+"""JUnit XML: a suite for each process, in it a test case for each rule."""
+
+from __future__ import annotations
+
+from cgtune.outputs.escape import escape_control
+from cgtune.outputs.text import finding_words, subject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Finding, ProcessReport, Verdict
+
+
+def render_junit(verdict: Verdict) -> str:
+    """The whole document. A finding below what fails is a passed case that says it in its output."""
+    failed = {(process.snapshot.process.pid, finding.rule, finding.summary) for process, finding in verdict.failures}
+    suites = [_suite(verdict, process, failed) for process in verdict.report.processes]
+    tests, failures = sum(count for _, count, _ in suites), sum(count for _, _, count in suites)
+    head = f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="cgtune" tests="{tests}" failures="{failures}" errors="0">\n'
+    return head + "".join(text for text, _, _ in suites) + "</testsuites>\n"
+
+
+def _suite(verdict: Verdict, process: ProcessReport, failed: set[tuple[int, str, str]]) -> tuple[str, int, int]:
+    cases, failures = [], 0
+    by_rule: dict[str, list[Finding]] = {}
+    for finding in process.findings:
+        by_rule.setdefault(finding.rule, []).append(finding)
+    rules = [rule.id for rule in verdict.rules] if process.snapshot.go else list(by_rule)
+    for rule in rules:
+        inside = ""
+        found = by_rule.get(rule, [])
+        bad = [one for one in found if (process.snapshot.process.pid, rule, one.summary) in failed]
+        if bad:
+            failures += 1
+            text = "\n".join(finding_words(process, one) for one in bad)
+            inside = f'<failure type="{bad[0].severity}" message="{_escaped(escape_control(bad[0].summary))}">{_escaped(text)}</failure>'
+        elif found:
+            inside = f"<system-out>{_escaped(chr(10).join(finding_words(process, one) for one in found))}</system-out>"
+        cases.append(f'    <testcase classname="cgtune.{process.snapshot.process.pid}" name="{_escaped(rule)}">{inside}</testcase>\n')
+    name = _escaped(subject(process))
+    head = (
+        f'  <testsuite name="{name}" tests="{len(cases)}" failures="{failures}" errors="0" skipped="0" timestamp="{verdict.report.time}">\n'
+    )
+    return head + "".join(cases) + "  </testsuite>\n", len(cases), failures
+
+
+def _escaped(text: str) -> str:
+    for plain, code in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        text = text.replace(plain, code)
+    return text

@@ -1,0 +1,92 @@
+"""``cgtune check`` beside real programs under real quotas."""
+
+from __future__ import annotations
+
+import json
+import platform
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import goprograms, toolchains
+from tests.command import run
+from tests.live.cgroups import Groups, own_groups
+from tests.needs import only_where, require
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def groups() -> Iterator[Groups]:
+    """A place for this test's control groups."""
+    with own_groups() as made:
+        yield made
+
+
+@pytest.fixture
+def old_go() -> Path:
+    """A program of Go 1.24, which never looks at its quota."""
+    only_where(platform.machine() == "x86_64", "the toolchains are for x86-64")
+    try:
+        return goprograms.build("1.24.11")
+    except toolchains.ToolchainUnavailable as error:
+        require(False, f"the Go toolchain cannot be fetched: {error}")
+        raise
+
+
+def wait_for_go(pid: int) -> None:
+    """Until the program runs: before that it is the shell that moves itself into the group."""
+    deadline = time.monotonic() + 20
+    while not Path(f"/proc/{pid}/comm").read_text().startswith("goprobe"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.5)  # it has half a CPU to start with
+
+
+def test_too_many_threads_fail_until_the_named_value_is_set(groups: Groups, old_go: Path) -> None:
+    """Go 1.24 with GOMAXPROCS=8 under 0.5 CPU: one finding names the cause and the value; with that value check is silent."""
+    group = groups.make("app")
+    group.limit_cpu(50_000)
+    program = group.start([str(old_go), "sleep 600000"], GOMAXPROCS="8")
+    wait_for_go(program.pid)
+    done = run("check", "--pid", program.pid)
+    assert (done.returncode, done.stderr) == (1, "")
+    failures = [line for line in done.stdout.splitlines() if not line.startswith(("  ", "and "))]
+    assert len(failures) == 1
+    assert failures[0].startswith("warning gomaxprocs-exceeds-quota: ")
+    assert "GOMAXPROCS is 8, set by its environment" in failures[0]
+    assert group.path in done.stdout
+    report = json.loads(run("check", "--pid", program.pid, "--format", "json").stdout)
+    (advice,) = [step for one in report["processes"][0]["findings"] for step in one["advice"] if step["variable"] == "GOMAXPROCS"]
+    assert f"set GOMAXPROCS={advice['value']}" in done.stdout
+
+    mended = group.start([str(old_go), "sleep 600000"], GOMAXPROCS=advice["value"])
+    wait_for_go(mended.pid)
+    assert _outcome(run("check", "--pid", mended.pid)) == (0, "", "")
+    assert _outcome(run("check", CGTUNE_PID=str(mended.pid))) == (0, "", "")
+    assert run("check", CGTUNE_PID=str(program.pid)).returncode == 1
+    assert run("check", "--pid", program.pid, "--ignore", "gomaxprocs-exceeds-quota").returncode == 0
+    assert run("check", "--pid", program.pid, "--fail-on", "critical").returncode == 0
+
+
+def _outcome(done: object) -> tuple[int, str, str]:
+    return done.returncode, done.stdout, done.stderr  # type: ignore[attr-defined]
+
+
+def test_a_window_forgets_what_is_over(groups: Groups) -> None:
+    """Throttling that is going on fails over a window; once it has stopped, the window is clean while the counters still tell of it."""
+    group = groups.make("busy")
+    group.limit_cpu(1_000, 20_000)  # 5 % of a CPU: throttled in every period, whatever else this machine does
+    burner = group.start(["sh", "-c", "while :; do :; done"])
+    time.sleep(1)
+    during = run("check", "--pid", burner.pid, "--window", "2")
+    assert during.returncode == 1, during.stdout
+    assert "cpu-throttled" in during.stdout
+    assert "while it was watched" in during.stdout
+    burner.send_signal(signal.SIGSTOP)
+    assert group.throttled()[1] > 0
+    after = run("check", "--pid", burner.pid, "--window", "1")
+    assert _outcome(after) == (0, "", "")

@@ -1,0 +1,392 @@
+"""``cgtune check``: which findings fail, with which exit code, and in which words."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any, Literal
+from xml.etree import ElementTree as ET
+
+import jsonschema
+import pytest
+
+import cgtune
+from cgtune.check import FORMATS, CheckOptions, parse_environment, render_verdict
+from cgtune.errors import UsageError
+from cgtune.model import Advice, Finding, ProcessReport, Report, Throttling, Verdict
+from cgtune.rules import RULES
+from cgtune.verdict import exit_code, failure_code, judge_report, parse_ignored, watched_growth
+from tests.command import PROGRAM, ROOT, environment, run
+
+Severity = Literal["info", "warning", "critical"]
+
+HOSTILE = 'a\x1b[31m|b%0A"<&>\n::error::c\udcff'
+
+
+def finding(rule: str, severity: Severity, summary: str = "too many", evidence: str = "cpu.max: 50000 100000") -> Finding:
+    """A finding with one piece of evidence and one act."""
+    return Finding(
+        rule=rule,
+        severity=severity,
+        summary=summary,
+        evidence=(evidence,),
+        advice=(
+            Advice(variable="GOMAXPROCS", value="2", reason="it is worth 2"),
+            Advice(variable=None, value=None, reason="raise the limit"),
+        ),
+    )
+
+
+def report_of(*findings: Finding, command: str = "server", executable: str | None = "/app/my server") -> Report:
+    """A report on one Go process that has these findings."""
+    process = cgtune.predict(cpu_limit="0.5", cpus=8, go="1.24").rows[0].process
+    identity = process.snapshot.process.replace(pid=42, command=command, executable=executable)
+    process = process.replace(snapshot=process.snapshot.replace(process=identity), findings=findings)
+    return Report(version="0.1.0", time="2026-11-23T06:00:00Z", machine=process.snapshot.machine, processes=(process,))
+
+
+def verdict_on(*findings: Finding, fail_on: Severity = "warning", **of_report: Any) -> Verdict:
+    """The verdict on such a report."""
+    return judge_report(report_of(*findings, **of_report), fail_on=fail_on, ignored=frozenset())
+
+
+INFO, WARNING, CRITICAL = (
+    finding("fractional-quota", "info"),
+    finding("gomemlimit-unset", "warning"),
+    finding("gomemlimit-malformed", "critical"),
+)
+HOSTILE_VERDICT = verdict_on(finding("gomemlimit-unset", "warning", HOSTILE, HOSTILE), command=HOSTILE, executable=f"/app/{HOSTILE}")
+
+
+@pytest.mark.parametrize(
+    ("findings", "fail_on", "lint", "nagios"),
+    [
+        ((), "info", 0, 0),
+        ((INFO,), "warning", 0, 0),
+        ((INFO,), "info", 1, 1),
+        ((WARNING,), "warning", 1, 1),
+        ((WARNING,), "critical", 0, 0),
+        ((INFO, CRITICAL), "critical", 1, 2),
+        ((WARNING, CRITICAL), "warning", 1, 2),
+    ],
+)
+def test_exit_codes(findings: tuple[Finding, ...], fail_on: Severity, lint: int, nagios: int) -> None:
+    """Only findings at or above --fail-on count; to nagios the worst of them decides."""
+    verdict = verdict_on(*findings, fail_on=fail_on)
+    assert (exit_code(verdict, "lint"), exit_code(verdict, "nagios")) == (lint, nagios)
+
+
+def test_failures_come_worst_first() -> None:
+    """Whatever the order of the report is, the worst failure is named first."""
+    assert [each.severity for _, each in verdict_on(WARNING, INFO, CRITICAL, fail_on="info").failures] == ["critical", "warning", "info"]
+
+
+@pytest.mark.parametrize("style", ["lint", "nagios"])
+def test_no_verdict_is_unknown_to_nagios(style: str) -> None:
+    """Usage errors and unreadable machines are 3 to nagios, 2 and 3 otherwise."""
+    assert [failure_code(code, style) for code in (2, 3)] == ([3, 3] if style == "nagios" else [2, 3])
+
+
+def test_ignored_rules_are_gone() -> None:
+    """An ignored rule neither fails nor shows, in no format."""
+    verdict = judge_report(report_of(WARNING, CRITICAL), fail_on="info", ignored=parse_ignored(["gomemlimit-malformed"]))
+    assert [each.rule for _, each in verdict.failures] == ["gomemlimit-unset"]
+    for name in FORMATS:
+        assert "gomemlimit-malformed" not in render_verdict(verdict, name), name
+
+
+def test_an_unknown_rule_is_named_with_a_near_one() -> None:
+    """A typing error gets the rule that was meant."""
+    with pytest.raises(UsageError, match=r"--ignore.*gomemlimit-unsett.*gomemlimit-unset"):
+        parse_ignored(["gomemlimit-unsett"])
+
+
+@pytest.mark.parametrize("name", ["text", "github"])
+def test_silence_where_all_is_well(name: str) -> None:
+    """Formats for people and logs say nothing of what does not fail."""
+    assert render_verdict(verdict_on(INFO), name) == ""
+
+
+def test_text_names_cause_evidence_and_act() -> None:
+    """A failure is one line, its evidence and its acts below; what is less bad is counted."""
+    assert render_verdict(verdict_on(WARNING, INFO), "text").splitlines() == [
+        "warning gomemlimit-unset: 42 server (Go 1.24): too many",
+        "  seen: cpu.max: 50000 100000",
+        "  do: set GOMAXPROCS=2: it is worth 2",
+        "  do: raise the limit",
+        "and 1 below warning, which --fail-on info shows",
+    ]
+
+
+def test_nagios_says_status_and_performance_data_in_one_line() -> None:
+    """The first line begins with the state and ends with numbers behind the only bar."""
+    ok, bad = render_verdict(verdict_on(INFO), "nagios"), render_verdict(verdict_on(WARNING, CRITICAL), "nagios")
+    assert ok == "CGTUNE OK - 1 process | critical=0 warning=0 info=1 processes=1\n"
+    first, second = bad.splitlines()
+    assert first == (
+        "CGTUNE CRITICAL - 2 failures: gomemlimit-malformed: 42 server (Go 1.24): too many | critical=1 warning=1 info=0 processes=1"
+    )
+    assert second == "gomemlimit-unset: 42 server (Go 1.24): too many"
+    assert render_verdict(HOSTILE_VERDICT, "nagios").splitlines()[0].count("|") == 1
+
+
+def test_github_commands_are_escaped() -> None:
+    """What another process wrote begins no command of its own, and no property."""
+    lines = render_verdict(HOSTILE_VERDICT, "github").splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("::warning title=gomemlimit-unset::42 a")
+    assert "b%250A" in lines[0]
+    levels = [line.split(" ")[0] for line in render_verdict(verdict_on(INFO, WARNING, CRITICAL, fail_on="info"), "github").splitlines()]
+    assert levels == ["::error", "::warning", "::notice"]
+
+
+def test_junit_has_a_case_for_each_rule() -> None:
+    """Each rule is a case; the failed one says why, one below --fail-on passes and says it too; hostile text stays text."""
+    suites = ET.fromstring(render_verdict(verdict_on(WARNING, INFO), "junit"))
+    cases = {case.get("name"): case for case in suites.iter("testcase")}
+    assert set(cases) == {rule.ID for rule in RULES}
+    assert (suites.get("tests"), suites.get("failures")) == (str(len(RULES)), "1")
+    failure = cases["gomemlimit-unset"].find("failure")
+    assert failure is not None
+    assert failure.get("message") == "too many"
+    assert cases["fractional-quota"].find("failure") is None
+    assert "too many" in str(cases["fractional-quota"].findtext("system-out"))
+    hostile = ET.fromstring(render_verdict(HOSTILE_VERDICT, "junit")).find(".//failure")
+    assert hostile is not None
+    assert "\x1b" not in str(hostile.text)
+    assert '"<&>' in str(hostile.text)
+
+
+def validate_sarif(text: str) -> Any:
+    """Hold a SARIF log against the schema, and its references against each other."""
+    log = json.loads(text)
+    schema = json.loads((ROOT / "tests" / "schemas" / "sarif-2.1.0-subset.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(log)
+    for each in log["runs"]:
+        rules = each["tool"]["driver"]["rules"]
+        assert len({rule["id"] for rule in rules}) == len(rules)
+        for result in each["results"]:
+            assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+    return log
+
+
+def test_sarif_is_valid_and_complete() -> None:
+    """Findings of all severities are results with level, place and fingerprint; each rule has its help."""
+    log = validate_sarif(render_verdict(verdict_on(INFO, WARNING, CRITICAL), "sarif"))
+    results = log["runs"][0]["results"]
+    assert [result["level"] for result in results] == ["note", "warning", "error"]
+    assert results[0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "file:///app/my%20server"
+    assert all(rule["help"]["text"] for rule in log["runs"][0]["tool"]["driver"]["rules"])
+    hostile = validate_sarif(render_verdict(HOSTILE_VERDICT, "sarif"))["runs"][0]["results"][0]
+    assert "\x1b" not in hostile["message"]["text"]
+    assert validate_sarif(render_verdict(verdict_on(executable=None), "sarif"))["runs"][0]["results"] == []
+
+
+def test_the_sarif_schema_refuses_what_is_wrong() -> None:
+    """The schema can fail: a property of our own, or a level that SARIF does not know."""
+    log = json.loads(render_verdict(verdict_on(WARNING), "sarif"))
+    for key, value in (("severity", "warning"), ("level", "critical")):
+        bad = json.loads(json.dumps(log))
+        bad["runs"][0]["results"][0][key] = value
+        with pytest.raises(jsonschema.ValidationError):
+            validate_sarif(json.dumps(bad))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_format_lets_control_characters_through(name: str) -> None:
+    """Whatever a process is called, what is printed is printable."""
+    text = render_verdict(HOSTILE_VERDICT, name)
+    assert all(line.isprintable() for line in text.splitlines())
+
+
+def _counted(periods: int, throttled: int, *, start_ticks: int = 7, directory: str = "/sys/fs/cgroup") -> Report:
+    report = report_of()
+    process: ProcessReport = report.processes[0]
+    counters = Throttling(periods=periods, throttled_periods=throttled, throttled_seconds=throttled / 10)
+    level = process.snapshot.cpu_chain[0].replace(throttling=counters, directory=directory)
+    identity = process.snapshot.process.replace(start_ticks=start_ticks)
+    snapshot = process.snapshot.replace(process=identity, cpu_chain=(level,))
+    return report.replace(
+        processes=(process.replace(snapshot=snapshot, limits=process.limits.replace(cpu=process.limits.cpu.replace(binding=level))),)
+    )
+
+
+def test_a_window_counts_the_growth_only() -> None:
+    """What was before the window does not count; a process, place or counter that is not the same any more is left out."""
+    grown = watched_growth(_counted(1000, 900), _counted(1010, 901))
+    assert grown[42].periods == 10
+    assert grown[42].throttled_periods == 1
+    assert watched_growth(_counted(1000, 900), _counted(10, 1)) == {}
+    assert watched_growth(_counted(10, 1), _counted(20, 2, start_ticks=8)) == {}
+    assert watched_growth(_counted(10, 1), _counted(20, 2, directory="/sys/fs/cgroup/b")) == {}
+
+
+# The plain form, and the whole program
+
+TWINS = {
+    "CGTUNE_PID": "41 42",
+    "CGTUNE_SELF": "0",
+    "CGTUNE_ROOT": "/host",
+    "CGTUNE_FORMAT": "json",
+    "CGTUNE_FAIL_ON": "info",
+    "CGTUNE_IGNORE": "oom-killed fractional-quota",
+    "CGTUNE_EXIT_STYLE": "nagios",
+    "CGTUNE_WINDOW": "30",
+}
+
+
+def test_the_plain_form_reads_every_twin() -> None:
+    """Each variable sets the field of its option; a variable of nobody's or an empty one changes nothing."""
+    options = parse_environment(TWINS | {"PATH": "/bin", "CGTUNE_POLICY": ""})
+    assert options == CheckOptions(
+        pids=(41, 42),
+        self_only=False,
+        root="/host",
+        format="json",
+        fail_on="info",
+        ignore=("oom-killed", "fractional-quota"),
+        exit_style="nagios",
+        window_seconds=30.0,
+    )
+    assert parse_environment({}) == CheckOptions()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("CGTUNE_PID", "0"), ("CGTUNE_PID", "x"), ("CGTUNE_PID", "\u0664"), ("CGTUNE_SELF", "perhaps"), ("CGTUNE_FORMAT", "table")),
+        *(("CGTUNE_FAIL_ON", "error"), ("CGTUNE_EXIT_STYLE", "x"), ("CGTUNE_WINDOW", "1e3"), ("CGTUNE_HEADROOM", "5"), ("CGTUNE_NEW", "1")),
+    ],
+)
+def test_the_plain_form_leaves_the_rest_to_the_full_one(name: str, text: str) -> None:
+    """What is not plainly right is for the face that has the words for it."""
+    assert parse_environment({name: text}) is None
+
+
+@pytest.fixture
+def sleeper() -> Iterator[int]:
+    """A process that is no Go program."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        try:
+            yield process.pid
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_plain_form_says_what_the_full_one_says(sleeper: int, name: str) -> None:
+    """Options and their twins give the same output and exit code."""
+    by_options = run("check", "--pid", sleeper, "--format", name, "--fail-on", "info")
+    by_twins = run("check", CGTUNE_PID=str(sleeper), CGTUNE_FORMAT=name, CGTUNE_FAIL_ON="info")
+    assert by_options.returncode in (0, 1)
+    assert by_twins.returncode == by_options.returncode
+
+    if name == "json":  # the kernel's counters move on between two runs
+        processes = [json.loads(done.stdout)["processes"] for done in (by_twins, by_options)]
+        assert [[(entry["pid"], entry["findings"]) for entry in each] for each in processes] == [[(sleeper, [])]] * 2
+    else:
+        times = r"\d{4}-\d\d-\d\dT[\d:]+Z"
+        assert re.sub(times, "", by_twins.stdout) == re.sub(times, "", by_options.stdout)
+    assert by_twins.stderr == by_options.stderr
+
+
+def test_the_plain_form_loads_neither_typer_nor_psutil() -> None:
+    """A probe pays for what it needs: no command-line library, no process library, no JSON, no regular expressions."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); sys.argv[0] = 'cgtune'; bare = set(sys.modules)\n"
+        "from cgtune.__main__ import main\n"
+        "code = main(); sys.stderr.write(' '.join(sorted(set(sys.modules) - bare))); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, str(ROOT), "check"],
+        env=environment(CGTUNE_SELF="1"),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    loaded = set(done.stderr.split())
+    assert {name.split(".")[0] for name in loaded} & {
+        *("typer", "click", "psutil", "tabulate", "json", "re", "typing", "dataclasses", "enum", "pathlib", "subprocess", "tempfile"),
+        *("collections", "functools", "inspect", "argparse", "difflib"),
+    } == set()
+    assert not {name for name in loaded if name.startswith("cgtune.cli")}
+    assert {name for name in loaded if name.startswith("cgtune.outputs.")} == {"cgtune.outputs.escape", "cgtune.outputs.text"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--ignore", "gomaxprocs-pined"), "gomaxprocs-pinned"),
+        (("--ignore", "nothing-like-it-at-all"), "cgtune explain"),
+        (("--format", "yaml"), "yaml"),
+        (("--fail-on", "error"), "error"),
+        (("--exit-style", "bash"), "bash"),
+        (("--window", "0"), "--window 30"),
+        (("--window", "-1"), "--window 30"),
+        (("--window", "nan"), "--window 30"),
+        (("--window", "1e9"), "--window 30"),
+        (("--window", "soon"), "--window"),
+        (("--self", "--pid", "1"), "exclude each other"),
+        (("--root", "/nowhere"), "--root"),
+        (("--root", "fixtures/cgroupfs/v2-plain", "--pid", "4242", "--window", "1"), "--window needs a live machine"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments: tuple[str, ...], says: str) -> None:
+    """A wrong option is one line that names it; to nagios it is UNKNOWN, said in its status line too."""
+    arguments = tuple(str(ROOT / word) if word.startswith("fixtures/") else word for word in arguments)
+    done = run("check", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+    if "--exit-style" not in arguments and "--format" not in arguments:
+        unknown = run("check", *arguments, "--format", "nagios")
+        assert unknown.returncode == 3
+        assert unknown.stdout.startswith("CGTUNE UNKNOWN - ")
+        assert run("check", *arguments, CGTUNE_EXIT_STYLE="nagios").returncode == 3
+
+
+def test_no_such_process_is_3() -> None:
+    """A target that is not there is no verdict, in both styles."""
+    for style in ("lint", "nagios"):
+        done = run("check", "--pid", 999_999_999, "--exit-style", style)
+        assert (done.returncode, done.stdout) == (3, "")
+        assert done.stderr.count("\n") == 1
+
+
+def test_an_interrupted_watch_is_130(sleeper: int) -> None:
+    """Ctrl-C during the window ends it quietly, in the plain form and in the full one."""
+    for argv, twins in (((), {"CGTUNE_WINDOW": "30", "CGTUNE_PID": str(sleeper)}), (("--window", "30", "--pid", str(sleeper)), {})):
+        with subprocess.Popen(
+            [*PROGRAM, "check", *argv], env=environment(**twins), stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as watch:
+            time.sleep(2)
+            watch.send_signal(signal.SIGINT)
+            out, err = watch.communicate(timeout=20)
+        assert (watch.returncode, out, err) == (130, b"", b"")
+
+
+def test_progress_is_for_a_terminal_only(sleeper: int) -> None:
+    """Someone who waits sees what for; a log file does not."""
+    ours, theirs = os.openpty()
+    try:
+        done = subprocess.run(
+            [*PROGRAM, "check", "--pid", str(sleeper), "--window", "2.1"],
+            stderr=theirs,
+            stdout=subprocess.PIPE,
+            env=environment(),
+            timeout=60,
+        )
+        assert (done.returncode, done.stdout) == (0, b"")
+        assert b"watching 1 process for 2.1 s" in os.read(ours, 4096)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert run("check", "--pid", sleeper, "--window", "2.1").stderr == ""
