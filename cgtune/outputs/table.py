@@ -129,13 +129,13 @@ def _finding_lines(finding: Finding, style: Style) -> Iterator[str]:
     yield style(_SEVERITY_STYLES[finding.severity], first)
     yield from rest
     for line in finding.evidence:
-        yield from wrapped("", f"- {escape_control(line)}")
+        yield from wrapped("", escape_control(line), "- ")
     for advice in finding.advice:
         if advice.variable is None:
             act = ""
         else:
             act = f"unset {advice.variable}: " if advice.value is None else f"{advice.variable}={escape_control(advice.value)}: "
-        yield from wrapped("", f"> {act}{escape_control(advice.reason)}")
+        yield from wrapped("", f"{act}{escape_control(advice.reason)}", "> ")
 
 
 def _paste_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Iterator[str]:
@@ -152,7 +152,7 @@ def _paste_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Itera
             text = f"{name}: leave it unset"
         yield _labelled(label, text)
         for reason in recommendation.because if verbose else ():
-            yield from wrapped("", f"- {escape_control(reason)}")
+            yield from wrapped("", escape_control(reason), "- ")
         label = ""
 
 
@@ -181,7 +181,7 @@ def _go_lines(facts: GoFacts, style: Style, *, verbose: bool) -> Iterator[str]:
         read_from = f" (read from {setting.observed_from})" if setting.observed_from else ""
         yield _labelled(setting.name, style("strong", f"now {observed}") + f"{read_from}, derives {derived} by itself")
         for step in setting.because if verbose else ():
-            yield from wrapped("", f"- {escape_control(step)}")
+            yield from wrapped("", escape_control(step), "- ")
     if facts.dies:
         yield from wrapped("", style("alarm", f"dies at its next start: {escape_control(facts.dies)}"))
 
@@ -297,13 +297,13 @@ def _labelled(label: str, text: str) -> str:
     return f"  {label:<{_LABEL_WIDTH}}{text}"
 
 
-def wrapped(label: str, text: str) -> Iterator[str]:
-    """A label and its text, on as many lines as it takes."""
-    line, room = "", _WIDTH - _LABEL_WIDTH - 2
+def wrapped(label: str, text: str, mark: str = "") -> Iterator[str]:
+    """A label and its text, on as many lines as it takes; ``mark`` stands before the text, and the text's further lines below it."""
+    line, room = "", _WIDTH - _LABEL_WIDTH - 2 - len(mark)
     for word in text.split(" "):
         if line and len(line) + 1 + len(word) > room:
-            yield _labelled(label, line)
-            label, line = "", word
+            yield _labelled(label, mark + line)
+            label, line, mark = "", word, " " * len(mark)
         else:
             line = f"{line} {word}" if line else word
-    yield _labelled(label, line)
+    yield _labelled(label, mark + line)

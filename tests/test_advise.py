@@ -1,0 +1,213 @@
+"""Recommended values: tables for the default policy, and what holds under any policy."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, strategies as st
+
+from cgtune.advise import advise, find_room, measure_outside, recommend_memory, recommend_procs, size_that_ends_it
+from cgtune.limits import enforce
+from cgtune.model import Policy
+from cgtune.outputs.table import format_setting
+from cgtune.runtimes.go.grammar import parse_gomemlimit
+from tests.rules.reports import MIB, go_facts, memory_level, report, sees
+
+DEFAULT = Policy()
+FLOOR = Policy(rounding="floor")
+
+
+@pytest.mark.parametrize(
+    ("cores", "usable", "policy", "expected"),
+    [
+        pytest.param(0.5, 8, DEFAULT, (2, True), id="never below 2"),
+        pytest.param(2.0, 8, DEFAULT, (2, True), id="whole"),
+        pytest.param(2.5, 8, DEFAULT, (3, True), id="rounded up"),
+        pytest.param(2.00001, 8, DEFAULT, (3, True), id="a trace more counts, as with Go"),
+        pytest.param(0.5, 1, DEFAULT, (1, True), id="one CPU is all there is"),
+        pytest.param(7.5, 8, DEFAULT, (8, True), id="up to all CPUs"),
+        pytest.param(8.0, 8, DEFAULT, (None, False), id="a quota that binds nothing"),
+        pytest.param(None, 8, DEFAULT, (None, False), id="no quota"),
+        pytest.param(2.5, 8, FLOOR, (2, True), id="rounded down"),
+        pytest.param(0.5, 8, FLOOR, (1, True), id="down to 1"),
+        pytest.param(0.5, 8, Policy(min_procs=1), (1, True), id="up from a half is 1"),
+        pytest.param(0.5, 8, Policy(min_procs=4), (4, True), id="a minimum of one's own"),
+        pytest.param(4.0, 8, Policy(reserve_cores=1.5), (3, True), id="less what is kept for others"),
+        pytest.param(1.0, 8, Policy(reserve_cores=5.0), (2, True), id="more kept than there is"),
+        pytest.param(8.0, 8, Policy(reserve_cores=1.0), (7, True), id="kept for others where the quota binds nothing"),
+    ],
+)
+def test_recommended_procs(cores: float | None, usable: int, policy: Policy, expected: tuple[int | None, bool]) -> None:
+    """Rounded, at least the minimum, at most the usable CPUs, and nothing at all where nothing binds."""
+    recommendation = recommend_procs(cores, usable, policy)
+    assert (recommendation.value, recommendation.set) == expected
+    assert recommendation.because
+
+
+def test_what_the_runtime_does_by_itself_is_left_to_it() -> None:
+    """A runtime that reaches the value and follows changes is not pinned; one that reaches another is set."""
+    assert recommend_procs(2.5, 8, follows_by_itself=3).set is False
+    assert recommend_procs(2.5, 8, follows_by_itself=3).value == 3
+    assert recommend_procs(2.5, 8, FLOOR, follows_by_itself=3).set is True
+
+
+POLICIES = st.builds(
+    Policy,
+    rounding=st.sampled_from(["ceil", "floor"]),
+    min_procs=st.none() | st.integers(1, 16),
+    reserve_cores=st.floats(0, 8),
+    headroom_percent=st.none() | st.floats(0, 90),
+    outside_bytes=st.none() | st.integers(0, 1 << 40),
+)
+CORES = st.none() | st.floats(0.01, 512)
+
+
+@given(CORES, st.integers(1, 512), POLICIES)
+def test_procs_are_possible(cores: float | None, usable: int, policy: Policy) -> None:
+    """Whatever is asked for, a value is from 1 to the usable CPUs, and it is there where it is to be set."""
+    recommendation = recommend_procs(cores, usable, policy)
+    assert recommendation.set == (recommendation.value is not None)
+    assert recommendation.value is None or 1 <= recommendation.value <= usable
+
+
+@given(st.floats(0.01, 512), st.floats(0.01, 512), st.integers(1, 512))
+def test_a_larger_quota_never_means_fewer_procs(one: float, other: float, usable: int) -> None:
+    """The value grows with the quota; where it is left unset all CPUs are meant."""
+    values = [recommend_procs(cores, usable).value or usable for cores in sorted((one, other))]
+    assert values == sorted(values)
+
+
+@given(st.floats(0.01, 512), st.integers(1, 512))
+def test_the_default_is_gos_own_rule(cores: float, usable: int) -> None:
+    """What Go 1.25 computes from a quota is what is recommended for it."""
+    assert (recommend_procs(cores, usable).value or usable) == min(usable, max(2, math.ceil(cores)))
+
+
+@pytest.mark.parametrize(
+    ("limit_mib", "high_mib", "outside_mib", "policy", "expected_mib"),
+    [
+        pytest.param(512, None, None, DEFAULT, 460, id="10 % where nothing was measured"),
+        pytest.param(100, None, None, DEFAULT, 84, id="16 MiB at least"),
+        pytest.param(512, None, 20, DEFAULT, 471, id="what is outside and 4 %"),
+        pytest.param(100, None, 0, DEFAULT, 92, id="8 MiB at least"),
+        pytest.param(512, 400, None, DEFAULT, 360, id="memory.high, where it is less"),
+        pytest.param(512, 600, None, DEFAULT, 460, id="memory.high, where it is not"),
+        pytest.param(None, 400, None, DEFAULT, 360, id="memory.high alone"),
+        pytest.param(None, None, None, DEFAULT, None, id="no limit"),
+        pytest.param(63, None, None, DEFAULT, None, id="too small a limit"),
+        pytest.param(64, None, None, DEFAULT, 48, id="the smallest"),
+        pytest.param(512, None, 480, DEFAULT, None, id="hardly anything left"),
+        pytest.param(512, None, None, Policy(headroom_percent=25.0), 384, id="headroom of one's own"),
+        pytest.param(512, None, 20, Policy(outside_bytes=100 * MIB), 391, id="declared goes before measured"),
+    ],
+)
+def test_recommended_memory(
+    limit_mib: int | None, high_mib: int | None, outside_mib: int | None, policy: Policy, expected_mib: int | None
+) -> None:
+    """The least limit, less what Go does not manage, less the headroom."""
+    limit, high, outside = (None if value is None else value * MIB for value in (limit_mib, high_mib, outside_mib))
+    recommendation = recommend_memory(limit, high, policy, outside_bytes=outside)
+    assert recommendation.value == (None if expected_mib is None else expected_mib * MIB)
+    assert recommendation.set == (expected_mib is not None)
+    assert recommendation.because
+
+
+def test_a_crowded_limit_is_told_with_the_size_that_ends_it() -> None:
+    """Above 60 % alive the value only buys time; twice the live heap is what is needed."""
+    said = recommend_memory(100 * MIB, None, outside_bytes=0, live_heap_bytes=61 * MIB).because[-1]
+    assert "buys time only" in said
+    assert "122 MiB" in said
+    assert "buys time" not in " ".join(recommend_memory(100 * MIB, None, live_heap_bytes=60 * MIB).because)
+
+
+@given(st.integers(0, 1 << 50), st.none() | st.integers(0, 1 << 50), st.none() | st.integers(0, 1 << 50), POLICIES)
+def test_memory_is_possible(limit: int, high: int | None, outside: int | None, policy: Policy) -> None:
+    """A value is whole MiB that Go can read, below every limit by the headroom at least, and with what is outside still within it."""
+    recommendation = recommend_memory(limit, high, policy, outside_bytes=outside)
+    value = recommendation.value
+    assert recommendation.set == (value is not None)
+    if value is None:
+        return
+    assert parse_gomemlimit(format_setting(recommendation), 19) == value
+    for bound in (limit, high):
+        if bound is not None:
+            room = find_room(bound, "", policy, outside)
+            assert 0 < value <= bound - room.outside_bytes - room.safety_bytes
+
+
+@given(st.integers(64 * MIB, 1 << 45), st.integers(0, 1 << 30), st.integers(0, 1 << 30))
+def test_more_outside_never_means_more_for_go(limit: int, one: int, other: int) -> None:
+    """The value falls with what others use."""
+    values = [recommend_memory(limit, None, outside_bytes=outside).value or 0 for outside in sorted((one, other))]
+    assert values == sorted(values, reverse=True)
+
+
+@given(st.integers(1, 1 << 45))
+def test_the_size_that_ends_it_does(live: int) -> None:
+    """Under the size named, the live heap is no longer crowded."""
+    assert live * 100 <= size_that_ends_it(live, DEFAULT) * DEFAULT.crowded_percent
+
+
+@pytest.mark.parametrize(
+    ("current_mib", "reclaimable_mib", "mapped", "expected_mib"),
+    [
+        pytest.param(100, 60, [10 * MIB], 30, id="charged, less what can be given back, less Go's"),
+        pytest.param(100, 60, [10 * MIB, 20 * MIB], 10, id="of all runtimes"),
+        pytest.param(20, 15, [10 * MIB], 0, id="never below nothing"),
+        pytest.param(100, 60, [10 * MIB, None], None, id="one runtime is not known"),
+        pytest.param(None, 60, [10 * MIB], None, id="no counter"),
+        pytest.param(100, None, [10 * MIB], None, id="no memory.stat"),
+    ],
+)
+def test_what_go_does_not_manage(
+    current_mib: int | None, reclaimable_mib: int | None, mapped: list[int | None], expected_mib: int | None
+) -> None:
+    """Page cache that the kernel gives back is not in it; what cannot be told is not guessed."""
+    current, reclaimable = (None if value is None else value * MIB for value in (current_mib, reclaimable_mib))
+    level = memory_level("/app", 512 * MIB, current_bytes=current, reclaimable_bytes=reclaimable)
+    assert measure_outside(level, mapped) == (None if expected_mib is None else expected_mib * MIB)
+
+
+def test_the_fuller_ancestor_decides() -> None:
+    """An ancestor with a wider limit that others fill leaves less than the process's own."""
+    chain = (memory_level("/pod/app", 512 * MIB), memory_level("/pod", 600 * MIB, current_bytes=320 * MIB, reclaimable_bytes=0))
+    recommendation = report(go_facts(), memory=chain).recommendations[1]
+    assert recommendation.because[0].startswith("/sys/fs/cgroup/pod/memory.max")
+    assert recommendation.value == (600 - 310 - 24) * MIB
+
+
+def test_programs_under_one_limit_share_it() -> None:
+    """In proportion to what each has mapped; the parts are no more than the whole, and a program elsewhere has no part."""
+    small = report(go_facts(mapped_bytes=10 * MIB), memory=(memory_level("/pod/app", 512 * MIB, current_bytes=40 * MIB),), pid=1)
+    large = report(go_facts(mapped_bytes=20 * MIB), memory=small.snapshot.memory_chain, pid=2)
+    apart = report(go_facts(), memory=(memory_level("/other", 512 * MIB),), pid=3)
+    everybody = [made.snapshot for made in (small, large, apart)]
+    parts = [advise(snapshot, enforce(snapshot), DEFAULT, everybody)[1].value or 0 for snapshot in everybody]
+    whole = (512 - 5 - 20.5) * MIB
+    assert parts[:2] == [int(whole / 3) // MIB * MIB, int(whole * 2 / 3) // MIB * MIB]
+    assert parts[2] == apart.recommendations[1].value
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param({}, (3, False), id="obeys and follows"),
+        pytest.param({"pinned": True, "variables": {"GOMAXPROCS": "8"}}, (3, False), id="pinned by the variable, which can be removed"),
+        pytest.param({"pinned": True}, (3, True), id="pinned by the program"),
+        pytest.param({"updates": False}, (3, True), id="does not follow"),
+        pytest.param({"aware": False}, (3, True), id="does not obey"),
+        pytest.param({"seen": sees(None, why="cpu.max says max")}, (3, True), id="sees none"),
+        pytest.param({"seen": sees(500_000)}, (3, True), id="sees another"),
+    ],
+)
+def test_the_variable_is_left_unset_only_where_go_does_it(changes: dict[str, object], expected: tuple[int, bool]) -> None:
+    """Go 1.27 under 3 CPUs: unset where it comes to 3 and keeps it right, set where not."""
+    facts = go_facts(**{"procs": 3, "seen": sees(300_000), **changes})  # type: ignore[arg-type]
+    recommendation = report(facts, cores=3.0).recommendations[0]
+    assert (recommendation.value, recommendation.set) == expected
+
+
+def test_other_programs_get_no_advice() -> None:
+    """There is nothing to recommend to a program that is no Go program."""
+    assert report(None, cores=2.0).recommendations == ()
