@@ -52,13 +52,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.outputs.table": ("outputs.escape", "outputs.json"),
     "cgtune.outputs.explain": ("rules",),  # for types alone
     "cgtune.outputs.ps": ("outputs.escape", "outputs.table"),
-    "cgtune.outputs.text": ("outputs.escape",),
-    "cgtune.outputs.github": ("outputs.escape", "outputs.text"),
-    "cgtune.outputs.junit": ("outputs.escape", "outputs.text"),
-    "cgtune.outputs.nagios": ("outputs.escape", "outputs.text"),
-    "cgtune.outputs.sarif": ("outputs.escape", "outputs.text"),
     "cgtune.outputs.predict": ("outputs.escape", "outputs.json", "outputs.table"),
-    "cgtune.outputs.*": ("outputs.escape",),
+    "cgtune.outputs.*": ("outputs.escape", "outputs.text"),
 }
 BELOW_EVERYBODY: dict[str, tuple[str, ...]] = {
     "cgtune.records": (),
