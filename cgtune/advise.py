@@ -75,7 +75,8 @@ def recommend_procs(
     value = rounded
     if value < least:
         value = least
-        because.append(f"at least {least}: with fewer, one busy goroutine or a collection holds up all others")
+        why = ": with one thread a collection or a busy goroutine holds up all others" if least == _LEAST_PROCS["ceil"] else ""
+        because.append(f"at least {least}{why}")
     if value > usable_count:
         value = max(1, usable_count)
         because.append(f"at most the {value} CPU{'s' if value > 1 else ''} that it may run on")
