@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 from typing import Annotated, Literal
@@ -179,7 +180,7 @@ app.command()(predict)
 def run(arguments: list[str]) -> int:
     """Run one command line; every failure is one line on stderr and an exit code of the contract."""
     try:
-        code = app(args=arguments, prog_name="cgtune", standalone_mode=False)
+        code = _program(arguments)(args=arguments, prog_name="cgtune", standalone_mode=False)
     except UsageError as error:
         return _refuse(arguments, str(error), EXIT_USAGE)
     except CgtuneError as error:
@@ -196,6 +197,16 @@ def run(arguments: list[str]) -> int:
         context = getattr(error, "ctx", None)
         return _refuse(arguments, f"{message()} (see {context.command_path if context else 'cgtune'} --help)", EXIT_USAGE)
     return code if isinstance(code, int) else EXIT_CLEAN
+
+
+def _program(arguments: list[str]) -> typer.Typer:
+    """The program with the one command that is wanted: typer would build all of them, at half the CPU time of a bare start."""
+    for command in app.registered_commands:
+        if arguments and command.callback is not None and command.callback.__name__ == arguments[0]:
+            program = copy.copy(app)
+            program.registered_commands = [command]
+            return program
+    return app
 
 
 def _refuse(arguments: list[str], message: str, code: int) -> int:

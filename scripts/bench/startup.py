@@ -40,18 +40,18 @@ def main() -> int:
             ("cgtune --version", [*PROGRAM, "--version"], 1.5),
             ("cgtune inspect --pid PID --format json", [*inspect, "json"], 9),
             ("cgtune inspect --pid PID", [*inspect, "table"], 14),
+            ("cgtune check, as a probe starts it", [*PROGRAM, "check"], 3.5),
             # For comparison: runpy alone is dear, and no code of ours can make -m cheaper.
             ("python -I -m this-does-nothing", [sys.executable, "-I", "-m", "__hello__"], None),
         ]
         try:
-            missed = _compare(rows, rounds)
+            missed = _compare(rows, rounds, environment(CGTUNE_PID=str(target.pid)))
         finally:
             target.kill()
     return 1 if missed else 0
 
 
-def _compare(rows: list[tuple[str, list[str], float | None]], rounds: int) -> bool:
-    environ = environment()
+def _compare(rows: list[tuple[str, list[str], float | None]], rounds: int, environ: dict[str, str]) -> bool:
     for _, argv, _ in rows:
         spend_ms(argv, environ)  # byte code is written, files are in memory
     spent: list[list[float]] = [[] for _ in rows]
