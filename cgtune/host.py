@@ -60,6 +60,7 @@ class Recording(Record):
     ticks_per_second: int
     unreadable: dict[str, int]  # path -> errno
     identities: dict[str, tuple[int, ...]]  # directory or file -> what identifies it
+    pids: tuple[int, ...]  # those that were asked for, in order; none: what a run without --pid reports
     found: dict[str, str]  # "top depth inode" -> directory, see Host.locate_directory
 
 
@@ -389,6 +390,7 @@ class Host:
                 ticks_per_second=_within(facts.get("ticks_per_second", 100), 1, 1 << 40),
                 unreadable={str(path): _within(number, 1, _HIGHEST_ERRNO) for path, number in facts.get("unreadable", {}).items()},
                 identities={str(path): tuple(map(int, numbers)) for path, numbers in facts.get("identities", {}).items()},
+                pids=tuple(map(int, facts.get("pids", ()))),
                 found={str(key): str(directory) for key, directory in facts.get("found", {}).items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OverflowError) as error:

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.model import GoFacts, Off, ProcessReport, Report
 
-_COLUMNS = ("pid", "command", "container", "Go", "GOMAXPROCS now/derived", "GOMEMLIMIT now/derived", "CPU", "memory")
+_COLUMNS = ("pid", "command", "container", "Go", "GOMAXPROCS\nnow / derived", "GOMEMLIMIT\nnow / derived", "CPU\nlimit", "memory\nlimit")
 _UNKNOWN = "?"
 _NAME_WIDTH = 15
 

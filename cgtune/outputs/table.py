@@ -93,7 +93,8 @@ def _cpu_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
         yield _labelled("CPU", style("strong", f"{'at most ' * (not seen)}{usable} CPU{'s' * (usable != 1)}") + f", {why}")
         return
     bandwidth, directory = limits.binding.bandwidth, escape_control(limits.binding.directory)
-    verdict = style("strong", f"{format_cores(min(limits.limit_cores, usable))} CPUs")
+    cores = format_cores(min(limits.limit_cores, usable))
+    verdict = style("strong", f"{cores} CPU{'s' * (cores != '1')}")
     yield _labelled("CPU", f"{verdict} of {usable} usable: {bandwidth.quota_us} of every {bandwidth.period_us} µs, says")
     yield _labelled("", f"{directory}/{'cpu.max' if limits.binding.version == 2 else 'cpu.cfs_quota_us'}")
 
@@ -107,7 +108,7 @@ def _go_lines(facts: GoFacts, style: Style, *, verbose: bool) -> Iterator[str]:
         observed = "unknown" if setting.observed is None else format_value(setting.name, setting.observed)
         derived = "unknown" if setting.derived is None else format_value(setting.name, setting.derived)
         read_from = f" (read from {setting.observed_from})" if setting.observed_from else ""
-        yield _labelled(setting.name, style("strong", f"now {observed}") + f"{read_from}, derives {derived} by itself")
+        yield _labelled(setting.name, style("strong", f"now {observed}") + f"{read_from}, derived {derived}")
         for step in setting.because if verbose else ():
             yield from _wrapped("", f"- {escape_control(step)}")
     if facts.dies:
@@ -115,9 +116,9 @@ def _go_lines(facts: GoFacts, style: Style, *, verbose: bool) -> Iterator[str]:
 
 
 def format_value(name: str, value: int | Off) -> str:
-    """A setting's value for people: GOMEMLIMIT in bytes and their unit, the others as they are."""
-    if name == "GOMEMLIMIT" and value != "off":
-        return f"{value} ({format_bytes(value)})"
+    """A setting's value for people, short: GOMEMLIMIT in a unit where that is exact, else in bytes; the others as they are."""
+    if name == "GOMEMLIMIT" and value != "off" and "." not in format_bytes(value):
+        return format_bytes(value)
     return str(value)
 
 
