@@ -460,7 +460,8 @@ def replace_archive(out: str, files: Mapping[str, bytes], links: Mapping[str, st
 def _new_target(out: str) -> str:
     target, named = os.path.abspath(out), bool(out) and "\0" not in out
     if not named or os.path.lexists(target):
-        raise UsageError(f"OUT {out!r} {'exists already' if named else 'is no name'}; name a folder to make, or a file that ends in .tar.gz")
+        why = "exists already" if named else "is no name"
+        raise UsageError(f"OUT {out!r} {why}; name a folder to make, or a file that ends in .tar.gz")
     return target
 
 

@@ -19,7 +19,7 @@ _WIDTH = 80
 _NAME_WIDTH = 26
 _LABEL_WIDTH = 11
 
-_CPU_COLUMNS = ("quota/period µs", "cores", "weight", "throttled")
+_CPU_COLUMNS = {2: ("quota/period µs", "cores", "weight", "throttled"), 1: ("quota/period µs", "cores", "shares", "throttled")}
 _MEMORY_COLUMNS = ("limit", "high", "swap", "in use")
 
 #: Nothing there: the kernel has no such file in this cgroup. "max" is what the kernel itself says where nothing limits.
@@ -39,7 +39,7 @@ def render_table(report: Report, *, colour: bool = False, verbose: bool = False)
     memory = format_bytes(machine.memory_bytes) if machine.memory_bytes is not None else "memory unknown"
     online = "1 CPU" if len(machine.online) == 1 else f"{len(machine.online)} CPUs"
     facts = f"{online}, {memory}, cgroup {machine.cgroup_mode}, Linux {escape_control(machine.kernel or 'unknown')}"
-    lines = [style("faint", f"cgtune {report.version}, {report.time}: {facts}")]
+    lines = [style("faint", f"cgtune {report.version}, {report.time}"), *(style("faint", line.strip()) for line in _wrapped("", facts))]
     for process in report.processes:
         lines.append("")
         lines.extend(_process_lines(process, style, verbose=verbose))
@@ -76,7 +76,8 @@ def _process_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Ite
     if container.id or container.pod_uid:
         names = (container.runtime, container.id and container.id[:12], container.pod_uid and f"pod {container.pod_uid}")
         yield _labelled("container", escape_control(" ".join(name for name in names if name)))
-    yield from _chain("CPU, leaf first", _CPU_COLUMNS, [_cpu_row(level) for level in report.snapshot.cpu_chain])
+    for version in sorted({level.version for level in report.snapshot.cpu_chain}):
+        yield from _chain("CPU, leaf first", _CPU_COLUMNS[version], [_cpu_row(level) for level in report.snapshot.cpu_chain])
     yield from _chain("memory, leaf first", _MEMORY_COLUMNS, [_memory_row(level) for level in report.snapshot.memory_chain])
     yield ""
     yield from _use_lines(report, style)
@@ -135,9 +136,9 @@ def _memory_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
     limits, machine = report.limits.memory, report.snapshot.machine
     if limits.limit_bytes is None:
         seen = bool(report.snapshot.memory_chain)
-        why = "no limit in any cgroup that can be seen" if seen else "no memory controller can be seen"
+        why = "no limit in any visible cgroup" if seen else "no memory controller can be seen"
         whole = (
-            f"{'at most ' * (not seen)}all of the machine's {format_bytes(machine.memory_bytes)}"
+            f"{'all of' if seen else 'at most'} the machine's {format_bytes(machine.memory_bytes)}"
             if machine.memory_bytes is not None
             else "unlimited"
         )
@@ -158,7 +159,7 @@ def _cpu_row(level: CpuLevel) -> list[str]:
     bandwidth, throttling = level.bandwidth, level.throttling
     quota = _NO_FILE if bandwidth is None else f"{_NO_LIMIT if bandwidth.quota_us is None else bandwidth.quota_us}/{bandwidth.period_us}"
     cores = _NO_FILE if bandwidth is None else _NO_LIMIT if bandwidth.limit_cores is None else format_cores(bandwidth.limit_cores)
-    weight = str(level.weight) if level.weight is not None else f"{level.shares} shares" if level.shares is not None else _NO_FILE
+    weight = str(level.weight) if level.weight is not None else str(level.shares) if level.shares is not None else _NO_FILE
     return [_name(level.path), quota, cores, weight, f"{throttling.throttled_periods}/{throttling.periods}" if throttling else _NO_FILE]
 
 
@@ -178,7 +179,7 @@ def _use_lines(report: ProcessReport, style: Style) -> Iterator[str]:
         label = ""
     for pressure, what in ((snapshot.cpu_pressure, "CPU"), (snapshot.memory_pressure, "memory")):
         if pressure is not None:
-            yield _labelled(label, _pressure_text(pressure, what))
+            yield from _wrapped(label, _pressure_text(pressure, what))
             label = ""
     if snapshot.memory_chain and snapshot.memory_chain[0].current_bytes is not None:
         current = snapshot.memory_chain[0].current_bytes
