@@ -51,6 +51,9 @@ _V1_CONTROLLERS = frozenset(
     }
 )
 
+#: One hierarchy is mounted a few times at the most; a container that mounts it by the thousand gets no more of our time.
+_MOST_MOUNTS = 64
+
 #: How often a process that is moved between cgroups under our eyes is read again.
 _ATTEMPTS = 2
 
@@ -300,7 +303,7 @@ class _ChainReader:
 
     def _chains_of(self, membership: Membership, mounts: tuple[Mount, ...], below: str) -> tuple[list[tuple[Place, ...]], list[Gap]]:
         chains, gaps = [], []
-        for mount in locate_hierarchy(membership, mounts):
+        for mount in locate_hierarchy(membership, mounts)[:_MOST_MOUNTS]:
             place = locate_chain(membership, mount)
             mount_point = below + mount.mount_point
             if place is None or not self._trusted(mount_point, mount, mounts):
