@@ -11,8 +11,12 @@ def main() -> int:
     if arguments == ["--version"]:
         from cgtune import __version__
 
-        print(f"cgtune {__version__}")
-        return 0
+        try:
+            print(f"cgtune {__version__}", flush=True)
+        except OSError:
+            pass  # the whole program, below, has the words for a full disk
+        else:
+            return 0
     try:
         if arguments == ["check"]:
             import os

@@ -47,6 +47,8 @@ def inspect_host(host: Host, pids: Sequence[int] = (), *, self_only: bool = Fals
     if self_only and pids:
         raise UsageError("--self and --pid exclude each other: --self reports this container only, --pid just these processes")
     view = MachineView(host)
+    if not pids and not self_only and host.recording is not None:
+        pids = host.recording.pids
     snapshots: list[Snapshot] = []
     notes: tuple[Note, ...] = ()
     if not pids:
@@ -148,7 +150,7 @@ def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: 
         for process in report.processes:
             if not process.snapshot.go:
                 host.drop_program(process.snapshot.process.pid)
-        host.replace_recording(out)
+        host.replace_recording(out, tuple(pids))
 
 
 def _report(host: Host, view: MachineView, snapshots: Sequence[Snapshot], notes: tuple[Note, ...]) -> Report:
@@ -200,7 +202,12 @@ def _with_metrics(report: Report, url: str) -> Report:
 
     process = report.processes[0]
     if not process.snapshot.go:
-        raise UsageError(f"--metrics-url: process {process.snapshot.process.pid} is no Go program")
+        pid = process.snapshot.process.pid
+        if any(note.privilege for note in process.snapshot.notes):
+            raise Unreadable(
+                f"process {pid} could not be looked into, so whether it is a Go program is not known; run as its user or as root"
+            )
+        raise UsageError(f"--metrics-url: process {pid} is no Go program")
     metrics = parse_go_metrics(read_metrics(url))
     settings, notes = [], []
     for setting in process.snapshot.go[0].settings:

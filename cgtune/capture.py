@@ -133,8 +133,11 @@ class RecordingHost(Host):
             for path in [path for path in held if (pid := _pid_of(path)) and pid not in keep]:
                 del held[path]
 
-    def replace_recording(self, out: str) -> None:
-        """Write what was read to ``out``, a folder or a .tar.gz that must not exist yet. Raises UsageError or Unwritable."""
+    def replace_recording(self, out: str, pids: tuple[int, ...] = ()) -> None:
+        """Write what was read to ``out``, a folder or a .tar.gz that must not exist yet. Raises UsageError or Unwritable.
+
+        ``pids`` are those that were asked for by number: the replay reports them where none is named.
+        """
         import json
 
         facts = {
@@ -146,6 +149,7 @@ class RecordingHost(Host):
             "unreadable": self._unreadable,
             "identities": self._identities,
             "found": self._found,
+            "pids": pids,
         }
         for path, regions in self._read_regions.items():
             lines = (b"%x %s\n" % (offset, content.hex().encode("ascii")) for offset, content in sorted(regions.items()) if content)

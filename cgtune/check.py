@@ -67,7 +67,10 @@ def refuse(message: str, code: int, style: str, format_: str) -> int:
     if format_ == "nagios":
         from cgtune.outputs.nagios import render_unknown
 
-        emit(render_unknown(message))
+        try:
+            emit(render_unknown(message))
+        except CgtuneError as error:  # a full disk: stderr says both
+            message = str(error) if message == str(error) else f"{message}; {error}"
     return fail(message, failure_code(code, style))
 
 
@@ -82,7 +85,7 @@ def read_verdict(options: CheckOptions) -> Verdict:
         raise UsageError(f"--window {window:g} is not above 0 and at most {_MOST_WINDOW_SECONDS:g} seconds; example: --window 30")
     with Host(options.root) as host:
         report = api.inspect_host(host, options.pids, self_only=options.self_only, cheaply=True)
-        _require_sight(report, options)
+        require_sight(report, options)
         windows = None
         if window is not None:
             later = _watch(host, report, options, window)
@@ -110,7 +113,7 @@ def _watch(host: Host, report: Report, options: CheckOptions, seconds: float) ->
     return api.inspect_host(host, options.pids, self_only=options.self_only, cheaply=True)
 
 
-def _require_sight(report: Report, options: CheckOptions) -> None:
+def require_sight(report: Report, options: CheckOptions) -> None:
     """A check that was not let near any Go process must not say that all is well."""
     is_search = not options.pids and not options.self_only
     if is_search and report.notes and not any(process.snapshot.go for process in report.processes):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cgtune.errors import Unreadable, UsageError
 
-_TIMEOUT_SECONDS = 3
+_TIMEOUT_SECONDS = 3  # without a word
+_WHOLE_SECONDS = 6  # for all of it: a server that sends a byte now and then never times out
 _CAP_BYTES = 8 << 20
 
 
@@ -12,14 +13,30 @@ def read_metrics(url: str) -> str:
     """The page at ``url`` as text. Raises UsageError (no http URL) or Unreadable (no answer, too slow, too large)."""
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"--metrics-url {url!r} is no http URL; one looks like http://127.0.0.1:9090/metrics")
+    import threading
+
+    answers: list[str | Unreadable] = []
+    worker = threading.Thread(target=lambda: answers.append(_read_page(url)), daemon=True)
+    worker.start()
+    worker.join(_WHOLE_SECONDS)
+    answer = answers[0] if answers else Unreadable(f"--metrics-url {url}: no whole answer within {_WHOLE_SECONDS} s; is it a metrics page?")
+    if isinstance(answer, Unreadable):
+        raise answer
+    return answer
+
+
+def _read_page(url: str) -> str | Unreadable:
     import http.client
     import urllib.request
 
+    # No proxy of the environment: the program's own endpoint is near, and a proxy's answer would be about another one.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310  # the scheme was looked at above
+        with opener.open(url, timeout=_TIMEOUT_SECONDS) as answer:
             content: bytes = answer.read(_CAP_BYTES + 1)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise Unreadable(f"--metrics-url {url}: {error}; is the program listening there?") from error
+        why = getattr(error, "reason", None) or error  # URLError wraps what the system said
+        return Unreadable(f"--metrics-url {url}: {getattr(why, 'strerror', None) or why}; is the program listening there?")
     if len(content) > _CAP_BYTES:
-        raise Unreadable(f"--metrics-url {url}: more than {_CAP_BYTES} bytes, which is no metrics page")
+        return Unreadable(f"--metrics-url {url}: more than {_CAP_BYTES} bytes, which is no metrics page")
     return content.decode("utf-8", "replace")

@@ -60,6 +60,7 @@ class Recording(Record):
     ticks_per_second: int
     unreadable: dict[str, int]  # path -> errno
     identities: dict[str, tuple[int, ...]]  # directory or file -> what identifies it
+    pids: tuple[int, ...]  # those that were asked for, in order; none: what a run without --pid reports
     found: dict[str, str]  # "top depth inode" -> directory, see Host.locate_directory
 
 
@@ -389,6 +390,7 @@ class Host:
                 ticks_per_second=_within(facts.get("ticks_per_second", 100), 1, 1 << 40),
                 unreadable={str(path): _within(number, 1, _HIGHEST_ERRNO) for path, number in facts.get("unreadable", {}).items()},
                 identities={str(path): tuple(map(int, numbers)) for path, numbers in facts.get("identities", {}).items()},
+                pids=tuple(map(int, facts.get("pids", ()))),
                 found={str(key): str(directory) for key, directory in facts.get("found", {}).items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OverflowError) as error:
@@ -456,9 +458,10 @@ def replace_archive(out: str, files: Mapping[str, bytes], links: Mapping[str, st
 
 
 def _new_target(out: str) -> str:
-    target = os.path.abspath(out)
-    if not out or os.path.lexists(target):
-        raise UsageError(f"OUT {out!r} {'exists already' if out else 'is empty'}; name a folder to make, or a file that ends in .tar.gz")
+    target, named = os.path.abspath(out), bool(out) and "\0" not in out
+    if not named or os.path.lexists(target):
+        why = "exists already" if named else "is no name"
+        raise UsageError(f"OUT {out!r} {why}; name a folder to make, or a file that ends in .tar.gz")
     return target
 
 

@@ -204,11 +204,16 @@ def escape_octal(text: str) -> str:
 
 
 class ProcessStat(Record):
-    """What we use of /proc/PID/stat: ``start_ticks`` is since boot, in clock ticks (field 22)."""
+    """What we use of /proc/PID/stat: ``start_ticks`` is since boot, in clock ticks (field 22); kernel threads by their flag (field 9)."""
 
     command: str
     state: str
     start_ticks: int
+    is_kernel_thread: bool
+
+
+#: PF_KTHREAD (include/linux/sched.h): a thread of the kernel's own, without a program.
+_KERNEL_THREAD_FLAG = 0x00200000
 
 
 def parse_stat(text: str) -> ProcessStat:
@@ -217,7 +222,12 @@ def parse_stat(text: str) -> ProcessStat:
     fields = text[closing + 1 :].split()
     if not 0 < opening < closing or len(fields) < 20 or len(fields[0]) != 1:
         raise Malformed(f"not a stat line: {_quote(text)}")
-    return ProcessStat(command=text[opening + 1 : closing], state=fields[0], start_ticks=parse_count(fields[19]))
+    return ProcessStat(
+        command=text[opening + 1 : closing],
+        state=fields[0],
+        start_ticks=parse_count(fields[19]),
+        is_kernel_thread=bool(parse_count(fields[6]) & _KERNEL_THREAD_FLAG),
+    )
 
 
 def parse_status_affinity(text: str) -> frozenset[int]:

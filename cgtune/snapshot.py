@@ -51,6 +51,9 @@ _V1_CONTROLLERS = frozenset(
     }
 )
 
+#: One hierarchy is mounted a few times at the most; a container that mounts it by the thousand gets no more of our time.
+_MOST_MOUNTS = 64
+
 #: How often a process that is moved between cgroups under our eyes is read again.
 _ATTEMPTS = 2
 
@@ -195,7 +198,9 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
         executable = None  # a kernel thread or a zombie
     except Unreadable as error:
         executable = None
-        notes.append(_note(f"/proc/{pid}/exe", error))
+        if not status_file.is_kernel_thread:
+            note = _note(f"/proc/{pid}/exe", error)
+            notes.append(note.replace(why=f"{note.why}; whether it is a Go program is not known"))
     if status_file.state == "Z":
         notes.append(Note(path=f"/proc/{pid}/stat", why="the process is a zombie: it has ended, its parent has not yet taken note"))
     elapsed = None if view.boot_seconds is None else view.boot_seconds + status_file.start_ticks / host.ticks_per_second
@@ -235,6 +240,7 @@ class _ChainReader:
         self._view, self._pid, self._memberships, self._notes = view, pid, memberships, notes
         self._found: dict[int, list[tuple[int, Place]]] = {}
         self._theirs: tuple[Mount, ...] | None = None
+        self._hidden_above: set[str] = set()  # v1 has one hierarchy a controller, and the same is hidden in each
         self._privilege: str | None = None  # what would have shown more, if anything was refused
 
     def locate(self, controller: str) -> list[tuple[int, Place]]:
@@ -297,7 +303,7 @@ class _ChainReader:
 
     def _chains_of(self, membership: Membership, mounts: tuple[Mount, ...], below: str) -> tuple[list[tuple[Place, ...]], list[Gap]]:
         chains, gaps = [], []
-        for mount in locate_hierarchy(membership, mounts):
+        for mount in locate_hierarchy(membership, mounts)[:_MOST_MOUNTS]:
             place = locate_chain(membership, mount)
             mount_point = below + mount.mount_point
             if place is None or not self._trusted(mount_point, mount, mounts):
@@ -352,7 +358,8 @@ class _ChainReader:
         return ()
 
     def _note_hidden_ancestors(self, version: int, top: Place, notes: list[Note]) -> None:
-        if not _is_hierarchy_root(self._view.host, version, top):
+        if top.path not in self._hidden_above and not _is_hierarchy_root(self._view.host, version, top):
+            self._hidden_above.add(top.path)
             notes.append(
                 Note(path=top.directory, why=f"cgroups above {top.path} cannot be seen from here; their limits apply all the same")
             )

@@ -17,9 +17,9 @@ import jsonschema
 import pytest
 
 import cgtune
-from cgtune.check import FORMATS, CheckOptions, parse_environment, render_verdict
-from cgtune.errors import UsageError
-from cgtune.model import Advice, Finding, ProcessReport, Report, Throttling, Verdict
+from cgtune.check import FORMATS, CheckOptions, parse_environment, render_verdict, require_sight
+from cgtune.errors import Unreadable, UsageError
+from cgtune.model import Advice, Finding, Note, ProcessReport, Report, Throttling, Verdict
 from cgtune.rules import RULES
 from cgtune.verdict import exit_code, failure_code, judge_report, parse_ignored, watched_growth
 from tests.command import PROGRAM, ROOT, environment, run
@@ -359,6 +359,37 @@ def test_no_such_process_is_3() -> None:
         done = run("check", "--pid", 999_999_999, "--exit-style", style)
         assert (done.returncode, done.stdout) == (3, "")
         assert done.stderr.count("\n") == 1
+
+
+def test_a_blind_check_does_not_pass() -> None:
+    """Where no Go process could be looked into and one is closed to us, the answer is 3 and names what is missing."""
+    hidden = Note(path="/proc", why="1 process could not be looked into", privilege="CAP_SYS_PTRACE")
+    blind = report_of().replace(notes=(hidden,))
+    without_go = tuple(process.replace(snapshot=process.snapshot.replace(go=())) for process in blind.processes)
+    with pytest.raises(Unreadable, match="no Go process could be looked into") as refusal:
+        require_sight(blind.replace(processes=without_go), CheckOptions())
+    assert refusal.value.privilege == "CAP_SYS_PTRACE"
+    require_sight(blind, CheckOptions())
+    require_sight(blind.replace(processes=without_go), CheckOptions(self_only=True))
+    require_sight(blind.replace(processes=without_go, notes=()), CheckOptions())
+
+
+@pytest.mark.parametrize(
+    "twins", [{"CGTUNE_FORMAT": "nagios"}, {"CGTUNE_FORMAT": "json"}, {"CGTUNE_FORMAT": "nagios", "CGTUNE_HEADROOM": "5"}]
+)
+def test_a_full_disk_is_one_line(sleeper: int, twins: dict[str, str]) -> None:
+    """A verdict that cannot be written is none: 3, and one line that says why."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*PROGRAM, "check"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(CGTUNE_PID=str(sleeper), **twins),
+            timeout=30,
+        )
+    assert done.returncode == 3
+    assert (done.stderr.startswith("cgtune: could not write"), done.stderr.count("\n")) == (True, 1)
 
 
 def test_an_interrupted_watch_is_130(sleeper: int) -> None:

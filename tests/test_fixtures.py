@@ -154,7 +154,7 @@ MORE: dict[str, dict[str, object]] = {
 NOTES: dict[str, tuple[str, str]] = {
     "no-cgroup-mount": ("/proc/1/cgroup", "not below any cgroup mount"),
     "node-agent-not-found": ("/proc/4242/cgroup", "could not be found by inode"),
-    "v1-docker-mount-root": ("/sys/fs/cgroup/memory", "cannot be seen from here"),
+    "v1-docker-mount-root": ("/sys/fs/cgroup/cpu,cpuacct", "cannot be seen from here"),
     "v1-hidden-ancestor": ("/sys/fs/cgroup/memory/memory.stat", "734003200 is tighter"),
     "v2-deleted-cgroup": ("/sys/fs/cgroup/app.slice/old.service (deleted)", "does not exist here"),
     "v2-other-users-process": ("/proc/4242/exe", "permission denied"),
@@ -213,7 +213,9 @@ def test_the_table_tells_the_same_story(name: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert all(line.isprintable() for line in done.stdout.splitlines())
     cores, _, usable, size, _ = CLAIMS[name]
-    assert (f"{min(cores, usable):g} CPUs of {usable} usable" if cores is not None else f"{usable} CPUs, ") in done.stdout
+    count = min(cores, usable) if cores is not None else usable
+    noun = "CPU" if count == 1 else "CPUs"
+    assert f"{count:g} {noun}" + (f" of {usable} usable" if cores is not None else ", ") in done.stdout
     assert (f"{size} bytes, says" if size is not None else "no limit in any" if "no memory" not in done.stdout else "") in done.stdout
     assert stories.inspect(name, format_="table") == done
 

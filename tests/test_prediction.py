@@ -217,6 +217,19 @@ def test_the_example_in_the_documents_runs() -> None:
     assert outcome.failed == 0
 
 
+def test_findings_are_those_of_a_report() -> None:
+    """A predicted process is judged as a live one: the cause is named, and what versions have in common is told once."""
+    prediction = cgtune.predict(cpu_limit="2.5", cpus=64, go="1.21,1.24,1.27")
+    assert [[finding.rule for finding in row.process.findings if finding.severity != "info"] for row in prediction.rows] == [
+        ["go-not-container-aware"],
+        ["go-not-container-aware"],
+        [],
+    ]
+    said = run("predict", "--cpu-limit", "2.5", "--cpus", 64, "--go", "1.21,1.24,1.27").stdout
+    assert said.count("go-not-container-aware") == 1
+    assert "Go 1.21, 1.24: warning go-not-container-aware" in said
+
+
 # Against real programs
 
 ENVIRONMENTS: list[dict[str, str]] = [

@@ -134,7 +134,8 @@ def _findings(row: PredictedRow) -> Iterator[str]:
     if facts.dies:
         yield f"dies at its start: {facts.dies.splitlines()[-1]}"
     for finding in row.process.findings:
-        yield f"{finding.severity} {finding.rule}: {finding.summary}"
+        # The line begins with the versions: what several have in common is one line
+        yield f"{finding.severity} {finding.rule}: {finding.summary.replace(f'Go {row.go} ', 'Go ')}"
 
 
 def _notes(row: PredictedRow) -> Iterator[str]:

@@ -14,10 +14,10 @@ _COLUMNS = (
     "command",
     "container",
     "Go",
-    "GOMAXPROCS now/derived/set",
-    "GOMEMLIMIT now/derived/set",
-    "CPU",
-    "memory",
+    "GOMAXPROCS\nnow / derived / set",
+    "GOMEMLIMIT\nnow / derived / set",
+    "CPU\nlimit",
+    "memory\nlimit",
     "worst finding",
 )
 _UNKNOWN = "?"

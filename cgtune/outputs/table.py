@@ -33,7 +33,7 @@ _WIDTH = 80
 _NAME_WIDTH = 26
 _LABEL_WIDTH = 11
 
-_CPU_COLUMNS = ("quota/period µs", "cores", "weight", "throttled")
+_CPU_COLUMNS = {2: ("quota/period µs", "cores", "weight", "throttled"), 1: ("quota/period µs", "cores", "shares", "throttled")}
 _MEMORY_COLUMNS = ("limit", "high", "swap", "in use")
 
 #: Nothing there: the kernel has no such file in this cgroup. "max" is what the kernel itself says where nothing limits.
@@ -53,7 +53,7 @@ def render_table(report: Report, *, colour: bool = False, verbose: bool = False)
     memory = format_bytes(machine.memory_bytes) if machine.memory_bytes is not None else "memory unknown"
     online = "1 CPU" if len(machine.online) == 1 else f"{len(machine.online)} CPUs"
     facts = f"{online}, {memory}, cgroup {machine.cgroup_mode}, Linux {escape_control(machine.kernel or 'unknown')}"
-    lines = [style("faint", f"cgtune {report.version}, {report.time}: {facts}")]
+    lines = [style("faint", f"cgtune {report.version}, {report.time}"), *(style("faint", line.strip()) for line in wrapped("", facts))]
     for process in sorted(report.processes, key=_urgency):
         lines.append("")
         lines.extend(_process_lines(process, style, verbose=verbose))
@@ -115,7 +115,8 @@ def _process_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Ite
     if container.id or container.pod_uid:
         names = (container.runtime, container.id and container.id[:12], container.pod_uid and f"pod {container.pod_uid}")
         yield _labelled("container", escape_control(" ".join(name for name in names if name)))
-    yield from _chain("CPU, leaf first", _CPU_COLUMNS, [_cpu_row(level) for level in report.snapshot.cpu_chain])
+    for version in sorted({level.version for level in report.snapshot.cpu_chain}):
+        yield from _chain("CPU, leaf first", _CPU_COLUMNS[version], [_cpu_row(level) for level in report.snapshot.cpu_chain])
     yield from _chain("memory, leaf first", _MEMORY_COLUMNS, [_memory_row(level) for level in report.snapshot.memory_chain])
     yield ""
     yield from _use_lines(report, style)
@@ -165,7 +166,8 @@ def _cpu_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
         yield _labelled("CPU", style("strong", f"{'at most ' * (not seen)}{usable} CPU{'s' * (usable != 1)}") + f", {why}")
         return
     bandwidth, directory = limits.binding.bandwidth, escape_control(limits.binding.directory)
-    verdict = style("strong", f"{format_cores(min(limits.limit_cores, usable))} CPUs")
+    cores = format_cores(min(limits.limit_cores, usable))
+    verdict = style("strong", f"{cores} CPU{'s' * (cores != '1')}")
     yield _labelled("CPU", f"{verdict} of {usable} usable: {bandwidth.quota_us} of every {bandwidth.period_us} µs, says")
     yield _labelled("", f"{directory}/{'cpu.max' if limits.binding.version == 2 else 'cpu.cfs_quota_us'}")
 
@@ -179,7 +181,7 @@ def _go_lines(facts: GoFacts, style: Style, *, verbose: bool) -> Iterator[str]:
         observed = "unknown" if setting.observed is None else format_value(setting.name, setting.observed)
         derived = "unknown" if setting.derived is None else format_value(setting.name, setting.derived)
         read_from = f" (read from {setting.observed_from})" if setting.observed_from else ""
-        yield _labelled(setting.name, style("strong", f"now {observed}") + f"{read_from}, derives {derived} by itself")
+        yield _labelled(setting.name, style("strong", f"now {observed}") + f"{read_from}, derived {derived}")
         for step in setting.because if verbose else ():
             yield from wrapped("", escape_control(step), "- ")
     if facts.dies:
@@ -187,9 +189,9 @@ def _go_lines(facts: GoFacts, style: Style, *, verbose: bool) -> Iterator[str]:
 
 
 def format_value(name: str, value: int | Off) -> str:
-    """A setting's value for people: GOMEMLIMIT in bytes and their unit, the others as they are."""
-    if name == "GOMEMLIMIT" and value != "off":
-        return f"{value} ({format_bytes(value)})"
+    """A setting's value for people, short: GOMEMLIMIT in a unit where that is exact, else in bytes; the others as they are."""
+    if name == "GOMEMLIMIT" and value != "off" and "." not in format_bytes(value):
+        return format_bytes(value)
     return str(value)
 
 
@@ -206,9 +208,9 @@ def _memory_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
     limits, machine = report.limits.memory, report.snapshot.machine
     if limits.limit_bytes is None:
         seen = bool(report.snapshot.memory_chain)
-        why = "no limit in any cgroup that can be seen" if seen else "no memory controller can be seen"
+        why = "no limit in any visible cgroup" if seen else "no memory controller can be seen"
         whole = (
-            f"{'at most ' * (not seen)}all of the machine's {format_bytes(machine.memory_bytes)}"
+            f"{'all of' if seen else 'at most'} the machine's {format_bytes(machine.memory_bytes)}"
             if machine.memory_bytes is not None
             else "unlimited"
         )
@@ -229,7 +231,7 @@ def _cpu_row(level: CpuLevel) -> list[str]:
     bandwidth, throttling = level.bandwidth, level.throttling
     quota = _NO_FILE if bandwidth is None else f"{_NO_LIMIT if bandwidth.quota_us is None else bandwidth.quota_us}/{bandwidth.period_us}"
     cores = _NO_FILE if bandwidth is None else _NO_LIMIT if bandwidth.limit_cores is None else format_cores(bandwidth.limit_cores)
-    weight = str(level.weight) if level.weight is not None else f"{level.shares} shares" if level.shares is not None else _NO_FILE
+    weight = str(level.weight) if level.weight is not None else str(level.shares) if level.shares is not None else _NO_FILE
     return [_name(level.path), quota, cores, weight, f"{throttling.throttled_periods}/{throttling.periods}" if throttling else _NO_FILE]
 
 
@@ -249,7 +251,7 @@ def _use_lines(report: ProcessReport, style: Style) -> Iterator[str]:
         label = ""
     for pressure, what in ((snapshot.cpu_pressure, "CPU"), (snapshot.memory_pressure, "memory")):
         if pressure is not None:
-            yield _labelled(label, _pressure_text(pressure, what))
+            yield from wrapped(label, _pressure_text(pressure, what))
             label = ""
     if snapshot.memory_chain and snapshot.memory_chain[0].current_bytes is not None:
         current = snapshot.memory_chain[0].current_bytes

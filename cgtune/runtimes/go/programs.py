@@ -9,7 +9,6 @@ from cgtune.errors import CgtuneError, Unreadable
 from cgtune.model import Note
 from cgtune.records import Record
 from cgtune.runtimes.go.buildinfo import read_go_image, read_go_program
-from cgtune.runtimes.go.live import locate_live_words, read_live_words
 from cgtune.runtimes.go.mappings import locate_biases, locate_images, locate_modules
 
 TYPE_CHECKING = False
@@ -109,6 +108,8 @@ def _read_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> list[GoR
 
 def read_runtime_words(runtime: GoRuntime, known: Known, read_memory: ReadAt) -> LiveWords:
     """The live words of one runtime. Raises Unreadable where the process's memory may not be read."""
+    from cgtune.runtimes.go.live import locate_live_words, read_live_words  # only Go programs need it
+
     layout = known.layouts.get(runtime.identity) if runtime.identity is not None else None
     if layout is None:
         layout = locate_live_words(runtime.elf, runtime.info.go, bias=runtime.bias, read_memory=read_memory)

@@ -12,11 +12,6 @@ from cgtune import kernel
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.locate import locate_namespace_root, rebase_path
 from cgtune.model import GoFacts, GoSetting, LimitFile, Note
-from cgtune.runtimes.go.derive import GoInputs, derive
-from cgtune.runtimes.go.facts import derived_facts
-from cgtune.runtimes.go.godebug import parse_default_godebug
-from cgtune.runtimes.go.limitfile import LimitSeen, locate_limit, parse_limit
-from cgtune.runtimes.go.live import LiveWords
 from cgtune.runtimes.go.mappings import parse_maps
 from cgtune.runtimes.go.programs import GoRuntime, Known, OpenedFile, locate_runtimes, read_runtime_words
 
@@ -25,7 +20,8 @@ if TYPE_CHECKING:
     from cgtune.host import Host
     from cgtune.model import Membership, Mount
     from cgtune.runtimes.go.buildinfo import GoVersion
-    from cgtune.runtimes.go.derive import GoDerivation
+    from cgtune.runtimes.go.derive import GoDerivation, GoInputs
+    from cgtune.runtimes.go.live import LiveWords
     from cgtune.runtimes.go.mappings import Module
 
 _MACHINES = {62: "amd64", 183: "arm64", 3: "386", 40: "arm", 243: "riscv64", 21: "ppc64le", 22: "s390x", 258: "loong64"}
@@ -88,6 +84,11 @@ class GoReading:
         return self.host.read_at(f"/proc/{self.pid}/mem", address, size)
 
     def _facts(self, runtime: GoRuntime, known: Known) -> GoFacts:
+        # Most processes are not Go's: what only Go programs need is loaded when there is one.
+        from cgtune.runtimes.go.derive import GoInputs, derive
+        from cgtune.runtimes.go.facts import derived_facts
+        from cgtune.runtimes.go.godebug import parse_default_godebug
+
         info = runtime.info
         library = bool(runtime.path) and runtime.path != (self.executable or "").removesuffix(" (deleted)")
         default_godebug = parse_default_godebug(info.settings)
@@ -99,11 +100,11 @@ class GoReading:
             affinity_count=self.affinity_count,
             library=library,
         )
+        words = self._read_words(runtime, known)
         follows = None
         if info.go is None or info.go.at_least(1, 25):
-            inputs, follows = self._with_limit(inputs, info.go)
+            inputs, follows = self._with_limit(inputs, info.go, words)
         derivation = derive(inputs)
-        words = self._read_words(runtime, known)
         self.notes += [Note(path=self.executable or runtime.path, why=why) for why in derivation.notes]
         self.notes += [Note(path=f"/proc/{self.pid}/mem", why=why) for why in words.notes]
         return GoFacts(
@@ -131,6 +132,8 @@ class GoReading:
             raise
         except CgtuneError as error:
             self._note(f"/proc/{self.pid}/mem", error)
+            from cgtune.runtimes.go.live import LiveWords
+
             return LiveWords()
 
     def _read_environ(self) -> tuple[tuple[str, str], ...] | None:
@@ -144,8 +147,10 @@ class GoReading:
         pairs = (entry.partition("=") for entry in text.split("\0"))
         return tuple((name, value) for name, equals, value in pairs if equals)
 
-    def _with_limit(self, inputs: GoInputs, version: GoVersion | None) -> tuple[GoInputs, LimitFile | None]:
+    def _with_limit(self, inputs: GoInputs, version: GoVersion | None, words: LiveWords) -> tuple[GoInputs, LimitFile | None]:
         """The inputs with what the runtime sees of its quota; and the limit file that it holds open, which is the one it obeys."""
+        from cgtune.runtimes.go.limitfile import LimitSeen, locate_limit, parse_limit
+
         try:
             cgroup_text, mountinfo_text = self._read_own_texts()
         except NoSuchProcess:
@@ -154,13 +159,17 @@ class GoReading:
             self._note(f"/proc/{self.pid}/mountinfo", error)
             return inputs, None
         inputs = inputs.replace(cgroup_text=cgroup_text, mountinfo_text=mountinfo_text, read_limit=self._read_limit)
+        if words.container_setting and words.container_aware is False and words.gomaxprocs is not None:
+            # runtime.cgroupOK is decided once, at the start, before GOMAXPROCS is: whatever the files say now, it found none then
+            return inputs.replace(limit=LimitSeen(why="the runtime found no limit file when it started, and holds none open")), None
         held = self._read_held_files()
         if version is None or not held:
             return inputs, None
         minor = version.minor
         try:
             located = locate_limit(minor, cgroup_text, mountinfo_text, self._read_limit)
-            if located.files and located.files[0] in held:
+            # Go 1.25 glues mount point and path together, and opens /sys/fs/cgroup//cpu.max
+            if located.files and _plain(located.files[0]) in held:
                 return inputs, LimitFile(path=located.files[0], own=True, exists=True)
             first = held[0]
             contents = [self._read_limit(path) for path in held]
@@ -201,14 +210,8 @@ class GoReading:
 
     def _read_limit(self, path: str) -> bytes | None:
         """A limit file as the process itself would open it; None where it is not there."""
-        parts: list[str] = []
-        for part in path.split("/"):
-            if part == "..":
-                parts[-1:] = []
-            elif part not in ("", "."):
-                parts.append(part)
         try:
-            return self.host.read_bytes(f"/proc/{self.pid}/root/" + "/".join(parts), cap_bytes=1 << 16)
+            return self.host.read_bytes(f"/proc/{self.pid}/root{_plain(path)}", cap_bytes=1 << 16)
         except (Absent, Malformed):
             return None
 
@@ -244,7 +247,27 @@ class GoReading:
 
     def _note(self, path: str, error: CgtuneError) -> None:
         privilege = error.privilege if isinstance(error, Unreadable) else None
+        if privilege and path.endswith("/mem") and self._is_ptrace_off():
+            self.notes.append(Note(path=path, why="permission denied: Yama's ptrace_scope is 3, which no privilege overrides"))
+            return
         self.notes.append(Note(path=path, why=str(error).removeprefix(f"{path}: "), privilege=privilege))
+
+    def _is_ptrace_off(self) -> bool:
+        try:
+            return self.host.read_text("/proc/sys/kernel/yama/ptrace_scope").strip() == "3"
+        except CgtuneError:
+            return False
+
+
+def _plain(path: str) -> str:
+    """A path as the kernel names what it leads to: without doubled slashes, dots, and the mounts' own ``..``."""
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            parts[-1:] = []
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/" + "/".join(parts)
 
 
 def _hierarchy(membership: Membership) -> str:

@@ -1,0 +1,356 @@
+"""Real Go programs on this machine: what cgtune says of them, from wherever it stands, is what they say of themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import os
+import platform
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cgtune.api import inspect_host
+from cgtune.capture import RecordingHost
+from cgtune.outputs.json import render_json
+from tests import goprograms, toolchains
+from tests.command import PROGRAM, ROOT, environment, inspect, only_process, parse_report, run
+from tests.goprograms import LibraryHost, Probe
+from tests.live.cgroups import _ENTER, Group, Groups
+from tests.live.containers import _PODMAN, Podman
+from tests.needs import only_where, require
+
+pytestmark = pytest.mark.live
+
+MIB = 1 << 20
+# The toolchains that the quick tests of this shelf use already: a fresh machine fetches no other one for this module
+STRIPPED = [("1.21.13", "1.21"), ("1.25.5", "1.25"), ("1.27.3", "1.25")]
+_KEYS = {"GOMAXPROCS": "gomaxprocs", "GOMEMLIMIT": "memory_limit", "GOGC": "gc_percent"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _can_build() -> None:
+    """The toolchains are there, or can be fetched."""
+    only_where(platform.machine() == "x86_64", "the toolchains are for x86-64")
+    try:
+        for version, _ in STRIPPED:
+            toolchains.goroot(version)
+    except toolchains.ToolchainUnavailable as error:
+        require(False, f"the Go toolchains cannot be fetched: {error}")
+
+
+def _inside(group: Group) -> tuple[str, ...]:
+    """Starts a program inside the group, its pid the one that Popen knows."""
+    return ("/bin/sh", "-c", _ENTER, "sh", *map(str, group.directories()), "--")
+
+
+def _newest(mode: str = "pie-sw") -> Path:
+    return goprograms.build("1.27.3", mode, language="1.25")
+
+
+def _assert_as_said(entry: dict[str, Any], said: dict[str, Any], *, derived: dict[str, Any] | None = None) -> None:
+    """Observed is what the program says now, derived what it said at its start."""
+    settings = entry["settings"]
+    assert {name: settings[name]["observed"] for name in _KEYS} == {name: said[key] for name, key in _KEYS.items()}
+    assert {name: settings[name]["derived"] for name in _KEYS} == {name: (derived or said)[key] for name, key in _KEYS.items()}
+    assert {setting["observed_from"] for setting in settings.values()} == {"memory"}
+    assert entry["go"]["version"] == said["version"].removeprefix("go")
+
+
+@pytest.mark.parametrize(("version", "language"), STRIPPED)
+def test_a_stripped_program_in_half_a_cpu(groups: Groups, version: str, language: str) -> None:
+    """Derived, observed and why, all true: by JSON, and by the table with -v."""
+    group = groups.make("app")
+    group.limit_cpu(50_000)
+    program = goprograms.build(version, "pie-sw", language=language)
+    with Probe(program, wrapper=_inside(group), environment={"GOMEMLIMIT": "200MiB", "GOGC": "off"}) as probe:
+        entry = inspect(probe.pid)
+        _assert_as_said(entry, probe.values)
+        assert entry["enforced"]["cpu"]["limit_cores"] == 0.5
+        assert (entry["settings"]["GOMEMLIMIT"]["derived"], entry["settings"]["GOGC"]["derived"]) == (200 * MIB, "off")
+        because = " ".join(entry["settings"]["GOMAXPROCS"]["because"])
+        if language == "1.25":
+            assert "50000" in because
+            assert ("cpu.max" if group.version("cpu") == 2 else "cpu.cfs_quota_us") in because
+            assert entry["go"]["follows"]["own"] is True
+        else:
+            assert "never reads a CPU quota" in because
+            assert entry["go"]["follows"] is None
+        assert (entry["go"]["pinned"], entry["go"]["container_aware"]) == ((False, True) if language == "1.25" else (None, False))
+        shown = run("inspect", "--pid", probe.pid, "-v", COLUMNS="100")
+        assert (shown.returncode, shown.stderr) == (0, "")
+        assert version in shown.stdout
+        words = "".join(shown.stdout.split())
+        for setting in entry["settings"].values():
+            for step in setting["because"]:
+                assert "".join(step.split()) in words
+
+
+@pytest.mark.parametrize(("version", "language"), STRIPPED)
+def test_a_fixed_gomaxprocs(groups: Groups, version: str, language: str) -> None:
+    """GOMAXPROCS=8 is what is derived and observed, the reason names the variable, and from 1.25 on it is pinned."""
+    group = groups.make("app")
+    group.limit_cpu(50_000)
+    program = goprograms.build(version, "pie-sw", language=language)
+    with Probe(program, wrapper=_inside(group), environment={"GOMAXPROCS": "8"}) as probe:
+        entry = inspect(probe.pid)
+        _assert_as_said(entry, probe.values)
+        assert entry["settings"]["GOMAXPROCS"]["derived"] == 8
+        assert "GOMAXPROCS=8" in " ".join(entry["settings"]["GOMAXPROCS"]["because"])
+        assert entry["go"]["pinned"] is (True if language == "1.25" else None)
+
+
+def test_values_that_the_program_replaced(groups: Groups) -> None:
+    """After its own calls, derived stays what it started with and observed is what it has now."""
+    with Probe(_newest(), wrapper=_inside(groups.make("app")), environment={"GOGC": "50"}) as probe:
+        start = probe.values
+        probe.ask("gomaxprocs 7")
+        probe.ask("memlimit 123456789")
+        probe.ask("gogc -1")
+        entry = inspect(probe.pid)
+        _assert_as_said(entry, probe.values, derived=start)
+        assert [entry["settings"][name]["observed"] for name in _KEYS] == [7, 123456789, "off"]
+
+
+def test_fifty_programs(groups: Groups) -> None:
+    """cgtune ps on a machine with fifty Go processes is right for each: pid, version, GOMAXPROCS, GOMEMLIMIT, now and derived."""
+    programs = [goprograms.build(version, "pie-sw", language=language) for version, language in STRIPPED]
+    wrapper = _inside(groups.make("many"))
+    with contextlib.ExitStack() as running:
+        probes = [
+            running.enter_context(
+                Probe(
+                    programs[number % len(programs)],
+                    *(("report", "gomaxprocs 3") if number % 7 == 0 else ("report",)),
+                    wrapper=wrapper,
+                    environment={"GOMAXPROCS": str(number + 1), "GOMEMLIMIT": f"{number + 20}MiB"} if number % 5 else {},
+                )
+            )
+            for number in range(50)
+        ]
+        entries = {entry["pid"]: entry for entry in parse_report(run("ps", "--format", "json"))["processes"]}
+        lines = {int(words[0]): words for line in run("ps").stdout.splitlines()[1:] if (words := line.split()) and words[0].isdigit()}
+        for number, probe in enumerate(probes):
+            start = dict(probe.values) | ({"gomaxprocs": number + 1} if number % 5 else {})
+            if not number % 5:
+                start["gomaxprocs"] = len(os.sched_getaffinity(0))
+            _assert_as_said(entries[probe.pid], probe.values, derived=start)
+            version = probe.values["version"].removeprefix("go")
+            limit = f"{number + 20} MiB" if number % 5 else "off"
+            shown = " ".join(lines[probe.pid])
+            assert f"{version} {probe.values['gomaxprocs']} / {start['gomaxprocs']} {limit} / {limit} max max" in shown
+
+
+def test_a_go_library_in_python(groups: Groups) -> None:
+    """The runtime inside another program's process: its values are read, and a note says whose environment it had."""
+    require(shutil.which("gcc"), "builds a shared library: needs gcc")
+    group = groups.make("app")
+    library = goprograms.build("1.27.3", "shared-sw", language="1.25")
+    with LibraryHost(library, environment={"GOMAXPROCS": "3"}) as host:
+        for place in group.directories():
+            (place / "cgroup.procs").write_text(str(host.pid))
+        entry = inspect(host.pid)
+        _assert_as_said(entry, host.values)
+        assert entry["go"]["path"] == str(library)
+        assert entry["executable"] != str(library)
+        assert any("shared library" in note["why"] for note in entry["notes"])
+        host.ask("0 gomaxprocs 6")
+        assert inspect(host.pid)["settings"]["GOMAXPROCS"]["observed"] == 6
+
+
+def test_a_deleted_executable(tmp_path: Path) -> None:
+    """A program whose file is gone, or is another one by now, is read all the same."""
+    copy = tmp_path / "server"
+    shutil.copy(_newest(), copy)
+    with Probe(copy) as probe:
+        copy.unlink()
+        shutil.copy(goprograms.build("1.21.13", "pie-sw"), copy)
+        entry = inspect(probe.pid)
+        _assert_as_said(entry, probe.values)
+        assert (entry["go"]["deleted"], entry["go"]["version"]) == (True, "1.27.3")
+
+
+def test_another_users_program(groups: Groups, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Without the right to look, nothing is invented: no values, and a note names the capability; ps counts what it cannot see."""
+    place = tmp_path_factory.mktemp("open")
+    for folder in (place, *place.parents[:2]):
+        folder.chmod(0o755)
+    shutil.copy(_newest(), place / "server")
+    as_nobody = (*_inside(groups.make("app")), "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+    with Probe(place / "server", wrapper=as_nobody) as probe:
+        powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--", *PROGRAM]
+        look = [*powerless, "inspect", "--pid", str(probe.pid), "--format", "json"]
+        done = subprocess.run(look, capture_output=True, text=True, timeout=30, env=environment(), check=False)
+        entry = only_process(parse_report(done))
+        assert (entry["go"], entry["settings"]) == (None, {})
+        assert "CAP_SYS_PTRACE" in {note["privilege"] for note in entry["notes"]}
+        listed = subprocess.run([*powerless, "ps"], capture_output=True, text=True, timeout=30, env=environment(), check=False)
+        assert listed.returncode == 0
+        assert f"{probe.pid} server" not in listed.stdout
+        assert "could not be looked into" in listed.stdout
+        assert "CAP_SYS_PTRACE" in listed.stdout
+        _assert_as_said(inspect(probe.pid), probe.values)
+
+
+@pytest.mark.parametrize("form", ["folder", "file"])
+def test_a_recording_replays_to_the_same_report(groups: Groups, tmp_path: Path, form: str) -> None:
+    """A recording of a stripped program replays, when the program is no more, to the very bytes of the report it was made with."""
+    group = groups.make("app")
+    group.limit_cpu(50_000)
+    out = tmp_path / ("stuck" if form == "folder" else "stuck.tar.gz")
+    with Probe(_newest(), wrapper=_inside(group), environment=_SECRETIVE) as probe:
+        with RecordingHost("/") as host:
+            recorded = render_json(inspect_host(host, [probe.pid]))
+            host.replace_recording(str(out))
+        said = probe.values
+    replayed = run("inspect", "--root", out, "--pid", probe.pid, "--format", "json").stdout
+    assert replayed == recorded
+    entry = only_process(json.loads(replayed))
+    _assert_as_said(entry, said)
+    assert entry["settings"]["GOMAXPROCS"]["observed"] == 5
+
+
+_SECRETIVE = {"DATABASE_PASSWORD": "hunter2-secret", "GOMAXPROCS": "5", "GODEBUG": "updatemaxprocs=0"}
+
+
+def test_a_recording_keeps_no_secrets(groups: Groups, tmp_path: Path) -> None:
+    """cgtune snapshot keeps Go's variables and no value of any other; its replay says what the program says."""
+    out = tmp_path / "stuck"
+    with Probe(_newest(), wrapper=_inside(groups.make("app")), environment=_SECRETIVE) as probe:
+        done = run("snapshot", out, "--pid", probe.pid)
+        assert (done.returncode, done.stderr) == (0, "")
+    _assert_as_said(only_process(parse_report(run("inspect", "--root", out, "--pid", probe.pid, "--format", "json"))), probe.values)
+    kept = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file() and not path.is_symlink())
+    assert b"GOMAXPROCS=5" in kept
+    assert b"DATABASE_PASSWORD=" in kept
+    assert b"hunter2" not in kept
+
+
+class _Endpoint(http.server.BaseHTTPRequestHandler):
+    """A metrics endpoint that says what its server's ``page`` holds, or misbehaves."""
+
+    def do_GET(self) -> None:
+        page = getattr(self.server, "page", "")
+        if self.path == "/slow":
+            with contextlib.suppress(OSError):
+                for _ in range(100):
+                    self.wfile.write(b"H")
+                    time.sleep(0.1)
+            return
+        self.send_response(500 if self.path == "/broken" else 200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            if self.path == "/huge":
+                for _ in range(200):
+                    self.wfile.write(b"x" * (1 << 16))
+            elif self.path == "/garbage":
+                self.wfile.write(bytes(range(256)) * 64 + b"\ngo_gc_gogc_percent nonsense\ngo_sched_gomaxprocs_threads -1e400\n")
+            else:
+                self.wfile.write(page.encode())
+
+    def log_message(self, *_words: object) -> None:
+        """Nothing on standard error."""
+
+
+@pytest.fixture
+def endpoint() -> Iterator[http.server.ThreadingHTTPServer]:
+    """A real HTTP server on a port of its own."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Endpoint)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def _url(server: http.server.ThreadingHTTPServer, path: str = "/metrics") -> str:
+    return f"http://127.0.0.1:{server.server_address[1]}{path}"
+
+
+def _page(gomaxprocs: object, gomemlimit: object, gogc: object) -> str:
+    """As client_golang prints it."""
+    return (
+        "# HELP go_sched_gomaxprocs_threads The current runtime.GOMAXPROCS setting.\n# TYPE go_sched_gomaxprocs_threads gauge\n"
+        f"go_sched_gomaxprocs_threads {gomaxprocs}\ngo_gc_gomemlimit_bytes {gomemlimit}\ngo_gc_gogc_percent {gogc}\n"
+        'go_info{version="go1.27.3"} 1\n'
+    )
+
+
+def _inspect_with(pid: int, url: str) -> dict[str, Any]:
+    return only_process(parse_report(run("inspect", "--pid", pid, "--metrics-url", url, "--format", "json")))
+
+
+def test_the_programs_own_endpoint(endpoint: http.server.ThreadingHTTPServer) -> None:
+    """An endpoint that agrees with memory adds nothing; one that contradicts it costs a note for each value, and memory is believed."""
+    with Probe(_newest(), environment={"GOMAXPROCS": "5"}) as probe:
+        setattr(endpoint, "page", _page(5, "9.223372036854776e+18", 100))  # noqa: B010  # http.server's own type has no such attribute
+        entry = _inspect_with(probe.pid, _url(endpoint))
+        _assert_as_said(entry, probe.values)
+        assert not [note for note in entry["notes"] if note["path"] == _url(endpoint)]
+        setattr(endpoint, "page", _page(4, "1.048576e+06", "1.8446744073709552e+19"))  # noqa: B010
+        entry = _inspect_with(probe.pid, _url(endpoint))
+        _assert_as_said(entry, probe.values)
+        said = [note["why"] for note in entry["notes"] if note["path"] == _url(endpoint)]
+        assert len(said) == 3
+        assert all(word in " ".join(said) for word in ("GOMAXPROCS 4", "GOMEMLIMIT 1048576", "GOGC off"))
+
+
+def test_an_endpoint_that_says_nothing_of_use(endpoint: http.server.ThreadingHTTPServer) -> None:
+    """A page of garbage is a note for each value; what memory tells stays."""
+    with Probe(_newest()) as probe:
+        entry = _inspect_with(probe.pid, _url(endpoint, "/garbage"))
+        _assert_as_said(entry, probe.values)
+        assert len([note for note in entry["notes"] if "does not name" in note["why"]]) == 3
+
+
+def test_endpoints_that_cannot_be_read(endpoint: http.server.ThreadingHTTPServer) -> None:
+    """Nobody listens, an error, no end, too slow, no HTTP at all: one line each, within seconds, and the exit code of the contract."""
+    with Probe(_newest()) as probe:
+        refused = "http://127.0.0.1:9/metrics"
+        for url, code in (
+            (refused, 3),
+            (_url(endpoint, "/broken"), 3),
+            (_url(endpoint, "/huge"), 3),
+            (_url(endpoint, "/slow"), 3),
+            ("ftp://127.0.0.1/metrics", 2),
+            ("file:///etc/passwd", 2),
+            ("http://", 3),
+            ("http://[::1/metrics", 3),
+        ):
+            began = time.monotonic()
+            done = run("inspect", "--pid", probe.pid, "--metrics-url", url)
+            assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (code, "", 1), (url, done)
+            assert time.monotonic() - began < 10, url
+
+
+@pytest.mark.parametrize(("version", "options"), [("1.27.3", ()), ("1.25.5", ("--cgroupns", "private"))])
+def test_a_program_in_a_container(podman: Podman, version: str, options: tuple[str, ...]) -> None:
+    """One Go program in half a CPU: the host, the container itself and a sidecar report the same values, the program's own."""
+    program = goprograms.build(version, "pie-sw", language="1.25")
+    limits = ("--cpus", "0.5", "--memory", "256m", "--env", "GOMEMLIMIT=200MiB")
+    container = podman.start(*limits, *options, "--volume", f"{program}:/server:ro")
+    started = subprocess.Popen([*_PODMAN, "exec", container.name, "/server"], stdout=subprocess.PIPE, text=True)
+    assert started.stdout is not None
+    with started:
+        said = json.loads(started.stdout.readline())
+        cgtune = (str(ROOT / "scripts" / "cgtune"), "inspect", "--pid", str(said["pid"]), "--format", "json")
+        sidecar = podman.run("--pid", f"container:{container.name}", "--cpus", "0.25", "--memory", "128m", argv=cgtune)
+        entries = {"inside": only_process(parse_report(container.run(*cgtune))), "sidecar": only_process(parse_report(sidecar))}
+        listed = parse_report(run("ps", "--format", "json"))["processes"]
+        entries["host"] = next(entry for entry in listed if entry["container"]["id"] == container.identity)
+        for place, entry in entries.items():
+            _assert_as_said(entry, said)
+            assert entry["enforced"]["cpu"]["limit_cores"] == 0.5, place
+            assert entry["settings"]["GOMEMLIMIT"]["derived"] == 200 * MIB
+            # The file that the runtime holds open is its own cgroup's, from wherever one looks
+            assert entry["go"]["follows"]["own"] is True, (place, entry["go"]["follows"])
+        os.kill(entries["host"]["pid"], 9)

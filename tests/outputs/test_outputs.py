@@ -1,0 +1,154 @@
+"""What people and programs see: 80 columns, no character that steers a terminal, the same bytes for the same facts."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, strategies as st
+
+from cgtune.api import inspect
+from cgtune.model import Note, Report
+from cgtune.outputs.escape import escape_control
+from cgtune.outputs.json import format_cpu_list, render_json
+from cgtune.outputs.table import format_bytes, format_cores, render_table
+from tests import stories
+
+WIDTH = 80
+
+
+def report(name: str) -> Report:
+    """What is known of a story."""
+    return inspect([int(stories.read_expected(name)["arguments"][1])], root=str(stories.STORIES / name))
+
+
+@pytest.mark.parametrize("name", stories.names())
+def test_the_table_keeps_to_80_columns(name: str) -> None:
+    """No line is wider than a terminal at 3 a.m., but for a path that is: it stands alone, and is never cut."""
+    for line in render_table(report(name)).splitlines():
+        assert len(line) <= WIDTH or line[13:].removeprefix("- ").startswith("/"), line
+
+
+@pytest.mark.parametrize("name", ["v2-plain", "v2-ancestor-tighter", "v2-awkward-names", "v1-docker-mount-root", "no-cgroup"])
+def test_colour_changes_nothing_but_colour(name: str) -> None:
+    """With the terminal codes taken out, the coloured table is the plain one; the plain one has none."""
+    plain, coloured = render_table(report(name)), render_table(report(name), colour=True)
+    assert "\x1b" not in plain
+    assert plain == re.sub(r"\x1b\[[0-9;]*m", "", coloured) != coloured
+
+
+def test_the_verdict_comes_first() -> None:
+    """CPU and memory, and the file that says so, right after the findings and before anything else."""
+    text = render_table(report("v2-ancestor-tighter"))
+    lines = text[text.index("4242 server") :].splitlines()
+    assert lines[1].startswith("  info       throttled in 7.5 % of the periods")
+    verdict = lines[next(place for place, line in enumerate(lines) if line.startswith("  CPU ")) - 1 :]
+    assert re.search(r"\b1 CPUs? of 8 usable: 100000 of every 100000 µs, says$", verdict[1])
+    assert verdict[2].strip() == "/sys/fs/cgroup/pod/cpu.max"
+    assert verdict[3].endswith("512 MiB: 536870912 bytes, says")
+    assert verdict[4].strip() == "/sys/fs/cgroup/pod/memory.max"
+
+
+HOSTILE = "\x1b[2J\x1b]0;owned\x07\r\n\x00\x7f\x9b31m\u202eevil\u2066\udcff\U000e0041"
+
+
+def test_no_name_steers_a_terminal() -> None:
+    """A program, a cgroup, a note and a kernel of any name: nothing but printable characters reaches the terminal or the JSON."""
+    told = report("v2-ancestor-tighter")
+    (process,) = told.processes
+    snapshot = process.snapshot
+    levels = tuple(level.replace(path=f"/{HOSTILE}", directory=f"/c/{HOSTILE}") for level in snapshot.cpu_chain)
+    memories = tuple(level.replace(path=f"/{HOSTILE}", directory=f"/c/{HOSTILE}") for level in snapshot.memory_chain)
+    spoiled = snapshot.replace(
+        machine=told.machine.replace(kernel=HOSTILE),
+        process=snapshot.process.replace(command=HOSTILE, executable=f"/{HOSTILE}"),
+        container=snapshot.container.replace(id=HOSTILE, pod_uid=HOSTILE),
+        cpu_chain=levels,
+        memory_chain=memories,
+        notes=(Note(path=HOSTILE, why=HOSTILE),),
+    )
+    from cgtune.limits import enforce
+
+    hostile = told.replace(machine=spoiled.machine, processes=(process.replace(snapshot=spoiled, limits=enforce(spoiled)),))
+    table = render_table(hostile)
+    assert all(line.isprintable() for line in table.split("\n"))
+    assert "\\x1b[2J" in table
+    text = render_json(hostile)
+    assert text.isascii()
+    said = json.loads(text)["processes"][0]
+    for words in (
+        said["command"],
+        said["executable"],
+        said["enforced"]["cpu"]["bound_by"],
+        said["notes"][0]["why"],
+        said["container"]["id"],
+    ):
+        assert words.isprintable()
+        assert "\\x1b[2J\\x1b]0;owned\\x07\\x0d\\x0a\\x00\\x7f\\x9b31m\\u202eevil\\u2066\\xff\\U000e0041" in words
+
+
+@given(st.text())
+def test_escaped_text_is_printable_and_plain_text_is_untouched(text: str) -> None:
+    """Every character that could do something is a code; every other is itself."""
+    escaped = escape_control(text)
+    assert escaped.isprintable()
+    assert (escaped == text) == text.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("plain é 漢 🙂", "plain é 漢 🙂"),
+        ("\n", "\\x0a"),
+        ("\x1b", "\\x1b"),
+        ("\x9b", "\\x9b"),
+        ("\udce9", "\\xe9"),
+        ("\u202e", "\\u202e"),
+        ("\u2028", "\\u2028"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_codes(text: str, escaped: str) -> None:
+    """Bytes that were no UTF-8 are shown as the bytes that they were."""
+    assert escape_control(text) == escaped
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1 KiB"),
+        (1536, "1.5 KiB"),
+        (268435456, "256 MiB"),
+        (1 << 30, "1 GiB"),
+        (3 << 40, "3 TiB"),
+        (1 << 60, "1048576 TiB"),
+    ],
+)
+def test_bytes_for_people(count: int, text: str) -> None:
+    """In the largest unit that fits, exact where it is whole."""
+    assert format_bytes(count) == text
+
+
+@pytest.mark.parametrize(
+    ("cores", "text"), [(0.5, "0.5"), (2.0, "2"), (1 / 3, "0.333"), (10.0, "10"), (100.0, "100"), (0.0, "0"), (1.25, "1.25")]
+)
+def test_cores_for_people(cores: float, text: str) -> None:
+    """As many digits as say something, and no zero of a whole number is lost."""
+    assert format_cores(cores) == text
+
+
+@pytest.mark.parametrize(
+    ("cpus", "text"), [(set(), ""), ({0}, "0"), ({0, 1}, "0-1"), ({0, 2}, "0,2"), ({0, 1, 2, 8, 10, 11}, "0-2,8,10-11")]
+)
+def test_cpu_lists(cpus: set[int], text: str) -> None:
+    """As the kernel writes them."""
+    assert format_cpu_list(frozenset(cpus)) == text
+
+
+def test_json_says_the_same_bytes_each_time(tmp_path: Path) -> None:
+    """The same facts read twice are the same bytes: no order, time or number of the run gets in."""
+    assert render_json(report("k8s-burstable-systemd")) == render_json(report("k8s-burstable-systemd"))
