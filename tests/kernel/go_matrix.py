@@ -211,7 +211,8 @@ class Matrix:
             expected["pinned"] = scenario.pins.split()[program.column] == "y"
             found["pinned"] = facts.pinned
         if program.column > 2 and scenario.follows != "any":
-            expected["follows"] = scenario.follows
+            words = scenario.follows.split()
+            expected["follows"] = words[0] if program.column == 3 else words[-1]
             found["follows"] = _follows(facts)
         self.comparisons += len(expected)
         return [f"{name} {found[name]!r}, not {value!r}" for name, value in expected.items() if found[name] != value]

@@ -107,6 +107,20 @@ def test_a_fixed_gomaxprocs(groups: Groups, version: str, language: str) -> None
         assert entry["go"]["pinned"] is (True if language == "1.25" else None)
 
 
+def test_a_limit_file_that_the_program_itself_opened(groups: Groups) -> None:
+    """A runtime that was told not to be container-aware follows no file, whatever limit files its program has open."""
+    group = groups.make("app")
+    name = "cpu.max" if group.version("cpu") == 2 else "cpu.cfs_quota_us"
+    opened = next(place / name for place in group.directories() if (place / name).exists())
+    wrapper = (*_inside(group), "/bin/sh", "-c", f'exec "$@" 7<{opened}', "sh")
+    with Probe(_newest(), wrapper=wrapper, environment={"GODEBUG": "containermaxprocs=0"}) as probe:
+        assert os.readlink(f"/proc/{probe.pid}/fd/7") == str(opened)
+        entry = inspect(probe.pid)
+        _assert_as_said(entry, probe.values)
+        assert entry["go"]["follows"] is None
+        assert not [note for note in entry["notes"] if "follows" in note["why"]]
+
+
 def test_values_that_the_program_replaced(groups: Groups) -> None:
     """After its own calls, derived stays what it started with and observed is what it has now."""
     with Probe(_newest(), wrapper=_inside(groups.make("app")), environment={"GOGC": "50"}) as probe:

@@ -162,28 +162,31 @@ class GoReading:
         if words.container_setting and words.container_aware is False and words.gomaxprocs is not None:
             # runtime.cgroupOK is decided once, at the start, before GOMAXPROCS is: whatever the files say now, it found none then
             return inputs.replace(limit=LimitSeen(why="the runtime found no limit file when it started, and holds none open")), None
-        held = self._read_held_files()
+        # With containermaxprocs off it closes its limit files: one that is open is the program's own, a monitoring agent's perhaps
+        held = () if words.container_setting is False else _below_root(self._read_held_files(), mountinfo_text)
         if version is None or not held:
             return inputs, None
         minor = version.minor
         try:
             located = locate_limit(minor, cgroup_text, mountinfo_text, self._read_limit)
-            # Go 1.25 glues mount point and path together, and opens /sys/fs/cgroup//cpu.max
-            if located.files and _plain(located.files[0]) in held:
-                return inputs, LimitFile(path=located.files[0], own=True, exists=True)
-            first = held[0]
-            contents = [self._read_limit(path) for path in held]
+            contents = [content for path in held if (content := self._read_limit(path)) is not None]
         except CgtuneError as error:
             self._note(f"/proc/{self.pid}/fd", error)
             return inputs, None
-        exists = all(content is not None for content in contents)
-        self.notes.append(Note(path=f"/proc/{self.pid}/fd", why=f"the runtime follows {first}, which is not its cgroup's limit file now"))
+        exists = len(contents) == len(held)
+        own = exists and _is_own(held[0], cgroup_text, mountinfo_text)
+        if not own:
+            why = f"the runtime follows {held[0]}, which is not its cgroup's limit file now"
+            self.notes.append(Note(path=f"/proc/{self.pid}/fd", why=why))
+        follows = LimitFile(path=held[0], own=own, exists=exists)
+        # Go 1.25 glues mount point and path together, and opens /sys/fs/cgroup//cpu.max
+        if tuple(map(_plain, located.files)) == held:
+            return inputs, follows
         if exists:
-            kind = 2 if first.endswith("/cpu.max") else 1
-            limit = parse_limit(minor, kind, tuple(content for content in contents if content is not None)).replace(files=held)
+            limit = parse_limit(minor, 2 if held[0].endswith("/cpu.max") else 1, tuple(contents)).replace(files=held)
         else:
-            limit = LimitSeen(why=f"{first} is gone, and the runtime reads no other")
-        return inputs.replace(limit=limit), LimitFile(path=first, own=False, exists=exists)
+            limit = LimitSeen(why=f"{held[0]} is gone, and the runtime reads no other")
+        return inputs.replace(limit=limit), follows
 
     def _read_held_files(self) -> tuple[str, ...]:
         """The limit files among the open ones, the quota's before the period's: as the runtime opened them."""
@@ -268,6 +271,33 @@ def _plain(path: str) -> str:
         elif part not in ("", "."):
             parts.append(part)
     return "/" + "/".join(parts)
+
+
+def _below_root(links: tuple[str, ...], mountinfo_text: str) -> tuple[str, ...]:
+    """Links of /proc/PID/fd as the process spells them: after chroot(2) they show what lies before its root, and its mountinfo does not."""
+    points = [mount.mount_point for mount in kernel.parse_mountinfo(mountinfo_text) if mount.filesystem in ("cgroup", "cgroup2")]
+    before = 0
+    if links and not any(links[0].startswith(f"{point}/") for point in points):
+        before = max(0, *(links[0].find(f"{point}/") for point in points if point != "/"), 0)
+    return tuple(link[before:] for link in links)
+
+
+def _is_own(path: str, cgroup_text: str, mountinfo_text: str) -> bool:
+    """Whether a limit file is that of the process's cgroup: Go 1.25 overlooks that a mount need not begin at the hierarchy's root."""
+    folder, _, name = path.rpartition("/")
+    unified = name == "cpu.max"
+    memberships = kernel.parse_cgroup(cgroup_text)
+    own = next((one.path for one in memberships if (one.hierarchy_id == 0 if unified else "cpu" in one.controllers)), None)
+    for mount in reversed(kernel.parse_mountinfo(mountinfo_text)):  # a later mount covers those before it
+        below = folder.removeprefix(mount.mount_point)
+        if mount.filesystem == ("cgroup2" if unified else "cgroup") and (below == "" or (below != folder and below.startswith("/"))):
+            return _plain_cgroup(mount.root + below) == own
+    return False
+
+
+def _plain_cgroup(path: str) -> str:
+    """A mount's root and what is below it as one cgroup path; what lies above a namespace keeps its dots: /../sibling."""
+    return "/" + "/".join(part for part in path.split("/") if part)
 
 
 def _hierarchy(membership: Membership) -> str:
