@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from cgtune.model import Policy, Recommendation
+from cgtune.numbers import format_cores, format_cpus
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -64,14 +65,14 @@ def recommend_procs(
     if limit_cores is None:
         return Recommendation(name=name, value=None, set=False, because=("no CPU quota is enforced: Go's own default is right",))
     if usable_count <= limit_cores - policy.reserve_cores:
-        why = f"the quota of {format_cores(limit_cores)} CPUs does not fall below the {usable_count} usable CPUs: Go's own default is right"
+        why = f"the quota of {format_cpus(limit_cores)} does not fall below the {usable_count} usable CPUs: Go's own default is right"
         return Recommendation(name=name, value=None, set=False, because=(why,))
     cores = limit_cores - policy.reserve_cores
     reserved = f", less {format_cores(policy.reserve_cores)} kept for others," if policy.reserve_cores else ""
     # Quota and period are whole numbers, their quotient is the nearest double: as Go does it, nothing is corrected before the rounding.
     rounded = math.ceil(cores) if policy.rounding == "ceil" else math.floor(cores)
     least = policy.min_procs if policy.min_procs is not None else _LEAST_PROCS[policy.rounding]
-    because = [f"{format_cores(limit_cores)} CPUs{reserved} rounded {'up' if policy.rounding == 'ceil' else 'down'} is {rounded}"]
+    because = [f"{format_cpus(limit_cores)}{reserved} rounded {'up' if policy.rounding == 'ceil' else 'down'} is {rounded}"]
     value = rounded
     if value < least:
         value = least
@@ -236,11 +237,6 @@ def format_quota(limits: Limits) -> str:
     if level.version == 2:
         return f"{level.directory}/cpu.max: {quota} {period}"
     return f"{level.directory}/cpu.cfs_quota_us: {quota}, cpu.cfs_period_us: {period}"
-
-
-def format_cores(cores: float) -> str:
-    """Cores with as many digits as say something."""
-    return f"{cores:.3f}".rstrip("0").rstrip(".") or "0"
 
 
 def format_mib(count: float) -> str:

@@ -59,6 +59,7 @@ BELOW_EVERYBODY: dict[str, tuple[str, ...]] = {
     "cgtune.records": (),
     "cgtune.model": ("records",),
     "cgtune.errors": (),
+    "cgtune.numbers": (),
 }
 
 # Everything but these receives its facts as text or bytes.

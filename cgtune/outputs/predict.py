@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from cgtune.numbers import format_cpus
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.json import process_content
-from cgtune.outputs.table import format_bytes, format_cores, wrapped
+from cgtune.outputs.table import format_bytes, wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _limits_line(prediction: Prediction) -> str:
     if bandwidth is None or limits.cpu.limit_cores is None:
         cpu = f"no CPU quota on {all_cpus}"
     else:
-        cpu = f"{format_cores(limits.cpu.limit_cores)} CPUs ({bandwidth.quota_us} of every {bandwidth.period_us} µs) on {all_cpus}"
+        cpu = f"{format_cpus(limits.cpu.limit_cores)} ({bandwidth.quota_us} of every {bandwidth.period_us} µs) on {all_cpus}"
     memory = "no memory limit" if limits.memory.limit_bytes is None else f"{format_bytes(limits.memory.limit_bytes)} of memory"
     return f"{cpu}, {memory}, cgroup {snapshot.machine.cgroup_mode}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cgtune.numbers import format_cores, format_cpus
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.json import format_cpu_list
 
@@ -92,11 +93,6 @@ def format_bytes(count: int) -> str:
     return f"{count} B"
 
 
-def format_cores(cores: float) -> str:
-    """Cores with as many digits as say something: `0.5`, `2`, `0.333`."""
-    return f"{cores:.3f}".rstrip("0").rstrip(".") or "0"
-
-
 def _process_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Iterator[str]:
     process, container = report.snapshot.process, report.snapshot.container
     yield style(
@@ -166,8 +162,7 @@ def _cpu_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
         yield _labelled("CPU", style("strong", f"{'at most ' * (not seen)}{usable} CPU{'s' * (usable != 1)}") + f", {why}")
         return
     bandwidth, directory = limits.binding.bandwidth, escape_control(limits.binding.directory)
-    cores = format_cores(min(limits.limit_cores, usable))
-    verdict = style("strong", f"{cores} CPU{'s' * (cores != '1')}")
+    verdict = style("strong", format_cpus(min(limits.limit_cores, usable)))
     yield _labelled("CPU", f"{verdict} of {usable} usable: {bandwidth.quota_us} of every {bandwidth.period_us} µs, says")
     yield _labelled("", f"{directory}/{'cpu.max' if limits.binding.version == 2 else 'cpu.cfs_quota_us'}")
 

@@ -21,8 +21,8 @@ Sources: golang/go issue 81180; Linux Documentation/admin-guide/cgroup-v2.rst (l
 
 from __future__ import annotations
 
-from cgtune.advise import format_cores
 from cgtune.model import Finding
+from cgtune.numbers import format_cpus
 from cgtune.rules.case import act
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ def judge(case: Case) -> Finding | None:
     if binding is leaf:
         return None
     own = leaf.bandwidth.limit_cores if leaf.bandwidth is not None else None
-    says = "no limit" if own is None else f"{format_cores(own)} CPUs"
+    says = "no limit" if own is None else f"{format_cpus(own)}"
     return Finding(
         rule=ID,
         severity=SEVERITY,

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 
-from cgtune.advise import derive_procs_by_itself, format_cores, format_mib, format_quota, locate_charged, measure_outside
+from cgtune.advise import derive_procs_by_itself, format_mib, format_quota, locate_charged, measure_outside
 from cgtune.model import Advice, Policy, Recommendation
+from cgtune.numbers import format_cpus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,13 +139,13 @@ class Case:
     @property
     def quota_words(self) -> str:
         """The file of the binding quota, what stands in it, and its cores."""
-        cores = "" if self.limit_cores is None else f": {format_cores(self.limit_cores)} CPUs"
+        cores = "" if self.limit_cores is None else f": {format_cpus(self.limit_cores)}"
         return f"{format_quota(self.report.limits)}{cores}; {self.usable} usable CPUs"
 
     @property
     def cores_words(self) -> str:
         """The limit as people say it."""
-        return "no CPU quota" if self.limit_cores is None else f"{format_cores(self.limit_cores)} CPUs"
+        return "no CPU quota" if self.limit_cores is None else f"{format_cpus(self.limit_cores)}"
 
     def procs_evidence(self, *more: str) -> tuple[str, ...]:
         """GOMAXPROCS, the quota, and further lines; empty ones are left out."""

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import math
 
-from cgtune.advise import format_cores
 from cgtune.model import Advice, Finding
+from cgtune.numbers import format_cores
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

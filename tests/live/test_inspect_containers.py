@@ -61,7 +61,7 @@ def test_from_the_host_as_a_table(target: Container) -> None:
     """The table of the same process says so in its first lines, within 80 columns."""
     done = run("inspect", "--pid", target.pid, COLUMNS="80")
     assert (done.returncode, done.stderr) == (0, "")
-    verdict = "\n".join(done.stdout.splitlines()[:6])
+    verdict = "\n".join(done.stdout.splitlines()[:8])
     assert "0.5" in verdict
     assert "256" in verdict
 

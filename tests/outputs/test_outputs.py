@@ -11,9 +11,10 @@ from hypothesis import given, strategies as st
 
 from cgtune.api import inspect
 from cgtune.model import Note, Report
+from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.json import format_cpu_list, render_json
-from cgtune.outputs.table import format_bytes, format_cores, render_table
+from cgtune.outputs.table import format_bytes, render_table
 from tests import stories
 
 WIDTH = 80

@@ -1,0 +1,14 @@
+"""Numbers of CPUs as people read them; below everybody."""
+
+from __future__ import annotations
+
+
+def format_cores(cores: float) -> str:
+    """Cores with as many digits as say something: `0.5`, `2`, `0.333`."""
+    return f"{cores:.3f}".rstrip("0").rstrip(".") or "0"
+
+
+def format_cpus(cores: float) -> str:
+    """The same with its noun: `1 CPU`, `0.5 CPUs`."""
+    text = format_cores(cores)
+    return f"{text} CPU{'s' * (text != '1')}"
