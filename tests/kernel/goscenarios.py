@@ -442,3 +442,7 @@ _CHANGES = (
 # Of each kind in turn: a run that is cut short has seen something of everything.
 _KINDS = (_LIMITS, _PLACES, _CHANGES, _ENVIRONMENT)
 SCENARIOS = tuple(sorted(chain(*_KINDS), key=lambda row: next(kind.index(row) / len(kind) for kind in _KINDS if row in kind)))
+
+#: What scripts/test --kernel runs. Variables decide the same without a kernel of their own, where real programs are started with 66
+#: environments (tests/runtimes/go/test_derive_real.py): a sixth of theirs is enough here.
+QUICK_SCENARIOS = tuple(row for row in SCENARIOS if row not in _ENVIRONMENT or _ENVIRONMENT.index(row) % 6 == 0)
