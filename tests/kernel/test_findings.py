@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 
 from tests import goprograms
-from tests.command import inspect
+from tests.command import inspect, parse_report, run
 from tests.goprograms import Probe
+from tests.kernel.goscenarios import SCENARIOS, Scene
+from tests.kernel.gostage import Stage
 from tests.live.cgroups import _ENTER, Group, Groups
 
 pytestmark = pytest.mark.kernel
 
-PROGRAMS = (("1.24.11", "1.21"), ("1.25.5", "1.25"), ("1.27.3", "1.24"), ("1.27.3", "1.27"))  # with go line
+MIB = 1 << 20
+PROGRAMS = (("1.24.11", "1.21"), ("1.25.5", "1.25"), ("1.26.6", "1.25"), ("1.27.3", "1.24"), ("1.27.3", "1.27"))  # with go line
 
 
 @contextmanager
@@ -24,6 +27,32 @@ def _probe(group: Group, version: str, *, language: str = "1.21", inside: Sequen
     wrapper = ("/bin/sh", "-c", _ENTER, "sh", *map(str, group.directories()), "--", *inside)
     with Probe(goprograms.build(version, language=language), environment=environ, wrapper=wrapper) as probe:
         yield probe
+
+
+@contextmanager
+def _scenario(
+    groups: Groups, name: str, *programs: tuple[str, str], held: bool = False, environment: Sequence[str] = ()
+) -> Iterator[Stage]:
+    """The programs, each a version and a go line, in that scenario of the matrix."""
+    scenario = next(row for row in SCENARIOS if row.name == name)
+    scene = Scene(groups)
+    scenario.arrange(scene)
+    paths = [goprograms.build(version, language=language) for version, language in programs]
+    stage = Stage(paths, environment=environment, steps=scene.steps, held=held)
+    try:
+        if not held:
+            stage.wait_reports(1)
+        yield stage
+    finally:
+        stage.end()
+
+
+def _inspect_all(pids: Sequence[int]) -> list[dict[str, Any]]:
+    """What one run says of these processes, in their order."""
+    words = [word for pid in pids for word in ("--pid", pid)]
+    report = parse_report(run("inspect", *words, "--format", "json", timeout_seconds=120))
+    entries = {process["pid"]: process for process in report["processes"]}
+    return [entries[pid] for pid in pids]
 
 
 def _rules(process: dict[str, Any]) -> list[str]:
@@ -83,6 +112,85 @@ def test_the_mount_that_go_1_25_does_not_see_through(groups: Groups) -> None:
         assert any("Go 1.26 or later" in advice["reason"] for advice in process["findings"][0]["advice"])
     with _probe(group, "1.27.3", language="1.27", inside=covered) as probe:
         assert _rules(inspect(probe.pid)) == []
+
+
+@pytest.mark.hierarchy("v2", "v1")
+def test_a_namespace_mount_ends_the_search(groups: Groups) -> None:
+    """With a kept namespace mounted before the cgroup tree Go 1.26 takes all 8 CPUs under a quota of 3, and 1.25 does not."""
+    programs = (("1.25.5", "1.25"), ("1.26.6", "1.25"))
+    with _scenario(groups, "a kept namespace before the cgroup mount", *programs) as stage:
+        assert [stage.said[pid][-1]["gomaxprocs"] for pid in stage.pids] == [3, 8]
+        right, missed = _inspect_all(stage.pids)
+    assert _rules(right) == []
+    (finding,) = missed["findings"]
+    assert (finding["rule"], finding["severity"]) == ("limit-file-missed", "warning")
+    assert (finding["advice"][0]["variable"], finding["advice"][0]["value"]) == ("GOMAXPROCS", "3")
+
+
+@pytest.mark.hierarchy("v2", "v1")
+def test_a_quota_that_kills(groups: Groups) -> None:
+    """Before its first instruction the death of a program is a finding with its last words; with the value that is advised it lives."""
+    with _scenario(groups, "a quota that kills", ("1.25.5", "1.25"), held=True) as stage:
+        (process,) = _inspect_all(stage.pids)
+        finding = next(finding for finding in process["findings"] if finding["rule"] == "quota-crashes-go")
+        stage.release()
+        stage.wait_reports(1)
+        (pid,) = stage.pids
+        assert stage.ended == {pid: 2}
+        last_words = stage.errors(pid)
+    assert finding["severity"] == "critical"
+    assert "quota 17592186044415 µs, period 1000 µs" in finding["evidence"][0]
+    assert finding["evidence"][1] in last_words.splitlines()
+    assert finding["advice"][0]["variable"] == "GOMAXPROCS"
+    mended = (f"GOMAXPROCS={finding['advice'][0]['value']}",)
+    with _scenario(groups, "a quota that kills", ("1.25.5", "1.25"), environment=mended) as stage:
+        assert stage.ended == {}
+        (process,) = _inspect_all(stage.pids)
+    assert "quota-crashes-go" not in _rules(process)
+
+
+@pytest.mark.hierarchy("v2", "v1")
+def test_a_quota_that_changes_where_updates_are_off(groups: Groups) -> None:
+    """updatemaxprocs=0 is worth a word at first, and a warning once the quota has grown."""
+    group = groups.make("app")
+    group.limit_cpu(300_000)
+    with _probe(group, "1.27.3", language="1.27", GODEBUG="updatemaxprocs=0") as probe:
+        for quota_us, severity in ((300_000, "info"), (500_000, "warning")):
+            group.limit_cpu(quota_us)
+            (finding,) = inspect(probe.pid)["findings"]
+            assert (finding["rule"], finding["severity"]) == ("updates-disabled", severity), quota_us
+            assert "updatemaxprocs=0 from the environment: GOMAXPROCS 3 " in finding["summary"]
+            assert any(str(quota_us) in line for line in finding["evidence"])
+            assert finding["advice"][0]["value"] == "updatemaxprocs=0,updatemaxprocs=1"
+
+
+@pytest.mark.hierarchy("v2")
+def test_a_gomemlimit_beyond_memory_high(groups: Groups) -> None:
+    """GOMEMLIMIT below memory.max and above memory.high is one finding; with the value that is advised it is gone."""
+    group = groups.make("app")
+    group.limit_memory(512 * MIB)
+    group.write("memory", "memory.high", str(256 * MIB))
+    with _probe(group, "1.27.3", language="1.27", GOMEMLIMIT="400MiB") as probe:
+        (finding,) = inspect(probe.pid)["findings"]
+    assert (finding["rule"], finding["severity"]) == ("gomemlimit-exceeds-high", "warning")
+    assert finding["evidence"][0].startswith(f"GOMEMLIMIT is {400 * MIB} bytes")
+    assert f"memory.high: {256 * MIB} bytes" in finding["evidence"][1]
+    assert finding["advice"][0]["variable"] == "GOMEMLIMIT"
+    with _probe(group, "1.27.3", language="1.27", GOMEMLIMIT=finding["advice"][0]["value"]) as probe:
+        assert _rules(inspect(probe.pid)) == []
+
+
+@pytest.mark.hierarchy("v2", "v1")
+def test_a_small_request_and_no_limit(groups: Groups) -> None:
+    """The weight of a request of half a CPU, without a quota: all 8 CPUs taken are worth a word."""
+    group = groups.make("app")
+    name, text = ("cpu.weight", "20") if group.version("cpu") == 2 else ("cpu.shares", "512")
+    group.write("cpu", name, text)
+    with _probe(group, "1.27.3", language="1.27") as probe:
+        (finding,) = inspect(probe.pid)["findings"]
+    assert (finding["rule"], finding["severity"]) == ("no-quota-many-cpus", "info")
+    assert any(line.endswith(f"{name}: {text}") for line in finding["evidence"])
+    assert (finding["advice"][0]["variable"], finding["advice"][0]["value"]) == ("GOMAXPROCS", "2")
 
 
 if __name__ == "__main__":  # scripts/test-kernel builds them before the guest starts, which would take minutes for it

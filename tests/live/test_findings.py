@@ -7,11 +7,12 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import goprograms
+from tests import goprograms, toolchains
 from tests.command import inspect, parse_report, run
 from tests.goprograms import Probe
 from tests.live.cgroups import _ENTER, Group, Groups
@@ -30,9 +31,12 @@ def _two_cpus() -> None:
 @contextmanager
 def _probe(group: Group, version: str, *commands: str, language: str = "1.21", **environ: str) -> Iterator[Probe]:
     """A probe built by that Go, inside the group from its first instruction on, on CPUs 0 and 1."""
-    wrapper = ("/bin/sh", "-c", _ENTER, "sh", *map(str, group.directories()), "--", "taskset", "-c", "0,1")
-    with Probe(goprograms.build(version, language=language), *commands, environment=environ, wrapper=wrapper) as probe:
+    with Probe(goprograms.build(version, language=language), *commands, environment=environ, wrapper=_wrapper(group)) as probe:
         yield probe
+
+
+def _wrapper(group: Group) -> tuple[str, ...]:
+    return ("/bin/sh", "-c", _ENTER, "sh", *map(str, group.directories()), "--", "taskset", "-c", "0,1")
 
 
 def _findings(process: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -203,3 +207,62 @@ def test_a_malformed_gomemlimit_really_kills() -> None:
     assert done.stderr.splitlines()[1] in predicted.stdout.replace("\\n", "\n")
     assert "gomemlimit-malformed" in predicted.stdout
     assert '"512MiB"' in predicted.stdout
+
+
+@pytest.mark.parametrize(
+    ("quota_us", "environ", "rule", "severity", "evidence"),
+    [
+        pytest.param(50_000, {}, "quota-below-two-cpus", "info", "2 busy threads use up the quota of 50 ms in 25 ms", id="half a CPU"),
+        pytest.param(150_000, {}, "fractional-quota", "info", "2 busy threads use up the quota of 150 ms in 75 ms", id="1.5 CPUs"),
+        pytest.param(200_000, {"GOMAXPROCS": "1"}, "gomaxprocs-below-quota", "info", "GOMAXPROCS is 1 (read from its ", id="a pin too low"),
+    ],
+)
+def test_a_quota_and_the_threads_under_it(
+    groups: Groups, quota_us: int, environ: dict[str, str], rule: str, severity: str, evidence: str
+) -> None:
+    """What is left to say of Go 1.27, which sees its quota: one finding of the CPU, with the file and the threads in its evidence."""
+    group = groups.make("app")
+    group.limit_cpu(quota_us)
+    with _probe(group, "1.27.3", language="1.27", **environ) as probe:
+        process = inspect(probe.pid)
+    assert _cpu_rules(process) == {rule}
+    finding = _findings(process)[rule]
+    assert finding["severity"] == severity
+    assert any(evidence in line for line in finding["evidence"]), finding["evidence"]
+    assert any(str(quota_us) in line for line in finding["evidence"]), finding["evidence"]
+
+
+_LIBRARY = "go.uber.org/automaxprocs"
+
+
+def _build_with_library(version: str, language: str, folder: Path) -> Path:
+    """A program that imports a library by that name which, as the real one does under 1.5 CPUs, sets GOMAXPROCS to 1 at the start."""
+    source = folder / f"source-{version}"
+    (source / "library").mkdir(parents=True)
+    (source / "library" / "go.mod").write_text(f"module {_LIBRARY}\n\ngo 1.21\n")
+    (source / "library" / "library.go").write_text(
+        'package automaxprocs\n\nimport "runtime"\n\nfunc init() {\n\truntime.GOMAXPROCS(1)\n}\n'
+    )
+    (source / "go.mod").write_text(
+        f"module example.com/served\n\ngo {language}\n\nrequire {_LIBRARY} v1.6.0\n\nreplace {_LIBRARY} => ./library\n"
+    )
+    (source / "main.go").write_text(
+        f'package main\n\nimport (\n\t"os"\n\n\t_ "{_LIBRARY}"\n)\n\n'
+        'func main() {\n\tos.Stdout.WriteString("{}\\n")\n\tos.Stdin.Read(make([]byte, 1))\n}\n'
+    )
+    return toolchains.build(version, source, folder / f"program-{version}", "-buildvcs=false")
+
+
+def test_a_library_that_the_runtime_made_superfluous(groups: Groups, tmp_path: Path) -> None:
+    """automaxprocs in the build info is one finding with Go 1.27, which would follow the quota itself, and none with 1.24."""
+    group = groups.make("app")
+    group.limit_cpu(150_000)
+    with Probe(_build_with_library("1.27.3", "1.27", tmp_path), wrapper=_wrapper(group)) as probe:
+        process = inspect(probe.pid)
+    assert _cpu_rules(process) == {"automaxprocs-redundant"}
+    finding = _findings(process)["automaxprocs-redundant"]
+    assert finding["severity"] == "info"
+    assert any(line.startswith(f"build info: {_LIBRARY} v1.6.0") for line in finding["evidence"])
+    assert any(line.startswith("GOMAXPROCS is 1 (read from its ") for line in finding["evidence"])
+    with Probe(_build_with_library("1.24.11", "1.21", tmp_path), wrapper=_wrapper(group)) as probe:
+        assert _cpu_rules(inspect(probe.pid)) == set()
