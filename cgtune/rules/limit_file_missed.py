@@ -49,7 +49,9 @@ def judge(case: Case) -> Finding | None:
         return None
     if binding is None or binding is not case.snapshot.cpu_chain[0]:
         return None
-    seen = facts.seen
+    seen, bandwidth = facts.seen, binding.bandwidth
+    if seen.why is None and bandwidth is not None and (seen.quota_us, seen.period_us) == (bandwidth.quota_us, bandwidth.period_us):
+        return None  # it reads the very quota that binds: that GOMAXPROCS is more has another cause
     found = seen.why or f"it reads {' and '.join(seen.files) or 'another file'}: {seen.quota_us} {seen.period_us}"
     if seen.why is not None and seen.why.startswith(_NO_PATH):
         cause = "a mount whose root is no path stands before the cgroup mount, which ends Go's search (1.26 and 1.27)"

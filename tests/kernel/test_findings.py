@@ -116,15 +116,17 @@ def test_the_mount_that_go_1_25_does_not_see_through(groups: Groups) -> None:
 
 @pytest.mark.hierarchy("v2", "v1")
 def test_a_namespace_mount_ends_the_search(groups: Groups) -> None:
-    """With a kept namespace mounted before the cgroup tree Go 1.26 takes all 8 CPUs under a quota of 3, and 1.25 does not."""
-    programs = (("1.25.5", "1.25"), ("1.26.6", "1.25"))
+    """With a kept namespace mounted before the cgroup tree Go 1.26 and 1.27 take all 8 CPUs under a quota of 3, and 1.25 does not."""
+    programs = (("1.25.5", "1.25"), ("1.26.6", "1.25"), ("1.27.3", "1.27"))
     with _scenario(groups, "a kept namespace before the cgroup mount", *programs) as stage:
-        assert [stage.said[pid][-1]["gomaxprocs"] for pid in stage.pids] == [3, 8]
-        right, missed = _inspect_all(stage.pids)
+        assert [stage.said[pid][-1]["gomaxprocs"] for pid in stage.pids] == [3, 8, 8]
+        right, *missed = _inspect_all(stage.pids)
     assert _rules(right) == []
-    (finding,) = missed["findings"]
-    assert (finding["rule"], finding["severity"]) == ("limit-file-missed", "warning")
-    assert (finding["advice"][0]["variable"], finding["advice"][0]["value"]) == ("GOMAXPROCS", "3")
+    for process in missed:
+        (finding,) = process["findings"]
+        assert (finding["rule"], finding["severity"]) == ("limit-file-missed", "warning")
+        assert (finding["advice"][0]["variable"], finding["advice"][0]["value"]) == ("GOMAXPROCS", "3")
+        assert any("a root that is no path" in line for line in finding["evidence"])
 
 
 @pytest.mark.hierarchy("v2", "v1")
@@ -151,11 +153,11 @@ def test_a_quota_that_kills(groups: Groups) -> None:
 
 @pytest.mark.hierarchy("v2", "v1")
 def test_a_quota_that_changes_where_updates_are_off(groups: Groups) -> None:
-    """updatemaxprocs=0 is worth a word at first, and a warning once the quota has grown."""
+    """updatemaxprocs=0 is worth a word at first, and a warning once the quota has grown or shrunk."""
     group = groups.make("app")
     group.limit_cpu(300_000)
     with _probe(group, "1.27.3", language="1.27", GODEBUG="updatemaxprocs=0") as probe:
-        for quota_us, severity in ((300_000, "info"), (500_000, "warning")):
+        for quota_us, severity in ((300_000, "info"), (500_000, "warning"), (200_000, "warning")):
             group.limit_cpu(quota_us)
             (finding,) = inspect(probe.pid)["findings"]
             assert (finding["rule"], finding["severity"]) == ("updates-disabled", severity), quota_us

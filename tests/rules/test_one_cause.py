@@ -19,6 +19,7 @@ CASES = [
     ("a 1.27 toolchain with go line 1.24", OFF_BY_BUILD, {"cores": 2.5}, ["awareness-disabled-by-build"]),
     ("GODEBUG", OFF_BY_ENV, {"cores": 2.5, "throttled": (900, 1000)}, ["awareness-disabled-by-env"]),
     ("the parent's quota", {"seen": sees(None, why="cpu.max says max")}, {"parent_cores": 1.0}, ["ancestor-quota-ignored"]),
+    ("a quota that shrank, updates off", {"procs": 6, "updates": False, "seen": sees(300_000)}, {"cores": 3.0}, ["updates-disabled"]),
     ("a namespace mount", {"seen": NSFS}, {"cores": 3.0}, ["limit-file-missed"]),
     ("moved", {"follows": follows("/old/cpu.max"), "seen": sees(600_000)}, {"cores": 3.0}, ["follows-old-cgroup"]),
     (

@@ -161,7 +161,8 @@ class GoReading:
         inputs = inputs.replace(cgroup_text=cgroup_text, mountinfo_text=mountinfo_text, read_limit=self._read_limit)
         if words.container_setting and words.container_aware is False and words.gomaxprocs is not None:
             # runtime.cgroupOK is decided once, at the start, before GOMAXPROCS is: whatever the files say now, it found none then
-            return inputs.replace(limit=LimitSeen(why="the runtime found no limit file when it started, and holds none open")), None
+            why = self._why_no_limit(version, cgroup_text, mountinfo_text)
+            return inputs.replace(limit=LimitSeen(why=why or "the runtime found no limit file when it started, and holds none open")), None
         # With containermaxprocs off it closes its limit files: one that is open is the program's own, a monitoring agent's perhaps
         held = () if words.container_setting is False else _below_root(self._read_held_files(), mountinfo_text)
         if version is None or not held:
@@ -187,6 +188,17 @@ class GoReading:
         else:
             limit = LimitSeen(why=f"{held[0]} is gone, and the runtime reads no other")
         return inputs.replace(limit=limit), follows
+
+    def _why_no_limit(self, version: GoVersion | None, cgroup_text: str, mountinfo_text: str) -> str | None:
+        """Why the runtime finds no limit, as far as the files still say so now."""
+        from cgtune.runtimes.go.limitfile import locate_limit
+
+        try:
+            return None if version is None else locate_limit(version.minor, cgroup_text, mountinfo_text, self._read_limit).why
+        except NoSuchProcess:
+            raise
+        except CgtuneError:
+            return None
 
     def _read_held_files(self) -> tuple[str, ...]:
         """The limit files among the open ones, the quota's before the period's: as the runtime opened them."""
