@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cgtune import __version__
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
-from cgtune.host import Host, ProgramFile, timestamp
+from cgtune.host import Host, timestamp
 from cgtune.limits import enforce
 from cgtune.model import Note, Policy, ProcessReport, Report
 from cgtune.snapshot import MachineView, read_go, read_process, read_snapshot
@@ -126,6 +126,7 @@ def predict(  # noqa: PLR0913  # one argument for each option of the command
 
 def _read_program(path: str) -> Program:
     from cgtune.prediction import program_of
+    from cgtune.programfile import ProgramFile
     from cgtune.runtimes.go.buildinfo import read_go_program
 
     with ProgramFile(path, "--binary") as file:

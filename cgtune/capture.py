@@ -6,7 +6,10 @@ Environments are redacted before they are kept; nothing is kept that was not rea
 from __future__ import annotations
 
 from cgtune.errors import Absent, CgtuneError
-from cgtune.host import READ_CAP_BYTES, RECORDING_FILE, REGIONS_SUFFIX, Host, replace_archive, replace_tree, search_key
+from cgtune.host import Host
+from cgtune.recording import ARCHIVE_SUFFIXES, MARKER, REGIONS_SUFFIX, Recording, render_marker, render_regions, search_key
+from cgtune.replace import replace_archive, replace_tree
+from cgtune.root import READ_CAP_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,25 +141,19 @@ class RecordingHost(Host):
 
         ``pids`` are those that were asked for by number: the replay reports them where none is named.
         """
-        import json
-
-        facts = {
-            "schema": "cgtune/snapshot/v1",
-            "time_seconds": self.time_seconds(),
-            "mount_prefix": self.mount_prefix,
-            "page_bytes": self.page_bytes,
-            "ticks_per_second": self.ticks_per_second,
-            "unreadable": self._unreadable,
-            "identities": self._identities,
-            "found": self._found,
-            "pids": pids,
-        }
-        for path, regions in self._read_regions.items():
-            lines = (b"%x %s\n" % (offset, content.hex().encode("ascii")) for offset, content in sorted(regions.items()) if content)
-            self._texts[path + REGIONS_SUFFIX] = b"".join(lines)
-        marker = (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode("ascii")
-        files = {f"/{RECORDING_FILE}": marker} | self._texts
-        write = replace_archive if out.endswith((".tar.gz", ".tgz")) else replace_tree
+        marker = Recording(
+            time_seconds=self.time_seconds(),
+            mount_prefix=self.mount_prefix,
+            page_bytes=self.page_bytes,
+            ticks_per_second=self.ticks_per_second,
+            unreadable=self._unreadable,
+            identities=self._identities,
+            pids=pids,
+            found=self._found,
+        )
+        regions = {path + REGIONS_SUFFIX: render_regions(kept) for path, kept in self._read_regions.items()}
+        files = {f"/{MARKER}": render_marker(marker)} | self._texts | regions
+        write = replace_archive if out.endswith(ARCHIVE_SUFFIXES) else replace_tree
         write(out, files, self._links)
 
     def _keep_refusal(self, path: str, error: CgtuneError) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class CgtuneError(Exception):
     """The root of the tree. ``str(error)`` is one printable line that ends with the next thing to try where there is one."""
@@ -33,3 +35,27 @@ class Malformed(CgtuneError):
 
 class Unwritable(CgtuneError):
     """An output file or folder could not be written; nothing was left half-written (exit code 3)."""
+
+
+def reason(error: OSError | ValueError) -> str:
+    """What went wrong, in the kernel's words, without the path that the caller adds."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def translate(error: OSError, path: str) -> CgtuneError:
+    """The system's refusal to open or read ``path``, as one of the errors above."""
+    number = error.errno
+    if number == errno.ESRCH:
+        return NoSuchProcess(f"{path}: the process has ended")
+    # ENODEV: a cgroup removed while its file was open. EOPNOTSUPP: pressure switched off (psi=0).
+    if number in (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.EOPNOTSUPP):
+        return Absent(f"{path} does not exist")
+    if number == errno.ELOOP:
+        return Unreadable(f"{path} is a symbolic link, which is not followed")
+    if number in (errno.EACCES, errno.EPERM):
+        return Unreadable(f"{path}: permission denied", privilege="CAP_SYS_PTRACE" if path.startswith("/proc/") else None)
+    if number == errno.ESPIPE:
+        return Unreadable(f"{path} is not a regular file")
+    if number == errno.EFBIG:
+        return Malformed(f"{path} is larger than any file of its kind")
+    return Unreadable(f"{path}: {reason(error)}")

@@ -1,0 +1,100 @@
+"""The form that a recording has on disk: which files it holds beside those of the machine, and what stands in them.
+
+A recording is a folder with the files and links that were read, at their own paths, and a marker at its top: when and where it was made,
+and the answers that no plain file can give. Of a large file it keeps the regions that were read.
+"""
+
+from __future__ import annotations
+
+from cgtune.errors import Malformed
+from cgtune.records import Record
+
+#: The marker at the top of a recording.
+MARKER = "cgtune-snapshot.json"
+
+#: Of a large file only what was read is kept, under its name with this suffix.
+REGIONS_SUFFIX = ".regions"
+
+#: A recording may be packed into one file of such a name.
+ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
+
+#: A recording that grows beyond this is none of ours.
+LARGEST_BYTES = 512 << 20
+MOST_FILES = 200_000
+
+_SCHEMA = "cgtune/snapshot/v1"
+_HIGHEST_ERRNO = 4095  # include/linux/err.h, MAX_ERRNO
+
+
+class Recording(Record):
+    """What a recording says beside its files: when and where it was made, and answers that no plain file can give."""
+
+    time_seconds: float
+    mount_prefix: str  # the root it was read below, as its mount table spells it; "" for /
+    page_bytes: int
+    ticks_per_second: int
+    unreadable: dict[str, int]  # path -> errno
+    identities: dict[str, tuple[int, ...]]  # directory or file -> what identifies it
+    pids: tuple[int, ...]  # those that were asked for, in order; none: what a run without --pid reports
+    found: dict[str, str]  # search_key -> directory
+
+    def locate_directory(self, top: str, depth: int, identity: tuple[int, int] | None) -> str | None:
+        """What a search below ``top`` found then; None where it found nothing, or was not made."""
+        return self.found.get(search_key(top, depth, identity))
+
+
+def parse_marker(text: bytes) -> Recording:
+    """The marker's JSON. Raises Malformed where it is damaged; ``time_seconds`` alone must be there."""
+    import json
+
+    try:
+        facts = json.loads(text)
+        return Recording(
+            time_seconds=float(facts["time_seconds"]),
+            mount_prefix=str(facts.get("mount_prefix", "")),
+            page_bytes=_within(facts.get("page_bytes", 4096), 1, 1 << 40),
+            ticks_per_second=_within(facts.get("ticks_per_second", 100), 1, 1 << 40),
+            unreadable={str(path): _within(number, 1, _HIGHEST_ERRNO) for path, number in facts.get("unreadable", {}).items()},
+            identities={str(path): tuple(map(int, numbers)) for path, numbers in facts.get("identities", {}).items()},
+            pids=tuple(map(int, facts.get("pids", ()))),
+            found={str(key): str(directory) for key, directory in facts.get("found", {}).items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OverflowError) as error:
+        raise Malformed(f"{MARKER} is damaged ({error})") from error
+
+
+def render_marker(recording: Recording) -> bytes:
+    """The marker that parse_marker reads back."""
+    import json
+
+    facts = {"schema": _SCHEMA, **vars(recording)}
+    return (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode("ascii")
+
+
+def parse_regions(content: bytes) -> dict[int, bytes]:
+    """By offset what was read of a large file: lines of offset and content, both hexadecimal. Raises Malformed."""
+    regions: dict[int, bytes] = {}
+    try:
+        for line in content.split(b"\n"):
+            number, _, region = line.partition(b" ")
+            if number:
+                regions[int(number, 16)] = bytes.fromhex(region.decode("ascii"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise Malformed(f"damaged: {error}") from error
+    return regions
+
+
+def render_regions(regions: dict[int, bytes]) -> bytes:
+    """The lines that parse_regions reads back; regions without content are left out."""
+    return b"".join(b"%x %s\n" % (offset, content.hex().encode("ascii")) for offset, content in sorted(regions.items()) if content)
+
+
+def search_key(top: str, depth: int, identity: tuple[int, int] | None) -> str:
+    """The name under which a recording keeps the outcome of one search for a directory; without an identity, for the reader's own."""
+    return f"{top} {depth} {f'{identity[0]}:{identity[1]}' if identity is not None else 'self'}"
+
+
+def _within(number: object, lowest: int, highest: int) -> int:
+    if not isinstance(number, int) or not lowest <= number <= highest:
+        raise ValueError(f"{number!r:.40} is not between {lowest} and {highest}")
+    return number

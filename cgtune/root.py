@@ -1,0 +1,155 @@
+"""Opens files below one directory: without blocking, within bounds, never through a symbolic link.
+
+What is below /proc/PID/root belongs to somebody else and may be a FIFO, a link out of that root or a file without end; nothing here
+blocks on it or follows it. OSError goes out of here to ``host``, which knows what each means.
+Not covered: a FUSE filesystem that answers no look-ups can still delay a walk through it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from cgtune.errors import Unreadable
+
+#: No pseudo-file that we read is larger: a mount table of 20 000 lines of 200 bytes is 4 MB.
+READ_CAP_BYTES = 8 << 20
+
+FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+#: Directories kept open at once; a chain of cgroups is rarely deeper.
+_OPEN_DIRECTORIES = 32
+_OPEN_FILES = 128
+
+
+class Root:
+    """A directory and what lies below it; paths are absolute within it. Directories and large files stay open between reads.
+
+    ``has_doors``: links in /proc/PID are followed where they are the kernel's own doors. Set it only where /proc below is the kernel's.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Open the directory. Raises OSError or ValueError where there is none that can be entered."""
+        self._top = os.open(path, _DIRECTORY_FLAGS)
+        self._directories: dict[str, int] = {}
+        self._files: dict[str, int] = {}
+        self.has_doors = False
+
+    def close(self) -> None:
+        """Close all that is open."""
+        self.forget("/")
+        os.close(self._top)
+
+    def forget(self, below: str) -> None:
+        """Close what is kept open at or below ``below``."""
+        for opened in (self._directories, self._files):
+            for path in [kept for kept in opened if kept == below or kept.startswith(below.rstrip("/") + "/")]:
+                os.close(opened.pop(path))
+
+    def read_whole(self, path: str, cap_bytes: int = READ_CAP_BYTES) -> bytes:
+        """The whole file, read once, without asking its size first (pseudo-files have none)."""
+        directory, _, name = path.rpartition("/")
+        file = os.open(name, FILE_FLAGS | os.O_NOFOLLOW, dir_fd=self.open_directory(directory))
+        try:
+            require_regular(file)
+            chunks, remaining = [], cap_bytes + 1
+            while remaining > 0 and (chunk := os.read(file, min(remaining, 1 << 16))):
+                chunks.append(chunk)
+                remaining -= len(chunk)
+        finally:
+            os.close(file)
+        if remaining <= 0:
+            raise OSError(errno.EFBIG, "larger than any file of its kind")
+        return b"".join(chunks)
+
+    def read_link(self, path: str) -> str:
+        """The target of a symbolic link."""
+        directory, _, name = path.rpartition("/")
+        return os.readlink(name, dir_fd=self.open_directory(directory))
+
+    def list_names(self, path: str) -> list[str]:
+        """The names in a directory, sorted."""
+        listing = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.open_directory(path))
+        try:
+            return sorted(os.listdir(listing))
+        finally:
+            os.close(listing)
+
+    def is_folder(self, folder: str, name: str) -> bool:
+        """Whether a name in a folder is a folder itself, and no link to one."""
+        try:
+            return stat.S_ISDIR(os.stat(name, dir_fd=self.open_directory(folder), follow_symlinks=False).st_mode)
+        except OSError:
+            return False
+
+    def open_file(self, path: str) -> int:
+        """A regular file that stays open between reads; /proc/PID/exe and map_files are the kernel's own doors to the mapped files."""
+        if path not in self._files:
+            directory, _, name = path.rpartition("/")
+            parts = directory.split("/")
+            door = self.has_doors and parts[:2] == ["", "proc"] and ((len(parts) == 3 and name == "exe") or parts[3:] == ["map_files"])
+            file = os.open(name, FILE_FLAGS if door else FILE_FLAGS | os.O_NOFOLLOW, dir_fd=self.open_directory(directory))
+            try:
+                require_regular(file)
+            except OSError:
+                os.close(file)
+                raise
+            while len(self._files) >= _OPEN_FILES:
+                os.close(self._files.pop(next(iter(self._files))))
+            self._files[path] = file
+        return self._files[path]
+
+    def open_directory(self, path: str) -> int:
+        """A directory, which stays open. Raises Unreadable for a path with empty or dotted names."""
+        if not path.strip("/"):
+            return self._top
+        # From the nearest one that is open, step by step: a chain of cgroups may be deeper than Python's stack.
+        names: list[str] = []
+        nearest = path
+        while nearest and nearest not in self._directories:
+            nearest, _, name = nearest.rpartition("/")
+            names.append(name)
+        opened = self._directories[nearest] if nearest else self._top
+        for name in reversed(names):
+            nearest = f"{nearest}/{name}"
+            opened = self._open_step(opened, nearest, name)
+            if len(self._directories) >= _OPEN_DIRECTORIES:
+                os.close(self._directories.pop(next(iter(self._directories))))
+            self._directories[nearest] = opened
+        return opened
+
+    def _open_step(self, parent: int, path: str, name: str) -> int:
+        if name in ("", ".", ".."):
+            raise Unreadable(f"{path} is not a plain path")
+        # /proc/PID/root is the kernel's own door into the process's root; it is the one link that is followed, and only on procfs.
+        door = self.has_doors and name == "root" and path.startswith("/proc/") and path.count("/") == 3
+        try:
+            return os.open(name, _DIRECTORY_FLAGS if door else _DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=parent)
+        except NotADirectoryError:
+            if stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+            raise
+
+    def has_procfs(self) -> bool:
+        """Whether /proc below is the kernel's. A link named root in a folder of plain files must not lead out of it."""
+        try:
+            proc = os.open("proc", _DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=self._top)
+        except OSError:
+            return False
+        try:
+            with open(f"/proc/self/fdinfo/{proc}", encoding="ascii") as fdinfo:
+                mount_id = next((line.split()[1] for line in fdinfo if line.startswith("mnt_id:")), "")
+            with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+                return any(line.startswith(f"{mount_id} ") and " - proc " in line for line in mounts)
+        except OSError:
+            return False  # without a /proc of our own nothing can be said of another
+        finally:
+            os.close(proc)
+
+
+def require_regular(file: int) -> None:
+    """Raise OSError unless the open file is a regular one."""
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        raise OSError(errno.ESPIPE, "is not a regular file")

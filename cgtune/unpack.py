@@ -1,0 +1,58 @@
+"""A packed recording, which may come from anybody, in a folder of its own: plain files and links only, and never through a link."""
+
+from __future__ import annotations
+
+import os
+
+from cgtune.errors import UsageError
+from cgtune.recording import LARGEST_BYTES, MOST_FILES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tarfile import TarFile, TarInfo
+    from tempfile import TemporaryDirectory
+
+
+def unpack(path: str) -> TemporaryDirectory[str]:
+    """A packed recording in a folder of its own, plain files and links only. Raises UsageError where it is damaged or beyond bounds."""
+    import tarfile
+    import tempfile
+    import zlib
+
+    folder = tempfile.TemporaryDirectory(prefix="cgtune-")
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            total = 0
+            for count, entry in enumerate(archive):
+                total += entry.size
+                if count >= MOST_FILES or total > LARGEST_BYTES or not (entry.isfile() or entry.issym() or entry.isdir()):
+                    raise UsageError(f"--root {path!r} is not a recording; make one with cgtune snapshot")
+                _unpack_entry(archive, entry, folder.name)
+    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError) as error:
+        folder.cleanup()
+        raise UsageError(f"--root {path!r} is damaged: {error}") from error
+    except BaseException:
+        folder.cleanup()
+        raise
+    return folder
+
+
+def _unpack_entry(archive: TarFile, entry: TarInfo, folder: str) -> None:
+    """One entry, never through a link: links point anywhere, are only ever read as text, and nothing is written beneath them."""
+    names = [name for name in entry.name.split("/") if name not in ("", ".")]
+    if ".." in names or not names:
+        raise ValueError(f"entry {entry.name!r} leads out of the recording")
+    parent = folder
+    for name in names[:-1]:
+        parent = f"{parent}/{name}"
+        if os.path.islink(parent):
+            raise ValueError(f"entry {entry.name!r} lies below a link")
+        os.makedirs(parent, exist_ok=True)
+    place = f"{parent}/{names[-1]}"
+    if entry.issym():
+        os.symlink(entry.linkname, place)
+    elif entry.isdir():
+        os.makedirs(place, exist_ok=True)
+    elif (content := archive.extractfile(entry)) is not None:
+        with open(place, "xb") as file:
+            file.write(content.read())

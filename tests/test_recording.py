@@ -1,0 +1,78 @@
+"""The form of a recording on disk: what is written is what is read back, and damage is named."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, strategies as st
+
+from cgtune.errors import Malformed
+from cgtune.recording import Recording, parse_marker, parse_regions, render_marker, render_regions
+
+#: Names as they are read: bytes that are no UTF-8 stand as lone surrogates.
+TEXTS = st.text(st.characters(codec="utf-8") | st.integers(0xDC80, 0xDCFF).map(chr), max_size=10)
+NUMBERS = st.integers(0, 1 << 70)
+
+
+@given(
+    st.builds(
+        Recording,
+        time_seconds=st.floats(allow_nan=False),
+        mount_prefix=TEXTS,
+        page_bytes=st.integers(1, 1 << 40),
+        ticks_per_second=st.integers(1, 1 << 40),
+        unreadable=st.dictionaries(TEXTS, st.integers(1, 4095), max_size=3),
+        identities=st.dictionaries(TEXTS, st.lists(NUMBERS, max_size=5).map(tuple), max_size=3),
+        pids=st.lists(NUMBERS, max_size=3).map(tuple),
+        found=st.dictionaries(TEXTS, TEXTS, max_size=3),
+    )
+)
+def test_a_marker_survives_the_disk(recording: Recording) -> None:
+    """Whatever a recording says is what its replay hears, names that are no UTF-8 included."""
+    assert parse_marker(render_marker(recording)) == recording
+
+
+@given(st.dictionaries(NUMBERS, st.binary(min_size=1, max_size=10), max_size=5))
+def test_regions_survive_the_disk(regions: dict[int, bytes]) -> None:
+    """What was read of a large file comes back at its offsets."""
+    assert parse_regions(render_regions(regions)) == regions
+
+
+def test_an_empty_region_is_not_kept() -> None:
+    """A place where nothing could be read says the same as one that was never read."""
+    assert render_regions({0: b"", 16: b"x"}) == b"10 78\n"
+
+
+@given(st.binary())
+def test_damage_is_malformed(content: bytes) -> None:
+    """Any bytes are a recording's or Malformed, nothing else."""
+    for parse in (parse_marker, parse_regions):
+        try:
+            parse(content)
+        except Malformed as error:
+            assert "damaged" in str(error)  # noqa: PT017  # most bytes are, some are not
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"time_seconds": "soon"}',
+        b'{"time_seconds": 1, "page_bytes": 0}',
+        b'{"time_seconds": 1, "ticks_per_second": -1}',
+        b'{"time_seconds": 1, "unreadable": {"/x": 4096}}',
+        b'{"time_seconds": 1, "unreadable": []}',
+        b'{"time_seconds": 1, "identities": {"/x": [null]}}',
+    ],
+)
+def test_a_damaged_marker(text: bytes) -> None:
+    """A marker that says what cannot be is refused as a whole."""
+    with pytest.raises(Malformed, match="damaged"):
+        parse_marker(text)
+
+
+def test_a_marker_of_hand_needs_the_time_alone() -> None:
+    """A story made by hand says when it plays; the rest is the usual."""
+    recording = parse_marker(b'{"time_seconds": 1}')
+    assert (recording.page_bytes, recording.ticks_per_second, recording.pids) == (4096, 100, ())
