@@ -283,7 +283,8 @@ def test_an_interrupt_by_signal_while_it_starts() -> None:
             time.sleep(delay_seconds)
             child.send_signal(signal.SIGINT)
             _, stderr = child.communicate(timeout=60)
-        assert child.returncode in (0, 130, -signal.SIGINT), stderr
+        interpreter_was_starting = stderr.startswith("Fatal Python error: init_import_site")  # none of our code has run by then
+        assert child.returncode in (0, 130, -signal.SIGINT) or interpreter_was_starting, stderr
         if child.returncode != -signal.SIGINT:
             assert "Traceback" not in stderr or "cgtune/" not in stderr, stderr
 
