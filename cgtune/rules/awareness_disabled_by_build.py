@@ -22,21 +22,16 @@ Sources: Go source cmd/go/internal/load/godebug.go and internal/godebugs/table.g
 from __future__ import annotations
 
 from cgtune.model import Advice, Finding
-from cgtune.rules.case import act
+from cgtune.rules.case import act, godebug_aware
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cgtune.model import Severity
     from cgtune.rules.case import Case
 
 ID = "awareness-disabled-by-build"
 SEVERITY: Severity = "warning"
 SUMMARY = "Go could obey its CPU quota, but was told not to at build time"
-
-
-_ON = "containermaxprocs=1,updatemaxprocs=1"
 
 
 def judge(case: Case) -> Finding | None:
@@ -57,13 +52,8 @@ def judge(case: Case) -> Finding | None:
             act("raise the go line of go.mod (or go.work) to 1.25 or later and build again: the runtime then obeys and follows the quota"),
             Advice(
                 variable="GODEBUG",
-                value=_with_awareness(facts.variables),
+                value=godebug_aware(facts),
                 reason="instead of the build: switches on what the build switched off",
             ),
         ),
     )
-
-
-def _with_awareness(variables: Mapping[str, str] | None) -> str:
-    before = (variables or {}).get("GODEBUG", "")
-    return f"{before},{_ON}" if before else _ON  # the last valid value of a key wins

@@ -12,7 +12,8 @@ How to confirm:
   grep -H . /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_*_us 2>/dev/null   # in the container; v2, then v1
   cat /proc/PID/cgroup                                        # which cgroup; its parents have quotas of their own
 
-What to do: take containermaxprocs=0 out of GODEBUG; or set GOMAXPROCS, which then does not follow changes of the quota.
+What to do: take containermaxprocs=0 out of GODEBUG (where the build switches it off too: write containermaxprocs=1,updatemaxprocs=1
+instead); or set GOMAXPROCS, which then does not follow changes of the quota.
 
 Sources: Go source cmd/go/internal/load/godebug.go and internal/godebugs/table.go; https://go.dev/doc/godebug.
 """
@@ -20,11 +21,10 @@ Sources: Go source cmd/go/internal/load/godebug.go and internal/godebugs/table.g
 from __future__ import annotations
 
 from cgtune.model import Advice, Finding
+from cgtune.rules.case import godebug_aware
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cgtune.model import Severity
     from cgtune.rules.case import Case
 
@@ -42,21 +42,13 @@ def judge(case: Case) -> Finding | None:
         rule=ID,
         severity=SEVERITY,
         summary=f"container awareness is switched off by the environment: GOMAXPROCS is {case.procs} under {case.cores_words}",
-        evidence=case.procs_evidence(
-            f"environment: GODEBUG={(facts.variables or {}).get('GODEBUG', '')}",
-            case.stall,
-        ),
+        evidence=case.procs_evidence(case.variable_words("GODEBUG"), case.stall),
         advice=(
             Advice(
                 variable="GODEBUG",
-                value=_without_awareness(facts.variables),
-                reason="without containermaxprocs=0 the runtime obeys its quota and follows changes",
+                value=godebug_aware(facts),
+                reason="the runtime then obeys its quota and follows changes",
             ),
             case.set_procs("instead: does not follow later changes of the quota"),
         ),
     )
-
-
-def _without_awareness(variables: Mapping[str, str] | None) -> str | None:
-    fields = (variables or {}).get("GODEBUG", "").split(",")
-    return ",".join(field for field in fields if field.partition("=")[0] != "containermaxprocs") or None

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _MIB = 1 << 20
 _GO_LEAST_PROCS = 2
+_MOST_SHOWN = 200  # characters of a variable
+_SWITCHES = ("containermaxprocs", "updatemaxprocs")
 
 
 class Case:
@@ -131,6 +133,15 @@ class Case:
         busy = f"{threads} busy threads use" if threads > 1 else "1 busy thread uses"
         return f"{busy} up the quota of {quota:g} ms in {runs:.3g} ms, then all stand still for {period - runs:.3g} of {period:g} ms"
 
+    def variable_words(self, name: str) -> str:
+        """What its environment says of a variable, with the file; a process that is only predicted has none."""
+        where = f"/proc/{self.pid}/environ" if self.pid else "environment"
+        return f"{where}: {name}={self.variable(name)[:_MOST_SHOWN]!r}"
+
+    def variable(self, name: str) -> str:
+        """A variable of its environment, empty where it is not set or not known."""
+        return (self.facts.variables or {}).get(name, "") if self.facts is not None else ""
+
     @property
     def procs_words(self) -> str:
         """GOMAXPROCS and where it is known from."""
@@ -214,6 +225,18 @@ class Case:
         if recommendation.value is None or not recommendation.set:
             return ()
         return (Advice(variable="GOMEMLIMIT", value=format_limit(recommendation.value), reason=reason),)
+
+
+def godebug_aware(facts: GoFacts) -> str | None:
+    """GODEBUG under which a Go of 1.25 or later obeys its quota and follows it, None where no GODEBUG at all does.
+
+    That of the environment without what it says of the two switches; both are switched on where the build has a word on them.
+    """
+    before = (facts.variables or {}).get("GODEBUG", "")
+    kept = [field for field in before.split(",") if field and field.partition("=")[0] not in _SWITCHES]
+    if "build" in (facts.aware_from, facts.updates_from) or any(name in facts.godebug for name in _SWITCHES):
+        kept += [f"{name}=1" for name in _SWITCHES]
+    return ",".join(kept) or None
 
 
 def format_limit(limit_bytes: int) -> str:

@@ -16,8 +16,7 @@ Sources: https://go.dev/doc/godebug; Go source internal/godebugs/table.go; run o
 
 from __future__ import annotations
 
-from cgtune.model import Finding
-from cgtune.rules.case import act
+from cgtune.model import Advice, Finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,18 +28,26 @@ SEVERITY: Severity = "info"
 SUMMARY = "GODEBUG asks for a behaviour that Go 1.27 has dropped"
 
 
+_WHY = "without the setting that Go has removed; where there is another one, the next look names it"
+
+
 def judge(case: Case) -> Finding | None:
     """The environment holds a removed setting with its old value."""
     facts = case.facts
     if facts is None or facts.removed_godebug is None:
         return None
-    before = (facts.variables or {}).get("GODEBUG", "")
     dies = facts.dies is not None and "removed GODEBUG" in facts.dies
     what = "dies at its start" if dies else "would die at its start if it were built with Go 1.27"
     return Finding(
         rule=ID,
         severity="critical" if dies else SEVERITY,
         summary=f"the program {what} of a setting in GODEBUG that Go has removed",
-        evidence=(f"environment: GODEBUG={before[:200]}", facts.removed_godebug),
-        advice=(act("take that setting out of GODEBUG"),),
+        evidence=(case.variable_words("GODEBUG"), facts.removed_godebug),
+        advice=(Advice(variable="GODEBUG", value=_without(case.variable("GODEBUG"), facts.removed_godebug), reason=_WHY),),
     )
+
+
+def _without(godebug: str, message: str) -> str | None:
+    """The GODEBUG without the setting that the runtime's message names between its first quotes; None where nothing is left."""
+    key = message.split('"')[1] if '"' in message else ""
+    return ",".join(field for field in godebug.split(",") if field and field.partition("=")[0] != key) or None

@@ -31,11 +31,10 @@ def judge(case: Case) -> Finding | None:
     """The variable is set, and this version takes it for no number."""
     if case.facts is None or "GOGC" not in case.facts.ignored:
         return None
-    text = (case.facts.variables or {}).get("GOGC", "")
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"GOGC={text[:60]!r} is no number to Go {case.facts.version}: 100 is taken, without a word",
-        evidence=(f"environment: GOGC={text[:60]!r}", f"GOGC is {case.gogc}"),
+        summary=f"GOGC={case.variable('GOGC')[:60]!r} is no number to Go {case.facts.version}: 100 is taken, without a word",
+        evidence=(case.variable_words("GOGC"), f"GOGC is {case.gogc}"),
         advice=(Advice(variable="GOGC", value=None, reason="or write plain digits, or off"),),
     )

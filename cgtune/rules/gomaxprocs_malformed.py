@@ -33,11 +33,11 @@ def judge(case: Case) -> Finding | None:
     """The variable is set, and this version takes it for no number."""
     if case.facts is None or "GOMAXPROCS" not in case.facts.ignored:
         return None
-    text = (case.facts.variables or {}).get("GOMAXPROCS", "")
+    text = case.variable("GOMAXPROCS")[:60]
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"GOMAXPROCS={text[:60]!r} is no whole number above 0 to Go {case.facts.version}: ignored without a word",
-        evidence=case.procs_evidence(f"environment: GOMAXPROCS={text[:60]!r}"),
+        summary=f"GOMAXPROCS={text!r} is no whole number above 0 to Go {case.facts.version}: ignored without a word",
+        evidence=case.procs_evidence(case.variable_words("GOMAXPROCS")),
         advice=(case.set_procs("plain digits are read by every version"),),
     )

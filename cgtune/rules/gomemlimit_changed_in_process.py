@@ -40,11 +40,12 @@ def judge(case: Case) -> Finding | None:
     if setting is None or setting.observed is None or setting.derived is None or setting.observed == setting.derived:
         return None
     library = case.facts.modules.get(_MODULE)
+    given = case.variable_words("GOMEMLIMIT") if case.variable("GOMEMLIMIT") else "GOMEMLIMIT is not in its environment"
     who = f"build info: {_MODULE} {library}" if library else "no library that does it is known in the build info"
     return Finding(
         rule=ID,
         severity=SEVERITY,
         summary="the program has set its memory limit itself: GOMEMLIMIT in the environment is not what holds",
-        evidence=(case.gomemlimit_words, f"from the environment: {setting.derived}", who),
+        evidence=(case.gomemlimit_words, f"{given}: {setting.derived}", who),
         advice=(act("set the limit in one place: in the program, or in the environment"),),
     )

@@ -39,14 +39,14 @@ def judge(case: Case) -> Finding | None:
     facts = case.facts
     if facts is None or facts.dies is None or "malformed GOMEMLIMIT" not in facts.dies:
         return None
-    text = (facts.variables or {}).get("GOMEMLIMIT", "")
+    text = case.variable("GOMEMLIMIT")
     meant = parse_meant(text)
     same = () if meant is None else (Advice(variable="GOMEMLIMIT", value=format_limit(meant), reason=f"what {text[:60]!r} seems to mean"),)
     return Finding(
         rule=ID,
         severity=SEVERITY,
         summary=f"GOMEMLIMIT={text[:60]!r} is malformed: Go {facts.version} dies at its start with exit status 2",
-        evidence=(f"environment: GOMEMLIMIT={text[:60]!r}", facts.dies.splitlines()[-1]),
+        evidence=(case.variable_words("GOMEMLIMIT"), facts.dies.splitlines()[-1]),
         advice=case.set_memory("the recommended value, as Go reads it") + same
         or (act("write digits, or digits with KiB, MiB, GiB or TiB, or remove the variable"),),
     )

@@ -10,7 +10,8 @@ How to confirm:
   go version -m /proc/PID/exe | grep DefaultGODEBUG
   tr '\\0' '\\n' < /proc/PID/environ | grep ^GODEBUG=
 
-What to do: set updatemaxprocs=1 as well, or raise the go line to 1.25 or later; restart to take the present quota.
+What to do: take updatemaxprocs=0 out of GODEBUG; where the build holds it, raise the go line to 1.25 or later, or set
+containermaxprocs=1,updatemaxprocs=1; restart to take the present quota.
 
 Sources: Go source internal/godebugs/table.go and runtime/proc.go; https://go.dev/doc/godebug.
 """
@@ -20,6 +21,7 @@ from __future__ import annotations
 import math
 
 from cgtune.model import Advice, Finding
+from cgtune.rules.case import godebug_aware
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +38,6 @@ def judge(case: Case) -> Finding | None:
     facts = case.facts
     if facts is None or not facts.aware or facts.updates is not False or case.procs_are_set or not case.quota_binds:
         return None
-    before = (facts.variables or {}).get("GODEBUG", "")
     stale = case.exceeds or case.procs_count < math.floor(min(case.limit_cores or 0, case.usable))
     text = f"does not fit the quota of {case.cores_words} any more" if stale else "will not follow changes of the quota"
     return Finding(
@@ -47,7 +48,7 @@ def judge(case: Case) -> Finding | None:
         advice=(
             Advice(
                 variable="GODEBUG",
-                value=f"{before},updatemaxprocs=1" if before else "updatemaxprocs=1",
+                value=godebug_aware(facts),
                 reason="the runtime then looks at its quota once a second; takes effect at the next start",
             ),
         ),

@@ -87,6 +87,22 @@ def test_a_new_toolchain_with_an_old_go_line(groups: Groups) -> None:
         assert _rules(inspect(probe.pid)) == ["awareness-disabled-by-env"]
 
 
+@pytest.mark.hierarchy("v2")
+def test_the_environment_and_the_build_both_against_it(groups: Groups) -> None:
+    """Where GODEBUG in the environment only repeats what the build holds, taking it out mends nothing: the advised value does."""
+    group = groups.make("app")
+    group.limit_cpu(300_000)
+    with _probe(group, "1.27.3", language="1.24", GODEBUG="containermaxprocs=0") as probe:
+        (finding,) = inspect(probe.pid)["findings"]
+    assert (finding["rule"], finding["severity"]) == ("awareness-disabled-by-env", "warning")
+    assert f"/proc/{probe.pid}/environ: GODEBUG='containermaxprocs=0'" in finding["evidence"]
+    advice = finding["advice"][0]
+    assert (advice["variable"], advice["value"]) == ("GODEBUG", "containermaxprocs=1,updatemaxprocs=1")
+    with _probe(group, "1.27.3", language="1.24", GODEBUG=advice["value"]) as probe:
+        process = inspect(probe.pid)
+    assert (_rules(process), process["settings"]["GOMAXPROCS"]["observed"]) == ([], 3)
+
+
 def test_a_parent_that_is_tighter(groups: Groups) -> None:
     """Go 1.27 in an unlimited leaf below 3 CPUs takes all 8, and the parent is named."""
     leaf = groups.make("pod", "init")
@@ -163,7 +179,7 @@ def test_a_quota_that_changes_where_updates_are_off(groups: Groups) -> None:
             assert (finding["rule"], finding["severity"]) == ("updates-disabled", severity), quota_us
             assert "updatemaxprocs=0 from the environment: GOMAXPROCS 3 " in finding["summary"]
             assert any(str(quota_us) in line for line in finding["evidence"])
-            assert finding["advice"][0]["value"] == "updatemaxprocs=0,updatemaxprocs=1"
+            assert (finding["advice"][0]["variable"], finding["advice"][0]["value"]) == ("GODEBUG", None)
 
 
 @pytest.mark.hierarchy("v2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -183,7 +184,7 @@ def test_two_programs_under_one_limit(groups: Groups) -> None:
 
 
 def test_what_a_program_did_itself(groups: Groups) -> None:
-    """A limit that the program set, a collector that is off, and strings that Go ignores."""
+    """A limit that the program set, and a collector that is off."""
     group = groups.make("app")
     group.limit_memory(256 * MIB)
     with _probe(group, "1.27.3", f"memlimit {200 * MIB}") as probe:
@@ -192,21 +193,74 @@ def test_what_a_program_did_itself(groups: Groups) -> None:
         findings = _findings(inspect(probe.pid))
         assert findings["gc-off-without-limit"]["severity"] == "critical"
         assert "gomemlimit-unset" not in findings
-    with _probe(group, "1.26.6", GOGC="50%", GOMAXPROCS="4.0", GODEBUG="asynctimerchan=1") as probe:
-        assert {"gogc-malformed", "gomaxprocs-malformed", "godebug-removed-setting"} <= _findings(inspect(probe.pid)).keys()
 
 
-def test_a_malformed_gomemlimit_really_kills() -> None:
-    """GOMEMLIMIT=512Mi ends a real program with status 2, and a prediction for that binary says so, with the value to set."""
+@pytest.mark.parametrize(
+    ("name", "value", "rule", "severity", "evidence", "advised"),
+    [
+        ("GOGC", "50%", "gogc-malformed", "warning", "GOGC is 100", None),
+        ("GOMAXPROCS", "4.0", "gomaxprocs-malformed", "warning", "GOMAXPROCS is 2 (read from its memory)", "1"),
+        (
+            "GODEBUG",
+            "gctrace=0,asynctimerchan=1",
+            "godebug-removed-setting",
+            "info",
+            'fatal error: removed GODEBUG "asynctimerchan" set to old value "1" in environment (https://go.dev/doc/godebug#go-127)',
+            "gctrace=0",
+        ),
+    ],
+)
+def test_a_text_that_go_ignores(
+    groups: Groups, name: str, value: str, rule: str, severity: str, evidence: str, advised: str | None
+) -> None:
+    """The finding quotes the variable's file and what holds instead; with what is advised it is gone."""
+    group = groups.make("app")
+    group.limit_cpu(100_000)
+    with _probe(group, "1.24.11", **{name: value}) as probe:
+        report = parse_report(run("inspect", "--pid", probe.pid, "--rounding", "floor", "--format", "json"))
+    finding = _findings(report["processes"][0])[rule]
+    assert finding["severity"] == severity
+    assert {f"/proc/{probe.pid}/environ: {name}={value!r}", evidence} <= set(finding["evidence"])
+    assert (finding["advice"][0]["variable"], finding["advice"][0]["value"]) == (name, advised)
+    with _probe(group, "1.24.11", **({name: advised} if advised else {})) as probe:
+        assert rule not in _findings(inspect(probe.pid))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule", "advised"),
+    [
+        ("GOMEMLIMIT", "512Mi", "gomemlimit-malformed", ["921MiB", "512MiB"]),  # 1 GiB less 10 %, and what was meant
+        ("GODEBUG", "tls3des=1,gctrace=0", "godebug-removed-setting", ["gctrace=0"]),
+    ],
+)
+def test_a_text_that_really_kills(name: str, value: str, rule: str, advised: list[str]) -> None:
+    """A real program ends with status 2; the prediction for that file quotes its last words, and with each advised value it lives."""
     program = goprograms.build("1.27.3")
-    done = subprocess.run([program], env={"GOMEMLIMIT": "512Mi"}, capture_output=True, text=True, check=False)
+    done = subprocess.run([program, "exit"], env={name: value}, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 2
-    words = ("--binary", program, "--cpus", 2, "--memory-limit", "1Gi", "--env", "GOMEMLIMIT=512Mi", "--format", "json")
+    last_words = next(line for line in done.stderr.splitlines() if line.startswith("fatal error:"))
+    words = ("--binary", program, "--cpus", 2, "--memory-limit", "1Gi", "--env", f"{name}={value}", "--format", "json")
     predicted = run("predict", *words)
     assert predicted.returncode == 0, predicted.stderr
-    assert done.stderr.splitlines()[1] in predicted.stdout.replace("\\n", "\n")
-    assert "gomemlimit-malformed" in predicted.stdout
-    assert '"512MiB"' in predicted.stdout
+    finding = next(finding for finding in json.loads(predicted.stdout)["rows"][0]["findings"] if finding["rule"] == rule)
+    assert finding["severity"] == "critical"
+    assert finding["evidence"] == [f"environment: {name}={value!r}", last_words]
+    assert [(step["variable"], step["value"]) for step in finding["advice"]] == [(name, text) for text in advised]
+    for text in advised:
+        assert subprocess.run([program, "exit"], env={name: text}, capture_output=True, check=False, timeout=30).returncode == 0
+
+
+def test_a_kill_that_go_could_not_prevent(groups: Groups) -> None:
+    """Another program's death beside a Go program that minds its limit: the kill itself is the finding, with the kernel's counter."""
+    group = groups.make("app")
+    group.limit_memory(256 * MIB)
+    eater = group.start(["/bin/sh", "-c", "exec tail /dev/zero"])  # no newline comes: it keeps all it reads
+    assert eater.wait(timeout=60) == -9
+    with _probe(group, "1.27.3", GOMEMLIMIT="220MiB") as probe:
+        finding = _findings(inspect(probe.pid))["oom-killed"]
+    assert finding["severity"] == "warning"
+    assert any(line.endswith("oom_kill 1") for line in finding["evidence"]), finding["evidence"]
+    assert finding["advice"]
 
 
 @pytest.mark.parametrize(

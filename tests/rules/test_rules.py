@@ -6,7 +6,7 @@ import pytest
 
 from cgtune.model import Finding, Policy, ProcessReport, Throttling
 from cgtune.rules import RULES, locate_rule
-from cgtune.rules.case import Case
+from cgtune.rules.case import Case, godebug_aware
 from cgtune.rules.gomemlimit_malformed import parse_meant
 from cgtune.rules.no_quota_many_cpus import derive_requests
 from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees
@@ -234,6 +234,28 @@ def test_what_a_person_meant(text: str, meant: int | None) -> None:
 def test_a_weight_back_to_a_request(weight: int, cores: tuple[float, float]) -> None:
     """By the older formula 39 is a CPU, by the newer one 100 is: 17 is what 102 shares become by the newer."""
     assert derive_requests(weight) == pytest.approx(cores, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("before", "build", "advised"),
+    [
+        ("containermaxprocs=0", {}, None),
+        ("a=1,containermaxprocs=0,updatemaxprocs=0,b=2", {}, "a=1,b=2"),
+        ("containermaxprocs=0", {"containermaxprocs": "0"}, "containermaxprocs=1,updatemaxprocs=1"),
+        ("a=1", {"updatemaxprocs": "0"}, "a=1,containermaxprocs=1,updatemaxprocs=1"),
+    ],
+)
+def test_the_godebug_that_switches_awareness_on(before: str, build: dict[str, str], advised: str | None) -> None:
+    """What the environment says against it goes; what the build says against it is overruled; the rest stays."""
+    assert godebug_aware(go_facts(variables={"GODEBUG": before}, godebug=build)) == advised
+
+
+def test_the_setting_that_is_gone_is_taken_out() -> None:
+    """Only the setting that the message names leaves GODEBUG."""
+    variables = {"GODEBUG": "gctrace=1,tls3des=1,http2debug=1"}
+    finding = _judge("godebug-removed-setting", report(go_facts(minor=26, removed_godebug=REMOVED, variables=variables)))
+    assert finding is not None
+    assert [(advice.variable, advice.value) for advice in finding.advice] == [("GODEBUG", "gctrace=1,http2debug=1")]
 
 
 def test_an_unknown_rule_is_told_its_neighbour() -> None:
