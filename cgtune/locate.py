@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from cgtune.model import Membership, Mount
 
 
+#: Super options of v1 mounts that are controllers; a mount may also have none, and a name= alone.
+_V1_CONTROLLERS = frozenset(
+    {
+        *("cpu", "cpuacct", "cpuset", "memory", "blkio", "devices", "freezer", "pids", "net_cls", "net_prio", "perf_event"),
+        *("hugetlb", "rdma", "misc"),
+    }
+)
+
 #: PATH_MAX: no longer path can be looked up in one step.
 _LONGEST_PATH = 4096
 
@@ -111,9 +119,9 @@ def locate_hierarchy(membership: Membership, mounts: tuple[Mount, ...]) -> tuple
     return tuple(mount for mount in mounts if mount.filesystem == "cgroup" and wanted & set(mount.super_options))
 
 
-def locate_mode(mounts: tuple[Mount, ...], controllers: frozenset[str]) -> str:
+def locate_mode(mounts: tuple[Mount, ...]) -> str:
     """v2, v1, hybrid or none, from what is mounted: a v1 mount counts where it holds a controller, not for a name alone."""
-    v1 = any(mount.filesystem == "cgroup" and controllers & set(mount.super_options) for mount in mounts)
+    v1 = any(mount.filesystem == "cgroup" and _V1_CONTROLLERS & set(mount.super_options) for mount in mounts)
     v2 = any(mount.filesystem == "cgroup2" for mount in mounts)
     return "hybrid" if v1 and v2 else "v1" if v1 else "v2" if v2 else "none"
 

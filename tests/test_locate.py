@@ -11,8 +11,6 @@ from cgtune.kernel import parse_cgroup, parse_mountinfo
 from cgtune.locate import Gap, locate_chain, locate_hierarchy, locate_in_gap, locate_membership, locate_mode, locate_mounts
 from cgtune.model import Membership, Mount
 
-CONTROLLERS = frozenset({"cpu", "cpuacct", "memory", "cpuset"})
-
 
 def mount(
     root: str = "/", point: str = "/sys/fs/cgroup", *, id_: int = 30, parent: int = 20, type_: str = "cgroup2", options: str = "rw"
@@ -162,7 +160,7 @@ def test_a_hierarchy_is_known_by_its_controllers_in_any_order(index: int, points
 )
 def test_the_mode_is_what_is_mounted(kept: slice, mode: str) -> None:
     """A v1 mount counts where it holds a controller, not for a name alone."""
-    assert locate_mode(MACHINE[kept], CONTROLLERS) == mode
+    assert locate_mode(MACHINE[kept]) == mode
 
 
 names = st.lists(
