@@ -91,7 +91,13 @@ def read_verdict(options: CheckOptions) -> Verdict:
             later = _watch(host, report, options, window)
             windows, report = watched_growth(report, later), later
     report = api.judge(report, options.policy, windows=windows)
-    return judge_report(report, fail_on=options.fail_on, ignored=ignored, window_seconds=window)
+    verdict = judge_report(report, fail_on=options.fail_on, ignored=ignored, window_seconds=window)
+    if options.format != "nagios":
+        return verdict
+    from cgtune.measures import measure_report
+    from cgtune.model import Policy
+
+    return verdict.replace(measures=measure_report(report, options.policy or Policy(), windows or {}))
 
 
 def _watch(host: Host, report: Report, options: CheckOptions, seconds: float) -> Report:

@@ -409,10 +409,24 @@ class RuleText(Record):
     help: str
 
 
+class Measure(Record):
+    """One number of one process, for a graph. ``unit`` is "%", "B" (bytes), "c" (a counter) or "" (so many things).
+
+    Above ``warn`` a finding of its own is a warning, above ``crit`` it is critical; None where no rule has such a number.
+    """
+
+    name: str
+    value: float
+    unit: str = ""
+    warn: float | None = None
+    crit: float | None = None
+
+
 class Verdict(Record):
     """A report as ``cgtune check`` judges it: without the findings of ignored rules. ``rules`` are those that were judged.
 
-    ``failures`` are the findings at or above ``fail_on``, each with its process, worst first.
+    ``failures`` are the findings at or above ``fail_on``, each with its process, worst first. ``measures`` are, for a format that wants
+    them, the names of the processes with their numbers.
     """
 
     report: Report
@@ -420,6 +434,7 @@ class Verdict(Record):
     fail_on: Severity
     failures: tuple[tuple[ProcessReport, Finding], ...]
     window_seconds: float | None = None
+    measures: tuple[tuple[str, tuple[Measure, ...]], ...] = ()
 
     @property
     def below(self) -> int:

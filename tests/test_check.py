@@ -22,10 +22,12 @@ import pytest
 import cgtune
 from cgtune.check import FORMATS, CheckOptions, parse_environment, render_verdict, require_sight
 from cgtune.errors import Unreadable, UsageError
-from cgtune.model import Advice, Finding, Note, ProcessReport, Report, Throttling, Verdict
+from cgtune.measures import measure_report
+from cgtune.model import Advice, Finding, Measure, Note, Policy, ProcessReport, Report, Throttling, Verdict
 from cgtune.rules import RULES
 from cgtune.verdict import exit_code, failure_code, judge_report, parse_ignored, watched_growth
 from tests.command import PROGRAM, ROOT, environment, run
+from tests.rules import reports as rule_reports
 
 Severity = Literal["info", "warning", "critical"]
 
@@ -137,6 +139,66 @@ def test_nagios_says_status_and_performance_data_in_one_line() -> None:
     )
     assert second == "gomemlimit-unset: 42 server (Go 1.24): too many"
     assert render_verdict(HOSTILE_VERDICT, "nagios").splitlines()[0].count("|") == 1
+
+
+def _measured(command: str, *measures: Measure) -> tuple[str, tuple[Measure, ...]]:
+    return command, measures
+
+
+THROTTLED = Measure(name="throttled", value=12.345, unit="%", warn=5, crit=25)
+PROCS = Measure(name="gomaxprocs", value=8, warn=2)
+
+
+def test_performance_data_is_spelled_as_the_guidelines_have_it() -> None:
+    """label=value[unit];warn;crit: one process needs no name, several have theirs in quoted labels that nothing breaks out of."""
+    told = verdict_on(INFO)
+    one = told.replace(measures=(_measured("server", THROTTLED, PROCS, Measure(name="memory", value=0.04, unit="%", crit=9)),))
+    counts = "critical=0 warning=0 info=1 processes=1"
+    assert render_verdict(one, "nagios") == (f"CGTUNE OK - 1 process | {counts} throttled=12.3%;5;25 gomaxprocs=8;2 memory=0.0%;;9\n")
+    hostile = "it's=a|\x1b[31m 7"
+    several = told.replace(measures=(_measured("server", PROCS), _measured(hostile, PROCS)))
+    line = render_verdict(several, "nagios").rstrip("\n")
+    assert line.endswith(r"'gomaxprocs server'=8;2 'gomaxprocs it_s_a_\x1b[31m 7'=8;2")
+    assert (line.count("|"), line.isprintable()) == (1, True)
+
+
+def test_performance_data_is_bounded() -> None:
+    """The first line stays within what an old daemon reads, with words in it; how many processes had no room is said."""
+    many = tuple(_measured(f"server {number}", THROTTLED, PROCS) for number in range(40))
+    told = verdict_on(finding("gomemlimit-unset", "warning", "x" * 2000)).replace(measures=many)
+    first, last = render_verdict(told, "nagios").splitlines()
+    assert len(first) <= 1024
+    assert len(first.partition(" | ")[0]) >= 300
+    shown = first.count("'gomaxprocs server ")
+    assert 5 < shown < 40
+    assert last == f"no room for the performance data of {40 - shown} more processes: choose with --pid"
+
+
+def test_measures_are_the_rules_numbers() -> None:
+    """The share in the window, else since the cgroup was made where that tells; the thresholds are those of the rules."""
+    made = rule_reports.report(
+        rule_reports.go_facts(procs=8, memory=200 * rule_reports.MIB),
+        cores=2.0,
+        throttled=(300, 1000),
+        oom_kills=2,
+        memory=(rule_reports.memory_level("/pod/app", 256 * rule_reports.MIB, current_bytes=69 * rule_reports.MIB),),
+    )
+    whole = report_of().replace(processes=(made, made))
+    (one, first), (two, _) = measure_report(whole, Policy(), {})
+    assert (one, two) == ("server", "server 2")
+    assert first == (
+        Measure(name="throttled", value=30.0, unit="%", warn=25.0),
+        Measure(name="memory", value=25.0, unit="%"),
+        Measure(name="oom_kills", value=2, unit="c"),
+        Measure(name="gomaxprocs", value=8, warn=2),
+        Measure(name="gomemlimit", value=200 * rule_reports.MIB, unit="B"),
+    )
+    watched = Throttling(periods=10, throttled_periods=1, throttled_seconds=0.1)
+    ((_, now),) = measure_report(whole.replace(processes=(made,)), Policy(), {made.snapshot.process.pid: watched})
+    assert now[0] == Measure(name="throttled", value=10.0, unit="%", warn=5.0, crit=25.0)
+    bare = rule_reports.report(rule_reports.go_facts(procs=2), cores=2.0, throttled=(299, 299))
+    ((_, few),) = measure_report(whole.replace(processes=(bare,)), Policy(), {})
+    assert [measure.name for measure in few] == ["gomaxprocs"]
 
 
 def test_github_commands_are_escaped() -> None:

@@ -22,8 +22,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.policy": ("quantities",),
     "cgtune.cli_predict": ("api", "cli_options", "outputs", "policy", "terminal"),
     "cgtune.cli_check": ("check", "cli_options", "policy"),
-    "cgtune.check": ("api", "host", "outputs", "terminal", "verdict"),
+    "cgtune.check": ("api", "host", "measures", "outputs", "terminal", "verdict"),
     "cgtune.verdict": ("rules",),
+    "cgtune.measures": ("rules",),
     "cgtune.terminal": ("outputs.escape",),
     "cgtune.api": (
         "host",

@@ -26,7 +26,7 @@ from cgtune.rules.case import act
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import Advice, Severity
+    from cgtune.model import Advice, Severity, Throttling
     from cgtune.rules.case import Case
 
 ID = "cpu-throttled"
@@ -44,18 +44,10 @@ _SINCE_MADE: tuple[tuple[float, Severity], ...] = (
 
 def judge(case: Case) -> Finding | None:
     """The share of throttled periods, in the window or since the cgroup was made."""
-    level = case.report.throttled_level
-    if level is None or level.throttling is None:
+    percent, counters, level = measure_percent(case), _counters(case), case.report.throttled_level
+    if percent is None or counters is None or level is None:
         return None
-    counters = case.window if case.window is not None else level.throttling
-    if counters.periods < (1 if case.window is not None else _LEAST_PERIODS):
-        return None
-    percent = 100 * counters.throttled_periods / counters.periods
-    severity: Severity | None = None
-    for least, name in _WATCHED if case.window is not None else _SINCE_MADE:
-        if percent >= least:
-            severity = name
-            break
+    severity = next((name for least, name in find_scale(case) if percent >= least), None)
     if severity is None:
         return None
     counted = f"nr_throttled {counters.throttled_periods} of nr_periods {counters.periods}"
@@ -70,6 +62,26 @@ def judge(case: Case) -> Finding | None:
         ),
         advice=(_advice(case),),
     )
+
+
+def measure_percent(case: Case) -> float | None:
+    """The share of throttled periods in percent; None where nothing counts them, or where they are too few to tell."""
+    counters = _counters(case)
+    if counters is None or counters.periods < (1 if case.window is not None else _LEAST_PERIODS):
+        return None
+    return 100 * counters.throttled_periods / counters.periods
+
+
+def find_scale(case: Case) -> tuple[tuple[float, Severity], ...]:
+    """From which share on it is how bad, the worst first."""
+    return _WATCHED if case.window is not None else _SINCE_MADE
+
+
+def _counters(case: Case) -> Throttling | None:
+    level = case.report.throttled_level
+    if level is None or level.throttling is None:
+        return None
+    return case.window if case.window is not None else level.throttling
 
 
 def _advice(case: Case) -> Advice:

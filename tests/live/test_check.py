@@ -68,6 +68,10 @@ def test_too_many_threads_fail_until_the_named_value_is_set(groups: Groups, old_
     assert _outcome(run("check", "--pid", mended.pid)) == (0, "", "")
     assert _outcome(run("check", CGTUNE_PID=str(mended.pid))) == (0, "", "")
     assert run("check", CGTUNE_PID=str(program.pid)).returncode == 1
+    bad, good = (run("check", "--pid", one.pid, "--format", "nagios") for one in (program, mended))
+    assert (bad.returncode, good.returncode) == (1, 0)
+    assert " gomaxprocs=8;2" in bad.stdout.splitlines()[0].partition(" | ")[2]
+    assert " gomaxprocs=2;2" in good.stdout.partition(" | ")[2]
     assert run("check", "--pid", program.pid, "--ignore", "gomaxprocs-exceeds-quota").returncode == 0
     assert run("check", "--pid", program.pid, "--fail-on", "critical").returncode == 0
 
@@ -86,6 +90,10 @@ def test_a_window_forgets_what_is_over(groups: Groups) -> None:
     assert during.returncode == 1, during.stdout
     assert "cpu-throttled" in during.stdout
     assert "while it was watched" in during.stdout
+    data = run("check", "--pid", burner.pid, "--window", "1", "--format", "nagios").stdout.splitlines()[0].partition(" | ")[2]
+    (throttled,) = [word for word in data.split() if word.startswith("throttled=")]
+    share, *bounds = throttled.removeprefix("throttled=").split(";")
+    assert (float(share.removesuffix("%")) > 50, bounds) == (True, ["5", "25"])
     burner.send_signal(signal.SIGSTOP)
     assert group.throttled()[1] > 0
     after = run("check", "--pid", burner.pid, "--window", "1")
