@@ -198,7 +198,7 @@ def test_measures_are_the_rules_numbers() -> None:
     assert now[0] == Measure(name="throttled", value=10.0, unit="%", warn=5.0, crit=25.0)
     bare = rule_reports.report(rule_reports.go_facts(procs=2), cores=2.0, throttled=(299, 299))
     ((_, few),) = measure_report(whole.replace(processes=(bare,)), Policy(), {})
-    assert [measure.name for measure in few] == ["gomaxprocs"]
+    assert [measure.name for measure in few] == ["oom_kills", "gomaxprocs"]
 
 
 def test_github_commands_are_escaped() -> None:
