@@ -38,17 +38,19 @@ class Room(Record):
 
 
 def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, others: Sequence[Snapshot] = ()) -> tuple[Recommendation, ...]:
-    """The recommended GOMAXPROCS and GOMEMLIMIT of a Go process's first runtime, empty for other programs.
+    """The recommended GOMAXPROCS and GOMEMLIMIT of a Go process, empty for other programs.
 
-    ``others`` are the processes whose Go runtimes may live in the same cgroups: where they do, they share the limit in proportion to the
-    memory that each has mapped. GOGC is left as it is.
+    A process has one environment: where it holds several Go runtimes, the values are right for all of them at once. ``others`` are the
+    processes whose Go runtimes may live in the same cgroups: where they do, they share the limit in proportion to the memory that each
+    has mapped. GOGC is left as it is.
     """
     if not snapshot.go:
         return ()
-    facts, cpu = snapshot.go[0], limits.cpu
+    cpu = limits.cpu
     says = () if cpu.binding is None else (format_quota(limits),)
-    by_itself = derive_procs_by_itself(facts, len(snapshot.process.affinity))
-    recommended = recommend_procs(cpu.limit_cores, len(cpu.usable), policy, follows_by_itself=by_itself)
+    by_itself = {derive_procs_by_itself(facts, len(snapshot.process.affinity)) for facts in snapshot.go}
+    follows = by_itself.pop() if len(by_itself) == 1 else None
+    recommended = recommend_procs(cpu.limit_cores, len(cpu.usable), policy, follows_by_itself=follows)
     procs = recommended.replace(because=says + recommended.because)
     return procs, _advise_memory(snapshot, limits, policy, others)
 
@@ -157,7 +159,7 @@ def locate_charged(snapshot: Snapshot) -> tuple[MemoryLevel, ...]:
 
 def _advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, others: Sequence[Snapshot]) -> Recommendation:
     """The least of what each limit of the chain leaves: an ancestor with a wider limit can be the fuller one."""
-    facts = snapshot.go[0]
+    live = _live_heap(snapshot)
     rooms: list[tuple[Room, float, tuple[str, ...]]] = []
     for level in locate_charged(snapshot):
         for field, name in (("limit", "memory.max" if level.version == 2 else "memory.limit_in_bytes"), ("high", "memory.high")):
@@ -170,13 +172,21 @@ def _advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, others: S
     if hidden is not None and limits.memory.binding is None:  # v1's hierarchical limit betrays an ancestor that cannot be seen
         rooms.append((find_room(hidden, limits.memory.limit_from or "memory.stat", policy, None), 1.0, ()))
     if not rooms:
-        return _recommend_in([], policy, 1.0, (), facts.heap_marked_bytes)
+        return _recommend_in([], policy, 1.0, (), live)
     room, share, split = min(rooms, key=lambda row: row[0].free_bytes * row[1])
-    return _recommend_in([room], policy, share, split, facts.heap_marked_bytes)
+    return _recommend_in([room], policy, share, split, live)
+
+
+def _live_heap(snapshot: Snapshot) -> int | None:
+    """What the last collections of its runtimes found alive, None where one does not tell."""
+    marked = [facts.heap_marked_bytes for facts in snapshot.go]
+    return None if None in marked else sum(size for size in marked if size is not None)
 
 
 def _share(level: MemoryLevel, snapshot: Snapshot, others: Sequence[Snapshot]) -> tuple[float, tuple[str, ...], list[int | None]]:
-    """This runtime's part of what a cgroup leaves to Go, the words for it, and what all Go runtimes in that cgroup have mapped."""
+    """The part of what a cgroup leaves to Go that is right for each runtime of this process, the words for it, and what all Go runtimes
+    in that cgroup have mapped.
+    """
     pid = snapshot.process.pid
     inside = [snapshot] + [
         other for other in others if other.process.pid != pid and any(place.directory == level.directory for place in other.memory_chain)
@@ -184,13 +194,19 @@ def _share(level: MemoryLevel, snapshot: Snapshot, others: Sequence[Snapshot]) -
     mapped = [facts.mapped_bytes for member in inside for facts in member.go]
     if len(mapped) == 1:
         return 1.0, (), mapped
-    own = mapped[0]
     known = [size for size in mapped if size is not None]
-    if own is None or len(known) < len(mapped) or not sum(known):
+    if len(known) < len(mapped) or not sum(known):
         words = f"{len(mapped)} Go runtimes share it: what each has mapped is not known, an equal part for each"
         return 1 / len(mapped), (words,), mapped
-    words = f"{len(mapped)} Go runtimes share it: a part of {format_mib(own)} of {format_mib(sum(known))} MiB, as they have mapped now"
-    return own / sum(known), (words,), mapped
+    count, own = len(snapshot.go), sum(known[: len(snapshot.go)])
+    split: tuple[str, ...] = ()
+    if count < len(mapped):
+        split = (
+            f"{len(mapped)} Go runtimes share it: a part of {format_mib(own)} of {format_mib(sum(known))} MiB, as they have mapped now",
+        )
+    if count > 1:
+        split += (f"the {count} Go runtimes of this process read the same variable: an equal part for each",)
+    return own / sum(known) / count, split, mapped
 
 
 def _recommend_in(

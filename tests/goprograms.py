@@ -195,10 +195,10 @@ def library_host(libraries: list[str]) -> None:
 class LibraryHost(Probe):
     """A Python with Go libraries in it; ``ask("0 gomaxprocs 3")`` runs a command in the first of them."""
 
-    def __init__(self, *libraries: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *libraries: Path, environment: Mapping[str, str] | None = None, wrapper: tuple[str, ...] = ()) -> None:
         paths = {"PYTHONPATH": str(Path(__file__).parent.parent)}
         commands = ["-m", "tests.goprograms", *map(str, libraries)]
-        super().__init__(Path(sys.executable), *commands, environment={**paths, **(environment or {})}, answers=0)
+        super().__init__(Path(sys.executable), *commands, environment={**paths, **(environment or {})}, wrapper=wrapper, answers=0)
         self.reports = [self._receive() for _ in libraries]
 
 

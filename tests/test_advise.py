@@ -208,6 +208,39 @@ def test_the_variable_is_left_unset_only_where_go_does_it(changes: dict[str, obj
     assert (recommendation.value, recommendation.set) == expected
 
 
+def test_runtimes_of_one_process_read_one_variable() -> None:
+    """Each takes the whole value: GOMEMLIMIT is right when all of them take it, whatever each has mapped now."""
+    chain = (memory_level("/pod/app", 512 * MIB, current_bytes=60 * MIB),)
+    one = report(go_facts(mapped_bytes=10 * MIB), memory=chain)
+    library = go_facts(mapped_bytes=40 * MIB, path="/app/plugin.so")
+    both = one.snapshot.replace(go=(*one.snapshot.go, library))
+    recommendation = advise(both, one.limits)[1]
+    assert recommendation.value == int((512 - 5 - 20.5) / 2) * MIB
+    assert recommendation.because[-2] == "the 2 Go runtimes of this process read the same variable: an equal part for each"
+    beside = report(go_facts(mapped_bytes=50 * MIB), memory=(memory_level("/pod/app", 512 * MIB, current_bytes=110 * MIB),), pid=7)
+    parts = [advise(each, one.limits, DEFAULT, (both, beside.snapshot))[1].value or 0 for each in (both, beside.snapshot)]
+    assert 2 * parts[0] + parts[1] <= 512 * MIB
+    unknown = both.replace(go=(one.snapshot.go[0], library.replace(mapped_bytes=None)))
+    assert "an equal part for each" in advise(unknown, one.limits)[1].because[-2]
+
+
+def test_a_crowded_limit_counts_every_runtime() -> None:
+    """Two live heaps of a third of the limit each crowd it."""
+    one = report(go_facts(heap_marked_bytes=170 * MIB), memory=(memory_level("/pod/app", 512 * MIB),))
+    both = one.snapshot.replace(go=one.snapshot.go * 2)
+    assert "buys time only" not in str(one.recommendations[1].because)
+    assert "buys time only: 340 MiB are alive" in str(advise(both, one.limits)[1].because)
+
+
+@pytest.mark.parametrize(("second", "expected"), [({"procs": 3, "seen": sees(300_000)}, False), ({"minor": 24}, True)])
+def test_the_variable_is_left_unset_only_where_every_runtime_does_it(second: dict[str, object], expected: bool) -> None:
+    """One runtime that does not see the quota is enough for the variable to be needed."""
+    one = report(go_facts(procs=3, seen=sees(300_000)), cores=3.0)
+    both = one.snapshot.replace(go=(*one.snapshot.go, go_facts(**second)))  # type: ignore[arg-type]
+    recommendation = advise(both, one.limits)[0]
+    assert (recommendation.value, recommendation.set) == (3, expected)
+
+
 def test_other_programs_get_no_advice() -> None:
     """There is nothing to recommend to a program that is no Go program."""
     assert report(None, cores=2.0).recommendations == ()

@@ -89,7 +89,7 @@ def process_content(report: ProcessReport) -> Json:
         "settings": _settings(snapshot.go[0], report.recommendations) if snapshot.go else {},
         "findings": [_finding(finding) for finding in report.findings],
         "notes": [_note(note) for note in report.notes],
-        "more_runtimes": [{"go": _go(facts), "settings": _settings(facts, ())} for facts in snapshot.go[1:]],
+        "more_runtimes": [{"go": _go(facts), "settings": _settings(facts, report.recommendations)} for facts in snapshot.go[1:]],
     }
 
 

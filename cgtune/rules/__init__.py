@@ -138,7 +138,8 @@ def judge_all(
 
     ``window`` is what the throttling counters of ``process.throttled_level`` grew by while they were watched; ``others`` are the other
     processes of the report, which may share its memory limit. Of a program that is no Go program only its cgroup is judged, of cgtune's
-    own process nothing. The findings on a second or later Go runtime of one process name its file.
+    own process nothing. The findings on a second or later Go runtime of one process name its file; what is the same as
+    for the first, which shares its environment and its cgroup, is not repeated.
     """
     if not process.snapshot.go:
         if process.snapshot.process.is_self:
@@ -150,7 +151,9 @@ def judge_all(
         rules = RULES if index == 0 else tuple(rule for rule in RULES if rule.ID not in ANY_PROGRAM)
         found = _judge(rules, Case(process, facts, policy, window, others))
         if index:
-            found = tuple(finding.replace(summary=f"{facts.path}: {finding.summary}") for finding in found)
+            told = {(finding.rule, finding.summary) for finding in findings}
+            fresh = [finding for finding in found if (finding.rule, finding.summary) not in told]
+            found = tuple(finding.replace(summary=f"{facts.path}: {finding.summary}") for finding in fresh)
         findings += found
     return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ import pytest
 
 from tests import goprograms, toolchains
 from tests.command import inspect, parse_report, run
-from tests.goprograms import Probe
+from tests.goprograms import LibraryHost, Probe
 from tests.live.cgroups import _ENTER, Group, Groups
 from tests.needs import require
 
@@ -284,6 +285,27 @@ def test_a_quota_and_the_threads_under_it(
     assert finding["severity"] == severity
     assert any(evidence in line for line in finding["evidence"]), finding["evidence"]
     assert any(str(quota_us) in line for line in finding["evidence"]), finding["evidence"]
+
+
+def test_two_go_libraries_in_one_process(groups: Groups) -> None:
+    """One environment for both: GOMAXPROCS is needed for the older one, and twice GOMEMLIMIT fits into the limit."""
+    require(shutil.which("gcc"), "builds shared libraries: needs gcc")
+    group = groups.make("app")
+    group.limit_cpu(100_000)
+    group.limit_memory(256 * MIB)
+    libraries = (goprograms.build("1.27.3", "shared-sw", language="1.25"), goprograms.build("1.21.13", "shared"))
+    with LibraryHost(*libraries, wrapper=_wrapper(group)) as host:
+        host.ask(f"0 alloc {60 * MIB}")
+        process = inspect(host.pid)
+    (second,) = process["more_runtimes"]
+    for settings in (process["settings"], second["settings"]):
+        assert (settings["GOMAXPROCS"]["recommended"], settings["GOMAXPROCS"]["set"]) == (2, True)
+        assert 80 * MIB < settings["GOMEMLIMIT"]["recommended"] < 123 * MIB
+    assert [finding["rule"] for finding in process["findings"]].count("gomemlimit-unset") == 1
+    advised = str(process["settings"]["GOMEMLIMIT"]["recommended"])
+    with LibraryHost(*libraries, wrapper=_wrapper(group), environment={"GOMAXPROCS": "2", "GOMEMLIMIT": advised}) as host:
+        assert [report["memory_limit"] for report in host.reports] == [int(advised)] * 2
+        assert {finding["severity"] for finding in inspect(host.pid)["findings"]} <= {"info"}
 
 
 _LIBRARY = "go.uber.org/automaxprocs"

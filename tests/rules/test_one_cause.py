@@ -121,6 +121,16 @@ def test_a_second_runtime_is_named() -> None:
     assert finding.summary.startswith("/app/plugin.so: ")
 
 
+def test_what_two_runtimes_share_is_told_once() -> None:
+    """One environment without GOMEMLIMIT is one finding, however many runtimes read it; what differs is told of each."""
+    made = report(go_facts(), memory=(memory_level("/pod/app", 512 * MIB),))
+    made = made.replace(snapshot=made.snapshot.replace(go=(*made.snapshot.go, go_facts(path="/app/plugin.so", gogc="off"))))
+    findings = judge_all(made, Policy())
+    assert [finding.rule for finding in findings] == ["gc-off-without-limit", "gomemlimit-unset"]
+    twice = made.replace(snapshot=made.snapshot.replace(go=made.snapshot.go[:1] * 2))
+    assert [finding.rule for finding in judge_all(twice, Policy())] == ["gomemlimit-unset"]
+
+
 def test_the_table_of_causes_is_sound() -> None:
     """It names rules that exist, no rule silences itself by any way, and nothing is silenced that is not listed."""
     ids = {rule.ID for rule in RULES}
