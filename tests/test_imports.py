@@ -62,7 +62,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.quantities": (),
     "cgtune.prediction": ("limits", "quantities", "runtimes"),
     "cgtune.runtimes": ("runtimes",),
-    "cgtune.runtimes.go.reader": ("host", "kernel", "locate", "runtimes.go", "elf"),  # the one that is handed a host
+    # these two are handed a host
+    "cgtune.runtimes.go.reader": ("host", "reading", "runtimes.go", "elf"),
+    "cgtune.runtimes.go.held": ("host", "reading", "kernel", "runtimes.go"),
+    "cgtune.runtimes.go.ownview": ("kernel", "locate"),
     "cgtune.runtimes.go.*": ("runtimes.go", "elf"),
     "cgtune.rules": ("rules",),
     "cgtune.rules.case": ("advise",),

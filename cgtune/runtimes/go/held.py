@@ -1,0 +1,159 @@
+"""The limit files that a Go runtime holds open, and what it reads of its quota because of that.
+
+The runtime looks for its limit files once, at its start, and keeps them open (runtime/cgroup_linux.go, 1.25 to 1.27): after a move to
+another cgroup it obeys the old one's, and where it found none it never looks again.
+"""
+
+from __future__ import annotations
+
+from cgtune import kernel
+from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess
+from cgtune.model import LimitFile, Note
+from cgtune.reading import note_on
+from cgtune.runtimes.go.limitfile import LimitSeen, locate_limit, parse_limit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.host import Host
+    from cgtune.runtimes.go.live import LiveWords
+    from cgtune.runtimes.go.ownview import OwnTexts
+
+_LIMIT_FILES = ("cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us")
+
+#: The runtime opens its limit files before anything else: they have low numbers unless dozens of files were inherited.
+_HIGHEST_FD = 64
+
+
+class HeldReader:
+    """The limit files of one runtime of a process. ``minor`` None: its version is not known."""
+
+    def __init__(self, host: Host, pid: int, texts: OwnTexts, minor: int | None) -> None:
+        self.host, self.pid, self.texts, self.minor = host, pid, texts, minor
+        self.notes: list[Note] = []
+
+    def read(self, words: LiveWords) -> tuple[LimitSeen | None, LimitFile | None]:
+        """What the runtime sees, None where that is what it would find now; and the file that it holds open, which is the one it obeys."""
+        if words.container_setting and words.container_aware is False and words.gomaxprocs is not None:
+            # runtime.cgroupOK is decided once, at the start, before GOMAXPROCS is: whatever the files say now, it found none then
+            return LimitSeen(why=self._why_none() or "the runtime found no limit file when it started, and holds none open"), None
+        # With containermaxprocs off it closes its limit files: one that is open is the program's own, a monitoring agent's perhaps
+        held = () if words.container_setting is False else self._below_root(self._read_held())
+        if self.minor is None or not held:
+            return None, None
+        try:
+            located = locate_limit(self.minor, self.texts.cgroup, self.texts.mountinfo, self.read_limit)
+            contents = [content for path in held if (content := self.read_limit(path)) is not None]
+        except CgtuneError as error:
+            self.notes.append(note_on(f"/proc/{self.pid}/fd", error))
+            return None, None
+        exists = len(contents) == len(held)
+        own = exists and self._is_own(held[0])
+        if not own:
+            why = f"the runtime follows {held[0]}, which is not its cgroup's limit file now"
+            self.notes.append(Note(path=f"/proc/{self.pid}/fd", why=why))
+        follows = LimitFile(path=held[0], own=own, exists=exists)
+        # Go 1.25 glues mount point and path together, and opens /sys/fs/cgroup//cpu.max
+        if tuple(map(_plain, located.files)) == held:
+            return None, follows
+        if not exists:
+            return LimitSeen(why=f"{held[0]} is gone, and the runtime reads no other"), follows
+        version = 2 if held[0].endswith("/cpu.max") else 1
+        return parse_limit(self.minor, version, tuple(contents)).replace(files=held), follows
+
+    def read_limit(self, path: str) -> bytes | None:
+        """A limit file as the process itself would open it; None where it is not there. Raises Unreadable or NoSuchProcess."""
+        try:
+            return self.host.read_bytes(f"/proc/{self.pid}/root{_plain(path)}", cap_bytes=1 << 16)
+        except (Absent, Malformed):
+            return None
+
+    def _why_none(self) -> str | None:
+        """Why the runtime finds no limit, as far as the files still say so now."""
+        try:
+            return None if self.minor is None else locate_limit(self.minor, self.texts.cgroup, self.texts.mountinfo, self.read_limit).why
+        except NoSuchProcess:
+            raise
+        except CgtuneError:
+            return None
+
+    def _read_held(self) -> tuple[str, ...]:
+        """The limit files among the open ones, the quota's before the period's: as the runtime opened them."""
+        held = []
+        try:
+            numbers = [int(name) for name in self.host.list_directory(f"/proc/{self.pid}/fd") if name.isdigit()]
+        except NoSuchProcess:
+            raise
+        except CgtuneError as error:
+            self.notes.append(note_on(f"/proc/{self.pid}/fd", error))
+            return ()
+        for number in sorted(numbers):
+            if number >= _HIGHEST_FD:
+                break
+            try:
+                target = self.host.read_link(f"/proc/{self.pid}/fd/{number}")
+            except CgtuneError:
+                continue  # closed meanwhile
+            if target.rpartition("/")[2] in _LIMIT_FILES:
+                held.append(target)
+        if held and held[0].endswith("/cpu.max"):
+            return (held[0],)
+        return tuple(held[:2])
+
+    def _below_root(self, links: tuple[str, ...]) -> tuple[str, ...]:
+        """Links of /proc/PID/fd as the process spells them: after chroot(2) they show what lies before its root, its mountinfo does not."""
+        mounts = kernel.parse_mountinfo(self.texts.mountinfo)
+        points = [mount.mount_point for mount in mounts if mount.filesystem in ("cgroup", "cgroup2")]
+        before = 0
+        if links and not any(links[0].startswith(f"{point}/") for point in points):
+            before = max(0, *(links[0].find(f"{point}/") for point in points if point != "/"), 0)
+        return tuple(link[before:] for link in links)
+
+    def _is_own(self, path: str) -> bool:
+        """Whether a limit file is that of the process's cgroup: Go 1.25 overlooks that a mount need not begin at the hierarchy's root."""
+        folder, _, name = path.rpartition("/")
+        unified = name == "cpu.max"
+        memberships = kernel.parse_cgroup(self.texts.cgroup)
+        own = next((one.path for one in memberships if (one.hierarchy_id == 0 if unified else "cpu" in one.controllers)), None)
+        for mount in reversed(kernel.parse_mountinfo(self.texts.mountinfo)):  # a later mount covers those before it
+            below = folder.removeprefix(mount.mount_point)
+            if mount.filesystem == ("cgroup2" if unified else "cgroup") and (below == "" or (below != folder and below.startswith("/"))):
+                return _plain_cgroup(mount.root + below) == own
+        return False
+
+
+def _plain(path: str) -> str:
+    """A path as the kernel names what it leads to: without doubled slashes, dots, and the mounts' own ``..``."""
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            parts[-1:] = []
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/" + "/".join(parts)
+
+
+def _below_root(links: tuple[str, ...], mountinfo_text: str) -> tuple[str, ...]:
+    """Links of /proc/PID/fd as the process spells them: after chroot(2) they show what lies before its root, and its mountinfo does not."""
+    points = [mount.mount_point for mount in kernel.parse_mountinfo(mountinfo_text) if mount.filesystem in ("cgroup", "cgroup2")]
+    before = 0
+    if links and not any(links[0].startswith(f"{point}/") for point in points):
+        before = max(0, *(links[0].find(f"{point}/") for point in points if point != "/"), 0)
+    return tuple(link[before:] for link in links)
+
+
+def _is_own(path: str, cgroup_text: str, mountinfo_text: str) -> bool:
+    """Whether a limit file is that of the process's cgroup: Go 1.25 overlooks that a mount need not begin at the hierarchy's root."""
+    folder, _, name = path.rpartition("/")
+    unified = name == "cpu.max"
+    memberships = kernel.parse_cgroup(cgroup_text)
+    own = next((one.path for one in memberships if (one.hierarchy_id == 0 if unified else "cpu" in one.controllers)), None)
+    for mount in reversed(kernel.parse_mountinfo(mountinfo_text)):  # a later mount covers those before it
+        below = folder.removeprefix(mount.mount_point)
+        if mount.filesystem == ("cgroup2" if unified else "cgroup") and (below == "" or (below != folder and below.startswith("/"))):
+            return _plain_cgroup(mount.root + below) == own
+    return False
+
+
+def _plain_cgroup(path: str) -> str:
+    """A mount's root and what is below it as one cgroup path; what lies above a namespace keeps its dots: /../sibling."""
+    return "/" + "/".join(part for part in path.split("/") if part)
