@@ -60,14 +60,14 @@ def inspect_host(host: Host, pids: Sequence[int] = (), *, self_only: bool = Fals
         if view.self_pid is None and not snapshots:
             raise NoSuchProcess("there is no process below the root that cgtune could report; name one with --pid")
     named = [read_snapshot(view, pid) for pid in dict.fromkeys(pids)]
-    return _report(host, view, named + snapshots, notes)
+    return report_of(host, view, named + snapshots, notes)
 
 
 def list_go(*, root: str = "/", policy: Policy | None = None) -> Report:
     """The report on every Go process that can be seen, by pid; without any, a report without processes."""
     with Host(root) as host:
         view = MachineView(host)
-        return judge(_report(host, view, *_go_snapshots(view)), policy)
+        return judge(report_of(host, view, *_go_snapshots(view)), policy)
 
 
 def judge(report: Report, policy: Policy | None = None, *, windows: Mapping[int, Throttling] | None = None) -> Report:
@@ -154,7 +154,8 @@ def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: 
         host.replace_recording(out, tuple(pids))
 
 
-def _report(host: Host, view: MachineView, snapshots: Sequence[Snapshot], notes: tuple[Note, ...]) -> Report:
+def report_of(host: Host, view: MachineView, snapshots: Sequence[Snapshot], notes: tuple[Note, ...] = ()) -> Report:
+    """The report on what was read, without recommendations and findings: see judge."""
     processes = tuple(ProcessReport(snapshot=snapshot, limits=enforce(snapshot)) for snapshot in snapshots)
     return Report(version=__version__, time=timestamp(host.time_seconds()), machine=view.machine, processes=processes, notes=notes)
 
@@ -163,7 +164,7 @@ def _go_snapshots(view: MachineView, *, cheaply: bool = False) -> tuple[list[Sna
     """Every Go process but the reader itself, by pid. One that ends meanwhile is passed over; one that cannot be told is counted."""
     found: list[Snapshot] = []
     closed: list[Unreadable] = []
-    for pid in _list_pids(view.host, cheaply=cheaply):
+    for pid in list_pids(view.host, cheaply=cheaply):
         if pid == view.self_pid:
             continue
         try:
@@ -178,13 +179,16 @@ def _go_snapshots(view: MachineView, *, cheaply: bool = False) -> tuple[list[Sna
         except CgtuneError as error:
             closed.append(error if isinstance(error, Unreadable) else Unreadable(str(error)))
         view.host.forget(f"/proc/{pid}")
-    if not closed:
-        return found, ()
-    why = f"{len(closed)} process{'es' * (len(closed) > 1)} could not be looked into; whether they are Go programs is not known"
-    return found, (Note(path="/proc", why=why, privilege=next((error.privilege for error in closed if error.privilege), None)),)
+    return found, unreadable_notes(len(closed), next((error.privilege for error in closed if error.privilege), None))
 
 
-def _list_pids(host: Host, *, cheaply: bool) -> list[int]:
+def unreadable_notes(count: int, privilege: str | None) -> tuple[Note, ...]:
+    """What a report says of so many processes that could not be looked into; nothing of none."""
+    why = f"{count} process{'es' * (count > 1)} could not be looked into; whether they are Go programs is not known"
+    return (Note(path="/proc", why=why, privilege=privilege),) if count else ()
+
+
+def list_pids(host: Host, *, cheaply: bool = False) -> list[int]:
     """The pids below the root. A probe reads the names in /proc by itself: psutil finds the same, and its import costs two bare starts."""
     if cheaply:
         try:

@@ -12,6 +12,7 @@ import typer
 from cgtune.cli_check import check
 from cgtune.cli_options import Headroom, MinProcs, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
 from cgtune.cli_predict import predict
+from cgtune.cli_serve import serve
 from cgtune.errors import CgtuneError, UsageError
 from cgtune.terminal import EXIT_CLEAN, EXIT_COULD_NOT_INSPECT, EXIT_INTERRUPTED, EXIT_USAGE, emit, fail
 
@@ -175,6 +176,7 @@ def snapshot(
 
 app.command()(check)
 app.command()(predict)
+app.command()(serve)
 
 
 def run(arguments: list[str]) -> int:

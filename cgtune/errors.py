@@ -37,6 +37,10 @@ class Unwritable(CgtuneError):
     """An output file or folder could not be written; nothing was left half-written (exit code 3)."""
 
 
+class Unavailable(CgtuneError):
+    """An address to listen on cannot be had (exit code 3)."""
+
+
 def reason(error: OSError | ValueError) -> str:
     """What went wrong, in the kernel's words, without the path that the caller adds."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -1,4 +1,4 @@
-"""The quantities that people type: CPUs and bytes as Kubernetes writes them, and a quota over a period as the kernel does. Pure.
+"""The quantities that people type: CPUs and bytes as Kubernetes writes them, a quota over a period as the kernel does, durations. Pure.
 
 Strict on purpose: what Kubernetes, Docker and Go read differently (``512m``, ``512mb``, ``512MiB``) is refused instead of guessed.
 Not covered: Kubernetes' exponents (``1e3``), and fractions of a thousandth of a CPU.
@@ -17,6 +17,7 @@ _LEAST_US, _MOST_PERIOD_US, _MOST_QUOTA_US = 1000, 1_000_000, (1 << 44) - 1
 
 _UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40, "Pi": 1 << 50, "Ei": 1 << 60}
 _UNITS |= {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
+_DURATIONS = (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0))
 _MOST_BYTES = (1 << 63) - 1
 _MOST_CORES = 1_000_000
 _MOST_DIGITS = 20
@@ -61,6 +62,22 @@ def parse_byte_quantity(text: str, option: str, *, least: int = 0) -> int:
         bound = f"less than {least} bytes" if count < least else "more bytes than a machine can count"
         raise UsageError(f"{option} {_shown(text)} is {bound}; example: {option} 512Mi")
     return count
+
+
+def parse_duration(text: str, option: str, *, least_seconds: float, most_seconds: float) -> float:
+    """Seconds of ``500ms``, ``15s``, ``1.5m`` or ``1h``; a number needs its unit.
+
+    Raises UsageError, which names ``option`` and gives an example, also outside of ``least_seconds`` to ``most_seconds``.
+    """
+    unit, factor = next(((unit, factor) for unit, factor in _DURATIONS if text.endswith(unit)), ("", 0.0))
+    number = _parse_decimal(text.removesuffix(unit)) if unit else None
+    if number is None:
+        raise UsageError(f"{option} {_shown(text)} is no duration with a unit; examples: {option} 15s, {option} 500ms, {option} 1m")
+    seconds = number[0] / number[1] * factor
+    if not least_seconds <= seconds <= most_seconds:
+        bounds = f"{least_seconds:g} to {most_seconds:g} seconds"
+        raise UsageError(f"{option} {_shown(text)} is outside of {bounds}; example: {option} 15s")
+    return seconds
 
 
 def _checked(quota_us: int | None, period_us: int, text: str, option: str) -> Bandwidth:

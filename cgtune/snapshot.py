@@ -28,8 +28,11 @@ _ATTEMPTS = 2
 class MachineView:
     """What is read once for all processes: the machine, the reader's own pid and view, what is known of executables."""
 
-    def __init__(self, host: Host) -> None:
-        """Read the machine; raises Unreadable or Malformed where /sys or /proc below the root hold none."""
+    def __init__(self, host: Host, known: Known | None = None) -> None:
+        """Read the machine; raises Unreadable or Malformed where /sys or /proc below the root hold none.
+
+        ``known``: what an earlier view of this machine got to know of executables.
+        """
         self.host = host
         self.notes: list[Note] = []
         self.self_pid = _read_self_pid(host)
@@ -48,7 +51,7 @@ class MachineView:
             cgroup_mode=locate_mode(self.ours.mounts),
         )
         self.boot_seconds = read_optional(host, "/proc/stat", kernel.parse_boot_time, self.notes)
-        self._known: Known | None = None
+        self._known = known
 
     @property
     def known(self) -> Known:

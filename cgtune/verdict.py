@@ -71,11 +71,17 @@ def watched_growth(before: Report, after: Report) -> Mapping[int, Throttling]:
         old, new = earlier.get((identity.pid, identity.start_ticks)), process.throttled_level
         if old is None or new is None or old.throttling is None or new.throttling is None or old.directory != new.directory:
             continue
-        growth = new.throttling.replace(
-            periods=new.throttling.periods - old.throttling.periods,
-            throttled_periods=new.throttling.throttled_periods - old.throttling.throttled_periods,
-            throttled_seconds=new.throttling.throttled_seconds - old.throttling.throttled_seconds,
-        )
-        if growth.periods >= 0 and growth.throttled_periods >= 0:  # a cgroup made anew begins at 0
+        growth = throttling_growth(old.throttling, new.throttling)
+        if growth is not None:
             grown[identity.pid] = growth
     return grown
+
+
+def throttling_growth(old: Throttling, new: Throttling) -> Throttling | None:
+    """What the counters of one directory grew by; None where they shrank: a cgroup made anew begins at 0."""
+    growth = new.replace(
+        periods=new.periods - old.periods,
+        throttled_periods=new.throttled_periods - old.throttled_periods,
+        throttled_seconds=new.throttled_seconds - old.throttled_seconds,
+    )
+    return growth if growth.periods >= 0 and growth.throttled_periods >= 0 else None

@@ -17,10 +17,14 @@ from tests.command import ROOT, environment
 TABLE: dict[str, tuple[str, ...]] = {
     "cgtune": ("api",),
     "cgtune.__main__": ("cli", "check"),
-    "cgtune.cli": ("api", "outputs", "snapshot", "terminal", "check", "cli_check", "cli_predict", "cli_options", "policy", "rules"),
+    "cgtune.cli": (
+        *("api", "outputs", "snapshot", "terminal", "check", "policy", "rules"),
+        *("cli_check", "cli_predict", "cli_serve", "cli_options"),
+    ),
     "cgtune.cli_options": (),
     "cgtune.policy": ("quantities",),
     "cgtune.cli_predict": ("api", "cli_options", "outputs", "policy", "terminal"),
+    "cgtune.cli_serve": ("cli_options", "policy", "quantities", "serve"),
     "cgtune.cli_check": ("check", "cli_options", "policy"),
     "cgtune.check": ("api", "host", "measures", "outputs", "terminal", "verdict"),
     "cgtune.verdict": ("rules",),
@@ -39,13 +43,21 @@ TABLE: dict[str, tuple[str, ...]] = {
         "rules",
         "processes",
     ),
-    "cgtune.serve": ("api", "outputs"),
     "cgtune.host": ("root", "recording", "unpack"),
     "cgtune.root": (),
     "cgtune.recording": (),
     "cgtune.unpack": ("recording",),
     "cgtune.replace": (),
     "cgtune.programfile": ("root",),
+    "cgtune.serve": ("board", "changes", "follow", "host", "journal", "listener", "outputs", "textfile", "verdict", "web"),
+    "cgtune.board": ("follow",),  # for types alone
+    "cgtune.web": ("board", "outputs"),
+    "cgtune.listener": (),
+    "cgtune.textfile": ("board", "web"),
+    "cgtune.journal": ("outputs.escape",),
+    "cgtune.changes": (),
+    "cgtune.follow": ("api", "host", "snapshot", "windows"),
+    "cgtune.windows": ("verdict",),
     "cgtune.processes": (),
     "cgtune.endpoint": (),
     "cgtune.capture": ("host", "recording", "replace", "root"),
@@ -103,6 +115,12 @@ IMPURE = (
     "cgtune.cli",
     "cgtune.__main__",
     "cgtune.serve",
+    "cgtune.cli_serve",
+    "cgtune.board",
+    "cgtune.web",
+    "cgtune.listener",
+    "cgtune.textfile",
+    "cgtune.journal",
 )
 TOUCHES_THE_SYSTEM = {
     *("os", "posix", "pathlib", "subprocess", "socket", "time", "io", "shutil", "tempfile", "glob", "fcntl", "mmap", "ctypes", "signal"),
@@ -115,13 +133,21 @@ HEAVY = {
     *("subprocess", "tempfile", "shutil", "logging", "argparse", "typer", "click", "rich", "tabulate", "psutil", "prometheus_client"),
 }
 # Their commands are typer's, and typer reads their annotations.
-MAY_LOAD_AT_THE_TOP = {face: {"typer", "typing"} for face in ("cgtune.cli", "cgtune.cli_options", "cgtune.cli_predict", "cgtune.cli_check")}
+_FACES = ("cgtune.cli", "cgtune.cli_options", "cgtune.cli_predict", "cgtune.cli_check", "cgtune.cli_serve")
+MAY_LOAD_AT_THE_TOP = {face: {"typer", "typing"} for face in _FACES} | {
+    "cgtune.journal": {"logging", "json"},  # the service's own, which no other command loads
+    "cgtune.textfile": {"contextlib"},
+}
 
+OTHERS = {"typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress"}
 THIRD_PARTY = {
     "cgtune.cli": {"typer", "click"},
     "cgtune.cli_check": {"typer"},
     "cgtune.cli_options": {"typer"},
     "cgtune.cli_predict": {"typer"},
+    "cgtune.cli_serve": {"typer"},
+    "cgtune.listener": {"waitress"},
+    "cgtune.outputs.prometheus": {"prometheus_client"},
     "cgtune.processes": {"psutil"},
     "cgtune.outputs.table": {"tabulate"},
     "cgtune.outputs.ps": {"tabulate"},
@@ -216,7 +242,7 @@ def breaches(module: str, tree: ast.Module) -> list[str]:
             continue
         if module not in IMPURE and seen.package in TOUCHES_THE_SYSTEM:
             found.append(f"{where} touches the system: only {IMPURE} may")
-        if seen.package in {"typer", "click", "psutil", "tabulate", "rich"} and seen.package not in THIRD_PARTY.get(module, ()):
+        if seen.package in OTHERS and seen.package not in THIRD_PARTY.get(module, ()):
             found.append(f"{where} belongs to another module")
         if seen.at_top and seen.package in HEAVY and seen.package not in MAY_LOAD_AT_THE_TOP.get(module, ()):
             found.append(f"{where} is dear: import it inside the function that needs it")
@@ -344,4 +370,4 @@ def test_a_command_loads_only_what_it_needs(arguments: tuple[str, ...]) -> None:
     assert packages & NEVER_LOADED <= (TABULATE_ASKS_ITS_VERSION if "tabulate" in packages else set())
     formats = {name for name in loaded if name.startswith("cgtune.outputs.")}
     assert formats == {f"cgtune.outputs.{name}" for name in OUTPUTS[arguments[-1]]}
-    assert loaded & {"cgtune.serve", "cgtune.processes", "cgtune.endpoint", "cgtune.capture"} == set()
+    assert loaded & {"cgtune.serve", "cgtune.web", "cgtune.journal", "cgtune.processes", "cgtune.endpoint", "cgtune.capture"} == set()

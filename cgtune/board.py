@@ -1,0 +1,68 @@
+"""What the scanner found last, for the threads that answer: whole reports only, each page of them rendered once, when it is asked for."""
+
+from __future__ import annotations
+
+import threading
+
+from cgtune.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cgtune.follow import Look
+    from cgtune.model import Verdict
+
+#: A report is fresh until so many intervals have gone by since its scan began.
+_FRESH_INTERVALS = 3
+
+
+class Found(Record):
+    """One look and its verdict. ``began_seconds`` is on a clock that only goes forward, ``time_seconds`` the same since the epoch."""
+
+    look: Look
+    verdict: Verdict
+    began_seconds: float
+    time_seconds: float
+    scan_seconds: float
+
+
+class Board:
+    """The newest report and the counts of scans. One thread pins, any thread reads."""
+
+    def __init__(self, interval_seconds: float) -> None:
+        self._fresh_seconds = _FRESH_INTERVALS * interval_seconds
+        self._lock = threading.Lock()
+        self._pages: dict[str, bytes] = {}
+        self.found: Found | None = None
+        self.scans = self.scan_errors = 0
+
+    def pin(self, found: Found) -> None:
+        """A new report takes the place of the old one."""
+        with self._lock:
+            self.found, self._pages = found, {}
+            self.scans += 1
+
+    def count_error(self) -> None:
+        """A scan failed; the old report stays, and grows old."""
+        with self._lock:
+            self.scan_errors += 1
+
+    def page(self, name: str, render: Callable[[Found], bytes]) -> bytes:
+        """The page of that name of the newest report, empty without one; two threads that ask at once render it once."""
+        with self._lock:
+            if self.found is None:
+                return b""
+            if name not in self._pages:
+                self._pages[name] = render(self.found)
+            return self._pages[name]
+
+    def stale_words(self, now_seconds: float) -> str | None:
+        """Why there is no fresh report; None where there is one."""
+        found = self.found
+        if found is None:
+            return "no report yet"
+        age_seconds = now_seconds - found.began_seconds
+        if age_seconds > self._fresh_seconds:
+            return f"the report is {age_seconds:.1f} s old, and counts as fresh for {self._fresh_seconds:g} s"
+        return None

@@ -1,0 +1,143 @@
+"""Keeps looking at the Go processes below one root, for the service: what cannot change is kept, every other fact is read anew each time.
+
+Kept from one look to the next: what is known of executables (by device, inode, size and times), and the throttling counters of the last
+minutes. A process is known again by pid and start time, and by its executable: a pid comes back, and exec(2) keeps both.
+"""
+
+from __future__ import annotations
+
+from cgtune import api
+from cgtune.errors import CgtuneError, NoSuchProcess
+from cgtune.records import Record
+from cgtune.snapshot import MachineView, read_go, read_process, read_snapshot
+from cgtune.windows import Windows
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cgtune.host import Host
+    from cgtune.model import Note, Policy, ProcessReport, Report, Snapshot
+
+#: Series of metrics are dear to whoever stores them, and a node has room for some hundred pods.
+MOST_PROCESSES = 500
+
+
+class Look(Record):
+    """What one look found: the report with its findings, and how much of the machine is not in it.
+
+    ``unreadable`` processes could not be looked into, ``left_out`` ones are Go programs beyond the 500 that are reported, ``missing`` are
+    the pids asked for that name no process. ``troubles`` say, by a key that stays the same, what is wrong with single processes.
+    """
+
+    report: Report
+    unreadable: int
+    left_out: int
+    missing: tuple[int, ...]
+    troubles: dict[str, str]
+
+
+class Stopped(Exception):
+    """Whoever looks was asked to stop."""
+
+
+class Follower:
+    """Looks again and again. ``pids``: just these processes, Go or not; without any, every Go process that can be seen."""
+
+    def __init__(self, host: Host, pids: tuple[int, ...], policy: Policy | None, *, is_stopped: Callable[[], bool] = lambda: False) -> None:
+        """Look at the machine once; raises Unreadable or Malformed where /proc and /sys below the root hold none."""
+        self._host, self._pids, self._policy, self._is_stopped = host, tuple(dict.fromkeys(pids)), policy, is_stopped
+        self._known = MachineView(host).known
+        self._followed: frozenset[int] = frozenset()
+        self._windows = Windows()
+
+    def look(self, now_seconds: float) -> Look:
+        """Everything once. ``now_seconds`` is any clock that only goes forward. Raises what MachineView raises, and Stopped."""
+        self._host.forget()
+        round_ = _Round(MachineView(self._host, known=self._known))
+        for pid in self._pids or self._search_order(round_.view):
+            if self._is_stopped():
+                raise Stopped
+            round_.read(pid, go_only=not self._pids, room=len(round_.snapshots) < MOST_PROCESSES)
+            self._host.forget(f"/proc/{pid}")
+        snapshots = sorted(round_.snapshots, key=lambda snapshot: snapshot.process.pid)
+        self._followed = frozenset(snapshot.process.pid for snapshot in snapshots)
+        report = api.report_of(self._host, round_.view, snapshots, api.unreadable_notes(round_.unreadable, round_.privilege))
+        windows = self._windows.watch(report, now_seconds) if self._host.is_live else None
+        report = _judge(report, lambda report: api.judge(report, self._policy, windows=windows), round_.troubles)
+        return Look(
+            report=report,
+            unreadable=round_.unreadable,
+            left_out=round_.left_out,
+            missing=tuple(round_.missing),
+            troubles=round_.troubles,
+        )
+
+    def _search_order(self, view: MachineView) -> list[int]:
+        """All pids but the reader's own, those first that were in the last report: who is in it stays in it."""
+        pids = [pid for pid in api.list_pids(self._host) if pid != view.self_pid]
+        return sorted(pids, key=lambda pid: (pid not in self._followed, pid))
+
+
+class _Round:
+    """One look on its way. One process that cannot be read, or that cgtune cannot cope with, never stops the others."""
+
+    def __init__(self, view: MachineView) -> None:
+        self.view = view
+        self.snapshots: list[Snapshot] = []
+        self.unreadable = self.left_out = 0
+        self.privilege: str | None = None
+        self.missing: list[int] = []
+        self.troubles: dict[str, str] = {}
+
+    def read(self, pid: int, *, go_only: bool, room: bool) -> None:
+        try:
+            notes: list[Note] = []
+            if go_only and not read_go(self.view, read_process(self.view, pid, notes), notes):
+                self._count_closed(next((note.privilege for note in notes if note.privilege), None))
+            elif not room:
+                self.left_out += 1
+            else:
+                self.snapshots.append(read_snapshot(self.view, pid))
+        except NoSuchProcess:
+            if not go_only:
+                self.missing.append(pid)
+        except CgtuneError as error:
+            self.unreadable += 1
+            self.troubles[f"process {pid}"] = str(error)
+        except Exception as error:  # noqa: BLE001  # a fault of ours: it is said, and the others are looked at all the same
+            self.unreadable += 1
+            self.troubles[f"process {pid}"] = fault_words(error)
+
+    def _count_closed(self, privilege: str | None) -> None:
+        if privilege is not None:
+            self.unreadable += 1
+            self.privilege = self.privilege or privilege
+
+
+def _judge(report: Report, judge: Callable[[Report], Report], troubles: dict[str, str]) -> Report:
+    """The report with its findings. A process that a rule cannot cope with is left without any, the others are judged without it."""
+    try:
+        return judge(report)
+    except Exception as error:  # noqa: BLE001  # likewise
+        first = error
+    sound: list[ProcessReport] = []
+    for process in report.processes:
+        try:
+            judge(report.replace(processes=(process,)))
+        except Exception as error:  # noqa: BLE001  # likewise
+            troubles[f"process {process.snapshot.process.pid}"] = fault_words(error)
+        else:
+            sound.append(process)
+    if len(sound) == len(report.processes):
+        raise first
+    return judge(report.replace(processes=tuple(sound)))
+
+
+def fault_words(error: BaseException) -> str:
+    """An error that nobody foresaw in one line, with the place it comes from."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" at {trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace is not None else ""
+    return f"{type(error).__name__}{where}: {error}; please report it, with what cgtune snapshot records"

@@ -1,0 +1,131 @@
+"""The service's ear: a listening socket, and waitress behind it. Slow, many or broken clients cost a bounded amount and hold nobody up.
+
+waitress alone closes idle connections only: a client that sends a byte now and then, or never takes its answer, stays for ever. So every
+second whoever keeps his connection busy for too long is shown out, and the longest waiting ones where connections become scarce.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+from cgtune.errors import Unavailable, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+_THREADS = 2  # an answer is rendered once and then lies ready: more would only take turns at it
+_CONNECTIONS = 256  # below the 1024 open files that a process may have, with room for what a scan keeps open
+_BACKLOG = 128
+_REQUEST_BYTES = 16 << 10  # of headers, and of a body that nobody reads
+_BUSY_SECONDS = 10.0
+_IDLE_SECONDS = 75.0  # more than a minute, so that a scrape a minute keeps its connection
+_LEAST_SECONDS = 1.0
+_NEVER = 1 << 40  # bytes: content stands in memory anyway, and a temporary file needs a writable disk
+
+
+def open_socket(address: str) -> socket.socket:
+    """A socket bound to ``HOST:PORT``; ``:PORT`` is every address, port 0 any free one.
+
+    Raises UsageError for what is no address, Unavailable where it cannot be had.
+    """
+    host, colon, port = address.rpartition(":")
+    if not (colon and port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 1 << 16):
+        raise UsageError(f"--listen {address[:80]!a} is no HOST:PORT; examples: --listen 127.0.0.1:9464, --listen [::1]:9464")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise UsageError(f"--listen {address[:80]!a}: an IPv6 address stands in brackets; example: --listen [::1]:9464")
+    try:
+        if not host and socket.has_dualstack_ipv6():
+            return socket.create_server(("", int(port)), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG)
+        found = socket.getaddrinfo(host or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (socket.gaierror, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"--listen {address[:80]!a}: {why}; example: --listen 127.0.0.1:9464") from error
+    except OSError as error:
+        raise _unavailable(address, error) from error
+    family, _, _, _, place = found[0]
+    try:
+        return socket.create_server(place[:2], family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise _unavailable(address, error) from error
+
+
+def _unavailable(address: str, error: OSError) -> Unavailable:
+    why = os.strerror(error.errno) if error.errno else str(error)  # what create_server raises repeats the address
+    return Unavailable(f"cannot listen on {address}: {why}; choose another address with --listen 127.0.0.1:9465")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine (in a pod: this pod) reaches that address."""
+    return host.startswith("127.") or host == "::1"
+
+
+class Listener:
+    """Serves a WSGI application on a bound socket."""
+
+    def __init__(self, bound: socket.socket, app: Callable[..., Iterable[bytes]]) -> None:
+        from waitress.server import create_server
+
+        self.host, self.port = bound.getsockname()[:2]
+        self._map: dict[int, Any] = {}
+        self._is_stopped = False
+        self._since: dict[Any, tuple[bool, float]] = {}
+        self._server: Any = create_server(
+            app,
+            map=self._map,
+            sockets=[bound],
+            threads=_THREADS,
+            backlog=_BACKLOG,
+            connection_limit=_CONNECTIONS,
+            max_request_header_size=_REQUEST_BYTES,
+            max_request_body_size=_REQUEST_BYTES,
+            inbuf_overflow=_NEVER,
+            outbuf_overflow=_NEVER,
+            outbuf_high_watermark=_NEVER,  # a thread must never wait for a client
+            channel_timeout=int(_IDLE_SECONDS),
+            cleanup_interval=5,
+            log_socket_errors=False,
+            ident="cgtune",
+        )
+
+    def run(self) -> None:
+        """Answer until stop is called, then close every connection."""
+        from waitress import wasyncore
+
+        swept = time.monotonic()
+        while not self._is_stopped:
+            wasyncore.loop(timeout=_LEAST_SECONDS, use_poll=True, map=self._map, count=1)
+            now = time.monotonic()
+            if now - swept >= _LEAST_SECONDS:
+                swept = now
+                self._show_out(now)
+        self._server.task_dispatcher.shutdown(timeout=0.2)  # waitress itself waits 5 s, for answers that we need not finish
+        wasyncore.close_all(self._map, ignore_all=True)
+
+    def stop(self) -> None:
+        """End run, from any thread."""
+        self._is_stopped = True
+        self._server.pull_trigger()
+
+    def _show_out(self, now: float) -> None:
+        """Close who is busy with one request, or idle, for too long; where connections become scarce, whoever waits longest."""
+        channels = list(self._server.active_channels.values())
+        before, self._since = self._since, {}
+        for channel in channels:
+            busy = bool(channel.request or channel.requests or channel.total_outbufs_len)
+            seen = before.get(channel)
+            self._since[channel] = seen if seen is not None and seen[0] == busy else (busy, now)
+        room = _CONNECTIONS * 3 // 4
+        for channel, (busy, since) in sorted(self._since.items(), key=lambda item: item[1][1]):
+            waited = now - since
+            overdue = waited >= (_BUSY_SECONDS if busy else _IDLE_SECONDS)
+            scarce = len(channels) > room and waited >= _LEAST_SECONDS and not channel.requests
+            if overdue or scarce:
+                channel.handle_close()
+                channels.remove(channel)
+                del self._since[channel]

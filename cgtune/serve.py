@@ -1,0 +1,233 @@
+"""The long-running face: looks again and again, answers over HTTP or writes a metrics file, and says in its log what changed.
+
+The main thread waits for signals and does nothing else, so that SIGTERM ends the service whatever the others are at. The scanner is the
+only thread that reads files and moves the board; the threads that answer read the board alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+
+from cgtune.board import Board, Found
+from cgtune.changes import locate_changes
+from cgtune.errors import CgtuneError
+from cgtune.follow import Follower, Stopped, fault_words
+from cgtune.host import Host
+from cgtune.outputs.escape import escape_control
+from cgtune.outputs.text import advice_words, subject
+from cgtune.records import Record
+from cgtune.verdict import judge_report, parse_ignored
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.changes import Change
+    from cgtune.journal import Journal
+    from cgtune.listener import Listener
+    from cgtune.model import Policy, Severity
+    from cgtune.textfile import Textfile
+
+DEFAULT_LISTEN = "127.0.0.1:9464"
+
+#: Together less than the 2 s in which a service has to be gone.
+_JOIN_SECONDS = 0.7
+_GONE_SECONDS = 1.6
+
+#: Of one scan; a node that starts with hundreds of processes is one line beyond.
+_MOST_LINES = 100
+_WARNING = 30  # logging's own numbers: its import is dear
+_LEVELS = {"info": 20, "warning": _WARNING, "critical": 40}
+
+
+class ServeOptions(Record):
+    """What to look at, how often, and where to tell it. With ``textfile`` the service writes that file instead of listening."""
+
+    listen: str = DEFAULT_LISTEN
+    interval_seconds: float = 15.0
+    pids: tuple[int, ...] = ()
+    root: str = "/"
+    fail_on: Severity = "warning"
+    ignore: tuple[str, ...] = ()
+    textfile: str | None = None
+    log_format: str = "json"
+    policy: Policy | None = None
+
+
+def run_serve(options: ServeOptions) -> int:
+    """Serve until SIGTERM or SIGINT, and give the exit code back. What is wrong at the start is raised: UsageError, Unavailable, ..."""
+    stop = _stop_on_signals()
+    ignored = parse_ignored(options.ignore)
+    host = Host(options.root)
+    follower = Follower(host, options.pids, options.policy, is_stopped=stop.is_set)
+    board = Board(options.interval_seconds)
+    listener, textfile = None, None
+    if options.textfile is not None:
+        from cgtune.textfile import Textfile
+
+        textfile = Textfile(options.textfile, board)
+    else:
+        listener = _open_listener(options, board)
+    from cgtune.journal import start_journal
+
+    journal = start_journal(options.log_format)
+    scanner = _Scanner(options, follower, board, journal, ignored, textfile, stop)
+    _say_start(options, journal, listener)
+    threads = [threading.Thread(target=scanner.run, name="scanner", daemon=True)]
+    if listener is not None:
+        threads.append(threading.Thread(target=listener.run, name="listener", daemon=True))
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    return _end(threads, listener, textfile, host, journal)
+
+
+def _stop_on_signals() -> threading.Event:
+    """What SIGTERM and SIGINT set. Whatever then hangs (a read, a log that nobody takes) is left behind: the process is gone in time."""
+    stop = threading.Event()
+
+    def end(*_: object) -> None:
+        if not stop.is_set():
+            stop.set()
+            signal.setitimer(signal.ITIMER_REAL, _GONE_SECONDS)
+
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    return stop
+
+
+def _open_listener(options: ServeOptions, board: Board) -> Listener:
+    from cgtune.listener import Listener, open_socket
+    from cgtune.web import App
+
+    return Listener(open_socket(options.listen), App(board, options.pids))
+
+
+def _say_start(options: ServeOptions, journal: Journal, listener: Listener | None) -> None:
+    from cgtune import __version__
+    from cgtune.listener import is_loopback
+
+    every = f"every {options.interval_seconds:g} s"
+    if listener is None:
+        journal.say(
+            "start", f"cgtune {__version__} writes {options.textfile} {every}", {"version": __version__, "textfile": options.textfile}
+        )
+        return
+    host = f"[{listener.host}]" if ":" in listener.host else listener.host
+    address = f"{host}:{listener.port}"
+    journal.say("start", f"cgtune {__version__} listens on {address}, looks {every}", {"version": __version__, "listen": address})
+    if not is_loopback(listener.host):
+        where = "all addresses of this machine" if listener.host in ("0.0.0.0", "::") else address  # noqa: S104  # compared, not bound
+        journal.say(
+            "exposed",
+            f"listening on {where}: whoever reaches it can read names, paths and limits of the processes in /report and /metrics",
+            {"listen": address},
+            level=_WARNING,
+        )
+
+
+def _end(threads: list[threading.Thread], listener: Listener | None, textfile: Textfile | None, host: Host, journal: Journal) -> int:
+    """Stop everything that stops."""
+    if listener is not None:
+        listener.stop()
+    for thread in threads:
+        thread.join(_JOIN_SECONDS)
+    if textfile is not None:
+        textfile.remove()
+    journal.say("stop", "stopped")
+    if any(thread.is_alive() for thread in threads):
+        sys.stderr.flush()
+        os._exit(0)
+    host.__exit__()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    return 0
+
+
+class _Scanner:
+    """Looks, judges, pins the result to the board and says what changed, again and again."""
+
+    def __init__(
+        self,
+        options: ServeOptions,
+        follower: Follower,
+        board: Board,
+        journal: Journal,
+        ignored: frozenset[str],
+        textfile: Textfile | None,
+        stop: threading.Event,
+    ) -> None:
+        self._options, self._follower, self._board, self._journal = options, follower, board, journal
+        self._ignored, self._textfile, self._stop = ignored, textfile, stop
+
+    def run(self) -> None:
+        """Until it is stopped. Nothing that goes wrong in one scan ends it."""
+        before: Found | None = None
+        while not self._stop.is_set():
+            began = time.monotonic()
+            troubles: dict[str, str] = {}
+            try:
+                found = self._scan(began)
+                troubles |= found.look.troubles
+                _say_changes(self._journal, before, found)
+                before = found
+            except Stopped:
+                return
+            except CgtuneError as error:
+                self._board.count_error()
+                troubles["scan"] = str(error)
+            except Exception as error:  # noqa: BLE001  # a fault of ours: it is said and counted, and the service goes on
+                self._board.count_error()
+                troubles["scan"] = fault_words(error)
+            if self._textfile is not None:
+                try:
+                    self._textfile.write()
+                except CgtuneError as error:
+                    troubles["textfile"] = str(error)
+            self._journal.report_troubles(troubles)
+            took = time.monotonic() - began
+            # A scan that takes longer than the interval must not take a whole CPU
+            self._stop.wait(max(self._options.interval_seconds - took, min(took, self._options.interval_seconds)))
+
+    def _scan(self, began_seconds: float) -> Found:
+        time_seconds = time.time()
+        look = self._follower.look(began_seconds)
+        verdict = judge_report(look.report, fail_on=self._options.fail_on, ignored=self._ignored)
+        found = Found(
+            look=look,
+            verdict=verdict,
+            began_seconds=began_seconds,
+            time_seconds=time_seconds,
+            scan_seconds=time.monotonic() - began_seconds,
+        )
+        self._board.pin(found)
+        return found
+
+
+def _say_changes(journal: Journal, before: Found | None, found: Found) -> None:
+    """One line for each change, and one for all that are too many."""
+    changes = locate_changes(before.verdict.report if before is not None else None, found.verdict.report)
+    for change in changes[:_MOST_LINES]:
+        _say_change(journal, change)
+    if len(changes) > _MOST_LINES:
+        journal.say("more", f"and {len(changes) - _MOST_LINES} more changes", {"changes": len(changes)})
+
+
+def _say_change(journal: Journal, change: Change) -> None:
+    process, finding = change.process, change.finding
+    fields: dict[str, object] = {"pid": process.snapshot.process.pid, "command": process.snapshot.process.command}
+    if process.snapshot.container.id:
+        fields["container_id"] = process.snapshot.container.id
+    words = {"process-came": "came", "process-went": "went", "finding-ended": "no longer"}.get(change.event, "")
+    if finding is None:
+        journal.say(change.event, f"{subject(process)} {words}", fields)
+        return
+    fields |= {"rule": finding.rule, "severity": finding.severity}
+    if change.event == "finding-ended":
+        journal.say(change.event, f"{subject(process)}: {words} {finding.rule}", fields)
+    else:
+        fields["advice"] = [advice_words(advice) for advice in finding.advice]
+        words = f"{subject(process)}: {finding.severity} {finding.rule}: {escape_control(finding.summary)}"
+        journal.say(change.event, words, fields, level=_LEVELS[finding.severity])

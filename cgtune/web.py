@@ -1,0 +1,159 @@
+"""What the service answers over HTTP, as a WSGI application. It reads nothing but the board: a request never starts a scan."""
+
+from __future__ import annotations
+
+import io
+import time
+
+from cgtune import __version__
+from cgtune.outputs.prometheus import (
+    OPENMETRICS_TYPE,
+    TEXT_TYPE,
+    ServiceFacts,
+    join_metrics,
+    render_report,
+    render_service,
+)
+from cgtune.outputs.text import render_text
+from cgtune.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cgtune.board import Board, Found
+
+    Environ = dict[str, object]
+    StartResponse = Callable[[str, list[tuple[str, str]]], object]
+
+_PLAIN, _HTML, _JSON = "text/plain; charset=utf-8", "text/html; charset=utf-8", "application/json"
+_OK, _UNAVAILABLE = "200 OK", "503 Service Unavailable"
+
+
+class Answer(Record):
+    """A response: ``status`` with its reason, the type of the content, and the content."""
+
+    status: str = _OK
+    type: str = _PLAIN
+    body: bytes
+
+
+class App:
+    """The application. ``pids`` are those asked for; where one of them is not in the report, nobody knows whether all is well."""
+
+    def __init__(self, board: Board, pids: tuple[int, ...] = ()) -> None:
+        self._board, self._pids = board, pids
+        self._routes: dict[str, Callable[[str], Answer]] = {
+            "/": lambda _accept: Answer(type=_HTML, body=self._index()),
+            "/metrics": self._metrics,
+            "/report": lambda _accept: self._report(),
+            "/check": lambda _accept: self._check(),
+            "/healthz": lambda _accept: Answer(body=b"alive\n"),
+            "/readyz": lambda _accept: self._ready(),
+        }
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request (PEP 3333)."""
+        method, headers = environ["REQUEST_METHOD"], [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
+        route = self._routes.get(str(environ.get("PATH_INFO", "")))
+        if route is None:
+            answer = Answer(status="404 Not Found", body=f"not here; there is {' '.join(self._routes)}\n".encode())
+        elif method not in ("GET", "HEAD"):
+            answer = Answer(status="405 Method Not Allowed", body=b"GET and HEAD only\n")
+            headers.append(("Allow", "GET, HEAD"))
+        else:
+            answer = route(str(environ.get("HTTP_ACCEPT", "")))
+        start_response(answer.status, [("Content-Type", answer.type), ("Content-Length", str(len(answer.body))), *headers])
+        if method == "HEAD":
+            return []
+        wrap = environ.get("wsgi.file_wrapper")
+        # A file is sent from where it is; other content would be copied once for each client, and slow ones keep their copy
+        return wrap(io.BytesIO(answer.body)) if callable(wrap) else [answer.body]
+
+    def _metrics(self, accept: str) -> Answer:
+        openmetrics = prefers_openmetrics(accept)
+        return Answer(type=OPENMETRICS_TYPE if openmetrics else TEXT_TYPE, body=render_metrics(self._board, openmetrics=openmetrics))
+
+    def _report(self) -> Answer:
+        body = self._board.page("report", _render_json)
+        return Answer(type=_JSON, body=body) if body else Answer(status=_UNAVAILABLE, body=b"no report yet\n")
+
+    def _ready(self) -> Answer:
+        why = self._board.stale_words(time.monotonic())
+        return Answer(body=b"ready\n") if why is None else Answer(status=_UNAVAILABLE, body=f"{why}\n".encode())
+
+    def _check(self) -> Answer:
+        why = self._board.stale_words(time.monotonic()) or self._blind_words()
+        if why is not None:
+            return Answer(status=_UNAVAILABLE, body=f"{why}\n".encode())
+        failures = self._board.page("check", lambda found: render_text(found.verdict).encode("utf-8", "backslashreplace"))
+        return Answer(status=_UNAVAILABLE, body=failures) if failures else Answer(body=b"clean\n")
+
+    def _blind_words(self) -> str | None:
+        """Why the report does not tell whether all is well, as `cgtune check` would refuse to say: exit code 3."""
+        found = self._board.found
+        assert found is not None  # it is not stale
+        report = found.look.report
+        unseen = sorted(set(self._pids) - {process.snapshot.process.pid for process in report.processes})
+        if unseen:
+            return f"no report on {'process' if len(unseen) == 1 else 'processes'} {', '.join(map(str, unseen))}"
+        if report.notes and not any(process.snapshot.go for process in report.processes):
+            return f"no Go process could be looked into: {report.notes[0].why}"
+        return None
+
+    def _index(self) -> bytes:
+        from html import escape
+
+        processes = self._board.page("index", _render_processes).decode()
+        why = self._board.stale_words(time.monotonic())
+        links = " · ".join(f'<a href="{path}">{path}</a>' for path in self._routes if path != "/")
+        return (
+            "<!doctype html>\n<meta charset=utf-8>\n<title>cgtune</title>\n"
+            f"<h1>cgtune {__version__}</h1>\n<p>{links}</p>\n"
+            + (f"<p>{escape(why)}</p>\n" if why is not None else "")
+            + f"<pre>{escape(processes)}</pre>\n"
+        ).encode()
+
+
+def render_metrics(board: Board, *, openmetrics: bool, with_age: bool = True) -> bytes:
+    """All metrics of this moment. ``with_age``: in a file the age would stand still."""
+    name = "openmetrics" if openmetrics else "metrics"
+    report = board.page(name, lambda found: render_report(found.verdict.report, openmetrics=openmetrics))
+    facts, found = ServiceFacts(version=__version__, scans=board.scans, scan_errors=board.scan_errors), board.found
+    if found is not None:
+        facts = facts.replace(
+            unreadable=found.look.unreadable,
+            left_out=found.look.left_out,
+            missing=len(found.look.missing),
+            scan_seconds=found.scan_seconds,
+            report_time_seconds=found.time_seconds,
+            age_seconds=max(0.0, time.monotonic() - found.began_seconds) if with_age else None,
+        )
+    return join_metrics((render_service(facts, openmetrics=openmetrics), report), openmetrics=openmetrics)
+
+
+def prefers_openmetrics(accept: str) -> bool:
+    """Whether an Accept header ranks OpenMetrics at least as high as plain text (RFC 9110, 12.5.1)."""
+    ranks = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
+    for part in accept.split(",")[:32]:
+        range_, *parameters = (word.strip().lower() for word in part.split(";"))
+        weight = next((parameter[2:] for parameter in parameters if parameter.startswith("q=")), "1")
+        if range_ in ranks:
+            try:
+                ranks[range_] = max(ranks[range_], min(float(weight), 1.0))
+            except ValueError:
+                continue
+    return ranks["application/openmetrics-text"] >= max(ranks["text/plain"], 0.001)
+
+
+def _render_json(found: Found) -> bytes:
+    from cgtune.outputs.json import render_json
+
+    return render_json(found.verdict.report).encode("ascii")
+
+
+def _render_processes(found: Found) -> bytes:
+    from cgtune.outputs.ps import render_ps
+
+    go = tuple(process for process in found.verdict.report.processes if process.snapshot.go)
+    return render_ps(found.verdict.report.replace(processes=go)).encode("utf-8", "backslashreplace")

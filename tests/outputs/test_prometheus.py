@@ -1,0 +1,198 @@
+"""The metrics: prometheus_client's own parsers read them, in both formats; nothing stands for nothing, and no name breaks a line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from prometheus_client import parser
+from prometheus_client.openmetrics import parser as openmetrics_parser
+
+from cgtune.api import inspect
+from cgtune.model import Container, Finding, Pressure, ProcessReport, Recommendation, Report, Stall
+from cgtune.outputs.prometheus import ServiceFacts, join_metrics, render_report, render_service
+from tests import stories
+from tests.rules.reports import go_facts, memory_level, report as process_report
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def read(text: bytes, *, openmetrics: bool) -> Samples:
+    """What a scrape gets: value by name and labels; two samples of one name and labels are an error, as they are to Prometheus."""
+    parse: Any = openmetrics_parser.text_string_to_metric_families if openmetrics else parser.text_string_to_metric_families
+    found: Samples = {}
+    for family in parse(text.decode()):
+        for sample in family.samples:
+            key = (sample.name, frozenset(sample.labels.items()))
+            assert key not in found, key
+            found[key] = sample.value
+    return found
+
+
+def value(samples: Samples, name: str, **labels: str) -> float | None:
+    """The one sample of that name with these among its labels; None where there is none."""
+    found = [number for (each, own), number in samples.items() if each == name and labels.items() <= dict(own).items()]
+    assert len(found) <= 1, found
+    return found[0] if found else None
+
+
+def machine_report(*processes: ProcessReport) -> Report:
+    """A report on these processes."""
+    machine = process_report().snapshot.machine
+    return Report(version="0.1.0", time="2026-11-23T02:12:00Z", machine=machine, processes=processes)
+
+
+def names(samples: Iterable[tuple[str, Any]]) -> set[str]:
+    """The names of all samples."""
+    return {name for name, _ in samples}
+
+
+@pytest.mark.parametrize("openmetrics", [False, True], ids=["text", "openmetrics"])
+@pytest.mark.parametrize("story", stories.names())
+def test_a_parser_reads_every_story(story: str, openmetrics: bool) -> None:
+    """Each recorded machine's report is well-formed, with one CPU limit for each process whose cgroup was seen."""
+    report = inspect([int(stories.read_expected(story)["arguments"][1])], root=str(stories.STORIES / story))
+    samples = read(join_metrics([render_report(report, openmetrics=openmetrics)], openmetrics=openmetrics), openmetrics=openmetrics)
+    limit = report.processes[0].limits.cpu.limit_cores
+    expected = None if not report.processes[0].snapshot.cpu_chain else math.inf if limit is None else limit
+    assert value(samples, "cgtune_cpu_limit_cores") == expected
+    assert value(samples, "cgtune_online_cpus") == len(report.machine.online)
+
+
+def test_both_formats_say_the_same() -> None:
+    """The same samples, counters too, under the same names."""
+    report = inspect([4242], root=str(stories.STORIES / "v2-ancestor-tighter"))
+    text, openmetrics = (read(render_report(report, openmetrics=each), openmetrics=each) for each in (False, True))
+    assert text == openmetrics
+    assert value(text, "cgtune_cpu_throttled_periods_total") is not None
+
+
+def test_unlimited_is_infinite_and_unknown_is_nothing() -> None:
+    """What is "max" or "off" is +Inf, what could not be read has no series, and a recommendation without a value has none either."""
+    facts = go_facts(procs=8, memory="off")
+    unlimited = read(render_report(machine_report(process_report(facts)), openmetrics=False), openmetrics=False)
+    for name in ("cgtune_cpu_limit_cores", "cgtune_memory_limit_bytes", "cgtune_memory_high_bytes"):
+        assert value(unlimited, name) == math.inf
+    assert value(unlimited, "cgtune_gomemlimit_observed_bytes") == value(unlimited, "cgtune_gomemlimit_derived_bytes") == math.inf
+    assert value(unlimited, "cgtune_gomaxprocs_observed") == 8
+    assert "cgtune_gomemlimit_recommended_bytes" not in names(unlimited)
+    unknown = read(
+        render_report(machine_report(process_report(go_facts(procs=None, memory=None, aware=None))), openmetrics=False), openmetrics=False
+    )
+    assert not {name for name in names(unknown) if name.endswith(("_observed", "_observed_bytes"))}
+    assert value(unknown, "cgtune_go_info", container_aware="unknown") == 1
+
+
+def test_limits_recommendations_and_counters() -> None:
+    """Each number of the report stands under its name."""
+    process = process_report(go_facts(procs=8), cores=2.5, memory=(memory_level("/pod/app", 1 << 29),), throttled=(7, 100))
+    stall = Stall(avg10_percent=0.0, avg60_percent=0.0, avg300_percent=0.0, total_seconds=2.25)
+    pressure = Pressure(scope="cgroup", file="/sys/fs/cgroup/app/cpu.pressure", some=stall, full=None)
+    snapshot = process.snapshot.replace(
+        oom_kills=3,
+        cpu_pressure=pressure,
+        memory_pressure=pressure.replace(scope="machine"),
+        container=Container(id="ab" * 32, pod_uid="6ab9f1eb-8f7d-4388-a4f9-d586f66e99fd", runtime="containerd"),
+    )
+    recommendations = (
+        Recommendation(name="GOMAXPROCS", value=3, set=True, because=()),
+        Recommendation(name="GOMEMLIMIT", value=1 << 28, set=True, because=()),
+    )
+    told = machine_report(process.replace(snapshot=snapshot, recommendations=recommendations))
+    samples = read(render_report(told, openmetrics=True), openmetrics=True)
+    joined = {"container_id": f"containerd://{'ab' * 32}", "uid": "6ab9f1eb-8f7d-4388-a4f9-d586f66e99fd", "pid": str(snapshot.process.pid)}
+    expected = {
+        "cgtune_cpu_limit_cores": 2.5,
+        "cgtune_memory_limit_bytes": 1 << 29,
+        "cgtune_gomaxprocs_recommended": 3,
+        "cgtune_gomemlimit_recommended_bytes": 1 << 28,
+        "cgtune_cpu_periods_total": 100,
+        "cgtune_cpu_throttled_periods_total": 7,
+        "cgtune_cpu_throttled_seconds_total": 1.0,
+        "cgtune_pressure_waiting_seconds_total": 2.25,  # the cgroup's alone: one series
+        "cgtune_oom_kills_total": 3,
+        "cgtune_go_info": 1,
+    }
+    assert {name: value(samples, name, **joined) for name in expected} == expected
+    assert value(samples, "cgtune_pressure_waiting_seconds_total", resource="cpu", share="some") == 2.25
+    assert value(samples, "cgtune_go_info", id="/pod/app", go_version="1.27.3", container_aware="true", awareness_from="built-in") == 1
+
+
+@pytest.mark.parametrize(
+    ("runtime", "spelled"),
+    [("containerd", "containerd://"), ("cri-o", "cri-o://"), ("docker", "docker://"), ("podman", "podman://"), (None, "")],
+)
+def test_container_ids_are_spelled_as_kube_state_metrics_does(runtime: str | None, spelled: str) -> None:
+    """The engine as a scheme before the id; the bare id where the engine is not known."""
+    process = process_report(go_facts())
+    snapshot = process.snapshot.replace(container=Container(id="c" * 64, runtime=runtime))
+    samples = read(render_report(machine_report(process.replace(snapshot=snapshot)), openmetrics=False), openmetrics=False)
+    assert value(samples, "cgtune_cpu_usable_cpus", container_id=spelled + "c" * 64, uid="") is not None
+
+
+def test_findings_are_counted_and_named_once() -> None:
+    """All three severities are always there; two runtimes of one process with one fault are one series, not a scrape that fails."""
+    finding = Finding(rule="gomemlimit-unset", severity="warning", summary="", evidence=(), advice=())
+    process = process_report(go_facts()).replace(findings=(finding, finding, finding.replace(rule="cpu-throttled", severity="info")))
+    samples = read(render_report(machine_report(process), openmetrics=True), openmetrics=True)
+    assert [value(samples, "cgtune_findings", severity=each) for each in ("info", "warning", "critical")] == [1, 2, 0]
+    assert value(samples, "cgtune_finding", rule="gomemlimit-unset", severity="warning") == 1
+    empty = read(render_report(machine_report(), openmetrics=True), openmetrics=True)
+    assert [value(empty, "cgtune_findings", severity=each) for each in ("info", "warning", "critical")] == [0, 0, 0]
+
+
+HOSTILE = 'a"b\\c\nd\x1b[2J\udcff\u202e{} # EOF\n# TYPE x gauge\nx 1\n'
+
+
+@pytest.mark.parametrize("openmetrics", [False, True], ids=["text", "openmetrics"])
+def test_no_name_breaks_a_line(openmetrics: bool) -> None:
+    """Commands, modules, versions and cgroups of any name are label values and nothing else, no longer than 256 characters."""
+    process = process_report(go_facts(main_module=HOSTILE * 200, version=HOSTILE))
+    chain = tuple(level.replace(path=f"/{HOSTILE}") for level in process.snapshot.cpu_chain)
+    snapshot = process.snapshot.replace(process=process.snapshot.process.replace(command=HOSTILE * 50), cpu_chain=chain)
+    text = render_report(machine_report(process.replace(snapshot=snapshot)), openmetrics=openmetrics)
+    samples = read(text, openmetrics=openmetrics)
+    assert "x" not in names(samples)
+    labels = [word for _, own in samples for _, word in own]
+    assert max(map(len, labels)) == 256
+    assert all(word.isprintable() for word in labels)
+
+
+def test_the_service_speaks_of_itself() -> None:
+    """Before the first report there are its counts and nothing about a report; afterwards its age, and what was not seen."""
+    first = read(render_service(ServiceFacts(version="0.1.0", scans=0, scan_errors=2), openmetrics=True), openmetrics=True)
+    assert value(first, "cgtune_build_info", version="0.1.0") == 1
+    assert (value(first, "cgtune_scans_total"), value(first, "cgtune_scan_errors_total")) == (0, 2)
+    assert not names(first) & {"cgtune_report_age_seconds", "cgtune_report_timestamp_seconds", "cgtune_scan_duration_seconds"}
+    facts = ServiceFacts(
+        version="0.1.0",
+        scans=1,
+        scan_errors=0,
+        unreadable=4,
+        left_out=5,
+        missing=6,
+        scan_seconds=0.2,
+        report_time_seconds=1e9,
+        age_seconds=3.5,
+    )
+    then = read(render_service(facts, openmetrics=False), openmetrics=False)
+    expected = {
+        "unreadable_processes": 4,
+        "processes_left_out": 5,
+        "missing_processes": 6,
+        "scan_duration_seconds": 0.2,
+        "report_age_seconds": 3.5,
+    }
+    assert {name: value(then, f"cgtune_{name}") for name in expected} == expected
+
+
+def test_parts_make_one_page() -> None:
+    """OpenMetrics ends once, at the end."""
+    report: Report = machine_report(process_report(go_facts()))
+    facts = ServiceFacts(version="0.1.0", scans=1, scan_errors=0)
+    page = join_metrics((render_service(facts, openmetrics=True), render_report(report, openmetrics=True)), openmetrics=True)
+    assert page.count(b"# EOF\n") == 1
+    assert {"cgtune_build_info", "cgtune_cpu_limit_cores"} <= names(read(page, openmetrics=True))
+    assert join_metrics((render_service(facts, openmetrics=True), b""), openmetrics=True).endswith(b"# EOF\n")

@@ -1,0 +1,124 @@
+"""``cgtune serve`` as its users start it: a program on a free port, whose log is read while it runs."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.command import PROGRAM, environment
+
+START_SECONDS = 20.0  # two cores, and everybody tests at once
+
+
+class Answer(NamedTuple):
+    """One response."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+class Service:
+    """A running service, as a context manager. ``log`` grows while it runs; ``address`` is where it listens, if it does."""
+
+    def __init__(self, *arguments: object, listen: str | None = "127.0.0.1:0", wrapper: tuple[str, ...] = (), **environ: str) -> None:
+        words = [*wrapper, *PROGRAM, "serve", *map(str, arguments), *(("--listen", listen) if listen is not None else ())]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=environment(**environ))
+        self.pid = self.process.pid
+        self.log: list[dict[str, Any]] = []
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+        self.wait_for(lambda: self.events("start"), seconds=START_SECONDS)
+        self.address = str(self.events("start")[0].get("listen", ""))
+
+    def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.log.append(json.loads(line))
+
+    def events(self, *names: str) -> list[dict[str, Any]]:
+        """The log lines of these kinds."""
+        return [line for line in self.log if line["event"] in names]
+
+    def wait_for(self, is_so: Callable[[], object], *, seconds: float = 10.0) -> float:
+        """Until it is so; fails after ``seconds``. Gives back how long that took."""
+        began = time.monotonic()
+        while not is_so():
+            assert time.monotonic() - began < seconds, f"not so after {seconds} s; log: {self.log[-5:]}"
+            assert self.process.poll() is None, f"ended with {self.process.returncode}; log: {self.log[-5:]}"
+            time.sleep(0.02)
+        return time.monotonic() - began
+
+    def wait_for_report(self) -> Self:
+        """Until there is a first report."""
+        self.wait_for(lambda: self.fetch("/readyz").status == 200, seconds=START_SECONDS)
+        return self
+
+    def fetch(self, path: str, *, method: str = "GET", seconds: float = 10.0, **headers: str) -> Answer:
+        """One request on a connection of its own."""
+        request = urllib.request.Request(f"http://{self.address}{path}", method=method, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=seconds) as response:
+                return Answer(response.status, dict(response.headers), response.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, dict(error.headers), error.read().decode())
+
+    def metrics(self) -> dict[str, list[tuple[dict[str, str], float]]]:
+        """What a scrape gets: by name, labels and value."""
+        return parse_metrics(self.fetch("/metrics").body)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
+        """Send the signal; it must end with exit code 0. Gives back how long that took."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        code = self.process.wait(10)
+        took = time.monotonic() - began
+        self._reader.join(5)
+        assert code == 0, (code, self.log[-5:])
+        assert self.process.stdout is not None
+        assert self.process.stdout.read() == ""
+        return took
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join(5)
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def parse_metrics(text: str) -> dict[str, list[tuple[dict[str, str], float]]]:
+    """The samples of a page or file by name."""
+    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found
+
+
+def rss_bytes(pid: int) -> int:
+    """What a process holds in memory now."""
+    words = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS:")).split()
+    return int(words[1]) << 10
+
+
+def open_files(pid: int) -> int:
+    """How many files and sockets a process has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
