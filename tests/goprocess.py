@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from cgtune.elf import Elf
 from cgtune.runtimes.go.buildinfo import BuildInfo, read_go_image, read_go_program
-from cgtune.runtimes.go.live import LiveLayout, LiveWords, locate_live_words, read_live_words
+from cgtune.runtimes.go.layout import LiveLayout, locate_live_words
+from cgtune.runtimes.go.live import LiveWords, read_live_words
 from cgtune.runtimes.go.mappings import Mapping, locate_biases, locate_images, locate_modules, parse_maps
 
 Reader = Callable[[int, int], bytes]

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cgtune.runtimes.go.buildinfo import read_go_program
-from cgtune.runtimes.go.live import LiveWords, locate_live_words, read_live_words
+from cgtune.runtimes.go.layout import locate_live_words
+from cgtune.runtimes.go.live import LiveWords, read_live_words
 from tests import goprograms, toolchains
 from tests.elfs import reader
 from tests.goprocess import mappings, memory, read_runtimes

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from cgtune.elf import Elf, ReadAt
     from cgtune.runtimes.go.buildinfo import BuildInfo
-    from cgtune.runtimes.go.live import LiveLayout, LiveWords
+    from cgtune.runtimes.go.layout import LiveLayout
+    from cgtune.runtimes.go.live import LiveWords
     from cgtune.runtimes.go.mappings import Mapping, Module
 
     OpenModule = Callable[["Module"], "OpenedFile"]
@@ -108,7 +109,8 @@ def _read_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> list[GoR
 
 def read_runtime_words(runtime: GoRuntime, known: Known, read_memory: ReadAt) -> LiveWords:
     """The live words of one runtime. Raises Unreadable where the process's memory may not be read."""
-    from cgtune.runtimes.go.live import locate_live_words, read_live_words  # only Go programs need it
+    from cgtune.runtimes.go.layout import locate_live_words  # only Go programs need it
+    from cgtune.runtimes.go.live import read_live_words
 
     layout = known.layouts.get(runtime.identity) if runtime.identity is not None else None
     if layout is None:

@@ -17,7 +17,8 @@ from hypothesis import given, settings, strategies as st
 from cgtune.elf import parse_elf
 from cgtune.errors import Unreadable
 from cgtune.runtimes.go.buildinfo import parse_version, read_build_info
-from cgtune.runtimes.go.live import LiveLayout, LiveWords, locate_live_words, read_live_words
+from cgtune.runtimes.go.layout import LiveLayout, locate_live_words
+from cgtune.runtimes.go.live import LiveWords, read_live_words
 from tests import goprograms, toolchains
 from tests.elfs import reader
 from tests.goprocess import memory, read_images, read_runtimes

@@ -9,7 +9,7 @@ import pytest
 
 from cgtune.errors import Unreadable
 from cgtune.model import Note
-from cgtune.runtimes.go.live import LiveLayout
+from cgtune.runtimes.go.layout import LiveLayout
 from cgtune.runtimes.go.mappings import Module, parse_maps
 from cgtune.runtimes.go.programs import GoRuntime, Known, OpenedFile, locate_runtimes, read_runtime_words
 from tests import goprograms
