@@ -50,6 +50,12 @@ def memory(pid: int) -> Iterator[Reader]:
         os.close(descriptor)
 
 
+def open_limit_files(pid: int) -> tuple[int, ...]:
+    """The descriptors of a process that lead to files of CPU limits, in order."""
+    links = {int(entry.name): os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    return tuple(sorted(number for number, name in links.items() if name.endswith(("/cpu.max", "/cpu.cfs_quota_us", "/cpu.cfs_period_us"))))
+
+
 def read_runtimes(pid: int) -> list[Runtime]:
     """Every Go runtime of a process and its words at this moment."""
     found = []

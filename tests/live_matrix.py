@@ -16,7 +16,7 @@ from cgtune.runtimes.go.layout import locate_live_words
 from cgtune.runtimes.go.live import LiveWords, read_live_words
 from tests import goprograms, toolchains
 from tests.elfs import reader
-from tests.goprocess import mappings, memory, read_runtimes
+from tests.goprocess import mappings, memory, open_limit_files, read_runtimes
 from tests.goprograms import LibraryHost, Probe
 
 MODES = (
@@ -30,7 +30,7 @@ COMMANDS = (
 )
 
 
-def differences(said: dict[str, object], words: LiveWords, command: str, *, aware: bool) -> list[str]:
+def differences(said: dict[str, object], words: LiveWords, command: str, *, aware: bool, limit_fds: tuple[int, ...]) -> list[str]:
     """Each word that is not what the program says, in words."""
     expected = {
         "gomaxprocs": said["gomaxprocs"],
@@ -40,6 +40,7 @@ def differences(said: dict[str, object], words: LiveWords, command: str, *, awar
         "pinned": (command != "report") if aware else None,
         "container_setting": aware,
         "updates": aware,
+        "limit_fds": limit_fds,
         "notes": (),
     }
     if command == "gc" and said["heap_marked"]:  # GOGC is off then: no other collection comes between
@@ -73,7 +74,7 @@ def compare(version: str, mode: str) -> int:
         for command in COMMANDS:
             said = host.ask(f"0 {command}" if shared else command)
             words = _read_emulated(host.pid, program) if emulated else read_runtimes(host.pid)[0].words
-            if wrong := differences(said, words, command, aware=aware):
+            if wrong := differences(said, words, command, aware=aware, limit_fds=open_limit_files(host.pid)):
                 raise SystemExit(f"go {version} {mode}, after {command}: {'; '.join(wrong)}")
     return len(COMMANDS)
 

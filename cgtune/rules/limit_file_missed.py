@@ -8,6 +8,7 @@ file, or takes another one. Known causes:
     namespace shows net:[4026531833]): the search ends there.
   - several cgroup2 mounts: 1.25 takes the last, 1.26 and later the first that reaches the path.
   - /sys/fs/cgroup not mounted or not readable in the container.
+  - the program closed the descriptor that the runtime keeps open (a host program that closes all it did not open): it reads nothing more.
 
 Why it hurts: Quota Q per period P and n busy threads: the quota is gone after Q/n, and everything stands still for P - Q/n. Half a CPU is
 50 ms of every 100 ms: two threads run 25 ms and stall 75 ms; 64 threads run 0.8 ms and stall 99.2 ms. Each stall is latency, and the
@@ -40,6 +41,7 @@ SUMMARY = "Go looks for its CPU quota in the wrong place and finds none"
 
 
 _NO_PATH = "/proc/self/mountinfo has a root that is no path"
+_CLOSED = "what it opened as its limit file"
 
 
 def judge(case: Case) -> Finding | None:
@@ -56,6 +58,9 @@ def judge(case: Case) -> Finding | None:
     if seen.why is not None and seen.why.startswith(_NO_PATH):
         cause = "a mount whose root is no path stands before the cgroup mount, which ends Go's search (1.26 and 1.27)"
         act_words = "mount the cgroup file system before that mount, or unmount it: the runtime then finds its quota"
+    elif seen.why is not None and seen.why.startswith(_CLOSED):
+        cause = "the program closed the runtime's own descriptor: it closes files that it did not open"
+        act_words = "let the program leave descriptors alone that it did not open: the runtime keeps its limit file open"
     elif case.minor == 25 and binding.version == 1 and seen.why is not None:
         cause = "Go 1.25 looks below the mount point for the whole cgroup path, though the mount begins further down"
         act_words = "build with Go 1.26 or later: it takes the mount's root into account"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -111,6 +112,23 @@ def test_a_parent_that_is_tighter(groups: Groups) -> None:
         (finding,) = inspect(probe.pid)["findings"]
     assert finding["rule"] == "ancestor-quota-ignored"
     assert groups.make("pod").path in finding["summary"]
+
+
+@pytest.mark.parametrize(("version", "language"), [("1.25.5", "1.25"), ("1.27.3", "1.27")])
+@pytest.mark.hierarchy("v2")
+def test_an_inherited_limit_file_misleads_nobody(groups: Groups, version: str, language: str) -> None:
+    """A cpu.max of another group, inherited at a lower number than the runtime's own, changes nothing of what is said of it."""
+    group, other = groups.make("app"), groups.make("other")
+    group.limit_cpu(300_000)
+    other.limit_cpu(500_000)
+    (place,) = other.directories()
+    with _probe(group, version, language=language, inside=("/bin/sh", "-c", f'exec "$@" 3<{place}/cpu.max', "sh")) as probe:
+        process = inspect(probe.pid)
+        setting = process["settings"]["GOMAXPROCS"]
+        assert os.readlink(f"/proc/{probe.pid}/fd/3") == f"{place}/cpu.max"
+        assert (setting["derived"], setting["observed"], probe.values["gomaxprocs"]) == (3, 3, 3)
+        assert process["go"]["follows"] == {"path": f"{group.directories()[0]}/cpu.max", "own": True, "exists": True}
+        assert (_rules(process), process["notes"]) == ([], [])
 
 
 @pytest.mark.hierarchy("v1")

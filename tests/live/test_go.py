@@ -10,6 +10,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ import pytest
 
 from cgtune.api import inspect_host, judge
 from cgtune.capture import RecordingHost
+from cgtune.errors import Unreadable
+from cgtune.host import Host
 from cgtune.outputs.json import render_json
 from tests import goprograms, toolchains
 from tests.command import PROGRAM, ROOT, environment, inspect, only_process, parse_report, run
@@ -120,6 +123,83 @@ def test_a_limit_file_that_the_program_itself_opened(groups: Groups) -> None:
         _assert_as_said(entry, probe.values)
         assert entry["go"]["follows"] is None
         assert not [note for note in entry["notes"] if "follows" in note["why"]]
+
+
+def _limit_files(group: Group) -> list[Path]:
+    """The files of a group's CPU limit, the quota's first."""
+    names = ("cpu.max",) if group.version("cpu") == 2 else ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+    return [next(place / name for place in group.directories() if (place / name).exists()) for name in names]
+
+
+def _started_with(group: Group, *inherited: Path) -> tuple[str, ...]:
+    """Starts a program inside the group that has inherited these files, open from descriptor 3 on."""
+    return (*_inside(group), "/bin/sh", "-c", f'exec "$@" {" ".join(f"{number}<{path}" for number, path in enumerate(inherited, 3))}', "sh")
+
+
+@pytest.mark.parametrize("version", ["1.25.5", "1.27.3"])
+def test_a_limit_file_that_the_program_inherited(groups: Groups, version: str) -> None:
+    """The runtime follows the file that it opened, whatever limit files of lower numbers it inherited; who cannot read that says so."""
+    group, other = groups.make("app"), groups.make("other")
+    group.limit_cpu(50_000)
+    other.limit_cpu(170_000)
+    (own, *_), inherited = _limit_files(group), _limit_files(other)
+    with Probe(goprograms.build(version, "pie-sw", language="1.25"), wrapper=_started_with(group, *inherited)) as probe:
+        assert os.readlink(f"/proc/{probe.pid}/fd/3") == str(inherited[0])
+        entry = inspect(probe.pid)
+        _assert_as_said(entry, probe.values)
+        assert (entry["go"]["follows"]["path"], entry["go"]["follows"]["own"]) == (str(own), True)
+        assert entry["notes"] == []
+        assert "quota 50000 µs" in " ".join(entry["settings"]["GOMAXPROCS"]["because"])
+        with _BlindHost() as host:
+            blind = only_process(json.loads(render_json(judge(inspect_host(host, [probe.pid])))))
+    assert blind["settings"]["GOMAXPROCS"]["observed"] is None
+    assert blind["go"]["follows"]["path"] == str(inherited[0])
+    assert [note for note in blind["notes"] if "2 limit files are open" in note["why"] and str(inherited[0]) in note["why"]]
+
+
+class _BlindHost(Host):
+    """The machine to one who may not read the memory of its processes."""
+
+    def read_at(self, path: str, offset: int, size: int) -> bytes:
+        if path.endswith("/mem"):
+            raise Unreadable(f"{path}: permission denied", privilege="CAP_SYS_PTRACE")
+        return super().read_at(path, offset, size)
+
+
+@pytest.mark.parametrize("version", ["1.25.5", "1.27.3"])
+def test_a_limit_file_that_the_program_closed(groups: Groups, version: str) -> None:
+    """A host program that closes descriptors it did not open takes the quota from a Go runtime in it: that is said, no file is named."""
+    require(shutil.which("gcc"), "builds a shared library: needs gcc")
+    group = groups.make("app")
+    group.limit_cpu(50_000)
+    library = goprograms.build(version, "shared-sw", language="1.25")
+    script = (
+        "import ctypes, os, sys\n"
+        "library = ctypes.CDLL(sys.argv[1])\n"
+        "library.Probe.restype = ctypes.c_char_p\n"
+        "print(library.Probe(b'report').decode(), flush=True)\n"
+        "os.closerange(3, 20)\n"
+        "for line in sys.stdin:\n"
+        "    print(library.Probe(b'report').decode(), flush=True)\n"
+    )
+    with Probe(Path(sys.executable), "-I", "-c", script, str(library), wrapper=_inside(group), answers=1) as probe:
+        probe.ask()
+        entry = inspect(probe.pid)
+        assert entry["go"]["follows"] is None
+        because = " ".join(entry["settings"]["GOMAXPROCS"]["because"])
+        assert "sees no CPU quota: what it opened as its limit file, descriptor" in because
+
+
+@pytest.mark.parametrize("version", ["1.25.5", "1.27.3"])
+def test_a_cgroup_namespace_of_the_programs_own(groups: Groups, version: str) -> None:
+    """Where the runtime's own words decide, no note speaks of where its namespace might begin."""
+    group = groups.make("app")
+    group.limit_cpu(50_000)
+    program = goprograms.build(version, "pie-sw", language="1.25")
+    with Probe(program, wrapper=(*_inside(group), "unshare", "-C", "--")) as probe:
+        entry = inspect(probe.pid)
+        _assert_as_said(entry, probe.values)
+        assert not [note for note in entry["notes"] if "namespace begins" in note["why"]], entry["notes"]
 
 
 def test_values_that_the_program_replaced(groups: Groups) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cgtune.model import Finding, Policy, ProcessReport, Throttling
+from cgtune.model import Finding, Policy, ProcessReport, QuotaSeen, Throttling
 from cgtune.rules import RULES, locate_rule
 from cgtune.rules.case import Case, godebug_aware
 from cgtune.rules.gomemlimit_malformed import parse_meant
@@ -14,6 +14,7 @@ from tests.rules.reports import MIB, follows, go_facts, memory_level, report, se
 OFF_BY_BUILD = {"aware": False, "aware_from": "build", "updates": False, "updates_from": "build"}
 OFF_BY_ENV = {"aware": False, "aware_from": "environment", "variables": {"GODEBUG": "http2debug=1,containermaxprocs=0"}}
 UNSEEN = sees(None, why="/sys/fs/cgroup/docker/ab/cpu.cfs_quota_us cannot be opened")
+CLOSED = sees(None, why="what it opened as its limit file, descriptor 3 and 4, is none any more")
 NSFS = sees(None, why="/proc/self/mountinfo has a root that is no path before the cgroup mount: '36 25 0:4 net:[4026532281] /run/netns/x'")
 MALFORMED = "GOMEMLIMIT=512Mi\nfatal error: malformed GOMEMLIMIT; see `go doc runtime/debug.SetMemoryLimit`"
 REMOVED = 'fatal error: removed GODEBUG "tls3des" set to old value "1" in environment (https://go.dev/doc/godebug#go-127)'
@@ -60,6 +61,7 @@ CASES = [
     ("ancestor-quota-ignored", "1.24 reads none at all", {"minor": 24}, {"parent_cores": 3.0}, None),
     ("limit-file-missed", "1.25 on v1, mount root below /", {"minor": 25, "seen": UNSEEN}, {"cores": 3.0, "version": 1}, "warning"),
     ("limit-file-missed", "1.27, a namespace mount first", {"seen": NSFS}, {"cores": 3.0}, "warning"),
+    ("limit-file-missed", "1.25 on v1, its descriptor closed", {"minor": 25, "seen": CLOSED}, {"cores": 3.0, "version": 1}, "warning"),
     ("limit-file-missed", "found", {"procs": 3, "seen": sees(300_000)}, {"cores": 3.0}, None),
     ("limit-file-missed", "not found, but the quota is the parent's", {"seen": UNSEEN}, {"parent_cores": 3.0}, None),
     ("quota-below-two-cpus", "half a CPU", {"procs": 2}, {"cores": 0.5}, "info"),
@@ -179,6 +181,17 @@ def test_a_rule_on_both_sides_of_its_edge(
     text = " ".join([finding.summary, *finding.evidence, *(advice.reason for advice in finding.advice)])
     assert text.isprintable()
     assert "None" not in text
+
+
+@pytest.mark.parametrize(
+    ("minor", "seen", "words"),
+    [(25, UNSEEN, "below the mount point"), (25, CLOSED, "closed the runtime's own"), (27, NSFS, "no path"), (27, UNSEEN, "not the limit")],
+)
+def test_a_missed_limit_file_has_one_cause(minor: int, seen: QuotaSeen, words: str) -> None:
+    """Why a runtime sees no quota is told from what it saw: the four causes are never mixed up."""
+    finding = _judge("limit-file-missed", report(go_facts(minor=minor, seen=seen), cores=3.0, version=1))
+    assert finding is not None
+    assert words in finding.evidence[-2]
 
 
 def test_every_rule_is_shown_speaking_and_silent() -> None:

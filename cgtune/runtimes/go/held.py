@@ -37,15 +37,24 @@ class HeldReader:
             # runtime.cgroupOK is decided once, at the start, before GOMAXPROCS is: whatever the files say now, it found none then
             return LimitSeen(why=self._why_none() or "the runtime found no limit file when it started, and holds none open"), None
         # With containermaxprocs off it closes its limit files: one that is open is the program's own, a monitoring agent's perhaps
-        held = () if words.container_setting is False else self._below_root(self._read_held())
-        if self.minor is None or not held:
+        if self.minor is None or words.container_setting is False or words.limit_fds == ():
             return None, None
         try:
-            located = locate_limit(self.minor, self.texts.cgroup, self.texts.mountinfo, self.read_limit)
-            contents = [content for path in held if (content := self.read_limit(path)) is not None]
+            held = self._read_held(words.limit_fds) if words.limit_fds else self._read_likely()
+            if held is None:
+                numbers = " and ".join(map(str, words.limit_fds or ()))
+                return LimitSeen(why=f"what it opened as its limit file, descriptor {numbers}, is none any more"), None
+            return self._see(self.minor, self._below_root(held)) if held else (None, None)
+        except NoSuchProcess:
+            raise
         except CgtuneError as error:
             self.notes.append(note_on(f"/proc/{self.pid}/fd", error))
             return None, None
+
+    def _see(self, minor: int, held: tuple[str, ...]) -> tuple[LimitSeen | None, LimitFile]:
+        """What a runtime sees that holds these files open: cpu.max, or quota and period."""
+        located = locate_limit(minor, self.texts.cgroup, self.texts.mountinfo, self.read_limit)
+        contents = [content for path in held if (content := self.read_limit(path)) is not None]
         exists = len(contents) == len(held)
         own = exists and self._is_own(held[0])
         if not own:
@@ -58,7 +67,7 @@ class HeldReader:
         if not exists:
             return LimitSeen(why=f"{held[0]} is gone, and the runtime reads no other"), follows
         version = 2 if held[0].endswith("/cpu.max") else 1
-        return parse_limit(self.minor, version, tuple(contents)).replace(files=held), follows
+        return parse_limit(minor, version, tuple(contents)).replace(files=held), follows
 
     def read_limit(self, path: str) -> bytes | None:
         """A limit file as the process itself would open it; None where it is not there. Raises Unreadable or NoSuchProcess."""
@@ -76,28 +85,29 @@ class HeldReader:
         except CgtuneError:
             return None
 
-    def _read_held(self) -> tuple[str, ...]:
-        """The limit files among the open ones, the quota's before the period's: as the runtime opened them."""
-        held = []
+    def _read_held(self, numbers: tuple[int, ...]) -> tuple[str, ...] | None:
+        """The files behind the runtime's own descriptors; None where one of them is no limit file any more."""
+        held = tuple(self._read_open(number) for number in numbers)
+        return None if None in held else tuple(path for path in held if path is not None)
+
+    def _read_likely(self) -> tuple[str, ...]:
+        """Where the descriptors are not known: the limit files with the lowest numbers, the quota's before the period's."""
+        numbers = sorted(int(name) for name in self.host.list_directory(f"/proc/{self.pid}/fd") if name.isdigit())
+        files = [path for number in numbers if number < _HIGHEST_FD and (path := self._read_open(number)) is not None]
+        count = sum(not path.endswith("/cpu.cfs_period_us") for path in files)
+        if count > 1:
+            why = f"{count} limit files are open, and which of them the runtime follows could not be read: taken to be {files[0]}"
+            self.notes.append(Note(path=f"/proc/{self.pid}/fd", why=why))
+        return tuple(files[:1] if files and files[0].endswith("/cpu.max") else files[:2])
+
+    def _read_open(self, number: int) -> str | None:
+        """The limit file that is open under a number; None where there is none, or another file."""
         try:
-            numbers = [int(name) for name in self.host.list_directory(f"/proc/{self.pid}/fd") if name.isdigit()]
-        except NoSuchProcess:
-            raise
-        except CgtuneError as error:
-            self.notes.append(note_on(f"/proc/{self.pid}/fd", error))
-            return ()
-        for number in sorted(numbers):
-            if number >= _HIGHEST_FD:
-                break
-            try:
-                target = self.host.read_link(f"/proc/{self.pid}/fd/{number}")
-            except CgtuneError:
-                continue  # closed meanwhile
-            if target.rpartition("/")[2] in _LIMIT_FILES:
-                held.append(target)
-        if held and held[0].endswith("/cpu.max"):
-            return (held[0],)
-        return tuple(held[:2])
+            target = self.host.read_link(f"/proc/{self.pid}/fd/{number}")
+        except Absent:
+            return None
+        path = target.removesuffix(" (deleted)")
+        return path if path.rpartition("/")[2] in _LIMIT_FILES else None
 
     def _below_root(self, links: tuple[str, ...]) -> tuple[str, ...]:
         """Links of /proc/PID/fd as the process spells them: after chroot(2) they show what lies before its root, its mountinfo does not."""

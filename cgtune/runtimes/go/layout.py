@@ -46,6 +46,8 @@ _PROOF_BYTES = 48
 COUNTERS = {320: (136, 184), 288: (104, 152)}
 _MEMORY_LIMIT_OFFSET = 8
 CONTROLLER_BYTES = 352
+# runtime.cgroupCPU (CPU in internal/runtime/cgroup): version, quotaFD and periodFD, an int each, in 1.25 to 1.27
+CPU_BYTES = 24
 # runtime.debug: containermaxprocs int32 @8, updatemaxprocs int32 @72 in 1.25 to 1.27
 _DEBUG_OFFSETS = {_DEFAULT_INIT: 8, _UPDATE_ENABLE: 72}
 # runtime.sched: customGOMAXPROCS @328 in 1.25, @344 in 1.26 and 1.27
@@ -68,6 +70,7 @@ class LiveLayout(Record):
     aware_version: bool = True
     pinned: int | None = None
     container_files: int | None = None
+    limit_fds: int | None = None
     container_setting: int | None = None
     update_setting: int | None = None
     notes: tuple[str, ...] = ()
@@ -90,7 +93,7 @@ def locate_live_words(elf: Elf, version: GoVersion | None, *, bias: int, read_me
     symbols = locate_runtime_symbols(
         elf,
         (*functions, _CONTROLLER_INIT, cpus[1]),
-        (*objects, "runtime.sched", "runtime.debug", "runtime.cgroupOK") if aware else objects,
+        (*objects, "runtime.sched", "runtime.debug", "runtime.cgroupOK", "runtime.cgroupCPU") if aware else objects,
         magic=magic,
         bias=bias,
         read_memory=read_memory,
@@ -128,6 +131,7 @@ class _Search:
             aware_version=aware,
             pinned=self._pinned() if aware else None,
             container_files=self._container_files() if aware else None,
+            limit_fds=self._limit_fds() if aware else None,
             container_setting=self._setting("containermaxprocs", _DEFAULT_INIT) if aware else None,
             update_setting=self._setting("updatemaxprocs", _UPDATE_ENABLE) if aware else None,
             notes=tuple(self.notes),
@@ -186,6 +190,13 @@ class _Search:
     def _container_files(self) -> int | None:
         decoded = self._first(_DEFAULT, decode.COMPARE, 1) or self._first(_DEFAULT, decode.LOAD, 1)
         return self._agreed("cgroupOK", self._symbol("runtime.cgroupOK", 1), [decoded], 1, needed=1)
+
+    def _limit_fds(self) -> int | None:
+        # adjustCgroupGOMAXPROCS(procs, cgroupCPU): its three words are loaded in a row; arm64 forms the address of the first two
+        uses = self.uses.get(_DEFAULT, [])
+        begun = {use.address for use in uses if use.kind == decode.ADDRESS or (use.kind, use.size_bytes) == (decode.LOAD, 8)}
+        decoded = (use.address - 16 for use in uses if (use.kind, use.size_bytes) == (decode.LOAD, 8) and use.address - 16 in begun)
+        return self._agreed("cgroupCPU", self._symbol("runtime.cgroupCPU", CPU_BYTES), [next(decoded, None)], 8, needed=1)
 
     def _setting(self, name: str, function: str) -> int | None:
         debug = self.symbols.objects.get("runtime.debug")

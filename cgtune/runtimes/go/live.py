@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 
 from cgtune.records import Record
-from cgtune.runtimes.go.layout import CONTROLLER_BYTES, COUNTERS
+from cgtune.runtimes.go.layout import CONTROLLER_BYTES, COUNTERS, CPU_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _MAX_INT64 = (1 << 63) - 1
 _MOST_PROCS = 1 << 20  # each costs the runtime some 10 KB: more have never been started
 _MOST_CPUS = 1 << 16  # the mask that the runtime asks the kernel for has 64 Ki bits (runtime/os_linux.go)
 _MOST_BYTES = 1 << 47
+_HIGHEST_FD = (1 << 31) - 1  # a descriptor is an int to the kernel
 _HEAP_MINIMUM = 4 << 20  # defaultHeapMinimum, runtime/mgcpacer.go
 _TRIES = 3
 
@@ -32,7 +33,8 @@ class LiveWords(Record):
     """The words of one runtime at one moment; None: not known, and a note says why.
 
     ``pinned``: GOMAXPROCS was set, by the environment or a call, and will not be updated; None before Go 1.25, which has no such word.
-    ``container_aware``: it holds the files of a CPU limit open, and obeys them unless pinned. ``container_setting``: GODEBUG
+    ``container_aware``: it holds the files of a CPU limit open, and obeys them unless pinned. ``limit_fds``: the descriptors of
+    those files, the quota's first; none, where it holds none. ``container_setting``: GODEBUG
     containermaxprocs lets it. ``updates``: GODEBUG updatemaxprocs lets it follow changes. All three are False before 1.25.
     ``heap_live_bytes``: marked by the last GC plus allocated since. ``heap_marked_bytes``: what the last GC found alive,
     None before the first.
@@ -45,6 +47,7 @@ class LiveWords(Record):
     gc_percent: int | Off | None = None
     pinned: bool | None = None
     container_aware: bool | None = None
+    limit_fds: tuple[int, ...] | None = None
     container_setting: bool | None = None
     updates: bool | None = None
     heap_live_bytes: int | None = None
@@ -86,6 +89,7 @@ class _Reading:
             percent, limit, counters = None, None, (None, None, None)  # cannot be told from a runtime that has not started
             self.notes.append("the memory limit and GOGC are both 0: perhaps the Go runtime has not started yet")
         aware = layout.aware_version
+        container_aware = self._flag("cgroupOK", layout.container_files) if aware else False
         setting = self.number("containermaxprocs", layout.container_setting, 4, -(1 << 31), 1 << 31)
         updates = self.number("updatemaxprocs", layout.update_setting, 4, -(1 << 31), 1 << 31)
         return LiveWords(
@@ -94,7 +98,8 @@ class _Reading:
             memory_limit_bytes="off" if limit == _MAX_INT64 else limit,
             gc_percent="off" if percent == -1 else percent,
             pinned=self._flag("customGOMAXPROCS", layout.pinned),
-            container_aware=self._flag("cgroupOK", layout.container_files) if aware else False,
+            container_aware=container_aware,
+            limit_fds=self._limit_fds(container_aware),
             container_setting=(None if setting is None else setting > 0) if aware else False,
             updates=(None if updates is None else updates != 0) if aware else False,
             heap_live_bytes=counters[0],
@@ -117,6 +122,19 @@ class _Reading:
     def _flag(self, name: str, address: int | None) -> bool | None:
         value = self.number(name, address, 1, 0, 1)
         return None if value is None else bool(value)
+
+    def _limit_fds(self, container_aware: bool | None) -> tuple[int, ...] | None:
+        if not container_aware or self.layout.limit_fds is None:
+            return () if container_aware is False else None
+        data = self.read_memory(self.bias + self.layout.limit_fds, CPU_BYTES)
+        if len(data) == CPU_BYTES:
+            version, quota, period = struct.unpack("<3q", data)
+            if 0 <= quota <= _HIGHEST_FD and (version, period) == (2, -1):  # OpenCPU, internal/runtime/cgroup/cgroup_linux.go
+                return (quota,)
+            if 0 <= quota <= _HIGHEST_FD and version == 1 and 0 <= period <= _HIGHEST_FD:
+                return quota, period
+        self.notes.append(f"cgroupCPU: {data.hex() or 'nothing'} in memory cannot be")
+        return None
 
     def _controller(self) -> tuple[int | None, int | None, tuple[int | None, int | None, int | None]]:
         """GC percent, memory limit, and the heap's counters: live, marked, mapped."""

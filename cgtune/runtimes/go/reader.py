@@ -153,6 +153,9 @@ class GoReading:
         held = HeldReader(self.host, self.pid, texts, None if version is None else version.minor)
         limit, follows = held.read(words)
         self.notes += held.notes
+        for path in texts.assumed if limit is None and follows is None else ():  # else the runtime itself has told
+            why = f"where its cgroup namespace begins cannot be seen; taken to be at its own cgroup, {path}"
+            self.notes.append(Note(path=f"/proc/{self.pid}/ns/cgroup", why=why))
         inputs = inputs.replace(cgroup_text=texts.cgroup, mountinfo_text=texts.mountinfo, read_limit=held.read_limit, limit=limit)
         return inputs, follows
 
@@ -172,11 +175,7 @@ class GoReading:
             namespace, same = "", True
         if same:
             return OwnTexts(cgroup=cgroup, mountinfo=mountinfo)
-        texts = rebase_texts(cgroup, mountinfo, initial=namespace == INITIAL_NAMESPACE)
-        for path in texts.assumed:
-            why = f"where its cgroup namespace begins cannot be seen; taken to be at its own cgroup, {path}"
-            self.notes.append(Note(path=f"/proc/{self.pid}/ns/cgroup", why=why))
-        return texts
+        return rebase_texts(cgroup, mountinfo, initial=namespace == INITIAL_NAMESPACE)
 
     def _note(self, path: str, error: CgtuneError) -> None:
         privilege = error.privilege if isinstance(error, Unreadable) else None

@@ -21,7 +21,7 @@ from cgtune.runtimes.go.layout import LiveLayout, locate_live_words
 from cgtune.runtimes.go.live import LiveWords, read_live_words
 from tests import goprograms, toolchains
 from tests.elfs import reader
-from tests.goprocess import memory, read_images, read_runtimes
+from tests.goprocess import memory, open_limit_files, read_images, read_runtimes
 from tests.goprograms import LibraryHost, Probe, build, build_unpacker
 from tests.needs import require
 
@@ -77,6 +77,7 @@ def test_words_equal_what_the_program_says(version: str, mode: str) -> None:
             check_against(probe, runtime.words)
             assert runtime.words.pinned is ((command != "report") if aware else None)
             assert (runtime.words.container_setting, runtime.words.updates) == (aware, aware)
+            assert runtime.words.limit_fds == open_limit_files(probe.pid)
             if command == "gc":  # and GOGC is off: no other collection comes between
                 assert runtime.words.heap_marked_bytes == probe.values["heap_marked"]
 
@@ -98,9 +99,8 @@ def test_awareness_and_updates_are_read(version: str, mode: str, environment: di
     with Probe(build(version, mode, language="1.25"), environment=environment) as probe:
         (runtime,) = read_runtimes(probe.pid)
         assert (runtime.words.container_setting, runtime.words.updates, runtime.words.pinned) == (setting, updates, False)
-        files = [os.readlink(entry) for entry in Path(f"/proc/{probe.pid}/fd").iterdir()]
-        open_limits = any(name.endswith(("/cpu.max", "/cpu.cfs_quota_us")) for name in files)
-        assert runtime.words.container_aware is open_limits
+        open_limits = open_limit_files(probe.pid)
+        assert (runtime.words.container_aware, runtime.words.limit_fds) == (bool(open_limits), open_limits)
         assert setting or not open_limits
 
 
@@ -223,7 +223,7 @@ def test_code_leads_to_the_same_words_as_symbols(version: str, whole: str, strip
     assert _addresses(blind) == _addresses(found)
     assert blind.notes == ()
     missing = {name for name, value in _addresses(_static_layout(version, stripped)).items() if value is None}
-    assert missing == (set() if version >= "1.25" else {"pinned", "container_files", "container_setting", "update_setting"})
+    assert missing == (set() if version >= "1.25" else {"pinned", "container_files", "limit_fds", "container_setting", "update_setting"})
 
 
 def _hide_symbols(data: bytes) -> tuple[bytes, bytes]:
@@ -280,7 +280,7 @@ def test_another_machine_is_read_by_its_symbols() -> None:
     """A 64-bit program for a machine whose code we cannot read is located by its symbol table."""
     _need("1.27.3")
     layout = _static_layout("1.27.3", "riscv64")
-    assert None not in {layout.gomaxprocs, layout.controller, layout.pinned, layout.container_files, layout.memory_limit}
+    assert None not in {layout.gomaxprocs, layout.controller, layout.pinned, layout.container_files, layout.limit_fds, layout.memory_limit}
 
 
 @pytest.fixture(scope="module")
@@ -295,6 +295,7 @@ def probe_state() -> tuple[LiveLayout, dict[int, int]]:
         heap_free=288,
         pinned=0x4000,
         container_files=0x4001,
+        limit_fds=0x4010,
         container_setting=0x4004,
         update_setting=0x4008,
     )
@@ -308,7 +309,7 @@ def probe_state() -> tuple[LiveLayout, dict[int, int]]:
         (0x1000, b"code" * 12),
         (0x2000, struct.pack("<ii", 7, 8)),
         (0x3000, bytes(controller)),
-        (0x4000, struct.pack("<BB2xii", 1, 0, 1, 1)),
+        (0x4000, struct.pack("<BB2xii4x3q", 1, 1, 1, 1, 1, 5, 6)),
     ]
     for address, data in words:
         memory.update({address + at: byte for at, byte in enumerate(data)})
@@ -335,7 +336,35 @@ def test_a_healthy_process_gives_every_word(probe_state: tuple[LiveLayout, dict[
     words = _read_with(probe_state, 0x9000, b"")
     assert (words.gomaxprocs, words.cpus_at_start, words.memory_limit_bytes, words.gc_percent) == (7, 8, 123456789, 55)
     assert (words.heap_live_bytes, words.heap_marked_bytes, words.mapped_bytes) == (2000, 1000, 4000)
-    assert (words.pinned, words.container_aware, words.container_setting, words.updates, words.notes) == (True, False, True, True, ())
+    assert (words.pinned, words.container_aware, words.container_setting, words.updates, words.notes) == (True, True, True, True, ())
+    assert words.limit_fds == (5, 6)
+
+
+@pytest.mark.parametrize(
+    ("aware", "version", "quota", "period", "fds"),
+    [
+        (1, 1, 0, 1, (0, 1)),
+        (1, 2, 7, -1, (7,)),
+        (1, 2, 0, -1, (0,)),
+        (0, 0, 0, 0, ()),
+        (0, 2, 7, -1, ()),
+        (1, 0, 0, 0, None),
+        (1, 3, 5, 6, None),
+        (1, 1, 5, -1, None),
+        (1, 1, -1, 5, None),
+        (1, 2, -1, -1, None),
+        (1, 2, 7, 8, None),
+        (1, 2, 1 << 40, -1, None),
+        (1, 1, 5, 1 << 31, None),
+    ],
+)
+def test_the_descriptors_of_the_limit_files(
+    probe_state: tuple[LiveLayout, dict[int, int]], aware: int, version: int, quota: int, period: int, fds: tuple[int, ...] | None
+) -> None:
+    """Two for cgroup v1, one for v2, none where the runtime holds none; anything else is not known, and a note says so."""
+    words = _read_with(probe_state, 0x4001, struct.pack("<B2xii4x3q", aware, 1, 1, version, quota, period))
+    assert (words.limit_fds, words.container_aware) == (fds, bool(aware))
+    assert len(words.notes) == (fds is None)
 
 
 @pytest.mark.parametrize(
@@ -362,7 +391,8 @@ def test_a_healthy_process_gives_every_word(probe_state: tuple[LiveLayout, dict[
         ("more marked than mapped", 0x3000 + 152, struct.pack("<Q", 5000), {"heap_live_bytes", "heap_marked_bytes", "mapped_bytes"}),
         ("nothing mapped", 0x3000 + 312, bytes(8), {"heap_live_bytes", "heap_marked_bytes", "mapped_bytes"}),
         ("a flag of 7", 0x4000, b"\x07", {"pinned"}),
-        ("another flag of 255", 0x4001, b"\xff", {"container_aware"}),
+        ("another flag of 255", 0x4001, b"\xff", {"container_aware", "limit_fds"}),
+        ("limit files of no version", 0x4010, bytes(8), {"limit_fds"}),
     ],
 )
 def test_what_cannot_be_is_none(
