@@ -26,6 +26,22 @@ def main() -> int:
             options = parse_environment(os.environ)
             if options is not None:
                 return run_check(options)
+        if arguments == ["env"]:
+            import os
+
+            from cgtune import env
+
+            plain = env.parse_environment(os.environ)
+            if plain is not None:
+                return env.run_env(plain)
+        if arguments[:2] == ["exec", "--"] and len(arguments) > 2:
+            import os
+
+            from cgtune import exec as exec_
+
+            whole = exec_.parse_environment(os.environ, arguments[2:])
+            if whole is not None:
+                return exec_.run_exec(whole)
         from cgtune.cli import run
 
         return run(arguments)

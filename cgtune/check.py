@@ -12,6 +12,7 @@ import time
 from cgtune.errors import CgtuneError, Unreadable, UsageError
 from cgtune.records import Record
 from cgtune.terminal import EXIT_COULD_NOT_INSPECT, EXIT_USAGE, emit, fail
+from cgtune.twins import one_of, parse_flag, parse_pid, parse_text, parse_twins
 from cgtune.verdict import EXIT_STYLES, exit_code, failure_code, judge_report, parse_ignored, watched_growth
 
 TYPE_CHECKING = False
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
     from cgtune.host import Host
     from cgtune.model import Policy, Report, Severity, Verdict
+    from cgtune.twins import Twins
 
 FORMATS = ("text", "json", "sarif", "junit", "github", "nagios")
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 _MOST_WINDOW_SECONDS = 3600.0
 _QUIET_SECONDS = 2.0  # a shorter wait needs no word
-_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
 class CheckOptions(Record):
@@ -151,16 +152,8 @@ def render_verdict(verdict: Verdict, format_: str) -> str:
 
 def parse_environment(environ: Mapping[str, str]) -> CheckOptions | None:
     """The options of the plain form; None where a variable is not one of ours, or its value not the plainest one."""
-    fields: dict[str, object] = {}
-    for name, text in environ.items():
-        if not name.startswith("CGTUNE_") or not text:
-            continue
-        read = _VARIABLES.get(name)
-        value = read[1](text) if read is not None else None
-        if read is None or value is None:
-            return None
-        fields[read[0]] = value
-    return CheckOptions(**fields)  # type: ignore[arg-type]  # each value has the type of the field it is named for
+    fields = parse_twins(environ, _TWINS)
+    return None if fields is None else CheckOptions(**fields)  # type: ignore[arg-type]  # each has the type of the field it is named for
 
 
 def is_nagios(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, str]:
@@ -177,29 +170,21 @@ def is_nagios(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str
 
 
 def _parse_pids(text: str) -> tuple[int, ...] | None:
-    words = text.split()
-    return tuple(map(int, words)) if all(word.isascii() and word.isdigit() and 0 < len(word) < 10 and int(word) for word in words) else None
-
-
-def _parse_flag(text: str) -> bool | None:
-    return True if text in _YES else False if text in _NO else None
+    pids = [pid for word in text.split() if (pid := parse_pid(word)) is not None]
+    return tuple(pids) if len(pids) == len(text.split()) else None
 
 
 def _parse_seconds(text: str) -> float | None:
     return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
 
 
-def _one_of(choices: tuple[str, ...]) -> Callable[[str], str | None]:
-    return lambda text: text if text in choices else None
-
-
-_VARIABLES: dict[str, tuple[str, Callable[[str], object]]] = {
+_TWINS: Twins = {
     "CGTUNE_PID": ("pids", _parse_pids),
-    "CGTUNE_SELF": ("self_only", _parse_flag),
-    "CGTUNE_ROOT": ("root", lambda text: text),
-    "CGTUNE_FORMAT": ("format", _one_of(FORMATS)),
-    "CGTUNE_FAIL_ON": ("fail_on", _one_of(SEVERITIES)),
+    "CGTUNE_SELF": ("self_only", parse_flag),
+    "CGTUNE_ROOT": ("root", parse_text),
+    "CGTUNE_FORMAT": ("format", one_of(FORMATS)),
+    "CGTUNE_FAIL_ON": ("fail_on", one_of(SEVERITIES)),
     "CGTUNE_IGNORE": ("ignore", lambda text: tuple(text.split())),
-    "CGTUNE_EXIT_STYLE": ("exit_style", _one_of(EXIT_STYLES)),
+    "CGTUNE_EXIT_STYLE": ("exit_style", one_of(EXIT_STYLES)),
     "CGTUNE_WINDOW": ("window_seconds", _parse_seconds),
 }

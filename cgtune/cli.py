@@ -10,11 +10,13 @@ from typing import Annotated, Literal
 import typer
 
 from cgtune.cli_check import check
+from cgtune.cli_env import env
+from cgtune.cli_exec import exec_
 from cgtune.cli_options import Headroom, MinProcs, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
 from cgtune.cli_predict import predict
 from cgtune.cli_serve import serve
 from cgtune.errors import CgtuneError, UsageError
-from cgtune.terminal import EXIT_CLEAN, EXIT_COULD_NOT_INSPECT, EXIT_INTERRUPTED, EXIT_USAGE, emit, fail
+from cgtune.terminal import EXIT_CLEAN, EXIT_COULD_NOT_INSPECT, EXIT_EXEC_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, emit, fail
 
 app = typer.Typer(
     name="cgtune",
@@ -177,6 +179,9 @@ def snapshot(
 app.command()(check)
 app.command()(predict)
 app.command()(serve)
+app.command()(env)
+# What follows the command is its own: `cgtune exec ls -l` needs no --
+app.command("exec", context_settings={"allow_interspersed_args": False})(exec_)
 
 
 def run(arguments: list[str]) -> int:
@@ -204,7 +209,7 @@ def run(arguments: list[str]) -> int:
 def _program(arguments: list[str]) -> typer.Typer:
     """The program with the one command that is wanted: typer would build all of them, at half the CPU time of a bare start."""
     for command in app.registered_commands:
-        if arguments and command.callback is not None and command.callback.__name__ == arguments[0]:
+        if arguments and command.callback is not None and (command.name or command.callback.__name__) == arguments[0]:
             program = copy.copy(app)
             program.registered_commands = [command]
             return program
@@ -212,7 +217,9 @@ def _program(arguments: list[str]) -> typer.Typer:
 
 
 def _refuse(arguments: list[str], message: str, code: int) -> int:
-    """One line that says why; to a nagios daemon a command line that cannot be used is UNKNOWN too."""
+    """One line that says why; to a nagios daemon a command line that cannot be used is UNKNOWN too, and exec's codes are its own."""
+    if arguments[:1] == ["exec"]:
+        return fail(message, EXIT_EXEC_FAILED)
     if arguments[:1] != ["check"]:
         return fail(message, code)
     from cgtune.check import is_nagios, refuse

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from cgtune.model import Bandwidth, CpuLimits
     from cgtune.runtimes.go.buildinfo import BuildInfo, GoVersion
     from cgtune.runtimes.go.derive import GoDerivation
+    from cgtune.runtimes.go.limitfile import ReadLimit
 
     Judge = Callable[[ProcessReport], ProcessReport]
 
@@ -161,7 +162,7 @@ def predict(limited: Limited, programs: tuple[Program, ...], judge: Judge) -> Pr
     limits = enforce(snapshot)
     rows = []
     for program in programs:
-        derivation, facts = _derive(limited, program)
+        derivation, facts = derive_limited(limited, program)
         rows.append(
             PredictedRow(
                 go=program.go,
@@ -189,17 +190,38 @@ def worst_stall(limits: CpuLimits, procs: int | None) -> PeriodStall | None:
     return PeriodStall(threads=threads, period_us=bandwidth.period_us, runs_us=runs_us, stalls_us=bandwidth.period_us - runs_us)
 
 
-def _derive(limited: Limited, program: Program) -> tuple[GoDerivation, GoFacts]:
+def derive_limited(limited: Limited, program: Program) -> tuple[GoDerivation, GoFacts]:
+    """What a program would derive in a container with these limits, and the facts that follow from it."""
     cgroup_text, mountinfo_text, files = _files(limited)
-    inputs = GoInputs(
-        version=program.version,
-        architecture=program.architecture,
-        default_godebug=program.default_godebug,
+    return derive_program(
+        program,
         environ=limited.environ,
         affinity_count=limited.cpus,
         cgroup_text=cgroup_text,
         mountinfo_text=mountinfo_text,
         read_limit=lambda path: files.get(path.replace("//", "/")),  # Go 1.25 puts "/" and "/cpu.max" together as they are
+    )
+
+
+def derive_program(
+    program: Program,
+    *,
+    environ: tuple[tuple[str, str], ...],
+    affinity_count: int,
+    cgroup_text: str,
+    mountinfo_text: str,
+    read_limit: ReadLimit,
+) -> tuple[GoDerivation, GoFacts]:
+    """What a program that does not run yet would derive where these are the texts that it reads: see GoInputs."""
+    inputs = GoInputs(
+        version=program.version,
+        architecture=program.architecture,
+        default_godebug=program.default_godebug,
+        environ=environ,
+        affinity_count=affinity_count,
+        cgroup_text=cgroup_text,
+        mountinfo_text=mountinfo_text,
+        read_limit=read_limit,
     )
     derivation = derive(inputs)
     values = {"GOMAXPROCS": derivation.gomaxprocs, "GOMEMLIMIT": derivation.gomemlimit, "GOGC": derivation.gogc}

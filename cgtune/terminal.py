@@ -9,6 +9,7 @@ from cgtune.errors import Unwritable
 from cgtune.outputs.escape import escape_control
 
 EXIT_CLEAN, EXIT_FINDING, EXIT_USAGE, EXIT_COULD_NOT_INSPECT, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+EXIT_EXEC_FAILED, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND = 125, 126, 127  # of exec, as of env(1): its command has all others
 
 
 def fail(message: str, code: int) -> int:

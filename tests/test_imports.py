@@ -16,17 +16,22 @@ from tests.command import ROOT, environment
 # stand here before its module does.
 TABLE: dict[str, tuple[str, ...]] = {
     "cgtune": ("api",),
-    "cgtune.__main__": ("cli", "check"),
+    "cgtune.__main__": ("cli", "check", "env", "exec"),
     "cgtune.cli": (
         *("api", "outputs", "snapshot", "terminal", "check", "policy", "rules"),
-        *("cli_check", "cli_predict", "cli_serve", "cli_options"),
+        *("cli_check", "cli_env", "cli_exec", "cli_predict", "cli_serve", "cli_options"),
     ),
     "cgtune.cli_options": (),
     "cgtune.policy": ("quantities",),
     "cgtune.cli_predict": ("api", "cli_options", "outputs", "policy", "terminal"),
     "cgtune.cli_serve": ("cli_options", "policy", "quantities", "serve"),
     "cgtune.cli_check": ("check", "cli_options", "policy"),
-    "cgtune.check": ("api", "host", "measures", "outputs", "terminal", "verdict"),
+    "cgtune.cli_env": ("env", "cli_options", "policy"),
+    "cgtune.cli_exec": ("exec", "cli_options", "policy"),
+    "cgtune.env": ("api", "named", "outputfile", "outputs", "terminal", "twins", "variables"),
+    "cgtune.exec": ("api", "host", "outputs", "runtimes", "terminal", "twins", "variables"),
+    "cgtune.twins": (),
+    "cgtune.check": ("api", "host", "measures", "outputs", "terminal", "twins", "verdict"),
     "cgtune.verdict": ("rules",),
     "cgtune.measures": ("rules",),
     "cgtune.terminal": ("outputs.escape",),
@@ -38,10 +43,12 @@ TABLE: dict[str, tuple[str, ...]] = {
         "snapshot",
         "limits",
         "advise",
+        "named",
         "prediction",
         "runtimes",
         "rules",
         "processes",
+        "variables",
     ),
     "cgtune.host": ("root", "recording", "unpack"),
     "cgtune.root": (),
@@ -58,6 +65,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.changes": (),
     "cgtune.follow": ("api", "host", "snapshot", "windows"),
     "cgtune.windows": ("verdict",),
+    "cgtune.outputfile": (),
     "cgtune.processes": (),
     "cgtune.endpoint": (),
     "cgtune.capture": ("host", "recording", "replace", "root"),
@@ -72,6 +80,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.limits": (),
     "cgtune.advise": (),
     "cgtune.quantities": (),
+    "cgtune.named": ("quantities",),
+    "cgtune.variables": ("advise", "named", "runtimes"),
     "cgtune.prediction": ("limits", "quantities", "runtimes"),
     "cgtune.runtimes": ("runtimes",),
     # these two are handed a host
@@ -89,6 +99,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.outputs.explain": ("rules",),  # for types alone
     "cgtune.outputs.ps": ("outputs.escape", "outputs.table"),
     "cgtune.outputs.predict": ("outputs.escape", "outputs.json", "outputs.table"),
+    "cgtune.outputs.envfile": ("outputs.escape", "variables"),
     "cgtune.outputs.*": ("outputs.escape", "outputs.text"),
 }
 BELOW_EVERYBODY: dict[str, tuple[str, ...]] = {
@@ -103,6 +114,11 @@ IMPURE = (
     "cgtune.terminal",
     "cgtune.check",
     "cgtune.cli_check",
+    "cgtune.cli_env",
+    "cgtune.cli_exec",
+    "cgtune.env",
+    "cgtune.exec",
+    "cgtune.outputfile",
     "cgtune.cli_options",
     "cgtune.cli_predict",
     "cgtune.host",
@@ -133,7 +149,15 @@ HEAVY = {
     *("subprocess", "tempfile", "shutil", "logging", "argparse", "typer", "click", "rich", "tabulate", "psutil", "prometheus_client"),
 }
 # Their commands are typer's, and typer reads their annotations.
-_FACES = ("cgtune.cli", "cgtune.cli_options", "cgtune.cli_predict", "cgtune.cli_check", "cgtune.cli_serve")
+_FACES = (
+    "cgtune.cli",
+    "cgtune.cli_options",
+    "cgtune.cli_predict",
+    "cgtune.cli_check",
+    "cgtune.cli_env",
+    "cgtune.cli_exec",
+    "cgtune.cli_serve",
+)
 MAY_LOAD_AT_THE_TOP = {face: {"typer", "typing"} for face in _FACES} | {
     "cgtune.journal": {"logging", "json"},  # the service's own, which no other command loads
     "cgtune.textfile": {"contextlib"},
@@ -143,6 +167,8 @@ OTHERS = {"typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "
 THIRD_PARTY = {
     "cgtune.cli": {"typer", "click"},
     "cgtune.cli_check": {"typer"},
+    "cgtune.cli_env": {"typer"},
+    "cgtune.cli_exec": {"typer"},
     "cgtune.cli_options": {"typer"},
     "cgtune.cli_predict": {"typer"},
     "cgtune.cli_serve": {"typer"},

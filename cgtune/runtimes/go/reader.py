@@ -144,7 +144,7 @@ class GoReading:
         from cgtune.runtimes.go.held import HeldReader
 
         try:
-            texts = self._read_own_texts()
+            texts = self.read_own_texts()
         except NoSuchProcess:
             raise
         except CgtuneError as error:
@@ -159,7 +159,7 @@ class GoReading:
         inputs = inputs.replace(cgroup_text=texts.cgroup, mountinfo_text=texts.mountinfo, read_limit=held.read_limit, limit=limit)
         return inputs, follows
 
-    def _read_own_texts(self) -> OwnTexts:
+    def read_own_texts(self) -> OwnTexts:
         """/proc/self/cgroup and mountinfo as the process itself reads them: relative to its own cgroup namespace, not to ours."""
         from cgtune.runtimes.go.ownview import INITIAL_NAMESPACE, OwnTexts, rebase_texts
 

@@ -1,0 +1,56 @@
+"""The options of ``cgtune exec``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from cgtune.cli_options import Headroom, MinProcs, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
+
+
+def exec_(  # noqa: PLR0913  # one argument for each option of the command
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND [ARGS]...", help="The program to become, and its arguments.")],
+    override: Annotated[
+        bool, typer.Option("--override", envvar="CGTUNE_OVERRIDE", help="Replace what is set already; else it stays as it is.")
+    ] = False,
+    always: Annotated[
+        bool, typer.Option("--always", envvar="CGTUNE_ALWAYS", help="Set GOMAXPROCS even where the runtime comes to it by itself.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", envvar="CGTUNE_DRY_RUN", help="Print the variables that would be set, and start nothing.")
+    ] = False,
+    log_format: Annotated[
+        Literal["text", "json"],
+        typer.Option("--log-format", envvar="CGTUNE_LOG_FORMAT", help="The one line on standard error, for people or for a log collector."),
+    ] = "text",
+    root: Annotated[
+        str, typer.Option("--root", envvar="CGTUNE_ROOT", metavar="DIR", help="The folder that holds proc/ and sys/, if not /.")
+    ] = "/",
+    rounding: Rounding = "ceil",
+    min_procs: MinProcs = None,
+    reserve_cpu: ReserveCpu = None,
+    headroom: Headroom = None,
+    outside: Outside = None,
+) -> int:
+    """Set the recommended variables and become COMMAND: same process, same open files, nothing left behind.
+
+    Exit codes: the command's own; 125 cgtune could not be used so, 126 the command cannot be executed, 127 it was not found.
+
+    Examples: `cgtune exec -- /app/server --port 80` · `cgtune exec --dry-run -- /app/server`
+    """
+    from cgtune.exec import ExecOptions, run_exec
+    from cgtune.policy import parse_policy
+
+    policy = parse_policy(rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside)
+    return run_exec(
+        ExecOptions(
+            command=tuple(command),
+            override=override,
+            always=always,
+            dry_run=dry_run,
+            log_format=log_format,
+            root=root,
+            policy=policy,
+        )
+    )

@@ -1,0 +1,99 @@
+"""Writes one file for somebody else to read: whole or not at all, and not again where it says the same already.
+
+Not covered: folders on the way to it may be symbolic links, as volumes of a pod are reached through such; the file itself may not.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from cgtune.errors import Unwritable, UsageError, reason
+
+_KINDS = (
+    (stat.S_ISLNK, "a symbolic link, which is not followed"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+def parse_mode(text: str) -> int:
+    """Permissions as chmod(1) takes them in digits, `0644`; raises UsageError for anything else, set-id bits included."""
+    digits = text if text and len(text) <= 5 and set(text) <= set("01234567") else "7777"
+    mode = int(digits, 8)
+    if mode > 0o777:
+        raise UsageError(f"--mode {text[:40]!a} is no mode of a file; example: --mode 0644")
+    return mode
+
+
+def replace_file(path: str, content: bytes, mode: int) -> bool:
+    """Give the file this content and mode; False where it has both already, and is then not touched.
+
+    Raises UsageError where the path names something that is no file, and Unwritable where it cannot be written; the old file then stands.
+    """
+    folder, _, name = path.rpartition("/")
+    if name in ("", ".", "..") or "\0" in path:
+        raise UsageError(f"--output {path!r} names no file; example: --output /env/app.env")
+    try:
+        directory = os.open(folder or ("/" if path.startswith("/") else "."), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (OSError, UnicodeEncodeError) as error:
+        raise Unwritable(_say_folder(path, folder, error)) from error
+    try:
+        if _is_same(directory, name, path, content, mode):
+            return False
+        _replace_in(directory, name, content, mode)
+    except OSError as error:
+        hint = ": it is a mount of its own; mount its folder instead" if error.errno == errno.EBUSY else ""
+        raise Unwritable(f"--output {path!r}: {reason(error)}{hint}; nothing was written, what stood there stands") from error
+    finally:
+        os.close(directory)
+    return True
+
+
+def _say_folder(path: str, folder: str, error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"--output {path!r}: the folder {folder} does not exist; mount the shared volume there, or make it with mkdir -p"
+    return f"--output {path!r}: {folder or '.'}: {reason(error)}; name a file in a folder that can be written"
+
+
+def _is_same(directory: int, name: str, path: str, content: bytes, mode: int) -> bool:
+    """Whether the file says the same already. Raises UsageError where the name is taken by something that is no file."""
+    try:
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(found.st_mode):
+        kind = next((words for is_kind, words in _KINDS if is_kind(found.st_mode)), "a device")
+        raise UsageError(f"--output {path!r} is {kind}; name a file, or leave --output out to print")
+    if stat.S_IMODE(found.st_mode) != mode or found.st_size != len(content):
+        return False
+    try:
+        file = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    except PermissionError:
+        return False
+    try:
+        return os.read(file, len(content) + 1) == content
+    finally:
+        os.close(file)
+
+
+def _replace_in(directory: int, name: str, content: bytes, mode: int) -> None:
+    building = f".cgtune-{os.getpid()}-{os.urandom(6).hex()}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    file = os.open(building, flags, 0o600, dir_fd=directory)
+    left = True
+    try:
+        try:
+            while content:
+                content = content[os.write(file, content) :]
+            os.fchmod(file, mode)
+            os.fsync(file)  # a rename may reach the disk before what was written
+        finally:
+            os.close(file)
+        os.rename(building, name, src_dir_fd=directory, dst_dir_fd=directory)
+        left = False
+    finally:
+        if left:
+            os.unlink(building, dir_fd=directory)
