@@ -11,9 +11,9 @@ import pytest
 
 from tests.command import ROOT, environment
 
-# Module, or folder.* for all modules of a folder; beside it what it may import of cgtune. BELOW_EVERYBODY may be imported by everybody,
-# and their own rows say what they may import. A module without a row fails: adding one is a decision about the architecture. A row may
-# stand here before its module does.
+# Module, or folder.* for all modules of a folder, or name_* for all that begin so; beside it what it may import of cgtune. BELOW_EVERYBODY
+# may be imported by everybody, and their own rows say what they may import. A module without a row fails: adding one is a decision about
+# the architecture. A row may stand here before its module does.
 TABLE: dict[str, tuple[str, ...]] = {
     "cgtune": ("api",),
     "cgtune.__main__": ("cli", "check", "env", "exec"),
@@ -22,12 +22,8 @@ TABLE: dict[str, tuple[str, ...]] = {
         *("cli_check", "cli_env", "cli_exec", "cli_predict", "cli_serve", "cli_options"),
     ),
     "cgtune.cli_options": (),
+    "cgtune.cli_*": ("api", "check", "cli_options", "env", "exec", "outputs", "policy", "quantities", "serve", "terminal"),
     "cgtune.policy": ("quantities",),
-    "cgtune.cli_predict": ("api", "cli_options", "outputs", "policy", "terminal"),
-    "cgtune.cli_serve": ("cli_options", "policy", "quantities", "serve"),
-    "cgtune.cli_check": ("check", "cli_options", "policy"),
-    "cgtune.cli_env": ("env", "cli_options", "policy"),
-    "cgtune.cli_exec": ("exec", "cli_options", "policy"),
     "cgtune.env": ("api", "named", "outputfile", "outputs", "terminal", "twins", "variables"),
     "cgtune.exec": ("api", "host", "outputs", "runtimes", "terminal", "twins", "variables"),
     "cgtune.twins": (),
@@ -237,6 +233,8 @@ def _row(module: str) -> tuple[str, ...]:
     rows = TABLE | BELOW_EVERYBODY
     if module in rows:
         return rows[module]
+    if f"{module.partition('_')[0]}_*" in rows:
+        return rows[f"{module.partition('_')[0]}_*"]
     folder = module
     while folder:
         if f"{folder}.*" in rows:
