@@ -136,16 +136,16 @@ def derive_procs_by_itself(facts: GoFacts, cpus: int) -> int | None:
 def measure_outside(level: MemoryLevel, mapped_bytes: Sequence[int | None]) -> int | None:
     """What is charged to this cgroup beyond its Go runtimes and cannot be given back, in bytes; None where that cannot be told.
 
-    Other processes, cgo, stacks, shared memory and the kernel's own. ``mapped_bytes`` are the figures that the runtimes hold their own
-    limits against: pages that Go has mapped and not yet touched are in them and not in the charge, so the result is rather too low, by
-    some MiB in a program that has just started.
+    Other processes, cgo, stacks, shared memory and the kernel's own, what is swapped out included. ``mapped_bytes`` are the figures that
+    the runtimes hold their own limits against: pages that Go has mapped and not yet touched are in them and not in the charge, so the
+    result is rather too low, by some MiB in a program that has just started.
     """
     if level.current_bytes is None or level.reclaimable_bytes is None:
         return None
     known = [mapped for mapped in mapped_bytes if mapped is not None]
     if len(known) < len(mapped_bytes):
         return None
-    return max(0, level.current_bytes - level.reclaimable_bytes - sum(known))
+    return max(0, level.current_bytes + (level.swap_current_bytes or 0) - level.reclaimable_bytes - sum(known))
 
 
 def locate_charged(snapshot: Snapshot) -> tuple[MemoryLevel, ...]:

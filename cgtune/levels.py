@@ -54,13 +54,16 @@ def read_memory_level(host: Host, place: Place, version: int, notes: list[Note])
         else {"limit": "memory.limit_in_bytes", "memsw": "memory.memsw.limit_in_bytes"}
     )
     limits = {key: read_optional(host, f"{directory}/{name}", kernel.parse_byte_limit, notes) for key, name in names.items()}
-    current, swap_current = "memory.current" if version == 2 else "memory.usage_in_bytes", "memory.swap.current"
-    hierarchical, reclaimable = None, None
+    current = "memory.current" if version == 2 else "memory.usage_in_bytes"
+    hierarchical, reclaimable, swapped = None, None, None
     if limits["limit"] is not None:
         stat = read_optional(host, f"{directory}/memory.stat", kernel.parse_flat_keyed, notes) or {}
         reclaimable = kernel.count_reclaimable(stat)
+        swapped = stat.get("total_swap")  # v1, of the whole subtree, as v2's memory.swap.current is; absent without swap accounting
         if version == 1 and "hierarchical_memory_limit" in stat:
             hierarchical = kernel.parse_byte_limit(str(stat["hierarchical_memory_limit"]))
+    if version == 2:
+        swapped = read_optional(host, f"{directory}/memory.swap.current", kernel.parse_count, notes)
     use_hierarchy = read_optional(host, f"{directory}/memory.use_hierarchy", kernel.parse_count, notes) if version == 1 else None
     return MemoryLevel(
         path=place.path,
@@ -72,7 +75,7 @@ def read_memory_level(host: Host, place: Place, version: int, notes: list[Note])
         memsw=limits.get("memsw"),
         hierarchical=hierarchical,
         current_bytes=read_optional(host, f"{directory}/{current}", kernel.parse_count, notes),
-        swap_current_bytes=read_optional(host, f"{directory}/{swap_current}", kernel.parse_count, notes) if version == 2 else None,
+        swap_current_bytes=swapped,
         use_hierarchy=use_hierarchy != 0,
         reclaimable_bytes=reclaimable,
     )

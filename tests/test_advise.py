@@ -169,6 +169,12 @@ def test_what_go_does_not_manage(
     assert measure_outside(level, mapped) == (None if expected_mib is None else expected_mib * MIB)
 
 
+def test_what_is_swapped_out_is_used_all_the_same() -> None:
+    """Go's figure counts its pages wherever they are, so the charge has to count them too."""
+    level = memory_level("/app", 512 * MIB, current_bytes=60 * MIB, reclaimable_bytes=0, swapped_bytes=40 * MIB)
+    assert measure_outside(level, [80 * MIB]) == 20 * MIB
+
+
 def test_the_fuller_ancestor_decides() -> None:
     """An ancestor with a wider limit that others fill leaves less than the process's own."""
     chain = (memory_level("/pod/app", 512 * MIB), memory_level("/pod", 600 * MIB, current_bytes=320 * MIB, reclaimable_bytes=0))

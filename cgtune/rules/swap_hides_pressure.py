@@ -1,16 +1,21 @@
 """memory of the process's cgroup is swapped out
 
-What it means: the cgroup has memory in swap (cgroup v2 tells: memory.swap.current). Go counts it as its own and knows nothing of swap.
+What it means: the cgroup has memory in swap (v2: memory.swap.current; v1: total_swap in memory.stat, where the kernel accounts for swap).
+Go counts what of it is its own like any other memory and knows nothing of swap.
 
 Why it hurts: a collection reads the whole heap, swapped parts too, and so becomes slow; what looks like room below the limit is none.
 Kernel limits hold for memory without swap.
 
 How to confirm:
-  cat /sys/fs/cgroup/memory.swap.current /sys/fs/cgroup/memory.swap.max; cat /sys/fs/cgroup/memory.pressure
+  cat /sys/fs/cgroup/memory.swap.current /sys/fs/cgroup/memory.swap.max; cat /sys/fs/cgroup/memory.pressure   # v2
+  grep total_swap /sys/fs/cgroup/memory/memory.stat; cat /sys/fs/cgroup/memory/memory.memsw.usage_in_bytes    # v1
+  grep VmSwap /proc/PID/status                                # this process's own part
 
-What to do: set memory.swap.max to 0 for a Go service, or a GOMEMLIMIT that keeps it out of swap.
+What to do: give the cgroup the memory that it uses, swapped out or not, or set a GOMEMLIMIT that keeps it out of swap; then forbid swap to
+a Go service: memory.swap.max 0, on v1 memory.swappiness 0.
 
-Sources: https://go.dev/doc/gc-guide (virtual memory and swap); Linux Documentation/admin-guide/cgroup-v2.rst.
+Sources: https://go.dev/doc/gc-guide (virtual memory and swap); Linux Documentation/admin-guide/cgroup-v2.rst and
+cgroup-v1/memory.rst (swappiness).
 """
 
 from __future__ import annotations
@@ -35,10 +40,13 @@ def judge(case: Case) -> Finding | None:
     if case.facts is None or leaf is None or not leaf.swap_current_bytes:
         return None
     swapped = leaf.swap_current_bytes
+    said = f"memory.swap.current: {swapped} bytes" if leaf.version == 2 else f"memory.stat: total_swap {swapped}"
+    name = "memory.swap.max" if leaf.version == 2 else "memory.swappiness"
+    needs = f"make room for {format_mib(leaf.current_bytes + swapped)} MiB in memory, then " if leaf.current_bytes is not None else ""
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"{format_mib(swapped)} MiB of its cgroup are swapped out: collections have to read them back",
-        evidence=(f"{leaf.directory}/memory.swap.current: {swapped} bytes", case.limit_words),
-        advice=(*case.set_memory("keeps the heap below the limit"), act(f"set {leaf.directory}/memory.swap.max to 0 for a Go service")),
+        summary=f"{format_mib(swapped)} MiB of its cgroup are swapped out: what of them is Go's, a collection has to read back",
+        evidence=(f"{leaf.directory}/{said}", case.limit_words),
+        advice=(*case.set_memory("keeps the heap below the limit"), act(f"{needs}set {leaf.directory}/{name} to 0 for a Go service")),
     )

@@ -1,25 +1,27 @@
 """Scenarios that scripts/capture records in the bench as fixture stories: what a real kernel shows, kept for machines that have none.
 
 ``python -m tests.kernel.stories OUT STORY...`` plays each story on the kernel it runs on and lets ``cgtune snapshot`` write it to
-OUT/STORY, with ``cgtune inspect``'s report of the same moment beside it. The processes are plain sleeps: no path of the machine that
-recorded them gets in.
+OUT/STORY, with ``cgtune inspect``'s report of the same moment beside it. The processes are plain sleeps, or a Go program that was built
+without the paths of its source: no path of the machine that recorded them gets in.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests import command
+from tests import command, goprograms
 from tests.kernel import bench, places, subjects
 from tests.kernel.places import CLONE_NEWCGROUP, CLONE_NEWNS
 from tests.kernel.subjects import MIB
 from tests.live import cgroups
 
+GO = ("1.27.3", "trimpath")  # version and build of the program in the stories that have one
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "GOMAXPROCS": "4"}
 
 
@@ -30,6 +32,7 @@ class Scene:
         self._out = out
         self._groups = groups
         self._sleepers: list[int] = []
+        self._probes = ExitStack()
 
     def make(self, *below: str) -> cgroups.Group:
         """The group at this path; where the story's own group is meant, no path."""
@@ -54,20 +57,31 @@ class Scene:
         os.close(read)
         return pid
 
+    def serve(self, group: cgroups.Group, *commands: str, **environ: str) -> int:
+        """The pid of a Go program in the group that was started as /srv/server and has obeyed these commands."""
+        program = Path("/srv/server")
+        shutil.copy(goprograms.build(*GO, language="1.27"), program)
+        wrapper = ("/bin/sh", "-c", cgroups._ENTER, "sh", *map(str, group.directories()), "--")
+        probe = self._probes.enter_context(goprograms.Probe(program, wrapper=wrapper, environment=environ))
+        for each in commands:
+            probe.ask(each)
+        return probe.pid
+
     def record(self, pid: int, *steps: Callable[[], object]) -> None:
         """Write the snapshot and the report of this process, seen from where the steps lead."""
         bench.elsewhere(*steps, look=lambda: _record(self._out, pid))
 
     def end(self) -> None:
+        self._probes.close()
         for pid in self._sleepers:
             os.kill(pid, 9)
             os.waitpid(pid, 0)
 
 
 def _record(out: Path, pid: int) -> None:
-    snapshot = command.run("snapshot", out, "--pid", pid)
+    snapshot = command.run("snapshot", out, "--pid", pid, timeout_seconds=120)
     assert snapshot.returncode == 0, snapshot.stderr
-    report = command.parse_report(command.run("inspect", "--pid", pid, "--format", "json"))
+    report = command.parse_report(command.run("inspect", "--pid", pid, "--format", "json", timeout_seconds=120))
     out.with_suffix(".json").write_text(json.dumps(report))
 
 
@@ -158,6 +172,15 @@ def _high_and_swap(scene: Scene) -> None:
     scene.record(scene.sleep(_into(group)))
 
 
+def _swapped(scene: Scene) -> None:
+    """A Go program whose live heap is twice memory.high: the half of it is in swap."""
+    group = scene.make("app")
+    group.limit_memory(256 * MIB)
+    group.write("memory", "memory.high", str(24 * MIB))
+    with subjects.swap_area():
+        scene.record(scene.serve(group, f"alloc {48 * MIB}", GOMEMLIMIT="200MiB"))
+
+
 def _hurt(scene: Scene) -> None:
     """Throttled for a while, and a neighbour killed for want of memory: counters that are not 0."""
     group = scene.make("app")
@@ -199,6 +222,7 @@ STORIES: dict[str, tuple[str, Callable[[Scene], None]]] = {
     "v2-bench-private-namespace": ("v2", _private_namespace),
     "v2-bench-stale-mount": ("v2", _stale_mount),
     "v2-bench-high-and-swap": ("v2", _high_and_swap),
+    "v2-bench-swapped-out": ("v2", _swapped),
     "v2-bench-throttled-and-killed": ("v2", _hurt),
     "v2-bench-controller-not-lent": ("v2", _controller_not_lent),
     "v1-bench-chain-of-three": ("v1", _chain_of_three),

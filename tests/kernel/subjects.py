@@ -9,9 +9,10 @@ import contextlib
 import ctypes
 import os
 import signal
+import subprocess
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -108,6 +109,24 @@ def start_thread() -> None:
     import threading
 
     threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+
+
+@contextlib.contextmanager
+def swap_area() -> Iterator[None]:
+    """The bench's RAM disk as the machine's swap, and gone again afterwards: other tests count on there being none."""
+    for command in ("mkswap", "swapon"):
+        subprocess.run(["/run/vm/busybox", command, "/dev/ram0"], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["/run/vm/busybox", "swapoff", "/dev/ram0"], check=True, capture_output=True)
+
+
+def swapped_bytes(group: Group) -> int:
+    """What the kernel says that it has swapped out of a group."""
+    if group.version("memory") == 2:
+        return int(group.read("memory", "memory.swap.current"))
+    return int(dict(line.split() for line in group.read("memory", "memory.stat").splitlines())["total_swap"])
 
 
 def fill_cpuset(place: Path) -> None:

@@ -14,6 +14,7 @@ from tests.command import inspect, parse_report, run
 from tests.goprograms import Probe
 from tests.kernel.goscenarios import SCENARIOS, Scene
 from tests.kernel.gostage import Stage
+from tests.kernel.subjects import swap_area, swapped_bytes
 from tests.live.cgroups import _ENTER, Group, Groups
 
 pytestmark = pytest.mark.kernel
@@ -227,6 +228,32 @@ def test_a_small_request_and_no_limit(groups: Groups) -> None:
     assert (finding["rule"], finding["severity"]) == ("no-quota-many-cpus", "info")
     assert any(line.endswith(f"{name}: {text}") for line in finding["evidence"])
     assert (finding["advice"][0]["variable"], finding["advice"][0]["value"]) == ("GOMAXPROCS", "2")
+
+
+@pytest.mark.hierarchy("v2", "v1")
+def test_memory_that_is_really_swapped_out(groups: Groups) -> None:
+    """A live heap of twice what fits: what the kernel has put into swap is told with its file, and how much room would end it."""
+    group = groups.make("app")
+    group.limit_memory(512 * MIB)
+    with swap_area(), _probe(group, "1.27.3", language="1.27", GOMEMLIMIT="400MiB") as probe:
+        assert "swap-hides-pressure" not in _rules(inspect(probe.pid))
+        if group.version("memory") == 2:
+            group.write("memory", "memory.high", str(32 * MIB))
+        else:
+            group.limit_memory(32 * MIB)
+        probe.ask(f"alloc {64 * MIB}")
+        finding = next(finding for finding in inspect(probe.pid)["findings"] if finding["rule"] == "swap-hides-pressure")
+        swapped = swapped_bytes(group)
+    assert finding["severity"] == "info"
+    ((file, said), limit) = (line.split(": ", 1) for line in finding["evidence"])
+    told = int(said.removeprefix("total_swap ").removesuffix(" bytes"))
+    assert file.endswith(f"{group.path}/" + ("memory.swap.current" if group.version("memory") == 2 else "memory.stat"))
+    assert told == pytest.approx(swapped, abs=8 * MIB)  # the kernel goes on while we look
+    assert told > 24 * MIB
+    assert limit[1].endswith("(512 MiB)" if group.version("memory") == 2 else "(32 MiB)")
+    act = finding["advice"][-1]["reason"]
+    assert int(act.split(" ")[3].partition(".")[0]) > 56  # 64 MiB of heap, less what came while it was looked at
+    assert act.endswith(("memory.swap.max" if group.version("memory") == 2 else "memory.swappiness") + " to 0 for a Go service")
 
 
 if __name__ == "__main__":  # scripts/test-kernel builds them before the guest starts, which would take minutes for it
