@@ -14,7 +14,9 @@ from cgtune.root import READ_CAP_BYTES
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
 
 #: Variables whose values are facts about the Go runtime, or about how cgtune was told to look; every other value is cut.
 _KEPT_PREFIXES = ("GO", "CGTUNE_")
@@ -43,31 +45,19 @@ class RecordingHost(Host):
 
     def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """As Host; the content is kept."""
-        try:
-            content = super().read_bytes(path, cap_bytes=cap_bytes)
-        except CgtuneError as error:
-            self._keep_refusal(path, error)
-            raise
+        content = self._keep_refusal(path, lambda: super(RecordingHost, self).read_bytes(path, cap_bytes=cap_bytes))
         self._texts[path] = redact_environ(content) if path.endswith("/environ") else content
         return content
 
     def read_link(self, path: str) -> str:
         """As Host; the target is kept."""
-        try:
-            target = super().read_link(path)
-        except CgtuneError as error:
-            self._keep_refusal(path, error)
-            raise
+        target = self._keep_refusal(path, lambda: super(RecordingHost, self).read_link(path))
         self._links[path] = target
         return target
 
     def read_at(self, path: str, offset: int, size: int) -> bytes:
         """As Host; of the regions that begin at one place, the longest is kept."""
-        try:
-            content = super().read_at(path, offset, size)
-        except CgtuneError as error:
-            self._keep_refusal(path, error)
-            raise
+        content = self._keep_refusal(path, lambda: super(RecordingHost, self).read_at(path, offset, size))
         regions = self._read_regions.setdefault(path, {})
         if len(content) >= len(regions.get(offset, b"")):
             regions[offset] = content
@@ -75,21 +65,13 @@ class RecordingHost(Host):
 
     def read_file_identity(self, path: str) -> tuple[int, ...]:
         """As Host; the numbers are kept."""
-        try:
-            identity = super().read_file_identity(path)
-        except CgtuneError as error:
-            self._keep_refusal(path, error)
-            raise
+        identity = self._keep_refusal(path, lambda: super(RecordingHost, self).read_file_identity(path))
         self._identities[path] = identity
         return identity
 
     def read_identity(self, path: str) -> tuple[int, int]:
         """As Host; the pair is kept."""
-        try:
-            identity = super().read_identity(path)
-        except CgtuneError as error:
-            self._keep_refusal(path, error)
-            raise
+        identity = self._keep_refusal(path, lambda: super(RecordingHost, self).read_identity(path))
         self._identities[path] = identity
         return identity
 
@@ -156,10 +138,14 @@ class RecordingHost(Host):
         write = replace_archive if out.endswith(ARCHIVE_SUFFIXES) else replace_tree
         write(out, files, self._links)
 
-    def _keep_refusal(self, path: str, error: CgtuneError) -> None:
-        # What is absent here is absent in the recording without a word.
-        if not isinstance(error, Absent) and isinstance(error.__cause__, OSError) and error.__cause__.errno is not None:
-            self._unreadable[path] = error.__cause__.errno
+    def _keep_refusal(self, path: str, read: Callable[[], T]) -> T:
+        try:
+            return read()
+        except CgtuneError as error:
+            # What is absent here is absent in the recording without a word.
+            if not isinstance(error, Absent) and isinstance(error.__cause__, OSError) and error.__cause__.errno is not None:
+                self._unreadable[path] = error.__cause__.errno
+            raise
 
 
 def _pid_of(path: str) -> int | None:

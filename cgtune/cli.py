@@ -12,7 +12,7 @@ import typer
 from cgtune.cli_check import check
 from cgtune.cli_env import env
 from cgtune.cli_exec import exec_
-from cgtune.cli_options import Headroom, MinProcs, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
+from cgtune.cli_options import Headroom, MinProcs, Outside, Pids, ReserveCpu, Root, Rounding, SelfOnly  # noqa: TC001  # typer reads them
 from cgtune.cli_predict import predict
 from cgtune.cli_serve import serve
 from cgtune.errors import CgtuneError, UsageError
@@ -29,24 +29,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Pids = Annotated[
-    list[int] | None,
-    typer.Option(
-        "--pid", envvar="CGTUNE_PID", min=1, metavar="PID", help="Report just this process, Go or not; may be given several times."
-    ),
-]
-SelfOnly = Annotated[
-    bool, typer.Option("--self", envvar="CGTUNE_SELF", help="Report this container only (cgtune's own process stands for it).")
-]
-Root = Annotated[
-    str,
-    typer.Option(
-        "--root",
-        envvar="CGTUNE_ROOT",
-        metavar="DIR",
-        help="The folder that holds proc/ and sys/: a node's, mounted at /host, or a recording made by cgtune snapshot.",
-    ),
-]
 Format = Annotated[
     Literal["table", "json"],
     typer.Option("--format", envvar="CGTUNE_FORMAT", help="A table for people, JSON (cgtune/report/v1) for scripts."),

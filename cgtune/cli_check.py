@@ -6,30 +6,28 @@ from typing import Annotated, Literal
 
 import typer
 
-from cgtune.cli_options import Headroom, MinProcs, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
+from cgtune.cli_options import (  # noqa: TC001  # typer reads them
+    Headroom,
+    Ignored,
+    MinProcs,
+    Outside,
+    Pids,
+    ReserveCpu,
+    Root,
+    Rounding,
+    SelfOnly,
+)
 
 
 def check(  # noqa: PLR0913  # one argument for each option of the command
-    pid: Annotated[
-        list[int] | None,
-        typer.Option("--pid", envvar="CGTUNE_PID", min=1, metavar="PID", help="Judge just this process; may be given several times."),
-    ] = None,
-    self_only: Annotated[
-        bool, typer.Option("--self", envvar="CGTUNE_SELF", help="Judge this container only (cgtune's own process stands for it).")
-    ] = False,
-    root: Annotated[
-        str, typer.Option("--root", envvar="CGTUNE_ROOT", metavar="DIR", help="The folder that holds proc/ and sys/, or a recording.")
-    ] = "/",
+    pid: Pids = None,
+    self_only: SelfOnly = False,
+    root: Root = "/",
     fail_on: Annotated[
         Literal["info", "warning", "critical"],
         typer.Option("--fail-on", envvar="CGTUNE_FAIL_ON", help="The least severity that fails; what is below it is not shown as text."),
     ] = "warning",
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--ignore", envvar="CGTUNE_IGNORE", metavar="RULE", help="Leave this rule's findings out; may be given several times."
-        ),
-    ] = None,
+    ignore: Ignored = None,
     window: Annotated[
         float | None,
         typer.Option(

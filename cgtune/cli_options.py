@@ -1,10 +1,29 @@
-"""The options that several commands share: those of the policy behind recommended values."""
+"""The options that several commands share: whom to look at, and the policy behind recommended values."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
 import typer
+
+Pids = Annotated[
+    list[int] | None,
+    typer.Option("--pid", envvar="CGTUNE_PID", min=1, metavar="PID", help="Just this process, Go or not; may be given several times."),
+]
+SelfOnly = Annotated[bool, typer.Option("--self", envvar="CGTUNE_SELF", help="This container only (cgtune's own process stands for it).")]
+Root = Annotated[
+    str,
+    typer.Option(
+        "--root",
+        envvar="CGTUNE_ROOT",
+        metavar="DIR",
+        help="The folder that holds proc/ and sys/: a node's, mounted at /host, or a recording made by cgtune snapshot.",
+    ),
+]
+Ignored = Annotated[
+    list[str] | None,
+    typer.Option("--ignore", envvar="CGTUNE_IGNORE", metavar="RULE", help="Leave this rule's findings out; may be given several times."),
+]
 
 Rounding = Annotated[
     Literal["ceil", "floor"],

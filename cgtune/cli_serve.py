@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cgtune.cli_options import Headroom, MinProcs, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
+from cgtune.cli_options import Headroom, Ignored, MinProcs, Outside, Pids, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
 
 
 def serve(  # noqa: PLR0913  # one argument for each option of the command
@@ -17,12 +17,7 @@ def serve(  # noqa: PLR0913  # one argument for each option of the command
     interval: Annotated[
         str, typer.Option("--interval", envvar="CGTUNE_INTERVAL", metavar="DURATION", help="How often to look: 500ms, 15s, 1m.")
     ] = "15s",
-    pid: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--pid", envvar="CGTUNE_PID", min=1, metavar="PID", help="Watch just this process, Go or not; may be given several times."
-        ),
-    ] = None,
+    pid: Pids = None,
     root: Annotated[
         str,
         typer.Option("--root", envvar="CGTUNE_ROOT", metavar="DIR", help="The folder that holds proc/ and sys/: a node's, at /host."),
@@ -31,12 +26,7 @@ def serve(  # noqa: PLR0913  # one argument for each option of the command
         Literal["info", "warning", "critical"],
         typer.Option("--fail-on", envvar="CGTUNE_FAIL_ON", help="The least severity that makes /check answer 503."),
     ] = "warning",
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--ignore", envvar="CGTUNE_IGNORE", metavar="RULE", help="Leave this rule's findings out; may be given several times."
-        ),
-    ] = None,
+    ignore: Ignored = None,
     textfile: Annotated[
         str | None,
         typer.Option(
