@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cgtune.cli_options import Headroom, MinProcs, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
+from cgtune.cli_options import Always, Headroom, MinProcs, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
 
 
 def _text(name: str, metavar: str, words: str) -> typer.models.OptionInfo:
@@ -62,9 +62,7 @@ def env(  # noqa: PLR0913  # one argument for each option of the command
             "--cgroup", envvar="CGTUNE_CGROUP", help="The cgroup version there: Go 1.25 finds no limit on v1. Default: this machine's."
         ),
     ] = None,
-    always: Annotated[
-        bool, typer.Option("--always", envvar="CGTUNE_ALWAYS", help="Set GOMAXPROCS even where the runtime comes to it by itself.")
-    ] = False,
+    always: Always = False,
     dialect: Annotated[
         Literal["kubernetes", "sh", "docker", "systemd", "compose", "json", "yaml", "github"],
         typer.Option("--dialect", envvar="CGTUNE_DIALECT", help="Who reads it. sh, systemd and compose read kubernetes too."),

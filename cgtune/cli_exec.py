@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cgtune.cli_options import Headroom, MinProcs, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
+from cgtune.cli_options import Always, Headroom, MinProcs, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
 
 
 def exec_(  # noqa: PLR0913  # one argument for each option of the command
@@ -14,9 +14,7 @@ def exec_(  # noqa: PLR0913  # one argument for each option of the command
     override: Annotated[
         bool, typer.Option("--override", envvar="CGTUNE_OVERRIDE", help="Replace what is set already; else it stays as it is.")
     ] = False,
-    always: Annotated[
-        bool, typer.Option("--always", envvar="CGTUNE_ALWAYS", help="Set GOMAXPROCS even where the runtime comes to it by itself.")
-    ] = False,
+    always: Always = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", envvar="CGTUNE_DRY_RUN", help="Print the variables that would be set, and start nothing.")
     ] = False,

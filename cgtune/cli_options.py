@@ -25,6 +25,9 @@ Ignored = Annotated[
     typer.Option("--ignore", envvar="CGTUNE_IGNORE", metavar="RULE", help="Leave this rule's findings out; may be given several times."),
 ]
 
+Always = Annotated[
+    bool, typer.Option("--always", envvar="CGTUNE_ALWAYS", help="Set GOMAXPROCS even where the runtime comes to it by itself.")
+]
 Rounding = Annotated[
     Literal["ceil", "floor"],
     typer.Option(
