@@ -136,23 +136,15 @@ def measure_churn(seconds: float, *, interval_seconds: float = 1.0, at_once: int
     third = len(sizes) // 3
     early, late = max(rss for rss, _ in sizes[third : 2 * third]), max(rss for rss, _ in sizes[2 * third :])
     files = max(count for _, count in sizes[2 * third :])
-    verdicts = (
-        late - early < 1 << 20,
-        late / 2**20 <= RSS_MIB,
-        files <= max(count for _, count in sizes[: 2 * third]) + 4,
-        not missed,
-        not errors,
-    )
+    growth = late - early < 1 << 20 and late / 2**20 <= RSS_MIB
+    leak = files > max(count for _, count in sizes[: 2 * third]) + 4
+    long_lived = sum(value > 2 * interval_seconds for value in lived.values())
     print(f"{len(lived)} processes came and went within {seconds:g} s, {at_once} at a time; a look every {interval_seconds:g} s")
-    print(
-        f"memory     {early / 2**20:.1f} MiB at most in the second third, {late / 2**20:.1f} in the last   {_word(verdicts[0] and verdicts[1])}"
-    )
-    print(f"files      {files} open at most in the last third   {_word(verdicts[2])}")
-    print(
-        f"missed     {len(missed)} of {sum(value > 2 * interval_seconds for value in lived.values())} that lived longer than two intervals   {_word(verdicts[3])}"
-    )
-    print(f"failed     {errors:g} scans, {len(troubles)} troubles in the log   {_word(verdicts[4])}")
-    return all(verdicts)
+    print(f"memory     {early / 2**20:.1f} MiB at most in the second third, {late / 2**20:.1f} in the last   {_word(growth)}")
+    print(f"files      {files} open at most in the last third   {_word(not leak)}")
+    print(f"missed     {len(missed)} of {long_lived} that lived longer than two intervals   {_word(not missed)}")
+    print(f"failed     {errors:g} scans, {len(troubles)} troubles in the log   {_word(not errors)}")
+    return growth and not leak and not missed and not errors
 
 
 def _word(good: bool) -> str:
