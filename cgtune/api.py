@@ -121,6 +121,7 @@ def predict(  # noqa: PLR0913  # one argument for each option of the command
     limited = route.parse_limited(
         cpu_limit=cpu_limit, cpus=cpus, memory_limit=memory_limit, cpu_request=cpu_request, env=env, cgroup=cgroup
     )
+    route.require_room(limited, policy or Policy())
     versions = route.DEFAULT_VERSIONS if go is None else go
     programs = (_read_program(binary),) if binary is not None else route.parse_programs(versions, language)
     return route.predict(limited, programs, lambda process: judge_processes((process,), policy)[0])

@@ -184,8 +184,21 @@ def run(arguments: list[str]) -> int:
         if message is None:
             raise
         context = getattr(error, "ctx", None)
-        return _refuse(arguments, f"{message()} (see {context.command_path if context else 'cgtune'} --help)", EXIT_USAGE)
+        hint = _example(error) or f"see {context.command_path if context else 'cgtune'} --help"
+        return _refuse(arguments, f"{message()} ({hint})", EXIT_USAGE)
     return code if isinstance(code, int) else EXIT_CLEAN
+
+
+_EXAMPLES = {"PID": "42", "N": "4", "SECONDS": "30"}  # of the numbers that options take, by their metavar
+
+
+def _example(error: Exception) -> str:
+    """A right value for the option whose value was refused, empty where there is no telling."""
+    option = getattr(error, "param", None)
+    names: list[str] = getattr(option, "opts", [])
+    choices = getattr(getattr(option, "type", None), "choices", ())
+    value = _EXAMPLES.get(getattr(option, "metavar", None) or "") or (choices[0] if choices else "")
+    return f"example: {names[0]} {value}" if names and value else ""
 
 
 def _program(arguments: list[str]) -> typer.Typer:

@@ -35,7 +35,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cgtune.model import Bandwidth, CpuLimits
+    from cgtune.model import Bandwidth, CpuLimits, Policy
     from cgtune.runtimes.go.buildinfo import BuildInfo, GoVersion
     from cgtune.runtimes.go.derive import GoDerivation
     from cgtune.runtimes.go.limitfile import ReadLimit
@@ -87,6 +87,20 @@ def parse_limited(
         memory_bytes=None if memory_limit is None else parse_byte_quantity(memory_limit, "--memory-limit", least=_LEAST_MEMORY_BYTES),
         environ=_parse_environ(env),
     )
+
+
+def require_room(limited: Limited, policy: Policy) -> None:
+    """Raises UsageError where what the policy keeps back is all that the limits give."""
+    cores = None if limited.bandwidth is None else limited.bandwidth.limit_cores
+    if cores is not None and policy.reserve_cores >= cores:
+        raise UsageError(
+            f"--reserve-cpu {policy.reserve_cores:g} leaves nothing of --cpu-limit {cores:g}; give less, as in --reserve-cpu {cores / 4:g}"
+        )
+    if limited.memory_bytes is not None and policy.outside_bytes is not None and policy.outside_bytes >= limited.memory_bytes:
+        raise UsageError(
+            f"--outside {policy.outside_bytes} leaves nothing of --memory-limit {limited.memory_bytes} (bytes); give less, as in"
+            f" --outside {limited.memory_bytes // 4}"
+        )
 
 
 def _parse_environ(env: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -167,9 +167,7 @@ def locate_rule(name: str) -> Rule:
 
     near = get_close_matches(name, [rule.ID for rule in RULES], n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    raise UsageError(
-        f"no rule {name[:60]!r}{hint} `cgtune explain` lists them" if hint else f"no rule {name[:60]!r}; `cgtune explain` lists them"
-    )
+    raise UsageError(f"no rule {name[:60]!r}{hint or ';'} `cgtune explain` lists them")
 
 
 def _judge(rules: tuple[Rule, ...], case: Case) -> tuple[Finding, ...]:
