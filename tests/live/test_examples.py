@@ -1,0 +1,208 @@
+"""deploy/examples, run: their own commands with their own limits and environments, in real containers, and what real Go programs took."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests import goprograms, kubelet, toolchains
+from tests.live.engine import CGTUNE, SERVER, Engine, libraries, own_engine
+from tests.needs import require
+from tests.test_examples import EXAMPLES, read_pod
+
+pytestmark = pytest.mark.live
+
+_LIMIT_BYTES = 536870912
+_GO = {"1.24": ("1.24.11", "1.21"), "1.27": ("1.27.3", "1.25")}  # what the manifests say: which toolchain, which go line
+_SHELLS = {"bash": ("/bin/bash",), "dash": ("/bin/dash",), "busybox": ("/bin/busybox",)}
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """podman with the image of cgtune."""
+    with own_engine(tmp_path_factory.mktemp("engine")) as own:
+        own.build_cgtune()
+        yield own
+
+
+def _build(go: str) -> Path:
+    version, language = _GO[go]
+    try:
+        return goprograms.build(version, language=language)
+    except toolchains.ToolchainUnavailable as error:
+        require(False, f"the Go toolchain cannot be fetched: {error}")
+        raise
+
+
+def _report(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """What the Go program says of itself, in the only line that it prints."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def _take_memory_limit(report: dict[str, Any]) -> int:
+    """The memory limit that the program took, which has to lie below the container's by a sensible headroom."""
+    limit: int = report["memory_limit"]
+    assert 0.85 * _LIMIT_BYTES < limit < 0.97 * _LIMIT_BYTES
+    assert limit % (1 << 20) == 0
+    return limit
+
+
+class Pod:
+    """A pod of the examples, which podman runs container by container, as the kubelet would."""
+
+    def __init__(self, engine: Engine, manifest: dict[str, Any], folder: Path) -> None:
+        self.engine = engine
+        self.manifest = manifest
+        self.volumes: dict[str, Path] = {volume["name"]: folder / volume["name"] for volume in manifest["spec"]["volumes"]}
+        for place in self.volumes.values():
+            place.mkdir()
+            place.chmod(0o777)  # as an emptyDir is
+
+    def run(self, name: str, *, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run one of its containers to its end."""
+        options, image = kubelet.podman_options(self.manifest, name, self.volumes)
+        return self.engine.run("podman", "run", "--rm", "--interactive", *options, *image, stdin=stdin)
+
+    def env_file(self) -> str:
+        """What the init container wrote, by the reader's rules and as text."""
+        return (self.volumes["go-env"] / "go.env").read_text()
+
+
+def _with_go(manifest: dict[str, Any], go: str) -> dict[str, Any]:
+    """The pod for an app of another Go version: the one line that its manifest has for that."""
+    changed = copy.deepcopy(manifest)
+    (variable,) = (each for each in kubelet.containers(changed)["cgtune"]["env"] if each["name"] == "CGTUNE_GO")
+    variable["value"] = go
+    return changed
+
+
+@pytest.mark.parametrize("go", ["1.24", "1.27"])
+def test_an_init_container_writes_what_the_kubelet_hands_to_the_app(engine: Engine, tmp_path: Path, go: str) -> None:
+    """With 0.1 CPU and 64 MiB of its own it writes for 2.5 CPUs and 512 MiB: Go 1.24 takes 3 and the limit, Go 1.27 only the limit.
+
+    The app's image holds the program and nothing else.
+    """
+    engine.build_server(_build(go))
+    pod = Pod(engine, _with_go(read_pod("pod-filekeyref.yaml"), go), tmp_path)
+    written = pod.run("cgtune")
+    assert written.returncode == 0, written.stderr
+    keys = kubelet.parse_key_file(pod.env_file())
+    taken = kubelet.container_environment(pod.manifest, "app", pod.volumes)
+    assert taken == keys
+    report = _report(pod.run("app", stdin="exit\n"))
+    assert taken["GOMEMLIMIT"] == f"{_take_memory_limit(report) >> 20}MiB"
+    if go == "1.24":
+        assert "GOMAXPROCS='3'\n" in pod.env_file()
+        assert report["gomaxprocs"] == 3
+    else:
+        assert set(taken) == {"GOMEMLIMIT"}
+        assert "\n# GOMAXPROCS stays unset: " in f"\n{pod.env_file()}"
+        assert report["gomaxprocs"] == min(3, report["num_cpu"])
+
+
+def test_the_same_pod_again_touches_nothing(engine: Engine, tmp_path: Path) -> None:
+    """When the kubelet runs the init container once more, the file stays the very same one."""
+    pod = Pod(engine, read_pod("pod-filekeyref.yaml"), tmp_path)
+    stats = []
+    for _ in range(2):
+        assert pod.run("cgtune").returncode == 0
+        stats.append((pod.volumes["go-env"] / "go.env").stat())
+    assert [(each.st_ino, each.st_mtime_ns) for each in stats[:1]] == [(each.st_ino, each.st_mtime_ns) for each in stats[1:]]
+
+
+@pytest.mark.parametrize("shell", list(_SHELLS))
+def test_a_shell_reads_the_file_before_the_app(engine: Engine, tmp_path: Path, shell: str) -> None:
+    """bash, dash and busybox as the image's /bin/sh: the app takes 3 and the limit, and is the process that the shell was."""
+    (program,) = map(Path, _SHELLS[shell])
+    require(program.is_file(), f"apt-get install --no-install-recommends {'busybox-static' if shell == 'busybox' else shell}")
+    engine.build_server(_build("1.24"), {"/bin/sh": program, **libraries(program)})
+    pod = Pod(engine, read_pod("pod-shell.yaml"), tmp_path)
+    assert pod.run("cgtune").returncode == 0
+    report = _report(pod.run("app", stdin="exit\n"))
+    assert (report["gomaxprocs"], report["pid"]) == (3, 1)
+    _take_memory_limit(report)
+
+
+@pytest.mark.parametrize("shell", list(_SHELLS))
+def test_without_the_file_the_shell_does_not_start_the_app(engine: Engine, tmp_path: Path, shell: str) -> None:
+    """A file that is not there ends the shell with an error that names it, in all three: no app runs on by mistake without its values."""
+    (program,) = map(Path, _SHELLS[shell])
+    engine.build_server(_build("1.24"), {"/bin/sh": program, **libraries(program)})
+    done = Pod(engine, read_pod("pod-shell.yaml"), tmp_path).run("app", stdin="exit\n")
+    assert (done.returncode != 0, done.stdout) == (True, "")
+    assert "/env/go.env" in done.stderr
+
+
+def test_docker_run(engine: Engine) -> None:
+    """docker-run.sh as it stands, with podman for docker: the app takes 3 and the limit, and no file is left behind."""
+    engine.build_server(_build("1.24"))
+    scratch = engine.folder / "scratch"
+    scratch.mkdir()
+    done = engine.run("env", f"TMPDIR={scratch}", str(EXAMPLES / "docker-run.sh"), "report", "exit")
+    report = _report(done)
+    assert report["gomaxprocs"] == 3
+    _take_memory_limit(report)
+    assert list(scratch.iterdir()) == []
+
+
+def test_docker_run_starts_nothing_when_cgtune_fails(engine: Engine) -> None:
+    """A limit that is none: cgtune's one line and its code, and the app is not started."""
+    text = (EXAMPLES / "docker-run.sh").read_text().replace("memory=536870912", "memory=512mi")
+    script = engine.folder / "broken.sh"
+    script.write_text(text)
+    done = engine.run("sh", str(script), "report", "exit")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("cgtune: ")
+    assert "512mi" in done.stderr
+
+
+def test_compose(engine: Engine, tmp_path: Path) -> None:
+    """The command that compose.yaml names, with podman-compose: its env_file reaches the app.
+
+    What a second file adds is for this machine and this program only: no network, and a program that ends.
+    """
+    engine.build_server(_build("1.24"))
+    shutil.copy(EXAMPLES / "compose.yaml", tmp_path)
+    here = {"services": {"server": {"network_mode": "none", "command": ["report", "exit"]}}}
+    (tmp_path / "override.yaml").write_text(yaml.safe_dump(here))
+    compose = shlex.join([sys.executable, "-m", "podman_compose", "--in-pod=false", "--file", "compose.yaml", "--file", "override.yaml"])
+    (line,) = (line for line in (EXAMPLES / "compose.yaml").read_text().splitlines() if "docker compose" in line)
+    script = line.lstrip("# ").replace("docker compose", compose)
+    done = engine.run("sh", "-c", script, cwd=tmp_path)
+    engine.run("sh", "-c", f"{compose} down", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (said,) = (each for each in done.stdout.splitlines() if "[server]" in each)
+    report = json.loads(said[said.index("{") :])
+    assert report["gomaxprocs"] == 3
+    assert f"\nGOMEMLIMIT={_take_memory_limit(report) >> 20}MiB\n" in (tmp_path / "go.env").read_text()
+
+
+@pytest.mark.parametrize("given", [{}, {"GOMEMLIMIT": "100MiB"}])
+def test_an_image_with_cgtune_exec_as_its_entrypoint(engine: Engine, tmp_path: Path, given: dict[str, str]) -> None:
+    """The Dockerfile, built over the image of cgtune: the program is pid 1, has values for its limits, and keeps what was given it."""
+    shutil.copy(EXAMPLES / "Dockerfile", tmp_path)
+    shutil.copy(_build("1.24"), tmp_path / "server")
+    engine.build(SERVER, tmp_path)
+    environ = [word for name, value in given.items() for word in ("--env", f"{name}={value}")]
+    limits = ("--cpus", "1.5", "--memory", str(_LIMIT_BYTES), "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+    done = engine.run("podman", "run", "--rm", "--interactive", *limits, *environ, SERVER, stdin="exit\n")
+    report = _report(done)
+    assert (report["gomaxprocs"], report["pid"]) == (2, 1)
+    if given:
+        assert report["memory_limit"] == 100 << 20
+    else:
+        _take_memory_limit(report)
+    assert len(done.stderr.splitlines()) == 1
+    assert engine.told("run", "--rm", "--entrypoint", "cgtune", SERVER, "--version") == engine.told("run", "--rm", CGTUNE, "--version")
