@@ -18,35 +18,39 @@ def main() -> int:
         else:
             return 0
     try:
-        if arguments == ["check"]:
-            import os
+        from cgtune.terminal import open_closed_streams
 
-            from cgtune.check import parse_environment, run_check
-
-            options = parse_environment(os.environ)
-            if options is not None:
-                return run_check(options)
-        if arguments == ["env"]:
-            import os
-
-            from cgtune import env
-
-            plain = env.parse_environment(os.environ)
-            if plain is not None:
-                return env.run_env(plain)
-        if arguments[:2] == ["exec", "--"] and len(arguments) > 2:
-            import os
-
-            from cgtune import exec as exec_
-
-            whole = exec_.parse_environment(os.environ, arguments[2:])
-            if whole is not None:
-                return exec_.run_exec(whole)
+        open_closed_streams()
+        code = _run_plain(arguments)
+        if code is not None:
+            return code
         from cgtune.cli import run
 
         return run(arguments)
     except KeyboardInterrupt:
         return 130
+
+
+def _run_plain(arguments: list[str]) -> int | None:
+    """The exit code of a plain form: all options in CGTUNE_* variables, and those of the plainest; None where it is not one."""
+    import os
+
+    if arguments == ["check"]:
+        from cgtune.check import parse_environment, run_check
+
+        options = parse_environment(os.environ)
+        return None if options is None else run_check(options)
+    if arguments == ["env"]:
+        from cgtune import env
+
+        plain = env.parse_environment(os.environ)
+        return None if plain is None else env.run_env(plain)
+    if arguments[:2] == ["exec", "--"] and len(arguments) > 2:
+        from cgtune import exec as exec_
+
+        whole = exec_.parse_environment(os.environ, arguments[2:])
+        return None if whole is None else exec_.run_exec(whole)
+    return None
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from cgtune.model import Policy
 from cgtune.outputfile import parse_mode, replace_file
 from cgtune.outputs.envfile import DIALECTS, render_env, render_reason
 from cgtune.records import Record
-from cgtune.terminal import EXIT_CLEAN, EXIT_COULD_NOT_INSPECT, EXIT_USAGE, emit, fail
+from cgtune.terminal import EXIT_CLEAN, EXIT_COULD_NOT_INSPECT, EXIT_USAGE, complain, emit, fail
 from cgtune.twins import one_of, parse_flag, parse_pid, parse_text, parse_twins
 from cgtune.variables import plan_named
 
@@ -120,11 +120,9 @@ def _plan(options: EnvOptions) -> tuple[tuple[Variable, ...], tuple[str, ...]]:
 
 
 def _refuse_without_limits() -> int:
-    import sys
-
     what = "whose limits? name them with --cpu-limit and --memory-limit, or take one's own with --self, a process's with --pid"
     code = fail(f"{what}; in an init container, add to it:", EXIT_USAGE)
-    sys.stderr.write(MANIFEST)
+    complain(MANIFEST)
     return code
 
 

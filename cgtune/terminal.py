@@ -8,14 +8,34 @@ import sys
 from cgtune.errors import Unwritable
 from cgtune.outputs.escape import escape_control
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
 EXIT_CLEAN, EXIT_FINDING, EXIT_USAGE, EXIT_COULD_NOT_INSPECT, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 EXIT_EXEC_FAILED, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND = 125, 126, 127  # of exec, as of env(1): its command has all others
 
 
 def fail(message: str, code: int) -> int:
     """Say in one line on stderr why nothing came of it, and give the exit code back."""
-    sys.stderr.write(f"cgtune: {escape_control(message)}\n")
+    complain(f"cgtune: {escape_control(message)}\n")
     return code
+
+
+def complain(text: str) -> None:
+    """Write to stderr, if there is somebody to hear it: the exit code says what counts."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
+
+
+def open_closed_streams() -> None:
+    """Give a process that was started with stdout or stderr closed one that leads nowhere: what it finds out is in its exit code."""
+    # None where the descriptor was closed (Python/pylifecycle.c, create_stdio)
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # open to the end
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def emit(text: str) -> None:
@@ -24,8 +44,12 @@ def emit(text: str) -> None:
         sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whatever Python flushes at its end must not find the broken pipe again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
         raise Unwritable(f"could not write to standard output: {error.strerror}") from error
+
+
+def _discard(stream: TextIO) -> None:
+    # What Python flushes at its end must not find the same trouble again: it would make the exit code 120.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

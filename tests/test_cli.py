@@ -236,6 +236,17 @@ def test_a_closed_pipe_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(HERE, 0), (("check", "--format", "nagios", *HERE[1:]), 0), (("explain",), 0), (("--nonsense",), 2)]
+)
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-", "2>/dev/full"])
+def test_closed_streams_change_no_exit_code(arguments: tuple[object, ...], code: int, closed: str) -> None:
+    """A daemon may start its probes with stdout or stderr closed: the exit code is the one that there would be, and no traceback."""
+    shell = ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *command.PROGRAM, *map(str, arguments)]
+    done = subprocess.run(shell, capture_output=True, text=True, timeout=60, env=command.environment(), check=False)
+    assert (done.returncode, "Traceback" in done.stdout + done.stderr) == (code, False)
+
+
 @pytest.mark.parametrize("arguments", [(*HERE, "--format", "json"), HERE, ("--version",)])
 def test_a_full_output_is_an_error(arguments: tuple[object, ...]) -> None:
     """A report that could not be written was not given: exit code 3 and one line."""

@@ -16,7 +16,7 @@ from tests.command import ROOT, environment
 # the architecture. A row may stand here before its module does.
 TABLE: dict[str, tuple[str, ...]] = {
     "cgtune": ("api",),
-    "cgtune.__main__": ("cli", "check", "env", "exec"),
+    "cgtune.__main__": ("terminal", "cli", "check", "env", "exec"),
     "cgtune.cli": (
         *("api", "outputs", "snapshot", "terminal", "check", "policy", "rules"),
         *("cli_check", "cli_env", "cli_exec", "cli_predict", "cli_serve", "cli_options"),
