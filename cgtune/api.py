@@ -7,7 +7,7 @@ from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
 from cgtune.host import Host, timestamp
 from cgtune.limits import enforce
 from cgtune.model import Note, Policy, ProcessReport, Report
-from cgtune.snapshot import MachineView, read_go, read_process, read_snapshot
+from cgtune.snapshot import MachineView, read_go_snapshot, read_snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -283,9 +283,9 @@ def _go_snapshots(view: MachineView, *, cheaply: bool = False) -> tuple[list[Sna
             continue
         try:
             notes: list[Note] = []
-            process = read_process(view, pid, notes)
-            if read_go(view, process, notes):
-                found.append(read_snapshot(view, pid))
+            snapshot = read_go_snapshot(view, pid, notes)
+            if snapshot is not None:
+                found.append(snapshot)
             elif any(note.privilege for note in notes):
                 closed.append(Unreadable("", privilege=next(note.privilege for note in notes if note.privilege)))
         except NoSuchProcess:

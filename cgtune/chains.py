@@ -25,11 +25,18 @@ _MOST_MOUNTS = 64
 class Ours:
     """The view of the process that reads: its mounts, and where its cgroup namespace begins, searched once for all processes of a run."""
 
-    def __init__(self, host: Host, self_pid: int | None, mounts: tuple[Mount, ...]) -> None:
-        """``mounts`` are those of the reader ``self_pid``, or of whoever stands in for it where that is None."""
+    def __init__(self, host: Host, self_pid: int | None, mounts: tuple[Mount, ...], before: Ours | None = None) -> None:
+        """``mounts`` are those of the reader ``self_pid``, or of whoever stands in for it where that is None.
+
+        ``before`` is this reader's earlier view: with the same mounts, what was found of its namespace is still there.
+        """
         self.mounts = mounts
         self._host, self._self_pid = host, self_pid
-        self._namespace_roots: dict[str, str | None] = {}
+        self._mounts_before = before._mounts_by_text if before is not None else {}
+        self._mounts_by_text: dict[str, tuple[Mount, ...]] = {}
+        self._roots: dict[str, bool] = {}
+        found = before._namespace_roots if before is not None and before.mounts == mounts else {}
+        self._namespace_roots: dict[str, str | None] = {key: directory for key, directory in found.items() if directory is not None}
 
     def locate_namespace_root(self, gap: Gap) -> str | None:
         """The directory, below the gap's mount, of the cgroup that the reader's namespace calls /."""
@@ -37,6 +44,22 @@ class Ours:
         if key not in self._namespace_roots:
             self._namespace_roots[key] = self._search(gap)
         return self._namespace_roots[key]
+
+    def parse_mounts(self, text: str) -> tuple[Mount, ...]:
+        """The mounts of any process, by the text of its mountinfo; the same text is parsed once, for this view and the one after it.
+
+        Raises Malformed.
+        """
+        if text not in self._mounts_by_text:
+            before = self._mounts_before.get(text)
+            self._mounts_by_text[text] = locate_mounts(kernel.parse_mountinfo(text)) if before is None else before
+        return self._mounts_by_text[text]
+
+    def is_hierarchy_root(self, version: int, place: Place) -> bool:
+        """Whether the highest cgroup that can be seen is the hierarchy's true root: mostly one and the same for all processes."""
+        if place.directory not in self._roots:
+            self._roots[place.directory] = is_hierarchy_root(self._host, version, place)
+        return self._roots[place.directory]
 
     def _search(self, gap: Gap) -> str | None:
         # The reader's own mounts, as it has them itself: the view below the root need not show them. By its pid: /proc/self is a link.
@@ -87,9 +110,9 @@ class ChainReader:
         """The mounts as the target has them. Not being allowed to see them is a note only where they are needed."""
         if self._theirs is None:
             refused: list[Note] = []
-            read = read_optional(self._host, f"/proc/{self._pid}/mountinfo", kernel.parse_mountinfo, refused)
+            read = read_optional(self._host, f"/proc/{self._pid}/mountinfo", self._ours.parse_mounts, refused)
             self._privilege = next((note.privilege for note in refused), self._privilege)
-            self._theirs = locate_mounts(read or ())
+            self._theirs = read or ()
         return self._theirs
 
     def _locate_membership(self, membership: Membership, *, silently: bool = False) -> list[tuple[int, Place]]:
@@ -188,7 +211,7 @@ class ChainReader:
         return ()
 
     def _note_hidden_ancestors(self, version: int, top: Place, notes: list[Note]) -> None:
-        if top.path not in self._hidden_above and not is_hierarchy_root(self._host, version, top):
+        if top.path not in self._hidden_above and not self._ours.is_hierarchy_root(version, top):
             self._hidden_above.add(top.path)
             notes.append(
                 Note(path=top.directory, why=f"cgroups above {top.path} cannot be seen from here; their limits apply all the same")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from cgtune import api
 from cgtune.errors import CgtuneError, NoSuchProcess
 from cgtune.records import Record
-from cgtune.snapshot import MachineView, read_go, read_process, read_snapshot
+from cgtune.snapshot import MachineView, read_go, read_go_snapshot, read_process, read_snapshot
 from cgtune.windows import Windows
 
 TYPE_CHECKING = False
@@ -47,19 +47,22 @@ class Follower:
     def __init__(self, host: Host, pids: tuple[int, ...], policy: Policy | None, *, is_stopped: Callable[[], bool] = lambda: False) -> None:
         """Look at the machine once; raises Unreadable or Malformed where /proc and /sys below the root hold none."""
         self._host, self._pids, self._policy, self._is_stopped = host, tuple(dict.fromkeys(pids)), policy, is_stopped
-        self._known = MachineView(host).known
+        self._view = MachineView(host)
         self._followed: frozenset[int] = frozenset()
         self._windows = Windows()
 
     def look(self, now_seconds: float) -> Look:
         """Everything once. ``now_seconds`` is any clock that only goes forward. Raises what MachineView raises, and Stopped."""
         self._host.forget()
-        round_ = _Round(MachineView(self._host, known=self._known))
-        for pid in self._pids or self._search_order(round_.view):
+        self._view = MachineView(self._host, before=self._view)
+        round_ = _Round(self._view)
+        pids = self._pids or self._search_order(self._view)
+        for pid in pids:
             if self._is_stopped():
                 raise Stopped
             round_.read(pid, go_only=not self._pids, room=len(round_.snapshots) < MOST_PROCESSES)
             self._host.forget(f"/proc/{pid}")
+        self._view.known.keep_processes(frozenset(pids))
         snapshots = sorted(round_.snapshots, key=lambda snapshot: snapshot.process.pid)
         self._followed = frozenset(snapshot.process.pid for snapshot in snapshots)
         report = api.report_of(self._host, round_.view, snapshots, api.unreadable_notes(round_.unreadable, round_.privilege))
@@ -92,13 +95,12 @@ class _Round:
 
     def read(self, pid: int, *, go_only: bool, room: bool) -> None:
         try:
-            notes: list[Note] = []
-            if go_only and not read_go(self.view, read_process(self.view, pid, notes), notes):
-                self._count_closed(next((note.privilege for note in notes if note.privilege), None))
-            elif not room:
-                self.left_out += 1
-            else:
+            if not go_only:
                 self.snapshots.append(read_snapshot(self.view, pid))
+            elif room:
+                self._read_if_go(pid)
+            else:
+                self.left_out += bool(read_go(self.view, read_process(self.view, pid, []), []))
         except NoSuchProcess:
             if not go_only:
                 self.missing.append(pid)
@@ -109,8 +111,13 @@ class _Round:
             self.unreadable += 1
             self.troubles[f"process {pid}"] = fault_words(error)
 
-    def _count_closed(self, privilege: str | None) -> None:
-        if privilege is not None:
+    def _read_if_go(self, pid: int) -> None:
+        notes: list[Note] = []
+        snapshot = read_go_snapshot(self.view, pid, notes)
+        privilege = next((note.privilege for note in notes if note.privilege), None)
+        if snapshot is not None:
+            self.snapshots.append(snapshot)
+        elif privilege is not None:
             self.unreadable += 1
             self.privilege = self.privilege or privilege
 

@@ -9,9 +9,36 @@ from cgtune.reading import read_optional
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
     from cgtune.host import Host
     from cgtune.locate import Place
     from cgtune.model import Note
+
+    T = TypeVar("T")
+
+
+class Shared:
+    """The levels that several processes of one report share, each read once: a node's pods have most of their ancestors in common."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[object, str, str], tuple[object, tuple[Note, ...]]] = {}
+
+    def read_chain(
+        self, host: Host, chain: list[tuple[int, Place]], read: Callable[[Host, Place, int, list[Note]], T], notes: list[Note]
+    ) -> tuple[T, ...]:
+        """``read`` of each level of a chain, leaf first. What a level cost in notes, it costs each process."""
+        levels = []
+        for version, place in chain:
+            key = (read, place.path, place.directory)
+            if key not in self._read:
+                own: list[Note] = []
+                self._read[key] = read(host, place, version, own), tuple(own)
+            level, cost = self._read[key]
+            notes.extend(cost)
+            levels.append(level)
+        return tuple(levels)  # type: ignore[arg-type]  # what was kept under ``read`` came from it
 
 
 def read_cpu_level(host: Host, place: Place, version: int, notes: list[Note]) -> CpuLevel:

@@ -24,20 +24,26 @@ class Record:
     """
 
     _fields: tuple[str, ...]
+    _names: frozenset[str]
+    _needed: frozenset[str]  # those without a default
 
     def __init_subclass__(cls) -> None:
         inherited = tuple(name for base in reversed(cls.__mro__[1:]) for name in getattr(base, "_fields", ()))
         own = tuple(name for name in cls.__dict__.get("__annotations__", {}) if not name.startswith("_"))
         cls._fields = tuple(dict.fromkeys(inherited + own))
+        cls._names = frozenset(cls._fields)
+        cls._needed = frozenset(name for name in cls._fields if not hasattr(cls, name))
 
     def __init__(self, **values: object) -> None:
+        if not self._needed <= values.keys() <= self._names:
+            self._refuse(values)
+        self.__dict__.update(values)  # a service makes thousands of records a second: no loop over the fields
+
+    def _refuse(self, values: dict[str, object]) -> None:
         for name in self._fields:
-            if name in values:
-                self.__dict__[name] = values.pop(name)
-            elif not hasattr(type(self), name):
+            if name in self._needed and name not in values:
                 raise TypeError(f"{type(self).__name__} needs {name}")
-        if values:
-            raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(values))}")
+        raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(set(values) - self._names))}")
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable: {name} cannot be set")
@@ -59,4 +65,4 @@ class Record:
 
     def replace(self, **changes: object) -> Self:
         """The same record with some fields changed."""
-        return type(self)(**({name: getattr(self, name) for name in self._fields} | changes))
+        return type(self)(**(self.__dict__ | changes))

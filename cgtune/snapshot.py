@@ -7,10 +7,11 @@ from cgtune.chains import ChainReader, Ours
 from cgtune.containers import locate_container
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.host import Host, timestamp
-from cgtune.levels import read_cpu_level, read_cpuset_level, read_memory_level, read_oom_kills, read_pressure
+from cgtune.levels import Shared, read_cpu_level, read_cpuset_level, read_memory_level, read_oom_kills, read_pressure
 from cgtune.locate import locate_mode, locate_mounts
 from cgtune.model import GoFacts, Machine, Membership, Note, Process, Snapshot
 from cgtune.reading import exists, note_on, read_essential, read_optional
+from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,17 +29,17 @@ _ATTEMPTS = 2
 class MachineView:
     """What is read once for all processes: the machine, the reader's own pid and view, what is known of executables."""
 
-    def __init__(self, host: Host, known: Known | None = None) -> None:
+    def __init__(self, host: Host, before: MachineView | None = None) -> None:
         """Read the machine; raises Unreadable or Malformed where /sys or /proc below the root hold none.
 
-        ``known``: what an earlier view of this machine got to know of executables.
+        ``before`` is an earlier view of this machine: what cannot have changed since is taken from it.
         """
         self.host = host
         self.notes: list[Note] = []
         self.self_pid = _read_self_pid(host)
         reader = self.self_pid if self.self_pid is not None else 1
         mounts = read_optional(host, f"/proc/{reader}/mountinfo", kernel.parse_mountinfo, self.notes) or ()
-        self.ours = Ours(host, self.self_pid, locate_mounts(mounts, host.mount_prefix))
+        self.ours: Ours = Ours(host, self.self_pid, locate_mounts(mounts, host.mount_prefix), None if before is None else before.ours)
         if not any(mount.filesystem in ("cgroup", "cgroup2") for mount in self.ours.mounts) and exists(host, f"/proc/{reader}/cgroup"):
             self.notes.append(Note(path=f"/proc/{reader}/mountinfo", why="no cgroup filesystem is mounted where cgtune can reach it"))
         meminfo = read_optional(host, "/proc/meminfo", kernel.parse_meminfo, self.notes) or {}
@@ -51,7 +52,8 @@ class MachineView:
             cgroup_mode=locate_mode(self.ours.mounts),
         )
         self.boot_seconds = read_optional(host, "/proc/stat", kernel.parse_boot_time, self.notes)
-        self._known = known
+        self.cgroups = Shared()
+        self._known: Known | None = None if before is None else before.known
 
     @property
     def known(self) -> Known:
@@ -63,47 +65,77 @@ class MachineView:
         return self._known
 
 
+class _Program(Record):
+    """The first half of a snapshot: who the process is, and its Go runtimes; each with the notes that it cost."""
+
+    process: Process
+    process_notes: tuple[Note, ...]
+    go: tuple[GoFacts, ...]
+    go_notes: tuple[Note, ...]
+
+
 def read_snapshot(view: MachineView, pid: int) -> Snapshot:
     """All facts about process ``pid``.
 
     Raises NoSuchProcess where there is none or it ends midway, Unreadable or Malformed where an essential file (stat, status, cgroup)
     cannot be used.
     """
-    host = view.host
-    snapshot, before = _read_once(view, pid)
+    return _read_settled(view, _read_program(view, pid))
+
+
+def read_go_snapshot(view: MachineView, pid: int, notes: list[Note]) -> Snapshot | None:
+    """As read_snapshot for a Go program; None for any other, with what could not be seen of it in ``notes``."""
+    program = _read_program(view, pid)
+    if program.go:
+        return _read_settled(view, program)
+    notes.extend(program.process_notes + program.go_notes)
+    return None
+
+
+def _read_settled(view: MachineView, program: _Program) -> Snapshot:
+    """The snapshot of a process that did not move meanwhile, if it ever stands still."""
+    host, pid = view.host, program.process.pid
+    snapshot, before = _read_rest(view, program)
     for _attempt in range(_ATTEMPTS):
         if _read_identity(host, pid) != snapshot.process.start_ticks:
             raise NoSuchProcess(f"process {pid} ended while it was read, and another one has its pid")
         if _read_memberships(host, pid) == before:
             return snapshot
-        snapshot, before = _read_once(view, pid)
+        snapshot, before = _read_rest(view, _read_program(view, pid))
     note = Note(path=f"/proc/{pid}/cgroup", why="the process was moved between cgroups while it was read; the chain may mix two places")
     return snapshot.replace(notes=(*snapshot.notes, note))
 
 
-def _read_once(view: MachineView, pid: int) -> tuple[Snapshot, tuple[Membership, ...]]:
-    host, notes = view.host, list(view.notes)
-    host.forget(f"/proc/{pid}")
-    process = read_process(view, pid, notes)
+def _read_program(view: MachineView, pid: int) -> _Program:
+    view.host.forget(f"/proc/{pid}")
+    process_notes: list[Note] = []
+    process = read_process(view, pid, process_notes)
+    go_notes: list[Note] = []
+    go = read_go(view, process, go_notes)
+    return _Program(process=process, process_notes=tuple(process_notes), go=go, go_notes=tuple(go_notes))
+
+
+def _read_rest(view: MachineView, program: _Program) -> tuple[Snapshot, tuple[Membership, ...]]:
+    host, pid, notes = view.host, program.process.pid, [*view.notes, *program.process_notes]
     memberships = _read_memberships(host, pid)
     if not memberships and view.machine.cgroup_mode != "none":
         notes.append(Note(path=f"/proc/{pid}/cgroup", why="it names no cgroup, though cgroups are mounted: the limits are not known"))
     chains = ChainReader(host, pid, memberships, view.ours, notes)
     cpu, memory, cpuset = chains.locate("cpu"), chains.locate("memory"), chains.locate("cpuset")
-    memory_chain = tuple(read_memory_level(host, place, version, notes) for version, place in memory)
+    memory_chain = view.cgroups.read_chain(host, memory, read_memory_level, notes)
     unified = chains.locate_unified()
-    go = read_go(view, process, notes)
+    notes.extend(program.go_notes)
     snapshot = Snapshot(
         machine=view.machine,
-        process=process,
+        process=program.process,
         container=locate_container(memberships, chains.their_mounts() if memberships else ()),
-        cpu_chain=tuple(read_cpu_level(host, place, version, notes) for version, place in cpu),
-        cpuset_chain=tuple(level for version, place in cpuset if (level := read_cpuset_level(host, place, version, notes))),
+        cpu_chain=view.cgroups.read_chain(host, cpu, read_cpu_level, notes),
+        cpuset_chain=tuple(level for level in view.cgroups.read_chain(host, cpuset, read_cpuset_level, notes) if level),
         memory_chain=memory_chain,
         oom_kills=read_oom_kills(host, memory, notes),
         cpu_pressure=read_pressure(host, unified, "cpu", notes),
         memory_pressure=read_pressure(host, unified, "memory", notes),
-        go=go,
+        go=program.go,
         notes=(),
     )
     return snapshot.replace(notes=tuple(dict.fromkeys(notes))), memberships

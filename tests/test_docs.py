@@ -183,7 +183,9 @@ def test_every_key_of_the_report_is_documented(source: str) -> None:
     assert {key for key in keys if not re.search(rf"[`.]{re.escape(key)}`", text)} == set()
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, *(ROOT / name for name in ("ARCHITECTURE.md", "GLOSSARY.md", "CHANGELOG.md"))], ids=str)
+@pytest.mark.parametrize(
+    "document", [*DOCUMENTS, *(ROOT / name for name in ("ARCHITECTURE.md", "GLOSSARY.md", "CHANGELOG.md", "deploy/README.md"))], ids=str
+)
 def test_links_lead_somewhere(document: Path) -> None:
     """Every relative link of a document leads to a file that exists."""
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text())

@@ -21,11 +21,9 @@ _counter = itertools.count()
 
 # cgroupfs: there is no systemd to ask. runc: Debian's crun refuses a machine whose cgroup2 hierarchy has no controllers (hybrid).
 _PODMAN = ("podman", "--cgroup-manager=cgroupfs", "--runtime", "runc")
-_RUN = (
-    *("--network", "none"),  # no network of its own is needed, and none can be made on some machines
-    *("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"),  # podman's defaults may lie above what this machine allows
-    *("--volume", f"{ROOT}:{ROOT}:ro"),  # seen even where the checkout is a mount of its own
-)
+_RUN = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")  # podman's defaults may lie above what this machine allows
+_THIS_MACHINE = ("--volume", f"{ROOT}:{ROOT}:ro", "--rootfs", "/:O")  # the volume: seen even where the checkout is a mount of its own
+_ALONE = "none"  # no network of its own is needed, and none can be made on some machines
 
 
 class Container:
@@ -39,7 +37,7 @@ class Container:
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run a program inside, to its end."""
-        return _podman("exec", self.name, *argv)
+        return podman("exec", self.name, *argv)
 
 
 class Podman:
@@ -48,35 +46,43 @@ class Podman:
     def __init__(self) -> None:
         self._names: list[str] = []
 
-    def start(self, *options: str) -> Container:
-        """Start a container that sleeps."""
+    def start(
+        self, *options: str, image: tuple[str, ...] = _THIS_MACHINE, argv: tuple[str, ...] = ("sleep", "600"), network: str = _ALONE
+    ) -> Container:
+        """Start a container, which sleeps unless it is told what to do; of this machine's own files, or of an image."""
         name = self._name()
-        identity = _told("run", "--detach", "--name", name, *_RUN, *options, "--rootfs", "/:O", "sleep", "600")
+        identity = _told("run", "--detach", "--name", name, "--network", network, *_RUN, *options, *image, *argv)
         return Container(name, identity, int(_told("inspect", "--format", "{{.State.Pid}}", name)))
+
+    def stop(self, container: Container) -> int:
+        """Ask the container's program to end, as Docker and Kubernetes do, and give back its exit code; after 10 s it is killed."""
+        _told("stop", "--time", "10", container.name)
+        return int(_told("inspect", "--format", "{{.State.ExitCode}}", container.name))
 
     def update(self, container: Container, *options: str) -> None:
         """Change the limits of a running container."""
         _told("update", *options, container.name)
 
-    def run(self, *options: str, argv: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    def run(self, *options: str, argv: tuple[str, ...], image: tuple[str, ...] = _THIS_MACHINE) -> subprocess.CompletedProcess[str]:
         """Run a program in a container of its own, to its end."""
-        return _podman("run", "--rm", "--name", self._name(), *_RUN, *options, "--rootfs", "/:O", *argv)
+        return podman("run", "--rm", "--name", self._name(), "--network", _ALONE, *_RUN, *options, *image, *argv)
 
     def remove(self) -> None:
         for name in reversed(self._names):
-            _podman("rm", "--force", "--ignore", "--time", "0", name)
+            podman("rm", "--force", "--ignore", "--time", "0", name)
 
     def _name(self) -> str:
         self._names.append(f"cgtune-test-{os.getpid()}-{next(_counter)}")
         return self._names[-1]
 
 
-def _podman(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*_PODMAN, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+def podman(*arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    """Run podman itself, to its end."""
+    return subprocess.run([*_PODMAN, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False)
 
 
 def _told(*arguments: str) -> str:
-    done = _podman(*arguments)
+    done = podman(*arguments)
     assert done.returncode == 0, f"podman {' '.join(arguments)}: {done.stderr}"
     return done.stdout.strip()
 
@@ -87,11 +93,11 @@ def own_containers() -> Iterator[Podman]:
     require(os.geteuid() == 0, "starts containers with limits: run as root")
     missing = [name for name in ("podman", "runc") if shutil.which(name) is None]
     require(not missing, f"apt-get install --no-install-recommends {' '.join(missing)}")
-    podman = Podman()
+    containers = Podman()
     try:
-        yield podman
+        yield containers
     finally:
-        podman.remove()
+        containers.remove()
 
 
 def remove_empty_parents() -> None:

@@ -13,7 +13,7 @@ from cgtune.runtimes.go.mappings import locate_biases, locate_images, locate_mod
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Collection, Hashable
 
     from cgtune.elf import Elf, ReadAt
     from cgtune.runtimes.go.buildinfo import BuildInfo
@@ -48,12 +48,26 @@ class GoRuntime(Record):
     bias: int
 
 
+class Mapped(Record):
+    """The Go runtimes that the mappings of one process told of. ``maps_hash`` is that of their text, ``files`` name the Go files among
+    them, each with the identity that it had.
+    """
+
+    maps_hash: int
+    files: tuple[tuple[str, Hashable], ...]
+    runtimes: tuple[GoRuntime, ...]
+
+
 class Known:
-    """What was found out about files so far, for the processes to come; of the last 2048 files, as a node agent runs for months."""
+    """What was found out so far, for the processes to come and the looks to come; of the last 2048 files, as a node agent runs for months.
+
+    ``processes`` holds by pid what is as good as long as the process maps the same files at the same addresses.
+    """
 
     def __init__(self) -> None:
         self.files: dict[Hashable, tuple[Elf, BuildInfo] | None] = {}
         self.layouts: dict[Hashable, LiveLayout] = {}
+        self.processes: dict[int, Mapped] = {}
 
     def remember(self, identity: Hashable, found: tuple[Elf, BuildInfo] | None) -> None:
         """Keep what was found in this file, which may be nothing of Go's; the oldest is forgotten where there are too many."""
@@ -64,6 +78,10 @@ class Known:
             oldest = next(iter(self.files))
             del self.files[oldest]
             self.layouts.pop(oldest, None)
+
+    def keep_processes(self, pids: Collection[int]) -> None:
+        """Forget all processes but these."""
+        self.processes = {pid: mapped for pid, mapped in self.processes.items() if pid in pids}
 
 
 def locate_runtimes(

@@ -12,10 +12,12 @@ from cgtune.errors import Absent, CgtuneError, NoSuchProcess, Unreadable
 from cgtune.model import GoFacts, GoSetting, LimitFile, Note
 from cgtune.reading import note_on
 from cgtune.runtimes.go.mappings import parse_maps
-from cgtune.runtimes.go.programs import GoRuntime, Known, OpenedFile, locate_runtimes, read_runtime_words
+from cgtune.runtimes.go.programs import GoRuntime, Known, Mapped, OpenedFile, locate_runtimes, read_runtime_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from cgtune.host import Host
     from cgtune.runtimes.go.buildinfo import GoVersion
     from cgtune.runtimes.go.derive import GoDerivation, GoInputs
@@ -32,6 +34,7 @@ class GoReading:
     def __init__(self, host: Host, pid: int, *, executable: str | None, affinity_count: int) -> None:
         self.host, self.pid, self.executable, self.affinity_count = host, pid, executable, affinity_count
         self.notes: list[Note] = []
+        self._opened: dict[str, Hashable] = {}
 
     def read(self, known: Known) -> tuple[GoFacts, ...]:
         """The Go runtimes of the process, none for other programs; what could not be read is in ``notes``."""
@@ -40,8 +43,11 @@ class GoReading:
 
     def _locate(self, known: Known) -> tuple[GoRuntime, ...]:
         try:
-            mappings = parse_maps(self.host.read_text(f"/proc/{self.pid}/maps"))
-            runtimes, notes = locate_runtimes(mappings, self._open_module, known, read_memory=self._read_memory)
+            text = self.host.read_text(f"/proc/{self.pid}/maps")
+            kept = known.processes.get(self.pid)
+            if kept is not None and kept.maps_hash == hash(text) and self._is_same(kept):
+                return kept.runtimes
+            runtimes, notes = locate_runtimes(parse_maps(text), self._open_module, known, read_memory=self._read_memory)
         except Absent:
             return ()
         except NoSuchProcess:
@@ -54,7 +60,18 @@ class GoReading:
         if others and len(others) > 1:
             others = [others[0].replace(why=f"{others[0].why} (and {len(others) - 1} more of its libraries)")]
         self.notes += program + others
+        if not notes:
+            own = {runtime.identity for runtime in runtimes}
+            files = tuple((path, identity) for path, identity in self._opened.items() if identity in own)
+            known.processes[self.pid] = Mapped(maps_hash=hash(text), files=files, runtimes=runtimes)
         return runtimes
+
+    def _is_same(self, kept: Mapped) -> bool:
+        """Whether the Go files are still those: the text of the mappings names an inode, and another file may have got that since."""
+        try:
+            return all(self.host.read_file_identity(path) == identity for path, identity in kept.files)
+        except (Unreadable, Absent):
+            return False
 
     def _open_module(self, module: Module) -> OpenedFile:
         """The file behind a module's mappings, through the kernel's own links: a path on disk may be another file by now."""
@@ -70,6 +87,7 @@ class GoReading:
             identity = self.host.read_file_identity(path)
             if identity[1] != module.inode:
                 raise Unreadable(f"{path} is another file than the one that is mapped") from None
+        self._opened[path] = identity
         return OpenedFile(identity=identity, read_at=lambda offset, size: self.host.read_at(path, offset, size))
 
     def _read_memory(self, address: int, size: int) -> bytes:

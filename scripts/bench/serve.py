@@ -1,0 +1,166 @@
+"""What ``cgtune serve`` costs: CPU time and memory beside 50 real Go programs, with a scrape in every interval; or, with --churn, whether
+it grows, leaks files or misses a process while hundreds of processes come and go.
+
+CPU time is user and system time of the service alone, from /proc/PID/stat: it does not matter how busy the machine is otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests import goprograms, toolchains
+from tests.live.cgroups import Groups, own_groups
+from tests.serving import Service, open_files, rss_bytes
+
+PROGRAMS = 50
+INTERVAL_SECONDS = 15.0
+CPU_PERCENT = 1.0
+RSS_MIB = 45.0
+VERSIONS = ("1.21.13", "1.24.11", "1.25.5", "1.26.6", "1.27.3")
+SLEEP = "sleep 3600000"
+
+
+def cpu_seconds(pid: int) -> float:
+    """User plus system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def go_programs(count: int) -> Iterator[list[int]]:
+    """The pids of so many Go programs of several versions, each in a group of its own below one of five parents where that can be."""
+    paths = [goprograms.build(version) for version in VERSIONS if toolchains.is_present(version)]
+    if not paths:
+        sys.exit("serve: no Go toolchain in the cache; scripts/toolchain fetches them")
+    with contextlib.ExitStack() as stack:
+        groups = stack.enter_context(own_groups()) if os.geteuid() == 0 else None
+        programs = []
+        for number in range(count):
+            words = [str(paths[number % len(paths)]), SLEEP]
+            programs.append(_start(groups, number, words))
+            stack.callback(programs[-1].wait)
+            stack.callback(programs[-1].kill)
+        time.sleep(2)
+        assert all(program.poll() is None for program in programs)
+        yield [program.pid for program in programs]
+
+
+def _start(groups: Groups | None, number: int, words: list[str]) -> subprocess.Popen[bytes]:
+    environ = {"GOMAXPROCS": "8"} if number % 2 else {}
+    if groups is None:
+        silent = subprocess.DEVNULL
+        return subprocess.Popen(words, stdin=silent, stdout=silent, env={**os.environ, **environ})
+    group = groups.make(f"pod{number % 5}", f"app{number}")
+    group.limit_cpu(50_000 * (1 + number % 4))
+    group.limit_memory((64 + number) << 20)
+    return group.start(words, **environ)
+
+
+def measure_cost(seconds: float) -> bool:
+    """Print what the service costs over so many seconds; True where it stays within its budget."""
+    with go_programs(PROGRAMS) as pids, Service("--interval", f"{INTERVAL_SECONDS:g}s") as service:
+        service.wait_for_report()
+        seen = {labels["pid"] for labels, _ in service.metrics()["cgtune_go_info"]}
+        missing = {str(pid) for pid in pids} - seen
+        others = sum(name.name.isdigit() for name in Path("/proc").iterdir()) - len(pids)
+        began, spent, rss, scans = time.monotonic(), cpu_seconds(service.pid), 0, []
+        while time.monotonic() - began < seconds:
+            time.sleep(min(INTERVAL_SECONDS, seconds))
+            scans.append(service.metrics()["cgtune_scan_duration_seconds"][0][1])
+            rss = max(rss, rss_bytes(service.pid))
+        took = time.monotonic() - began
+        percent = 100 * (cpu_seconds(service.pid) - spent) / took
+        service.stop()
+    verdicts = (percent <= CPU_PERCENT, rss / 2**20 <= RSS_MIB, not missing)
+    print(
+        f"{len(pids)} Go programs ({', '.join(VERSIONS)}) beside {others} other processes, a look and a scrape every {INTERVAL_SECONDS:g} s"
+    )
+    print(f"CPU        {percent:6.2f} % of one CPU over {took:.0f} s   (at most {CPU_PERCENT:g})   {_word(verdicts[0])}")
+    print(f"memory     {rss / 2**20:6.1f} MiB resident at most       (at most {RSS_MIB:g})   {_word(verdicts[1])}")
+    print(
+        f"scan       {1000 * statistics.median(scans):6.0f} ms of wall time, median of {len(scans)}; the longest {1000 * max(scans):.0f} ms"
+    )
+    print(f"programs   {len(pids) - len(missing):6} of {len(pids)} in the report   {_word(verdicts[2])}")
+    return all(verdicts)
+
+
+def measure_churn(seconds: float, *, interval_seconds: float = 1.0, at_once: int = 12) -> bool:
+    """Print whether the service grows while processes come and go all the time; True where it does not, and missed none.
+
+    An hour at an interval of 15 s is 240 scans: 180 s at 1 s come near. Each program lives 0.1 to 6 s; whoever lives longer than two
+    intervals has to be in the log.
+    """
+    paths = [goprograms.build(version, package="./minimal") for version in VERSIONS if toolchains.is_present(version)]
+    chance = random.Random(7)
+    running: list[tuple[subprocess.Popen[bytes], float, float]] = []
+    lived: dict[int, float] = {}
+    sizes: list[tuple[int, int]] = []
+    with Service("--interval", f"{interval_seconds:g}s") as service:
+        service.wait_for_report()
+        began = time.monotonic()
+        while time.monotonic() - began < seconds or running:
+            now = time.monotonic()
+            while now - began < seconds and len(running) < at_once:
+                silent = subprocess.DEVNULL
+                program = subprocess.Popen([str(chance.choice(paths))], stdin=subprocess.PIPE, stdout=silent, stderr=silent)
+                running.append((program, now, chance.choice((0.1, 0.3, 1.0, 2.5, 4.0, 6.0))))
+            for entry in [entry for entry in running if now - entry[1] >= entry[2]]:
+                program, started, _ = entry
+                program.kill()
+                program.wait()
+                assert program.stdin is not None
+                program.stdin.close()
+                lived[program.pid] = max(lived.get(program.pid, 0.0), now - started)
+                running.remove(entry)
+            if len(sizes) < (now - began) / interval_seconds:
+                service.fetch("/metrics")
+                sizes.append((rss_bytes(service.pid), open_files(service.pid)))
+            time.sleep(0.02)
+        time.sleep(2 * interval_seconds)
+        came = {line["pid"] for line in service.events("process-came")}
+        errors = service.metrics()["cgtune_scan_errors_total"][0][1]
+        troubles = service.events("trouble")
+        service.stop()
+    missed = [pid for pid, seconds_ in lived.items() if seconds_ > 2 * interval_seconds + 0.1 and pid not in came]
+    third = len(sizes) // 3
+    early, late = max(rss for rss, _ in sizes[third : 2 * third]), max(rss for rss, _ in sizes[2 * third :])
+    files = max(count for _, count in sizes[2 * third :])
+    growth = late - early < 1 << 20 and late / 2**20 <= RSS_MIB
+    leak = files > max(count for _, count in sizes[: 2 * third]) + 4
+    long_lived = sum(value > 2 * interval_seconds for value in lived.values())
+    print(f"{len(lived)} processes came and went within {seconds:g} s, {at_once} at a time; a look every {interval_seconds:g} s")
+    print(f"memory     {early / 2**20:.1f} MiB at most in the second third, {late / 2**20:.1f} in the last   {_word(growth)}")
+    print(f"files      {files} open at most in the last third   {_word(not leak)}")
+    print(f"missed     {len(missed)} of {long_lived} that lived longer than two intervals   {_word(not missed)}")
+    print(f"failed     {errors:g} scans, {len(troubles)} troubles in the log   {_word(not errors)}")
+    return growth and not leak and not missed and not errors
+
+
+def _word(good: bool) -> str:
+    return "ok" if good else "OVER"
+
+
+def main() -> int:
+    """Measure, print, and return 1 where a target is missed."""
+    parser = argparse.ArgumentParser(prog="scripts/bench/serve", description="What cgtune serve costs.")
+    parser.add_argument("--churn", action="store_true", help="processes come and go all the time: does it grow?")
+    parser.add_argument("seconds", nargs="?", type=float, help="how long to measure; default: 300, with --churn 180")
+    options = parser.parse_args()
+    if options.churn:
+        return 0 if measure_churn(options.seconds or 180.0) else 1
+    return 0 if measure_cost(options.seconds or 300.0) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""The rules and the dashboard, held against Prometheus' own tools and against what cgtune serve exposes."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import kubernetes, stories
+from tests.command import ROOT
+from tests.needs import require
+from tests.serving import Service, parse_metrics
+
+PROMETHEUS = ROOT / "deploy" / "prometheus"
+_RULES = PROMETHEUS / "cgtune.rules.yaml"
+_BOARD = json.loads((ROOT / "deploy" / "grafana" / "cgtune.json").read_text())
+_TARGET_LABELS = {"job", "instance"}
+
+
+def _promtool(*arguments: object, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    require(shutil.which("promtool"), "apt-get install --no-install-recommends prometheus")
+    return subprocess.run(["promtool", *map(str, arguments)], input=text, capture_output=True, text=True, timeout=60, check=False)
+
+
+def _rules() -> list[dict[str, Any]]:
+    (file,) = kubernetes.read_objects(_RULES.read_text())
+    return [rule for group in file["groups"] for rule in group["rules"]]
+
+
+def _board_expressions() -> list[str]:
+    """Each query of the dashboard as Grafana sends it, for all jobs, instances and programs."""
+    filled = []
+    for panel in _BOARD["panels"]:
+        for target in panel.get("targets", []):
+            expression = target["expr"].replace("$__rate_interval", "2m")
+            filled.append(re.sub(r"\$(job|instance|command)\b", ".*", expression))
+    return filled
+
+
+def test_the_rules_are_rules() -> None:
+    """promtool accepts the file."""
+    done = _promtool("check", "rules", _RULES)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_alerts_fire_when_they_should() -> None:
+    """The unit tests beside the rules pass: each alert fires, says the words that it should, and does not fire otherwise."""
+    done = _promtool("test", "rules", PROMETHEUS / "cgtune.rules.test.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_rule_has_a_unit_test() -> None:
+    """Each alert is expected to fire somewhere in the unit tests, and each recording rule to have a value."""
+    (file,) = kubernetes.read_objects((PROMETHEUS / "cgtune.rules.test.yaml").read_text())
+    fired = {case["alertname"] for test in file["tests"] for case in test.get("alert_rule_test", []) if case["exp_alerts"]}
+    valued = {case["expr"] for test in file["tests"] for case in test.get("promql_expr_test", []) if case["exp_samples"]}
+    rules = _rules()
+    assert {rule["alert"] for rule in rules if "alert" in rule} == fired
+    assert {rule["record"] for rule in rules if "record" in rule} == valued
+
+
+def test_every_alert_says_what_to_do() -> None:
+    """Summary, description, severity, a time to wait, and a runbook: a rule that cgtune explains, or a heading of deploy/README.md."""
+    from cgtune.rules import RULES
+
+    known = {rule.ID for rule in RULES}
+    headings = re.findall(r"^#+ (.*)$", (ROOT / "deploy" / "README.md").read_text(), flags=re.MULTILINE)
+    for rule in _rules():
+        if "alert" in rule:
+            said = rule["annotations"]
+            assert set(said) == {"summary", "description", "runbook"}
+            assert "$labels.instance" in said["description"]
+            assert rule["labels"]["severity"] in ("warning", "critical")
+            assert re.fullmatch(r"\d+m", rule["for"])
+            explained = re.fullmatch(r"cgtune explain (.*)", said["runbook"])
+            read = re.fullmatch(r'deploy/README\.md, "(.*)"', said["runbook"])
+            assert (explained and explained[1] in (*known, "{{ $labels.rule }}")) or (read and read[1] in headings), said["runbook"]
+
+
+def _exposed() -> dict[str, set[str]]:
+    """The labels of every metric that the code can expose, by name, as docs/serve.md and the code name them."""
+    code = (ROOT / "cgtune" / "outputs" / "prometheus.py").read_text()
+    stems = re.findall(r'"(cgtune_[a-z_{}]+)"', code)
+    names = {stem.format(witness) for stem in stems for witness in ("derived", "observed", "recommended")}
+    more = {
+        "cgtune_finding": {"rule", "severity"},
+        "cgtune_go_info": {"id", "go_version", "main_module", "container_aware", "awareness_from", "follows_updates"},
+        "cgtune_pressure_waiting_seconds_total": {"resource", "share"},
+        "cgtune_findings": {"severity"},
+        "cgtune_build_info": {"version"},
+    }
+    return {name: more.get(name, set()) | {"pid", "command", "container_id", "uid"} for name in names}
+
+
+def test_the_labels_that_this_file_names_are_exposed() -> None:
+    """What a real page bears has the names and labels that the next test goes by."""
+    with Service("--root", stories.STORIES / "v2-ancestor-tighter", "--pid", 4242, "--fail-on", "info") as service:
+        samples = service.wait_for_report().metrics()
+    exposed = _exposed()
+    assert len(samples) > 15
+    assert {name for name, each in samples.items() if name not in exposed or not {*each[0][0]} <= exposed[name]} == set()
+
+
+@pytest.mark.parametrize("source", ["rules", "dashboard"])
+def test_only_what_is_exposed_is_asked_for(source: str) -> None:
+    """Every metric that is named is one of cgtune serve's, and every label that is matched or joined on is its own or of a scrape."""
+    expressions = [str(rule["expr"]) for rule in _rules()] if source == "rules" else _board_expressions()
+    exposed = _exposed()
+    assert len(expressions) > 8
+    for expression in expressions:
+        found = re.findall(r"\b(cgtune_\w+)(?:\{([^}]*)\})?", expression)
+        for name, matchers in found:
+            assert name in exposed, f"{name} in {expression}"
+            labels = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers))
+            assert labels <= exposed[name] | _TARGET_LABELS, f"{name}{{{matchers}}}"
+        joined = {label.strip() for group in re.findall(r"\b(?:on|by|without) \(([^)]*)\)", expression) for label in group.split(",")}
+        assert joined <= set().union(*(exposed[name] for name, _ in found)) | _TARGET_LABELS | {"pid"}, expression
+
+
+def test_every_query_of_the_dashboard_parses(tmp_path: Path) -> None:
+    """Prometheus' own parser accepts each, as Grafana sends it."""
+    expressions = _board_expressions()
+    rules = [{"record": f"panel:{number}", "expr": expression} for number, expression in enumerate(expressions)]
+    (tmp_path / "rules.yaml").write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    done = _promtool("check", "rules", tmp_path / "rules.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(expressions)} rules found" in done.stdout
+
+
+def test_the_dashboard_is_whole() -> None:
+    """Panels have ids and places of their own and ask the chosen data source; every variable that is used is declared, and no other."""
+    panels = _BOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    places = [panel["gridPos"] for panel in panels]
+    assert all(place["x"] + place["w"] <= 24 for place in places)
+    for one, other in itertools.combinations(places, 2):
+        beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
+        below = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
+        assert beside or below, (one, other)
+    for panel in panels:
+        assert panel["title"]
+        for target in panel.get("targets", []):
+            assert panel["datasource"] == target["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+    declared = {variable["name"] for variable in _BOARD["templating"]["list"]}
+    used = set(re.findall(r"\$\{?(\w+)\}?", json.dumps([panels, _BOARD["templating"]]))) - {"__rate_interval", "__all"}
+    assert used | {"command"} == declared
+
+
+def test_a_page_passes_the_check_of_prometheus() -> None:
+    """promtool check metrics has nothing against what is served, in names, units, help and types."""
+    with Service("--root", stories.STORIES / "k8s-burstable-systemd", "--pid", 4242) as service:
+        page = service.wait_for_report().fetch("/metrics").body
+    assert "cgtune_cpu_limit_cores" in parse_metrics(page)
+    done = _promtool("check", "metrics", text=page)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")

@@ -1,0 +1,77 @@
+"""cgtune's image for the tests, built by podman from deploy/Dockerfile over a Debian that is made here: no registry is asked.
+
+The base (mmdebstrap, Debian 12's own packages and its python3) and the wheels that deploy/requirements.lock names are made once and kept in
+the cache; podman keeps the layers. The image's name is ``localhost/cgtune-test``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.command import ROOT
+from tests.live.containers import podman
+from tests.needs import require
+from tests.toolchains import cache
+
+NAME = "localhost/cgtune-test"
+_BASE = "localhost/cgtune-test-base:bookworm"
+_LOCK = ROOT / "deploy" / "requirements.lock"
+
+
+def build_image() -> tuple[str, ...]:
+    """The image of this checkout, as words of ``podman run``."""
+    flags = (
+        *("--format", "docker"),  # the one with a health check
+        *("--network", "host"),  # for apt in the build stage
+        *("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", "--layers"),
+        *("--volume", f"{_wheels()}:/wheels:ro", "--build-arg", "PIP_FIND_LINKS=/wheels", "--build-arg", "PIP_NO_INDEX=1"),
+        *("--build-arg", f"BASE={_base()}", "--build-arg", "REVISION=test"),
+    )
+    done = podman("build", *flags, "--file", str(ROOT / "deploy" / "Dockerfile"), "--tag", NAME, str(ROOT), seconds=300)
+    assert done.returncode == 0, f"podman build: {done.stderr[-3000:]}"
+    return (NAME,)
+
+
+def _base() -> str:
+    """A Debian 12 with python3 and nothing else that is not essential, in podman's storage."""
+    if podman("image", "exists", _BASE).returncode:
+        require(shutil.which("mmdebstrap"), "apt-get install --no-install-recommends mmdebstrap")
+        archive = cache() / "images" / "debian-bookworm-python3.tar"
+        if not archive.is_file():
+            archive.parent.mkdir(parents=True, exist_ok=True)
+            # In memory where there is enough: dpkg waits for the disk after each package.
+            scratch = "/dev/shm" if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 1 << 30 else None
+            with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
+                made = Path(folder, archive.name)
+                left_out = [f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in ("doc", "locale", "man")]
+                command = ["mmdebstrap", "--mode=root", "--variant=apt", "--include=python3", *left_out, "bookworm", str(made)]
+                environ = os.environ | ({"TMPDIR": scratch} if scratch else {})
+                done = subprocess.run(
+                    command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=500, env=environ, check=False
+                )
+                assert done.returncode == 0, done.stderr[-3000:]
+                os.replace(made, archive)
+        imported = podman("import", str(archive), _BASE, seconds=120)
+        assert imported.returncode == 0, imported.stderr
+    return _BASE
+
+
+def _wheels() -> Path:
+    """A folder with the wheels that the lock names, each of them checked by pip."""
+    place = cache() / "images" / f"wheels-{hashlib.sha256(_LOCK.read_bytes()).hexdigest()[:16]}"
+    if not place.is_dir():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent) as folder:
+            # The lock has no others than wheels for this very Python line: that of Debian 12, 3.11.
+            flags = ["--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--python-version", "3.11"]
+            command = [sys.executable, "-m", "pip", "download", *flags, "--dest", f"{folder}/wheels", "--requirement", str(_LOCK)]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+            require(done.returncode == 0, f"pip could not fetch the wheels of {_LOCK.name}: {done.stderr.strip().splitlines()[-1:]}")
+            os.replace(f"{folder}/wheels", place)
+    return place

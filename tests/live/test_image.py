@@ -1,0 +1,191 @@
+"""The image, built and run for real, with the very rights and variables that the manifests give it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import cgtune
+from tests import goprograms
+from tests.command import ROOT
+from tests.deploy.manifests import Object, cgtune_of, kustomize, only
+from tests.live import images
+from tests.live.containers import Container, Podman, podman as run_podman
+from tests.serving import parse_metrics
+
+pytestmark = pytest.mark.live
+
+_SMALL = ("--cpus", "0.2", "--memory", "64m")
+_FETCH = """
+import sys, urllib.request, urllib.error
+try:
+    answer = urllib.request.urlopen(sys.argv[1], timeout=5)
+except urllib.error.HTTPError as error:
+    answer = error
+print(answer.status)
+print(answer.read().decode(), end="")
+"""
+
+
+@pytest.fixture(scope="module")
+def image(podman: Podman) -> tuple[str, ...]:
+    """cgtune's image, of this checkout."""
+    return images.build_image()
+
+
+@pytest.fixture(scope="module")
+def shop(podman: Podman) -> Container:
+    """Half a CPU, 256 MiB, and a Go program of user 1000 that believes in eight CPUs."""
+    program = goprograms.build("1.24.11")
+    return podman.start(
+        *("--cpus", "0.5", "--memory", "256m", "--user", "1000:1000", "--env", "GOMAXPROCS=8", "--volume", f"{program}:/shop:ro"),
+        argv=("/shop",),
+    )
+
+
+def _flags(one: Object, *, user: str | None = None) -> tuple[str, ...]:
+    """A manifest's container as words of ``podman run``: its variables and its rights."""
+    rights = one["securityContext"]
+    assert rights["seccompProfile"] == {"type": "RuntimeDefault"}  # podman's default too
+    words = ["--user", user or f"{rights['runAsUser']}:{rights['runAsGroup']}"]
+    words += ["--read-only", "--read-only-tmpfs=false"] if rights["readOnlyRootFilesystem"] else []
+    words += [] if rights["allowPrivilegeEscalation"] else ["--security-opt", "no-new-privileges"]
+    words += [word for name in rights["capabilities"]["drop"] for word in ("--cap-drop", name)]
+    words += [word for name in rights["capabilities"].get("add", []) for word in ("--cap-add", name)]
+    words += [word for each in one["env"] for word in ("--env", f"{each['name']}={each['value']}")]
+    return (*words, "--env", "CGTUNE_INTERVAL=1s")
+
+
+def _fetch(container: Container, path: str) -> tuple[int, str]:
+    """Status and body, asked for from within the container's network."""
+    argv = ["nsenter", f"--net=/proc/{container.pid}/ns/net", sys.executable, "-c", _FETCH, f"http://127.0.0.1:9464{path}"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    status, _, body = done.stdout.partition("\n")
+    return int(status or 0), body
+
+
+def _wait_for(is_so: Callable[[], object], container: Container) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        if time.monotonic() > deadline:
+            pytest.fail(run_podman("logs", container.name).stderr)
+        time.sleep(0.1)
+
+
+def _assert_the_shop_is_found(container: Container, pid: int) -> str:
+    """Every address answers, and the finding is there, of the right process. Gives back the metrics."""
+    _wait_for(lambda: _fetch(container, "/readyz")[0] == 200, container)
+    assert _fetch(container, "/healthz") == (200, "alive\n")
+    status, told = _fetch(container, "/check")
+    assert status == 503
+    assert f"gomaxprocs-exceeds-quota: {pid} shop" in told
+    report = json.loads(_fetch(container, "/report")[1])
+    (entry,) = (each for each in report["processes"] if each["pid"] == pid)
+    assert entry["enforced"]["cpu"]["limit_cores"] == 0.5
+    assert entry["enforced"]["memory"]["limit_bytes"] == 256 << 20
+    assert entry["settings"]["GOMAXPROCS"]["observed"] == 8
+    status, page = _fetch(container, "/metrics")
+    assert status == 200
+    samples = parse_metrics(page)
+    found = {labels["rule"] for labels, _ in samples["cgtune_finding"] if labels["pid"] == str(pid)}
+    assert "gomaxprocs-exceeds-quota" in found
+    return page
+
+
+def test_the_sidecar(podman: Podman, image: tuple[str, ...], shop: Container) -> None:
+    """With the manifest's rights, a fifth of a CPU and 64 MiB it sees its neighbour and answers; the health check agrees; TERM ends it."""
+    one = cgtune_of(only(kustomize("sidecar"), "Deployment", "with-deployment")["spec"]["template"]["spec"])
+    flags = ("--pid", f"container:{shop.name}", *_SMALL, *_flags(one, user="1000:1000"))
+    sidecar = podman.start(*flags, image=image, argv=tuple(one["args"]), network=f"container:{shop.name}")
+    page = _assert_the_shop_is_found(sidecar, 1)
+    checked = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True, timeout=20, check=False)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+    health = run_podman("healthcheck", "run", sidecar.name)
+    assert health.returncode == 0, health.stdout + health.stderr
+    began = time.monotonic()
+    assert podman.stop(sidecar) == 0
+    assert time.monotonic() - began < 3  # podman itself takes half a second
+
+
+def test_the_sidecar_for_any_user(podman: Podman, image: tuple[str, ...], shop: Container) -> None:
+    """Root with the two capabilities looks into another user's program; another user without them says that nobody knows."""
+    spec = only(kustomize("sidecar", "sidecar-any-user"), "Deployment", "with-deployment")["spec"]["template"]["spec"]
+    one = cgtune_of(spec)
+    beside = ("--pid", f"container:{shop.name}", *_SMALL)
+    able = podman.start(*beside, *_flags(one), image=image, argv=tuple(one["args"]), network=f"container:{shop.name}")
+    _assert_the_shop_is_found(able, 1)
+    podman.stop(able)
+    confined = cgtune_of(only(kustomize("sidecar"), "Deployment", "with-deployment")["spec"]["template"]["spec"])
+    blind = podman.start(*beside, *_flags(confined), image=image, argv=tuple(one["args"]), network=f"container:{shop.name}")
+    _wait_for(lambda: _fetch(blind, "/readyz")[0] == 200, blind)
+    status, told = _fetch(blind, "/check")
+    assert status == 503, told
+    samples = parse_metrics(_fetch(blind, "/metrics")[1])
+    assert samples["cgtune_go_processes"] == [({}, 0.0)]
+    assert samples["cgtune_unreadable_processes"][0][1] > 0
+    podman.stop(blind)
+
+
+def test_the_node_agent(podman: Podman, image: tuple[str, ...], shop: Container) -> None:
+    """With the manifest's folders and rights, without the host's pids, it sees the program with its whole chain, and can write nowhere."""
+    spec = only(kustomize(), "DaemonSet")["spec"]["template"]["spec"]
+    one = cgtune_of(spec)
+    paths = {volume["name"]: volume["hostPath"]["path"] for volume in spec["volumes"]}
+    mounts = [word for each in one["volumeMounts"] for word in ("--volume", f"{paths[each['name']]}:{each['mountPath']}:ro")]
+    agent = podman.start(*mounts, *_SMALL, "--cgroupns", "private", *_flags(one), image=image, argv=tuple(one["args"]))
+    page = _assert_the_shop_is_found(agent, shop.pid)
+    entry: dict[str, Any] = next(each for each in json.loads(_fetch(agent, "/report")[1])["processes"] if each["pid"] == shop.pid)
+    assert entry["container"]["id"] == shop.identity
+    assert entry["enforced"]["cpu"]["chain"][-1]["path"] == "/"
+    assert ("podman://" + shop.identity) in page
+    tried = run_podman("exec", agent.name, "sh", "-c", f"kill -0 {shop.pid}; echo 0 > /host/proc/{shop.pid}/oom_score_adj; touch /x")
+    assert "No such process" in tried.stderr
+    assert tried.stderr.count("Read-only file system") == 2
+    assert podman.stop(agent) == 0
+
+
+def test_what_is_in_the_image(podman: Podman, image: tuple[str, ...]) -> None:
+    """Nobody's user, no tool to build or fetch, bytecode for every module that is never held against its source, and words about itself."""
+    said = json.loads(run_podman("image", "inspect", images.NAME).stdout)[0]
+    assert said["User"] == "65532:65532"
+    labels = said["Labels"]
+    assert labels["org.opencontainers.image.version"] == cgtune.__version__
+    assert labels["org.opencontainers.image.revision"] == "test"
+    assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+    script = """
+import importlib.util, pathlib, shutil, sys
+print([name for name in ("pip", "pip3", "gcc", "cc", "make", "git", "curl", "wget", "easy_install") if shutil.which(name)])
+print([name for name in ("pip", "ensurepip", "setuptools", "wheel", "hatchling") if importlib.util.find_spec(name)])
+site = next(pathlib.Path("/opt/cgtune/lib").glob("python3.*/site-packages"))
+sources = [path for path in site.rglob("*.py")]
+compiled = [pathlib.Path(importlib.util.cache_from_source(path)) for path in sources]
+print([str(path) for path in compiled if not path.is_file() or path.read_bytes()[4:8] != bytes((1, 0, 0, 0))][:3], len(compiled) > 100)
+print(sorted(path.name for path in pathlib.Path("/opt/cgtune/bin").iterdir() if not path.name.startswith("python")))
+"""
+    argv = ("--entrypoint", '["/opt/cgtune/bin/python3", "-I", "-c"]')
+    done = podman.run(*argv, image=image, argv=(script,))
+    assert done.stdout.splitlines() == ["[]", "[]", "[] True", "['cgtune']"], done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "word"), [(("--version",), cgtune.__version__), (("explain", "oom-killed"), "oom-killed"), (("check", "--self"), "")]
+)
+def test_the_image_is_every_command(podman: Podman, image: tuple[str, ...], argv: tuple[str, ...], word: str) -> None:
+    """Whatever follows the image's name is a command of cgtune."""
+    done = podman.run(image=image, argv=argv)
+    assert done.returncode == 0, done.stderr
+    assert word in done.stdout
+
+
+def test_the_context_is_what_the_image_is_made_of() -> None:
+    """Nothing that .dockerignore lets through is left out by the Dockerfile, and nothing that it copies is held back."""
+    copied = [line.split()[1:-1] for line in (ROOT / "deploy" / "Dockerfile").read_text().splitlines() if line.startswith("COPY ")]
+    wanted = {name for names in copied for name in names if not name.startswith(("--from", "/"))}
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert allowed - {"deploy/Dockerfile"} == wanted
