@@ -33,7 +33,7 @@ def _rules() -> list[dict[str, Any]]:
     return [rule for group in file["groups"] for rule in group["rules"]]
 
 
-def _board_expressions() -> list[str]:
+def board_expressions() -> list[str]:
     """Each query of the dashboard as Grafana sends it, for all jobs, instances and programs."""
     filled = []
     for panel in _BOARD["panels"]:
@@ -110,7 +110,7 @@ def test_the_labels_that_this_file_names_are_exposed() -> None:
 @pytest.mark.parametrize("source", ["rules", "dashboard"])
 def test_only_what_is_exposed_is_asked_for(source: str) -> None:
     """Every metric that is named is one of cgtune serve's, and every label that is matched or joined on is its own or of a scrape."""
-    expressions = [str(rule["expr"]) for rule in _rules()] if source == "rules" else _board_expressions()
+    expressions = [str(rule["expr"]) for rule in _rules()] if source == "rules" else board_expressions()
     exposed = _exposed()
     assert len(expressions) > 8
     for expression in expressions:
@@ -125,7 +125,7 @@ def test_only_what_is_exposed_is_asked_for(source: str) -> None:
 
 def test_every_query_of_the_dashboard_parses(tmp_path: Path) -> None:
     """Prometheus' own parser accepts each, as Grafana sends it."""
-    expressions = _board_expressions()
+    expressions = board_expressions()
     rules = [{"record": f"panel:{number}", "expr": expression} for number, expression in enumerate(expressions)]
     (tmp_path / "rules.yaml").write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
     done = _promtool("check", "rules", tmp_path / "rules.yaml")

@@ -1,0 +1,201 @@
+"""Debian's Prometheus scrapes a running cgtune serve beside a mistuned Go program: the finding shows, the alerts fire, and both end."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+
+from tests import goprograms
+from tests.command import ROOT
+from tests.deploy.test_prometheus import board_expressions
+from tests.goprograms import Probe
+from tests.live.cgroups import _ENTER, Group, Groups, own_groups
+from tests.needs import require
+from tests.serving import Service
+
+pytestmark = pytest.mark.live
+
+_INTERVAL_SECONDS = 2.0
+_SCRAPE_SECONDS = 1.0
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Prometheus:
+    """A Prometheus that scrapes these addresses every second and has our rules, with shorter waits; as a context manager."""
+
+    def __init__(self, place: Path, *addresses: str) -> None:
+        require(shutil.which("prometheus"), "apt-get install --no-install-recommends prometheus")
+        rules = (ROOT / "deploy" / "prometheus" / "cgtune.rules.yaml").read_text()
+        hurried = re.sub(r"\[5m\]", "[8s]", re.sub(r"\bfor: \d+m$", "for: 2s", rules, flags=re.MULTILINE))
+        assert len(re.findall("for: 2s", hurried)) == 5
+        (place / "rules.yaml").write_text(hurried)
+        jobs = [{"job_name": "cgtune", "static_configs": [{"targets": list(addresses)}]}]
+        config = {"global": {"scrape_interval": "1s", "evaluation_interval": "1s"}, "rule_files": ["rules.yaml"], "scrape_configs": jobs}
+        (place / "prometheus.yaml").write_text(json.dumps(config))
+        self.address = f"127.0.0.1:{_free_port()}"
+        self._log = (place / "log").open("w")
+        command = ["prometheus", "--config.file=prometheus.yaml", "--storage.tsdb.path=data", f"--web.listen-address={self.address}"]
+        self.process = subprocess.Popen(command, cwd=place, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
+        self.wait_for(self._is_ready, seconds=20)
+
+    def _is_ready(self) -> bool:
+        assert self.process.poll() is None, Path(self._log.name).read_text()[-2000:]
+        try:
+            return self.fetch("/-/ready") is not None
+        except OSError:
+            return False
+
+    def fetch(self, path: str) -> str:
+        """The body of one request."""
+        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=10) as response:
+            body: str = response.read().decode()
+            return body
+
+    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
+        """Labels and value of each sample that the expression has now."""
+        answer = json.loads(self.fetch("/api/v1/query?" + urllib.parse.urlencode({"query": expression})))
+        assert answer["status"] == "success", answer
+        return [(sample["metric"], float(sample["value"][1])) for sample in answer["data"]["result"]]
+
+    def firing(self, alert: str, pid: int) -> list[dict[str, Any]]:
+        """The alerts of this name about this process that fire; there may be other Go programs on this machine."""
+        alerts = json.loads(self.fetch("/api/v1/alerts"))["data"]["alerts"]
+        wanted = {"alertname": alert, "pid": str(pid)}
+        return [each for each in alerts if wanted.items() <= each["labels"].items() and each["state"] == "firing"]
+
+    def wait_for(self, is_so: Callable[[], object], *, seconds: float = 20) -> float:
+        """Until it is so; fails after ``seconds``. Gives back how long that took."""
+        began = time.monotonic()
+        while not is_so():
+            assert time.monotonic() - began < seconds, f"not so after {seconds} s"
+            time.sleep(0.1)
+        return time.monotonic() - began
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._log.close()
+
+
+def _mistuned(group: Group, *commands: str, gomaxprocs: int = 8) -> Probe:
+    wrapper = ("/bin/sh", "-c", _ENTER, "sh", *map(str, group.directories()), "--")
+    return Probe(goprograms.build("1.24.11"), *commands, environment={"GOMAXPROCS": str(gomaxprocs)}, wrapper=wrapper)
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    """cgtune serve, as a user starts it, but for shorter intervals."""
+    with Service("--interval", f"{_INTERVAL_SECONDS:g}s") as started:
+        yield started.wait_for_report()
+
+
+@pytest.fixture(scope="module")
+def prometheus(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes it."""
+    with Prometheus(tmp_path_factory.mktemp("prometheus"), service.address) as started:
+        started.wait_for(lambda: started.query("up == 1"))
+        yield started
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Groups]:
+    """Control groups for the tests of this module."""
+    with own_groups() as own:
+        yield own
+
+
+def test_a_mistuned_program_from_its_start_to_its_repair(stage: Groups, service: Service, prometheus: Prometheus) -> None:
+    """Within two intervals Prometheus shows it by name; the alert fires, ends with the quota, and stays away with the advised value."""
+    group = stage.make("app")
+    group.limit_cpu(50_000)
+    with _mistuned(group) as probe:
+        mine = f'pid="{probe.pid}"'
+        name = Path(f"/proc/{probe.pid}/comm").read_text().strip()
+        # A warning: without a quota, 8 threads on fewer CPUs are still worth an info.
+        finding = f'cgtune_finding{{{mine},rule="gomaxprocs-exceeds-quota",severity="warning"}}'
+        took = prometheus.wait_for(lambda: prometheus.query(finding))
+        assert took < 2 * _INTERVAL_SECONDS + 2 * _SCRAPE_SECONDS, took
+        ((labels, value),) = prometheus.query(finding)
+        assert (labels["command"], value) == (name, 1.0)
+        assert [value for _, value in prometheus.query(f"cgtune_gomaxprocs_observed{{{mine}}}")] == [8.0]
+        ((_, advised),) = prometheus.query(f"cgtune_gomaxprocs_recommended{{{mine}}}")
+        prometheus.wait_for(lambda: prometheus.firing("CgtuneWarningFinding", probe.pid))
+        (said,) = prometheus.firing("CgtuneWarningFinding", probe.pid)
+        assert f"{name} (pid {probe.pid})" in said["annotations"]["description"]
+        assert "GOMAXPROCS is 8. Recommended is 2." in said["annotations"]["description"]
+        assert said["annotations"]["runbook"] == "cgtune explain gomaxprocs-exceeds-quota"
+        assert service.fetch("/check").status == 503
+        group.limit_cpu(None)
+        prometheus.wait_for(lambda: not prometheus.query(finding))
+        prometheus.wait_for(lambda: not prometheus.firing("CgtuneWarningFinding", probe.pid))
+        group.limit_cpu(50_000)
+        prometheus.wait_for(lambda: prometheus.query(finding))
+    prometheus.wait_for(lambda: not prometheus.query(finding))
+    with _mistuned(group, gomaxprocs=int(advised)) as probe:
+        mine = f'pid="{probe.pid}"'
+        prometheus.wait_for(lambda: prometheus.query(f"cgtune_gomaxprocs_observed{{{mine}}}"))
+        assert prometheus.query(f'cgtune_finding{{{mine},severity!="info"}}') == []
+
+
+def test_throttling_that_hurts_now(stage: Groups, prometheus: Prometheus) -> None:
+    """A busy program with too many threads fires CgtuneGoThrottled with its share of throttled periods; one that rests stays silent."""
+    busy, calm = stage.make("busy"), stage.make("calm")
+    for group in (busy, calm):
+        group.limit_cpu(20_000)
+    with _mistuned(busy, "burn 4") as burning, _mistuned(calm) as resting:
+        prometheus.wait_for(lambda: prometheus.firing("CgtuneGoThrottled", burning.pid), seconds=30)
+        assert prometheus.firing("CgtuneGoThrottled", resting.pid) == []
+        ((_, ratio),) = prometheus.query(f'cgtune:cpu_throttled_periods:ratio_rate5m{{pid="{burning.pid}"}}')
+        assert 0.25 < ratio <= 1.0
+
+
+def test_the_dashboard_has_something_to_show(stage: Groups, prometheus: Prometheus) -> None:
+    """With a Go program under quota and memory limit every query of the dashboard has data, but for files that only cgroup v2 has."""
+    group = stage.make("board")
+    group.limit_cpu(50_000)
+    group.limit_memory(128 << 20)
+    with _mistuned(group, "memlimit 100000000") as probe:
+        prometheus.wait_for(lambda: prometheus.query(f'rate(cgtune_cpu_periods_total{{pid="{probe.pid}"}}[10s])'))
+        empty = {expression for expression in board_expressions() if not prometheus.query(expression)}
+        left = {name for expression in empty for name in re.findall(r"cgtune_\w+", expression)}
+        only_v2 = {"cgtune_pressure_waiting_seconds_total", "cgtune_memory_high_bytes"} if group.version("memory") == 1 else set()
+        # No period with CPU time passed: the quotient has no value, and no line is shown.
+        idle = {"cgtune_cpu_throttled_periods_total", "cgtune_cpu_periods_total"}
+        assert left <= only_v2 | idle, empty
+
+
+def test_the_page_passes_the_check_of_prometheus(stage: Groups, service: Service) -> None:
+    """promtool check metrics has nothing against a page with a real Go program in it."""
+    group = stage.make("page")
+    group.limit_cpu(50_000)
+    with _mistuned(group) as probe:
+        service.wait_for(lambda: str(probe.pid) in {labels["pid"] for labels, _ in service.metrics().get("cgtune_go_info", [])})
+        page = service.fetch("/metrics").body
+    done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_it_ends_in_time(service: Service, prometheus: Prometheus) -> None:
+    """TERM, between two scrapes: gone within two seconds, with exit code 0, and Prometheus notices."""
+    assert service.stop() < 2
+    prometheus.wait_for(lambda: prometheus.query("up == 0"))
