@@ -298,7 +298,8 @@ def _go_snapshots(view: MachineView, *, cheaply: bool = False) -> tuple[list[Sna
 
 def unreadable_notes(count: int, privilege: str | None) -> tuple[Note, ...]:
     """What a report says of so many processes that could not be looked into; nothing of none."""
-    why = f"{count} process{'es' * (count > 1)} could not be looked into; whether they are Go programs is not known"
+    what = "they are Go programs" if count > 1 else "it is a Go program"
+    why = f"{count} process{'es' * (count > 1)} could not be looked into; whether {what} is not known"
     return (Note(path="/proc", why=why, privilege=privilege),) if count else ()
 
 

@@ -201,6 +201,24 @@ def test_a_quota_that_changes_where_updates_are_off(groups: Groups) -> None:
             assert (finding["advice"][0]["variable"], finding["advice"][0]["value"]) == ("GODEBUG", None)
 
 
+@pytest.mark.hierarchy("v2", "v1")
+def test_a_quota_that_changes_under_a_pin(groups: Groups) -> None:
+    """GOMAXPROCS=3 fits 3 CPUs and stays; a quota that grows leaves CPUs unused, one that shrinks is exceeded, and unset is advised."""
+    group = groups.make("app")
+    group.limit_cpu(300_000)
+    with _probe(group, "1.27.3", language="1.27", GOMAXPROCS="3") as probe:
+        for quota_us, rule, severity in (
+            (300_000, "gomaxprocs-pinned", "info"),
+            (500_000, "gomaxprocs-below-quota", "info"),
+            (200_000, "gomaxprocs-exceeds-quota", "warning"),
+        ):
+            group.limit_cpu(quota_us)
+            (finding,) = inspect(probe.pid)["findings"]
+            assert (finding["rule"], finding["severity"]) == (rule, severity)
+            assert any(str(quota_us) in line for line in finding["evidence"]), finding["evidence"]
+            assert ("GOMAXPROCS", None) in [(advice["variable"], advice["value"]) for advice in finding["advice"]]
+
+
 @pytest.mark.hierarchy("v2")
 def test_a_gomemlimit_beyond_memory_high(groups: Groups) -> None:
     """GOMEMLIMIT below memory.max and above memory.high is one finding; with the value that is advised it is gone."""

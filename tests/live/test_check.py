@@ -15,6 +15,7 @@ from tests import goprograms, toolchains
 from tests.command import run
 from tests.live.cgroups import Groups, own_groups
 from tests.needs import only_where, require
+from tests.test_check import validate_sarif
 
 pytestmark = pytest.mark.live
 
@@ -68,6 +69,8 @@ def test_too_many_threads_fail_until_the_named_value_is_set(groups: Groups, old_
     assert _outcome(run("check", "--pid", mended.pid)) == (0, "", "")
     assert _outcome(run("check", CGTUNE_PID=str(mended.pid))) == (0, "", "")
     assert run("check", CGTUNE_PID=str(program.pid)).returncode == 1
+    logged = validate_sarif(run("check", "--pid", program.pid, "--format", "sarif").stdout)
+    assert logged["runs"][0]["results"][0]["ruleId"] == "gomaxprocs-exceeds-quota"
     bad, good = (run("check", "--pid", one.pid, "--format", "nagios") for one in (program, mended))
     assert (bad.returncode, good.returncode) == (1, 0)
     assert " gomaxprocs=8;2" in bad.stdout.splitlines()[0].partition(" | ")[2]
