@@ -148,20 +148,11 @@ def measure_outside(level: MemoryLevel, mapped_bytes: Sequence[int | None]) -> i
     return max(0, level.current_bytes + (level.swap_current_bytes or 0) - level.reclaimable_bytes - sum(known))
 
 
-def locate_charged(snapshot: Snapshot) -> tuple[MemoryLevel, ...]:
-    """The cgroups whose limits hold for the process's memory, leaf first: v1 stops below a parent with use_hierarchy 0."""
-    chain = snapshot.memory_chain
-    for index, level in enumerate(chain[1:], start=1):
-        if not level.use_hierarchy:
-            return chain[:index]
-    return chain
-
-
 def _advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, others: Sequence[Snapshot]) -> Recommendation:
     """The least of what each limit of the chain leaves: an ancestor with a wider limit can be the fuller one."""
     live = _live_heap(snapshot)
     rooms: list[tuple[Room, float, tuple[str, ...]]] = []
-    for level in locate_charged(snapshot):
+    for level in snapshot.charged_chain:
         for field, name in (("limit", "memory.max" if level.version == 2 else "memory.limit_in_bytes"), ("high", "memory.high")):
             limit = getattr(level, field)
             if limit is not None and limit.limit_bytes is not None:

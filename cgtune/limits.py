@@ -11,7 +11,7 @@ from cgtune.model import ByteLimit, CpuLimits, Limits, MemoryLevel, MemoryLimits
 
 def enforce(snapshot: Snapshot) -> Limits:
     """The limits of one process: cores, usable CPUs, bytes, and for each the cgroup that says so (the leaf-most where several agree)."""
-    memory, notes = _enforce_memory(snapshot.memory_chain)
+    memory, notes = _enforce_memory(snapshot.charged_chain)
     return Limits(cpu=_enforce_cpu(snapshot), memory=memory, notes=notes)
 
 
@@ -29,8 +29,7 @@ def _enforce_cpu(snapshot: Snapshot) -> CpuLimits:
     return CpuLimits(limit_cores=limit_cores, binding=binding, usable=usable, cpuset=cpuset)
 
 
-def _enforce_memory(chain: tuple[MemoryLevel, ...]) -> tuple[MemoryLimits, tuple[Note, ...]]:
-    charged = _charged(chain)
+def _enforce_memory(charged: tuple[MemoryLevel, ...]) -> tuple[MemoryLimits, tuple[Note, ...]]:
     limit_bytes, binding = _least(charged, "limit")
     high_bytes, high_binding = _least(charged, "high")
     limit_from = None if binding is None else f"{binding.directory}/{'memory.max' if binding.version == 2 else 'memory.limit_in_bytes'}"
@@ -54,14 +53,6 @@ def _enforce_memory(chain: tuple[MemoryLevel, ...]) -> tuple[MemoryLimits, tuple
         swap_bytes=min(swaps, default=None),
     )
     return limits, notes
-
-
-def _charged(chain: tuple[MemoryLevel, ...]) -> tuple[MemoryLevel, ...]:
-    """The part of the chain that the leaf's memory is charged to: v1 stops below a parent with use_hierarchy 0."""
-    for index, level in enumerate(chain[1:], start=1):
-        if not level.use_hierarchy:
-            return chain[:index]
-    return chain
 
 
 def _least(chain: tuple[MemoryLevel, ...], field: str) -> tuple[int | None, MemoryLevel | None]:

@@ -250,6 +250,14 @@ class Snapshot(Record):
     go: tuple[GoFacts, ...]
     notes: tuple[Note, ...]
 
+    @property
+    def charged_chain(self) -> tuple[MemoryLevel, ...]:
+        """The cgroups whose limits hold for the process's memory, leaf first: v1 stops below a parent with use_hierarchy 0."""
+        for index, level in enumerate(self.memory_chain[1:], start=1):
+            if not level.use_hierarchy:
+                return self.memory_chain[:index]
+        return self.memory_chain
+
 
 class CpuLimits(Record):
     """What the kernel enforces for CPU. ``binding`` is the level whose quota is the least; None where nothing limits.
@@ -317,7 +325,7 @@ class Recommendation(Record):
 
 
 class Policy(Record):
-    """Every number that a recommendation hangs on, beside what is measured. The defaults are those of ARCHITECTURE.md.
+    """Every number that a recommendation hangs on, beside what is measured. The defaults stand in docs/advice.md.
 
     ``rounding`` of a fractional CPU limit is "ceil" (Go's own way) or "floor"; ``min_procs`` None: 2 with ceil, 1 with floor.
     ``headroom_percent`` None: ``unmeasured_percent`` of the memory limit is kept free where nothing was measured, ``measured_percent``

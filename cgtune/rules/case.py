@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from cgtune.advise import derive_procs_by_itself, format_mib, format_quota, locate_charged, measure_outside
+from cgtune.advise import derive_procs_by_itself, format_mib, format_quota, measure_outside
 from cgtune.model import Advice, Policy, Recommendation
 from cgtune.numbers import format_cpus
 
@@ -209,7 +209,7 @@ class Case:
             for other in self.others
             if other.snapshot.go
             and other.snapshot.process.pid != self.pid
-            and any(place.directory == level.directory for place in locate_charged(other.snapshot))
+            and any(place.directory == level.directory for place in other.snapshot.charged_chain)
         ]
         return (self.report, *inside)
 
