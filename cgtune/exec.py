@@ -121,7 +121,7 @@ def _prepare(path: str, environ: Environ, options: ExecOptions) -> tuple[Environ
 
 
 def _minor(go: str | None) -> int | None:
-    from cgtune.runtimes.go.buildinfo import parse_version
+    from cgtune.runtimes.go.version import parse_version
 
     version = None if go is None else parse_version(f"go{go}")
     return None if version is None else version.minor

@@ -26,19 +26,20 @@ from cgtune.model import (
 )
 from cgtune.quantities import parse_byte_quantity, parse_cpu_limit, parse_cpu_quantity
 from cgtune.records import Record
-from cgtune.runtimes.go.buildinfo import parse_version
 from cgtune.runtimes.go.derive import GoInputs, derive
 from cgtune.runtimes.go.facts import derived_facts
 from cgtune.runtimes.go.godebug import parse_default_godebug
+from cgtune.runtimes.go.version import parse_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cgtune.model import Bandwidth, CpuLimits, Policy
-    from cgtune.runtimes.go.buildinfo import BuildInfo, GoVersion
     from cgtune.runtimes.go.derive import GoDerivation
     from cgtune.runtimes.go.limitfile import ReadLimit
+    from cgtune.runtimes.go.modinfo import BuildInfo
+    from cgtune.runtimes.go.version import GoVersion
 
     Judge = Callable[[ProcessReport], ProcessReport]
 

@@ -17,9 +17,10 @@ from typing import NamedTuple
 
 from cgtune.elf import Elf, parse_elf
 from cgtune.errors import CgtuneError
-from cgtune.runtimes.go.buildinfo import GoVersion, parse_version, read_go_image, read_go_program
+from cgtune.runtimes.go.buildinfo import read_go_image, read_go_program
 from cgtune.runtimes.go.layout import locate_live_words
 from cgtune.runtimes.go.live import read_live_words
+from cgtune.runtimes.go.version import GoVersion, parse_version
 from tests import goprograms
 from tests.elfs import MAGIC, READ, RUN, WRITE, Named, Part, elf, framed, go_program, inline_record, pointer_record, reader
 

@@ -11,9 +11,10 @@ import pytest
 
 from cgtune.elf import parse_elf
 from cgtune.errors import CgtuneError
-from cgtune.runtimes.go.buildinfo import parse_version, read_go_program
+from cgtune.runtimes.go.buildinfo import read_go_program
 from cgtune.runtimes.go.layout import locate_live_words
 from cgtune.runtimes.go.live import read_live_words
+from cgtune.runtimes.go.version import parse_version
 from tests.elfs import MAGIC
 from tests.fuzz_elf import fuzz, real_subjects, synthetic_subjects
 

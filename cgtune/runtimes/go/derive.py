@@ -18,10 +18,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cgtune.runtimes.go.buildinfo import GoVersion
     from cgtune.runtimes.go.godebug import GodebugSwitch
     from cgtune.runtimes.go.limitfile import ReadLimit
     from cgtune.runtimes.go.settings import Setting
+    from cgtune.runtimes.go.version import GoVersion
 
 _NEWEST_MINOR = 27
 _NEWEST_CHECKED = {21: 13, 22: 10, 23: 9, 24: 11, 25: 5, 26: 6, 27: 3}

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cgtune.elf import Elf, ReadAt
-    from cgtune.runtimes.go.buildinfo import GoVersion
     from cgtune.runtimes.go.symbols import RuntimeSymbols
+    from cgtune.runtimes.go.version import GoVersion
 
 _NEWEST_KNOWN = (1, 27)  # the newest minor version whose words were checked against running programs
 

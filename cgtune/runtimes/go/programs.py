@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
 
     from cgtune.elf import Elf, ReadAt
-    from cgtune.runtimes.go.buildinfo import BuildInfo
     from cgtune.runtimes.go.layout import LiveLayout
     from cgtune.runtimes.go.live import LiveWords
     from cgtune.runtimes.go.mappings import Mapping, Module
+    from cgtune.runtimes.go.modinfo import BuildInfo
 
     OpenModule = Callable[["Module"], "OpenedFile"]
 

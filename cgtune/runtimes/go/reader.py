@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from cgtune.host import Host
-    from cgtune.runtimes.go.buildinfo import GoVersion
     from cgtune.runtimes.go.derive import GoDerivation, GoInputs
     from cgtune.runtimes.go.live import LiveWords
     from cgtune.runtimes.go.mappings import Module
     from cgtune.runtimes.go.ownview import OwnTexts
+    from cgtune.runtimes.go.version import GoVersion
 
 _MACHINES = {62: "amd64", 183: "arm64", 3: "386", 40: "arm", 243: "riscv64", 21: "ppc64le", 22: "s390x", 258: "loong64"}
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from itertools import islice
 
-from cgtune.elf import NameSearch, locate_symbols
+from cgtune.elfsymbols import NameSearch, locate_symbols
 from cgtune.errors import Malformed
 from cgtune.records import Record
 
@@ -19,7 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cgtune.elf import Elf, ReadAt, Symbol
+    from cgtune.elf import Elf, ReadAt
+    from cgtune.elfsymbols import Symbol
 
 MAGIC_1_18 = 0xFFFFFFF0  # Go 1.18 and 1.19
 MAGIC_1_20 = 0xFFFFFFF1  # Go 1.20 to 1.27

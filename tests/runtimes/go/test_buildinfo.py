@@ -12,7 +12,8 @@ from hypothesis import given, strategies as st
 
 from cgtune.elf import parse_elf
 from cgtune.errors import CgtuneError, Malformed
-from cgtune.runtimes.go.buildinfo import BuildInfo, parse_build_info, parse_version, read_build_info, read_go_program
+from cgtune.runtimes.go.buildinfo import read_build_info, read_go_program
+from cgtune.runtimes.go.modinfo import BuildInfo
 from tests import goprograms, toolchains
 from tests.elfs import MAGIC, READ, RUN, WRITE, Named, Part, elf, framed, go_program, inline_record, pointer_record, reader, uvarint
 from tests.needs import require
@@ -148,67 +149,6 @@ def test_records_that_lie_are_malformed(record: bytes) -> None:
     assert str(raised.value).isprintable()
 
 
-def test_endless_module_lines_are_refused() -> None:
-    """A record of a hundred thousand lines is no program's."""
-    with pytest.raises(Malformed):
-        parse_build_info(b"go1.25.5", framed("dep\ta\tb\n" * 30_000))
-
-
-def test_control_characters_do_not_reach_the_terminal() -> None:
-    """What a stranger's program calls itself comes as printable text."""
-    info = parse_build_info(b"go1.25.5\x1b[31m", framed('path\ta\x1b]0;b\x07\nmod\t\xff\tv1\nbuild\tk="\\u001b[0m\\ud800"\n'))
-    for text in (info.version, info.path, info.main_module, *info.settings.values()):
-        assert text.isprintable()
-
-
-@pytest.mark.parametrize(
-    ("text", "major", "minor", "patch", "prerelease", "development", "experiments"),
-    [
-        ("go1.25.5", 1, 25, 5, "", False, ()),
-        ("go1.21", 1, 21, 0, "", False, ()),
-        ("go1.26rc1", 1, 26, 0, "rc1", False, ()),
-        ("go1.20beta1", 1, 20, 0, "beta1", False, ()),
-        ("go1.25.5 X:synctest,greenteagc", 1, 25, 5, "", False, ("synctest", "greenteagc")),
-        ("go1.27.3-X:nojsonv2,nogreenteagc", 1, 27, 3, "", False, ("nojsonv2", "nogreenteagc")),
-        ("go1.22.1-fips", 1, 22, 1, "", False, ()),
-        ("go1.21.13 (Red Hat 1.21.13-1.el9)", 1, 21, 13, "", False, ()),
-        ("go1.22-20240109-RC01 cl/597041403 +dcbe772469 X:loopvar", 1, 22, 0, "", False, ("loopvar",)),
-        ("go1.20.12b4 X:boringcrypto", 1, 20, 12, "", False, ("boringcrypto",)),
-        ("devel go1.28-abcdef0123 Mon Nov 23 04:00:00 2026 +0000", 1, 28, 0, "", True, ()),
-        ("go1.28-devel_abcdef Mon Nov 23 2026", 1, 28, 0, "", True, ()),
-        ("go2.0", 2, 0, 0, "", False, ()),
-    ],
-)
-def test_versions_are_parsed(
-    text: str, major: int, minor: int, patch: int, prerelease: str, development: bool, experiments: tuple[str, ...]
-) -> None:
-    """Releases, prereleases, vendors' builds and development versions name their major, minor and patch."""
-    version = parse_version(text)
-    assert version is not None
-    assert (version.major, version.minor, version.patch, version.prerelease) == (major, minor, patch, prerelease)
-    assert (version.development, version.experiments, version.text) == (development, experiments, text)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "unknown", "devel", "devel +abcdef0123 Mon", "(devel)", "go", "go1", "go1.", "gox.y", "1.25.5", "go\u0661.\u0662"]
-)
-def test_what_names_no_version_is_none(text: str) -> None:
-    """A version that names no number is not guessed at."""
-    assert parse_version(text) is None
-
-
-def test_versions_compare_by_number() -> None:
-    """1.9 is older than 1.10, a release candidate counts as its release."""
-    version = parse_version("go1.10")
-    candidate = parse_version("go1.26rc1")
-    assert version is not None
-    assert candidate is not None
-    assert version.at_least(1, 9)
-    assert version.at_least(1, 10)
-    assert not version.at_least(1, 10, 1)
-    assert candidate.at_least(1, 26)
-
-
 @given(st.binary(max_size=300), st.booleans())
 def test_any_record_is_build_info_or_malformed(data: bytes, sections: bool) -> None:
     """Whatever stands behind the magic, the answer is build info, None or one of our errors."""
@@ -219,12 +159,6 @@ def test_any_record_is_build_info_or_malformed(data: bytes, sections: bool) -> N
         except CgtuneError as error:
             lines.append(str(error))
     assert all(line.isprintable() for line in lines)
-
-
-@given(st.binary(max_size=40), st.text(alphabet='pathmoddepbuild\t\n=>`"\\xuU01é\x1b', max_size=120))
-def test_any_module_lines_are_parsed(version: bytes, text: str) -> None:
-    """Lines of any content never raise."""
-    parse_build_info(version, framed(text + "\n"))
 
 
 MODES = ("plain", "sw", "pie", "pie-sw", "trimpath", "cgo-pie-strip", "shared-sw", "arm64-pie-sw", "386", "s390x")
