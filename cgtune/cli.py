@@ -12,7 +12,7 @@ import typer
 from cgtune.cli_check import check
 from cgtune.cli_env import env
 from cgtune.cli_exec import exec_
-from cgtune.cli_options import Headroom, MinProcs, Outside, Pids, ReserveCpu, Root, Rounding, SelfOnly  # noqa: TC001  # typer reads them
+from cgtune.cli_options import Headroom, MinProcs, Numbers, Outside, Pids, ReserveCpu, Root, Rounding, SelfOnly  # noqa: TC001  # typer reads them
 from cgtune.cli_predict import predict
 from cgtune.cli_serve import serve
 from cgtune.errors import CgtuneError, UsageError
@@ -70,6 +70,7 @@ def inspect(  # noqa: PLR0913  # one argument for each option of the command
     reserve_cpu: ReserveCpu = None,
     headroom: Headroom = None,
     outside: Outside = None,
+    numbers: Numbers = None,
 ) -> None:
     """Report what the kernel enforces, what each Go runtime derives from it, and what it has at this moment.
 
@@ -81,7 +82,9 @@ def inspect(  # noqa: PLR0913  # one argument for each option of the command
     from cgtune import api
     from cgtune.policy import parse_policy
 
-    policy = parse_policy(rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside)
+    policy = parse_policy(
+        rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside, numbers=numbers
+    )
     report = api.inspect(pid or (), root=root, self_only=self_only, metrics_url=metrics_url, policy=policy)
     if format_ == "json":
         from cgtune.outputs.json import render_json
@@ -94,7 +97,7 @@ def inspect(  # noqa: PLR0913  # one argument for each option of the command
 
 
 @app.command()
-def ps(
+def ps(  # noqa: PLR0913  # one argument for each option of the command
     root: Root = "/",
     format_: Format = "table",
     rounding: Rounding = "ceil",
@@ -102,6 +105,7 @@ def ps(
     reserve_cpu: ReserveCpu = None,
     headroom: Headroom = None,
     outside: Outside = None,
+    numbers: Numbers = None,
 ) -> None:
     """List the Go processes of this machine or pod, one line each: what they have now, what they derive, what limits them.
 
@@ -110,7 +114,9 @@ def ps(
     from cgtune import api
     from cgtune.policy import parse_policy
 
-    policy = parse_policy(rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside)
+    policy = parse_policy(
+        rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside, numbers=numbers
+    )
     report = api.list_go(root=root, policy=policy)
     if format_ == "json":
         from cgtune.outputs.json import render_json

@@ -10,6 +10,7 @@ from cgtune.cli_options import (  # noqa: TC001  # typer reads them
     Headroom,
     Ignored,
     MinProcs,
+    Numbers,
     Outside,
     Pids,
     ReserveCpu,
@@ -51,6 +52,7 @@ def check(  # noqa: PLR0913  # one argument for each option of the command
     reserve_cpu: ReserveCpu = None,
     headroom: Headroom = None,
     outside: Outside = None,
+    numbers: Numbers = None,
 ) -> int:
     """Judge, for probes, sidecars and pipelines: silence and 0 where all is well, else each cause with what to do.
 
@@ -61,7 +63,9 @@ def check(  # noqa: PLR0913  # one argument for each option of the command
     from cgtune.check import CheckOptions, run_check
     from cgtune.policy import parse_policy
 
-    policy = parse_policy(rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside)
+    policy = parse_policy(
+        rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside, numbers=numbers
+    )
     return run_check(
         CheckOptions(
             pids=tuple(pid or ()),

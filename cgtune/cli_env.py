@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cgtune.cli_options import Always, Headroom, MinProcs, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
+from cgtune.cli_options import Always, Headroom, MinProcs, Numbers, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
 
 
 def _text(name: str, metavar: str, words: str) -> typer.models.OptionInfo:
@@ -74,6 +74,7 @@ def env(  # noqa: PLR0913  # one argument for each option of the command
     reserve_cpu: ReserveCpu = None,
     headroom: Headroom = None,
     outside: Outside = None,
+    numbers: Numbers = None,
 ) -> int:
     """Print or write GOMAXPROCS and GOMEMLIMIT for another container: those that should be set, each with a comment why.
 
@@ -84,7 +85,9 @@ def env(  # noqa: PLR0913  # one argument for each option of the command
     from cgtune.env import EnvOptions, run_env
     from cgtune.policy import parse_policy
 
-    policy = parse_policy(rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside)
+    policy = parse_policy(
+        rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside, numbers=numbers
+    )
     return run_env(
         EnvOptions(
             cpu_limit=cpu_limit,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cgtune.cli_options import Always, Headroom, MinProcs, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
+from cgtune.cli_options import Always, Headroom, MinProcs, Numbers, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
 
 
 def exec_(  # noqa: PLR0913  # one argument for each option of the command
@@ -30,6 +30,7 @@ def exec_(  # noqa: PLR0913  # one argument for each option of the command
     reserve_cpu: ReserveCpu = None,
     headroom: Headroom = None,
     outside: Outside = None,
+    numbers: Numbers = None,
 ) -> int:
     """Set the recommended variables and become COMMAND: same process, same open files, nothing left behind.
 
@@ -40,7 +41,9 @@ def exec_(  # noqa: PLR0913  # one argument for each option of the command
     from cgtune.exec import ExecOptions, run_exec
     from cgtune.policy import parse_policy
 
-    policy = parse_policy(rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside)
+    policy = parse_policy(
+        rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside, numbers=numbers
+    )
     return run_exec(
         ExecOptions(
             command=tuple(command),

@@ -58,6 +58,15 @@ Headroom = Annotated[
         help="The share of the memory limit that GOMEMLIMIT keeps free. Default: 10 %, or 4 % where the rest was measured.",
     ),
 ]
+Numbers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy",
+        envvar="CGTUNE_POLICY",
+        metavar="NAME=VALUE",
+        help="Another number behind the values, as smallest-limit=32Mi (docs/advice.md has all); may be given several times.",
+    ),
+]
 Outside = Annotated[
     str | None,
     typer.Option(

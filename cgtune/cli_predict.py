@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cgtune.cli_options import Headroom, MinProcs, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
+from cgtune.cli_options import Headroom, MinProcs, Numbers, Outside, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
 
 
 def predict(  # noqa: PLR0913  # one argument for each option of the command
@@ -67,6 +67,7 @@ def predict(  # noqa: PLR0913  # one argument for each option of the command
     reserve_cpu: ReserveCpu = None,
     headroom: Headroom = None,
     outside: Outside = None,
+    numbers: Numbers = None,
     format_: Annotated[
         Literal["table", "json"],
         typer.Option("--format", envvar="CGTUNE_FORMAT", help="A table for people, JSON (cgtune/predict/v1) for scripts."),
@@ -92,7 +93,9 @@ def predict(  # noqa: PLR0913  # one argument for each option of the command
         env=env or (),
         cgroup=cgroup,
         binary=binary,
-        policy=parse_policy(rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside),
+        policy=parse_policy(
+            rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside, numbers=numbers
+        ),
     )
     if format_ == "json":
         from cgtune.outputs.predict import render_predict_json

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cgtune.cli_options import Headroom, Ignored, MinProcs, Outside, Pids, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
+from cgtune.cli_options import Headroom, Ignored, MinProcs, Numbers, Outside, Pids, ReserveCpu, Rounding  # noqa: TC001  # typer reads them
 
 
 def serve(  # noqa: PLR0913  # one argument for each option of the command
@@ -45,6 +45,7 @@ def serve(  # noqa: PLR0913  # one argument for each option of the command
     reserve_cpu: ReserveCpu = None,
     headroom: Headroom = None,
     outside: Outside = None,
+    numbers: Numbers = None,
 ) -> int:
     """Keep looking at every Go process that can be seen, and serve metrics, probes and the report until SIGTERM.
 
@@ -59,7 +60,9 @@ def serve(  # noqa: PLR0913  # one argument for each option of the command
 
     if textfile is not None and listen is not None:
         raise UsageError("--textfile and --listen exclude each other: a file for the node exporter, or an address for Prometheus")
-    policy = parse_policy(rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside)
+    policy = parse_policy(
+        rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside, numbers=numbers
+    )
     return run_serve(
         ServeOptions(
             listen=listen or DEFAULT_LISTEN,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from cgtune.advise import recommend_memory, size_that_ends_it
 from cgtune.errors import UsageError
 from cgtune.model import Policy
-from cgtune.policy import parse_policy
+from cgtune.policy import NUMBERS, parse_policy
+
+MIB = 1 << 20
 
 
 def test_nothing_given_is_the_default() -> None:
@@ -20,9 +23,48 @@ def test_each_option_has_its_field() -> None:
     assert policy == Policy(rounding="floor", min_procs=3, reserve_cores=0.5, headroom_percent=12.5, outside_bytes=64 << 20)
 
 
+def test_every_number_of_the_policy_can_be_given() -> None:
+    """What has no option of its own has a name for --policy."""
+    words = [
+        "unmeasured=12%",
+        "unmeasured-least=1Mi",
+        "measured=5",
+        "measured-least=2Mi",
+        "smallest-limit=32Mi",
+        "crowded=70%",
+        "roomy=40%",
+    ]
+    policy = parse_policy(numbers=words)
+    assert policy == Policy(
+        unmeasured_percent=12.0,
+        unmeasured_least_bytes=MIB,
+        measured_percent=5.0,
+        measured_least_bytes=2 * MIB,
+        smallest_limit_bytes=32 * MIB,
+        crowded_percent=70.0,
+        roomy_percent=40.0,
+    )
+    own = {"rounding", "min_procs", "reserve_cores", "headroom_percent", "outside_bytes"}
+    assert own | {field for field, _ in NUMBERS.values()} == set(Policy.__annotations__)
+
+
+def test_the_numbers_decide() -> None:
+    """A smaller smallest limit gives a small container a value; what is crowded and what is roomy change the advice."""
+    assert recommend_memory(48 * MIB, None, parse_policy()).set is False
+    assert recommend_memory(48 * MIB, None, parse_policy(numbers=["smallest-limit=32Mi", "unmeasured-least=4Mi"])).value == 43 * MIB
+    assert size_that_ends_it(40 * MIB, parse_policy(numbers=["roomy=25"])) == 160 * MIB
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
+        ({"numbers": ["smallest=1"]}, "--policy smallest-limit=32Mi"),
+        ({"numbers": ["crowded"]}, "--policy smallest-limit=32Mi"),
+        ({"numbers": ["smallest-limit=1GB"]}, "--policy smallest-limit=32Mi"),
+        ({"numbers": ["crowded=101"]}, "--policy crowded=20%"),
+        ({"numbers": ["roomy=0"]}, "--policy roomy=20%"),
+        ({"numbers": ["measured=x"]}, "--policy measured=20%"),
+        ({"numbers": ["roomy=60"]}, "roomy=60 is not below crowded=60; example: --policy roomy=50"),
         ({"rounding": "up"}, "--rounding floor"),
         ({"min_procs": 0}, "--min-procs 2"),
         ({"min_procs": 1 << 40}, "--min-procs 2"),
