@@ -137,6 +137,7 @@ _TWINS: Twins = {f"CGTUNE_{name.upper()}": (name, parse_text) for name in _TEXTS
     "CGTUNE_PID": ("pid", parse_pid),
     "CGTUNE_SELF": ("self_only", parse_flag),
     "CGTUNE_ALWAYS": ("always", parse_flag),
+    "CGTUNE_CPU_DIVISOR": ("cpu_divisor", one_of(("1", "1m"))),
     "CGTUNE_CGROUP": ("cgroup", one_of(("v1", "v2"))),
     "CGTUNE_DIALECT": ("dialect", one_of(tuple(DIALECTS))),
 }

@@ -17,6 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.command import PROGRAM, environment
 
 ROUNDS = 25
+# An environment of their own, by env(1), which costs a millisecond more
+WITHOUT = ("/usr/bin/env", "-u", "CGTUNE_PID")
+NAMED = (*WITHOUT, "CGTUNE_CPU_LIMIT=2500", "CGTUNE_CPU_DIVISOR=1m", "CGTUNE_MEMORY_LIMIT=536870912")
 
 
 def spend_ms(argv: list[str], environ: dict[str, str]) -> float:
@@ -41,6 +44,9 @@ def main() -> int:
             ("cgtune inspect --pid PID --format json", [*inspect, "json"], 9),
             ("cgtune inspect --pid PID", [*inspect, "table"], 14),
             ("cgtune check, as a probe starts it", [*PROGRAM, "check"], 3.5),
+            ("cgtune env, as an init container starts it", [*NAMED, *PROGRAM, "env"], 2.2),
+            ("the same, knowing which Go", [*NAMED, "CGTUNE_GO=1.27", *PROGRAM, "env"], 3.5),
+            ("cgtune exec -- true, as an entrypoint", [*WITHOUT, *PROGRAM, "exec", "--", "true"], 3.5),
             # For comparison: runpy alone is dear, and no code of ours can make -m cheaper.
             ("python -I -m this-does-nothing", [sys.executable, "-I", "-m", "__hello__"], None),
         ]

@@ -1,0 +1,156 @@
+"""Limits that are named: what each spelling means, and what is refused because it could mean two things."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from cgtune.errors import UsageError
+from cgtune.named import parse_named
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("given_", "cores"),
+    [
+        *(({"cpu_limit": "2.5"}, 2.5), ({"cpu_limit": "2500m"}, 2.5), ({"cpu_limit": "3"}, 3.0), ({"cpu_limit": "16.0"}, 16.0)),
+        *(({"cpu_limit": "250000 100000"}, 2.5), ({"cpu_limit": "max"}, None)),
+        # as resourceFieldRef fills them in
+        *(({"cpu_limit": "2500", "cpu_divisor": "1m"}, 2.5), ({"cpu_limit": "3", "cpu_divisor": "1"}, 3.0)),
+        *(({"cpu_limit": "500", "cpu_divisor": "1m"}, 0.5), ({"cpu_limit": "128", "cpu_divisor": "1"}, 128.0)),
+        ({"cpu_limit": "10", "cpu_divisor": "1m"}, 0.01),
+        # a divisor is for bare numbers alone
+        *(({"cpu_limit": "2.5", "cpu_divisor": "1m"}, 2.5), ({"cpu_limit": "2500m", "cpu_divisor": "1"}, 2.5)),
+        # the least of container and pod
+        *(({"cpu_limit": "2.5", "pod_cpu_limit": "2"}, 2.0), ({"cpu_limit": "2.5", "pod_cpu_limit": "4"}, 2.5)),
+        *(({"pod_cpu_limit": "2"}, 2.0), ({"cpu_limit": "max", "pod_cpu_limit": "1500m"}, 1.5)),
+        # what the node has is what Kubernetes says where no limit is set
+        *(({"cpu_limit": "8", "node_cpus": "8"}, None), ({"cpu_limit": "7910m", "node_cpus": "7910m"}, None)),
+        *(({"cpu_limit": "8", "node_cpus": "7910m"}, None), ({"cpu_limit": "7910", "node_cpus": "7910", "cpu_divisor": "1m"}, None)),
+        *(({"cpu_limit": "7", "node_cpus": "7910m"}, 7.0), ({"cpu_limit": "7500m", "node_cpus": "8"}, 7.5)),
+        *(({"cpu_limit": "9", "node_cpus": "8"}, 9.0), ({"cpu_limit": "8", "node_cpus": "8", "pod_cpu_limit": "4"}, 4.0)),
+    ],
+)
+def test_cpu_limits(given_: dict[str, str], cores: float | None) -> None:
+    """A quantity means what Kubernetes means by it, a bare number what its divisor says."""
+    assert parse_named(**given_).limit_cores == cores
+
+
+@pytest.mark.parametrize(
+    ("given_", "limit_bytes"),
+    [
+        *(({"memory_limit": "512Mi"}, 512 * MIB), ({"memory_limit": "536870912"}, 512 * MIB), ({"memory_limit": "max"}, None)),
+        *(({"memory_limit": "512", "memory_divisor": "1Mi"}, 512 * MIB), ({"memory_limit": "524288", "memory_divisor": "1Ki"}, 512 * MIB)),
+        *(({"memory_limit": "65536", "memory_divisor": "1"}, 65536), ({"memory_limit": "32Mi"}, 32 * MIB)),
+        *(({"memory_limit": "512Mi", "pod_memory_limit": "256Mi"}, 256 * MIB), ({"pod_memory_limit": "256Mi"}, 256 * MIB)),
+        *(({"memory_limit": "32Gi", "node_memory": "32Gi"}, None), ({"memory_limit": "31Gi", "node_memory": "32Gi"}, 31 << 30)),
+        ({"memory_limit": "32Gi", "node_memory": "32Gi", "pod_memory_limit": "1Gi"}, 1 << 30),
+    ],
+)
+def test_memory_limits(given_: dict[str, str], limit_bytes: int | None) -> None:
+    """The same for bytes."""
+    assert parse_named(**given_).memory_bytes == limit_bytes
+
+
+@pytest.mark.parametrize(
+    ("given_", "words"),
+    [
+        # 2.5 CPUs or 2500, half a CPU or 500, MiB or bytes: a wrong guess is wrong by a factor of a thousand
+        *(({"cpu_limit": "2500"}, "may be 2500 CPUs or 2500m"), ({"cpu_limit": "10"}, "may be 10 CPUs or 10m")),
+        *(({"cpu_limit": "500"}, "--cpu-divisor"), ({"pod_cpu_limit": "16"}, "--pod-cpu-limit 16 may be")),
+        *(
+            ({"cpu_limit": "1", "cpu_request": "500"}, "--cpu-request 500 may be"),
+            ({"cpu_limit": "1", "node_cpus": "7910"}, "--node-cpus 7910"),
+        ),
+        *(({"memory_limit": "512"}, "or so many MiB"), ({"memory_limit": "67108863"}, "--memory-divisor")),
+        # a divisor that was meant for others
+        ({"cpu_limit": "2500", "cpu_divisor": "1m", "node_cpus": "64"}, "no node has so few"),
+        *(
+            ({"cpu_limit": "1", "cpu_divisor": "2"}, "neither 1 nor 1m"),
+            ({"memory_limit": "2", "memory_divisor": "1Gi"}, "round up too far"),
+        ),
+        # what no kernel takes, and what contradicts itself
+        *(({"cpu_limit": "0"}, "is a quota of 0"), ({"cpu_limit": "5", "cpu_divisor": "1m"}, "is a quota of 500 µs")),
+        *(
+            ({"cpu_limit": "2.5", "cpu_request": "3.5"}, "above the limit"),
+            ({"memory_limit": "1", "memory_divisor": "1"}, "less than 4096"),
+        ),
+        *(({"cpu_limit": "1.5.2"}, "no number"), ({"cpu_limit": "-1"}, "no number"), ({"cpu_limit": "1e400"}, "no number")),
+        *(({"cpu_limit": ""}, "no number"), ({"cpu_limit": "٣"}, "no number"), ({"cpu_limit": "9" * 30}, "no number")),
+        *(
+            ({"memory_limit": "512mi"}, "no number of bytes"),
+            ({"memory_limit": "-1"}, "no number"),
+            ({"memory_limit": "1e400"}, "no number"),
+        ),
+        *(({"memory_limit": "1.5.2Gi"}, "no number"), ({"memory_limit": "99999999999Ei"}, "more bytes than")),
+        ({"memory_limit": "9" * 18, "memory_divisor": "1Mi"}, "no number"),
+    ],
+)
+def test_what_is_refused(given_: dict[str, str], words: str) -> None:
+    """One line names the option, what is wrong, and what to write instead."""
+    with pytest.raises(UsageError, match=words) as raised:
+        parse_named(**given_)
+    assert "\n" not in str(raised.value)
+    assert "--" in str(raised.value)
+
+
+def test_a_request_that_was_rounded_up() -> None:
+    """Half a CPU with divisor 1 is 1, above a limit of 600m without being so in truth."""
+    assert parse_named(cpu_limit="600m", cpu_request="1").limit_cores == 0.6
+    assert parse_named(cpu_limit="max", cpu_request="250m").cpu_says == ("the request of 0.25 CPUs limits nothing",)
+    assert parse_named(cpu_limit="max", cpu_request="0").cpu_says == ()
+
+
+def test_whole_numbers_may_have_been_rounded() -> None:
+    """A bare number of CPUs hides a fraction, unless its divisor was 1m; a quantity does not."""
+    rounded = [{"cpu_limit": "3"}, {"cpu_limit": "3", "cpu_divisor": "1"}, {"cpu_limit": "4.5", "pod_cpu_limit": "3"}]
+    exact = [
+        {"cpu_limit": "3.0"},
+        {"cpu_limit": "3000m"},
+        {"cpu_limit": "3000", "cpu_divisor": "1m"},
+        {"cpu_limit": "2.5", "pod_cpu_limit": "3"},
+    ]
+    assert [parse_named(**row).is_rounded for row in rounded + exact] == [True] * 3 + [False] * 4
+
+
+def test_what_was_not_named_is_not_known() -> None:
+    """No limit and no word about a limit are two things."""
+    assert [parse_named(cpu_limit="max").is_cpu_named, parse_named(memory_limit="1Gi").is_cpu_named] == [True, False]
+    assert [parse_named(memory_limit="max").is_memory_named, parse_named(cpu_limit="1").is_memory_named] == [True, False]
+
+
+texts = st.text(max_size=12) | st.text("0123456789.mkKMGiTe -max", max_size=10)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            **dict.fromkeys(
+                ("cpu_limit", "cpu_request", "pod_cpu_limit", "node_cpus", "memory_limit", "pod_memory_limit", "node_memory"), texts
+            ),
+            "cpu_divisor": st.sampled_from(["1", "1m", "2"]),
+            "memory_divisor": st.sampled_from(["1", "1Mi", "1Gi"]),
+        },
+    )
+)
+def test_nothing_but_usage_errors(given_: dict[str, Any]) -> None:
+    """Whatever is typed: limits, or a UsageError."""
+    try:
+        named = parse_named(**given_)
+    except UsageError:
+        return
+    assert named.limit_cores is None or named.limit_cores > 0
+    assert named.memory_bytes is None or named.memory_bytes >= 4096
+
+
+@given(st.integers(10, 10**6), st.sampled_from(["1", "1m"]))
+def test_a_divisor_gives_what_kubernetes_divided(milli: int, divisor: str) -> None:
+    """From a limit in thousandths, through resourceFieldRef's rounding, back: exact with 1m, rounded up to whole CPUs with 1."""
+    filled_in = milli if divisor == "1m" else -(-milli // 1000)
+    cores = parse_named(cpu_limit=str(filled_in), cpu_divisor=divisor).limit_cores
+    assert cores is not None
+    assert cores == (milli / 1000 if divisor == "1m" else filled_in)

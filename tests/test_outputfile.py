@@ -1,0 +1,127 @@
+"""One file, whole or not at all, never through a link, and not again where it says the same."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cgtune.errors import Unwritable, UsageError
+from cgtune.outputfile import parse_mode, replace_file
+
+OLD, NEW = b"GOMAXPROCS='2'\n", b"GOMAXPROCS='3'\n"
+
+
+def trace(path: Path) -> tuple[int, int, int, int]:
+    """What changes whenever a file is written or replaced."""
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_mode
+
+
+def test_a_new_file(tmp_path: Path) -> None:
+    """It has the content and exactly the mode, whatever the umask is, and nothing else is left behind."""
+    before = os.umask(0o077)
+    try:
+        assert replace_file(str(tmp_path / "env"), NEW, 0o644) is True
+    finally:
+        os.umask(before)
+    assert (tmp_path / "env").read_bytes() == NEW
+    assert (tmp_path / "env").stat().st_mode & 0o7777 == 0o644
+    assert os.listdir(tmp_path) == ["env"]
+
+
+def test_the_same_again_changes_nothing(tmp_path: Path) -> None:
+    """Same content and mode: same inode, same times. Another mode or content: another file under that name."""
+    path = tmp_path / "env"
+    replace_file(str(path), NEW, 0o644)
+    before = trace(path)
+    assert replace_file(str(path), NEW, 0o644) is False
+    assert trace(path) == before
+    with path.open("rb") as held:
+        assert replace_file(str(path), NEW, 0o600) is True
+        assert replace_file(str(path), OLD, 0o600) is True
+        assert held.read() == NEW  # a reader that has it open reads the old one to its end
+    assert (path.read_bytes(), path.stat().st_mode & 0o7777) == (OLD, 0o600)
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path.symlink_to("/etc/cgtune-test-target"), "a symbolic link, which is not followed"),
+        (lambda path: path.symlink_to("old"), "a symbolic link"),
+        (Path.mkdir, "a folder"),
+        (os.mkfifo, "a FIFO"),
+        (_socket, "a socket"),
+    ],
+    ids=["a dangling link", "a link to a file", "a folder", "a FIFO", "a socket"],
+)
+def test_what_is_no_file(tmp_path: Path, make: Callable[[Path], object], words: str) -> None:
+    """It is refused in one line, stays what it is, and nothing is written through it."""
+    (tmp_path / "old").write_bytes(OLD)
+    path = tmp_path / "env"
+    make(path)
+    kind = path.lstat().st_mode
+    with pytest.raises(UsageError, match=words):
+        replace_file(str(path), NEW, 0o644)
+    assert path.lstat().st_mode == kind
+    assert (tmp_path / "old").read_bytes() == OLD
+    assert sorted(os.listdir(tmp_path)) == ["env", "old"]
+
+
+@pytest.mark.parametrize("path", ["", "/", ".", "..", "a/", "a/..", "a\0b"])
+def test_what_names_no_file(path: str) -> None:
+    """A path without a name of a file is refused."""
+    with pytest.raises(UsageError, match="names no file"):
+        replace_file(path, NEW, 0o644)
+
+
+def test_a_folder_that_is_missing(tmp_path: Path) -> None:
+    """The message names the folder and what to do; a file in its place is told from it."""
+    with pytest.raises(Unwritable, match=rf"the folder {tmp_path}/no does not exist; mount the shared volume there"):
+        replace_file(str(tmp_path / "no" / "env"), NEW, 0o644)
+    (tmp_path / "file").write_bytes(OLD)
+    with pytest.raises(Unwritable, match="Not a directory"):
+        replace_file(str(tmp_path / "file" / "env"), NEW, 0o644)
+    with pytest.raises(Unwritable, match="name a file in a folder"):
+        replace_file("/\ud800/env", NEW, 0o644)
+
+
+def test_a_relative_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is below the current folder."""
+    monkeypatch.chdir(tmp_path)
+    assert replace_file("env", NEW, 0o644) is True
+    assert (tmp_path / "env").read_bytes() == NEW
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends it midway: the old file stands, and no draft lies beside it."""
+    (tmp_path / "env").write_bytes(OLD)
+
+    def interrupt(_file: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        replace_file(str(tmp_path / "env"), NEW, 0o644)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"env": OLD}
+
+
+@pytest.mark.parametrize(("text", "mode"), [("0644", 0o644), ("644", 0o644), ("0", 0), ("00777", 0o777), ("0400", 0o400)])
+def test_modes(text: str, mode: int) -> None:
+    """Octal digits, as chmod(1) takes them."""
+    assert parse_mode(text) == mode
+
+
+@pytest.mark.parametrize("text", ["", "rw", "0888", "1777", "4755", "0o644", "-644", "000644", "u=rw"])
+def test_bad_modes(text: str) -> None:
+    """Anything else is refused, set-id and sticky bits too."""
+    with pytest.raises(UsageError, match="no mode of a file"):
+        parse_mode(text)

@@ -1,0 +1,146 @@
+"""Which variables are set, which are left, and what becomes of an environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+import cgtune
+from cgtune import api
+from cgtune.model import GoFacts, Policy
+from cgtune.named import parse_named
+from cgtune.variables import Variable, apply_variables, plan_named
+
+DEFAULT = Policy()
+
+
+def facts(go: str, *, language: str | None = None, cgroup: str = "v2", cpu_limit: str = "2.5") -> GoFacts:
+    """What a program of that Go version would derive."""
+    return cgtune.predict(cpu_limit=cpu_limit, cpus=64, go=go, language=language, cgroup=cgroup).rows[0].process.snapshot.go[0]
+
+
+def planned(go: GoFacts | None, *, policy: Policy = DEFAULT, always: bool = False, **named: Any) -> list[str | None]:
+    """GOMAXPROCS and GOMEMLIMIT."""
+    return [variable.value for variable in plan_named(parse_named(**named), go, policy, always=always)]
+
+
+def test_the_done_when_of_an_init_container() -> None:
+    """2.5 CPUs and 512 MiB: Go 1.24 gets 3 and a memory limit, Go 1.27 the memory limit alone, an unknown program both."""
+    named = {"cpu_limit": "2500", "cpu_divisor": "1m", "memory_limit": "536870912"}
+    assert planned(facts("1.24"), **named) == ["3", "460MiB"]
+    assert planned(facts("1.27"), **named) == [None, "460MiB"]
+    assert planned(facts("1.27"), always=True, **named) == ["3", "460MiB"]
+    assert planned(None, **named) == ["3", "460MiB"]
+
+
+@pytest.mark.parametrize(
+    ("go", "words"),
+    [
+        (facts("1.24"), "Go 1.24 never reads a CPU quota"),
+        (facts("1.27", language="1.24"), "its build says containermaxprocs=0"),
+        (facts("1.25", cgroup="v1"), "Go 1.25 would see no quota"),
+        (None, "which Go runs it is not known"),
+    ],
+)
+def test_why_it_is_set(go: GoFacts | None, words: str) -> None:
+    """The comment says what it is about this program that it cannot do by itself."""
+    procs = plan_named(parse_named(cpu_limit="2.5"), go, DEFAULT)[0]
+    assert procs.value == "3"
+    assert words in procs.because[-1]
+
+
+def test_limits_that_go_does_not_see() -> None:
+    """Under a tighter limit of the pod, Go 1.27 comes to its own container's: it gets the variable."""
+    procs = plan_named(parse_named(cpu_limit="4", pod_cpu_limit="2"), facts("1.27", cpu_limit="4"), DEFAULT)[0]
+    assert (procs.value, procs.because[0], procs.because[-1]) == (
+        "2",
+        "the pod's limit is the tightest",
+        "Go 1.27 would come to 4 by itself",
+    )
+
+
+def test_no_value() -> None:
+    """No limit, what the node has, a limit beyond the node, and too little memory: unset, with the reason."""
+    assert planned(None, cpu_limit="max", memory_limit="max") == [None, None]
+    assert planned(None, cpu_limit="8", node_cpus="8", memory_limit="32Gi", node_memory="32Gi") == [None, None]
+    assert planned(None, cpu_limit="9", node_cpus="8") == [None, None]
+    assert planned(None, cpu_limit="2", memory_limit="48Mi") == ["2", None]
+    assert planned(None, memory_limit="512Mi") == [None, "460MiB"]
+    because = plan_named(parse_named(cpu_limit="8", node_cpus="7910m", memory_limit="48Mi"), None, DEFAULT)
+    assert "Kubernetes says so where no limit is set" in because[0].because[0]
+    assert "below 64 MiB no value helps" in because[1].because[-1]
+
+
+def test_rounding_up_is_said() -> None:
+    """A whole number may hide a fraction: no matter where it is rounded up anyway, and a word of warning where it is not."""
+    procs = plan_named(parse_named(cpu_limit="3"), None, DEFAULT)[0]
+    assert (procs.value, procs.because[0]) == ("3", "divisor 1 rounds a fraction up, with the same result")
+    procs = plan_named(parse_named(cpu_limit="3"), None, Policy(rounding="floor"))[0]
+    assert "divisor 1 may have rounded a fraction up, which makes this too high" in procs.because[0]
+    assert not any("divisor" in reason for reason in plan_named(parse_named(cpu_limit="3.0"), None, DEFAULT)[0].because)
+
+
+@given(st.integers(10, 64_000))
+def test_rounding_up_twice_changes_nothing(milli: int) -> None:
+    """What the comment claims: GOMAXPROCS from the rounded limit is that from the limit itself."""
+    exact = planned(None, cpu_limit=f"{milli}m")[0]
+    assert planned(None, cpu_limit=str(-(-milli // 1000)), cpu_divisor="1")[0] == exact
+
+
+def test_go_without_a_memory_limit() -> None:
+    """GOMEMLIMIT came with Go 1.19."""
+    assert planned(facts("1.18"), cpu_limit="2.5", memory_limit="512Mi") == ["3", None]
+    assert planned(facts("1.19"), cpu_limit="2.5", memory_limit="512Mi") == ["3", "460MiB"]
+
+
+def test_named_programs() -> None:
+    """api.plan_named: on v1 Go 1.25 needs what 1.26 does not."""
+    named = parse_named(cpu_limit="2.5")
+    for go, cgroup, value in (("1.25", "v1", "3"), ("1.26", "v1", None), ("1.25", "v2", None), ("1.24", "v2", "3")):
+        assert api.plan_named(named, DEFAULT, go=go, cgroup=cgroup)[0].value == value, (go, cgroup)
+
+
+SET = Variable(name="GOMAXPROCS", value="3", because=("so",))
+REACHED = Variable(name="GOMAXPROCS", value=None, because=("by itself",), is_reached=True)
+UNKNOWN = Variable(name="GOMAXPROCS", value=None, because=("no quota",))
+
+
+@pytest.mark.parametrize(
+    ("variable", "entries", "override", "act", "after"),
+    [
+        (SET, [], False, "set", ["3"]),
+        (SET, ["8"], False, "kept", ["8"]),
+        (SET, ["8"], True, "set", ["3"]),
+        (SET, [""], False, "set", ["3"]),  # to Go an empty value is none
+        (SET, ["", "8"], False, "set", ["3"]),  # and of several the first counts
+        (SET, ["8", ""], False, "kept", ["8", ""]),
+        (SET, ["8", "9"], True, "set", ["3"]),
+        (SET, ["x"], False, "kept", ["x"]),
+        (REACHED, [], False, "unset", []),
+        (REACHED, ["8"], False, "kept", ["8"]),
+        (REACHED, ["8", "9"], True, "removed", []),
+        (REACHED, [""], True, "unset", [""]),
+        (UNKNOWN, ["8"], True, "kept", ["8"]),  # nothing better is known
+        (UNKNOWN, [], True, "unset", []),
+    ],
+)
+def test_what_becomes_of_a_variable(variable: Variable, entries: list[str], override: bool, act: str, after: list[str]) -> None:
+    """What the user set is kept unless it is to be overridden; all around it stays, in its order."""
+    around = (("A", "1"), *(("GOMAXPROCS", entry) for entry in entries), ("B", ""), ("A", "2"))
+    environ, (outcome,) = apply_variables(around, [variable], override=override)
+    assert outcome.act == act
+    assert [value for name, value in environ if name == "GOMAXPROCS"] == after
+    assert [pair for pair in environ if pair[0] != "GOMAXPROCS"] == [("A", "1"), ("B", ""), ("A", "2")]
+    assert outcome.value == (after[0] if act in ("set", "kept") else None)
+
+
+def test_a_kept_value_that_go_cannot_use() -> None:
+    """What Go makes of it is said: ignored, or deadly."""
+    memory = Variable(name="GOMEMLIMIT", value="460MiB", because=("so",))
+    _, outcomes = apply_variables((("GOMAXPROCS", "abc"), ("GOMEMLIMIT", "512Mi")), [SET, memory])
+    assert [outcome.because[-1] for outcome in outcomes] == [
+        "Go takes it for no number and ignores it",
+        "Go dies of it at its start: it is malformed",
+    ]
