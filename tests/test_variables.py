@@ -28,7 +28,7 @@ def planned(go: GoFacts | None, *, policy: Policy = DEFAULT, always: bool = Fals
 
 def test_the_done_when_of_an_init_container() -> None:
     """2.5 CPUs and 512 MiB: Go 1.24 gets 3 and a memory limit, Go 1.27 the memory limit alone, an unknown program both."""
-    named = {"cpu_limit": "2500", "cpu_divisor": "1m", "memory_limit": "536870912"}
+    named: dict[str, Any] = {"cpu_limit": "2500", "cpu_divisor": "1m", "memory_limit": "536870912"}
     assert planned(facts("1.24"), **named) == ["3", "460MiB"]
     assert planned(facts("1.27"), **named) == [None, "460MiB"]
     assert planned(facts("1.27"), always=True, **named) == ["3", "460MiB"]
