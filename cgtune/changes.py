@@ -49,5 +49,8 @@ def _by_identity(report: Report) -> dict[Identity, ProcessReport]:
 
 
 def _by_rule(process: ProcessReport) -> dict[str, Finding]:
-    """The worst of each rule comes first in a report."""
-    return {finding.rule: finding for finding in reversed(process.findings)}
+    """The first of each rule, which is the worst of them."""
+    found: dict[str, Finding] = {}
+    for finding in process.findings:
+        found.setdefault(finding.rule, finding)
+    return found

@@ -232,11 +232,10 @@ def parse_stat(text: str) -> ProcessStat:
 
 def parse_status_affinity(text: str) -> frozenset[int]:
     """`Cpus_allowed_list:\t0-7` of /proc/PID/status: the affinity of the process's first thread (proc_pid_status(5))."""
-    for line in text.split("\n"):
-        key, _, value = line.partition(":")
-        if key == "Cpus_allowed_list":
-            return parse_cpu_list(value)
-    raise Malformed("status has no Cpus_allowed_list")
+    _, key, after = f"\n{text}".partition("\nCpus_allowed_list:")  # some fifty lines stand before it
+    if not key:
+        raise Malformed("status has no Cpus_allowed_list")
+    return parse_cpu_list(after.partition("\n")[0])
 
 
 def parse_meminfo(text: str) -> dict[str, int]:

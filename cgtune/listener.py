@@ -10,6 +10,10 @@ import os
 import socket
 import time
 
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import create_server
+
 from cgtune.errors import Unavailable, UsageError
 
 TYPE_CHECKING = False
@@ -21,6 +25,7 @@ _THREADS = 2  # an answer is rendered once and then lies ready: more would only 
 _CONNECTIONS = 256  # below the 1024 open files that a process may have, with room for what a scan keeps open
 _BACKLOG = 128
 _REQUEST_BYTES = 16 << 10  # of headers, and of a body that nobody reads
+_REQUESTS_AT_ONCE = 8
 _BUSY_SECONDS = 10.0
 _IDLE_SECONDS = 75.0  # more than a minute, so that a scrape a minute keeps its connection
 _LEAST_SECONDS = 1.0
@@ -65,17 +70,31 @@ def is_loopback(host: str) -> bool:
     return host.startswith("127.") or host == "::1"
 
 
+class _Channel(HTTPChannel):
+    """A connection that sends requests without waiting for their answers gets a few of these answered, and is closed then: whoever takes no
+    answers would otherwise have hundreds prepared.
+    """
+
+    def received(self, data: bytes) -> bool:
+        """Take what the client sent."""
+        taken = super().received(data)
+        channel: Any = self  # the stubs know neither the lock nor that requests is a list
+        with channel.requests_lock:
+            if len(channel.requests) > _REQUESTS_AT_ONCE:
+                del channel.requests[_REQUESTS_AT_ONCE:]
+                channel.requests[-1].headers["CONNECTION"] = "close"
+        return bool(taken)
+
+
 class Listener:
     """Serves a WSGI application on a bound socket."""
 
     def __init__(self, bound: socket.socket, app: Callable[..., Iterable[bytes]]) -> None:
-        from waitress.server import create_server
-
         self.host, self.port = bound.getsockname()[:2]
         self._map: dict[int, Any] = {}
         self._is_stopped = False
         self._since: dict[Any, tuple[bool, float]] = {}
-        self._server: Any = create_server(
+        server: Any = create_server(
             app,
             map=self._map,
             sockets=[bound],
@@ -92,11 +111,11 @@ class Listener:
             log_socket_errors=False,
             ident="cgtune",
         )
+        server.channel_class = _Channel  # nobody has connected yet: run accepts
+        self._server = server
 
     def run(self) -> None:
         """Answer until stop is called, then close every connection."""
-        from waitress import wasyncore
-
         swept = time.monotonic()
         while not self._is_stopped:
             wasyncore.loop(timeout=_LEAST_SECONDS, use_poll=True, map=self._map, count=1)

@@ -36,6 +36,9 @@ DEFAULT_LISTEN = "127.0.0.1:9464"
 _JOIN_SECONDS = 0.7
 _GONE_SECONDS = 1.6
 
+#: A scan makes tens of thousands of records and hardly a cycle: collections as seldom as these save a tenth of its CPU time.
+_COLLECT = (20_000, 20, 20)
+
 #: Of one scan; a node that starts with hundreds of processes is one line beyond.
 _MOST_LINES = 100
 _WARNING = 30  # logging's own numbers: its import is dear
@@ -108,7 +111,6 @@ def _open_listener(options: ServeOptions, board: Board) -> Listener:
 
 def _say_start(options: ServeOptions, journal: Journal, listener: Listener | None) -> None:
     from cgtune import __version__
-    from cgtune.listener import is_loopback
 
     every = f"every {options.interval_seconds:g} s"
     if listener is None:
@@ -116,6 +118,8 @@ def _say_start(options: ServeOptions, journal: Journal, listener: Listener | Non
             "start", f"cgtune {__version__} writes {options.textfile} {every}", {"version": __version__, "textfile": options.textfile}
         )
         return
+    from cgtune.listener import is_loopback
+
     host = f"[{listener.host}]" if ":" in listener.host else listener.host
     address = f"{host}:{listener.port}"
     journal.say("start", f"cgtune {__version__} listens on {address}, looks {every}", {"version": __version__, "listen": address})
@@ -164,6 +168,9 @@ class _Scanner:
 
     def run(self) -> None:
         """Until it is stopped. Nothing that goes wrong in one scan ends it."""
+        import gc
+
+        gc.set_threshold(*_COLLECT)
         before: Found | None = None
         while not self._stop.is_set():
             began = time.monotonic()

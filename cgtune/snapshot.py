@@ -53,6 +53,7 @@ class MachineView:
         )
         self.boot_seconds = read_optional(host, "/proc/stat", kernel.parse_boot_time, self.notes)
         self.cgroups = Shared()
+        self.is_again = before is not None
         self._known: Known | None = None if before is None else before.known
 
     @property
@@ -85,11 +86,24 @@ def read_snapshot(view: MachineView, pid: int) -> Snapshot:
 
 def read_go_snapshot(view: MachineView, pid: int, notes: list[Note]) -> Snapshot | None:
     """As read_snapshot for a Go program; None for any other, with what could not be seen of it in ``notes``."""
+    if _is_known_other(view, pid):
+        return None
     program = _read_program(view, pid)
     if program.go:
         return _read_settled(view, program)
     notes.extend(program.process_notes + program.go_notes)
     return None
+
+
+def _is_known_other(view: MachineView, pid: int) -> bool:
+    """Most processes are not Go's, and what they map tells that they still are not: one file instead of four, each time somebody looks."""
+    if not view.is_again or view.known.is_go(pid):
+        return False
+    view.host.forget(f"/proc/{pid}")
+    try:
+        return view.known.is_other(pid, view.host.read_text(f"/proc/{pid}/maps"))
+    except CgtuneError:
+        return False
 
 
 def _read_settled(view: MachineView, program: _Program) -> Snapshot:

@@ -43,6 +43,8 @@ class Windows:
             if level is None or level.throttling is None:
                 continue
             marks = before.get((identity.pid, identity.start_ticks), [])
+            while len(marks) > 1 and marks[1][0] <= now_seconds - WINDOW_SECONDS:
+                del marks[0]
             growth = throttling_growth(marks[0][2], level.throttling) if marks and marks[-1][1] == level.directory else None
             if growth is None:  # the first look, or another cgroup
                 marks = []
@@ -50,7 +52,5 @@ class Windows:
                 grown[identity.pid] = growth
             if not marks or now_seconds - marks[-1][0] >= _MARK_SECONDS:
                 marks.append((now_seconds, level.directory, level.throttling))
-            while len(marks) > 1 and marks[1][0] <= now_seconds - WINDOW_SECONDS:
-                del marks[0]
             self._marks[identity.pid, identity.start_ticks] = marks
         return grown

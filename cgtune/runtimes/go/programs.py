@@ -79,6 +79,16 @@ class Known:
             del self.files[oldest]
             self.layouts.pop(oldest, None)
 
+    def is_go(self, pid: int) -> bool:
+        """Whether this process held a Go runtime when it was last looked at."""
+        kept = self.processes.get(pid)
+        return kept is not None and bool(kept.runtimes)
+
+    def is_other(self, pid: int, maps_text: str) -> bool:
+        """Whether a process with these mappings is known to hold no Go runtime. None at all: a kernel thread, a zombie."""
+        kept = self.processes.get(pid)
+        return not maps_text or (kept is not None and not kept.runtimes and kept.maps_hash == hash(maps_text))
+
     def keep_processes(self, pids: Collection[int]) -> None:
         """Forget all processes but these."""
         self.processes = {pid: mapped for pid, mapped in self.processes.items() if pid in pids}

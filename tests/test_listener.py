@@ -1,0 +1,185 @@
+"""Slow, many and broken clients, over real sockets: the service answers others meanwhile, does not grow, and gets rid of them."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests import stories
+from tests.serving import Service, open_files, rss_bytes
+
+MIB = 1 << 20
+HALF_A_REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: "
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    """A service on a recorded machine: what it needs by itself does not change. Its log has to stay free of troubles."""
+    with Service("--root", stories.STORIES / "v2-ancestor-tighter", "--pid", 4242, "--interval", "1s") as started:
+        started.wait_for_report()
+        started.fetch("/report")
+        yield started
+        assert started.events("trouble") == []
+
+
+@contextlib.contextmanager
+def clients(service: Service, count: int) -> Iterator[list[socket.socket]]:
+    """So many open connections."""
+    host, port = service.address.rsplit(":", 1)
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(socket.create_connection((host, int(port)), timeout=30)) for _ in range(count)]
+
+
+def converse(service: Service, *parts: bytes) -> bytes:
+    """What comes back for these bytes, until the other side closes."""
+    with clients(service, 1) as (client,):
+        for part in parts:
+            client.sendall(part)
+        return drain(client)
+
+
+def drain(client: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while chunk := client.recv(65536):
+            received += chunk
+    return received
+
+
+def assert_answers(service: Service, seconds: float = 5.0) -> None:
+    """Others are answered."""
+    began = time.monotonic()
+    assert service.fetch("/readyz", seconds=seconds).status == 200
+    assert service.fetch("/metrics", seconds=seconds).status == 200
+    assert time.monotonic() - began < seconds
+
+
+def test_clients_that_never_finish_their_request(service: Service) -> None:
+    """A byte now and then keeps nobody: others are answered at once, and each of the slow ones is shown out after some ten seconds."""
+    files = open_files(service.pid)
+    with clients(service, 100) as slow:
+        for client in slow:
+            client.sendall(HALF_A_REQUEST)
+        service.wait_for(lambda: open_files(service.pid) >= files + 100)
+        began = time.monotonic()
+        while time.monotonic() - began < 14 and open_files(service.pid) > files + 5:
+            for client in slow:
+                with contextlib.suppress(OSError):
+                    client.sendall(b"x")
+            assert_answers(service)
+            time.sleep(0.5)
+        assert 8 < time.monotonic() - began < 14
+        assert open_files(service.pid) <= files + 5
+
+
+def test_clients_that_never_take_their_answer() -> None:
+    """However much they ask for, it is kept once for all of them, others are answered, and each is shown out after some ten seconds."""
+    with contextlib.ExitStack() as stack:
+        sleepers = [stack.enter_context(subprocess.Popen(["sleep", "60"])) for _ in range(150)]
+        for sleeper in sleepers:
+            stack.callback(sleeper.kill)
+        words = [word for sleeper in sleepers for word in ("--pid", str(sleeper.pid))]
+        service = stack.enter_context(Service(*words, "--interval", "1m")).wait_for_report()
+        size = len(service.fetch("/report").body)
+        assert size > 300_000
+        files, rss = open_files(service.pid), rss_bytes(service.pid)
+        with clients(service, 60) as deaf:
+            for client in deaf:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                client.sendall(b"GET /report HTTP/1.1\r\nHost: x\r\n\r\n" * 250)
+            service.wait_for(lambda: open_files(service.pid) >= files + 60)
+            began = time.monotonic()
+            for _ in range(10):
+                assert_answers(service)
+                assert rss_bytes(service.pid) - rss < 8 * MIB  # a copy for each would be 150 MB and more
+                time.sleep(0.2)
+            service.wait_for(lambda: open_files(service.pid) <= files + 5, seconds=25)
+            assert time.monotonic() - began > 8
+        assert service.stop() < 2
+
+
+def test_many_requests_at_once_get_the_first_answers(service: Service) -> None:
+    """Of 100 requests sent without waiting eight are answered, and the connection is closed, which tells the client to ask again."""
+    received = converse(service, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+    assert received.count(b"alive\n") == 8
+    assert received.count(b"Connection: close") == 1
+
+
+def test_two_hundred_connections_and_more(service: Service) -> None:
+    """Silent connections take nobody's place: 200 fit, and of 400 the longest waiting ones make room."""
+    files, rss = open_files(service.pid), rss_bytes(service.pid)
+    with clients(service, 200):
+        assert_answers(service)
+        with clients(service, 200):
+            assert_answers(service, seconds=20)
+        assert rss_bytes(service.pid) - rss < 8 * MIB
+    service.wait_for(lambda: open_files(service.pid) <= files + 2)
+
+
+@pytest.mark.parametrize(
+    ("parts", "status"),
+    [
+        pytest.param((b"GET /metrics HTTP/1.1\r\nHost: x\r\n", b"X-Big: " + b"y" * (1 << 20)), b"431", id="a header of a megabyte"),
+        pytest.param((b"GET /metrics HTTP/1.1\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(5000)),), b"431", id="5000 headers"),
+        pytest.param((b"GET /" + b"m" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",), b"431", id="a path of 100 kB"),
+        pytest.param((b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n", b"y" * 65536), b"413", id="a huge body"),
+        pytest.param((b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",), b"400", id="a length below zero"),
+        pytest.param(
+            (b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",), b"400", id="two lengths"
+        ),
+        pytest.param((b"GET /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",), b"400", id="a broken chunk"),
+        pytest.param((b"GET /metrics HTTP/1.1\r\nHost : x\r\n\r\n",), b"400", id="a blank in a header's name"),
+        pytest.param((bytes(range(256)) * 100,), b"4", id="every byte there is"),
+        pytest.param((b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\xaa" * 500 + b"\r\n\r\n",), b"400", id="TLS"),
+        pytest.param((b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",), b"4", id="HTTP/2"),
+        pytest.param((b"GET http://elsewhere/metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",), b"200", id="an absolute address"),
+    ],
+)
+def test_broken_and_oversized_requests(service: Service, parts: tuple[bytes, ...], status: bytes) -> None:
+    """Each is refused in its own response, or with a closed connection; the service goes on and stays as it is."""
+    rss = rss_bytes(service.pid)
+    try:
+        received = converse(service, *parts)
+    except (ConnectionResetError, BrokenPipeError):
+        received = b""  # refused and closed while we were still sending
+    assert not received or received.startswith((b"HTTP/1.0 " + status, b"HTTP/1.1 " + status)), received[:200]
+    assert b"Traceback" not in received
+    assert_answers(service)
+    assert rss_bytes(service.pid) - rss < 4 * MIB
+
+
+def test_an_oversized_header_is_told_so(service: Service) -> None:
+    """Just above the 16 KiB the answer does arrive."""
+    assert converse(service, b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Big: " + b"y" * (17 << 10) + b"\r\n\r\n").startswith(b"HTTP/1.0 431 ")
+
+
+def test_a_half_closed_connection_gets_its_answer(service: Service) -> None:
+    """Whoever has said all and closes his side, as `nc -N` does, is answered."""
+    with clients(service, 1) as (client,):
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.shutdown(socket.SHUT_WR)
+        assert drain(client).endswith(b"\r\n\r\nalive\n")
+
+
+def test_a_connection_is_kept_for_the_next_scrape(service: Service) -> None:
+    """Several requests on one connection, and several sent at once, are answered in order."""
+    with clients(service, 1) as (client,):
+        for path, end in (("/healthz", ""), ("/readyz", ""), ("/nope", "Connection: close\r\n")):
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{end}\r\n".encode())
+        received = drain(client)
+    assert [received.index(body) for body in (b"alive\n", b"ready\n", b"not here")] == sorted(
+        received.index(body) for body in (b"alive\n", b"ready\n", b"not here")
+    )
+
+
+def test_it_is_as_it_was(service: Service) -> None:
+    """After all of the above: no file more than a new one has, and memory within the budget."""
+    service.wait_for(lambda: open_files(service.pid) < 40)
+    assert rss_bytes(service.pid) < 45 * MIB
+    assert service.stop() < 2

@@ -1,0 +1,79 @@
+"""Throttling over the last minutes: what is judged, from when on, and what is forgotten."""
+
+from __future__ import annotations
+
+from cgtune.model import ProcessReport, Report, Throttling
+from cgtune.windows import LEAST_PERIODS, WINDOW_SECONDS, Windows
+from tests.rules.reports import go_facts, report as process_report
+
+NOTHING = Throttling(periods=0, throttled_periods=0, throttled_seconds=0.0)
+
+
+def at(periods: int, throttled: int, *, pid: int = 42, path: str = "/pod/app", start_ticks: int = 1) -> ProcessReport:
+    """A process whose cgroup's counters stand there."""
+    process = process_report(go_facts(), cores=0.5, throttled=(throttled, periods), pid=pid, path=path)
+    identity = process.snapshot.process.replace(start_ticks=start_ticks)
+    return process.replace(snapshot=process.snapshot.replace(process=identity))
+
+
+def watch(windows: Windows, now_seconds: float, *processes: ProcessReport) -> dict[int, tuple[int, int]]:
+    """Periods and throttled periods by pid."""
+    machine = process_report().snapshot.machine
+    report = Report(version="0.1.0", time="2026-11-23T02:12:00Z", machine=machine, processes=processes)
+    return {pid: (growth.periods, growth.throttled_periods) for pid, growth in windows.watch(report, now_seconds).items()}
+
+
+def test_the_first_look_says_nothing() -> None:
+    """Whatever was throttled before, and as long as fewer than 300 periods went by."""
+    windows = Windows()
+    assert watch(windows, 0, at(9000, 8000)) == {42: (0, 0)}
+    assert watch(windows, 15, at(9000 + LEAST_PERIODS - 1, 8200)) == {42: (0, 0)}
+    assert watch(windows, 30, at(9000 + LEAST_PERIODS, 8200)) == {42: (300, 200)}
+
+
+def test_the_window_is_five_minutes() -> None:
+    """What was throttled longer ago counts no more: a fault that is mended ends."""
+    windows, grown = Windows(), {}
+    for tick in range(21):  # throttled through and through for 300 s
+        grown = watch(windows, 15 * tick, at(150 * tick, 150 * tick))
+    assert grown == {42: (3000, 3000)}
+    for tick in range(21, 42):  # and then not at all
+        grown = watch(windows, 15 * tick, at(150 * tick, 3000))
+    assert grown == {42: (3000, 0)}
+
+
+def test_looking_more_often_keeps_no_more() -> None:
+    """At ten looks a second the marks of one process stay 22 at the most, and the window as long as ever."""
+    windows, grown = Windows(), {}
+    for tick in range(10 * 700):
+        grown = watch(windows, tick / 10, at(tick, 0))
+    assert WINDOW_SECONDS * 10 <= grown[42][0] <= (WINDOW_SECONDS + 15) * 10
+    assert max(map(len, windows._marks.values())) <= 22
+
+
+def test_another_process_or_cgroup_begins_anew() -> None:
+    """A pid that comes back, a move to another cgroup, and counters that shrank (a cgroup made anew) have no past."""
+    for other in (at(1000, 900, start_ticks=2), at(1000, 900, path="/elsewhere"), at(10, 9)):
+        windows = Windows()
+        watch(windows, 0, at(100, 0))
+        assert watch(windows, 60, other) == {42: (0, 0)}
+        counters = other.snapshot.cpu_chain[0].throttling
+        assert counters is not None
+        path = other.snapshot.cpu_chain[0].path
+        later = at(counters.periods + 400, counters.throttled_periods + 4, path=path, start_ticks=other.snapshot.process.start_ticks)
+        assert watch(windows, 120, later) == {42: (400, 4)}
+
+
+def test_processes_that_ended_leave_nothing() -> None:
+    """A node agent runs for months."""
+    windows = Windows()
+    for pid in range(1, 1000):
+        watch(windows, float(pid), at(1, 1, pid=pid))
+    assert len(windows._marks) == 1
+
+
+def test_a_cgroup_without_counters_has_nothing_to_say() -> None:
+    """No quota, no counters: no periods, and so no finding."""
+    unlimited = process_report(go_facts())
+    bare = unlimited.snapshot.replace(cpu_chain=tuple(level.replace(throttling=None) for level in unlimited.snapshot.cpu_chain))
+    assert watch(Windows(), 0, unlimited.replace(snapshot=bare)) == {42: (0, 0)}
