@@ -195,8 +195,8 @@ class _Scanner:
                     troubles["textfile"] = str(error)
             self._journal.report_troubles(troubles)
             took = time.monotonic() - began
-            # A scan that takes longer than the interval must not take a whole CPU
-            self._stop.wait(max(self._options.interval_seconds - took, min(took, self._options.interval_seconds)))
+            # Scans that take longer than the interval must leave something of a CPU to others
+            self._stop.wait(max(self._options.interval_seconds - took, took / 2))
 
     def _scan(self, began_seconds: float) -> Found:
         time_seconds = time.time()

@@ -1,0 +1,256 @@
+"""``cgtune serve`` beside real Go programs in real control groups: a fault shows, is mended, and ends; nobody who stays is missed."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import goprograms, toolchains
+from tests.command import ROOT
+from tests.live.cgroups import Group, Groups
+from tests.needs import only_where, require
+from tests.serving import Service, parse_metrics
+
+pytestmark = pytest.mark.live
+
+SLEEP = "sleep 600000"
+
+
+@pytest.fixture(autouse=True)
+def _can_build() -> None:
+    only_where(platform.machine() == "x86_64", "the toolchains are for x86-64")
+    require({0, 1} <= os.sched_getaffinity(0), "needs CPUs 0 and 1")
+
+
+def build(version: str, **options: str) -> Path:
+    """The probe by that Go."""
+    try:
+        return goprograms.build(version, **options)
+    except toolchains.ToolchainUnavailable as error:
+        require(False, f"the Go toolchain cannot be fetched: {error}")
+        raise
+
+
+def start(group: Group, program: Path, *commands: str, **environ: str) -> subprocess.Popen[bytes]:
+    """A Go program in a group, on CPUs 0 and 1, once it is what it is going to be."""
+    started = group.start(["taskset", "-c", "0,1", str(program), *commands], **environ)
+    wait_for(lambda: Path(f"/proc/{started.pid}/comm").read_text().startswith("goprobe"))
+    return started
+
+
+def wait_for(is_so: Callable[[], object], seconds: float = 20.0) -> None:
+    """Until it is so."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "not so in time"
+        time.sleep(0.02)
+
+
+def findings(service: Service, pid: int) -> dict[str, str]:
+    """Rule and severity of what is found on a process."""
+    return {labels["rule"]: labels["severity"] for labels, _ in service.metrics().get("cgtune_finding", []) if labels["pid"] == str(pid)}
+
+
+def scans(service: Service) -> float:
+    """How many scans there were."""
+    return service.metrics()["cgtune_scans_total"][0][1]
+
+
+def value(service: Service, name: str, pid: int) -> float | None:
+    """The value of one process's series."""
+    return next((number for labels, number in service.metrics().get(name, []) if labels["pid"] == str(pid)), None)
+
+
+def test_a_mistuned_program_shows_within_two_intervals_and_ends_when_it_is_mended(groups: Groups) -> None:
+    """GOMAXPROCS=8 in half a CPU is a finding two scans later; it ends when the quota is raised, and with the value that is advised."""
+    group = groups.make("app")
+    group.limit_cpu(50_000)
+    with Service("--interval", "1s") as service:
+        service.wait_for_report()
+        program = start(group, build("1.24.11"), SLEEP, GOMAXPROCS="8")
+        before = scans(service)
+        service.wait_for(lambda: findings(service, program.pid).get("gomaxprocs-exceeds-quota") == "warning")
+        # The one that was under way may have passed it by; the next one sees it, and another may have been done before we asked
+        assert scans(service) - before <= 3
+        assert value(service, "cgtune_cpu_limit_cores", program.pid) == 0.5
+        assert value(service, "cgtune_gomaxprocs_observed", program.pid) == 8
+        advised = value(service, "cgtune_gomaxprocs_recommended", program.pid)
+        assert advised == 2
+        (line,) = [line for line in service.events("finding-appeared") if line["pid"] == program.pid and line["severity"] == "warning"]
+        assert line["advice"][0].startswith("set GOMAXPROCS=2: ")
+
+        group.limit_cpu(None)
+        service.wait_for(lambda: value(service, "cgtune_cpu_limit_cores", program.pid) == float("inf"))
+        assert "warning" not in findings(service, program.pid).values()
+        group.limit_cpu(50_000)
+        service.wait_for(lambda: findings(service, program.pid).get("gomaxprocs-exceeds-quota") == "warning")
+
+        program.kill()
+        program.wait()
+        mended = start(group, build("1.24.11"), SLEEP, GOMAXPROCS=str(int(advised)))
+        service.wait_for(lambda: value(service, "cgtune_gomaxprocs_observed", mended.pid) == 2)
+        assert "warning" not in findings(service, mended.pid).values()
+        service.wait_for(lambda: any(line["pid"] == program.pid for line in service.events("process-went")))
+        assert findings(service, program.pid) == {}
+        assert service.stop() < 2
+
+
+def test_check_turns_when_the_program_does(groups: Groups) -> None:
+    """A probe of /check is 503 while GOMAXPROCS is wrong and 200 after the program itself has set it right."""
+    group = groups.make("app")
+    group.limit_cpu(50_000)
+    program = start(group, build("1.24.11"), "sleep 3000", "gomaxprocs 1", SLEEP, GOMAXPROCS="8")
+    with Service("--pid", program.pid, "--interval", "200ms") as service:
+        service.wait_for_report()
+        check = service.fetch("/check")
+        assert check.status == 503
+        assert check.body.startswith(f"warning gomaxprocs-exceeds-quota: {program.pid} goprobe")
+        service.wait_for(lambda: service.fetch("/check").status == 200)
+        service.wait_for(lambda: any(line["rule"] == "gomaxprocs-exceeds-quota" for line in service.events("finding-ended")))
+
+
+def test_throttling_is_judged_while_it_goes_on(groups: Groups) -> None:
+    """A busy loop in a tenth of a CPU: nothing at the first look, whatever was before, and a critical finding after 300 periods."""
+    group = groups.make("app")
+    group.limit_cpu(1_000, 10_000)  # periods of 10 ms: 300 of them are 3 s; and the least quota, that a busy machine gives it that much
+    program = start(group, build("1.24.11"), "burn 1", SLEEP, GOMAXPROCS="1")
+    wait_for(lambda: group.throttled()[1] > 400)
+    with Service("--pid", program.pid, "--interval", "500ms") as service:
+        service.wait_for_report()
+        if scans(service) == 1:
+            assert findings(service, program.pid) == {}
+        took = service.wait_for(lambda: findings(service, program.pid).get("cpu-throttled") == "critical", seconds=20)
+        assert took > 1
+        report = json.loads(service.fetch("/report").body)
+        (finding,) = [one for one in report["processes"][0]["findings"] if one["rule"] == "cpu-throttled"]
+        assert finding["summary"].endswith("while it was watched")
+        periods, throttled, seconds = group.throttled()
+        assert 0 < (value(service, "cgtune_cpu_throttled_periods_total", program.pid) or 0) <= throttled <= periods
+        assert 0 < (value(service, "cgtune_cpu_throttled_seconds_total", program.pid) or 0) <= seconds
+
+
+_EXECUTOR = """package main
+
+import (
+	"os"
+	"syscall"
+)
+
+func main() {
+	println("ready")
+	syscall.Read(0, make([]byte, 1))
+	panic(syscall.Exec(os.Args[1], os.Args[1:], os.Environ()))
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def executor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Go program that becomes another one when it is told to."""
+    folder = tmp_path_factory.mktemp("executor")
+    (folder / "main.go").write_text(_EXECUTOR)
+    (folder / "go.mod").write_text("module example.com/executor\n\ngo 1.21\n")
+    try:
+        return toolchains.build("1.24.11", folder, folder / "executor", "-buildvcs=false")
+    except toolchains.ToolchainUnavailable as error:
+        require(False, f"the Go toolchain cannot be fetched: {error}")
+        raise
+
+
+def test_a_process_that_becomes_another_program_is_known_again(executor: Path) -> None:
+    """exec(2) keeps pid and start time: from a shell to Go, from Go to another Go, from Go to something else."""
+    probe = build("1.27.3")
+    shell = f'sleep 1.5; exec "{executor}" "{probe}" "sleep 600000"'
+    with Service("--interval", "200ms") as service:
+        service.wait_for_report()
+        with subprocess.Popen(
+            ["/bin/sh", "-c", shell], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as program:
+            try:
+                service.wait_for(lambda: _go_version(service, program.pid) == "1.24.11")
+                assert program.stdin is not None
+                program.stdin.write(b"x")
+                program.stdin.flush()
+                service.wait_for(lambda: _go_version(service, program.pid) == "1.27.3")
+                events = [(line["event"], line["message"].rpartition("(")[2]) for line in service.log if line.get("pid") == program.pid]
+                came, went = ("process-came", "Go 1.24.11) came"), ("process-went", "Go 1.24.11) went")
+                assert [event for event in events if event[0].startswith("process")] == [came, went, ("process-came", "Go 1.27.3) came")]
+            finally:
+                program.kill()
+        with subprocess.Popen([executor, "/bin/sleep", "60"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
+            try:
+                service.wait_for(lambda: _go_version(service, program.pid) == "1.24.11")
+                assert program.stdin is not None
+                program.stdin.write(b"x")
+                program.stdin.flush()
+                service.wait_for(lambda: _go_version(service, program.pid) is None)
+            finally:
+                program.kill()
+
+
+def _go_version(service: Service, pid: int) -> str | None:
+    return next((labels["go_version"] for labels, _ in service.metrics().get("cgtune_go_info", []) if labels["pid"] == str(pid)), None)
+
+
+def test_a_full_disk_is_said_once_and_over_when_it_is(tmp_path: Path) -> None:
+    """On a full tmpfs the old file stays as it is and the service goes on; with room again it writes again."""
+    require(os.geteuid() == 0, "mounts a tmpfs: run as root")
+    folder = tmp_path / "textfiles"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "cgtune-test", str(folder)], check=True)
+    try:
+        path, filler = folder / "cgtune.prom", folder / "filler"
+        with (
+            subprocess.Popen(["sleep", "60"]) as target,
+            Service("--pid", target.pid, "--textfile", path, "--interval", "200ms", listen=None) as service,
+        ):
+            service.wait_for(path.exists)
+            _fill(filler)
+            service.wait_for(lambda: service.events("trouble"))
+            old = path.read_bytes()
+            time.sleep(1)
+            assert path.read_bytes() == old
+            assert [line["message"] for line in service.events("trouble")] == [
+                f"textfile: {path}: No space left on device; the file before it stays"
+            ]
+            assert sorted(name.name for name in folder.iterdir()) == ["cgtune.prom", "filler"]
+            filler.unlink()
+            service.wait_for(lambda: service.events("over"))
+            service.wait_for(lambda: path.read_bytes() != old)
+            assert "cgtune_cpu_usable_cpus" in parse_metrics(path.read_text())
+            assert service.stop() < 2
+            target.kill()
+        assert list(folder.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def _fill(path: Path) -> None:
+    with open(path, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 4096)
+        except OSError:
+            return
+
+
+def test_hundreds_of_processes_come_and_go(executor: Path) -> None:
+    """For half a minute Go processes live a tenth of a second to six: nothing grows, no scan fails, and nobody who stays is missed."""
+    done = subprocess.run([ROOT / "scripts" / "bench" / "serve", "--churn", "25"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def groups() -> Iterator[Groups]:
+    """A place for this test's control groups."""
+    from tests.live.cgroups import own_groups
+
+    with own_groups() as made:
+        yield made
