@@ -29,10 +29,10 @@ def _can_build() -> None:
     require({0, 1} <= os.sched_getaffinity(0), "needs CPUs 0 and 1")
 
 
-def build(version: str, **options: str) -> Path:
+def build(version: str) -> Path:
     """The probe by that Go."""
     try:
-        return goprograms.build(version, **options)
+        return goprograms.build(version)
     except toolchains.ToolchainUnavailable as error:
         require(False, f"the Go toolchain cannot be fetched: {error}")
         raise
