@@ -32,7 +32,7 @@ class HeldReader:
         self.notes: list[Note] = []
 
     def read(self, words: LiveWords) -> tuple[LimitSeen | None, LimitFile | None]:
-        """What the runtime sees, None where that is what it would find now; and the file that it holds open, which is the one it obeys."""
+        """What the runtime sees, None where only the files say so now; and the file that it holds open, which is the one it obeys."""
         if words.container_setting and words.container_aware is False and words.gomaxprocs is not None:
             # runtime.cgroupOK is decided once, at the start, before GOMAXPROCS is: whatever the files say now, it found none then
             return LimitSeen(why=self._why_none() or "the runtime found no limit file when it started, and holds none open"), None
@@ -51,7 +51,7 @@ class HeldReader:
             self.notes.append(note_on(f"/proc/{self.pid}/fd", error))
             return None, None
 
-    def _see(self, minor: int, held: tuple[str, ...]) -> tuple[LimitSeen | None, LimitFile]:
+    def _see(self, minor: int, held: tuple[str, ...]) -> tuple[LimitSeen, LimitFile]:
         """What a runtime sees that holds these files open: cpu.max, or quota and period."""
         located = locate_limit(minor, self.texts.cgroup, self.texts.mountinfo, self.read_limit)
         contents = [content for path in held if (content := self.read_limit(path)) is not None]
@@ -63,7 +63,7 @@ class HeldReader:
         follows = LimitFile(path=held[0], own=own, exists=exists)
         # Go 1.25 glues mount point and path together, and opens /sys/fs/cgroup//cpu.max
         if tuple(map(_plain, located.files)) == held:
-            return None, follows
+            return located, follows
         if not exists:
             return LimitSeen(why=f"{held[0]} is gone, and the runtime reads no other"), follows
         version = 2 if held[0].endswith("/cpu.max") else 1

@@ -171,7 +171,7 @@ class GoReading:
         held = HeldReader(self.host, self.pid, texts, None if version is None else version.minor)
         limit, follows = held.read(words)
         self.notes += held.notes
-        for path in texts.assumed if limit is None and follows is None else ():  # else the runtime itself has told
+        for path in texts.assumed if limit is None else ():  # else the runtime itself has told
             why = f"where its cgroup namespace begins cannot be seen; taken to be at its own cgroup, {path}"
             self.notes.append(Note(path=f"/proc/{self.pid}/ns/cgroup", why=why))
         inputs = inputs.replace(cgroup_text=texts.cgroup, mountinfo_text=texts.mountinfo, read_limit=held.read_limit, limit=limit)
