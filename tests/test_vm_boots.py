@@ -49,6 +49,23 @@ def test_from_prepared_state_a_guest_is_up_in_20_seconds() -> None:
     assert time.monotonic() - began < 20
 
 
+def test_a_second_is_a_second() -> None:
+    """The guest's clock goes at this machine's pace, also where others wanted all CPUs while it started."""
+    others = [subprocess.Popen([sys.executable, "-I", "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
+    try:
+        call = [*_VM, "--timeout", "90", "--", "sh", "-c", "date +%s.%N; sleep 5; date +%s.%N"]
+        with subprocess.Popen(call, stdout=subprocess.PIPE, text=True) as guest:
+            assert guest.stdout is not None
+            looks = [(float(line), time.monotonic()) for line in guest.stdout]
+        assert guest.returncode == 0
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    (first, began), (last, ended) = looks
+    assert last - first == pytest.approx(ended - began, rel=0.25)
+
+
 def test_a_time_limit_ends_the_guest() -> None:
     """124 and one line, soon after the limit."""
     began = time.monotonic()
