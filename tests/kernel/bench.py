@@ -144,7 +144,7 @@ def place_of(group: Group, controller: str) -> Path:
     return group._directories[controller][1]  # the harness's own record
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 240) -> None:
     """Return once the condition holds; fail when it does not within the time."""
     deadline = time.monotonic() + seconds
     while not condition():

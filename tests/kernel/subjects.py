@@ -19,6 +19,7 @@ from typing import NoReturn
 from tests.live.cgroups import Group
 
 MIB = 1 << 20
+SLEEPER = "/run/vm/busybox"  # of the bench's own start; without a library
 _libc = ctypes.CDLL(None, use_errno=True)
 _kept: list[object] = []
 
@@ -40,16 +41,16 @@ class Targets:
         return self.start_in(group.directories() if group else [], *steps)
 
     def start_in(self, places: Iterable[Path], *steps: Callable[[], object]) -> int:
-        """As start, with the groups' directories."""
+        """As start, with the groups' directories. Without steps it is another program: one file to look into, not a Python's 38."""
         read, write = os.pipe()
         pid = os.fork()
         if pid == 0:
-            _become_target(write, [lambda: enter(*places), *steps])
+            _become_target(write, [lambda: enter(*places), *steps, *([] if steps else [_become_sleeper])])
         os.close(write)
         self._pids.append(pid)
         said = os.read(read, 8192)  # once: children of the target may hold the other end open for long
         os.close(read)
-        assert said == b"ready", said.decode()
+        assert said == (b"ready" if steps else b""), said.decode()
         return pid
 
     def busy(self, group: Group) -> int:
@@ -84,6 +85,11 @@ def _become_target(write: int, steps: list[Callable[[], object]]) -> NoReturn:
         os._exit(1)
 
 
+def _become_sleeper() -> None:
+    """Sleep as a program of its own; that it is one closes the pipe on which a failure would be told."""
+    os.execv(SLEEPER, ["sleep", "100000"])
+
+
 def _fork_spinner() -> None:
     """Spin in a child, so that the target itself can say that it is ready."""
     if os.fork() == 0:
@@ -95,13 +101,6 @@ def _fork_spinner() -> None:
 def die_with_parent() -> None:
     """PR_SET_PDEATHSIG: this process ends when the thread that forked it does."""
     _libc.prctl(1, signal.SIGKILL)
-
-
-def reap_in_background(pid: int) -> None:
-    """Wait for a child without keeping the test waiting."""
-    import threading
-
-    threading.Thread(target=os.waitpid, args=(pid, 0), daemon=True).start()
 
 
 def start_thread() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import signal
 import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import pytest
 
 from cgtune.errors import CgtuneError, NoSuchProcess
-from tests.kernel import bench, subjects
+from tests.kernel import bench, races, subjects
 from tests.kernel.bench import assert_cpu_as_told, place_of
 from tests.kernel.subjects import Targets
 from tests.live.cgroups import Group, Groups
@@ -64,106 +69,184 @@ def _move(pid: int, group: Group) -> None:
         (place / "cgroup.procs").write_text(str(pid))
 
 
+def _moments(mode: str, pid: int) -> range:
+    """A ninth of a look's moments; each hierarchy has others."""
+    return range(("v2", "v1", "hybrid").index(mode) * 3, races.count_moments(lambda: bench.inspect(pid)), 9)
+
+
+def _leaves(groups: Groups) -> list[Group]:
+    """Two groups at a depth of two that differ in everything, by a factor of two."""
+    leaves = []
+    for factor, name in ((1, "first"), (2, "second")):
+        leaf = groups.make(name, "leaf")
+        groups.make(name).limit_cpu(200_000 * factor)
+        leaf.limit_cpu(100_000 * factor)
+        leaf.limit_memory(64 * subjects.MIB * factor)
+        leaf.limit_cpus(f"2-{factor + 1}")
+        leaves.append(leaf)
+    return leaves
+
+
+def _assert_whole(entry: dict[str, Any], leaves: list[Group]) -> Group:
+    """The one leaf that all of the CPU's part of a report speaks of."""
+    cpu = entry["enforced"]["cpu"]
+    leaf = next(leaf for leaf in leaves if leaf.path == cpu["bound_by"])
+    factor = leaves.index(leaf) + 1
+    assert cpu["limit_cores"] == factor
+    assert [(row["path"], row["limit_cores"]) for row in cpu["chain"][:2]] == [
+        (leaf.path, factor),
+        (leaf.path[: -len("/leaf")], factor * 2),
+    ]
+    return leaf
+
+
+def test_migration_at_any_moment_of_a_look(mode: str, groups: Groups, targets: Targets) -> None:
+    """Whenever in a look a process is moved, the report speaks of one group in all its parts, and of no mixture."""
+    leaves = _leaves(groups)
+    pid = targets.start(leaves[1])
+    moments = _moments(mode, pid)
+    for moment, target in zip(moments, itertools.cycle(leaves), strict=False):
+        entry = races.changed_at(moment, partial(_move, pid, target), lambda: bench.inspect(pid))
+        leaf = _assert_whole(entry, leaves)
+        assert leaf is target or moment > moments[-1] // 2, f"an early move, before call {moment}, was overlooked"
+        assert (entry["enforced"]["memory"]["bound_by"], entry["enforced"]["memory"]["limit_bytes"]) == (
+            leaf.path,
+            64 * subjects.MIB * (leaves.index(leaf) + 1),
+        )
+        assert not [note for note in entry["notes"] if "moved" in note["why"]]
+    assert _assert_whole(bench.inspect(pid), leaves) is target
+
+
 def test_migration_while_being_read(groups: Groups, targets: Targets) -> None:
-    """Of a process that is moved to and fro, every report speaks of one group or the other, never of a mixture."""
-    chains = {}
-    for number, name in enumerate(("first", "second"), start=1):
-        parent, leaf = groups.make(name), groups.make(name, "leaf")
-        parent.limit_cpu(200_000 * number)
-        leaf.limit_cpu(100_000 * number)
-        chains[leaf.path] = (number * 1.0, [leaf.path, parent.path])
-    pid = targets.start(groups.make("first", "leaf"))
-    mover = targets.start(None, lambda: _move_forever(pid, [groups.make("first", "leaf"), groups.make("second", "leaf")]))
+    """Of a process that is moved to and fro without rest, every report speaks of one group or the other, never of a mixture."""
+    leaves = _leaves(groups)
+    pid = targets.start(leaves[0])
     seen: set[str] = set()
-    deadline = time.monotonic() + 8
-    while time.monotonic() < deadline and not (len(seen) == 2 and time.monotonic() > deadline - 5):
-        cpu = bench.inspect(pid)["enforced"]["cpu"]
-        limit, paths = chains[cpu["bound_by"]]
-        assert cpu["limit_cores"] == limit
-        assert [row["path"] for row in cpu["chain"][:2]] == paths
-        seen.add(cpu["bound_by"])
-    targets.stop(mover)
-    assert seen == set(chains)
+    disturbed = 0
+    with races.Restless(lambda: _move_to_and_fro(pid, leaves)) as mover:
+        while len(seen) < 2 or disturbed < 5:
+            mover.goes_on(f"{seen}, {disturbed} looks with moves in them")
+            before = mover.rounds
+            seen.add(_assert_whole(bench.inspect(pid), leaves).path)
+            disturbed += mover.rounds > before
+    assert seen == {leaf.path for leaf in leaves}
 
 
-def _move_forever(pid: int, groups: list[Group]) -> None:
-    if os.fork() == 0:
-        subjects.die_with_parent()
-        while True:
-            for group in groups:
-                _move(pid, group)
-                time.sleep(0.004)
+def _move_to_and_fro(pid: int, groups: list[Group]) -> None:
+    for group in reversed(groups):
+        _move(pid, group)
+        time.sleep(0.004)
 
 
-def test_removal_while_being_read(groups: Groups, targets: Targets) -> None:
-    """A group that comes and goes under a process: every look is a report of what was there, or one clear error; never anything else."""
-    groups.make("home", "beside")  # makes home lend its controllers
-    home = groups.make("home")
-    home.limit_cpu(200_000)
-    places = [place / "fleeting" for place in home.directories()]
-    pid = targets.start(groups.make("outside"))
-    maker = targets.start(None, lambda: _make_and_remove_forever(pid, groups.make("outside"), home))
-    outcomes: set[float | str | None] = set()
-    deadline = time.monotonic() + 8
-    try:
-        while time.monotonic() < deadline:
-            entry = bench.attempt(pid)
-            outcomes.add("error" if isinstance(entry, CgtuneError) else entry["enforced"]["cpu"]["limit_cores"])
-    finally:
-        targets.stop(maker)
-        time.sleep(0.2)
-        _move(pid, groups.make("outside"))
-        for place in places:
+class Fleeting:
+    """A group that comes and goes under a process, in a home of two CPUs and beside the group where the process is otherwise."""
+
+    def __init__(self, groups: Groups, targets: Targets) -> None:
+        groups.make("home", "beside")  # makes home lend its controllers
+        self.home, self.outside = groups.make("home"), groups.make("outside")
+        self.home.limit_cpu(200_000)
+        self.pid = targets.start(self.outside)
+        self._places = [place / "fleeting" for place in self.home.directories()]
+
+    def make(self) -> None:
+        """The group is there, without a quota, and the process is in it."""
+        for place in self._places:
+            place.mkdir()
+            subjects.fill_cpuset(place)
+        for place in self._places:
+            (place / "cgroup.procs").write_text(str(self.pid))
+
+    def limit(self) -> None:
+        """The group has half a CPU."""
+        made = place_of(self.home, "cpu") / "fleeting"
+        if self.home.version("cpu") == 2:
+            (made / "cpu.max").write_text("50000 100000")
+        else:
+            (made / "cpu.cfs_quota_us").write_text("50000")
+
+    def remove(self) -> None:
+        """The process is outside, and the group is gone."""
+        _move(self.pid, self.outside)
+        for place in self._places:
             if place.exists():
                 place.rmdir()
+
+    def make_and_remove(self) -> None:
+        self.make()
+        self.limit()
+        time.sleep(0.01)
+        self.remove()
+
+
+@pytest.fixture
+def fleeting(groups: Groups, targets: Targets) -> Iterator[Fleeting]:
+    """Gone when the test ends, wherever it ends."""
+    own = Fleeting(groups, targets)
+    yield own
+    own.remove()
+
+
+def _cores(entry: dict[str, Any]) -> float | None:
+    cores: float | None = entry["enforced"]["cpu"]["limit_cores"]
+    return cores
+
+
+def test_removal_at_any_moment_of_a_look(mode: str, fleeting: Fleeting) -> None:
+    """Whenever in a look the group goes away, the report is of where the process was before or of where it is then."""
+    pid = fleeting.pid
+    assert _cores(bench.inspect(pid)) is None
+    fleeting.make()
+    assert _cores(bench.inspect(pid)) == 2.0
+    fleeting.limit()
+    assert _cores(bench.inspect(pid)) == 0.5
+    moments = _moments(mode, pid)
+    fleeting.remove()
+    for moment in moments:
+        fleeting.make()
+        fleeting.limit()
+        cores = _cores(races.changed_at(moment, fleeting.remove, lambda: bench.inspect(pid)))
+        assert cores in ((None,) if moment <= moments[-1] // 2 else (None, 0.5)), moment
+        assert _cores(bench.inspect(pid)) is None
+
+
+def test_removal_while_being_read(fleeting: Fleeting) -> None:
+    """A group that comes and goes under a process: every look is a report of what was there, or one clear error; never anything else."""
+    outcomes: set[float | str | None] = set()
+    disturbed = 0
+    with races.Restless(fleeting.make_and_remove) as maker:
+        while None not in outcomes or not outcomes & {0.5, 2.0} or disturbed < 5:
+            maker.goes_on(f"{outcomes}, {disturbed} looks with a removal in them")
+            before = maker.rounds
+            entry = bench.attempt(fleeting.pid)
+            outcomes.add("error" if isinstance(entry, CgtuneError) else _cores(entry))
+            disturbed += maker.rounds > before
     # 0.5: in the fleeting group with its quota; 2.0: there before the quota was written; None: outside.
     assert outcomes <= {0.5, 2.0, None, "error"}
-    assert outcomes & {0.5, 2.0}
-    assert None in outcomes
 
 
-def _make_and_remove_forever(pid: int, outside: Group, home: Group) -> None:
-    if os.fork() == 0:
-        subjects.die_with_parent()
-        while True:
-            fleeting = [place / "fleeting" for place in home.directories()]
-            for place in fleeting:
-                place.mkdir()
-                subjects.fill_cpuset(place)
-            made = place_of(home, "cpu") / "fleeting"
-            for place in fleeting:
-                (place / "cgroup.procs").write_text(str(pid))
-            if home.version("cpu") == 2:
-                (made / "cpu.max").write_text("50000 100000")
-            else:
-                (made / "cpu.cfs_quota_us").write_text("50000")
-            time.sleep(0.01)
-            _move(pid, outside)
-            for place in fleeting:
-                place.rmdir()
+def _end(pid: int) -> None:
+    """The process has ended, and its parent has not asked yet."""
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
-def test_a_process_that_ends_while_being_read(groups: Groups, targets: Targets) -> None:
-    """Of processes that end any moment, each is reported, or said to be no more."""
+@pytest.mark.parametrize("reaped", [True, False], ids=["reaped", "a zombie"])
+def test_a_process_that_ends_at_any_moment_of_a_look(mode: str, groups: Groups, targets: Targets, reaped: bool) -> None:
+    """Of a process that ends while it is read there is a report without other limits than its own, or the line that it is no more."""
     group = groups.make("app")
     group.limit_cpu(100_000)
-    reported = gone = 0
-    for number in range(30):
-        pid = os.fork()
-        if pid == 0:
-            subjects.enter(*group.directories())
-            time.sleep(number * 0.002)
-            os._exit(0)
-        subjects.reap_in_background(pid)
-        entry = bench.attempt(pid)
+    outcomes = []
+    moments = _moments(mode, targets.start(group))
+    for moment in moments:
+        pid = targets.start(group)
+        entry = races.changed_at(moment, partial(targets.stop if reaped else _end, pid), partial(bench.attempt, pid))
         if isinstance(entry, CgtuneError):
             assert isinstance(entry, NoSuchProcess)
             assert str(pid) in str(entry)
-            gone += 1
         else:
-            assert entry["enforced"]["cpu"]["limit_cores"] in (1.0, None)  # None: looked at before it entered, or when it had ended
-            reported += 1
-    assert reported + gone == 30
+            assert _cores(entry) == 1.0 or (not reaped and _cores(entry) is None)  # v1 moves what has ended to the root group
+        outcomes.append(entry)
+    assert isinstance(outcomes[0], CgtuneError) or not reaped, "it had ended before the look began"
 
 
 @pytest.mark.hierarchy("v2")

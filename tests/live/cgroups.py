@@ -108,7 +108,7 @@ class Group:
         """The pid of a process inside that does nothing."""
         sleeper = self.start(["sleep", "600"])
         # Until exec(2) it is still the shell, perhaps not inside yet.
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while Path(f"/proc/{sleeper.pid}/comm").read_text() != "sleep\n":
             assert time.monotonic() < deadline, "the sleeper did not start"
             assert sleeper.poll() is None, f"the sleeper could not enter {self.path}"
@@ -156,7 +156,7 @@ class Groups:
 
 
 def _remove(place: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while place.exists():
         for pid in (place / "cgroup.procs").read_text().split():
             with contextlib.suppress(ProcessLookupError):

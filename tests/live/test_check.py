@@ -39,12 +39,13 @@ def old_go() -> Path:
 
 
 def wait_for_go(pid: int) -> None:
-    """Until the program runs: before that it is the shell that moves itself into the group."""
-    deadline = time.monotonic() + 20
-    while not Path(f"/proc/{pid}/comm").read_text().startswith("goprobe"):
+    """Until its runtime has its values: first it is the shell that moves itself into the group, then a runtime that starts."""
+    deadline = time.monotonic() + 60
+    status = Path(f"/proc/{pid}/status")
+    # The runtime reads its variables before it starts a second thread (runtime/proc.go: schedinit, then main starts sysmon)
+    while not status.read_text().startswith("Name:\tgoprobe") or "\nThreads:\t1\n" in status.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    time.sleep(0.5)  # it has half a CPU to start with
 
 
 def test_too_many_threads_fail_until_the_named_value_is_set(groups: Groups, old_go: Path) -> None:
@@ -88,7 +89,10 @@ def test_a_window_forgets_what_is_over(groups: Groups) -> None:
     group = groups.make("busy")
     group.limit_cpu(1_000, 20_000)  # 5 % of a CPU: throttled in every period, whatever else this machine does
     burner = group.start(["sh", "-c", "while :; do :; done"])
-    time.sleep(1)
+    deadline = time.monotonic() + 60
+    while group.throttled()[1] < 10:
+        assert time.monotonic() < deadline, group.throttled()
+        time.sleep(0.05)
     during = run("check", "--pid", burner.pid, "--window", "2")
     assert during.returncode == 1, during.stdout
     assert "cpu-throttled" in during.stdout

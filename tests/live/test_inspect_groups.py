@@ -107,7 +107,7 @@ def test_throttling_is_what_the_kernel_counted(groups: Groups) -> None:
     group = groups.make("busy")
     group.limit_cpu(2_000, 20_000)
     busy = group.start(_BUSY)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while group.throttled()[1] < 10:
         assert time.monotonic() < deadline, f"not throttled: {group.throttled()}"
         time.sleep(0.05)
