@@ -16,7 +16,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what the bench's hierarchy cannot show; the two other runs of the bench have it."""
+    """Leave out what the bench's hierarchy cannot show, or shows by the same path through the code as another; that one's run has it."""
     here = os.environ.get("CGTUNE_BENCH")
     marks = {item: item.get_closest_marker("hierarchy") for item in items}
     elsewhere = [item for item, mark in marks.items() if here and mark and here not in mark.args]
@@ -30,6 +30,18 @@ def mode() -> str:
     here = os.environ.get("CGTUNE_BENCH", "")
     require(here, "needs a kernel of its own: scripts/test --kernel starts it")
     return here
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _files_are_known() -> None:
+    """What was found out about executables and libraries is kept from one look to the next, as for a node agent.
+
+    Most of these tests look at a Python, whose 38 files cost three quarters of a look, some 300 ms here.
+    """
+    from cgtune.runtimes.go.programs import Known
+    from cgtune.snapshot import MachineView
+
+    setattr(MachineView, "known", Known())  # noqa: B010  # in place of the property that starts afresh
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ def test_the_report_as_a_program(groups: Groups, targets: Targets) -> None:
     assert_memory_as_told(called, place_of(leaf, "memory"))
 
 
+@pytest.mark.hierarchy("v2")
 def test_the_table_as_a_program(groups: Groups, targets: Targets) -> None:
     """The table names the limit and the group that binds."""
     group = groups.make("app")
@@ -62,6 +63,7 @@ def test_the_table_as_a_program(groups: Groups, targets: Targets) -> None:
     assert group.path in "".join(done.stdout.split())
 
 
+@pytest.mark.hierarchy("v2")
 def test_a_process_that_is_no_more() -> None:
     """Exit code 3, one line, nothing on standard output."""
     pid = os.fork()

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from cgtune.api import predict
+from cgtune.outputs.predict import render_predict_json
 from tests import goprograms
 from tests.command import run
 from tests.goprograms import Probe
@@ -24,6 +26,7 @@ def probe_in(group: Group, version: str, language: str, **environ: str) -> Itera
         yield probe
 
 
+@pytest.mark.hierarchy("v2", "v1")
 def test_check_fails_until_the_named_value_is_set(groups: Groups) -> None:
     """Go 1.24 under 0.5 CPU: one finding names cause and value; with that value check says nothing and gives 0."""
     group = groups.make("app")
@@ -46,7 +49,7 @@ def test_a_prediction_comes_true(groups: Groups) -> None:
     group = groups.make("app")
     group.limit_cpu(250_000)
     for version, language in (("1.24.11", "1.21"), ("1.25.5", "1.25"), ("1.27.3", "1.25"), ("1.27.3", "1.21")):
-        asked = ("--cpu-limit", "2.5", "--cpus", 8, "--go", version, "--language", language, "--format", "json")
-        (row,) = json.loads(run("predict", *asked, timeout_seconds=120).stdout)["rows"]
+        prediction = predict(cpu_limit="2.5", cpus=8, go=version, language=language)
+        (row,) = json.loads(render_predict_json(prediction))["rows"]
         with probe_in(group, version, language) as probe:
             assert row["settings"]["GOMAXPROCS"]["derived"] == probe.values["gomaxprocs"], (version, language)

@@ -33,7 +33,7 @@ class Podman:
 
     def _told(self, *arguments: str) -> str:
         done = subprocess.run(
-            [*self._program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False
+            [*self._program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240, check=False
         )
         assert done.returncode == 0, f"podman {' '.join(arguments[:6])}: {done.stderr}"
         return done.stdout.strip()
@@ -106,6 +106,7 @@ def test_from_inside(podman: Podman, container: tuple[str, str, int]) -> None:
     assert (entry["pid"], entry["command"], entry["self"]) == (1, "sleep", False)
 
 
+@pytest.mark.hierarchy("v2", "v1")
 def test_from_inside_as_the_only_program(podman: Podman) -> None:
     """podman run --cpus 0.5 --memory 256m ... cgtune inspect: this container first, which cgtune itself stands for."""
     first = json.loads(podman.run(*_LIMITS, argv=_INSPECT))["processes"][0]
@@ -124,13 +125,17 @@ def test_from_outside(container: tuple[str, str, int]) -> None:
     assert entry["enforced"]["cpu"]["chain"][-1]["path"] == "/"
 
 
+@pytest.mark.hierarchy("v2", "v1")
 def test_from_a_sidecar(podman: Podman, container: tuple[str, str, int]) -> None:
     """A second container with other limits that shares the first one's pids reports the first one's."""
     shared = ("--pid", f"container:{container[0]}", "--cpus", "0.25", "--memory", "128m")
     _assert_limits(_only(podman.run(*shared, argv=(*_INSPECT, "--pid", "1"))))
 
 
-@pytest.mark.parametrize("namespace", ["host", "private"])
+@pytest.mark.parametrize(
+    "namespace",
+    [pytest.param("host", marks=pytest.mark.hierarchy("v2", "v1")), pytest.param("private", marks=pytest.mark.hierarchy("v2"))],
+)
 def test_from_a_node_agent(podman: Podman, container: tuple[str, str, int], namespace: str) -> None:
     """A container with the host's /proc and /sys below /host reports another one by the host's pid."""
     below = (
@@ -150,6 +155,7 @@ def test_from_a_node_agent(podman: Podman, container: tuple[str, str, int], name
     assert entry["container"]["id"] == container[1]
 
 
+@pytest.mark.hierarchy("v2")
 def test_limits_that_change(podman: Podman) -> None:
     """After podman update the host and the inside see the new limits of the running container."""
     podman.run(*_LIMITS, argv=("sleep", "600"), detach=True)
@@ -159,6 +165,7 @@ def test_limits_that_change(podman: Podman) -> None:
     _assert_limits(_only(podman.exec(name, *_INSPECT, "--pid", "1")), 0.75, 192 * subjects.MIB)
 
 
+@pytest.mark.hierarchy("v2")
 def test_a_cpuset(podman: Podman) -> None:
     """--cpuset-cpus 2-4 leaves three CPUs to use."""
     podman.run("--cpuset-cpus", "2-4", argv=("sleep", "600"), detach=True)

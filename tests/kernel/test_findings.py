@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests import goprograms
-from tests.command import inspect, parse_report, run
 from tests.goprograms import Probe
+from tests.kernel.bench import inspect, report
 from tests.kernel.goscenarios import SCENARIOS, Scene
 from tests.kernel.gostage import Stage
 from tests.kernel.subjects import swap_area, swapped_bytes
@@ -50,11 +50,10 @@ def _scenario(
 
 
 def _inspect_all(pids: Sequence[int]) -> list[dict[str, Any]]:
-    """What one run says of these processes, in their order."""
-    words = [word for pid in pids for word in ("--pid", pid)]
-    report = parse_report(run("inspect", *words, "--format", "json", timeout_seconds=120))
-    entries = {process["pid"]: process for process in report["processes"]}
-    return [entries[pid] for pid in pids]
+    """What one report says of these processes, in their order."""
+    entries: list[dict[str, Any]] = report(*pids)["processes"]
+    assert [entry["pid"] for entry in entries] == list(pids)
+    return entries
 
 
 def _rules(process: dict[str, Any]) -> list[str]:
@@ -75,6 +74,7 @@ def test_go_1_24_under_half_a_cpu(groups: Groups) -> None:
         assert {finding["severity"] for finding in inspect(probe.pid)["findings"]} <= {"info"}
 
 
+@pytest.mark.hierarchy("v2")
 def test_a_new_toolchain_with_an_old_go_line(groups: Groups) -> None:
     """Go 1.27 with go line 1.24 is told apart from an old Go; with go line 1.27 it does all by itself."""
     group = groups.make("app")
@@ -105,6 +105,7 @@ def test_the_environment_and_the_build_both_against_it(groups: Groups) -> None:
     assert (_rules(process), process["settings"]["GOMAXPROCS"]["observed"]) == ([], 3)
 
 
+@pytest.mark.hierarchy("v2", "hybrid")
 def test_a_parent_that_is_tighter(groups: Groups) -> None:
     """Go 1.27 in an unlimited leaf below 3 CPUs takes all 8, and the parent is named."""
     leaf = groups.make("pod", "init")
@@ -164,7 +165,7 @@ def test_a_namespace_mount_ends_the_search(groups: Groups) -> None:
         assert any("a root that is no path" in line for line in finding["evidence"])
 
 
-@pytest.mark.hierarchy("v2", "v1")
+@pytest.mark.hierarchy("v2")
 def test_a_quota_that_kills(groups: Groups) -> None:
     """Before its first instruction the death of a program is a finding with its last words; with the value that is advised it lives."""
     with _scenario(groups, "a quota that kills", ("1.25.5", "1.25"), held=True) as stage:
@@ -186,7 +187,7 @@ def test_a_quota_that_kills(groups: Groups) -> None:
     assert "quota-crashes-go" not in _rules(process)
 
 
-@pytest.mark.hierarchy("v2", "v1")
+@pytest.mark.hierarchy("v2")
 def test_a_quota_that_changes_where_updates_are_off(groups: Groups) -> None:
     """updatemaxprocs=0 is worth a word at first, and a warning once the quota has grown or shrunk."""
     group = groups.make("app")
