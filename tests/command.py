@@ -21,12 +21,16 @@ PROGRAM = (
 )
 
 
+# Before a program that is to be interrupted: a shell without job control starts what is in its background, tests too, with SIGINT ignored.
+INTERRUPTIBLE = ("env", "--default-signal=INT")
+
+
 def environment(**extra: str) -> dict[str, str]:
     """This environment without any CGTUNE_* option twin, so that a developer's own settings cannot change a test."""
     return {name: value for name, value in os.environ.items() if not name.startswith("CGTUNE_")} | extra
 
 
-def run(*arguments: object, timeout_seconds: float = 30, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, timeout_seconds: float = 120, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run cgtune to its end."""
     return subprocess.run(
         [*PROGRAM, *map(str, arguments)],

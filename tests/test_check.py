@@ -26,7 +26,7 @@ from cgtune.measures import measure_report
 from cgtune.model import Advice, Finding, Measure, Note, Policy, ProcessReport, Report, Throttling, Verdict
 from cgtune.rules import RULES
 from cgtune.verdict import exit_code, failure_code, judge_report, parse_ignored, watched_growth
-from tests.command import PROGRAM, ROOT, environment, run
+from tests.command import INTERRUPTIBLE, PROGRAM, ROOT, environment, run
 from tests.rules import reports as rule_reports
 
 Severity = Literal["info", "warning", "critical"]
@@ -474,7 +474,10 @@ def test_an_interrupted_watch_is_130(sleeper: int) -> None:
     """Ctrl-C during the window ends it quietly, in the plain form and in the full one."""
     for argv, twins in (((), {"CGTUNE_WINDOW": "30", "CGTUNE_PID": str(sleeper)}), (("--window", "30", "--pid", str(sleeper)), {})):
         with subprocess.Popen(
-            [*PROGRAM, "check", *argv], env=environment(**twins), stderr=subprocess.PIPE, stdout=subprocess.PIPE
+            [*INTERRUPTIBLE, *PROGRAM, "check", *argv],
+            env=environment(**twins),
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         ) as watch:
             time.sleep(2)
             watch.send_signal(signal.SIGINT)
