@@ -179,7 +179,7 @@ def plan_here(
             planned = variables.plan_running(advise(process.snapshot, process.limits, policy), always=always)
         else:
             facts = None if program is None else derive_there(host, process, program, ())
-            planned = variables.plan_here(process.limits, facts, policy, always=always)
+            planned = variables.plan_here(process, facts, policy, always=always)
     return planned, process.notes
 
 
@@ -199,7 +199,7 @@ def plan_exec(
     with Host(root) as host:
         process = inspect_host(host, self_only=True, cheaply=True).processes[0]
         facts = None if program is None else derive_there(host, process, program, environ)
-        return plan_here(process.limits, facts, policy, always=always), None if program is None else program.go
+        return plan_here(process, facts, policy, always=always), None if program is None else program.go
 
 
 def derive_there(host: Host, process: ProcessReport, program: Program, environ: tuple[tuple[str, str], ...]) -> GoFacts:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 
 from cgtune.errors import CgtuneError, UsageError, reason
 from cgtune.host import Host, timestamp
@@ -188,7 +187,6 @@ def _become(path: str, command: Sequence[str], environ: Environ) -> int:
     """Replace this process; an exit code comes back where the kernel refused."""
     import signal
 
-    sys.stdout.flush()
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python/pylifecycle.c: ignored at its start, and so they would stay
         signal.signal(number, signal.SIG_DFL)
     try:

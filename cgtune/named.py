@@ -71,7 +71,9 @@ def parse_named(  # noqa: PLR0913  # one argument for each option
     if cpu_request is not None:
         says += _judge_request(cpu_request, cpu_divisor, own)
     if own is not None and own.limit_cores is not None and node is not None and _is_node(own.limit_cores, node, is_rounded=is_rounded):
-        says.append(f"the limit of {format_cpus(own.limit_cores)} is all that the node has: Kubernetes says so where no limit is set")
+        says.append(
+            f"the limit of {format_cpus(own.limit_cores)} is all that the node has, which Kubernetes fills in where no limit is set"
+        )
         own, is_rounded = own.replace(quota_us=None), False
     limit_cores = None if own is None else own.limit_cores
     if pod_cpu_limit is not None:
@@ -147,7 +149,7 @@ def _parse_memory(
     pod = None if pod_limit is None else _parse_bytes(pod_limit, "--pod-memory-limit", divisor)
     node = None if node_memory is None else _parse_bytes(node_memory, "--node-memory", divisor)
     if own is not None and own == node:
-        says.append(f"the limit of {own} bytes is all that the node has: Kubernetes says so where no limit is set")
+        says.append(f"the limit of {own} bytes is all that the node has, which Kubernetes fills in where no limit is set")
         own = None
     least = min((one for one in (own, pod) if one is not None), default=None)
     if least is not None and least != own:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cgtune.model import GoFacts, Limits, Policy, Recommendation
+    from cgtune.model import GoFacts, Level, Policy, ProcessReport, Recommendation
     from cgtune.named import NamedLimits
 
 #: As many CPUs as any machine may have, where those of the machine are not known.
@@ -104,12 +104,17 @@ def plan_named(named: NamedLimits, facts: GoFacts | None, policy: Policy, *, alw
     return procs, _without_memory_limit(memory, facts)
 
 
-def plan_here(limits: Limits, facts: GoFacts | None, policy: Policy, *, always: bool = False) -> tuple[Variable, ...]:
-    """For a program that will run where these limits are enforced. ``facts`` None: whether it is Go's, and which, is not known."""
+def plan_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *, always: bool = False) -> tuple[Variable, ...]:
+    """For a program that will run in the place of this process. ``facts`` None: whether it is Go's, and which, is not known."""
+    limits, snapshot = process.limits, process.snapshot
     recommended = _plan_procs(limits.cpu.limit_cores, len(limits.cpu.usable), facts, policy)
-    if limits.cpu.binding is not None:
+    if limits.cpu.limit_cores is None:
+        recommended = recommended.replace(because=(_say_unlimited("CPU quota", snapshot.cpu_chain),))
+    elif limits.cpu.binding is not None:
         recommended = recommended.replace(because=(format_quota(limits), *recommended.because))
     memory = recommend_memory(limits.memory.limit_bytes, limits.memory.high_bytes, policy)
+    if limits.memory.limit_bytes is None and limits.memory.high_bytes is None:
+        memory = memory.replace(because=(_say_unlimited("memory limit", snapshot.memory_chain),))
     return _variable(recommended, always=always), _without_memory_limit(_variable(memory), facts)
 
 
@@ -141,6 +146,11 @@ def _say_why_set(facts: GoFacts, by_itself: int | None) -> str:
     if facts.updates is False:
         return f"{name} would not follow changes of the quota: updatemaxprocs=0"
     return f"{name} would come to {by_itself} by itself" if by_itself is not None else f"whether {name} would follow the quota is not known"
+
+
+def _say_unlimited(what: str, chain: Sequence[Level]) -> str:
+    """What lies above the highest visible cgroup is not known here."""
+    return f"no {what} in any cgroup that can be seen" if chain else f"its cgroups cannot be seen from here, so no {what} is known"
 
 
 def _say_rounded(policy: Policy) -> str:

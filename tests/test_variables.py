@@ -69,7 +69,7 @@ def test_no_value() -> None:
     assert planned(None, cpu_limit="2", memory_limit="48Mi") == ["2", None]
     assert planned(None, memory_limit="512Mi") == [None, "460MiB"]
     because = plan_named(parse_named(cpu_limit="8", node_cpus="7910m", memory_limit="48Mi"), None, DEFAULT)
-    assert "Kubernetes says so where no limit is set" in because[0].because[0]
+    assert "which Kubernetes fills in where no limit is set" in because[0].because[0]
     assert "below 64 MiB no value helps" in because[1].because[-1]
 
 
