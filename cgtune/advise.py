@@ -96,13 +96,14 @@ def recommend_memory(
     *,
     outside_bytes: int | None = None,
     live_heap_bytes: int | None = None,
+    limit_from: str = "the memory limit",
 ) -> Recommendation:
     """GOMEMLIMIT for an enforced memory limit and memory.high (None: none).
 
     ``outside_bytes`` is what else is charged to that cgroup, None where it was not measured; the policy's own figure goes before it.
-    ``live_heap_bytes`` is what the last collection found alive.
+    ``live_heap_bytes`` is what the last collection found alive. ``limit_from`` is the file that says the limit.
     """
-    named = ((limit_bytes, "the memory limit"), (high_bytes, "memory.high"))
+    named = ((limit_bytes, limit_from), (high_bytes, "memory.high"))
     rooms = [find_room(limit, name, policy, outside_bytes) for limit, name in named if limit is not None]
     return _recommend_in(rooms, policy, 1.0, (), live_heap_bytes)
 

@@ -112,7 +112,8 @@ def plan_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *, 
         recommended = recommended.replace(because=(_say_unlimited("CPU quota", snapshot.cpu_chain),))
     elif limits.cpu.binding is not None:
         recommended = recommended.replace(because=(format_quota(limits), *recommended.because))
-    memory = recommend_memory(limits.memory.limit_bytes, limits.memory.high_bytes, policy)
+    limit_from = limits.memory.limit_from or "the memory limit"
+    memory = recommend_memory(limits.memory.limit_bytes, limits.memory.high_bytes, policy, limit_from=limit_from)
     if limits.memory.limit_bytes is None and limits.memory.high_bytes is None:
         memory = memory.replace(because=(_say_unlimited("memory limit", snapshot.memory_chain),))
     return _variable(recommended, always=always), _without_memory_limit(_variable(memory), facts)

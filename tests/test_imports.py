@@ -342,11 +342,11 @@ sys.stderr.write(f"{code or 0} " + " ".join(set(sys.modules) - bare))
 """
 
 
-def loaded_modules(*arguments: str) -> set[str]:
+def loaded_modules(*arguments: str, **environ: str) -> set[str]:
     """What one run of cgtune imports, beyond what the interpreter imports to do nothing."""
     argv = [sys.executable, "-I", "-c", _NAME_MODULES, str(ROOT), *arguments]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False, env=environment())
-    code, *modules = done.stderr.split()
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False, env=environment(**environ))
+    code, *modules = done.stderr.splitlines()[-1].split()  # exec has a word to say before
     assert (done.returncode, code) == (0, "0"), done.stderr[-2000:]
     return set(modules)
 
@@ -354,6 +354,30 @@ def loaded_modules(*arguments: str) -> set[str]:
 def test_version_loads_nothing() -> None:
     """--version costs the bare interpreter and two small files: nothing else is imported."""
     assert loaded_modules("--version") <= {"__future__", "cgtune", "cgtune.__main__"}
+
+
+NAMED = {"CGTUNE_CPU_LIMIT": "2500m", "CGTUNE_MEMORY_LIMIT": "512Mi"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "looks"),
+    [
+        (("env",), NAMED, False),
+        (("env",), NAMED | {"CGTUNE_GO": "1.27"}, True),
+        (("env",), {"CGTUNE_SELF": "1"}, True),
+        (("exec", "--", "true"), {"CGTUNE_DRY_RUN": "1"}, True),
+    ],
+    ids=["env", "env for a known Go", "env for itself", "exec"],
+)
+def test_plain_forms_load_no_library(arguments: tuple[str, ...], environ: dict[str, str], looks: bool) -> None:
+    """An init container and an entrypoint start without the command-line library, any rule or report; with limits that are only named
+    nothing of the machine is looked at either.
+    """
+    loaded = loaded_modules(*arguments, **environ)
+    assert {name.split(".")[0] for name in loaded} - sys.stdlib_module_names <= {"cgtune"}
+    assert loaded & {"typing", "dataclasses", "re", "json", "argparse", "subprocess", "pathlib"} == set()
+    beyond = ("rules", "cli", "processes") if looks else ("rules", "cli", "processes", "runtimes", "api", "snapshot", "host", "root")
+    assert not [name for name in loaded if name.startswith(tuple(f"cgtune.{part}" for part in beyond))]
 
 
 # What each command may load of other people's packages, beside the standard library. typer brings its own copy of click, and these two.
