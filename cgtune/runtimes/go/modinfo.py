@@ -43,41 +43,45 @@ def parse_build_info(version: bytes, modinfo: bytes) -> BuildInfo:
     lines = raw.split("\n", _MOST_LINES + 1)
     if len(lines) > _MOST_LINES:
         raise Malformed(f"Go build info of more than {_MOST_LINES} lines")
-    path = ""
-    main = ("", "")
-    modules: list[tuple[str, str]] = []
+    fields = [line.partition("\t")[::2] for line in lines]
+    main, modules = _parse_modules(fields)
     settings: dict[str, str] = {}
-    replaces_main = False
-    for line in lines:
-        kind, _, rest = line.partition("\t")
-        if kind == "path":
-            path = _printable(rest)
-        elif kind in ("mod", "dep", "=>"):
-            name, _, tail = rest.partition("\t")
-            entry = (_printable(name), _printable(tail.partition("\t")[0]))
-            if kind == "mod":
-                main, replaces_main = entry, True
-            elif kind == "dep":
-                modules.append(entry)
-                replaces_main = False
-            elif replaces_main:
-                main = (main[0], _replaced(main, entry))
-            elif modules:
-                modules[-1] = (modules[-1][0], _replaced(modules[-1], entry))
-        elif kind == "build":
-            key, value = _parse_setting(rest)
-            settings.setdefault(_printable(key), _printable(value))
+    for key, value in (_parse_setting(rest) for kind, rest in fields if kind == "build"):
+        settings.setdefault(_printable(key), _printable(value))
+    paths = [_printable(rest) for kind, rest in fields if kind == "path"]
     said = _printable(version.decode("utf-8", "backslashreplace"))
     return BuildInfo(
         version=said,
         go=parse_version(said),
-        path=path,
+        path=paths[-1] if paths else "",
         main_module=main[0],
         main_version=main[1],
-        modules=tuple(modules),
+        modules=modules,
         settings=_read_only(settings),
         raw=raw,
     )
+
+
+def _parse_modules(fields: list[tuple[str, str]]) -> tuple[tuple[str, str], tuple[tuple[str, str], ...]]:
+    """The main module and its dependencies, each as path and version, with what replaces them."""
+    main = ("", "")
+    modules: list[tuple[str, str]] = []
+    replaces_main = False
+    for kind, rest in fields:
+        if kind not in ("mod", "dep", "=>"):
+            continue
+        name, _, tail = rest.partition("\t")
+        entry = (_printable(name), _printable(tail.partition("\t")[0]))
+        if kind == "mod":
+            main, replaces_main = entry, True
+        elif kind == "dep":
+            modules.append(entry)
+            replaces_main = False
+        elif replaces_main:
+            main = (main[0], _replaced(main, entry))
+        elif modules:
+            modules[-1] = (modules[-1][0], _replaced(modules[-1], entry))
+    return main, tuple(modules)
 
 
 def _replaced(original: tuple[str, str], replacement: tuple[str, str]) -> str:

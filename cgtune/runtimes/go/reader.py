@@ -95,21 +95,10 @@ class GoReading:
 
     def _facts(self, runtime: GoRuntime, known: Known) -> GoFacts:
         # Most processes are not Go's: what only Go programs need is loaded when there is one.
-        from cgtune.runtimes.go.derive import GoInputs, derive
+        from cgtune.runtimes.go.derive import derive
         from cgtune.runtimes.go.facts import derived_facts
-        from cgtune.runtimes.go.godebug import parse_default_godebug
 
-        info = runtime.info
-        library = bool(runtime.path) and runtime.path != (self.executable or "").removesuffix(" (deleted)")
-        default_godebug = parse_default_godebug(info.settings)
-        inputs = GoInputs(
-            version=info.go,
-            architecture=_MACHINES.get(runtime.elf.machine, f"machine {runtime.elf.machine}"),
-            default_godebug=default_godebug,
-            environ=self._read_environ(),
-            affinity_count=self.affinity_count,
-            library=library,
-        )
+        info, inputs = runtime.info, self._inputs(runtime)
         words = self._read_words(runtime, known)
         follows = None
         if info.go is None or info.go.at_least(1, 25):
@@ -122,7 +111,7 @@ class GoReading:
             deleted=runtime.deleted,
             version=info.version.removeprefix("go"),
             main_module=info.main_module or None,
-            godebug=dict(pair.partition("=")[::2] for pair in default_godebug.split(",") if "=" in pair),
+            godebug=dict(pair.partition("=")[::2] for pair in (inputs.default_godebug or "").split(",") if "=" in pair),
             modules=dict(info.modules),
             build_settings=dict(info.settings),
             settings=_settings(derivation, words),
@@ -133,6 +122,21 @@ class GoReading:
             heap_marked_bytes=words.heap_marked_bytes,
             mapped_bytes=words.mapped_bytes,
             **derived_facts(inputs, derivation),  # type: ignore[arg-type]  # each value has the type of the field it is named for
+        )
+
+    def _inputs(self, runtime: GoRuntime) -> GoInputs:
+        """What the runtime derives from, but for its limit files."""
+        from cgtune.runtimes.go.derive import GoInputs
+        from cgtune.runtimes.go.godebug import parse_default_godebug
+
+        machine = runtime.elf.machine
+        return GoInputs(
+            version=runtime.info.go,
+            architecture=_MACHINES.get(machine, f"machine {machine}"),
+            default_godebug=parse_default_godebug(runtime.info.settings),
+            environ=self._read_environ(),
+            affinity_count=self.affinity_count,
+            library=bool(runtime.path) and runtime.path != (self.executable or "").removesuffix(" (deleted)"),
         )
 
     def _read_words(self, runtime: GoRuntime, known: Known) -> LiveWords:
