@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.table import format_bytes, format_setting
 
@@ -51,7 +52,7 @@ def _row(report: ProcessReport) -> list[str]:
         escape_control(facts.version) + more,
         _triple(report, "GOMAXPROCS"),
         _triple(report, "GOMEMLIMIT"),
-        "max" if cores is None else f"{cores:.3f}".rstrip("0").rstrip("."),
+        "max" if cores is None else format_cores(cores),
         "max" if limit is None else format_bytes(limit),
         f"{report.findings[0].severity} {report.findings[0].rule}" if report.findings else "-",
     ]
