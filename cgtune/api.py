@@ -22,19 +22,21 @@ if TYPE_CHECKING:
 def inspect(
     pids: Sequence[int] = (),
     *,
+    pid: int | None = None,
     root: str = "/",
     self_only: bool = False,
     metrics_url: str | None = None,
     policy: Policy | None = None,
 ) -> Report:
-    """The report on the processes ``pids``, in the order given; without any, on this container (cgtune's own process stands for it)
-    and then on every Go process that can be seen, by pid.
+    """The report on the process ``pid``, or on several ``pids`` in the order given; without any, on this container (cgtune's own process
+    stands for it) and then on every Go process that can be seen, by pid.
 
     ``root`` is the folder that holds proc/ and sys/: this machine's ``/``, another's mounted somewhere, or a recording. ``metrics_url``
     is the metrics endpoint of the one process named. ``policy`` is what recommended values hang on beside what is measured; None: the
     default. Raises UsageError (an impossible root or target), NoSuchProcess, Unreadable or
     Malformed.
     """
+    pids = pids if pid is None else (pid, *pids)
     if metrics_url is not None and len(set(pids)) != 1:
         raise UsageError("--metrics-url is one program's own endpoint: name that program with one --pid")
     with Host(root) as host:

@@ -124,6 +124,18 @@ def test_examples_use_options_and_scripts_that_exist() -> None:
     assert wrong == []
 
 
+def test_the_python_example_of_the_readme_runs() -> None:
+    """Its lines are true of a recorded Go program, named as the example names one."""
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    story = ROOT / "fixtures/cgroupfs/v2-bench-swapped-out"
+    (pid,) = json.loads((story / "cgtune-snapshot.json").read_text("utf-8"))["pids"]
+    names: dict[str, Any] = {}
+    setting, *lines = block.replace("pid=4242", f"pid={pid}, root={str(story)!r}").strip().split("\n\n")[1].splitlines()
+    exec(f"import cgtune\n{setting}", names)
+    cores, size, runtimes = (eval(line, names) for line in lines)
+    assert (cores, size, [facts.version for facts in runtimes]) == (None, 268435456, ["1.27.3"])
+
+
 def test_every_twin_is_documented() -> None:
     """Each CGTUNE_* variable that stands for an option is named in README.md or docs/."""
     text = _text()
