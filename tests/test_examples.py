@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 import shutil
 import subprocess
@@ -32,6 +33,16 @@ def read_pod(name: str) -> dict[str, Any]:
 def test_the_pods_are_what_kubernetes_takes(name: str, version: str) -> None:
     """Strict schemas of the first version that each is for, and of the newest, have nothing against them."""
     assert kubernetes.violations(read_pod(name), version) == []
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_kubectl_reads_the_very_same_pods(name: str) -> None:
+    """kubectl's own types keep every field, also those that the containers share by a YAML alias: what it sends is what stands there."""
+    done = kubernetes.run("kubectl", "set", "image", "--local", "--filename", EXAMPLES / name, "app=other:1", "--output", "json")
+    assert done.returncode == 0, done.stderr
+    expected = read_pod(name)
+    kubelet.containers(expected)["app"]["image"] = "other:1"
+    assert json.loads(done.stdout) == expected | {"status": {}}
 
 
 def _misspell_key(pod: dict[str, Any]) -> None:
@@ -111,6 +122,17 @@ def _verify(place: Path, text: str) -> tuple[int, str]:
     place.write_text(text)
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(place)], capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout + done.stderr
+
+
+def test_the_services_of_compose_are_locked_down() -> None:
+    """Both: a root file system that cannot be written, no capability, no new privileges, limits; and the one has the other's limits."""
+    ((tune, server),) = (read["services"].values() for read in kubernetes.read_objects((EXAMPLES / "compose.yaml").read_text()))
+    for service in (tune, server):
+        locks = (service["read_only"], service["cap_drop"], service["security_opt"])
+        assert locks == (True, ["ALL"], ["no-new-privileges"])
+        assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
+    named = {"cpus": tune["environment"]["CGTUNE_CPU_LIMIT"], "memory": tune["environment"]["CGTUNE_MEMORY_LIMIT"]}
+    assert named == server["deploy"]["resources"]["limits"]
 
 
 def test_every_example_is_in_the_readme() -> None:

@@ -37,6 +37,7 @@ class Engine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._built: dict[str, object] = {}
         (folder / "bin").mkdir()
         (folder / "bin" / "docker").symlink_to(shutil.which("podman") or "podman")
         (folder / "containers.conf").write_text(_CONTAINERS)
@@ -63,25 +64,27 @@ class Engine:
         assert done.returncode == 0, f"podman {' '.join(argv)}: {done.stderr}{done.stdout}"
         return done.stdout
 
-    def build(self, tag: str, folder: Path, dockerfile: str | None = None, **arguments: str) -> None:
-        """Build an image from a folder, by its Dockerfile or by this text."""
-        if dockerfile is not None:
-            (folder / "Dockerfile").write_text(dockerfile)
-        options = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
+    def build(self, tag: str, folder: Path) -> None:
+        """Build an image from a folder with a Dockerfile."""
+        self._built.pop(tag, None)
         # In Docker's format: that of OCI has no health check, of which a Dockerfile may speak.
-        self.told("build", "--quiet", "--format", "docker", *options, "--tag", tag, ".", cwd=folder)
+        self.told("build", "--quiet", "--format", "docker", "--tag", tag, ".", cwd=folder)
 
-    def build_server(self, program: Path, files: Mapping[str, Path] | None = None, tag: str = SERVER) -> None:
-        """An image of one program, as /server, and no more than these files (place in the image: file here)."""
+    def build_server(self, program: Path, files: Mapping[str, Path] | None = None) -> None:
+        """The server's image: one program, as /server, and no more than these files (place in the image: file here)."""
+        wanted = {"/server": program, **(files or {})}
+        if self._built.get(SERVER) == wanted:
+            return
         context = self.folder / "server"
         shutil.rmtree(context, ignore_errors=True)
-        context.mkdir()
-        for place, file in {"/server": program, **(files or {})}.items():
+        for place, file in wanted.items():
             target = Path(f"{context}/root{place}")
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target)
             target.chmod(0o755)
-        self.build(tag, context, 'FROM scratch\nCOPY root /\nUSER 65532:65532\nENTRYPOINT ["/server"]\n')
+        (context / "Dockerfile").write_text('FROM scratch\nCOPY root /\nUSER 65532:65532\nENTRYPOINT ["/server"]\n')
+        self.build(SERVER, context)
+        self._built[SERVER] = wanted
 
     def tag_cgtune(self) -> None:
         """The image that deploy/Dockerfile makes of this checkout, under the name that the examples give it."""
