@@ -1,0 +1,123 @@
+"""Which limit file a runtime follows: by its own descriptors, and what is said where they do not tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cgtune.host import Host
+from cgtune.model import LimitFile
+from cgtune.runtimes.go.held import HeldReader
+from cgtune.runtimes.go.limitfile import LimitSeen
+from cgtune.runtimes.go.live import LiveWords
+from cgtune.runtimes.go.ownview import OwnTexts
+
+CGROUPS = "/sys/fs/cgroup"
+V2 = OwnTexts(cgroup="0::/pod/app\n", mountinfo=f"30 20 0:26 / {CGROUPS} rw - cgroup2 cgroup2 rw\n")
+V1 = OwnTexts(cgroup="4:cpu,cpuacct:/app\n0::/\n", mountinfo=f"30 20 0:26 / {CGROUPS}/cpu rw - cgroup cgroup rw,cpu,cpuacct\n")
+AWARE = {"gomaxprocs": 3, "container_aware": True, "container_setting": True}
+
+
+def _process(root: Path, links: dict[int, str], files: dict[str, str]) -> Path:
+    """A process 42 with these descriptors and these files below its root."""
+    (root / "proc/42/fd").mkdir(parents=True)
+    for number, target in links.items():
+        (root / f"proc/42/fd/{number}").symlink_to(target)
+    for path, content in files.items():
+        place = root / f"proc/42/root{path}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(content)
+    return root
+
+
+def _read(root: Path, texts: OwnTexts, minor: int | None = 27, **words: object) -> tuple[LimitSeen | None, LimitFile | None, list[str]]:
+    with Host(str(root)) as host:
+        reader = HeldReader(host, 42, texts, minor)
+        limit, follows = reader.read(LiveWords(**{**AWARE, **words}))  # type: ignore[arg-type]  # each has the type of its field
+        return limit, follows, [note.why for note in reader.notes]
+
+
+OWN, OTHER = f"{CGROUPS}/pod/app/cpu.max", f"{CGROUPS}/pod/other/cpu.max"
+BOTH = {OWN: "300000 100000\n", OTHER: "500000 100000\n"}
+
+
+def test_its_own_descriptor_tells(tmp_path: Path) -> None:
+    """The file of the runtime's descriptor is the one, whatever stands at lower numbers."""
+    _process(tmp_path, {3: OTHER, 4: OWN, 5: OTHER}, BOTH)
+    limit, follows, notes = _read(tmp_path, V2, limit_fds=(4,))
+    assert (limit and limit.quota_us, follows, notes) == (300_000, LimitFile(path=OWN, own=True, exists=True), [])
+
+
+def test_a_process_that_was_moved(tmp_path: Path) -> None:
+    """A descriptor that leads to another group's file: the quota is that one's, and a note says so."""
+    _process(tmp_path, {4: OTHER}, BOTH)
+    limit, follows, notes = _read(tmp_path, V2, limit_fds=(4,))
+    assert (limit and limit.quota_us, follows) == (500_000, LimitFile(path=OTHER, own=False, exists=True))
+    assert notes == [f"the runtime follows {OTHER}, which is not its cgroup's limit file now"]
+
+
+@pytest.mark.parametrize("suffix", ["", " (deleted)"])
+def test_a_group_that_is_gone(tmp_path: Path, suffix: str) -> None:
+    """A file that is open and no longer there gives no quota."""
+    _process(tmp_path, {4: OTHER + suffix}, {OWN: "300000 100000\n"})
+    limit, follows, _ = _read(tmp_path, V2, limit_fds=(4,))
+    assert follows == LimitFile(path=OTHER, own=False, exists=False)
+    assert limit is not None
+    assert (limit.quota_us, limit.why) == (None, f"{OTHER} is gone, and the runtime reads no other")
+
+
+@pytest.mark.parametrize("links", [{}, {4: "/tmp/data"}, {3: OWN}])
+def test_a_descriptor_that_was_closed(tmp_path: Path, links: dict[int, str]) -> None:
+    """Closed, or another file's by now: the runtime reads no quota, and no other limit file that is open is taken for it."""
+    limit, follows, _ = _read(_process(tmp_path, links, BOTH), V2, limit_fds=(4,))
+    assert limit is not None
+    assert (limit.quota_us, follows) == (None, None)
+    assert limit.why == "what it opened as its limit file, descriptor 4, is none any more"
+
+
+def test_two_files_of_cgroup_v1(tmp_path: Path) -> None:
+    """Quota and period by their own descriptors, in that order."""
+    names = [f"{CGROUPS}/cpu/{group}/cpu.cfs_{what}_us" for group in ("other", "app") for what in ("quota", "period")]
+    contents = dict(zip(names, ("500000\n", "100000\n", "250000\n", "100000\n"), strict=True))
+    _process(tmp_path, {3: names[0], 4: names[1], 6: names[3], 7: names[2]}, contents)
+    limit, follows, notes = _read(tmp_path, V1, limit_fds=(7, 6))
+    assert (limit and (limit.quota_us, limit.period_us), notes) == ((250_000, 100_000), [])
+    assert follows == LimitFile(path=names[2], own=True, exists=True)
+
+
+def test_without_the_descriptors_the_lowest_is_taken(tmp_path: Path) -> None:
+    """A guess, and where several files could be the one a note says that it is a guess."""
+    _process(tmp_path / "one", {7: OWN, 8: "/dev/null"}, BOTH)
+    assert _read(tmp_path / "one", V2)[1:] == (LimitFile(path=OWN, own=True, exists=True), [])
+    _process(tmp_path / "two", {7: OTHER, 8: OWN}, BOTH)
+    _, follows, notes = _read(tmp_path / "two", V2)
+    assert follows == LimitFile(path=OTHER, own=False, exists=True)
+    assert notes[0] == f"2 limit files are open, and which of them the runtime follows could not be read: taken to be {OTHER}"
+
+
+@pytest.mark.parametrize(
+    "words", [{"container_setting": False}, {"container_aware": False, "container_setting": None, "limit_fds": ()}, {"minor": None}]
+)
+def test_no_file_is_taken_for_that_of_a_runtime_that_holds_none(tmp_path: Path, words: dict[str, object]) -> None:
+    """Awareness off, no file held, or a version that is not known: what is open says nothing of the runtime."""
+    assert _read(_process(tmp_path, {3: OWN}, BOTH), V2, **words) == (None, None, [])  # type: ignore[arg-type]  # minor among them
+
+
+def test_a_runtime_that_found_none_when_it_started(tmp_path: Path) -> None:
+    """It never looks again: a file that is there by now changes nothing."""
+    limit, follows, _ = _read(_process(tmp_path, {}, BOTH), V2, container_aware=False, limit_fds=())
+    assert (limit, follows) == (LimitSeen(why="the runtime found no limit file when it started, and holds none open"), None)
+
+
+def test_links_after_a_chroot(tmp_path: Path) -> None:
+    """Links show what lies before the process's root, its mount table does not: the path is that of the process."""
+    _process(tmp_path, {4: f"/srv/jail{OWN}"}, BOTH)
+    assert _read(tmp_path, V2, limit_fds=(4,))[1] == LimitFile(path=OWN, own=True, exists=True)
+
+
+def test_a_damaged_mount_table_is_a_note(tmp_path: Path) -> None:
+    """What cannot be parsed costs a note, never the report."""
+    texts = V2.replace(mountinfo="nonsense\n")
+    limit, follows, notes = _read(_process(tmp_path, {4: OWN}, BOTH), texts, limit_fds=(4,))
+    assert (limit, follows, len(notes)) == (None, None, 1)
