@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from cgtune.outputs.envfile import render_env
+from cgtune.variables import Variable
 from tests import goprograms, toolchains
 from tests.command import PROGRAM, run
 from tests.envreaders import read_docker, read_kubernetes
@@ -110,10 +112,13 @@ def test_podman_reads_the_file(podman: Podman, tmp_path: Path) -> None:
     path = tmp_path / "app.env"
     assert run(*NAMED, "--dialect", "docker", "--output", path).returncode == 0
     assert path.read_text().count("#") == 2
+    odd = {"GO1": " a ", "GO2": "#a", "GO3": "'q' \"r\"", "GO4": "$HOME `id`", "GO5": "", "GO6": "a=b\\"}
+    with path.open("a") as file:
+        file.write(render_env([Variable(name=name, value=value, because=("so",)) for name, value in odd.items()], "docker"))
     done = podman.run("--env-file", str(path), argv=("cat", "/proc/self/environ"))
     assert done.returncode == 0, done.stderr
     taken = dict(entry.partition("=")[::2] for entry in done.stdout.split("\0") if entry.startswith("GO"))
-    assert taken == read_docker(path.read_text()) == {"GOMAXPROCS": "3", "GOMEMLIMIT": "460MiB"}
+    assert taken == read_docker(path.read_text()) == {"GOMAXPROCS": "3", "GOMEMLIMIT": "460MiB"} | odd
 
 
 def test_limits_of_ones_own(groups: Groups) -> None:
@@ -164,6 +169,11 @@ def test_exec_in_a_real_container(podman: Podman, version: str, language: str, p
     assert (line["go"], line["program"]) == (version, program)
     outcomes = {row["name"]: row for row in line["variables"]}
     assert (outcomes["GOMAXPROCS"]["value"], outcomes["GOMEMLIMIT"]["value"]) == (procs, "230MiB")
+    if version == "1.27.3":  # told not to look, it gets the value
+        told = ("--env", "GODEBUG=containermaxprocs=0")
+        done = podman.run(*limited, *told, argv=(*PROGRAM, "exec", "--dry-run", "--", program))
+        assert done.stdout == "GOMAXPROCS=2\nGOMEMLIMIT=230MiB\n", done.stderr
+        assert "could read the quota, but GODEBUG says containermaxprocs=0" in done.stderr
     if version == "1.25.5":
         assert "would see no quota" in outcomes["GOMAXPROCS"]["because"][-1]
     # and with one thread, which no Go version comes to by itself
