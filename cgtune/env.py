@@ -103,9 +103,9 @@ def _plan(options: EnvOptions) -> tuple[tuple[Variable, ...], tuple[str, ...]]:
     if not options.is_named:
         if options.self_only and options.pid is not None:
             raise UsageError("--self and --pid exclude each other: --self is this container, --pid another process")
-        from cgtune import api
+        from cgtune import planning
 
-        variables, notes = api.plan_here(options.pid, options.policy, root=options.root, always=options.always, **program)
+        variables, notes = planning.plan_here(options.pid, options.policy, root=options.root, always=options.always, **program)
         return variables, tuple(f"not seen: {note.why}" + (f" (needs {note.privilege})" if note.privilege else "") for note in notes)
     if options.self_only or options.pid is not None:
         raise UsageError("--pid and --self look limits up, and limits were named too (perhaps by a CGTUNE_* variable): give one of both")
@@ -114,9 +114,9 @@ def _plan(options: EnvOptions) -> tuple[tuple[Variable, ...], tuple[str, ...]]:
     named = parse_named(**{name: getattr(options, name) for name in _NAMES})
     if all(value is None for value in program.values()):
         return plan_named(named, None, options.policy, always=options.always), ()
-    from cgtune import api
+    from cgtune import planning
 
-    return api.plan_named(named, options.policy, cgroup=options.cgroup, always=options.always, **program), ()
+    return planning.plan_named(named, options.policy, cgroup=options.cgroup, always=options.always, **program), ()
 
 
 def _refuse_without_limits() -> int:

@@ -106,11 +106,11 @@ def locate_program(name: str, path: str) -> Program:
 
 def _prepare(path: str, environ: Environ, options: ExecOptions) -> tuple[Environ, str, tuple[Outcome, ...]]:
     """The environment to start with, the line to log, and what was done."""
-    from cgtune import api
+    from cgtune.planning import plan_exec
     from cgtune.variables import apply_variables
 
     try:
-        variables, go = api.plan_exec(path, environ, options.policy, root=options.root, always=options.always)
+        variables, go = plan_exec(path, environ, options.policy, root=options.root, always=options.always)
     except UsageError:
         raise
     except CgtuneError as error:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 import cgtune
-from cgtune import api
+from cgtune import planning
 from cgtune.model import GoFacts, Policy
 from cgtune.named import parse_named
 from cgtune.variables import Variable, apply_variables, plan_named
@@ -96,10 +96,10 @@ def test_go_without_a_memory_limit() -> None:
 
 
 def test_named_programs() -> None:
-    """api.plan_named: on v1 Go 1.25 needs what 1.26 does not."""
+    """planning.plan_named: on v1 Go 1.25 needs what 1.26 does not."""
     named = parse_named(cpu_limit="2.5")
     for go, cgroup, value in (("1.25", "v1", "3"), ("1.26", "v1", None), ("1.25", "v2", None), ("1.24", "v2", "3")):
-        assert api.plan_named(named, DEFAULT, go=go, cgroup=cgroup)[0].value == value, (go, cgroup)
+        assert planning.plan_named(named, DEFAULT, go=go, cgroup=cgroup)[0].value == value, (go, cgroup)
 
 
 SET = Variable(name="GOMAXPROCS", value="3", because=("so",))
