@@ -44,8 +44,9 @@ class Root:
 
     def forget(self, below: str) -> None:
         """Close what is kept open at or below ``below``."""
+        inside = below.rstrip("/") + "/"
         for opened in (self._directories, self._files):
-            for path in [kept for kept in opened if kept == below or kept.startswith(below.rstrip("/") + "/")]:
+            for path in [kept for kept in opened if kept == below or kept.startswith(inside)]:
                 os.close(opened.pop(path))
 
     def read_whole(self, path: str, cap_bytes: int = READ_CAP_BYTES) -> bytes:

@@ -12,23 +12,23 @@ import sys
 import threading
 import time
 
-from cgtune.board import Board, Found
-from cgtune.changes import locate_changes
 from cgtune.errors import CgtuneError
-from cgtune.follow import Follower, Stopped, fault_words
 from cgtune.host import Host
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.text import advice_words, subject
 from cgtune.records import Record
+from cgtune.service.board import Board, Found
+from cgtune.service.changes import locate_changes
+from cgtune.service.follow import Follower, Stopped, fault_words
 from cgtune.verdict import judge_report, parse_ignored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.changes import Change
-    from cgtune.journal import Journal
-    from cgtune.listener import Listener
     from cgtune.model import Policy, Severity
-    from cgtune.textfile import Textfile
+    from cgtune.service.changes import Change
+    from cgtune.service.journal import Journal
+    from cgtune.service.listener import Listener
+    from cgtune.service.textfile import Textfile
 
 DEFAULT_LISTEN = "127.0.0.1:9464"
 
@@ -68,12 +68,12 @@ def run_serve(options: ServeOptions) -> int:
     board = Board(options.interval_seconds)
     listener, textfile = None, None
     if options.textfile is not None:
-        from cgtune.textfile import Textfile
+        from cgtune.service.textfile import Textfile
 
         textfile = Textfile(options.textfile, board)
     else:
         listener = _open_listener(options, board)
-    from cgtune.journal import start_journal
+    from cgtune.service.journal import start_journal
 
     journal = start_journal(options.log_format)
     scanner = _Scanner(options, follower, board, journal, ignored, textfile, stop)
@@ -103,8 +103,8 @@ def _stop_on_signals() -> threading.Event:
 
 
 def _open_listener(options: ServeOptions, board: Board) -> Listener:
-    from cgtune.listener import Listener, open_socket
-    from cgtune.web import App
+    from cgtune.service.listener import Listener, open_socket
+    from cgtune.service.web import App
 
     return Listener(open_socket(options.listen), App(board, options.pids))
 
@@ -118,7 +118,7 @@ def _say_start(options: ServeOptions, journal: Journal, listener: Listener | Non
             "start", f"cgtune {__version__} writes {options.textfile} {every}", {"version": __version__, "textfile": options.textfile}
         )
         return
-    from cgtune.listener import is_loopback
+    from cgtune.service.listener import is_loopback
 
     host = f"[{listener.host}]" if ":" in listener.host else listener.host
     address = f"{host}:{listener.port}"

@@ -61,9 +61,9 @@ class Service:
             time.sleep(0.02)
         return time.monotonic() - began
 
-    def wait_for_report(self) -> Self:
+    def wait_for_report(self, *, seconds: float = START_SECONDS) -> Self:
         """Until there is a first report."""
-        self.wait_for(lambda: self.fetch("/readyz").status == 200, seconds=START_SECONDS)
+        self.wait_for(lambda: self.fetch("/report").status == 200, seconds=seconds)
         return self
 
     def fetch(self, path: str, *, method: str = "GET", seconds: float = 10.0, **headers: str) -> Answer:

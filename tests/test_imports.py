@@ -51,15 +51,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.unpack": ("recording",),
     "cgtune.replace": (),
     "cgtune.programfile": ("root",),
-    "cgtune.serve": ("board", "changes", "follow", "host", "journal", "listener", "outputs", "textfile", "verdict", "web"),
-    "cgtune.board": ("follow",),  # for types alone
-    "cgtune.web": ("board", "outputs"),
-    "cgtune.listener": (),
-    "cgtune.textfile": ("board", "web"),
-    "cgtune.journal": ("outputs.escape",),
-    "cgtune.changes": (),
-    "cgtune.follow": ("api", "host", "snapshot", "windows"),
-    "cgtune.windows": ("verdict",),
+    "cgtune.serve": ("host", "outputs", "service", "verdict"),
+    "cgtune.service.follow": ("api", "host", "snapshot", "service.windows"),
+    "cgtune.service.windows": ("verdict",),
+    "cgtune.service": (),
+    "cgtune.service.*": ("service", "outputs"),
     "cgtune.outputfile": (),
     "cgtune.processes": (),
     "cgtune.endpoint": (),
@@ -128,11 +124,11 @@ IMPURE = (
     "cgtune.__main__",
     "cgtune.serve",
     "cgtune.cli_serve",
-    "cgtune.board",
-    "cgtune.web",
-    "cgtune.listener",
-    "cgtune.textfile",
-    "cgtune.journal",
+    "cgtune.service.board",
+    "cgtune.service.web",
+    "cgtune.service.listener",
+    "cgtune.service.textfile",
+    "cgtune.service.journal",
 )
 TOUCHES_THE_SYSTEM = {
     *("os", "posix", "pathlib", "subprocess", "socket", "time", "io", "shutil", "tempfile", "glob", "fcntl", "mmap", "ctypes", "signal"),
@@ -155,8 +151,8 @@ _FACES = (
     "cgtune.cli_serve",
 )
 MAY_LOAD_AT_THE_TOP = {face: {"typer", "typing"} for face in _FACES} | {
-    "cgtune.journal": {"logging", "json"},  # the service's own, which no other command loads
-    "cgtune.textfile": {"contextlib"},
+    "cgtune.service.journal": {"logging", "json"},  # the service's own, which no other command loads
+    "cgtune.service.textfile": {"contextlib"},
 }
 
 OTHERS = {"typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress"}
@@ -168,7 +164,7 @@ THIRD_PARTY = {
     "cgtune.cli_options": {"typer"},
     "cgtune.cli_predict": {"typer"},
     "cgtune.cli_serve": {"typer"},
-    "cgtune.listener": {"waitress"},
+    "cgtune.service.listener": {"waitress"},
     "cgtune.outputs.prometheus": {"prometheus_client"},
     "cgtune.processes": {"psutil"},
     "cgtune.outputs.table": {"tabulate"},
@@ -418,4 +414,4 @@ def test_a_command_loads_only_what_it_needs(arguments: tuple[str, ...]) -> None:
     assert packages & NEVER_LOADED <= (TABULATE_ASKS_ITS_VERSION if "tabulate" in packages else set())
     formats = {name for name in loaded if name.startswith("cgtune.outputs.")}
     assert formats == {f"cgtune.outputs.{name}" for name in OUTPUTS[arguments[-1]]}
-    assert loaded & {"cgtune.serve", "cgtune.web", "cgtune.journal", "cgtune.processes", "cgtune.endpoint", "cgtune.capture"} == set()
+    assert loaded & {"cgtune.serve", "cgtune.service", "cgtune.processes", "cgtune.endpoint", "cgtune.capture"} == set()

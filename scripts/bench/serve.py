@@ -71,7 +71,7 @@ def _start(groups: Groups | None, number: int, words: list[str]) -> subprocess.P
 def measure_cost(seconds: float) -> bool:
     """Print what the service costs over so many seconds; True where it stays within its budget."""
     with go_programs(PROGRAMS) as pids, Service("--interval", f"{INTERVAL_SECONDS:g}s") as service:
-        service.wait_for_report()
+        service.wait_for_report(seconds=120)
         seen = {labels["pid"] for labels, _ in service.metrics()["cgtune_go_info"]}
         missing = {str(pid) for pid in pids} - seen
         others = sum(name.name.isdigit() for name in Path("/proc").iterdir()) - len(pids)
@@ -109,7 +109,7 @@ def measure_churn(seconds: float, *, interval_seconds: float = 1.0, at_once: int
     sizes: list[tuple[int, int]] = []
     longest = 0.0
     with Service("--interval", f"{interval_seconds:g}s") as service:
-        service.wait_for_report()
+        service.wait_for_report(seconds=120)
         began = time.monotonic()
         while time.monotonic() - began < seconds or running:
             now = time.monotonic()

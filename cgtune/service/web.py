@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from cgtune.board import Board, Found
+    from cgtune.service.board import Board, Found
 
     Environ = dict[str, object]
     StartResponse = Callable[[str, list[tuple[str, str]]], object]

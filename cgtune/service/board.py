@@ -10,11 +10,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cgtune.follow import Look
     from cgtune.model import Verdict
+    from cgtune.service.follow import Look
 
-#: A report is fresh until so many intervals have gone by since its scan began.
+#: A report is fresh until so many intervals have gone by since its scan began; with short ones, on a machine that is short of CPUs, longer.
 _FRESH_INTERVALS = 3
+_LEAST_FRESH_SECONDS = 5.0
 
 
 class Found(Record):
@@ -31,7 +32,7 @@ class Board:
     """The newest report and the counts of scans. One thread pins, any thread reads."""
 
     def __init__(self, interval_seconds: float) -> None:
-        self._fresh_seconds = _FRESH_INTERVALS * interval_seconds
+        self._fresh_seconds = max(_FRESH_INTERVALS * interval_seconds, _LEAST_FRESH_SECONDS)
         self._lock = threading.Lock()
         self._pages: dict[str, bytes] = {}
         self.found: Found | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cgtune.model import ProcessReport, Report, Throttling
-from cgtune.windows import LEAST_PERIODS, WINDOW_SECONDS, Windows
+from cgtune.service.windows import LEAST_PERIODS, WINDOW_SECONDS, Windows
 from tests.rules.reports import go_facts, report as process_report
 
 NOTHING = Throttling(periods=0, throttled_periods=0, throttled_seconds=0.0)

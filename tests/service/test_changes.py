@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from cgtune.changes import locate_changes
 from cgtune.model import Finding, ProcessReport, Report
+from cgtune.service.changes import locate_changes
 from tests.rules.reports import go_facts, report as process_report
 
 

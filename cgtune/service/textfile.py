@@ -6,11 +6,11 @@ import contextlib
 import os
 
 from cgtune.errors import Unwritable, UsageError
-from cgtune.web import render_metrics
+from cgtune.service.web import render_metrics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.board import Board
+    from cgtune.service.board import Board
 
 
 class Textfile:

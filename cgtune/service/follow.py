@@ -9,8 +9,8 @@ from __future__ import annotations
 from cgtune import api
 from cgtune.errors import CgtuneError, NoSuchProcess
 from cgtune.records import Record
+from cgtune.service.windows import Windows
 from cgtune.snapshot import MachineView, read_go, read_go_snapshot, read_process, read_snapshot
-from cgtune.windows import Windows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

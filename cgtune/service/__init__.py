@@ -1,0 +1,1 @@
+"""The parts of the service: what looks, what holds the newest report, and what tells it."""
