@@ -6,42 +6,38 @@ Each raises ValueError for what its original refuses, and for what would come ou
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 
 BLANK = " \t"
 
 
 def read_kubernetes(text: str) -> dict[str, str]:
-    """The kubelet's for fileKeyRef, as of 1.35 (KEP-3721): single quotes only, newlines within them, the first entry of a name counts."""
+    """The kubelet's for fileKeyRef, as of 1.35 (KEP-3721; pkg/kubelet/util/env): single quotes only, the first entry of a name counts.
+
+    Blanks before a name do not count; one behind the ``=`` makes the value empty, whatever follows; nothing behind it is an error. Newlines
+    may stand between the quotes; behind the closing one only a comment.
+    """
     if len(text.encode()) > 64 << 10:
         raise ValueError("larger than 64 KiB")
     found: dict[str, str] = {}
-    place = 0
-    while place < len(text):
-        end = text.find("\n", place)
-        end = len(text) if end < 0 else end
-        line = text[place:end]
-        if not line.strip(BLANK) or line.startswith("#"):
-            place = end + 1
+    while text:
+        line, _, after = text.partition("\n")
+        name, equals, value = line.lstrip(BLANK).partition("=")
+        if not line.strip(BLANK) or name.startswith("#"):
+            text = after
             continue
-        name, equals, value = line.partition("=")
-        if not equals or not name or name != name.strip() or name.startswith("export ") or len(name) > 128:
+        if not equals or not re.fullmatch(r"[!-<>-~]{1,128}", name):
             raise ValueError(f"no NAME= in {line!r}")
-        opening = place + len(name) + 1
-        if not value or value[0] in BLANK:
+        if value.startswith((" ", "\t")):
             found.setdefault(name, "")
-            place = end + 1
+            text = after
             continue
-        closing = text.find("'", opening + 1)
-        if value[0] != "'" or closing < 0:
-            raise ValueError(f"not between single quotes: {line!r}")
-        end = text.find("\n", closing)
-        end = len(text) if end < 0 else end
-        rest = text[closing + 1 : end].strip(BLANK)
-        if rest and not rest.startswith("#"):
-            raise ValueError(f"more than the value: {rest!r}")
-        found.setdefault(name, text[opening + 1 : closing])
-        place = end + 1
+        quoted = re.match(r"[^=]*='([^']*)'[ \t]*(?:#[^\n]*)?(?:\n|\Z)", text)
+        if quoted is None:
+            raise ValueError(f"not one value between single quotes: {line!r}")
+        found.setdefault(name, quoted[1])
+        text = text[quoted.end() :]
     return found
 
 

@@ -13,13 +13,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from tests.envreaders import read_kubernetes
+
 _UNITS = {"": Fraction(1), "m": Fraction(1, 1000), "k": Fraction(1000), "M": Fraction(10**6), "G": Fraction(10**9)}
 _UNITS |= {"Ki": Fraction(1 << 10), "Mi": Fraction(1 << 20), "Gi": Fraction(1 << 30)}
-_LARGEST_FILE_BYTES = 64 << 10
 
 
-class Refused(Exception):
-    """The pod, or a file that it refers to, is not as Kubernetes wants it: the container would not be made."""
+class Refused(ValueError):
+    """The pod is not as Kubernetes wants it: the container would not be made."""
 
 
 def containers(pod: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -34,37 +35,6 @@ def parse_quantity(text: str) -> Fraction:
     if found is None:
         raise Refused(f"{text!r} is no quantity")
     return Fraction(found[1]) * _UNITS[found[2] or ""]
-
-
-def parse_key_file(text: str) -> dict[str, str]:
-    """All keys of an env file that fileKeyRef refers to, by the rules of KEP-3721.
-
-    KEY='VALUE' with single quotes and no others, no blank before the ``=``; a blank after it is an empty value. After the closing quote
-    only blanks and a comment may follow. Newlines may stand between the quotes. Blank lines and lines that begin with # do not count.
-    Of a key that stands twice, the first counts.
-    """
-    if len(text.encode()) > _LARGEST_FILE_BYTES:
-        raise Refused("the file is larger than 64 KiB")
-    keys: dict[str, str] = {}
-    rest = text
-    while rest:
-        line, _, after = rest.partition("\n")
-        if not line.strip(" \t") or line.lstrip(" \t").startswith("#"):
-            rest = after
-            continue
-        key, equals, _ = line.lstrip(" \t").partition("=")
-        if not equals or not re.fullmatch(r"[!-<>-~]{1,128}", key):
-            raise Refused(f"no KEY= in {line!r}")
-        value = rest[rest.index("=") + 1 :]
-        if value[:1] in ("", " ", "\t", "\n"):
-            found = re.match(r"()[ \t]*(?:#[^\n]*)?(?:\n|\Z)", value)
-        else:
-            found = re.match(r"'([^']*)'[ \t]*(?:#[^\n]*)?(?:\n|\Z)", value)
-        if found is None:
-            raise Refused(f"{key} has no value in single quotes: {line!r}")
-        keys.setdefault(key, found[1])
-        rest = value[found.end() :]
-    return keys
 
 
 def container_environment(pod: Mapping[str, Any], name: str, volumes: Mapping[str, Path]) -> dict[str, str]:
@@ -114,7 +84,7 @@ def _file_key(
     if path.startswith("/") or ".." in path.split("/"):
         raise Refused(f"{path} leads out of the volume")
     file = volumes[volume] / path
-    keys = parse_key_file(file.read_text()) if file.is_file() else {}
+    keys = read_kubernetes(file.read_text()) if file.is_file() else {}
     if reference["key"] not in keys and not reference.get("optional", False):
         raise Refused(f"{path} has no {reference['key']}")
     return keys.get(reference["key"])

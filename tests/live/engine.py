@@ -41,11 +41,10 @@ class Engine:
         (folder / "bin").mkdir()
         (folder / "bin" / "docker").symlink_to(shutil.which("podman") or "podman")
         (folder / "containers.conf").write_text(_CONTAINERS)
-        places = f'graphroot = "{folder}/graph"\nrunroot = "{folder}/run"\n'
-        # The images of podman's own storage can be seen, and not be changed.
-        shared = podman("info", "--format", "{{.Store.GraphRoot}}").stdout.strip()
-        options = f'[storage.options]\nadditionalimagestores = ["{shared}"]\n'
-        (folder / "storage.conf").write_text(f'[storage]\ndriver = "overlay"\n{places}{options}')
+        # The images of podman's own storage can be seen, and not be changed; both have to be of one kind.
+        driver, shared = podman("info", "--format", "{{.Store.GraphDriverName}} {{.Store.GraphRoot}}").stdout.split()
+        places = f'driver = "{driver}"\ngraphroot = "{folder}/graph"\nrunroot = "{folder}/run"\n'
+        (folder / "storage.conf").write_text(f'[storage]\n{places}[storage.options]\nadditionalimagestores = ["{shared}"]\n')
         self.environ = environment(
             CONTAINERS_CONF=str(folder / "containers.conf"),
             CONTAINERS_STORAGE_CONF=str(folder / "storage.conf"),

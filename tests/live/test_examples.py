@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests import goprograms, kubelet, toolchains
+from tests.envreaders import read_kubernetes
 from tests.live.engine import CGTUNE, SERVER, Engine, libraries, own_engine
 from tests.needs import require
 from tests.test_examples import EXAMPLES, read_pod
@@ -98,7 +99,7 @@ def test_an_init_container_writes_what_the_kubelet_hands_to_the_app(engine: Engi
     pod = Pod(engine, _with_go(read_pod("pod-filekeyref.yaml"), go), tmp_path)
     written = pod.run("cgtune")
     assert written.returncode == 0, written.stderr
-    keys = kubelet.parse_key_file(pod.env_file())
+    keys = read_kubernetes(pod.env_file())
     taken = kubelet.container_environment(pod.manifest, "app", pod.volumes)
     assert taken == keys
     report = _report(pod.run("app", stdin="exit\n"))
