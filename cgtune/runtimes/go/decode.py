@@ -18,7 +18,6 @@ STORE = "store"
 COMPARE = "compare"  # amd64 compares memory with a constant; on arm64 the same source line is a load
 ADDRESS = "address"
 CALL = "call"
-MACHINES = (AMD64, ARM64)
 
 
 class Use(Record):

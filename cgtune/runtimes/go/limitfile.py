@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _PATH_MAX = 4096
 _LINE_MAX = 4 * 4 * _PATH_MAX  # the runtime's scratch space: a line and its newline have to fit
 _CONTENT_MAX = 64  # a file that fills this buffer is malformed
-_MALFORMED = "malformed file"
 
 
 class LimitSeen(Record):

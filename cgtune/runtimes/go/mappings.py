@@ -44,8 +44,8 @@ class Module(Record):
     mappings: tuple[Mapping, ...]
 
 
-def parse_maps(text: str, *, files_only: bool = False) -> tuple[Mapping, ...]:
-    r"""The mappings of /proc/PID/maps, ascending; ``files_only`` leaves out anonymous memory, of which there can be 65 000 lines.
+def parse_maps(text: str) -> tuple[Mapping, ...]:
+    r"""The mappings of /proc/PID/maps, ascending; there can be 65 000. Raises Malformed.
 
     7f4ee2a00000-7f4ee2a28000 r-xp 00001000 fe:01 1835021                    /usr/lib/libc.so.6
     1 start-end (2) 3 permissions 4 file offset 5 device 6 inode 7 path, with newlines as \012 and " (deleted)" behind it
@@ -53,11 +53,7 @@ def parse_maps(text: str, *, files_only: bool = False) -> tuple[Mapping, ...]:
     lines = text.split("\n", _MOST_LINES)
     if len(lines) > _MOST_LINES:
         raise Malformed(f"more than {_MOST_LINES} memory mappings")
-    return tuple(_parse_line(line) for line in lines if line and not (files_only and _is_anonymous(line)))
-
-
-def _is_anonymous(line: str) -> bool:
-    return " 00:00 0" in line and line.split(None, 5)[3:5] == ["00:00", "0"]
+    return tuple(_parse_line(line) for line in lines if line)
 
 
 def _parse_line(line: str) -> Mapping:

@@ -30,7 +30,6 @@ class BuildInfo(Record):
     main_version: str
     modules: tuple[tuple[str, str], ...]
     settings: Mapping[str, str]
-    raw: str
 
 
 def parse_build_info(version: bytes, modinfo: bytes) -> BuildInfo:
@@ -58,7 +57,6 @@ def parse_build_info(version: bytes, modinfo: bytes) -> BuildInfo:
         main_version=main[1],
         modules=modules,
         settings=_read_only(settings),
-        raw=raw,
     )
 
 

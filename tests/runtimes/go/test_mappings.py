@@ -51,14 +51,6 @@ def test_lines_are_read() -> None:
     assert found[9].end == 0xFFFFFFFFFF601000
 
 
-def test_anonymous_memory_can_be_left_out() -> None:
-    """With ``files_only`` the mappings that no file backs are left out, which leaves the modules as they are."""
-    found = parse_maps(MAPS, files_only=True)
-    assert [mapping.inode for mapping in found] == [7, 7, 7, 9, 9, 11]
-    assert locate_modules(found) == locate_modules(parse_maps(MAPS))
-    assert parse_maps("1000-2000 r-xp 0 1:0 5 /a 00:00 0", files_only=True)[0].inode == 5
-
-
 @pytest.mark.parametrize(
     "line", ["x", "1-2", "1-2 r--p", "1-2 r--p 0 0:0", "1 r--p 0 0:0 0", "g-h r--p 0 0:0 0", "1-2 r 0 0:0 0", "1-2 r--p 0 0:0 x"]
 )
