@@ -27,6 +27,7 @@ _NAMES = (
     *("node_cpus", "node_memory", "cpu_divisor", "memory_divisor"),
 )
 _LIMITS = ("cpu_limit", "memory_limit", "pod_cpu_limit", "pod_memory_limit")
+_BESIDE = ("cpu_request", "node_cpus", "node_memory")
 
 #: What an init container needs in its manifest to know the limits of the container "app".
 MANIFEST = """\
@@ -103,6 +104,9 @@ def _plan(options: EnvOptions) -> tuple[tuple[Variable, ...], tuple[str, ...]]:
     if not options.is_named:
         if options.self_only and options.pid is not None:
             raise UsageError("--self and --pid exclude each other: --self is this container, --pid another process")
+        if beside := next((name for name in _BESIDE if getattr(options, name) is not None), None):
+            option = f"--{beside.replace('_', '-')}"
+            raise UsageError(f"{option} belongs to limits that are named; leave it out with --self and --pid, which look all up")
         from cgtune import planning
 
         variables, notes = planning.plan_here(options.pid, options.policy, root=options.root, always=options.always, **program)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cgtune.prediction import Program
     from cgtune.variables import Variable
 
+_MISSES_ON_V1 = 25  # the one version to which it matters; 1.24 never looks, and 1.26 finds its limit on both
+
 
 def plan_named(
     named: NamedLimits,
@@ -38,7 +40,7 @@ def plan_named(
     facts = None
     program = _planned_program(go, language, binary)
     if program is not None:
-        if cgroup is None:
+        if cgroup is None and (program.version is None or program.version.minor == _MISSES_ON_V1):
             with Host() as host:
                 cgroup = "v2" if MachineView(host).machine.cgroup_mode == "v2" else "v1"
         cpus = named.node_cpus or variables.UNKNOWN_CPUS

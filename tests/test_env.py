@@ -70,6 +70,8 @@ REFUSED: dict[str, tuple[tuple[object, ...], int, str]] = {
     "a bare number": (("env", "--cpu-limit", "2500"), 2, "--cpu-divisor"),
     "a limit of its own and another's": ((*NAMED, "--self"), 2, "give one of both"),
     "a pid and a limit": ((*NAMED, "--pid", "1"), 2, "give one of both"),
+    "a node and a lookup": (("env", "--self", "--node-cpus", "8"), 2, "--node-cpus belongs to limits that are named"),
+    "a request alone": (("env", "--pid", "1", "--cpu-request", "250m"), 2, "--cpu-request belongs"),
     "self and pid": (("env", "--self", "--pid", "1"), 2, "exclude each other"),
     "no such pid": (("env", "--pid", "4194999"), 3, "no process 4194999"),
     "a pid that is none": (("env", "--pid", "x"), 2, "--pid"),
