@@ -127,6 +127,9 @@ def plan_running(recommendations: Sequence[Recommendation], *, always: bool = Fa
 def _plan_procs(limit_cores: float | None, cpus: int, facts: GoFacts | None, policy: Policy) -> Recommendation:
     by_itself = None if facts is None else derive_procs_by_itself(facts, cpus)
     recommended = recommend_procs(limit_cores, cpus, policy, follows_by_itself=by_itself)
+    if facts is not None and facts.dies is not None and "procresize" in facts.dies and cpus < UNKNOWN_CPUS:
+        why = f"Go {facts.version} dies of this quota at its start; where GOMAXPROCS is set, it never looks at it"
+        return recommended.replace(value=recommended.value or cpus, set=True, because=(*recommended.because, why))
     if not recommended.set:
         return recommended
     why = _UNKNOWN_PROGRAM if facts is None else _say_why_set(facts, by_itself)
