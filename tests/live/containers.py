@@ -39,6 +39,11 @@ class Container:
         """Run a program inside, to its end."""
         return podman("exec", self.name, *argv)
 
+    def spawn(self, *argv: str) -> subprocess.Popen[str]:
+        """Start a program inside and go on; what it prints can be read."""
+        command = [*_PODMAN, "exec", self.name, *argv]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
 
 class Podman:
     """The containers of one test module."""

@@ -1,7 +1,7 @@
 """cgtune's image for the tests, built by podman from deploy/Dockerfile over a Debian that is made here: no registry is asked.
 
 The base (mmdebstrap, Debian 12's own packages and its python3) and the wheels that deploy/requirements.lock names are made once and kept in
-the cache; podman keeps the layers. The image's name is ``localhost/cgtune-test``.
+the cache; podman keeps the layers. The image's name is ``localhost/cgtune-test``, its tag says of which checkout.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import tempfile
 from pathlib import Path
 
 from tests.command import ROOT
+from tests.deploy.manifests import Object, cgtune_of
 from tests.live.containers import podman
 from tests.needs import require
 from tests.toolchains import cache
 
-NAME = "localhost/cgtune-test"
+SMALL = ("--cpus", "0.2", "--memory", "64m")
+_NAME = f"localhost/cgtune-test:{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}"
 _BASE = "localhost/cgtune-test-base:bookworm"
 _LOCK = ROOT / "deploy" / "requirements.lock"
 
@@ -33,9 +35,31 @@ def build_image() -> tuple[str, ...]:
         *("--volume", f"{_wheels()}:/wheels:ro", "--build-arg", "PIP_FIND_LINKS=/wheels", "--build-arg", "PIP_NO_INDEX=1"),
         *("--build-arg", f"BASE={_base()}", "--build-arg", "REVISION=test"),
     )
-    done = podman("build", *flags, "--file", str(ROOT / "deploy" / "Dockerfile"), "--tag", NAME, str(ROOT), seconds=300)
+    done = podman("build", *flags, "--file", str(ROOT / "deploy" / "Dockerfile"), "--tag", _NAME, str(ROOT), seconds=300)
     assert done.returncode == 0, f"podman build: {done.stderr[-3000:]}"
-    return (NAME,)
+    return (_NAME,)
+
+
+def flags_of(spec: Object, *, user: str | None = None, interval: str = "1s") -> tuple[str, ...]:
+    """The pod's cgtune as words of ``podman run``: its variables and its rights; as another user where one is named."""
+    one = cgtune_of(spec)
+    rights = one["securityContext"]
+    assert rights["seccompProfile"] == {"type": "RuntimeDefault"}  # podman's default too
+    words = ["--user", user or f"{rights['runAsUser']}:{rights['runAsGroup']}"]
+    words += ["--read-only", "--read-only-tmpfs=false"] if rights["readOnlyRootFilesystem"] else []
+    words += [] if rights["allowPrivilegeEscalation"] else ["--security-opt", "no-new-privileges"]
+    words += [word for name in rights["capabilities"]["drop"] for word in ("--cap-drop", name)]
+    words += [word for name in rights["capabilities"].get("add", []) for word in ("--cap-add", name)]
+    words += [word for each in one["env"] for word in ("--env", f"{each['name']}={each['value']}")]
+    return (*words, "--env", f"CGTUNE_INTERVAL={interval}")
+
+
+def mounts_of(spec: Object) -> tuple[str, ...]:
+    """The host's folders that the pod's cgtune sees, as words of ``podman run``."""
+    paths = {volume["name"]: volume["hostPath"]["path"] for volume in spec["volumes"]}
+    mounts = cgtune_of(spec)["volumeMounts"]
+    assert all(each["readOnly"] for each in mounts)
+    return tuple(word for each in mounts for word in ("--volume", f"{paths[each['name']]}:{each['mountPath']}:ro"))
 
 
 def _base() -> str:

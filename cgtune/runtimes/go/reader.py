@@ -34,6 +34,7 @@ class GoReading:
     def __init__(self, host: Host, pid: int, *, executable: str | None, affinity_count: int) -> None:
         self.host, self.pid, self.executable, self.affinity_count = host, pid, executable, affinity_count
         self.notes: list[Note] = []
+        self._is_owners_alone = False
         self._opened: dict[str, Hashable] = {}
 
     def read(self, known: Known) -> tuple[GoFacts, ...]:
@@ -174,7 +175,8 @@ class GoReading:
             return inputs, None
         held = HeldReader(self.host, self.pid, texts, None if version is None else version.minor)
         limit, follows = held.read(words)
-        self.notes += held.notes
+        for note in held.notes:
+            self._add(note)
         for path in texts.assumed if limit is None else ():  # else the runtime itself has told
             why = f"where its cgroup namespace begins cannot be seen; taken to be at its own cgroup, {path}"
             self.notes.append(Note(path=f"/proc/{self.pid}/ns/cgroup", why=why))
@@ -204,7 +206,16 @@ class GoReading:
         if privilege and path.endswith("/mem") and self._is_ptrace_off():
             self.notes.append(Note(path=path, why="permission denied: Yama's ptrace_scope is 3, which no privilege overrides"))
             return
-        self.notes.append(note_on(path, error))
+        self._add(note_on(path, error))
+
+    def _add(self, note: Note) -> None:
+        # Maps and executable were read, so ptrace access "read" is granted; what still refuses environ (0400), fd (0500) and mem (0600, all
+        # in Linux fs/proc/base.c) is their mode. Of mem it is not sure by itself: Yama refuses it, too.
+        if note.privilege and note.path in (f"/proc/{self.pid}/environ", f"/proc/{self.pid}/fd"):
+            self._is_owners_alone = True
+        if note.privilege and self._is_owners_alone and note.path.endswith(("/environ", "/fd", "/mem")):
+            note = note.replace(privilege="CAP_DAC_READ_SEARCH")
+        self.notes.append(note)
 
     def _is_ptrace_off(self) -> bool:
         try:
