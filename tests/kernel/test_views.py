@@ -296,8 +296,10 @@ def test_a_zombie_whose_group_is_gone(mode: str, groups: Groups) -> None:
     _, leaf = _pair(groups, parent_us=None)
     pid = os.fork()
     if pid == 0:
-        subjects.enter(*leaf.directories())
-        os._exit(0)
+        try:
+            subjects.enter(*leaf.directories())
+        finally:
+            os._exit(0)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     for place in leaf.directories():
         place.rmdir()
