@@ -58,7 +58,7 @@ def count_moments(look: Callable[[], object]) -> int:
 
 
 def changed_at(moment: int, change: Callable[[], object], look: Callable[[], _Seen]) -> _Seen:
-    """What a look says when the change happens right before its system call of this number, from 0."""
+    """What a look says when the change happens right before its system call of this number, from 0; after all where it has fewer."""
     left = moment
 
     def count() -> None:
@@ -68,7 +68,10 @@ def changed_at(moment: int, change: Callable[[], object], look: Callable[[], _Se
             change()
 
     with _before_each_call(count):
-        return look()
+        seen = look()
+    if left >= 0:
+        change()
+    return seen
 
 
 class Restless:

@@ -70,8 +70,10 @@ def _move(pid: int, group: Group) -> None:
 
 
 def _moments(mode: str, pid: int) -> range:
-    """A ninth of a look's moments; each hierarchy has others."""
-    return range(("v2", "v1", "hybrid").index(mode) * 3, races.count_moments(lambda: bench.inspect(pid)), 9)
+    """Some eight moments of a look, from its beginning to its end; each hierarchy has others."""
+    bench.inspect(pid)  # the first look at a program's file needs more calls than all others
+    count = races.count_moments(lambda: bench.inspect(pid))
+    return range(("v2", "v1", "hybrid").index(mode) * 6, count, 18)
 
 
 def _leaves(groups: Groups) -> list[Group]:
@@ -206,7 +208,6 @@ def test_removal_at_any_moment_of_a_look(mode: str, fleeting: Fleeting) -> None:
         fleeting.limit()
         cores = _cores(races.changed_at(moment, fleeting.remove, lambda: bench.inspect(pid)))
         assert cores in ((None,) if moment <= moments[-1] // 2 else (None, 0.5)), moment
-        assert _cores(bench.inspect(pid)) is None
 
 
 def test_removal_while_being_read(fleeting: Fleeting) -> None:
