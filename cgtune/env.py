@@ -85,7 +85,7 @@ def run_env(options: EnvOptions) -> int:
         if options.output is None:
             emit(text)
         else:
-            is_new = replace_file(options.output, text.encode(), mode)
+            is_new = replace_file(options.output, text.encode(), mode, "--output")
             unseen = (*unseen, f"{options.output} {'is written' if is_new else 'says so already'}")
     except UsageError as error:
         return fail(str(error), EXIT_USAGE)

@@ -28,53 +28,57 @@ def parse_mode(text: str) -> int:
     return mode
 
 
-def replace_file(path: str, content: bytes, mode: int) -> bool:
-    """Give the file this content and mode; False where it has both already, and is then not touched.
+def replace_file(path: str, content: bytes, mode: int, option: str) -> bool:
+    """Give the file this content and mode; False where it has both already, and is then not touched. ``option`` is what named the path.
 
     Raises UsageError where the path names something that is no file, and Unwritable where it cannot be written; the old file then stands.
     """
     folder, _, name = path.rpartition("/")
     if name in ("", ".", "..") or "\0" in path:
-        raise UsageError(f"--output {path!r} names no file; example: --output /env/app.env")
+        raise UsageError(f"{option} {path!r} names no file; example: {option} /env/app.env")
     try:
         directory = os.open(folder or ("/" if path.startswith("/") else "."), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except (OSError, UnicodeEncodeError) as error:
-        raise Unwritable(_say_folder(path, folder, error)) from error
+        raise Unwritable(f"{option} {path!r}: {_say_folder(folder, error)}") from error
     try:
-        if _is_same(directory, name, path, content, mode):
+        if kind := _locate_other(directory, name):
+            raise UsageError(f"{option} {path!r} is {kind}; name a file")
+        if _is_same(directory, name, content, mode):
             return False
         _replace_in(directory, name, content, mode)
     except OSError as error:
         hint = ": it is a mount of its own; mount its folder instead" if error.errno == errno.EBUSY else ""
-        raise Unwritable(f"--output {path!r}: {reason(error)}{hint}; nothing was written, what stood there stands") from error
+        raise Unwritable(f"{option} {path!r}: {reason(error)}{hint}; nothing was written, what stood there stands") from error
     finally:
         os.close(directory)
     return True
 
 
-def _say_folder(path: str, folder: str, error: OSError | ValueError) -> str:
+def _say_folder(folder: str, error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
-        return f"--output {path!r}: the folder {folder} does not exist; mount the shared volume there, or make it with mkdir -p"
-    return f"--output {path!r}: {folder or '.'}: {reason(error)}; name a file in a folder that can be written"
+        return f"the folder {folder} does not exist; mount the shared volume there, or make it with mkdir -p"
+    return f"{folder or '.'}: {reason(error)}; name a file in a folder that can be written"
 
 
-def _is_same(directory: int, name: str, path: str, content: bytes, mode: int) -> bool:
-    """Whether the file says the same already. Raises UsageError where the name is taken by something that is no file."""
+def _locate_other(directory: int, name: str) -> str | None:
+    """What has this name and is no file, in words; None for a file, and where there is nothing."""
     try:
-        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
     except FileNotFoundError:
-        return False
-    if not stat.S_ISREG(found.st_mode):
-        kind = next((words for is_kind, words in _KINDS if is_kind(found.st_mode)), "a device")
-        raise UsageError(f"--output {path!r} is {kind}; name a file, or leave --output out to print")
-    if stat.S_IMODE(found.st_mode) != mode or found.st_size != len(content):
-        return False
+        return None
+    return None if stat.S_ISREG(mode) else next((words for is_kind, words in _KINDS if is_kind(mode)), "a device")
+
+
+def _is_same(directory: int, name: str, content: bytes, mode: int) -> bool:
+    """Whether the file says the same already."""
     try:
         file = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-    except PermissionError:
+    except (FileNotFoundError, PermissionError):
         return False
     try:
-        return os.read(file, len(content) + 1) == content
+        found = os.fstat(file)
+        is_alike = stat.S_IMODE(found.st_mode) == mode and found.st_size == len(content)
+        return is_alike and os.read(file, len(content) + 1) == content
     finally:
         os.close(file)
 

@@ -55,7 +55,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.service.follow": ("api", "host", "snapshot", "service.windows"),
     "cgtune.service.windows": ("verdict",),
     "cgtune.service": (),
-    "cgtune.service.*": ("service", "outputs"),
+    "cgtune.service.*": ("service", "outputs", "outputfile"),
     "cgtune.outputfile": (),
     "cgtune.processes": (),
     "cgtune.endpoint": (),

@@ -25,7 +25,7 @@ def test_a_new_file(tmp_path: Path) -> None:
     """It has the content and exactly the mode, whatever the umask is, and nothing else is left behind."""
     before = os.umask(0o077)
     try:
-        assert replace_file(str(tmp_path / "env"), NEW, 0o644) is True
+        assert replace_file(str(tmp_path / "env"), NEW, 0o644, "--output") is True
     finally:
         os.umask(before)
     assert (tmp_path / "env").read_bytes() == NEW
@@ -36,13 +36,13 @@ def test_a_new_file(tmp_path: Path) -> None:
 def test_the_same_again_changes_nothing(tmp_path: Path) -> None:
     """Same content and mode: same inode, same times. Another mode or content: another file under that name."""
     path = tmp_path / "env"
-    replace_file(str(path), NEW, 0o644)
+    replace_file(str(path), NEW, 0o644, "--output")
     before = trace(path)
-    assert replace_file(str(path), NEW, 0o644) is False
+    assert replace_file(str(path), NEW, 0o644, "--output") is False
     assert trace(path) == before
     with path.open("rb") as held:
-        assert replace_file(str(path), NEW, 0o600) is True
-        assert replace_file(str(path), OLD, 0o600) is True
+        assert replace_file(str(path), NEW, 0o600, "--output") is True
+        assert replace_file(str(path), OLD, 0o600, "--output") is True
         assert held.read() == NEW  # a reader that has it open reads the old one to its end
     assert (path.read_bytes(), path.stat().st_mode & 0o7777) == (OLD, 0o600)
 
@@ -70,7 +70,7 @@ def test_what_is_no_file(tmp_path: Path, make: Callable[[Path], object], words: 
     make(path)
     kind = path.lstat().st_mode
     with pytest.raises(UsageError, match=words):
-        replace_file(str(path), NEW, 0o644)
+        replace_file(str(path), NEW, 0o644, "--output")
     assert path.lstat().st_mode == kind
     assert (tmp_path / "old").read_bytes() == OLD
     assert sorted(os.listdir(tmp_path)) == ["env", "old"]
@@ -80,24 +80,24 @@ def test_what_is_no_file(tmp_path: Path, make: Callable[[Path], object], words: 
 def test_what_names_no_file(path: str) -> None:
     """A path without a name of a file is refused."""
     with pytest.raises(UsageError, match="names no file"):
-        replace_file(path, NEW, 0o644)
+        replace_file(path, NEW, 0o644, "--output")
 
 
 def test_a_folder_that_is_missing(tmp_path: Path) -> None:
     """The message names the folder and what to do; a file in its place is told from it."""
     with pytest.raises(Unwritable, match=rf"the folder {tmp_path}/no does not exist; mount the shared volume there"):
-        replace_file(str(tmp_path / "no" / "env"), NEW, 0o644)
+        replace_file(str(tmp_path / "no" / "env"), NEW, 0o644, "--output")
     (tmp_path / "file").write_bytes(OLD)
     with pytest.raises(Unwritable, match="Not a directory"):
-        replace_file(str(tmp_path / "file" / "env"), NEW, 0o644)
+        replace_file(str(tmp_path / "file" / "env"), NEW, 0o644, "--output")
     with pytest.raises(Unwritable, match="name a file in a folder"):
-        replace_file("/\ud800/env", NEW, 0o644)
+        replace_file("/\ud800/env", NEW, 0o644, "--output")
 
 
 def test_a_relative_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is below the current folder."""
     monkeypatch.chdir(tmp_path)
-    assert replace_file("env", NEW, 0o644) is True
+    assert replace_file("env", NEW, 0o644, "--output") is True
     assert (tmp_path / "env").read_bytes() == NEW
 
 
@@ -110,7 +110,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        replace_file(str(tmp_path / "env"), NEW, 0o644)
+        replace_file(str(tmp_path / "env"), NEW, 0o644, "--output")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"env": OLD}
 
 

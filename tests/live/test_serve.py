@@ -218,7 +218,7 @@ def test_a_full_disk_is_said_once_and_over_when_it_is(tmp_path: Path) -> None:
             time.sleep(1)
             assert path.read_bytes() == old
             assert [line["message"] for line in service.events("trouble")] == [
-                f"textfile: {path}: No space left on device; the file before it stays"
+                f"textfile: --textfile '{path}': No space left on device; nothing was written, what stood there stands"
             ]
             assert sorted(name.name for name in folder.iterdir()) == ["cgtune.prom", "filler"]
             filler.unlink()
