@@ -156,6 +156,22 @@ def test_from_a_node_agent(podman: Podman, container: tuple[str, str, int], name
 
 
 @pytest.mark.hierarchy("v2")
+def test_from_the_node_agent_that_is_deployed(podman: Podman, container: tuple[str, str, int]) -> None:
+    """With the folders and the rights of deploy/kustomize/node-agent it sees the whole chain; on cgroup v2 it can write no limit."""
+    folders = ("/proc", "/sys/fs/cgroup", "/sys/devices/system/cpu")
+    rights = ("--cap-drop", "ALL", "--cap-add", "SYS_PTRACE", "--cap-add", "DAC_READ_SEARCH", "--security-opt", "no-new-privileges")
+    below = (*(word for each in folders for word in ("--volume", f"{each}:/host{each}:ro")), *rights, "--cgroupns", "private")
+    entry = _only(podman.run(*below, argv=(*_INSPECT, "--root", "/host", "--pid", str(container[2]))))
+    _assert_limits(entry)
+    assert entry["container"]["id"] == container[1]
+    chain = entry["enforced"]["cpu"]["chain"]
+    assert chain[-1]["path"] == "/"
+    limit = f"/host/sys/fs/cgroup{chain[0]['path']}/cpu.max"
+    tried = podman.run(*below, argv=("sh", "-c", f"test -r {limit}; echo $?; echo max > {limit}; echo $?"))
+    assert tried.split() == ["0", "2"]
+
+
+@pytest.mark.hierarchy("v2")
 def test_limits_that_change(podman: Podman) -> None:
     """After podman update the host and the inside see the new limits of the running container."""
     podman.run(*_LIMITS, argv=("sleep", "600"), detach=True)
