@@ -56,13 +56,15 @@ def test_the_alerts_fire_when_they_should() -> None:
 
 
 def test_every_rule_has_a_unit_test() -> None:
-    """Each alert is expected to fire somewhere in the unit tests, and each recording rule to have a value."""
+    """Each alert is expected to fire somewhere in the unit tests, and each recording rule and documented query to have a value."""
     (file,) = kubernetes.read_objects((PROMETHEUS / "cgtune.rules.test.yaml").read_text())
     fired = {case["alertname"] for test in file["tests"] for case in test.get("alert_rule_test", []) if case["exp_alerts"]}
     valued = {case["expr"] for test in file["tests"] for case in test.get("promql_expr_test", []) if case["exp_samples"]}
     rules = _rules()
     assert {rule["alert"] for rule in rules if "alert" in rule} == fired
-    assert {rule["record"] for rule in rules if "record" in rule} == valued
+    shown = re.findall(r"```promql\n(.*)\n```", (ROOT / "deploy" / "README.md").read_text())
+    assert len(shown) == 1
+    assert {*(rule["record"] for rule in rules if "record" in rule), *shown} == valued
 
 
 def test_every_alert_says_what_to_do() -> None:
