@@ -55,15 +55,28 @@ def parse_byte_limit(text: str) -> ByteLimit:
     return ByteLimit(limit_bytes=None if value >= V1_UNLIMITED_BYTES else value)
 
 
-def parse_flat_keyed(text: str) -> dict[str, int]:
-    """A flat keyed file (cpu.stat, memory.events, memory.stat, memory.oom_control): `key value` lines. Unknown shapes fail."""
+def parse_flat_keyed(text: str, keys: frozenset[str] | None = None) -> dict[str, int]:
+    """A flat keyed file (cpu.stat, memory.events, memory.stat, memory.oom_control): `key value` lines. Unknown shapes fail.
+
+    With ``keys`` only these are in the answer, and only their values are looked at.
+    """
     values: dict[str, int] = {}
     for line in text.splitlines():
         key, blank, value = line.partition(" ")
         if not blank or not key:
             raise Malformed(f"not a 'key value' line: {_quote(line)}")
-        values[key] = parse_count(value)
+        if keys is None or key in keys:
+            values[key] = parse_count(value)
     return values
+
+
+#: What we use of the forty to seventy lines of a memory.stat.
+_MEMORY_STAT_KEYS = frozenset({"total_cache", "total_shmem", "file", "shmem", "slab_reclaimable", "hierarchical_memory_limit"})
+
+
+def parse_memory_stat(text: str) -> dict[str, int]:
+    """memory.stat, of either version, as far as count_reclaimable and v1's own minimum over the ancestors need it."""
+    return parse_flat_keyed(text, _MEMORY_STAT_KEYS)
 
 
 def count_reclaimable(stat: dict[str, int]) -> int | None:

@@ -84,7 +84,7 @@ def read_memory_level(host: Host, place: Place, version: int, notes: list[Note])
     current = "memory.current" if version == 2 else "memory.usage_in_bytes"
     hierarchical, reclaimable, swapped = None, None, None
     if limits["limit"] is not None:
-        stat = read_optional(host, f"{directory}/memory.stat", kernel.parse_flat_keyed, notes) or {}
+        stat = read_optional(host, f"{directory}/memory.stat", kernel.parse_memory_stat, notes) or {}
         reclaimable = kernel.count_reclaimable(stat)
         swapped = stat.get("total_swap")  # v1, of the whole subtree, as v2's memory.swap.current is; absent without swap accounting
         if version == 1 and "hierarchical_memory_limit" in stat:

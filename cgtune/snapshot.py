@@ -95,6 +95,11 @@ def read_go_snapshot(view: MachineView, pid: int, notes: list[Note]) -> Snapshot
     return None
 
 
+def is_go(view: MachineView, pid: int) -> bool:
+    """Whether a process holds a Go runtime, as far as can be seen. Raises as read_snapshot does."""
+    return not _is_known_other(view, pid) and bool(_read_program(view, pid).go)
+
+
 def _is_known_other(view: MachineView, pid: int) -> bool:
     """Most processes are not Go's, and what they map tells that they still are not: one file instead of four, each time somebody looks."""
     if not view.is_again or view.known.is_go(pid):

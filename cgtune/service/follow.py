@@ -10,7 +10,7 @@ from cgtune import api
 from cgtune.errors import CgtuneError, NoSuchProcess
 from cgtune.records import Record
 from cgtune.service.windows import Windows
-from cgtune.snapshot import MachineView, read_go, read_go_snapshot, read_process, read_snapshot
+from cgtune.snapshot import MachineView, is_go, read_go_snapshot, read_snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class _Round:
             elif room:
                 self._read_if_go(pid)
             else:
-                self.left_out += bool(read_go(self.view, read_process(self.view, pid, []), []))
+                self.left_out += is_go(self.view, pid)
         except NoSuchProcess:
             if not go_only:
                 self.missing.append(pid)

@@ -51,6 +51,9 @@ def start_journal(format_: str) -> Journal:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger(_LOGGER).setLevel(logging.INFO)
+    # It warns of every burst of requests and of every full house, each time anew
+    logging.getLogger("waitress").setLevel(logging.ERROR)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     return Journal()
 
 

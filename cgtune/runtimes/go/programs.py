@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 _MOST_FILES = 2048
+_MOST_UNUSED = 64
 
 
 class OpenedFile(Record):
@@ -90,8 +91,15 @@ class Known:
         return not maps_text or (kept is not None and not kept.runtimes and kept.maps_hash == hash(maps_text))
 
     def keep_processes(self, pids: Collection[int]) -> None:
-        """Forget all processes but these."""
+        """Forget all processes but these; and the Go files that none of them runs, but for the newest 64: each takes some 20 KB, and one
+        program is another file in each container.
+        """
         self.processes = {pid: mapped for pid, mapped in self.processes.items() if pid in pids}
+        used = {identity for mapped in self.processes.values() for _, identity in mapped.files}
+        unused = [identity for identity, found in self.files.items() if found is not None and identity not in used]
+        for identity in unused[:-_MOST_UNUSED]:
+            del self.files[identity]
+            self.layouts.pop(identity, None)
 
 
 def locate_runtimes(
