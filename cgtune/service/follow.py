@@ -62,6 +62,7 @@ class Follower:
                 raise Stopped
             round_.read(pid, go_only=not self._pids, room=len(round_.snapshots) < MOST_PROCESSES)
             self._host.forget(f"/proc/{pid}")
+        self._host.forget()  # an idle service holds nothing open
         self._view.known.keep_processes(frozenset(pids))
         snapshots = sorted(round_.snapshots, key=lambda snapshot: snapshot.process.pid)
         self._followed = frozenset(snapshot.process.pid for snapshot in snapshots)
