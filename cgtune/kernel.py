@@ -71,11 +71,13 @@ def parse_flat_keyed(text: str, keys: frozenset[str] | None = None) -> dict[str,
 
 
 #: What we use of the forty to seventy lines of a memory.stat.
-_MEMORY_STAT_KEYS = frozenset({"total_cache", "total_shmem", "file", "shmem", "slab_reclaimable", "hierarchical_memory_limit"})
+_MEMORY_STAT_KEYS = frozenset(
+    {"total_cache", "total_shmem", "total_swap", "file", "shmem", "slab_reclaimable", "hierarchical_memory_limit"}
+)
 
 
 def parse_memory_stat(text: str) -> dict[str, int]:
-    """memory.stat, of either version, as far as count_reclaimable and v1's own minimum over the ancestors need it."""
+    """memory.stat, of either version, as far as it is used: what can be given back, and on v1 swap and the minimum over the ancestors."""
     return parse_flat_keyed(text, _MEMORY_STAT_KEYS)
 
 
