@@ -322,6 +322,30 @@ def test_the_check_lets_the_rest_pass(module: str, text: str) -> None:
     assert breaches(module, ast.parse(text)) == []
 
 
+def unused_definitions(tree: ast.Module) -> list[str]:
+    """The private functions, classes and constants at the top of a module that nothing in it uses. A decorator uses what it decorates."""
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    defined: list[str] = []
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.decorator_list:
+            defined.append(node.name)
+        elif isinstance(node, ast.Assign):
+            defined += [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return [name for name in defined if name.startswith("_") and not name.startswith("__") and name not in used]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_private_is_left_over(module: str) -> None:
+    """What a change made useless is gone with it: linters see unused imports and variables, but not these."""
+    assert unused_definitions(_tree(module)) == []
+
+
+def test_a_leftover_is_seen() -> None:
+    """A method of the same name is no use of it, and neither is its own definition."""
+    text = "def _left(): ...\n_OLD = 1\ndef _kept(): ...\nclass C:\n    def _left(self):\n        return self._left() or _kept()"
+    assert unused_definitions(ast.parse(text)) == ["_left", "_OLD"]
+
+
 # Runs cgtune and names on stderr what sys.modules holds beyond what the bare interpreter loads by itself.
 _NAME_MODULES = """
 import sys

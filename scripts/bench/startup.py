@@ -24,11 +24,11 @@ NAMED = (*WITHOUT, "CGTUNE_CPU_LIMIT=2500", "CGTUNE_CPU_DIVISOR=1m", "CGTUNE_MEM
 
 def spend_ms(argv: list[str], environ: dict[str, str]) -> float:
     """User plus system CPU time of one run, in milliseconds."""
-    silent = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    silent = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0) for stream in (1, 2)]
     pid = os.posix_spawn(argv[0], argv, environ, file_actions=silent)
     _, status, usage = os.wait4(pid, 0)
     if status != 0:
-        sys.exit(f"startup: {' '.join(argv)} ended with exit code {os.waitstatus_to_exitcode(status)}")
+        sys.exit(f"startup: {' '.join(argv)} ended with exit code {os.waitstatus_to_exitcode(status)}: run it to see why")
     return (usage.ru_utime + usage.ru_stime) * 1000
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from cgtune.model import ProcessReport, Report, Throttling
+from cgtune.model import ProcessReport, Report
 from cgtune.service.windows import LEAST_PERIODS, WINDOW_SECONDS, Windows
 from tests.rules.reports import go_facts, report as process_report
-
-NOTHING = Throttling(periods=0, throttled_periods=0, throttled_seconds=0.0)
 
 
 def at(periods: int, throttled: int, *, pid: int = 42, path: str = "/pod/app", start_ticks: int = 1) -> ProcessReport:

@@ -142,28 +142,6 @@ def _plain(path: str) -> str:
     return "/" + "/".join(parts)
 
 
-def _below_root(links: tuple[str, ...], mountinfo_text: str) -> tuple[str, ...]:
-    """Links of /proc/PID/fd as the process spells them: after chroot(2) they show what lies before its root, and its mountinfo does not."""
-    points = [mount.mount_point for mount in kernel.parse_mountinfo(mountinfo_text) if mount.filesystem in ("cgroup", "cgroup2")]
-    before = 0
-    if links and not any(links[0].startswith(f"{point}/") for point in points):
-        before = max(0, *(links[0].find(f"{point}/") for point in points if point != "/"), 0)
-    return tuple(link[before:] for link in links)
-
-
-def _is_own(path: str, cgroup_text: str, mountinfo_text: str) -> bool:
-    """Whether a limit file is that of the process's cgroup: Go 1.25 overlooks that a mount need not begin at the hierarchy's root."""
-    folder, _, name = path.rpartition("/")
-    unified = name == "cpu.max"
-    memberships = kernel.parse_cgroup(cgroup_text)
-    own = next((one.path for one in memberships if (one.hierarchy_id == 0 if unified else "cpu" in one.controllers)), None)
-    for mount in reversed(kernel.parse_mountinfo(mountinfo_text)):  # a later mount covers those before it
-        below = folder.removeprefix(mount.mount_point)
-        if mount.filesystem == ("cgroup2" if unified else "cgroup") and (below == "" or (below != folder and below.startswith("/"))):
-            return _plain_cgroup(mount.root + below) == own
-    return False
-
-
 def _plain_cgroup(path: str) -> str:
     """A mount's root and what is below it as one cgroup path; what lies above a namespace keeps its dots: /../sibling."""
     return "/" + "/".join(part for part in path.split("/") if part)
