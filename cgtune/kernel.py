@@ -253,6 +253,15 @@ def parse_status_affinity(text: str) -> frozenset[int]:
     return parse_cpu_list(after.partition("\n")[0])
 
 
+def parse_fdinfo(text: str) -> int | None:
+    """The inode of the open file that /proc/PID/fdinfo/N tells of, `ino:\t72559`; None before Linux 5.14 (proc_pid_fdinfo(5))."""
+    for line in text.split("\n"):
+        key, _, value = line.partition(":")
+        if key == "ino":
+            return parse_count(value)
+    return None
+
+
 def parse_meminfo(text: str) -> dict[str, int]:
     """/proc/meminfo, `MemTotal:       16280952 kB`, to bytes by key. Lines of other shapes (counts without kB) are left out."""
     values: dict[str, int] = {}

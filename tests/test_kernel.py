@@ -28,6 +28,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "unescape_octal": kernel.unescape_octal,
     "parse_stat": kernel.parse_stat,
     "parse_status_affinity": kernel.parse_status_affinity,
+    "parse_fdinfo": kernel.parse_fdinfo,
     "parse_meminfo": kernel.parse_meminfo,
     "parse_boot_time": kernel.parse_boot_time,
 }
@@ -80,6 +81,8 @@ GOOD: list[tuple[str, str, Any]] = [
         "MemTotal:       16280952 kB\nHugePages_Total:       0\nSwapTotal: 1 kB\n",
         {"MemTotal": 16671694848, "SwapTotal": 1024},
     ),
+    ("parse_fdinfo", "pos:\t0\nflags:\t02100000\nmnt_id:\t32\nino:\t72559\n", 72559),
+    ("parse_fdinfo", "pos:\t0\nflags:\t02100000\nmnt_id:\t32\n", None),
     ("parse_boot_time", "cpu  1 2\nbtime 1700000000\nprocesses 3\n", 1700000000),
 ]
 
@@ -154,6 +157,7 @@ BAD: list[tuple[str, str]] = [
     ("parse_status_affinity", "Cpus_allowed_list:\tall"),
     ("parse_meminfo", ""),
     ("parse_meminfo", "MemTotal: many kB"),
+    ("parse_fdinfo", "ino:\tmany\n"),
     ("parse_boot_time", "cpu 1"),
     ("parse_boot_time", "btime soon"),
 ]

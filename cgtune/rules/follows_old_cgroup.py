@@ -8,6 +8,7 @@ Why it hurts: GOMAXPROCS follows a quota that does not hold for the process: too
 
 How to confirm:
   ls -l /proc/PID/fd | grep -E 'cpu.max|cpu.cfs'              # the file that the runtime holds open
+  cat /proc/PID/fd/3                                          # by its number: "No such device" where that cgroup was removed
   cat /proc/PID/cgroup                                        # where the process is now
 
 What to do: restart the program in its cgroup, or start it through something that moves first and runs then. Until then GOMAXPROCS cannot
@@ -37,12 +38,16 @@ def judge(case: Case) -> Finding | None:
     if facts is None or facts.follows is None or facts.follows.own or case.procs_are_set:
         return None
     gone = "" if facts.follows.exists else ", which is gone: it takes all CPUs"
+    summary = f"the runtime follows the CPU quota of a cgroup that the process has left{gone}"
+    if facts.updates is False:
+        summary = "the runtime took the CPU quota of a cgroup that the process has left, and follows none (updatemaxprocs=0)"
+    held = facts.follows.path + ("" if facts.follows.exists else ", of a cgroup that was removed")
     leaf = case.snapshot.cpu_chain[0].directory if case.snapshot.cpu_chain else "not visible"
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"the runtime follows the CPU quota of a cgroup that the process has left{gone}",
-        evidence=case.procs_evidence(f"held open: {facts.follows.path}", f"its cgroup now: {leaf}"),
+        summary=summary,
+        evidence=case.procs_evidence(f"held open: {held}", f"its cgroup now: {leaf}"),
         advice=(
             act("restart the program inside its cgroup: the limit file is opened once, at the start"),
             case.set_procs("for that start, if the process is moved again after it has begun"),

@@ -238,6 +238,11 @@ def _remove_first(scene: Scene) -> None:
         place.rmdir()
 
 
+def _remake_first(scene: Scene) -> None:
+    scene.groups.make("app").remake()
+    scene.groups.make("app").limit_cpu(400_000)
+
+
 def _strings(name: str, *rows: tuple[str, str] | tuple[str, str, str]) -> tuple[Scenario, ...]:
     """Under a quota of 3 CPUs, one variable's strings."""
     made = []
@@ -405,6 +410,10 @@ _CHANGES = (
     Scenario(
         "moved, and the old group removed",
         "8 8 8 3 3", _quota(300_000), change=_migrate(500_000, _remove_first), now="8 8 8 8 8", follows="gone", modes=("v2", "v1"),
+    ),
+    Scenario(
+        "moved, and the old group removed and made again",
+        "8 8 8 3 3", _quota(300_000), change=_migrate(500_000, _remake_first), now="8 8 8 8 8", follows="gone", modes=("v2", "v1"),
     ),
     Scenario(
         "runtime.GOMAXPROCS called",

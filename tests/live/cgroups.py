@@ -104,6 +104,12 @@ class Group:
         for place in self.directories():
             _remove(place)
 
+    def remake(self) -> None:
+        """Remove the group, which has to be empty, and make another of its name, without limits."""
+        for place in self.directories():
+            place.rmdir()
+            place.mkdir()
+
     def start_sleeper(self) -> int:
         """The pid of a process inside that does nothing."""
         sleeper = self.start(["sleep", "600"])

@@ -92,6 +92,12 @@ def test_a_process_that_was_moved(groups: Groups) -> None:
         finding = _findings(inspect(probe.pid))["follows-old-cgroup"]
         assert any(old.path in line for line in finding["evidence"])
         assert any(line.endswith(new.path) for line in finding["evidence"])
+        old.remake()
+        old.limit_cpu(300_000)
+        old.write("cpu", "cgroup.procs", str(probe.pid))
+        entry = inspect(probe.pid)  # back in a group of that name, which is not the one whose file is open
+        assert (entry["go"]["follows"]["own"], entry["go"]["follows"]["exists"]) == (False, False)
+        assert "which is gone" in _findings(entry)["follows-old-cgroup"]["summary"]
 
 
 def test_the_cpus_changed_after_the_start(groups: Groups) -> None:

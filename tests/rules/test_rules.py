@@ -84,6 +84,7 @@ CASES = [
     ("quota-crashes-go", "period 0", {"procs": None, "dies": "fatal error: procresize: invalid arg", "seen": sees(0, 0)}, {}, "critical"),
     ("quota-crashes-go", "another death", {"procs": None, "dies": MALFORMED}, {}, None),
     ("follows-old-cgroup", "moved", {"follows": follows("/sys/fs/cgroup/old/cpu.max")}, {"cores": 2.0}, "warning"),
+    ("follows-old-cgroup", "moved, updates off", {"follows": follows("/old/cpu.max"), "updates": False}, {"cores": 2.0}, "warning"),
     ("follows-old-cgroup", "its own", {"follows": follows("/sys/fs/cgroup/pod/app/cpu.max", own=True)}, {"cores": 2.0}, None),
     ("follows-old-cgroup", "pinned: follows nothing", {"follows": follows("/x/cpu.max"), "pinned": True}, {"cores": 2.0}, None),
     ("affinity-changed", "1.24, fewer CPUs", {"minor": 24}, {"affinity": 4}, "warning"),
@@ -261,6 +262,18 @@ def test_a_weight_back_to_a_request(weight: int, cores: tuple[float, float]) -> 
 def test_the_godebug_that_switches_awareness_on(before: str, build: dict[str, str], advised: str | None) -> None:
     """What the environment says against it goes; what the build says against it is overruled; the rest stays."""
     assert godebug_aware(go_facts(variables={"GODEBUG": before}, godebug=build)) == advised
+
+
+@pytest.mark.parametrize(
+    ("updates", "ends"), [(True, "has left, which is gone: it takes all CPUs"), (False, "follows none (updatemaxprocs=0)")]
+)
+def test_the_file_of_a_group_that_was_removed(updates: bool, ends: str) -> None:
+    """Only a runtime that still looks takes all CPUs then; the evidence says that the file is not the one at that path now."""
+    facts = go_facts(follows=follows("/old/cpu.max", exists=False), updates=updates)
+    finding = _judge("follows-old-cgroup", report(facts, cores=2.0))
+    assert finding is not None
+    assert finding.summary.endswith(ends)
+    assert "held open: /old/cpu.max, of a cgroup that was removed" in finding.evidence
 
 
 def test_the_setting_that_is_gone_is_taken_out() -> None:

@@ -2,12 +2,13 @@
 
 The runtime looks for its limit files once, at its start, and keeps them open (runtime/cgroup_linux.go, 1.25 to 1.27): after a move to
 another cgroup it obeys the old one's, and where it found none it never looks again.
+What is not covered: on Linux before 5.14, a cgroup that was removed and made again under a runtime that holds the old one's file.
 """
 
 from __future__ import annotations
 
 from cgtune import kernel
-from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess
+from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import LimitFile, Note
 from cgtune.reading import note_on
 from cgtune.runtimes.go.limitfile import LimitSeen, locate_limit, parse_limit
@@ -40,32 +41,34 @@ class HeldReader:
         if self.minor is None or words.container_setting is False or words.limit_fds == ():
             return None, None
         try:
-            held = self._read_held(words.limit_fds) if words.limit_fds else self._read_likely()
+            numbers = words.limit_fds or self._locate_likely()
+            held = self._read_held(numbers)
             if held is None:
-                numbers = " and ".join(map(str, words.limit_fds or ()))
-                return LimitSeen(why=f"what it opened as its limit file, descriptor {numbers}, is none any more"), None
-            return self._see(self.minor, self._below_root(held)) if held else (None, None)
+                shown = " and ".join(map(str, numbers))
+                return LimitSeen(why=f"what it opened as its limit file, descriptor {shown}, is none any more"), None
+            return self._see(self.minor, numbers[0], self._below_root(held)) if held else (None, None)
         except NoSuchProcess:
             raise
         except CgtuneError as error:
             self.notes.append(note_on(f"/proc/{self.pid}/fd", error))
             return None, None
 
-    def _see(self, minor: int, held: tuple[str, ...]) -> tuple[LimitSeen, LimitFile]:
-        """What a runtime sees that holds these files open: cpu.max, or quota and period."""
+    def _see(self, minor: int, number: int, held: tuple[str, ...]) -> tuple[LimitSeen, LimitFile]:
+        """What a runtime sees that holds these files open, the first as ``number``: cpu.max, or quota and period."""
         located = locate_limit(minor, self.texts.cgroup, self.texts.mountinfo, self.read_limit)
         contents = [content for path in held if (content := self.read_limit(path)) is not None]
-        exists = len(contents) == len(held)
+        exists = len(contents) == len(held) and not self._is_remade(number, held[0])
         own = exists and self._is_own(held[0])
         if not own:
-            why = f"the runtime follows {held[0]}, which is not its cgroup's limit file now"
+            removed = "whose cgroup was removed" if not exists else "which is not its cgroup's limit file now"
+            why = f"the runtime holds {held[0]} open, {removed}"
             self.notes.append(Note(path=f"/proc/{self.pid}/fd", why=why))
         follows = LimitFile(path=held[0], own=own, exists=exists)
+        if not exists:
+            return LimitSeen(why=f"the {held[0]} that the runtime opened was removed, and it reads no other"), follows
         # Go 1.25 glues mount point and path together, and opens /sys/fs/cgroup//cpu.max
         if tuple(map(_plain, located.files)) == held:
             return located, follows
-        if not exists:
-            return LimitSeen(why=f"{held[0]} is gone, and the runtime reads no other"), follows
         version = 2 if held[0].endswith("/cpu.max") else 1
         return parse_limit(minor, version, tuple(contents)).replace(files=held), follows
 
@@ -75,6 +78,17 @@ class HeldReader:
             return self.host.read_bytes(f"/proc/{self.pid}/root{_plain(path)}", cap_bytes=1 << 16)
         except (Absent, Malformed):
             return None
+
+    def _is_remade(self, number: int, path: str) -> bool:
+        """Whether the file that lies here now is not the one that is open: its cgroup was removed, and another one has got its name.
+
+        The link in /proc/PID/fd looks the same then, without " (deleted)", while every read fails (ENODEV).
+        """
+        try:
+            inode = kernel.parse_fdinfo(self.host.read_text(f"/proc/{self.pid}/fdinfo/{number}"))
+            return inode is not None and inode != self.host.read_file_identity(f"/proc/{self.pid}/root{_plain(path)}")[1]
+        except (Absent, Unreadable):
+            return False
 
     def _why_none(self) -> str | None:
         """Why the runtime finds no limit, as far as the files still say so now."""
@@ -90,15 +104,15 @@ class HeldReader:
         held = tuple(self._read_open(number) for number in numbers)
         return None if None in held else tuple(path for path in held if path is not None)
 
-    def _read_likely(self) -> tuple[str, ...]:
+    def _locate_likely(self) -> tuple[int, ...]:
         """Where the descriptors are not known: the limit files with the lowest numbers, the quota's before the period's."""
         numbers = sorted(int(name) for name in self.host.list_directory(f"/proc/{self.pid}/fd") if name.isdigit())
-        files = [path for number in numbers if number < _HIGHEST_FD and (path := self._read_open(number)) is not None]
-        count = sum(not path.endswith("/cpu.cfs_period_us") for path in files)
-        if count > 1:
-            why = f"{count} limit files are open, and which of them the runtime follows could not be read: taken to be {files[0]}"
+        files = {number: path for number in numbers if number < _HIGHEST_FD and (path := self._read_open(number)) is not None}
+        quotas = [path for path in files.values() if not path.endswith("/cpu.cfs_period_us")]
+        if len(quotas) > 1:
+            why = f"{len(quotas)} limit files are open, and which of them the runtime follows could not be read: taken to be {quotas[0]}"
             self.notes.append(Note(path=f"/proc/{self.pid}/fd", why=why))
-        return tuple(files[:1] if files and files[0].endswith("/cpu.max") else files[:2])
+        return tuple(files)[: 1 if quotas and next(iter(files.values())).endswith("/cpu.max") else 2]
 
     def _read_open(self, number: int) -> str | None:
         """The limit file that is open under a number; None where there is none, or another file."""

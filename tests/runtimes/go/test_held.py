@@ -19,11 +19,14 @@ V1 = OwnTexts(cgroup="4:cpu,cpuacct:/app\n0::/\n", mountinfo=f"30 20 0:26 / {CGR
 AWARE = {"gomaxprocs": 3, "container_aware": True, "container_setting": True}
 
 
-def _process(root: Path, links: dict[int, str], files: dict[str, str]) -> Path:
+def _process(root: Path, links: dict[int, str], files: dict[str, str], *, inodes: dict[int, int] | None = None) -> Path:
     """A process 42 with these descriptors and these files below its root."""
     (root / "proc/42/fd").mkdir(parents=True)
+    (root / "proc/42/fdinfo").mkdir()
     for number, target in links.items():
         (root / f"proc/42/fd/{number}").symlink_to(target)
+    for number, inode in (inodes or {}).items():
+        (root / f"proc/42/fdinfo/{number}").write_text(f"pos:\t0\nflags:\t02100000\nmnt_id:\t32\nino:\t{inode}\n")
     for path, content in files.items():
         place = root / f"proc/42/root{path}"
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -54,17 +57,38 @@ def test_a_process_that_was_moved(tmp_path: Path) -> None:
     _process(tmp_path, {4: OTHER}, BOTH)
     limit, follows, notes = _read(tmp_path, V2, limit_fds=(4,))
     assert (limit and limit.quota_us, follows) == (500_000, LimitFile(path=OTHER, own=False, exists=True))
-    assert notes == [f"the runtime follows {OTHER}, which is not its cgroup's limit file now"]
+    assert notes == [f"the runtime holds {OTHER} open, which is not its cgroup's limit file now"]
 
 
 @pytest.mark.parametrize("suffix", ["", " (deleted)"])
 def test_a_group_that_is_gone(tmp_path: Path, suffix: str) -> None:
     """A file that is open and no longer there gives no quota."""
     _process(tmp_path, {4: OTHER + suffix}, {OWN: "300000 100000\n"})
-    limit, follows, _ = _read(tmp_path, V2, limit_fds=(4,))
+    limit, follows, notes = _read(tmp_path, V2, limit_fds=(4,))
     assert follows == LimitFile(path=OTHER, own=False, exists=False)
     assert limit is not None
-    assert (limit.quota_us, limit.why) == (None, f"{OTHER} is gone, and the runtime reads no other")
+    assert (limit.quota_us, limit.why) == (None, f"the {OTHER} that the runtime opened was removed, and it reads no other")
+    assert notes == [f"the runtime holds {OTHER} open, whose cgroup was removed"]
+
+
+@pytest.mark.parametrize("held", [OWN, OTHER])
+def test_a_group_that_was_removed_and_made_again(tmp_path: Path, held: str) -> None:
+    """The path holds another file than the open one: that one's quota says nothing, even where the process is in the new group."""
+    _process(tmp_path, {4: held}, BOTH, inodes={4: 1})
+    for numbers in ((4,), None):
+        limit, follows, _ = _read(tmp_path, V2, limit_fds=numbers)
+        assert follows == LimitFile(path=held, own=False, exists=False)
+        assert limit is not None
+        assert (limit.quota_us, limit.files) == (None, ())
+
+
+def test_the_inode_of_the_open_file_itself(tmp_path: Path) -> None:
+    """The file that is open and the one at its path are the same: it is followed."""
+    _process(tmp_path, {4: OWN}, BOTH)
+    inode = (tmp_path / f"proc/42/root{OWN}").stat().st_ino
+    (tmp_path / "proc/42/fdinfo/4").write_text(f"ino:\t{inode}\n")
+    limit, follows, notes = _read(tmp_path, V2, limit_fds=(4,))
+    assert (limit and limit.quota_us, follows, notes) == (300_000, LimitFile(path=OWN, own=True, exists=True), [])
 
 
 @pytest.mark.parametrize("links", [{}, {4: "/tmp/data"}, {3: OWN}])
