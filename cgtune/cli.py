@@ -16,12 +16,15 @@ from cgtune.cli_options import Headroom, MinProcs, Numbers, Outside, Pids, Reser
 from cgtune.cli_predict import predict
 from cgtune.cli_serve import serve
 from cgtune.errors import CgtuneError, UsageError
-from cgtune.terminal import EXIT_CLEAN, EXIT_COULD_NOT_INSPECT, EXIT_EXEC_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, emit, fail
+from cgtune.terminal import EXIT_CLEAN, EXIT_COULD_NOT_INSPECT, EXIT_EXEC_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, complain, emit, fail
 
 app = typer.Typer(
     name="cgtune",
     help="What the kernel enforces on a process in a container, what its Go runtime derives from that, and what it really has.",
-    epilog="Exit codes: 0 clean, 1 a finding (check), 2 usage error, 3 could not inspect, 130 interrupted.",
+    epilog="""Options follow the command: cgtune inspect --pid 42. Each has a twin in the environment, which --help of the command names.
+
+Exit codes: 0 clean, 1 a finding (check), 2 usage error, 3 could not inspect, 130 interrupted; of exec its command's own, or 125, 126, 127.
+""",
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,
@@ -50,7 +53,7 @@ def _cgtune(
     pass
 
 
-@app.command()
+@app.command(short_help="The report: what is enforced, derived and held, and what to do.")
 def inspect(  # noqa: PLR0913  # one argument for each option of the command
     pid: Pids = None,
     self_only: SelfOnly = False,
@@ -77,7 +80,11 @@ def inspect(  # noqa: PLR0913  # one argument for each option of the command
     Limits are those of the whole chain of cgroups, with the file that says so. Without options: this container, then every Go process
     that can be seen.
 
-    Examples: `cgtune inspect` · `cgtune inspect --pid 4242` · `cgtune inspect --root /host --pid 4242 --format json`
+    \b
+    Examples:
+      cgtune inspect
+      cgtune inspect --pid 4242
+      cgtune inspect --root /host --pid 4242 --format json
     """
     from cgtune import api
     from cgtune.policy import parse_policy
@@ -96,7 +103,7 @@ def inspect(  # noqa: PLR0913  # one argument for each option of the command
         emit(render_table(report, colour=_colour(), verbose=verbose))
 
 
-@app.command()
+@app.command(short_help="The Go processes that can be seen, one line each.")
 def ps(  # noqa: PLR0913  # one argument for each option of the command
     root: Root = "/",
     format_: Format = "table",
@@ -109,7 +116,10 @@ def ps(  # noqa: PLR0913  # one argument for each option of the command
 ) -> None:
     """List the Go processes of this machine or pod, one line each: what they have now, what they derive, what limits them.
 
-    Examples: `cgtune ps` · `cgtune ps --root /host --format json`
+    \b
+    Examples:
+      cgtune ps
+      cgtune ps --root /host --format json
     """
     from cgtune import api
     from cgtune.policy import parse_policy
@@ -128,7 +138,7 @@ def ps(  # noqa: PLR0913  # one argument for each option of the command
         emit(render_ps(report))
 
 
-@app.command()
+@app.command(short_help="What a finding's rule means, and what to do.")
 def explain(
     rule: Annotated[
         str | None, typer.Argument(metavar="[RULE]", help="The rule's id, as in a finding; without it, the list of all.")
@@ -136,7 +146,10 @@ def explain(
 ) -> None:
     """Say what a rule means, why it hurts, how to confirm it by hand, what to do, and where that is written.
 
-    Examples: `cgtune explain` · `cgtune explain go-not-container-aware`
+    \b
+    Examples:
+      cgtune explain
+      cgtune explain go-not-container-aware
     """
     from cgtune.outputs.explain import render_rule, render_rules
     from cgtune.rules import RULES, locate_rule
@@ -144,7 +157,7 @@ def explain(
     emit(render_rules(RULES) if rule is None else render_rule(locate_rule(rule)))
 
 
-@app.command()
+@app.command(short_help="Record all that inspect reads, for a bug report or a test.")
 def snapshot(
     out: Annotated[str, typer.Argument(metavar="OUT", help="The folder to make, or a file that ends in .tar.gz; it must not exist yet.")],
     pid: Pids = None,
@@ -156,7 +169,9 @@ def snapshot(
     Environment values are redacted, all but those of GO* and *GOMAXPROCS*-like variables. Nothing else of a process's memory or files
     is kept than what inspect reads.
 
-    Example: `cgtune snapshot /tmp/stuck.tar.gz --pid 4242`
+    \b
+    Example:
+      cgtune snapshot /tmp/stuck.tar.gz --pid 4242
     """
     from cgtune import api
 
@@ -164,12 +179,13 @@ def snapshot(
     emit(f"{out}\n")
 
 
-app.command()(check)
-app.command()(predict)
-app.command()(serve)
-app.command()(env)
+app.command(short_help="The verdict, for probes, sidecars and pipelines.")(check)
+app.command(short_help="Without a process: what each Go version would do.")(predict)
+app.command(short_help="Keep looking: metrics, probes and the report over HTTP.")(serve)
+app.command(short_help="Print or write an env file for another container.")(env)
 # What follows the command is its own: `cgtune exec ls -l` needs no --
-app.command("exec", context_settings={"allow_interspersed_args": False})(exec_)
+_EXEC = {"allow_interspersed_args": False}
+app.command("exec", context_settings=_EXEC, short_help="Set the variables and become the command: an entrypoint.")(exec_)
 
 
 def run(arguments: list[str]) -> int:
@@ -182,17 +198,23 @@ def run(arguments: list[str]) -> int:
         return _refuse(arguments, str(error), EXIT_COULD_NOT_INSPECT)
     except Exception as error:
         # Typer carries click inside from 0.20 on, outside before: its exceptions are known by what they can do, not by their class.
-        if type(error).__name__ == "NoArgsIsHelpError":
-            return EXIT_USAGE
         if type(error).__name__ == "Abort":
             return EXIT_INTERRUPTED
         message = getattr(error, "format_message", None)
         if message is None:
             raise
-        context = getattr(error, "ctx", None)
-        hint = _example(error) or f"see {context.command_path if context else 'cgtune'} --help"
-        return _refuse(arguments, f"{message()} ({hint})", EXIT_USAGE)
+        if type(error).__name__ == "NoArgsIsHelpError":  # no command at all: its message is the help
+            complain(f"{message()}\n")
+            return EXIT_USAGE
+        return _refuse(arguments, f"{message()} ({_example(error) or _hint(arguments)})", EXIT_USAGE)
     return code if isinstance(code, int) else EXIT_CLEAN
+
+
+def _hint(arguments: list[str]) -> str:
+    """Where to read on after a command line that typer could not take."""
+    if arguments[0].startswith("-"):
+        return "options follow the command, as in cgtune inspect --pid 42; see cgtune --help"
+    return "see cgtune --help" if _program(arguments) is app else f"see cgtune {arguments[0]} --help"
 
 
 _EXAMPLES = {"PID": "42", "N": "4", "SECONDS": "30"}  # of the numbers that options take, by their metavar

@@ -58,7 +58,11 @@ def check(  # noqa: PLR0913  # one argument for each option of the command
 
     Without options: this container, then every Go process that can be seen.
 
-    Examples: `cgtune check` · `cgtune check --pid 4242 --window 30` · `cgtune check --format sarif --fail-on critical`
+    \b
+    Examples:
+      cgtune check
+      cgtune check --pid 4242 --window 30
+      cgtune check --format sarif --fail-on critical
     """
     from cgtune.check import CheckOptions, run_check
     from cgtune.policy import parse_policy

@@ -80,7 +80,10 @@ def env(  # noqa: PLR0913  # one argument for each option of the command
 
     An init container's own limits say nothing about the app's: name the app's, or have Kubernetes fill them in.
 
-    Examples: `cgtune env --cpu-limit 2.5 --memory-limit 512Mi --go 1.24` · `cgtune env --self --dialect sh`
+    \b
+    Examples:
+      cgtune env --cpu-limit 2.5 --memory-limit 512Mi --go 1.24
+      cgtune env --self --dialect sh
     """
     from cgtune.env import EnvOptions, run_env
     from cgtune.policy import parse_policy

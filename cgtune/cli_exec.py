@@ -10,7 +10,7 @@ from cgtune.cli_options import Always, Headroom, MinProcs, Numbers, Outside, Res
 
 
 def exec_(  # noqa: PLR0913  # one argument for each option of the command
-    command: Annotated[list[str], typer.Argument(metavar="COMMAND [ARGS]...", help="The program to become, and its arguments.")],
+    command: Annotated[list[str], typer.Argument(metavar="[--] COMMAND [ARGS]...", help="The program to become, and its arguments.")],
     override: Annotated[
         bool, typer.Option("--override", envvar="CGTUNE_OVERRIDE", help="Replace what is set already; else it stays as it is.")
     ] = False,
@@ -36,7 +36,10 @@ def exec_(  # noqa: PLR0913  # one argument for each option of the command
 
     Exit codes: the command's own; 125 cgtune could not be used so, 126 the command cannot be executed, 127 it was not found.
 
-    Examples: `cgtune exec -- /app/server --port 80` · `cgtune exec --dry-run -- /app/server`
+    \b
+    Examples:
+      cgtune exec -- /app/server --port 80
+      cgtune exec --dry-run -- /app/server
     """
     from cgtune.exec import ExecOptions, run_exec
     from cgtune.policy import parse_policy

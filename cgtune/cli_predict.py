@@ -77,7 +77,10 @@ def predict(  # noqa: PLR0913  # one argument for each option of the command
 
     `stalls` is the worst case: how long all threads wait in each period of the quota when that many of them are busy.
 
-    Examples: `cgtune predict --cpu-limit 2.5 --cpus 64` · `cgtune predict --cpu-limit 500m --memory-limit 256Mi --binary ./server`
+    \b
+    Examples:
+      cgtune predict --cpu-limit 2.5 --cpus 64
+      cgtune predict --cpu-limit 500m --memory-limit 256Mi --binary ./server
     """
     from cgtune import api
     from cgtune.policy import parse_policy

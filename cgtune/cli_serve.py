@@ -51,7 +51,11 @@ def serve(  # noqa: PLR0913  # one argument for each option of the command
 
     Answers /metrics, /healthz, /readyz, /report, /check and /.
 
-    Examples: `cgtune serve` · `cgtune serve --root /host --listen :9464 --interval 30s` · `cgtune serve --textfile /run/node/cgtune.prom`
+    \b
+    Examples:
+      cgtune serve
+      cgtune serve --root /host --listen :9464 --interval 30s
+      cgtune serve --textfile /run/node/cgtune.prom
     """
     from cgtune.errors import UsageError
     from cgtune.policy import parse_policy

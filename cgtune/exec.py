@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 _SHELL = "/bin/sh"
 _USUAL_PATH = "/bin:/usr/bin"  # confstr(_CS_PATH), which execvp(3) takes where PATH is not set
 _MOST_ENVIRON_BYTES = 64 << 20
+_HINTS = {
+    errno.E2BIG: "its arguments and its environment together are too long, shorten them",
+    errno.ETXTBSY: "somebody has it open for writing, wait until it is written",
+}
 
 
 class ExecOptions(Record):
@@ -88,19 +92,25 @@ def read_own_environ() -> Environ:
 
 def locate_program(name: str, path: str) -> Program:
     """The file that execvp(3) would take for this name."""
-    is_there = False
+    refused = missing = None
     for candidate in [name] if "/" in name else [f"{folder or '.'}/{name}" for folder in path.split(":")]:
         try:
             found = os.stat(candidate)
-        except (OSError, ValueError) as error:
-            is_there |= isinstance(error, PermissionError)
+        except PermissionError:
+            refused = refused or "a folder on the way to it may not be entered; look at their modes with namei -l"
             continue
-        is_there = True
-        if name and stat.S_ISREG(found.st_mode) and os.access(candidate, os.X_OK, effective_ids=True):
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            missing = reason(error)
+            continue
+        if not name or stat.S_ISDIR(found.st_mode):
+            refused = refused or "it is a folder; give the path of the program in it"
+        elif not stat.S_ISREG(found.st_mode) or not os.access(candidate, os.X_OK, effective_ids=True):
+            refused = refused or "it may not be executed; look at its mode with ls -l, and for noexec with findmnt -T"
+        else:
             return Program(path=candidate)
-    if is_there and name:
-        return Program(path="", code=EXIT_NOT_EXECUTABLE, why="it is there, but may not be executed; look at its mode with ls -l")
-    where = "no such file" if "/" in name else f"not found in PATH, which is {path!r}"
+    if refused is not None and name:
+        return Program(path="", code=EXIT_NOT_EXECUTABLE, why=refused)
+    where = missing if "/" in name else f"not found in PATH, which is {path!r}"
     return Program(path="", code=EXIT_NOT_FOUND, why=f"{where}; give the path of the program")
 
 
@@ -199,7 +209,7 @@ def _become(path: str, command: Sequence[str], environ: Environ) -> int:
                 error = refused
         if error.errno == errno.ENOENT:
             return fail(f"{path!r} is there, but its interpreter or loader is not; look at its first line, or at ldd", EXIT_NOT_FOUND)
-        return fail(f"{path!r}: {reason(error)}; look at it with file(1)", EXIT_NOT_EXECUTABLE)
+        return fail(f"{path!r}: {reason(error)}; {_HINTS.get(error.errno or 0, 'look at it with file(1)')}", EXIT_NOT_EXECUTABLE)
     except ValueError as error:  # a NUL in an argument
         return fail(f"{path!r}: {error}; look at its arguments", EXIT_EXEC_FAILED)
 

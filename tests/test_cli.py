@@ -334,12 +334,36 @@ def test_colour_on_a_terminal_only(environ: dict[str, str], colour: bool) -> Non
 
 
 def test_help_names_every_command() -> None:
-    """--help is there on every command, with its exit codes."""
-    assert "Exit codes" in inside.run("--help").stdout
-    for name in ("inspect", "snapshot", "ps"):
-        done = inside.run(name, "--help")
+    """--help is there on every command, with examples that can be copied; the overview has each on one whole line, and the exit codes."""
+    overview = inside.run("--help", COLUMNS="80").stdout
+    assert ("Exit codes" in overview, "..." in overview.partition("Commands:")[2]) == (True, False)
+    for name in ("inspect", "ps", "check", "explain", "predict", "serve", "env", "exec", "snapshot"):
+        done = inside.run(name, "--help", COLUMNS="80")
         assert (done.returncode, done.stderr) == (0, "")
-        assert "--root" in done.stdout
+        assert f"\n  {name} " in overview
+        assert f"\n    cgtune {name}" in done.stdout
+        assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_no_command_at_all_shows_the_help() -> None:
+    """On standard error, as for every command line that cannot be used."""
+    done = inside.run()
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", inside.run("--help").stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("env", "--output"), "see cgtune env --help"),
+        (("env", "--self=yes"), "see cgtune env --help"),
+        (("inspect", "42"), "see cgtune inspect --help"),
+        (("--pid", "42", "inspect"), "options follow the command, as in cgtune inspect --pid 42; see cgtune --help"),
+        (("inspekt",), "see cgtune --help"),
+    ],
+)
+def test_where_to_read_on(arguments: tuple[str, ...], hint: str) -> None:
+    """A command line that is none names the help of its own command, or says where options stand."""
+    assert one_line(inside.run(*arguments), 2).endswith(f"({hint})\n")
 
 
 def _read_terminal(master: int) -> bytes:

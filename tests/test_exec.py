@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -170,10 +171,15 @@ FAILURES: dict[str, tuple[tuple[object, ...], int, str]] = {
     "a policy that is none": (("exec", "--headroom", "x", "--", "true"), 125, "--headroom"),
     "a root that is none": (("exec", "--root", "/nonexistent", "--", "true"), 125, "--root"),
     "a command that is none": (("exec", "--", "cgtune-no-such-command"), 127, "not found in PATH"),
-    "a path that is none": (("exec", "--", "/nonexistent/server"), 127, "no such file"),
+    "a path that is none": (("exec", "--", "/nonexistent/server"), 127, "'/nonexistent/server': No such file or directory; give the path"),
+    "a path below a file": (("exec", "--", "/etc/passwd/x"), 127, "Not a directory; give the path"),
     "an empty command": (("exec", "--", ""), 127, "not found"),
-    "a folder": (("exec", "--", "/tmp"), 126, "may not be executed"),
-    "a file that is no program": (("exec", "--", "/etc/passwd"), 126, "may not be executed"),
+    "a folder": (("exec", "--", "/tmp"), 126, "it is a folder; give the path of the program in it"),
+    "a file that is no program": (
+        ("exec", "--", "/etc/passwd"),
+        126,
+        "it may not be executed; look at its mode with ls -l, and for noexec with findmnt -T",
+    ),
 }
 
 
@@ -206,6 +212,34 @@ def test_too_many_arguments() -> None:
     """A command line that cgtune itself was started with fits its command as well; one with a NUL cannot be typed."""
     done = start([*EXEC, "sh", "-c", "echo $#", "sh", *["x" * 100_000] * 10])
     assert (done.returncode, done.stdout) == (0, b"10\n")
+
+
+def test_what_the_kernel_refuses_for_a_while(tmp_path: Path) -> None:
+    """A program that is being written is 126, and the line says what to wait for; below a loop of links there is nothing to find."""
+    busy = tmp_path / "busy"
+    shutil.copy("/bin/true", busy)
+    with busy.open("ab"):
+        done = start([*EXEC, str(busy)])
+    assert (
+        done.returncode,
+        done.stderr.decode().endswith("Text file busy; somebody has it open for writing, wait until it is written\n"),
+    ) == (
+        126,
+        True,
+    )
+    (tmp_path / "loop").symlink_to("loop")
+    assert b"Too many levels of symbolic links" in start([*EXEC, str(tmp_path / "loop")]).stderr
+
+
+def test_a_folder_that_may_not_be_entered(tmp_path: Path) -> None:
+    """The program may be there or not: 126, and the line speaks of the folder, not of the program's mode."""
+    require(os.geteuid() == 0, "takes another user's rights: run as root")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    os.chown(closed, 65534, 65534)
+    powerless = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--")  # a root that may not overlook permissions
+    done = start([*powerless, *EXEC, str(closed / "server")])
+    assert (done.returncode, b"a folder on the way to it may not be entered" in done.stderr) == (126, True), done.stderr
 
 
 def test_what_was_set_is_kept_and_said() -> None:
