@@ -13,13 +13,16 @@ from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cgtune.model import GoFacts, Limits, MemoryLevel, Snapshot
+
+    Groups = Mapping[str, Sequence[Snapshot]]
 
 _MIB = 1 << 20
 _LEAST_PROCS = {"ceil": 2, "floor": 1}  # Go's own minimum (runtime/cgroup_linux.go, 1.25.0 to 1.27.3); automaxprocs' and Rust's
 _DEFAULT = Policy()
+_ALONE: Groups = {}
 
 
 class Room(Record):
@@ -37,12 +40,21 @@ class Room(Record):
         return self.limit_bytes - self.outside_bytes - self.safety_bytes
 
 
-def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, others: Sequence[Snapshot] = ()) -> tuple[Recommendation, ...]:
+def group_by_limit(snapshots: Iterable[Snapshot]) -> Groups:
+    """The Go processes by the directory of each cgroup whose memory limit holds for them."""
+    groups: dict[str, list[Snapshot]] = {}
+    for snapshot in snapshots:
+        for level in snapshot.charged_chain if snapshot.go else ():
+            groups.setdefault(level.directory, []).append(snapshot)
+    return groups
+
+
+def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups: Groups = _ALONE) -> tuple[Recommendation, ...]:
     """The recommended GOMAXPROCS and GOMEMLIMIT of a Go process, empty for other programs.
 
-    A process has one environment: where it holds several Go runtimes, the values are right for all of them at once. ``others`` are the
-    processes whose Go runtimes may live in the same cgroups: where they do, they share the limit in proportion to the memory that each
-    has mapped. GOGC is left as it is.
+    A process has one environment: where it holds several Go runtimes, the values are right for all of them at once. ``groups`` are the
+    Go processes of the machine by cgroup: those in one with this one share its limit in proportion to the memory that each has mapped.
+    GOGC is left as it is.
     """
     if not snapshot.go:
         return ()
@@ -52,7 +64,7 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, others
     follows = by_itself.pop() if len(by_itself) == 1 else None
     recommended = recommend_procs(cpu.limit_cores, len(cpu.usable), policy, follows_by_itself=follows)
     procs = recommended.replace(because=says + recommended.because)
-    return procs, _advise_memory(snapshot, limits, policy, others)
+    return procs, _advise_memory(snapshot, limits, policy, groups)
 
 
 def recommend_procs(
@@ -149,7 +161,7 @@ def measure_outside(level: MemoryLevel, mapped_bytes: Sequence[int | None]) -> i
     return max(0, level.current_bytes + (level.swap_current_bytes or 0) - level.reclaimable_bytes - sum(known))
 
 
-def _advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, others: Sequence[Snapshot]) -> Recommendation:
+def _advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, groups: Groups) -> Recommendation:
     """The least of what each limit of the chain leaves: an ancestor with a wider limit can be the fuller one."""
     live = _live_heap(snapshot)
     rooms: list[tuple[Room, float, tuple[str, ...]]] = []
@@ -157,7 +169,7 @@ def _advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, others: S
         for field, name in (("limit", "memory.max" if level.version == 2 else "memory.limit_in_bytes"), ("high", "memory.high")):
             limit = getattr(level, field)
             if limit is not None and limit.limit_bytes is not None:
-                share, split, mapped = _share(level, snapshot, others)
+                share, split, mapped = _share(level, snapshot, groups)
                 outside = measure_outside(level, mapped)
                 rooms.append((find_room(limit.limit_bytes, f"{level.directory}/{name}", policy, outside), share, split))
     hidden = limits.memory.limit_bytes
@@ -175,14 +187,12 @@ def _live_heap(snapshot: Snapshot) -> int | None:
     return None if None in marked else sum(size for size in marked if size is not None)
 
 
-def _share(level: MemoryLevel, snapshot: Snapshot, others: Sequence[Snapshot]) -> tuple[float, tuple[str, ...], list[int | None]]:
+def _share(level: MemoryLevel, snapshot: Snapshot, groups: Groups) -> tuple[float, tuple[str, ...], list[int | None]]:
     """The part of what a cgroup leaves to Go that is right for each runtime of this process, the words for it, and what all Go runtimes
     in that cgroup have mapped.
     """
     pid = snapshot.process.pid
-    inside = [snapshot] + [
-        other for other in others if other.process.pid != pid and any(place.directory == level.directory for place in other.memory_chain)
-    ]
+    inside = [snapshot] + [other for other in groups.get(level.directory, ()) if other.process.pid != pid]
     mapped = [facts.mapped_bytes for member in inside for facts in member.go]
     if len(mapped) == 1:
         return 1.0, (), mapped

@@ -81,14 +81,14 @@ def judge_processes(
     processes: tuple[ProcessReport, ...], policy: Policy | None = None, *, windows: Mapping[int, Throttling] | None = None
 ) -> tuple[ProcessReport, ...]:
     """As judge, on processes that may share their cgroups with each other."""
-    from cgtune.advise import advise
+    from cgtune.advise import advise, group_by_limit
     from cgtune.rules import judge_all
 
     policy = policy if policy is not None else Policy()
-    snapshots = [process.snapshot for process in processes]
-    advised = tuple(process.replace(recommendations=advise(process.snapshot, process.limits, policy, snapshots)) for process in processes)
+    groups = group_by_limit(process.snapshot for process in processes)
+    advised = tuple(process.replace(recommendations=advise(process.snapshot, process.limits, policy, groups)) for process in processes)
     return tuple(
-        process.replace(findings=judge_all(process, policy, window=(windows or {}).get(process.snapshot.process.pid), others=advised))
+        process.replace(findings=judge_all(process, policy, window=(windows or {}).get(process.snapshot.process.pid), groups=groups))
         for process in advised
     )
 

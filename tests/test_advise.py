@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 from hypothesis import given, strategies as st
 
-from cgtune.advise import advise, find_room, measure_outside, recommend_memory, recommend_procs, size_that_ends_it
+from cgtune.advise import advise, find_room, group_by_limit, measure_outside, recommend_memory, recommend_procs, size_that_ends_it
+from cgtune.api import judge_processes
 from cgtune.limits import enforce
 from cgtune.model import Policy
 from cgtune.outputs.table import format_setting
@@ -189,7 +191,8 @@ def test_programs_under_one_limit_share_it() -> None:
     large = report(go_facts(mapped_bytes=20 * MIB), memory=small.snapshot.memory_chain, pid=2)
     apart = report(go_facts(), memory=(memory_level("/other", 512 * MIB),), pid=3)
     everybody = [made.snapshot for made in (small, large, apart)]
-    parts = [advise(snapshot, enforce(snapshot), DEFAULT, everybody)[1].value or 0 for snapshot in everybody]
+    groups = group_by_limit(everybody)
+    parts = [advise(snapshot, enforce(snapshot), DEFAULT, groups)[1].value or 0 for snapshot in everybody]
     whole = (512 - 5 - 20.5) * MIB
     assert parts[:2] == [int(whole / 3) // MIB * MIB, int(whole * 2 / 3) // MIB * MIB]
     assert parts[2] == apart.recommendations[1].value
@@ -224,7 +227,8 @@ def test_runtimes_of_one_process_read_one_variable() -> None:
     assert recommendation.value == int((512 - 5 - 20.5) / 2) * MIB
     assert recommendation.because[-2] == "the 2 Go runtimes of this process read the same variable: an equal part for each"
     beside = report(go_facts(mapped_bytes=50 * MIB), memory=(memory_level("/pod/app", 512 * MIB, current_bytes=110 * MIB),), pid=7)
-    parts = [advise(each, one.limits, DEFAULT, (both, beside.snapshot))[1].value or 0 for each in (both, beside.snapshot)]
+    groups = group_by_limit((both, beside.snapshot))
+    parts = [advise(each, one.limits, DEFAULT, groups)[1].value or 0 for each in (both, beside.snapshot)]
     assert 2 * parts[0] + parts[1] <= 512 * MIB
     unknown = both.replace(go=(one.snapshot.go[0], library.replace(mapped_bytes=None)))
     assert "an equal part for each" in advise(unknown, one.limits)[1].because[-2]
@@ -250,3 +254,26 @@ def test_the_variable_is_left_unset_only_where_every_runtime_does_it(second: dic
 def test_other_programs_get_no_advice() -> None:
     """There is nothing to recommend to a program that is no Go program."""
     assert report(None, cores=2.0).recommendations == ()
+
+
+def test_many_programs_are_not_compared_in_pairs() -> None:
+    """Twice as many Go processes below one limited ancestor cost about twice as many steps, not four times as many."""
+
+    def count_calls(count: int) -> int:
+        calls = 0
+
+        def on_call(_frame: object, event: str, _argument: object) -> None:
+            nonlocal calls
+            calls += event in ("call", "c_call")
+
+        chains = [(memory_level(f"/pods/{pid}", 512 * MIB), memory_level("/pods", 60 << 30)) for pid in range(1, count + 1)]
+        processes = tuple(report(go_facts(), cores=2.0, memory=chain, pid=pid) for pid, chain in enumerate(chains, start=1))
+        before = sys.getprofile()
+        sys.setprofile(on_call)
+        try:
+            judge_processes(processes)
+        finally:
+            sys.setprofile(before)
+        return calls
+
+    assert count_calls(160) < 2.5 * count_calls(80)

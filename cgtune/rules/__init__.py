@@ -45,9 +45,10 @@ from cgtune.rules.case import Case
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Protocol
 
-    from cgtune.model import Finding, Policy, ProcessReport, Severity, Throttling
+    from cgtune.model import Finding, Policy, ProcessReport, Severity, Snapshot, Throttling
 
     class Rule(Protocol):
         """A module of this shelf; its docstring is what ``cgtune explain`` prints."""
@@ -132,12 +133,12 @@ SILENCES: dict[str, tuple[str, ...]] = {
 
 
 def judge_all(
-    process: ProcessReport, policy: Policy, *, window: Throttling | None = None, others: tuple[ProcessReport, ...] = ()
+    process: ProcessReport, policy: Policy, *, window: Throttling | None = None, groups: Mapping[str, Sequence[Snapshot]] | None = None
 ) -> tuple[Finding, ...]:
     """All findings on a process that has its recommendations, worst first.
 
-    ``window`` is what the throttling counters of ``process.throttled_level`` grew by while they were watched; ``others`` are the other
-    processes of the report, which may share its memory limit. Of a program that is no Go program only its cgroup is judged, of cgtune's
+    ``window`` is what the throttling counters of ``process.throttled_level`` grew by while they were watched; ``groups`` are the Go
+    processes of the report by cgroup. Of a program that is no Go program only its cgroup is judged, of cgtune's
     own process nothing. The findings on a second or later Go runtime of one process name its file; what is the same as
     for the first, which shares its environment and its cgroup, is not repeated.
     """
@@ -145,11 +146,11 @@ def judge_all(
         if process.snapshot.process.is_self:
             return ()
         rules = tuple(rule for rule in RULES if rule.ID in ANY_PROGRAM)
-        return _judge(rules, Case(process, None, policy, window, others))
+        return _judge(rules, Case(process, None, policy, window, groups))
     findings: list[Finding] = []
     for index, facts in enumerate(process.snapshot.go):
         rules = RULES if index == 0 else tuple(rule for rule in RULES if rule.ID not in ANY_PROGRAM)
-        found = _judge(rules, Case(process, facts, policy, window, others))
+        found = _judge(rules, Case(process, facts, policy, window, groups))
         if index:
             told = {(finding.rule, finding.summary) for finding in findings}
             fresh = [finding for finding in found if (finding.rule, finding.summary) not in told]

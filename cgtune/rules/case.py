@@ -13,7 +13,8 @@ from cgtune.numbers import format_cpus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import GoFacts, MemoryLevel, Off, ProcessReport, Throttling
+    from cgtune.advise import Groups
+    from cgtune.model import GoFacts, MemoryLevel, Off, ProcessReport, Snapshot, Throttling
 
 _MIB = 1 << 20
 _GO_LEAST_PROCS = 2
@@ -24,8 +25,8 @@ _SWITCHES = ("containermaxprocs", "updatemaxprocs")
 class Case:
     """One runtime (``facts``; None for a program that is no Go program) of one process, under one policy.
 
-    ``window`` is what the throttling counters grew by while they were watched, None where they were read once. ``others`` are the other
-    processes of the report.
+    ``window`` is what the throttling counters grew by while they were watched, None where they were read once. ``groups`` are the Go
+    processes of the report by the cgroups whose memory limits hold for them.
     """
 
     def __init__(
@@ -34,9 +35,9 @@ class Case:
         facts: GoFacts | None,
         policy: Policy,
         window: Throttling | None = None,
-        others: tuple[ProcessReport, ...] = (),
+        groups: Groups | None = None,
     ) -> None:
-        self.report, self.facts, self.policy, self.window, self.others = report, facts, policy, window, others
+        self.report, self.facts, self.policy, self.window, self.groups = report, facts, policy, window, groups or {}
         self.snapshot, self.cpu, self.memory = report.snapshot, report.limits.cpu, report.limits.memory
         self.pid = self.snapshot.process.pid
         self.usable = len(self.cpu.usable)
@@ -195,23 +196,15 @@ class Case:
         level = self.limit_level
         if level is None or self.facts is None:
             return None
-        mapped = [facts.mapped_bytes for member in self.sharers for facts in member.snapshot.go]
+        mapped = [facts.mapped_bytes for member in self.sharers for facts in member.go]
         return measure_outside(level, mapped)
 
     @property
-    def sharers(self) -> tuple[ProcessReport, ...]:
+    def sharers(self) -> tuple[Snapshot, ...]:
         """The Go processes of the report under the same memory limit, this one first."""
         level = self.limit_level
-        if level is None:
-            return (self.report,)
-        inside = [
-            other
-            for other in self.others
-            if other.snapshot.go
-            and other.snapshot.process.pid != self.pid
-            and any(place.directory == level.directory for place in other.snapshot.charged_chain)
-        ]
-        return (self.report, *inside)
+        inside = () if level is None else self.groups.get(level.directory, ())
+        return (self.snapshot, *(other for other in inside if other.process.pid != self.pid))
 
     @property
     def live_words(self) -> str:

@@ -32,6 +32,7 @@ SUMMARY = "others use the same memory limit, and GOMEMLIMIT is for one process"
 
 
 _LARGE_PERCENT = 25
+_MOST_SHOWN = 10  # the summary has the sum of all
 
 
 def judge(case: Case) -> Finding | None:
@@ -42,7 +43,8 @@ def judge(case: Case) -> Finding | None:
     promised = [(pid, value) for pid, value in _promised(case) if value < limit]
     total = sum(value for _, value in promised)
     if len(promised) > 1 and total > limit:
-        shown = ", ".join(f"process {pid}: {format_mib(value)} MiB" for pid, value in promised)
+        shown = ", ".join(f"process {pid}: {format_mib(value)} MiB" for pid, value in promised[:_MOST_SHOWN])
+        shown += f", and {len(promised) - _MOST_SHOWN} more" if len(promised) > _MOST_SHOWN else ""
         return Finding(
             rule=ID,
             severity="warning",
@@ -66,9 +68,9 @@ def _promised(case: Case) -> list[tuple[int, int]]:
     """Process and GOMEMLIMIT of every Go runtime under the same limit, where it has one."""
     found = []
     for member in case.sharers:
-        for facts in member.snapshot.go:
+        for facts in member.go:
             for setting in facts.settings:
                 value = setting.observed if setting.observed is not None else setting.derived
                 if setting.name == "GOMEMLIMIT" and isinstance(value, int):
-                    found.append((member.snapshot.process.pid, value))
+                    found.append((member.process.pid, value))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cgtune.advise import group_by_limit
 from cgtune.model import Finding, Policy, ProcessReport, QuotaSeen, Throttling
 from cgtune.rules import RULES, locate_rule
 from cgtune.rules.case import Case, godebug_aware
@@ -218,8 +219,19 @@ def test_two_programs_that_may_take_more_than_there_is() -> None:
     beside = report(go_facts(memory=300 * MIB), memory=limited(512), pid=2)  # type: ignore[arg-type]
     apart = report(go_facts(memory=300 * MIB), memory=(memory_level("/other", 512 * MIB),), pid=3)
     rule = locate_rule("memory-shared")
-    found = [rule.judge(Case(made, made.snapshot.go[0], Policy(), None, others)) for others in ((made, beside), (made, apart))]
+    groups = [group_by_limit(each.snapshot for each in pair) for pair in ((made, beside), (made, apart))]
+    found = [rule.judge(Case(made, made.snapshot.go[0], Policy(), None, each)) for each in groups]
     assert [None if finding is None else finding.severity for finding in found] == ["warning", None]
+
+
+def test_many_programs_under_one_limit() -> None:
+    """The first ten are named, and the sum is of all."""
+    each = [report(go_facts(memory=100 * MIB), memory=limited(512), pid=pid) for pid in range(1, 301)]  # type: ignore[arg-type]
+    groups = group_by_limit(made.snapshot for made in each)
+    finding = locate_rule("memory-shared").judge(Case(each[0], each[0].snapshot.go[0], Policy(), None, groups))
+    assert finding is not None
+    assert finding.summary == "300 Go runtimes may take 30000 MiB under one limit of 512 MiB"
+    assert finding.evidence[1].endswith("process 10: 100 MiB, and 290 more")
 
 
 @pytest.mark.parametrize(
