@@ -79,6 +79,8 @@ def run_env(options: EnvOptions) -> int:
             return _refuse_without_limits()
         if options.dialect == "github" and options.output is not None:
             raise UsageError('--dialect github is appended, never written over: leave --output out, and add >> "$GITHUB_ENV"')
+        if options.output == "-":
+            raise UsageError("--output - would be a file of that name: leave --output out to print, or write ./-")
         mode = parse_mode(options.mode)
         variables, unseen = _plan(options)
         text = render_env(variables, options.dialect)

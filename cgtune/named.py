@@ -28,6 +28,10 @@ _SMALLEST_BARE_BYTES = 64 << 20  # below it a bare number of bytes could be one 
 _MEMORY_DIVISORS = {"1": 1, "1k": 10**3, "1Ki": 1 << 10, "1M": 10**6, "1Mi": 1 << 20}
 
 
+# A request that is not set is filled in as 0; an unset limit never is, for it the node's allocatable stands
+_NO_LIMIT = "limits nothing: so Kubernetes fills in a request that is not set, and docker and compose mean no limit by it"
+
+
 class NamedLimits(Record):
     """What was named, and what follows from it. ``limit_cores`` and ``memory_bytes`` None: no limit, if they were named at all.
 
@@ -103,6 +107,11 @@ def _parse_limit(text: str, option: str, divisor: str | None) -> tuple[Bandwidth
     """A CPU limit, and whether it may be a fraction that was rounded up."""
     if not _is_bare(text):
         return parse_cpu_limit(text, option), False
+    if not int(text):
+        raise UsageError(f"{option} 0 {_NO_LIMIT}; write {option} max")
+    if divisor == "1m" and int(text) < _LEAST_MILLICORES:
+        why = f"is {text}m by --cpu-divisor 1m, and the kernel enforces {_LEAST_MILLICORES}m at least"
+        raise UsageError(f"{option} {text} {why}; write divisor: 1m into its resourceFieldRef too, or {text}.0 for whole CPUs")
     return parse_cpu_limit(_with_unit(text, option, divisor, _LEAST_MILLICORES), option), divisor != "1m"
 
 
@@ -129,8 +138,8 @@ def _judge_request(text: str, divisor: str | None, own: Bandwidth | None) -> lis
     request = parse_cpu_quantity(_with_unit(text, "--cpu-request", divisor, _LEAST_MILLICORES) if is_bare else text, "--cpu-request")
     if own is None or own.limit_cores is None:
         return [f"the request of {format_cpus(request)} limits nothing"] if request else []
-    is_rounded = is_bare and divisor != "1m"  # then the request may be up to a CPU less
-    if request - is_rounded > own.limit_cores:
+    is_rounded = is_bare and divisor != "1m"  # then the request itself is more than a CPU less
+    if request - 1 >= own.limit_cores if is_rounded else request > own.limit_cores:
         shown = format_cpus(own.limit_cores)
         raise UsageError(f"--cpu-request {text} is above the limit of {shown}, which Kubernetes refuses; look at both again")
     return []
@@ -153,7 +162,7 @@ def _parse_memory(
         own = None
     least = min((one for one in (own, pod) if one is not None), default=None)
     if least is not None and least != own:
-        says.append("the pod's limit is the tightest")
+        says.append("the pod's limit is the tightest, and what its other containers use of it is for --outside to say")
     return least, tuple(says)
 
 
@@ -162,6 +171,8 @@ def _parse_bytes(text: str, option: str, divisor: str | None) -> int | None:
         return None
     if not _is_bare(text):
         return parse_byte_quantity(text, option, least=_LEAST_MEMORY_BYTES)
+    if not int(text):
+        raise UsageError(f"{option} 0 {_NO_LIMIT}; write {option} max")
     if divisor is None and int(text) < _SMALLEST_BARE_BYTES:
         why = f"may be {text} bytes or so many MiB, Kubernetes writes both without a unit"
         raise UsageError(f"{option} {text} {why}; add --memory-divisor 1 or 1Mi (CGTUNE_MEMORY_DIVISOR), or write {text}Mi")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cgtune.variables import Variable
 
 _MISSES_ON_V1 = 25  # the one version to which it matters; 1.24 never looks, and 1.26 finds its limit on both
+_MISSED_ON_V1 = "in a container on cgroup v1 it looks for the file under the cgroup's whole path, which the container's mount does not have"
 
 
 def plan_named(
@@ -46,6 +47,8 @@ def plan_named(
         cpus = named.node_cpus or variables.UNKNOWN_CPUS
         limited = route.Limited(cpus=cpus, cgroup=1 if cgroup == "v1" else 2, bandwidth=named.own)
         facts = route.derive_limited(limited, program)[1]
+        if facts.seen is not None and facts.seen.why is not None:  # it names a file of the container, and that is not there yet
+            facts = facts.replace(seen=facts.seen.replace(why=_MISSED_ON_V1))
     return variables.plan_named(named, facts, policy, always=always)
 
 

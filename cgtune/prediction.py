@@ -157,7 +157,7 @@ def _program(version: GoVersion, name: str, line: GoVersion | None, language: st
         notes = (f"Go {name} does not itself build a module with the go line {language}: it fetches a newer Go, or stops",)
     # cmd/go/internal/load/godebug.go: the old behaviour of every setting that changed after the go line's version
     unaware = line is not None and version.minor >= _FIRST_AWARE > line.minor
-    return Program(go=name, version=version, language=language, default_godebug=_UNAWARE if unaware else "", notes=notes)
+    return Program(go=name.removeprefix("go"), version=version, language=language, default_godebug=_UNAWARE if unaware else "", notes=notes)
 
 
 def program_of(info: BuildInfo) -> Program:

@@ -44,7 +44,8 @@ def parse_cpu_limit(text: str, option: str) -> Bandwidth:
         return _checked(round(parse_cpu_quantity(text, option) * USUAL_PERIOD_US), USUAL_PERIOD_US, text, option)
     numbers = [int(word) if 0 < len(word) <= _MOST_DIGITS and _DIGITS.issuperset(word) else None for word in words]
     if len(words) != 2 or numbers[1] is None or (numbers[0] is None and words[0] != "max"):
-        raise UsageError(f'{option} {_shown(text)} is no quota and period in µs; example: {option} "250000 100000"')
+        examples = f'examples: {option} 2.5, {option} 2500m, {option} "250000 100000"'
+        raise UsageError(f"{option} {_shown(text)} is neither a number of CPUs nor a quota and a period in µs; {examples}")
     return _checked(numbers[0], numbers[1], text, option)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: As many CPUs as any machine may have, where those of the machine are not known.
 UNKNOWN_CPUS = 1 << 16
 
-_FIRST_WITH_MEMORY_LIMIT, _NEWEST = 19, 27
+_FIRST_WITH_MEMORY_LIMIT = 19
 _UNKNOWN_PROGRAM = "which Go runs it is not known, so it is not left to the runtime"
 
 
@@ -72,11 +72,12 @@ def _decide(variable: Variable, present: str, *, override: bool, minor: int | No
 
 def _doubts(name: str, text: str, minor: int | None) -> tuple[str, ...]:
     """What Go makes of a value that it cannot use."""
+    from cgtune.runtimes.go.derive import NEWEST_MINOR
     from cgtune.runtimes.go.grammar import parse_gomaxprocs, parse_gomemlimit
 
-    if name == "GOMAXPROCS" and parse_gomaxprocs(text, minor or _NEWEST) is None:
-        return ("Go takes it for no number and ignores it",)
-    if name == "GOMEMLIMIT" and parse_gomemlimit(text, minor or _NEWEST) is None:
+    if name == "GOMAXPROCS" and parse_gomaxprocs(text, minor or NEWEST_MINOR) is None:
+        return ("Go ignores it: it takes a whole number from 1 up",)
+    if name == "GOMEMLIMIT" and parse_gomemlimit(text, minor or NEWEST_MINOR) is None:
         return ("Go dies of it at its start: it is malformed",)
     return ()
 
@@ -131,9 +132,19 @@ def _plan_procs(limit_cores: float | None, cpus: int, facts: GoFacts | None, pol
         why = f"Go {facts.version} dies of this quota at its start; where GOMAXPROCS is set, it never looks at it"
         return recommended.replace(value=recommended.value or cpus, set=True, because=(*recommended.because, why))
     if not recommended.set:
-        return recommended
+        newer = () if facts is None or by_itself is None else _say_newer(facts)
+        return recommended.replace(because=(*recommended.because[:-1], *newer, recommended.because[-1]))
     why = _UNKNOWN_PROGRAM if facts is None else _say_why_set(facts, by_itself)
     return recommended.replace(because=(*recommended.because, why))
+
+
+def _say_newer(facts: GoFacts) -> tuple[str, ...]:
+    """That a runtime is trusted whose rules nobody has checked."""
+    from cgtune.runtimes.go.derive import NEWEST_MINOR
+
+    if facts.minor is None or facts.minor <= NEWEST_MINOR:
+        return ()
+    return (f"Go {facts.version} is newer than 1.{NEWEST_MINOR}, the newest that was checked: its rules are assumed to hold still",)
 
 
 def _say_why_set(facts: GoFacts, by_itself: int | None) -> str:
@@ -160,8 +171,8 @@ def _say_unlimited(what: str, chain: Sequence[Level]) -> str:
 def _say_rounded(policy: Policy) -> str:
     """What a whole number from Kubernetes can hide. Rounding up twice changes nothing; anything else does."""
     if policy.rounding == "ceil" and not policy.reserve_cores:
-        return "divisor 1 rounds a fraction up, with the same result"
-    return "divisor 1 may have rounded a fraction up, which makes this too high: divisor 1m tells"
+        return "if Kubernetes has rounded a fraction up to this (divisor 1), the result is the same"
+    return "if Kubernetes has rounded a fraction up to this (divisor 1), the result may be too high: divisor 1m tells"
 
 
 def _variable(recommended: Recommendation, *, always: bool = False) -> Variable:

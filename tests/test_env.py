@@ -83,6 +83,8 @@ REFUSED: dict[str, tuple[tuple[object, ...], int, str]] = {
     "a binary that is not Go's": ((*NAMED, "--binary", "/bin/true"), 2, "is not a Go program"),
     "a binary that is not there": ((*NAMED, "--binary", "/nonexistent"), 2, "No such file"),
     "a mode that is none": ((*NAMED, "--output", "/tmp/cgtune-test-never", "--mode", "rw"), 2, "no mode of a file"),
+    "blanks around a limit": (("env", "--cpu-limit", "2.5 "), 2, "'2.5 ' is neither a number of CPUs nor"),
+    "an output that prints elsewhere": ((*NAMED, "--output", "-"), 2, "leave --output out to print"),
     "an output that is no name": ((*NAMED, "--output", "/tmp/"), 2, "names no file"),
     "an output below nothing": ((*NAMED, "--output", "/nonexistent/env"), 3, "mount the shared volume there"),
     "GitHub's file, written over": ((*NAMED, "--dialect", "github", "--output", "/tmp/cgtune-test-never"), 2, "$GITHUB_ENV"),

@@ -246,7 +246,7 @@ def test_what_was_set_is_kept_and_said() -> None:
     """The user's word stays, and the line says what Go makes of it; the empty value is none."""
     done = run("exec", "--dry-run", "--", "true", GOMAXPROCS="abc", GOMEMLIMIT="512Mi")
     assert (done.returncode, done.stdout) == (0, "")
-    assert "GOMAXPROCS kept at 'abc' (it was set already; Go takes it for no number and ignores it)" in done.stderr
+    assert "GOMAXPROCS kept at 'abc' (it was set already; Go ignores it: it takes a whole number from 1 up)" in done.stderr
     assert "GOMEMLIMIT kept at '512Mi' (it was set already; Go dies of it at its start: it is malformed)" in done.stderr
     written = start([*EXEC, "cat", "/proc/self/environ"], env={**BARE, "GOMAXPROCS": "7", "GOMEMLIMIT": ""}).stdout
     assert written == b"PATH=/usr/bin:/bin\0GOMAXPROCS=7\0GOMEMLIMIT=\0"

@@ -73,7 +73,15 @@ def test_memory_limits(given_: dict[str, str], limit_bytes: int | None) -> None:
             ({"memory_limit": "2", "memory_divisor": "1Gi"}, "round up too far"),
         ),
         # what no kernel takes, and what contradicts itself
-        *(({"cpu_limit": "0"}, "is a quota of 0"), ({"cpu_limit": "5", "cpu_divisor": "1m"}, "is a quota of 500 µs")),
+        *(({"cpu_limit": "0m"}, "is a quota of 0"), ({"cpu_limit": "5m", "cpu_divisor": "1m"}, "is a quota of 500 µs")),
+        # a divisor in one place and not in the other: 3 CPUs, filled in with divisor 1
+        (
+            {"cpu_limit": "3", "cpu_divisor": "1m"},
+            "is 3m by --cpu-divisor 1m, and the kernel enforces 10m at least; write divisor: 1m into",
+        ),
+        # a request that is not set, as Kubernetes fills it in
+        *(({"cpu_limit": name}, "0 limits nothing: .* write --cpu-limit max") for name in ("0", "00")),
+        *(({"memory_limit": "0", "memory_divisor": unit}, "0 limits nothing: .* write --memory-limit max") for unit in (None, "1Mi")),
         *(
             ({"cpu_limit": "2.5", "cpu_request": "3.5"}, "above the limit"),
             ({"memory_limit": "1", "memory_divisor": "1"}, "less than 4096"),
@@ -100,6 +108,9 @@ def test_what_is_refused(given_: dict[str, str], words: str) -> None:
 def test_a_request_that_was_rounded_up() -> None:
     """Half a CPU with divisor 1 is 1, above a limit of 600m without being so in truth."""
     assert parse_named(cpu_limit="600m", cpu_request="1").limit_cores == 0.6
+    assert parse_named(cpu_limit="2", cpu_request="2").limit_cores == 2
+    with pytest.raises(UsageError, match="--cpu-request 3 is above the limit of 2 CPUs"):  # rounded up or not, it was more than 2
+        parse_named(cpu_limit="2", cpu_request="3")
     assert parse_named(cpu_limit="max", cpu_request="250m").cpu_says == ("the request of 0.25 CPUs limits nothing",)
     assert parse_named(cpu_limit="max", cpu_request="0").cpu_says == ()
 

@@ -85,9 +85,9 @@ def test_no_value() -> None:
 def test_rounding_up_is_said() -> None:
     """A whole number may hide a fraction: no matter where it is rounded up anyway, and a word of warning where it is not."""
     procs = plan_named(parse_named(cpu_limit="3"), None, DEFAULT)[0]
-    assert (procs.value, procs.because[0]) == ("3", "divisor 1 rounds a fraction up, with the same result")
+    assert (procs.value, procs.because[0]) == ("3", "if Kubernetes has rounded a fraction up to this (divisor 1), the result is the same")
     procs = plan_named(parse_named(cpu_limit="3"), None, Policy(rounding="floor"))[0]
-    assert "divisor 1 may have rounded a fraction up, which makes this too high" in procs.because[0]
+    assert "the result may be too high: divisor 1m tells" in procs.because[0]
     assert not any("divisor" in reason for reason in plan_named(parse_named(cpu_limit="3.0"), None, DEFAULT)[0].because)
 
 
@@ -104,9 +104,27 @@ def test_go_without_a_memory_limit() -> None:
     assert planned(facts("1.19"), cpu_limit="2.5", memory_limit="512Mi") == ["3", "460MiB"]
 
 
+def test_a_newer_go_than_was_checked() -> None:
+    """Where it is left to a runtime whose rules nobody has checked, the comment says so; where it is set, they do not matter."""
+    words = "Go 1.99 is newer than 1.27, the newest that was checked: its rules are assumed to hold still"
+    for version, language, expected in (("1.99", None, True), ("1.27", None, False), ("1.99", "1.24", False)):
+        procs = plan_named(parse_named(cpu_limit="2.5"), facts(version, language=language), DEFAULT)[0]
+        assert (procs.value is None, words in procs.because) == (language is None, expected)
+
+
+def test_what_containers_of_a_pod_share() -> None:
+    """A pod's memory limit is for all of its containers, and the comment says how to say what the others take."""
+    memory = plan_named(parse_named(memory_limit="2Gi", pod_memory_limit="1Gi"), None, DEFAULT)[1]
+    assert (memory.value, "its other containers use of it is for --outside to say" in memory.because[0]) == ("921MiB", True)
+    declared = plan_named(parse_named(memory_limit="2Gi", pod_memory_limit="1Gi"), None, Policy(outside_bytes=256 << 20))[1]
+    assert declared.value == "727MiB"
+
+
 def test_named_programs() -> None:
-    """planning.plan_named: on v1 Go 1.25 needs what 1.26 does not."""
+    """planning.plan_named: on v1 Go 1.25 needs what 1.26 does not, and no file is named in a container that is not there."""
     named = parse_named(cpu_limit="2.5")
+    missed = planning.plan_named(named, DEFAULT, go="go1.25", cgroup="v1")[0].because[-1]
+    assert (missed.partition(":")[0], "/sys/" in missed) == ("Go 1.25 would see no quota", False)
     for go, cgroup, value in (("1.25", "v1", "3"), ("1.26", "v1", None), ("1.25", "v2", None), ("1.24", "v2", "3")):
         assert planning.plan_named(named, DEFAULT, go=go, cgroup=cgroup)[0].value == value, (go, cgroup)
 
@@ -150,6 +168,6 @@ def test_a_kept_value_that_go_cannot_use() -> None:
     memory = Variable(name="GOMEMLIMIT", value="460MiB", because=("so",))
     _, outcomes = apply_variables((("GOMAXPROCS", "abc"), ("GOMEMLIMIT", "512Mi")), [SET, memory])
     assert [outcome.because[-1] for outcome in outcomes] == [
-        "Go takes it for no number and ignores it",
+        "Go ignores it: it takes a whole number from 1 up",
         "Go dies of it at its start: it is malformed",
     ]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cgtune.runtimes.go.settings import Setting
     from cgtune.runtimes.go.version import GoVersion
 
-_NEWEST_MINOR = 27
+NEWEST_MINOR = 27
 _NEWEST_CHECKED = {21: 13, 22: 10, 23: 9, 24: 11, 25: 5, 26: 6, 27: 3}
 _FAMILIES = (18, 19, 21, 25, 26, 27)  # one of each set of rules, for a program that does not tell its version
 _DOUBTFUL_PROCS = 10_000  # 20 000 mostly live; 100 000 were seen to hang, and to end in thread exhaustion (10 000 is Go's most)
@@ -76,7 +76,7 @@ def derive(inputs: GoInputs) -> GoDerivation:
     """What the runtime derives, by the rules of its version; a version newer than we know follows the newest rules, with a note."""
     if inputs.version is None:
         return _derive_unknown(inputs)
-    minor = inputs.version.minor if inputs.version.major == 1 else max(inputs.version.minor, _NEWEST_MINOR)
+    minor = inputs.version.minor if inputs.version.major == 1 else max(inputs.version.minor, NEWEST_MINOR)
     derived = _derive_as(inputs, minor)
     return derived.replace(notes=_version_notes(inputs, inputs.version, derived) + derived.notes)
 
@@ -148,8 +148,8 @@ def _derive_unknown(inputs: GoInputs) -> GoDerivation:
 def _version_notes(inputs: GoInputs, version: GoVersion, derived: GoDerivation) -> tuple[str, ...]:
     notes = []
     name = f"Go {version.major}.{version.minor}.{version.patch}"
-    if version.major != 1 or version.minor > _NEWEST_MINOR:
-        newest = f"1.{_NEWEST_MINOR}.{_NEWEST_CHECKED[_NEWEST_MINOR]}"
+    if version.major != 1 or version.minor > NEWEST_MINOR:
+        newest = f"1.{NEWEST_MINOR}.{_NEWEST_CHECKED[NEWEST_MINOR]}"
         notes.append(f"{name} is newer than {newest}, the newest that was checked: its rules are assumed to hold still")
     elif version.minor < 19:
         notes.append(f"{name} is older than 1.19, the oldest whose rules were checked")
