@@ -25,7 +25,7 @@ _MOST_PROCS = 1 << 20  # each costs the runtime some 10 KB: more have never been
 _MOST_CPUS = 1 << 16  # the mask that the runtime asks the kernel for has 64 Ki bits (runtime/os_linux.go)
 _MOST_BYTES = 1 << 47
 _HIGHEST_FD = (1 << 31) - 1  # a descriptor is an int to the kernel
-_HEAP_MINIMUM = 4 << 20  # defaultHeapMinimum, runtime/mgcpacer.go
+_HEAP_MINIMUMS = (4 << 20, 512 << 10)  # defaultHeapMinimum, runtime/mgcpacer.go; the second with GOEXPERIMENT=heapminimum512kib
 _TRIES = 3
 
 
@@ -149,7 +149,7 @@ class _Reading:
             percent, minimum = struct.unpack_from("<i", data, 0)[0], struct.unpack_from("<Q", data, 16)[0]
             # setGCPercent (runtime/mgcpacer.go, 1.19 to 1.27) keeps this product beside the percentage, in unsigned arithmetic, for "off"
             # too: the proof that the struct is what we take it for. It is written a moment earlier, hence the tries.
-            if percent >= -1 and minimum == _HEAP_MINIMUM * (percent % (1 << 64)) % (1 << 64) // 100:
+            if percent >= -1 and minimum in [least * (percent % (1 << 64)) % (1 << 64) // 100 for least in _HEAP_MINIMUMS]:
                 return percent, self._memory_limit(data), self._counters(data)
         self.notes.append(f"the memory limit and GOGC: what stands at {self.layout.controller:#x} does not fit together")
         return nothing

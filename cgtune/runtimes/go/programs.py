@@ -122,7 +122,8 @@ def locate_runtimes(
             notes.append(Note(path=module.path, why=f"cannot tell whether it is a Go program: {error}", privilege=privilege))
             continue
         known.remember(file.identity, found)
-        if found is not None:
+        # A plugin brings build info of its own and no runtime: it runs on that of the program that opened it
+        if found is not None and found[1].settings.get("-buildmode") != "plugin":
             # remembered from another process, whose files may be gone: read this one's from here on
             elf, info = found[0].replace(read_at=file.read_at), found[1]
             runtimes += [

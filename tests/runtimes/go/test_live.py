@@ -341,6 +341,13 @@ def test_a_healthy_process_gives_every_word(probe_state: tuple[LiveLayout, dict[
     assert words.limit_fds == (5, 6)
 
 
+@pytest.mark.parametrize("least", [4 << 20, 512 << 10])
+def test_the_heap_minimum_proves_the_struct(probe_state: tuple[LiveLayout, dict[int, int]], least: int) -> None:
+    """Go's own least heap, and that of GOEXPERIMENT=heapminimum512kib, times the percentage; nothing else will do."""
+    for minimum, percent in ((least * 55 // 100, 55), (least, None)):
+        assert _read_with(probe_state, 0x3010, struct.pack("<Q", minimum)).gc_percent == percent
+
+
 @pytest.mark.parametrize(
     ("aware", "version", "quota", "period", "fds"),
     [

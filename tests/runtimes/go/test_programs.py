@@ -13,7 +13,7 @@ from cgtune.runtimes.go.layout import LiveLayout
 from cgtune.runtimes.go.mappings import Module, parse_maps
 from cgtune.runtimes.go.programs import GoRuntime, Known, OpenedFile, locate_runtimes, read_runtime_words
 from tests import goprograms
-from tests.elfs import go_program, reader
+from tests.elfs import framed, go_program, inline_record, reader
 from tests.goprocess import mappings, memory
 from tests.goprograms import LibraryHost, Probe, build, build_unpacker
 from tests.needs import require
@@ -110,6 +110,19 @@ def test_files_that_cannot_be_told_cost_a_note_each() -> None:
     assert runtimes == ()
     assert notes[0] == Note(path="/denied", why="cannot tell whether it is a Go program: permission denied", privilege="CAP_SYS_PTRACE")
     assert [note.path for note in notes] == ["/denied", "/broken"]
+
+
+def test_a_plugin_has_no_runtime_of_its_own() -> None:
+    """Go plugins run on the runtime of the program that opened them: only that one is found."""
+    records = {mode: inline_record("go1.27.3", framed(f"path\tx\nbuild\t-buildmode={mode}\n")) for mode in ("exe", "plugin", "c-shared")}
+    files = {f"/{mode}": go_program(record, kind=3) for mode, record in records.items()}
+
+    def open_module(module: Module) -> OpenedFile:
+        return OpenedFile(identity=module.path, read_at=reader(files[module.path]))
+
+    lines = "\n".join(f"{at}00000-{at}02000 r-xp 0 1:0 {at} {path}" for at, path in enumerate(files, 7))
+    runtimes, notes = locate_runtimes(parse_maps(lines), open_module, Known())
+    assert ([runtime.path for runtime in runtimes], notes) == (["/exe", "/c-shared"], ())
 
 
 def test_what_is_known_does_not_grow_for_ever() -> None:
