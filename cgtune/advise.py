@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from cgtune.model import GoFacts, Limits, MemoryLevel, Snapshot
+    from cgtune.model import CpuLevel, GoFacts, Limits, MemoryLevel, Snapshot
 
     Groups = Mapping[str, Sequence[Snapshot]]
 
@@ -248,7 +248,11 @@ def size_that_ends_it(live_heap_bytes: int, policy: Policy) -> int:
 
 def format_quota(limits: Limits) -> str:
     """The file that says the binding CPU quota, and what stands in it."""
-    level = limits.cpu.binding
+    return format_level_quota(limits.cpu.binding)
+
+
+def format_level_quota(level: CpuLevel | None) -> str:
+    """The file that says the CPU quota of one cgroup, and what stands in it."""
     if level is None or level.bandwidth is None:
         return "no CPU quota is enforced"
     quota, period = level.bandwidth.quota_us, level.bandwidth.period_us

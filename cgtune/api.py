@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cgtune.model import Prediction, Snapshot, Throttling
+    from cgtune.model import CpuLevel, Prediction, Snapshot
     from cgtune.prediction import Program
 
 
@@ -72,13 +72,13 @@ def list_go(*, root: str = "/", policy: Policy | None = None) -> Report:
         return judge(report_of(host, view, *_go_snapshots(view)), policy)
 
 
-def judge(report: Report, policy: Policy | None = None, *, windows: Mapping[int, Throttling] | None = None) -> Report:
-    """The report with recommended values and findings. ``windows``: by pid, what its throttling counters grew by while watched."""
+def judge(report: Report, policy: Policy | None = None, *, windows: Mapping[int, CpuLevel] | None = None) -> Report:
+    """The report with recommended values and findings. ``windows``: by pid, the cgroup throttled most while watched."""
     return report.replace(processes=judge_processes(report.processes, policy, windows=windows))
 
 
 def judge_processes(
-    processes: tuple[ProcessReport, ...], policy: Policy | None = None, *, windows: Mapping[int, Throttling] | None = None
+    processes: tuple[ProcessReport, ...], policy: Policy | None = None, *, windows: Mapping[int, CpuLevel] | None = None
 ) -> tuple[ProcessReport, ...]:
     """As judge, on processes that may share their cgroups with each other."""
     from cgtune.advise import advise, group_by_limit

@@ -10,11 +10,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cgtune.model import Policy, ProcessReport, Report, Throttling
+    from cgtune.model import CpuLevel, Policy, ProcessReport, Report
 
 
-def measure_report(report: Report, policy: Policy, windows: Mapping[int, Throttling]) -> tuple[tuple[str, tuple[Measure, ...]], ...]:
-    """For each process a name and its measures. ``windows``: by pid, what the throttling counters grew by while they were watched.
+def measure_report(report: Report, policy: Policy, windows: Mapping[int, CpuLevel]) -> tuple[tuple[str, tuple[Measure, ...]], ...]:
+    """For each process a name and its measures. ``windows``: by pid, the cgroup throttled most while watched.
 
     cgtune's own process stands for its container and is left out beside others. Processes of one name are told apart by a number, in the
     order of their pids, so that a restart changes no name.
@@ -31,7 +31,7 @@ def measure_report(report: Report, policy: Policy, windows: Mapping[int, Throttl
     return tuple(named)
 
 
-def _measure(process: ProcessReport, policy: Policy, window: Throttling | None) -> Iterator[Measure]:
+def _measure(process: ProcessReport, policy: Policy, window: CpuLevel | None) -> Iterator[Measure]:
     case = Case(process, process.snapshot.go[0] if process.snapshot.go else None, policy, window)
     percent = measure_percent(case)
     if percent is not None:

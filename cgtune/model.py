@@ -73,6 +73,10 @@ class Throttling(Record):
     throttled_seconds: float
 
 
+#: Fewer periods tell nothing: 30 s of a busy process under the usual period of 100 ms.
+LEAST_PERIODS = 300
+
+
 class Stall(Record):
     """One line of a PSI file: shares of time in percent, and the total in seconds (Documentation/accounting/psi.rst)."""
 
@@ -106,6 +110,16 @@ class CpuLevel(Level):
     weight: int | None
     shares: int | None
     throttling: Throttling | None
+
+
+def most_throttled(levels: tuple[CpuLevel, ...]) -> CpuLevel | None:
+    """The level with the largest share of throttled periods, the first where several agree; one stop in a single period is no share."""
+
+    def share(level: CpuLevel) -> float:
+        counters = level.throttling
+        return counters.throttled_periods / max(counters.periods, LEAST_PERIODS) if counters is not None else 0.0
+
+    return max(levels, key=share, default=None)
 
 
 class CpusetLevel(Level):
@@ -360,11 +374,19 @@ class ProcessReport(Record):
         return self.snapshot.notes + self.limits.notes
 
     @property
+    def counted_levels(self) -> tuple[CpuLevel, ...]:
+        """The cgroups that can throttle and count it: the one that binds, then the others with a quota, leaf first.
+
+        Where no quota is left, the nearest that has counters: of a quota that was.
+        """
+        counted = [level for level in self.snapshot.cpu_chain if level.throttling is not None]
+        limited = [level for level in counted if level.bandwidth is not None and level.bandwidth.limit_cores is not None]
+        return tuple(sorted(limited, key=lambda level: level is not self.limits.cpu.binding)) or tuple(counted[:1])
+
+    @property
     def throttled_level(self) -> CpuLevel | None:
-        """The cgroup whose throttling counters matter: the one that binds, else the nearest that has counters."""
-        if self.limits.cpu.binding is not None and self.limits.cpu.binding.throttling is not None:
-            return self.limits.cpu.binding
-        return next((level for level in self.snapshot.cpu_chain if level.throttling is not None), None)
+        """The cgroup that is throttled most: each stop holds for all below it, and is counted nowhere else."""
+        return most_throttled(self.counted_levels)
 
 
 class Report(Record):

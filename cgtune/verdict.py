@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from cgtune.errors import UsageError
-from cgtune.model import RuleText, Verdict
+from cgtune.model import RuleText, Verdict, most_throttled
 from cgtune.rules import RULES, SEVERITIES, locate_rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cgtune.model import Report, Severity, Throttling
+    from cgtune.model import CpuLevel, Report, Severity
 
 EXIT_STYLES = ("lint", "nagios")
 _FAILED = 1
@@ -60,28 +60,31 @@ def failure_code(code: int, style: str) -> int:
     return _NAGIOS_UNKNOWN if style == "nagios" else code
 
 
-def watched_growth(before: Report, after: Report) -> Mapping[int, Throttling]:
-    """By pid, what the throttling counters grew by between two reports, for processes that stayed where they were."""
-    grown: dict[int, Throttling] = {}
+def watched_growth(before: Report, after: Report) -> Mapping[int, CpuLevel]:
+    """By pid, the cgroup that was throttled most between two reports, with the growth of its counters; for processes that stayed there."""
+    grown: dict[int, CpuLevel] = {}
     earlier = {
-        (process.snapshot.process.pid, process.snapshot.process.start_ticks): process.throttled_level for process in before.processes
+        (process.snapshot.process.pid, process.snapshot.process.start_ticks): {level.directory: level for level in process.counted_levels}
+        for process in before.processes
     }
     for process in after.processes:
         identity = process.snapshot.process
-        old, new = earlier.get((identity.pid, identity.start_ticks)), process.throttled_level
-        if old is None or new is None or old.throttling is None or new.throttling is None or old.directory != new.directory:
-            continue
-        growth = throttling_growth(old.throttling, new.throttling)
-        if growth is not None:
-            grown[identity.pid] = growth
+        levels = earlier.get((identity.pid, identity.start_ticks), {})
+        worst = most_throttled(
+            tuple(growth for level in process.counted_levels if (growth := level_growth(levels.get(level.directory), level)))
+        )
+        if worst is not None:
+            grown[identity.pid] = worst
     return grown
 
 
-def throttling_growth(old: Throttling, new: Throttling) -> Throttling | None:
-    """What the counters of one directory grew by; None where they shrank: a cgroup made anew begins at 0."""
-    growth = new.replace(
-        periods=new.periods - old.periods,
-        throttled_periods=new.throttled_periods - old.throttled_periods,
-        throttled_seconds=new.throttled_seconds - old.throttled_seconds,
+def level_growth(old: CpuLevel | None, new: CpuLevel) -> CpuLevel | None:
+    """The level with what its counters grew by; None where there are none, or where they shrank: a cgroup made anew begins at 0."""
+    if old is None or old.throttling is None or new.throttling is None:
+        return None
+    growth = new.throttling.replace(
+        periods=new.throttling.periods - old.throttling.periods,
+        throttled_periods=new.throttling.throttled_periods - old.throttling.throttled_periods,
+        throttled_seconds=new.throttling.throttled_seconds - old.throttling.throttled_seconds,
     )
-    return growth if growth.periods >= 0 and growth.throttled_periods >= 0 else None
+    return new.replace(throttling=growth) if growth.periods >= 0 and growth.throttled_periods >= 0 else None

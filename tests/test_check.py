@@ -194,7 +194,8 @@ def test_measures_are_the_rules_numbers() -> None:
         Measure(name="gomemlimit", value=200 * rule_reports.MIB, unit="B"),
     )
     watched = Throttling(periods=10, throttled_periods=1, throttled_seconds=0.1)
-    ((_, now),) = measure_report(whole.replace(processes=(made,)), Policy(), {made.snapshot.process.pid: watched})
+    window = made.snapshot.cpu_chain[0].replace(throttling=watched)
+    ((_, now),) = measure_report(whole.replace(processes=(made,)), Policy(), {made.snapshot.process.pid: window})
     assert now[0] == Measure(name="throttled", value=10.0, unit="%", warn=5.0, crit=25.0)
     bare = rule_reports.report(rule_reports.go_facts(procs=2), cores=2.0, throttled=(299, 299))
     ((_, few),) = measure_report(whole.replace(processes=(bare,)), Policy(), {})
@@ -298,8 +299,9 @@ def _counted(periods: int, throttled: int, *, start_ticks: int = 7, directory: s
 def test_a_window_counts_the_growth_only() -> None:
     """What was before the window does not count; a process, place or counter that is not the same any more is left out."""
     grown = watched_growth(_counted(1000, 900), _counted(1010, 901))
-    assert grown[42].periods == 10
-    assert grown[42].throttled_periods == 1
+    growth = grown[42].throttling
+    assert growth is not None
+    assert (growth.periods, growth.throttled_periods) == (10, 1)
     assert watched_growth(_counted(1000, 900), _counted(10, 1)) == {}
     assert watched_growth(_counted(10, 1), _counted(20, 2, start_ticks=8)) == {}
     assert watched_growth(_counted(10, 1), _counted(20, 2, directory="/sys/fs/cgroup/b")) == {}

@@ -126,7 +126,8 @@ def _add_process(families: _Families, report: ProcessReport) -> None:
             families.add("cgtune_memory_high_bytes", "Where the kernel slows it down.", _UNLIMITED if high is None else high, labels)
         families.add("cgtune_memory_current_bytes", "Memory its cgroup has in use.", snapshot.memory_chain[0].current_bytes, labels)
     families.add("cgtune_oom_kills_total", "Processes of its cgroup that the OOM killer ended.", snapshot.oom_kills, labels)
-    level = report.throttled_level
+    # Of one cgroup for good: a counter that jumped to another one's, as the most throttled changes, would look reset.
+    level = next(iter(report.counted_levels), None)
     if level is not None and level.throttling is not None:
         counters = level.throttling
         families.add("cgtune_cpu_periods_total", "Quota periods in which its cgroup ran.", counters.periods, labels)

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Protocol
 
-    from cgtune.model import Finding, Policy, ProcessReport, Severity, Snapshot, Throttling
+    from cgtune.model import CpuLevel, Finding, Policy, ProcessReport, Severity, Snapshot
 
     class Rule(Protocol):
         """A module of this shelf; its docstring is what ``cgtune explain`` prints."""
@@ -133,12 +133,12 @@ SILENCES: dict[str, tuple[str, ...]] = {
 
 
 def judge_all(
-    process: ProcessReport, policy: Policy, *, window: Throttling | None = None, groups: Mapping[str, Sequence[Snapshot]] | None = None
+    process: ProcessReport, policy: Policy, *, window: CpuLevel | None = None, groups: Mapping[str, Sequence[Snapshot]] | None = None
 ) -> tuple[Finding, ...]:
     """All findings on a process that has its recommendations, worst first.
 
-    ``window`` is what the throttling counters of ``process.throttled_level`` grew by while they were watched; ``groups`` are the Go
-    processes of the report by cgroup. Of a program that is no Go program only its cgroup is judged, of cgtune's
+    ``window`` is the cgroup that was throttled most while it was watched, with the growth of its counters; ``groups`` are the Go processes
+    of the report by cgroup. Of a program that is no Go program only its cgroup is judged, of cgtune's
     own process nothing. The findings on a second or later Go runtime of one process name its file; what is the same as
     for the first, which shares its environment and its cgroup, is not repeated.
     """

@@ -14,7 +14,7 @@ from cgtune.numbers import format_cpus
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.advise import Groups
-    from cgtune.model import GoFacts, MemoryLevel, Off, ProcessReport, Snapshot, Throttling
+    from cgtune.model import CpuLevel, GoFacts, MemoryLevel, Off, ProcessReport, Snapshot
 
 _MIB = 1 << 20
 _GO_LEAST_PROCS = 2
@@ -25,8 +25,8 @@ _SWITCHES = ("containermaxprocs", "updatemaxprocs")
 class Case:
     """One runtime (``facts``; None for a program that is no Go program) of one process, under one policy.
 
-    ``window`` is what the throttling counters grew by while they were watched, None where they were read once. ``groups`` are the Go
-    processes of the report by the cgroups whose memory limits hold for them.
+    ``window`` is the cgroup that was throttled most while it was watched, with the growth of its counters; None where they were read once.
+    ``groups`` are the Go processes of the report by the cgroups whose memory limits hold for them.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Case:
         report: ProcessReport,
         facts: GoFacts | None,
         policy: Policy,
-        window: Throttling | None = None,
+        window: CpuLevel | None = None,
         groups: Groups | None = None,
     ) -> None:
         self.report, self.facts, self.policy, self.window, self.groups = report, facts, policy, window, groups or {}

@@ -1,9 +1,10 @@
 """the kernel stops the process again and again, its CPU quota is used up
 
 What it means: in a good part of the quota periods in which the cgroup wanted to run, it used its quota up and was stopped until the next
-one. The counters are those of the cgroup that binds, of all its processes and since it was made; over a window (check --window) only the
-growth counts. Over a window: from 1 % of the periods information, from 5 % a warning, from 25 % critical. Without one: from 5 %
-information, from 25 % a warning, and nothing below 300 periods.
+one. The counters are those of the cgroup of the chain that is throttled most, of all processes in and below it, since it was made; over a
+window (check --window) only the growth counts. A stop of an ancestor stops all below it, and is counted in the ancestor alone. Over a
+window: from 1 % of the periods information, from 5 % a warning, from 25 % critical. Without one: from 5 % information, from 25 % a warning,
+and nothing below 300 periods.
 
 Why it hurts: each stop is a pause of all threads for the rest of the period, up to 100 ms with the usual period. GOMAXPROCS n under quota
 Q per period P: n busy threads run Q/n and stall P - Q/n.
@@ -12,7 +13,8 @@ How to confirm:
   grep -E 'nr_periods|nr_throttled|throttled' /sys/fs/cgroup/cpu.stat; sleep 30; grep -E 'nr_periods|nr_throttled' /sys/fs/cgroup/cpu.stat
 
 What to do: with GOMAXPROCS above the quota: lower it. With GOMAXPROCS at or below the quota the time is used by threads that are not
-counted there: cgo, blocking system calls, other processes in the cgroup; or the program needs more: raise the limit.
+counted there: cgo, blocking system calls, other processes in the cgroup; or the program needs more: raise the limit. Where an ancestor is
+stopped, look at what else runs below it: raise its quota, or give the others less.
 
 Sources: Linux Documentation/scheduler/sched-bwc.rst; kubernetes-mixin, CPUThrottlingHigh (25 %).
 """
@@ -21,12 +23,13 @@ from __future__ import annotations
 
 import math
 
-from cgtune.model import Finding
+from cgtune.advise import format_level_quota
+from cgtune.model import LEAST_PERIODS, Finding
 from cgtune.rules.case import act
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import Advice, Severity, Throttling
+    from cgtune.model import Advice, CpuLevel, Severity
     from cgtune.rules.case import Case
 
 ID = "cpu-throttled"
@@ -34,7 +37,6 @@ SEVERITY: Severity = "warning"
 SUMMARY = "the kernel stops the process again and again, its CPU quota is used up"
 
 
-_LEAST_PERIODS = 300
 _WATCHED: tuple[tuple[float, Severity], ...] = ((25.0, "critical"), (5.0, "warning"), (1.0, "info"))
 _SINCE_MADE: tuple[tuple[float, Severity], ...] = (
     (25.0, "warning"),
@@ -44,9 +46,10 @@ _SINCE_MADE: tuple[tuple[float, Severity], ...] = (
 
 def judge(case: Case) -> Finding | None:
     """The share of throttled periods, in the window or since the cgroup was made."""
-    percent, counters, level = measure_percent(case), _counters(case), case.report.throttled_level
-    if percent is None or counters is None or level is None:
+    percent, level = measure_percent(case), _level(case)
+    if percent is None or level is None or level.throttling is None:
         return None
+    counters = level.throttling
     severity = next((name for least, name in find_scale(case) if percent >= least), None)
     if severity is None:
         return None
@@ -58,16 +61,17 @@ def judge(case: Case) -> Finding | None:
         summary=f"throttled in {percent:.1f} % of the periods {when}",
         evidence=(
             f"{level.directory}/cpu.stat: {counted}, {counters.throttled_seconds:.1f} s in all",
-            *(case.procs_evidence(case.stall) if case.procs_count else (case.quota_words,)),
+            *_quota_evidence(case, level),
         ),
-        advice=(_advice(case),),
+        advice=(_advice(case, level),),
     )
 
 
 def measure_percent(case: Case) -> float | None:
     """The share of throttled periods in percent; None where nothing counts them, or where they are too few to tell."""
-    counters = _counters(case)
-    if counters is None or counters.periods < (1 if case.window is not None else _LEAST_PERIODS):
+    level = _level(case)
+    counters = level.throttling if level is not None else None
+    if counters is None or counters.periods < (1 if case.window is not None else LEAST_PERIODS):
         return None
     return 100 * counters.throttled_periods / counters.periods
 
@@ -77,16 +81,32 @@ def find_scale(case: Case) -> tuple[tuple[float, Severity], ...]:
     return _WATCHED if case.window is not None else _SINCE_MADE
 
 
-def _counters(case: Case) -> Throttling | None:
-    level = case.report.throttled_level
-    if level is None or level.throttling is None:
-        return None
-    return case.window if case.window is not None else level.throttling
+def _level(case: Case) -> CpuLevel | None:
+    """The cgroup whose counters are judged: while it was watched or since it was made."""
+    return case.window if case.window is not None else case.report.throttled_level
 
 
-def _advice(case: Case) -> Advice:
+def _is_shared(case: Case, level: CpuLevel) -> bool:
+    """Whether an ancestor with a wider quota than the binding one is stopped: it is not this cgroup alone that uses it up."""
+    return case.cpu.binding is not None and level.directory != case.cpu.binding.directory
+
+
+def _quota_evidence(case: Case, level: CpuLevel) -> tuple[str, ...]:
+    if _is_shared(case, level):
+        return (
+            f"{format_level_quota(level)}, shared by all below it",
+            *(case.procs_evidence() if case.procs_count else (case.quota_words,)),
+        )
+    return case.procs_evidence(case.stall) if case.procs_count else (case.quota_words,)
+
+
+def _advice(case: Case, level: CpuLevel) -> Advice:
     if case.limit_cores is None:
         return act("raise the CPU limit, or do less at once")
+    if _is_shared(case, level):
+        return act(
+            f"look at what else runs below {level.path}: together they use up its quota, which is wider; raise it, or give the others less"
+        )
     whole = math.floor(case.limit_cores)
     if not case.procs_count:
         return act("raise the CPU limit, or run fewer threads at once")

@@ -6,51 +6,56 @@ process under the usual period of 100 ms), and over no longer than it takes to s
 
 from __future__ import annotations
 
-from cgtune.model import Throttling
-from cgtune.verdict import throttling_growth
+from cgtune.model import LEAST_PERIODS, Throttling, most_throttled
+from cgtune.verdict import level_growth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import Report
+    from cgtune.model import CpuLevel, Report
 
-    Mark = tuple[float, str, Throttling]
+    Mark = tuple[float, CpuLevel]
 
 WINDOW_SECONDS = 300.0
-LEAST_PERIODS = 300
 
-#: The counters are kept this far apart, however often somebody looks: 21 marks a process at the most.
+#: The counters are kept this far apart, however often somebody looks: 21 marks a cgroup of a process at the most.
 _MARK_SECONDS = WINDOW_SECONDS / 20
 
 _NOTHING_TO_SAY = Throttling(periods=0, throttled_periods=0, throttled_seconds=0.0)
 
 
 class Windows:
-    """The throttling counters of the last five minutes, by process; of processes that ended nothing is kept."""
+    """The throttling counters of the last five minutes, by process and cgroup; of processes that ended nothing is kept."""
 
     def __init__(self) -> None:
-        self._marks: dict[tuple[int, int], list[Mark]] = {}
+        self._marks: dict[tuple[int, int, str], list[Mark]] = {}
 
-    def watch(self, report: Report, now_seconds: float) -> dict[int, Throttling]:
-        """By pid, the growth over the last five minutes, or since the process was first seen; no periods at all where those are too few.
+    def watch(self, report: Report, now_seconds: float) -> dict[int, CpuLevel]:
+        """By pid, the cgroup that was throttled most over the last five minutes, or since the process was first seen, with the growth of
+        its counters; no periods at all where those are too few.
 
         ``now_seconds`` is any clock that only goes forward.
         """
         before, self._marks = self._marks, {}
         grown = {}
         for process in report.processes:
-            identity, level = process.snapshot.process, process.throttled_level
-            grown[identity.pid] = _NOTHING_TO_SAY
-            if level is None or level.throttling is None:
-                continue
-            marks = before.get((identity.pid, identity.start_ticks), [])
-            while len(marks) > 1 and marks[1][0] <= now_seconds - WINDOW_SECONDS:
-                del marks[0]
-            growth = throttling_growth(marks[0][2], level.throttling) if marks and marks[-1][1] == level.directory else None
-            if growth is None:  # the first look, or another cgroup
-                marks = []
-            elif growth.periods >= LEAST_PERIODS:
-                grown[identity.pid] = growth
-            if not marks or now_seconds - marks[-1][0] >= _MARK_SECONDS:
-                marks.append((now_seconds, level.directory, level.throttling))
-            self._marks[identity.pid, identity.start_ticks] = marks
+            identity = process.snapshot.process
+            keys = [(identity.pid, identity.start_ticks, level.directory) for level in process.counted_levels]
+            growths = tuple(
+                self._watch(key, before.get(key, []), level, now_seconds) for key, level in zip(keys, process.counted_levels, strict=True)
+            )
+            worst = most_throttled(growths)
+            if worst is not None:
+                grown[identity.pid] = worst
         return grown
+
+    def _watch(self, key: tuple[int, int, str], marks: list[Mark], level: CpuLevel, now_seconds: float) -> CpuLevel:
+        while len(marks) > 1 and marks[1][0] <= now_seconds - WINDOW_SECONDS:
+            del marks[0]
+        growth = level_growth(marks[0][1], level) if marks else None
+        if growth is None:  # the first look, or a cgroup made anew
+            marks = []
+        if not marks or now_seconds - marks[-1][0] >= _MARK_SECONDS:
+            marks.append((now_seconds, level))
+        self._marks[key] = marks
+        few = growth is None or growth.throttling is None or growth.throttling.periods < LEAST_PERIODS
+        return level.replace(throttling=_NOTHING_TO_SAY) if few or growth is None else growth

@@ -119,6 +119,24 @@ def test_throttling_is_what_the_kernel_counted(groups: Groups) -> None:
     assert 0 < before[2] - 1e-6 <= cpu["throttled_seconds"] <= after[2] + 1e-6
 
 
+def test_a_stopped_ancestor_is_told_above_a_leaf_that_is_hardly_stopped(groups: Groups) -> None:
+    """Two busy children of an eighth share a parent of 0.15 CPUs: one binds, and the other counts the stops; the report shows the stops."""
+    parent, leaf, other = groups.make("parent"), groups.make("parent", "leaf"), groups.make("parent", "other")
+    parent.limit_cpu(3_000, 20_000)
+    for child in (leaf, other):
+        child.limit_cpu(2_500, 20_000)
+    busy = leaf.start(_BUSY)
+    other.start(_BUSY)
+    deadline = time.monotonic() + 60
+    while parent.throttled()[1] < max(20, 3 * leaf.throttled()[1]):
+        assert time.monotonic() < deadline, f"not throttled: {parent.throttled()}, {leaf.throttled()}"
+        time.sleep(0.05)
+    process = inspect(busy.pid)
+    assert process["enforced"]["cpu"]["bound_by"] == leaf.path
+    assert process["usage"]["cpu"]["throttled_in"] == parent.path
+    assert process["usage"]["cpu"]["throttled_periods"] >= 20
+
+
 def test_a_memory_limit_is_reported_in_bytes(groups: Groups) -> None:
     """The limit is the number that was written, the group that has it binds, and what is charged now is below it."""
     group = groups.make("app")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cgtune.advise import group_by_limit
-from cgtune.model import Finding, Policy, ProcessReport, QuotaSeen, Throttling
+from cgtune.model import Bandwidth, CpuLevel, Finding, Policy, ProcessReport, QuotaSeen, Throttling
 from cgtune.rules import RULES, locate_rule
 from cgtune.rules.case import Case, godebug_aware
 from cgtune.rules.gomemlimit_malformed import parse_meant
@@ -162,7 +162,7 @@ CASES = [
 ]
 
 
-def _judge(rule: str, made: ProcessReport, window: Throttling | None = None) -> Finding | None:
+def _judge(rule: str, made: ProcessReport, window: CpuLevel | None = None) -> Finding | None:
     return locate_rule(rule).judge(Case(made, made.snapshot.go[0] if made.snapshot.go else None, Policy(), window))
 
 
@@ -209,8 +209,32 @@ def test_every_rule_is_shown_speaking_and_silent() -> None:
 def test_a_window_is_judged_on_the_full_scale(throttled: int, periods: int, severity: str | None) -> None:
     """What was watched counts from 1 % on, however few the periods were, and what was before does not count."""
     made = report(go_facts(procs=2), cores=2.0, throttled=(900, 1000))
-    finding = _judge("cpu-throttled", made, Throttling(periods=periods, throttled_periods=throttled, throttled_seconds=0.1))
+    watched = Throttling(periods=periods, throttled_periods=throttled, throttled_seconds=0.1)
+    finding = _judge("cpu-throttled", made, made.snapshot.cpu_chain[0].replace(throttling=watched))
     assert (None if finding is None else finding.severity) == severity
+
+
+def test_an_ancestor_that_is_stopped_is_found_above_a_leaf_that_is_not() -> None:
+    """Two children of 0.25 CPUs share 0.3: the one that binds hardly counts, its parent is stopped in each period, and both stand still."""
+    made = report(go_facts(procs=1), cores=0.25, parent_cores=0.3, throttled=(2, 400))
+    parent = Throttling(periods=402, throttled_periods=400, throttled_seconds=12.0)
+    leaf, above = made.snapshot.cpu_chain
+    made = made.replace(snapshot=made.snapshot.replace(cpu_chain=(leaf, above.replace(throttling=parent))))
+    finding = _judge("cpu-throttled", made)
+    assert finding is not None
+    assert finding.severity == "warning"
+    assert finding.evidence[:2] == (
+        "/sys/fs/cgroup/pod/cpu.stat: nr_throttled 400 of nr_periods 402, 12.0 s in all",
+        "/sys/fs/cgroup/pod/cpu.max: 30000 100000, shared by all below it",
+    )
+    assert not any("stand still" in line for line in finding.evidence), "its own quota is not what stops it"
+    assert "below /pod" in finding.advice[0].reason
+    few = parent.replace(periods=1, throttled_periods=1)
+    made = made.replace(snapshot=made.snapshot.replace(cpu_chain=(leaf, above.replace(throttling=few))))
+    assert made.throttled_level == leaf, "one stop in a single period is no share"
+    unlimited = above.replace(throttling=parent, bandwidth=Bandwidth(quota_us=None, period_us=100_000))
+    made = made.replace(snapshot=made.snapshot.replace(cpu_chain=(leaf, unlimited)))
+    assert made.throttled_level == leaf, "the counters of a quota that was taken away"
 
 
 def test_two_programs_that_may_take_more_than_there_is() -> None:

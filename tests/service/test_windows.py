@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cgtune.model import ProcessReport, Report
-from cgtune.service.windows import LEAST_PERIODS, WINDOW_SECONDS, Windows
+from cgtune.model import LEAST_PERIODS, ProcessReport, Report, Throttling
+from cgtune.service.windows import WINDOW_SECONDS, Windows
 from tests.rules.reports import go_facts, report as process_report
 
 
@@ -18,7 +18,8 @@ def watch(windows: Windows, now_seconds: float, *processes: ProcessReport) -> di
     """Periods and throttled periods by pid."""
     machine = process_report().snapshot.machine
     report = Report(version="0.1.0", time="2026-11-23T02:12:00Z", machine=machine, processes=processes)
-    return {pid: (growth.periods, growth.throttled_periods) for pid, growth in windows.watch(report, now_seconds).items()}
+    grown = {pid: level.throttling for pid, level in windows.watch(report, now_seconds).items()}
+    return {pid: (growth.periods, growth.throttled_periods) for pid, growth in grown.items() if growth is not None}
 
 
 def test_the_first_look_says_nothing() -> None:
@@ -71,7 +72,22 @@ def test_processes_that_ended_leave_nothing() -> None:
 
 
 def test_a_cgroup_without_counters_has_nothing_to_say() -> None:
-    """No quota, no counters: no periods, and so no finding."""
+    """No counters: nothing to judge."""
     unlimited = process_report(go_facts())
     bare = unlimited.snapshot.replace(cpu_chain=tuple(level.replace(throttling=None) for level in unlimited.snapshot.cpu_chain))
-    assert watch(Windows(), 0, unlimited.replace(snapshot=bare)) == {42: (0, 0)}
+    assert watch(Windows(), 0, unlimited.replace(snapshot=bare)) == {}
+
+
+def test_each_cgroup_of_the_chain_has_a_window_of_its_own() -> None:
+    """An ancestor that began to be stopped a minute ago is found, whatever was throttled more in its life."""
+    windows = Windows()
+
+    def look(now_seconds: float, leaf: tuple[int, int], parent: tuple[int, int]) -> dict[int, tuple[int, int]]:
+        process = process_report(go_facts(), cores=0.5, parent_cores=1.0, throttled=leaf)
+        own, above = process.snapshot.cpu_chain
+        counters = Throttling(periods=parent[1], throttled_periods=parent[0], throttled_seconds=1.0)
+        chain = (own, above.replace(throttling=counters))
+        return watch(windows, now_seconds, process.replace(snapshot=process.snapshot.replace(cpu_chain=chain)))
+
+    assert look(0, (9000, 10_000), (0, 10_000)) == {42: (0, 0)}
+    assert look(60, (9010, 10_600), (500, 10_600)) == {42: (600, 500)}
