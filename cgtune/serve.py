@@ -39,8 +39,6 @@ _GONE_SECONDS = 1.6
 #: A scan makes tens of thousands of records and hardly a cycle: collections as seldom as these save a tenth of its CPU time.
 _COLLECT = (20_000, 20, 20)
 
-#: Of one scan; a node that starts with hundreds of processes is one line beyond.
-_MOST_LINES = 100
 _WARNING = 30  # logging's own numbers: its import is dear
 _LEVELS = {"info": 20, "warning": _WARNING, "critical": 40}
 
@@ -134,7 +132,7 @@ def _say_start(options: ServeOptions, journal: Journal, listener: Listener | Non
 
 
 def _end(threads: list[threading.Thread], listener: Listener | None, textfile: Textfile | None, host: Host, journal: Journal) -> int:
-    """Stop everything that stops."""
+    """Stop everything that stops. A second signal changes nothing, not even in the interpreter's last steps, where handlers are gone."""
     if listener is not None:
         listener.stop()
     for thread in threads:
@@ -147,6 +145,8 @@ def _end(threads: list[threading.Thread], listener: Listener | None, textfile: T
         os._exit(0)
     host.__exit__()
     signal.setitimer(signal.ITIMER_REAL, 0)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
     return 0
 
 
@@ -215,11 +215,13 @@ class _Scanner:
 
 def _say_changes(journal: Journal, before: Found | None, found: Found) -> None:
     """One line for each change, and one for all that are too many."""
+    from cgtune.service.journal import MOST_LINES
+
     changes = locate_changes(before.verdict.report if before is not None else None, found.verdict.report)
-    for change in changes[:_MOST_LINES]:
+    for change in changes[:MOST_LINES]:
         _say_change(journal, change)
-    if len(changes) > _MOST_LINES:
-        journal.say("more", f"and {len(changes) - _MOST_LINES} more changes", {"changes": len(changes)})
+    if more := len(changes[MOST_LINES:]):
+        journal.say("more", f"and {more} more changes", {"changes": len(changes)})
 
 
 def _say_change(journal: Journal, change: Change) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any, Literal
 from xml.etree import ElementTree as ET
 
@@ -481,7 +482,10 @@ def test_an_interrupted_watch_is_130(sleeper: int) -> None:
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,
         ) as watch:
-            time.sleep(2)
+            deadline = time.monotonic() + 30
+            while "nanosleep" not in Path(f"/proc/{watch.pid}/wchan").read_text():  # where the kernel has it wait: it watches
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
             watch.send_signal(signal.SIGINT)
             out, err = watch.communicate(timeout=20)
         assert (watch.returncode, out, err) == (130, b"", b"")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -16,7 +18,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests import stories
 from tests.command import PROGRAM, ROOT, environment, run
-from tests.serving import Service, parse_metrics
+from tests.serving import START_SECONDS, Service, open_files, parse_metrics
 
 STORY = stories.STORIES / "v2-ancestor-tighter"
 
@@ -118,6 +120,7 @@ def test_other_paths_and_methods(service: Service) -> None:
         (("--root", "/usr/share"), 3, "does not exist"),
         (("--ignore", "gomaxprocs"), 2, "--ignore: no rule 'gomaxprocs'"),
         (("--fail-on", "never"), 2, "--fail-on"),
+        (("--listen", "http://127.0.0.1:9464"), 2, "is no HOST:PORT"),
         (("--textfile", "/tmp/cgtune.txt"), 2, "the collector reads *.prom files only"),
         (("--textfile", "/no/such/folder/cgtune.prom"), 3, "there is no folder /no/such/folder; make it"),
         (("--textfile", "/tmp/cgtune.prom", "--listen", "127.0.0.1:0"), 2, "exclude each other"),
@@ -160,7 +163,7 @@ def test_a_signal_ends_it_with_slow_clients_and_in_the_middle_of_a_scan() -> Non
                 client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ")
             for client in clients[10:]:
                 client.sendall(b"GET /report HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
-            time.sleep(0.3)
+            service.wait_for(lambda: open_files(service.pid) >= len(clients))
             assert service.stop() < 2
         finally:
             for client in clients:
@@ -176,11 +179,18 @@ def test_a_signal_ends_it_though_nobody_takes_its_log() -> None:
             writing.send(b"x" * 4096)
     except BlockingIOError:
         writing.setblocking(True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     program = subprocess.Popen(
-        [*PROGRAM, "serve", "--listen", "127.0.0.1:0"], stderr=writing.fileno(), stdout=subprocess.DEVNULL, env=environment()
+        [*PROGRAM, "serve", "--listen", f"127.0.0.1:{port}"], stderr=writing.fileno(), stdout=subprocess.DEVNULL, env=environment()
     )
     try:
-        time.sleep(2)
+        deadline = time.monotonic() + START_SECONDS
+        while True:  # it listens before it says so
+            with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+                break
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         began = time.monotonic()
         program.terminate()
         assert program.wait(10) == 0
@@ -226,7 +236,7 @@ def test_the_log_for_people(tmp_path: Path) -> None:
     )
     try:
         deadline = time.monotonic() + 20
-        while not (tmp_path / "c.prom").exists():
+        while not (tmp_path / "c.prom").exists() or "cgtune_cpu_limit_cores" not in (tmp_path / "c.prom").read_text():
             assert time.monotonic() < deadline
             time.sleep(0.05)
     finally:
@@ -243,7 +253,7 @@ def test_a_file_for_the_node_exporter(tmp_path: Path) -> None:
     """Written whole after each scan, for all to read, without the age, which would stand still; removed at the end, and nothing is left."""
     path = tmp_path / "cgtune.prom"
     with Service("--root", STORY, "--pid", 4242, "--textfile", path, "--interval", "200ms", listen=None) as service:
-        service.wait_for(path.exists)
+        service.wait_for(lambda: "cgtune_cpu_limit_cores" in path.read_text())
         samples = parse_metrics(path.read_text())
         assert samples["cgtune_cpu_limit_cores"][0][1] == 1.0
         assert "cgtune_report_timestamp_seconds" in samples
@@ -254,17 +264,53 @@ def test_a_file_for_the_node_exporter(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_textfile_that_cannot_be_written_is_told_at_the_start(tmp_path: Path) -> None:
+    """One line, and what stands there, a link or a FIFO of somebody else's, stands there still."""
+    link, fifo = tmp_path / "link.prom", tmp_path / "fifo.prom"
+    link.symlink_to("/nowhere")
+    os.mkfifo(fifo)
+    for path, code, says in (
+        (link, 2, "is a symbolic link, which is not followed; name a file"),
+        (fifo, 2, "is a FIFO; name a file"),
+        (Path("/proc/sys/cgtune.prom"), 3, "nothing was written"),
+    ):
+        done = run("serve", "--root", STORY, "--pid", 4242, "--textfile", path)
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (code, "", 1), done.stderr
+        assert says in done.stderr
+    assert (link.is_symlink(), fifo.is_fifo()) == (True, True)
+
+
+def test_an_earlier_services_file_is_not_left_until_the_first_report(tmp_path: Path) -> None:
+    """What a service that was killed has left is replaced before the new one says that it has started."""
+    path = tmp_path / "cgtune.prom"
+    path.write_text("cgtune_finding 1\n")
+    with Service("--root", STORY, "--pid", 4242, "--textfile", path, listen=None):
+        assert "cgtune_finding 1\n" not in path.read_text()
+
+
+def test_a_second_signal_changes_nothing() -> None:
+    """Whoever asks again and again, to the last moment, gets exit code 0 as well."""
+    with Service("--root", STORY, "--pid", 4242) as service:
+        service.wait_for_report()
+        service.process.send_signal(signal.SIGTERM)
+        while service.process.poll() is None:
+            service.process.send_signal(signal.SIGINT)
+        assert service.process.returncode == 0
+
+
 def test_a_vanished_target_is_counted_and_the_rest_goes_on() -> None:
-    """A pid of --pid that ends: a metric, a line in the log, 503 from /check; a process that takes its place is followed."""
+    """A pid of --pid that ends, and later leaves the process table: a metric, one line in the log, 503 from /check."""
     with subprocess.Popen(["sleep", "60"]) as stays, subprocess.Popen(["sleep", "60"]) as goes:
         with Service("--pid", stays.pid, "--pid", goes.pid, "--interval", "200ms") as service:
             service.wait_for_report()
             assert service.fetch("/check").status == 200
             assert service.metrics()["cgtune_missing_processes"] == [({}, 0.0)]
-            goes.kill()
-            goes.wait()
+            goes.kill()  # and is a zombie for now
             service.wait_for(lambda: service.metrics()["cgtune_missing_processes"] == [({}, 1.0)])
             service.wait_for(lambda: service.events("process-went"))
+            goes.wait()
+            scans = service.metrics()["cgtune_scans_total"][0][1]
+            service.wait_for(lambda: service.metrics()["cgtune_scans_total"][0][1] >= scans + 2)
             assert [line["pid"] for line in service.events("process-went")] == [goes.pid]
             assert {labels["pid"] for labels, _ in service.metrics()["cgtune_cpu_usable_cpus"]} == {str(stays.pid)}
             check = service.fetch("/check")

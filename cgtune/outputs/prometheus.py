@@ -29,14 +29,16 @@ _END = b"# EOF\n"
 
 
 class ServiceFacts(Record):
-    """What the service says of itself. ``age_seconds`` is that of the report, None where it would stand still in a file."""
+    """What the service says of itself. What hangs on a report is None before the first; ``age_seconds`` also in a file, where it would
+    stand still.
+    """
 
     version: str
     scans: int
     scan_errors: int
-    unreadable: int = 0
-    left_out: int = 0
-    missing: int = 0
+    unreadable: int | None = None
+    left_out: int | None = None
+    missing: int | None = None
     scan_seconds: float | None = None
     report_time_seconds: float | None = None
     age_seconds: float | None = None

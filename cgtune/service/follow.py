@@ -7,7 +7,7 @@ minutes. A process is known again by pid and start time, and by its executable: 
 from __future__ import annotations
 
 from cgtune import api
-from cgtune.errors import CgtuneError, NoSuchProcess
+from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable
 from cgtune.records import Record
 from cgtune.service.windows import Windows
 from cgtune.snapshot import MachineView, is_go, read_go_snapshot, read_snapshot
@@ -27,7 +27,8 @@ class Look(Record):
     """What one look found: the report with its findings, and how much of the machine is not in it.
 
     ``unreadable`` processes could not be looked into, ``left_out`` ones are Go programs beyond the 500 that are reported, ``missing`` are
-    the pids asked for that name no process. ``troubles`` say, by a key that stays the same, what is wrong with single processes.
+    the pids asked for that name no process, or a zombie. ``troubles`` say, by a key that stays the same, what is wrong with single
+    processes, or that no Go process can be looked into.
     """
 
     report: Report
@@ -69,6 +70,8 @@ class Follower:
         report = api.report_of(self._host, round_.view, snapshots, api.unreadable_notes(round_.unreadable, round_.privilege))
         windows = self._windows.watch(report, now_seconds) if self._host.is_live else None
         report = _judge(report, lambda report: api.judge(report, self._policy, windows=windows), round_.troubles)
+        if not self._pids and (why := blind_words(report)):
+            round_.troubles["sight"] = why
         return Look(
             report=report,
             unreadable=round_.unreadable,
@@ -97,7 +100,7 @@ class _Round:
     def read(self, pid: int, *, go_only: bool, room: bool) -> None:
         try:
             if not go_only:
-                self.snapshots.append(read_snapshot(self.view, pid))
+                self._read_asked(pid)
             elif room:
                 self._read_if_go(pid)
             else:
@@ -107,10 +110,20 @@ class _Round:
                 self.missing.append(pid)
         except CgtuneError as error:
             self.unreadable += 1
-            self.troubles[f"process {pid}"] = str(error)
+            privilege = error.privilege if isinstance(error, Unreadable) else None
+            if go_only and privilege is not None:  # hidepid=1: so it is with each process of others, and with each that comes
+                self.privilege = self.privilege or privilege
+            else:
+                self.troubles[f"process {pid}"] = str(error)
         except Exception as error:  # noqa: BLE001  # a fault of ours: it is said, and the others are looked at all the same
             self.unreadable += 1
             self.troubles[f"process {pid}"] = fault_words(error)
+
+    def _read_asked(self, pid: int) -> None:
+        snapshot = read_snapshot(self.view, pid)
+        if snapshot.process.state == "Z":
+            raise NoSuchProcess(f"process {pid} has ended, its parent has not yet taken note")
+        self.snapshots.append(snapshot)
 
     def _read_if_go(self, pid: int) -> None:
         notes: list[Note] = []
@@ -140,6 +153,18 @@ def _judge(report: Report, judge: Callable[[Report], Report], troubles: dict[str
     if len(sound) == len(report.processes):
         raise first
     return judge(report.replace(processes=tuple(sound)))
+
+
+def blind_words(report: Report) -> str | None:
+    """Why a report without findings does not tell that all is well: not one Go process is in it, and some could not be told."""
+    if not report.notes or any(process.snapshot.go for process in report.processes):
+        return None
+    return f"no Go process could be looked into: {note_words(report.notes[0])}"
+
+
+def note_words(note: Note) -> str:
+    """What could not be seen, and what it needs."""
+    return f"{note.why} (needs {note.privilege})" if note.privilege else note.why
 
 
 def fault_words(error: BaseException) -> str:

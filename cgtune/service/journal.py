@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MOST_CHARACTERS = 1000  # of one value: commands and paths are somebody else's
+#: Of one kind in one scan; a node that starts with hundreds of processes is one line beyond.
+MOST_LINES = 100
 _LOGGER = "cgtune"
 
 
@@ -33,12 +35,14 @@ class Journal:
 
     def report_troubles(self, troubles: Mapping[str, str]) -> None:
         """What is wrong now, by a name that stays the same; whatever was told before is not told again, what is gone is over."""
-        for name, words in troubles.items():
-            if name not in self._troubles:
-                self.say("trouble", f"{name}: {words}", {"about": name}, level=logging.WARNING)
-        for name in self._troubles:
-            if name not in troubles:
-                self.say("over", f"{name}: is over", {"about": name})
+        begun = [name for name in troubles if name not in self._troubles]
+        over = [name for name in self._troubles if name not in troubles]
+        for name in begun[:MOST_LINES]:
+            self.say("trouble", f"{name}: {troubles[name]}", {"about": name}, level=logging.WARNING)
+        for name in over[:MOST_LINES]:
+            self.say("over", f"{name}: is over", {"about": name})
+        if more := len(begun[MOST_LINES:]) + len(over[MOST_LINES:]):
+            self.say("more", f"and {more} more troubles that began or are over", {"troubles": len(begun) + len(over)})
         self._troubles = dict(troubles)
 
 

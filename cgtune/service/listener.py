@@ -38,7 +38,7 @@ def open_socket(address: str) -> socket.socket:
     Raises UsageError for what is no address, Unavailable where it cannot be had.
     """
     host, colon, port = address.rpartition(":")
-    if not (colon and port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 1 << 16):
+    if not (colon and port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 1 << 16 and "/" not in host):
         raise UsageError(f"--listen {address[:80]!a} is no HOST:PORT; examples: --listen 127.0.0.1:9464, --listen [::1]:9464")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]

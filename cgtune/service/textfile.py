@@ -20,7 +20,10 @@ class Textfile:
     """The file of one service."""
 
     def __init__(self, path: str, board: Board) -> None:
-        """Raises UsageError for a name that the collector would not read, Unwritable where there is no such folder."""
+        """Write it for a first time: of an earlier service's file nothing is true any more, and what cannot be written is told at once.
+
+        Raises UsageError for a name that the collector would not read or that names no file, Unwritable.
+        """
         if not path.endswith(".prom") or "\0" in path:
             raise UsageError(f"--textfile {path[:80]!a}: the collector reads *.prom files only; example: --textfile /run/node/cgtune.prom")
         self._path, self._board = os.path.abspath(path), board
@@ -29,6 +32,7 @@ class Textfile:
             raise Unwritable(f"--textfile {path[:80]!a}: there is no folder {folder}; make it, or name another file")
         if os.path.isdir(self._path):
             raise UsageError(f"--textfile {path[:80]!a} is a folder; name a file in it, as in --textfile {path[:80]}/cgtune.prom")
+        self.write()
 
     def write(self) -> None:
         """Replace the file with the metrics of this moment. Raises Unwritable or UsageError; the old file is then still there, whole."""

@@ -16,6 +16,7 @@ from cgtune.outputs.prometheus import (
 )
 from cgtune.outputs.text import render_text
 from cgtune.records import Record
+from cgtune.service.follow import blind_words, note_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,9 +98,12 @@ class App:
         unseen = sorted(set(self._pids) - {process.snapshot.process.pid for process in report.processes})
         if unseen:
             return f"no report on {'process' if len(unseen) == 1 else 'processes'} {', '.join(map(str, unseen))}"
-        if report.notes and not any(process.snapshot.go for process in report.processes):
-            return f"no Go process could be looked into: {report.notes[0].why}"
-        return None
+        for process in report.processes if self._pids else ():
+            snapshot = process.snapshot
+            note = next((note for note in snapshot.notes if note.privilege), None)
+            if note is not None and not snapshot.go:
+                return f"process {snapshot.process.pid} could not be looked into: {note.path}: {note_words(note)}"
+        return blind_words(report)
 
     def _index(self) -> bytes:
         from html import escape

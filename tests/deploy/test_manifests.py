@@ -200,6 +200,12 @@ def test_the_chart_passes_its_own_lint() -> None:
         "nodeAgent.enbaled=true",
         "serve.intervall=15s",
         "serve.interval=15",
+        "serve.interval=50ms",
+        "serve.interval=61m",
+        "serve.extraEnv[0].name=CGTUNE_LISTEN",
+        "image.repository=my registry/cgtune",
+        "nodeAgent.podLabels.app\\.kubernetes\\.io/name=mine",
+        "prometheusRule.labels.helm\\.sh/chart=mine",
         "serve.port=80",
         "serve.failOn=never",
         "image.repository=",
@@ -208,10 +214,10 @@ def test_the_chart_passes_its_own_lint() -> None:
     ],
 )
 def test_a_wrong_value_is_refused(wrong: str) -> None:
-    """A value that is misspelt or cannot be is refused by its name, before anything is applied."""
+    """A value that is misspelt, that cannot be, or that the chart sets itself is refused by its name, before anything is applied."""
     done = kubernetes.run("helm", "template", CHART, "--set", wrong)
     assert done.returncode != 0
-    assert re.split(r"[.=]", wrong)[1] in done.stderr
+    assert re.split(r"[.=[]", wrong)[1] in done.stderr
 
 
 def _leaves(values: Any, schema: Any, path: str = "") -> list[str]:

@@ -167,15 +167,19 @@ def executor(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_process_that_becomes_another_program_is_known_again(executor: Path) -> None:
     """exec(2) keeps pid and start time: from a shell to Go, from Go to another Go, from Go to something else."""
     probe = build("1.27.3")
-    shell = f'sleep 1.5; exec "{executor}" "{probe}" "sleep 600000"'
+    shell = f'read line; exec "{executor}" "{probe}" "sleep 600000"'
     with Service("--interval", "200ms") as service:
         service.wait_for_report()
         with subprocess.Popen(
             ["/bin/sh", "-c", shell], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as program:
             try:
-                service.wait_for(lambda: _go_version(service, program.pid) == "1.24.11")
+                looks = scans(service)
+                service.wait_for(lambda: scans(service) >= looks + 2)  # it is known as a shell
                 assert program.stdin is not None
+                program.stdin.write(b"\n")
+                program.stdin.flush()
+                service.wait_for(lambda: _go_version(service, program.pid) == "1.24.11")
                 program.stdin.write(b"x")
                 program.stdin.flush()
                 service.wait_for(lambda: _go_version(service, program.pid) == "1.27.3")
@@ -215,7 +219,8 @@ def test_a_full_disk_is_said_once_and_over_when_it_is(tmp_path: Path) -> None:
             _fill(filler)
             service.wait_for(lambda: service.events("trouble"))
             old = path.read_bytes()
-            time.sleep(1)
+            for _attempt in range(3):
+                _wait_for_a_change(folder)  # each makes a file and removes it again
             assert path.read_bytes() == old
             assert [line["message"] for line in service.events("trouble")] == [
                 f"textfile: --textfile '{path}': No space left on device; nothing was written, what stood there stands"
@@ -230,6 +235,11 @@ def test_a_full_disk_is_said_once_and_over_when_it_is(tmp_path: Path) -> None:
         assert list(folder.iterdir()) == []
     finally:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+def _wait_for_a_change(folder: Path) -> None:
+    before = folder.stat().st_mtime_ns
+    wait_for(lambda: folder.stat().st_mtime_ns != before)
 
 
 def _fill(path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cgtune import api
-from cgtune.errors import Absent, Malformed
+from cgtune.errors import Absent, Malformed, Unreadable
 from cgtune.host import Host
 from cgtune.model import ProcessReport, Report
 from cgtune.runtimes.go.programs import Known, Mapped
@@ -24,13 +24,15 @@ from tests.needs import require
 
 @pytest.mark.parametrize("story", stories.names())
 def test_a_later_look_says_what_a_fresh_one_does(story: str) -> None:
-    """On every recorded machine the third look is the report of inspect, to the last note."""
+    """On every recorded machine the third look is the report of inspect, to the last note; but a zombie is missing, for it has ended."""
     pid, root = int(stories.read_expected(story)["arguments"][1]), str(stories.STORIES / story)
     with Host(root) as host:
         follower = Follower(host, (pid,), None)
         looks = [follower.look(float(second)) for second in range(3)]
-    assert looks[2].report == looks[0].report == api.inspect([pid], root=root)
-    assert (looks[2].missing, looks[2].troubles) == ((), {})
+    fresh = api.inspect([pid], root=root)
+    is_zombie = fresh.processes[0].snapshot.process.state == "Z"
+    assert looks[2].report == looks[0].report == (fresh.replace(processes=()) if is_zombie else fresh)
+    assert (looks[2].missing, looks[2].troubles) == ((pid,) if is_zombie else (), {})
 
 
 def test_what_changes_is_seen(tmp_path: Path) -> None:
@@ -79,6 +81,34 @@ def test_a_process_that_cannot_be_read_stops_nobody(sleepers: list[int], monkeyp
     assert str(error) in words
     assert ("please report it" in words) == isinstance(error, ZeroDivisionError)
     assert "\n" not in words
+
+
+def test_a_zombie_is_missing(sleepers: list[int]) -> None:
+    """What has ended is not there, though its parent has not yet taken note: it neither went and came, nor is it clean."""
+    ended = subprocess.Popen(["true"])
+    with Host() as host:
+        while host.read_text(f"/proc/{ended.pid}/stat").split()[2] != "Z":
+            host.forget()
+        look = Follower(host, (sleepers[0], ended.pid), None).look(0.0)
+    assert [process.snapshot.process.pid for process in look.report.processes] == [sleepers[0]]
+    assert (look.missing, look.unreadable, look.troubles) == ((ended.pid,), 0, {})
+    ended.wait()
+
+
+def test_processes_that_are_closed_to_us_are_one_trouble(sleepers: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where /proc hides other users' processes each one is refused, and each that comes: all together are said once, with the privilege."""
+
+    def read(_view: object, pid: int, _notes: object) -> None:
+        raise Unreadable(f"/proc/{pid}/stat: permission denied", privilege="CAP_SYS_PTRACE")
+
+    monkeypatch.setattr(follow, "read_go_snapshot", read)
+    with Host() as host:
+        look = Follower(host, (), None).look(0.0)
+    assert look.unreadable > len(sleepers)
+    assert list(look.troubles) == ["sight"]
+    assert look.troubles["sight"].startswith(f"no Go process could be looked into: {look.unreadable} processes could not be looked into; ")
+    assert look.troubles["sight"].endswith(" (needs CAP_SYS_PTRACE)")
+    assert [note.privilege for note in look.report.notes] == ["CAP_SYS_PTRACE"]
 
 
 def test_a_process_that_a_rule_cannot_cope_with_stops_nobody(sleepers: list[int], monkeypatch: pytest.MonkeyPatch) -> None:

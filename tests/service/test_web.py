@@ -1,0 +1,47 @@
+"""What is answered for reports that a live machine seldom has: the application is asked without a server."""
+
+from __future__ import annotations
+
+import time
+
+from cgtune.api import inspect
+from cgtune.model import Note, Report
+from cgtune.service.board import Board, Found
+from cgtune.service.follow import Look
+from cgtune.service.web import App
+from cgtune.verdict import judge_report
+from tests import stories
+
+STORY = stories.STORIES / "v2-ancestor-tighter"
+
+
+def ask(path: str, report: Report, *, pids: tuple[int, ...] = ()) -> tuple[str, str]:
+    """Status and body where this is the newest report."""
+    board = Board(15.0)
+    verdict = judge_report(report, fail_on="warning", ignored=frozenset())
+    look = Look(report=report, unreadable=0, left_out=0, missing=(), troubles={})
+    board.pin(Found(look=look, verdict=verdict, began_seconds=time.monotonic(), time_seconds=0.0, scan_seconds=0.1))
+    said: list[str] = []
+    environ: dict[str, object] = {"REQUEST_METHOD": "GET", "PATH_INFO": path}
+    body = b"".join(App(board, pids)(environ, lambda status, _headers: said.append(status)))
+    return said[0], body.decode()
+
+
+def test_a_named_process_that_is_closed_to_us_is_not_clean() -> None:
+    """Whether it is a Go program is not known, and so nobody knows whether all is well; of one without anything hidden all is known."""
+    report = inspect([4242], root=str(STORY))
+    (process,) = report.processes
+    assert ask("/check", report, pids=(4242,)) == ("200 OK", "clean\n")
+    note = Note(path="/proc/4242/exe", why="permission denied", privilege="CAP_SYS_PTRACE")
+    closed = report.replace(processes=(process.replace(snapshot=process.snapshot.replace(notes=(note,))),))
+    said = "process 4242 could not be looked into: /proc/4242/exe: permission denied (needs CAP_SYS_PTRACE)\n"
+    assert ask("/check", closed, pids=(4242,)) == ("503 Service Unavailable", said)
+
+
+def test_a_search_that_is_let_near_nobody_is_not_clean() -> None:
+    """What is missing is named."""
+    hidden = Note(path="/proc", why="3 processes could not be looked into", privilege="CAP_SYS_PTRACE")
+    report = inspect([4242], root=str(STORY)).replace(processes=(), notes=(hidden,))
+    said = "no Go process could be looked into: 3 processes could not be looked into (needs CAP_SYS_PTRACE)\n"
+    assert ask("/check", report) == ("503 Service Unavailable", said)
+    assert ask("/check", report.replace(notes=())) == ("200 OK", "clean\n")
