@@ -112,7 +112,9 @@ def _plan(options: EnvOptions) -> tuple[tuple[Variable, ...], tuple[str, ...]]:
         from cgtune import planning
 
         variables, notes = planning.plan_here(options.pid, options.policy, root=options.root, always=options.always, **program)
-        return variables, tuple(f"not seen: {note.why}" + (f" (needs {note.privilege})" if note.privilege else "") for note in notes)
+        return variables, tuple(
+            f"not seen: {note.path}: {note.why}" + (f" (needs {note.privilege})" if note.privilege else "") for note in notes
+        )
     if options.self_only or options.pid is not None:
         raise UsageError("--pid and --self look limits up, and limits were named too (perhaps by a CGTUNE_* variable): give one of both")
     from cgtune.named import parse_named

@@ -374,6 +374,20 @@ class ProcessReport(Record):
         return self.snapshot.notes + self.limits.notes
 
     @property
+    def unread_quotas(self) -> tuple[Note, ...]:
+        """Files with a CPU quota that are there and could not be read: beside one of these, no quota does not mean that there is none."""
+        return self._unread(self.snapshot.cpu_chain, ("cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"))
+
+    @property
+    def unread_memory_limits(self) -> tuple[Note, ...]:
+        """The same for files with a memory limit."""
+        return self._unread(self.snapshot.memory_chain, ("memory.max", "memory.high", "memory.limit_in_bytes"))
+
+    def _unread(self, chain: tuple[Level, ...], names: tuple[str, ...]) -> tuple[Note, ...]:
+        files = {f"{level.directory}/{name}" for level in chain for name in names}
+        return tuple(note for note in self.notes if note.path in files)
+
+    @property
     def counted_levels(self) -> tuple[CpuLevel, ...]:
         """The cgroups that can throttle and count it: the one that binds, then the others with a quota, leaf first.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -202,3 +203,24 @@ def test_a_full_disk() -> None:
         failed = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, env=command.environment(CGTUNE_CPU_LIMIT="2"))
     assert failed.returncode == 3
     assert failed.stderr == "cgtune: could not write to standard output: No space left on device\n"
+
+
+def test_limits_that_cannot_be_read(tmp_path: Path) -> None:
+    """A limit file that is there and tells nothing is named, in the file and on stderr; nobody says then that there is no limit."""
+    tree = tmp_path / "machine"
+    shutil.copytree(stories.STORIES / "v2-ancestor-tighter", tree, symlinks=True)
+    wide, tight = (tree / "sys/fs/cgroup" / place / "cpu.max" for place in ("pod/app", "pod"))
+    there = ("--root", tree, "--pid", "4242")
+    wide.write_text("garbage\n")
+    done = inside.run("env", *there, "--go", "1.24")
+    said = f"/{wide.relative_to(tree)} cannot be read: "
+    assert (done.returncode, said in done.stdout, "/cpu.max: 100000 100000; 1 CPU rounded up" in done.stdout) == (0, True, True), done
+    assert f"not seen: /{wide.relative_to(tree)}: " in done.stderr
+    tight.write_text("garbage\n")
+    done = inside.run("env", *there, "--go", "1.24")
+    assert "# GOMAXPROCS stays unset: no CPU quota is known; /sys/" in done.stdout
+    assert "a quota cannot be read" in inside.run("inspect", *there).stdout
+    for path in tree.rglob("memory.max"):
+        path.write_text("garbage\n")
+    assert "# GOMEMLIMIT stays unset: no memory limit is known; /sys/" in inside.run("env", *there, "--go", "1.24").stdout
+    assert "a limit cannot be read" in inside.run("inspect", *there).stdout

@@ -157,8 +157,9 @@ def _cpu_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
     limits = report.limits.cpu
     usable = len(limits.usable)
     if limits.limit_cores is None or limits.binding is None or limits.binding.bandwidth is None:
-        seen = bool(report.snapshot.cpu_chain)
-        why = "no quota in any cgroup that can be seen" if seen else "no CPU controller can be seen"
+        seen = bool(report.snapshot.cpu_chain) and not report.unread_quotas
+        unseen = "a quota cannot be read" if report.unread_quotas else "no CPU controller can be seen"
+        why = "no quota in any cgroup that can be seen" if seen else unseen
         yield _labelled("CPU", style("strong", f"{'at most ' * (not seen)}{usable} CPU{'s' * (usable != 1)}") + f", {why}")
         return
     bandwidth, directory = limits.binding.bandwidth, escape_control(limits.binding.directory)
@@ -202,8 +203,9 @@ def _usable_text(report: ProcessReport) -> str:
 def _memory_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
     limits, machine = report.limits.memory, report.snapshot.machine
     if limits.limit_bytes is None:
-        seen = bool(report.snapshot.memory_chain)
-        why = "no limit in any visible cgroup" if seen else "no memory controller can be seen"
+        seen = bool(report.snapshot.memory_chain) and not report.unread_memory_limits
+        unseen = "a limit cannot be read" if report.unread_memory_limits else "no memory controller can be seen"
+        why = "no limit in any visible cgroup" if seen else unseen
         whole = (
             f"{'all of' if seen else 'at most'} the machine's {format_bytes(machine.memory_bytes)}"
             if machine.memory_bytes is not None
