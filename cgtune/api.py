@@ -223,7 +223,9 @@ def _with_metrics(report: Report, url: str) -> Report:
     for setting in process.snapshot.go[0].settings:
         said = metrics.get(setting.name)
         if said is None:
-            notes.append(Note(path=url, why=f"the endpoint does not name {setting.name}; client_golang's Go collector does since mid 2024"))
+            notes.append(
+                Note(path=url, why=f"the endpoint does not name one {setting.name}; client_golang's Go collector does since mid 2024")
+            )
         elif setting.observed is None:
             setting = setting.replace(observed=said, observed_from="metrics")  # noqa: PLW2901  # the same setting, known better
         elif setting.observed != said and float(setting.observed if setting.observed != "off" else -1) != float(

@@ -256,7 +256,7 @@ def test_a_go_library_in_python(groups: Groups) -> None:
         _assert_as_said(entry, host.values)
         assert entry["go"]["path"] == str(library)
         assert entry["executable"] != str(library)
-        assert any("shared library" in note["why"] for note in entry["notes"])
+        assert [note["path"] for note in entry["notes"] if "shared library" in note["why"]] == [str(library)]
         host.ask("0 gomaxprocs 6")
         assert inspect(host.pid)["settings"]["GOMAXPROCS"]["observed"] == 6
 
@@ -405,7 +405,7 @@ def test_an_endpoint_that_says_nothing_of_use(endpoint: http.server.ThreadingHTT
     with Probe(_newest()) as probe:
         entry = _inspect_with(probe.pid, _url(endpoint, "/garbage"))
         _assert_as_said(entry, probe.values)
-        assert len([note for note in entry["notes"] if "does not name" in note["why"]]) == 3
+        assert len([note for note in entry["notes"] if "does not name one" in note["why"]]) == 3
 
 
 def test_endpoints_that_cannot_be_read(endpoint: http.server.ThreadingHTTPServer) -> None:

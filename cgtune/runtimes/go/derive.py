@@ -180,7 +180,7 @@ def _input_notes(inputs: GoInputs, procs: Setting) -> tuple[str, ...]:
             f"GOMAXPROCS={procs} takes about {procs * 137 // 10_000} MB at the start; whether the program lives through it is open"
         )
     if inputs.library:
-        notes.append("this runtime is in a shared library: it read the environment of the moment it was loaded, not that of exec")
+        notes.append("this runtime is in a shared library: it read the environment of the moment it was loaded, perhaps not that of exec")
     if inputs.environ is None:
         notes.append("the environment could not be read: what hangs on it is not known")
     return tuple(notes)

@@ -18,18 +18,22 @@ _METRICS = {
 
 
 def parse_go_metrics(text: str) -> dict[str, Value]:
-    """The settings that a metrics page names, by the setting's name; a line of another shape is passed over."""
-    found: dict[str, Value] = {}
+    """The settings that a metrics page names, by the setting's name; a line of another shape is passed over.
+
+    A page that gives one setting several values, by their labels those of several programs, does not name it.
+    """
+    found: dict[str, set[Value]] = {}
     for line in text.split("\n"):
-        name, _, rest = line.partition(" ")
+        name = line.partition(" ")[0].partition("{")[0]
         if name in _METRICS:
             setting, off = _METRICS[name]
+            rest = line[len(name) :]
             try:
-                number = float(rest.split()[0])
+                number = float((rest.rpartition("}")[2] if rest.startswith("{") else rest).split()[0])
             except (ValueError, IndexError):
                 continue
             if off is not None and number >= off:
-                found[setting] = "off"
+                found.setdefault(setting, set()).add("off")
             elif 0 <= number < 1 << 63:
-                found[setting] = int(number)
-    return found
+                found.setdefault(setting, set()).add(int(number))
+    return {setting: values.pop() for setting, values in found.items() if len(values) == 1}

@@ -105,8 +105,9 @@ class GoReading:
         if info.go is None or info.go.at_least(1, 25):
             inputs, follows = self._with_limit(inputs, info.go, words)
         derivation = derive(inputs)
-        self.notes += [Note(path=self.executable or runtime.path, why=why) for why in derivation.notes]
-        self.notes += [Note(path=f"/proc/{self.pid}/mem", why=why) for why in words.notes]
+        self.notes += [Note(path=runtime.path or self.executable or "", why=why) for why in derivation.notes]
+        whose = f"{runtime.path}: " if inputs.library else ""  # one process may hold several runtimes
+        self.notes += [Note(path=f"/proc/{self.pid}/mem", why=f"{whose}{why}") for why in words.notes]
         return GoFacts(
             path=runtime.path,
             deleted=runtime.deleted,

@@ -1,0 +1,28 @@
+"""What a program says of itself at its metrics endpoint."""
+
+from __future__ import annotations
+
+import pytest
+
+from cgtune.runtimes.go.metrics import parse_go_metrics
+
+PROCS, LIMIT, GOGC = "go_sched_gomaxprocs_threads", "go_gc_gomemlimit_bytes", "go_gc_gogc_percent"
+
+
+@pytest.mark.parametrize(
+    ("page", "values"),
+    [
+        (f"# HELP {PROCS} Words.\n# TYPE {PROCS} gauge\n{PROCS} 4\n", {"GOMAXPROCS": 4}),
+        (f"{LIMIT} 5.36870912e+08\n{GOGC} 50\n", {"GOMEMLIMIT": 512 << 20, "GOGC": 50}),
+        (f"{LIMIT} 9.223372036854776e+18\n{GOGC} 1.8446744073709552e+19\n", {"GOMEMLIMIT": "off", "GOGC": "off"}),
+        (f"{LIMIT} 0\n{GOGC} 0\n", {"GOMEMLIMIT": 0, "GOGC": 0}),
+        (f'{PROCS}{{app="a b",note="}} 9"}} 4 1700000000000\r\n', {"GOMAXPROCS": 4}),
+        (f'{PROCS}{{pod="a"}} 4\n{PROCS}{{pod="b"}} 4\n', {"GOMAXPROCS": 4}),
+        (f'{PROCS}{{pod="a"}} 4\n{PROCS}{{pod="b"}} 8\n', {}),
+        (f"{PROCS}\n{PROCS} \n{PROCS}{{}}\n{PROCS}{{ 4\n{PROCS} four\n{PROCS} NaN\n{PROCS} -1\n{PROCS} +Inf\n{PROCS}_total 4\n", {}),
+        ("", {}),
+    ],
+)
+def test_what_client_golang_prints(page: str, values: dict[str, object]) -> None:
+    """Plain and with labels; "off" is spelled as a huge number; nothing is taken from lines of another shape or from several programs."""
+    assert parse_go_metrics(page) == values
