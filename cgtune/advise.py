@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from cgtune.model import Policy, Recommendation
+from cgtune.model import Crowded, Policy, Recommendation
 from cgtune.numbers import format_cores, format_cpus
 from cgtune.records import Record
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Groups = Mapping[str, Sequence[Snapshot]]
 
 _MIB = 1 << 20
+_FIRST_WITH_MEMORY_LIMIT = 19  # Go 1.19
 _LEAST_PROCS = {"ceil": 2, "floor": 1}  # Go's own minimum (runtime/cgroup_linux.go, 1.25.0 to 1.27.3); automaxprocs' and Rust's
 _DEFAULT = Policy()
 _ALONE: Groups = {}
@@ -49,6 +50,34 @@ def group_by_limit(snapshots: Iterable[Snapshot]) -> Groups:
     return groups
 
 
+class Share(Record):
+    """What one limit leaves to one process: a ``part`` of the room, which its ``runtimes`` have in equal parts, and why."""
+
+    room: Room
+    part: float = 1.0
+    runtimes: int = 1
+    because: tuple[str, ...] = ()
+
+    @property
+    def free_bytes(self) -> float:
+        """What its Go runtimes may plan with, all together; can be negative."""
+        return self.room.free_bytes * self.part
+
+    def crowded_by(self, live_bytes: int, policy: Policy) -> Crowded | None:
+        """How this limit is too small for so large a live heap, None where it is not: what others use leaves less of it."""
+        left = (self.room.limit_bytes - self.room.outside_bytes) * self.part
+        if not self.part or live_bytes * 100 <= left * policy.crowded_percent:
+            return None
+        needed = math.ceil((self.room.outside_bytes + size_that_ends_it(live_bytes, policy) / self.part) / _MIB) * _MIB
+        return Crowded(
+            file=self.room.file,
+            limit_bytes=self.room.limit_bytes,
+            live_bytes=live_bytes,
+            left_bytes=max(0, int(left)),
+            needed_bytes=needed,
+        )
+
+
 def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups: Groups = _ALONE) -> tuple[Recommendation, ...]:
     """The recommended GOMAXPROCS and GOMEMLIMIT of a Go process, empty for other programs.
 
@@ -63,8 +92,23 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups
     by_itself = {derive_procs_by_itself(facts, len(snapshot.process.affinity)) for facts in snapshot.go}
     follows = by_itself.pop() if len(by_itself) == 1 else None
     recommended = recommend_procs(cpu.limit_cores, len(cpu.usable), policy, follows_by_itself=follows)
+    for facts in snapshot.go:
+        recommended = survive_quota(recommended, facts, len(cpu.usable))
     procs = recommended.replace(because=says + recommended.because)
-    return procs, _advise_memory(snapshot, limits, policy, groups)
+    memory = _advise_memory(snapshot, limits, policy, groups)
+    if memory.set and all(facts.minor is not None and facts.minor < _FIRST_WITH_MEMORY_LIMIT for facts in snapshot.go):
+        why = f"Go {snapshot.go[0].version} has no GOMEMLIMIT: it came with 1.{_FIRST_WITH_MEMORY_LIMIT}"
+        memory = memory.replace(value=None, set=False, because=(*memory.because, why))
+    return procs, memory
+
+
+def survive_quota(recommended: Recommendation, facts: GoFacts, usable_count: int) -> Recommendation:
+    """GOMAXPROCS for a runtime that dies of its quota at its start: set in any case. For any other what is ``recommended``."""
+    if facts.dies is None or "procresize" not in facts.dies:
+        return recommended
+    because = recommended.because if recommended.set else ()  # "Go's own default is right" is not
+    why = f"Go {facts.version} dies of this quota at its start; where GOMAXPROCS is set, it never looks at it"
+    return recommended.replace(value=recommended.value or max(1, usable_count), set=True, because=(*because, why))
 
 
 def recommend_procs(
@@ -109,15 +153,17 @@ def recommend_memory(
     outside_bytes: int | None = None,
     live_heap_bytes: int | None = None,
     limit_from: str = "the memory limit",
+    machine_bytes: int | None = None,
 ) -> Recommendation:
     """GOMEMLIMIT for an enforced memory limit and memory.high (None: none).
 
     ``outside_bytes`` is what else is charged to that cgroup, None where it was not measured; the policy's own figure goes before it.
-    ``live_heap_bytes`` is what the last collection found alive. ``limit_from`` is the file that says the limit.
+    ``live_heap_bytes`` is what the last collection found alive. ``limit_from`` is the file that says the limit. ``machine_bytes`` is
+    the machine's memory, None where it is not known: a limit above it is never reached.
     """
     named = ((limit_bytes, limit_from), (high_bytes, "memory.high"))
-    rooms = [find_room(limit, name, policy, outside_bytes) for limit, name in named if limit is not None]
-    return _recommend_in(rooms, policy, 1.0, (), live_heap_bytes)
+    shares = [Share(room=find_room(limit, name, policy, outside_bytes)) for limit, name in named if limit is not None]
+    return _recommend_in(shares, policy, live_heap_bytes, machine_bytes)
 
 
 def find_room(limit_bytes: int, file: str, policy: Policy, outside_bytes: int | None) -> Room:
@@ -163,22 +209,16 @@ def measure_outside(level: MemoryLevel, mapped_bytes: Sequence[int | None]) -> i
 
 def _advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, groups: Groups) -> Recommendation:
     """The least of what each limit of the chain leaves: an ancestor with a wider limit can be the fuller one."""
-    live = _live_heap(snapshot)
-    rooms: list[tuple[Room, float, tuple[str, ...]]] = []
+    shares: list[Share] = []
     for level in snapshot.charged_chain:
         for field, name in (("limit", "memory.max" if level.version == 2 else "memory.limit_in_bytes"), ("high", "memory.high")):
             limit = getattr(level, field)
             if limit is not None and limit.limit_bytes is not None:
-                share, split, mapped = _share(level, snapshot, groups)
-                outside = measure_outside(level, mapped)
-                rooms.append((find_room(limit.limit_bytes, f"{level.directory}/{name}", policy, outside), share, split))
+                shares.append(_share(level, limit.limit_bytes, name, snapshot, policy, groups))
     hidden = limits.memory.limit_bytes
     if hidden is not None and limits.memory.binding is None:  # v1's hierarchical limit betrays an ancestor that cannot be seen
-        rooms.append((find_room(hidden, limits.memory.limit_from or "memory.stat", policy, None), 1.0, ()))
-    if not rooms:
-        return _recommend_in([], policy, 1.0, (), live)
-    room, share, split = min(rooms, key=lambda row: row[0].free_bytes * row[1])
-    return _recommend_in([room], policy, share, split, live)
+        shares.append(Share(room=find_room(hidden, limits.memory.limit_from or "memory.stat", policy, None)))
+    return _recommend_in(shares, policy, _live_heap(snapshot), snapshot.machine.memory_bytes)
 
 
 def _live_heap(snapshot: Snapshot) -> int | None:
@@ -187,58 +227,66 @@ def _live_heap(snapshot: Snapshot) -> int | None:
     return None if None in marked else sum(size for size in marked if size is not None)
 
 
-def _share(level: MemoryLevel, snapshot: Snapshot, groups: Groups) -> tuple[float, tuple[str, ...], list[int | None]]:
-    """The part of what a cgroup leaves to Go that is right for each runtime of this process, the words for it, and what all Go runtimes
-    in that cgroup have mapped.
-    """
+def _share(level: MemoryLevel, limit_bytes: int, name: str, snapshot: Snapshot, policy: Policy, groups: Groups) -> Share:
+    """What a limit of one cgroup leaves to this process beside the other Go programs under it."""
     pid = snapshot.process.pid
     inside = [snapshot] + [other for other in groups.get(level.directory, ()) if other.process.pid != pid]
     mapped = [facts.mapped_bytes for member in inside for facts in member.go]
+    room = find_room(limit_bytes, f"{level.directory}/{name}", policy, measure_outside(level, mapped))
+    count = len(snapshot.go)
     if len(mapped) == 1:
-        return 1.0, (), mapped
+        return Share(room=room)
     known = [size for size in mapped if size is not None]
     if len(known) < len(mapped) or not sum(known):
         words = f"{len(mapped)} Go runtimes share it: what each has mapped is not known, an equal part for each"
-        return 1 / len(mapped), (words,), mapped
-    count, own = len(snapshot.go), sum(known[: len(snapshot.go)])
-    split: tuple[str, ...] = ()
+        return Share(room=room, part=count / len(mapped), runtimes=count, because=(words,))
+    own = sum(known[:count])
+    because: tuple[str, ...] = ()
     if count < len(mapped):
-        split = (
+        because = (
             f"{len(mapped)} Go runtimes share it: a part of {format_mib(own)} of {format_mib(sum(known))} MiB, as they have mapped now",
         )
     if count > 1:
-        split += (f"the {count} Go runtimes of this process read the same variable: an equal part for each",)
-    return own / sum(known) / count, split, mapped
+        because += (f"the {count} Go runtimes of this process read the same variable: an equal part for each",)
+    return Share(room=room, part=own / sum(known), runtimes=count, because=because)
 
 
-def _recommend_in(
-    rooms: Sequence[Room], policy: Policy, share: float, split: tuple[str, ...], live_heap_bytes: int | None
-) -> Recommendation:
-    name = "GOMEMLIMIT"
-    if not rooms:
-        return Recommendation(name=name, value=None, set=False, because=("no memory limit is enforced: Go's own default is right",))
-    room = min(rooms, key=lambda room: room.free_bytes)
-    because = [f"{room.file}: {room.limit_bytes} bytes ({format_mib(room.limit_bytes)} MiB)"]
+def _recommend_in(shares: Sequence[Share], policy: Policy, live_heap_bytes: int | None, machine_bytes: int | None) -> Recommendation:
+    unset = Recommendation(name="GOMEMLIMIT", value=None, set=False, because=("no memory limit is enforced: Go's own default is right",))
+    if not shares:
+        return unset
+    reached = [share for share in shares if machine_bytes is None or share.room.limit_bytes <= machine_bytes]
+    if not reached:
+        room = min((share.room for share in shares), key=lambda room: room.limit_bytes)
+        why = f"more than the {format_mib(machine_bytes or 0)} MiB of the machine: it is never reached, and says nothing to Go"
+        return unset.replace(because=(_say_limit(room), why))
+    share = min(reached, key=lambda share: share.free_bytes)
+    room = share.room
+    because = [_say_limit(room)]
     if room.limit_bytes < policy.smallest_limit_bytes:
         because.append(f"below {format_mib(policy.smallest_limit_bytes)} MiB no value helps: an idle Go program takes 10 to 60 MiB")
-        return Recommendation(name=name, value=None, set=False, because=tuple(because))
+        return unset.replace(because=tuple(because))
     if room.measured:
         source = "declared" if policy.outside_bytes is not None else "measured"
         because.append(f"less {format_mib(room.outside_bytes)} MiB ({source}) that the Go runtime does not manage")
     because.append(f"less {format_mib(room.safety_bytes)} MiB kept free" + ("" if room.measured else ", as nothing was measured"))
-    because += split
-    value = int(room.free_bytes * share) // _MIB * _MIB
+    because += share.because
+    crowded = None if live_heap_bytes is None else share.crowded_by(live_heap_bytes, policy)
+    value = int(share.free_bytes / share.runtimes) // _MIB * _MIB
     if value < policy.smallest_limit_bytes // 2:
         because.append("too little is left for any value: collecting all the time would take the place of the OOM killer")
-        return Recommendation(name=name, value=None, set=False, because=tuple(because))
+        return unset.replace(because=tuple(because), crowded=crowded)
     because.append(f"rounded down to whole MiB: {format_mib(value)} MiB")
-    if live_heap_bytes is not None and live_heap_bytes * 100 > room.limit_bytes * policy.crowded_percent:
-        ends = size_that_ends_it(live_heap_bytes, policy)
+    if crowded is not None:
         because.append(
-            f"this buys time only: {format_mib(live_heap_bytes)} MiB are alive, over {policy.crowded_percent:g} % of the limit;"
-            f" {format_mib(ends)} MiB of limit end it"
+            f"this buys time only: {format_mib(crowded.live_bytes)} MiB are alive, over {policy.crowded_percent:g} % of the"
+            f" {format_mib(crowded.left_bytes)} MiB that the limit leaves to Go; {format_mib(crowded.needed_bytes)} MiB of limit end it"
         )
-    return Recommendation(name=name, value=value, set=True, because=tuple(because))
+    return Recommendation(name="GOMEMLIMIT", value=value, set=True, because=tuple(because), crowded=crowded)
+
+
+def _say_limit(room: Room) -> str:
+    return f"{room.file}: {room.limit_bytes} bytes ({format_mib(room.limit_bytes)} MiB)"
 
 
 def size_that_ends_it(live_heap_bytes: int, policy: Policy) -> int:

@@ -104,12 +104,16 @@ class Level(Record):
 
 
 class CpuLevel(Level):
-    """The cpu controller's files of one cgroup. ``weight`` is v2's cpu.weight, ``shares`` v1's cpu.shares."""
+    """The cpu controller's files of one cgroup. ``weight`` is v2's cpu.weight, ``shares`` v1's cpu.shares.
+
+    ``request_cores`` is the request behind these, where somebody said it; no file does.
+    """
 
     bandwidth: Bandwidth | None
     weight: int | None
     shares: int | None
     throttling: Throttling | None
+    request_cores: float | None = None
 
 
 def most_throttled(levels: tuple[CpuLevel, ...]) -> CpuLevel | None:
@@ -209,6 +213,10 @@ class QuotaSeen(Record):
     quota_us: int | None
     period_us: int | None
     why: str | None
+
+
+#: Libraries that set GOMAXPROCS and GOMEMLIMIT from the cgroup when the program starts, unless its environment has the variable.
+AUTOMAXPROCS, AUTOMEMLIMIT = "go.uber.org/automaxprocs", "github.com/KimMachineGun/automemlimit"
 
 
 class GoFacts(Record):
@@ -329,13 +337,30 @@ class Finding(Record):
     advice: tuple[Advice, ...]
 
 
+class Crowded(Record):
+    """A memory limit that is too small for the live heap, whatever GOMEMLIMIT is.
+
+    ``left_bytes`` is what others leave of the limit to this process's Go runtimes, ``needed_bytes`` the limit that ends it.
+    """
+
+    file: str
+    limit_bytes: int
+    live_bytes: int
+    left_bytes: int
+    needed_bytes: int
+
+
 class Recommendation(Record):
-    """One variable's recommended value. ``set`` False: leave the variable unset; ``value`` is then None, or what Go reaches by itself."""
+    """One variable's recommended value. ``set`` False: leave the variable unset; ``value`` is then None, or what Go reaches by itself.
+
+    ``crowded``: the memory limit itself is too small, and a value of GOMEMLIMIT buys time only.
+    """
 
     name: str
     value: int | None
     set: bool
     because: tuple[str, ...]
+    crowded: Crowded | None = None
 
 
 class Policy(Record):

@@ -10,6 +10,8 @@ from __future__ import annotations
 from cgtune.errors import UsageError
 from cgtune.limits import enforce
 from cgtune.model import (
+    AUTOMAXPROCS,
+    AUTOMEMLIMIT,
     ByteLimit,
     Container,
     CpuLevel,
@@ -49,6 +51,11 @@ _MOST_VERSIONS = 64
 _LEAST_MEMORY_BYTES = 4096  # a page; Docker and the kernel take 0 for no limit, which is said by leaving the option out
 _FIRST_AWARE, _FIRST_STRICT = 25, 21  # the first to read a quota; the first to refuse a go line newer than itself
 _UNAWARE = "containermaxprocs=0,updatemaxprocs=0"  # what the go command records for a go line before 1.25
+
+_LIBRARIES = (  # maxprocs.Set of automaxprocs 1.6.0, memlimit.SetGoMemLimitWithOpts of automemlimit 0.7
+    (AUTOMAXPROCS, "sets GOMAXPROCS to the CPU limit rounded down, at least 1, where the variable is not there"),
+    (AUTOMEMLIMIT, "sets GOMEMLIMIT to 90 % of the memory limit, or what it is told, where the variable is not there"),
+)
 
 _V1_PATH = "/container"
 _V1_PLACE, _V1_MEMORY, _V2_PLACE = "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
@@ -162,12 +169,15 @@ def _program(version: GoVersion, name: str, line: GoVersion | None, language: st
 
 def program_of(info: BuildInfo) -> Program:
     """A program on disk, by its build info."""
+    linked = dict(info.modules)
+    notes = tuple(f"it links {name} {linked[name]}, which {does}: that is not in this row" for name, does in _LIBRARIES if name in linked)
     return Program(
         go=info.version.removeprefix("go"),
         version=info.go,
         default_godebug=parse_default_godebug(info.settings),
         architecture=info.settings.get("GOARCH", "amd64"),
         info=info,
+        notes=notes,
     )
 
 
@@ -239,9 +249,14 @@ def derive_program(
         read_limit=read_limit,
     )
     derivation = derive(inputs)
+    return derivation, _facts(program, inputs, derivation)
+
+
+def _facts(program: Program, inputs: GoInputs, derivation: GoDerivation) -> GoFacts:
+    """What can be known of a runtime that does not run: all that is derived, and nothing observed."""
     values = {"GOMAXPROCS": derivation.gomaxprocs, "GOMEMLIMIT": derivation.gomemlimit, "GOGC": derivation.gogc}
     info = program.info
-    facts = GoFacts(
+    return GoFacts(
         path=info.path if info is not None else "",
         deleted=False,
         version=program.go,
@@ -260,7 +275,6 @@ def derive_program(
         mapped_bytes=None,
         **derived_facts(inputs, derivation),  # type: ignore[arg-type]  # each value has the type of the field it is named for
     )
-    return derivation, facts
 
 
 def _files(limited: Limited) -> tuple[str, str, dict[str, str]]:
@@ -278,47 +292,53 @@ def _files(limited: Limited) -> tuple[str, str, dict[str, str]]:
 
 def _snapshot(limited: Limited) -> Snapshot:
     cpus = frozenset(range(limited.cpus))
-    v2 = limited.cgroup == 2
-    path = "/" if v2 else _V1_PATH
-    weight, shares = _weight(limited.request_cores)
+    mode = f"v{limited.cgroup}"
     return Snapshot(
-        machine=Machine(online=cpus, memory_bytes=None, swap_bytes=None, page_bytes=4096, kernel=None, cgroup_mode="v2" if v2 else "v1"),
+        machine=Machine(online=cpus, memory_bytes=None, swap_bytes=None, page_bytes=4096, kernel=None, cgroup_mode=mode),
         process=Process(
             pid=0, is_self=False, start_ticks=0, start_time=None, command="predicted", executable=None, state="R", affinity=cpus
         ),
         container=Container(),
-        cpu_chain=(
-            CpuLevel(
-                path=path,
-                directory=_V2_PLACE if v2 else _V1_PLACE,
-                version=limited.cgroup,
-                bandwidth=limited.bandwidth,
-                weight=weight if v2 else None,
-                shares=None if v2 else shares,
-                throttling=None,
-            ),
-        ),
+        cpu_chain=(_cpu_level(limited),),
         cpuset_chain=(),
-        memory_chain=(
-            MemoryLevel(
-                path=path,
-                directory=_V2_PLACE if v2 else _V1_MEMORY,
-                version=limited.cgroup,
-                limit=ByteLimit(limit_bytes=limited.memory_bytes),
-                high=None,
-                swap=None,
-                memsw=None,
-                hierarchical=None,
-                current_bytes=None,
-                swap_current_bytes=None,
-                use_hierarchy=True,
-            ),
-        ),
+        memory_chain=(_memory_level(limited),),
         oom_kills=None,
         cpu_pressure=None,
         memory_pressure=None,
         go=(),
         notes=(),
+    )
+
+
+def _cpu_level(limited: Limited) -> CpuLevel:
+    v2 = limited.cgroup == 2
+    weight, shares = _weight(limited.request_cores)
+    return CpuLevel(
+        path="/" if v2 else _V1_PATH,
+        directory=_V2_PLACE if v2 else _V1_PLACE,
+        version=limited.cgroup,
+        bandwidth=limited.bandwidth,
+        weight=weight if v2 else None,
+        shares=None if v2 else shares,
+        throttling=None,
+        request_cores=limited.request_cores,
+    )
+
+
+def _memory_level(limited: Limited) -> MemoryLevel:
+    v2 = limited.cgroup == 2
+    return MemoryLevel(
+        path="/" if v2 else _V1_PATH,
+        directory=_V2_PLACE if v2 else _V1_MEMORY,
+        version=limited.cgroup,
+        limit=ByteLimit(limit_bytes=limited.memory_bytes),
+        high=None,
+        swap=None,
+        memsw=None,
+        hierarchical=None,
+        current_bytes=None,
+        swap_current_bytes=None,
+        use_hierarchy=True,
     )
 
 

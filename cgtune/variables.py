@@ -6,7 +6,7 @@ program is what it would derive there, or nothing at all. Where nothing is known
 
 from __future__ import annotations
 
-from cgtune.advise import derive_procs_by_itself, format_quota, recommend_memory, recommend_procs
+from cgtune.advise import derive_procs_by_itself, format_quota, recommend_memory, recommend_procs, survive_quota
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -114,7 +114,13 @@ def plan_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *, 
     elif limits.cpu.binding is not None:
         recommended = recommended.replace(because=(*_say_unread(process.unread_quotas), format_quota(limits), *recommended.because))
     limit_from = limits.memory.limit_from or "the memory limit"
-    memory = recommend_memory(limits.memory.limit_bytes, limits.memory.high_bytes, policy, limit_from=limit_from)
+    memory = recommend_memory(
+        limits.memory.limit_bytes,
+        limits.memory.high_bytes,
+        policy,
+        limit_from=limit_from,
+        machine_bytes=snapshot.machine.memory_bytes,
+    )
     if limits.memory.limit_bytes is None and limits.memory.high_bytes is None:
         memory = memory.replace(because=_say_unlimited("memory limit", snapshot.memory_chain, process.unread_memory_limits))
     else:
@@ -130,9 +136,10 @@ def plan_running(recommendations: Sequence[Recommendation], *, always: bool = Fa
 def _plan_procs(limit_cores: float | None, cpus: int, facts: GoFacts | None, policy: Policy) -> Recommendation:
     by_itself = None if facts is None else derive_procs_by_itself(facts, cpus)
     recommended = recommend_procs(limit_cores, cpus, policy, follows_by_itself=by_itself)
-    if facts is not None and facts.dies is not None and "procresize" in facts.dies and cpus < UNKNOWN_CPUS:
-        why = f"Go {facts.version} dies of this quota at its start; where GOMAXPROCS is set, it never looks at it"
-        return recommended.replace(value=recommended.value or cpus, set=True, because=(*recommended.because, why))
+    if facts is not None and cpus < UNKNOWN_CPUS:
+        surviving = survive_quota(recommended, facts, cpus)
+        if surviving is not recommended:
+            return surviving
     if not recommended.set:
         newer = () if facts is None or by_itself is None else _say_newer(facts)
         return recommended.replace(because=(*recommended.because[:-1], *newer, recommended.because[-1]))

@@ -123,6 +123,36 @@ def test_a_crowded_limit_is_told_with_the_size_that_ends_it() -> None:
     assert "buys time" not in " ".join(recommend_memory(100 * MIB, None, live_heap_bytes=60 * MIB).because)
 
 
+def test_a_limit_is_crowded_by_what_others_leave_of_it() -> None:
+    """Beside 300 MiB of others 150 MiB alive crowd a limit of 512 MiB, and both count for the size that ends it."""
+    recommendation = recommend_memory(512 * MIB, None, outside_bytes=300 * MIB, live_heap_bytes=150 * MIB)
+    assert recommendation.crowded is not None
+    assert (recommendation.crowded.left_bytes, recommendation.crowded.needed_bytes) == (212 * MIB, 600 * MIB)
+    assert recommend_memory(512 * MIB, None, outside_bytes=300 * MIB, live_heap_bytes=127 * MIB).crowded is None
+
+
+def test_a_limit_beyond_the_machine_is_none() -> None:
+    """What the machine has not got cannot be reached: no value, and the reason; its own size is a limit."""
+    beyond = recommend_memory(64 * MIB << 10, None, machine_bytes=32 * MIB << 10)
+    assert (beyond.value, beyond.set) == (None, False)
+    assert "machine" in beyond.because[-1]
+    assert recommend_memory(32 * MIB << 10, None, machine_bytes=32 * MIB << 10).set
+    assert recommend_memory(64 * MIB << 10, 512 * MIB, machine_bytes=32 * MIB << 10).value == 460 * MIB
+
+
+def test_a_quota_that_kills_is_not_left_to_go() -> None:
+    """A Go that dies of its quota gets a GOMAXPROCS; one that does not is left alone."""
+    dying = report(go_facts(procs=None, dies="fatal error: procresize: invalid arg", seen=sees(0, 0))).recommendations[0]
+    assert (dying.value, dying.set) == (8, True)
+    assert "right" not in " ".join(dying.because)
+
+
+def test_an_old_go_is_not_given_what_it_does_not_read() -> None:
+    """GOMEMLIMIT came with Go 1.19."""
+    limited = (memory_level("/pod/app", 512 * MIB),)
+    assert [report(go_facts(minor=minor), memory=limited).recommendations[1].set for minor in (18, 19)] == [False, True]
+
+
 @given(st.integers(0, 1 << 50), st.none() | st.integers(0, 1 << 50), st.none() | st.integers(0, 1 << 50), POLICIES)
 def test_memory_is_possible(limit: int, high: int | None, outside: int | None, policy: Policy) -> None:
     """A value is whole MiB that Go can read, below every limit by the headroom at least, and with what is outside still within it."""

@@ -18,7 +18,9 @@ from hypothesis import given, strategies as st
 
 import cgtune
 from cgtune.model import Bandwidth, CpuLevel, CpuLimits, Prediction
-from cgtune.prediction import worst_stall
+from cgtune.outputs.predict import render_predict
+from cgtune.prediction import program_of, worst_stall
+from cgtune.runtimes.go.modinfo import parse_build_info
 from tests import goprograms, toolchains
 from tests.command import ROOT, run
 from tests.needs import only_where, require
@@ -251,6 +253,29 @@ PROGRAMS = [
     for version in toolchains.NEWEST
     for language in (("1.21", "1.25") if toolchains.minor(version) >= 25 else ("1.21",))
 ]
+
+
+def test_a_library_that_decides_for_itself_is_named() -> None:
+    """A program on disk that links automaxprocs or automemlimit will not do what its runtime derives, and the row says so."""
+    modinfo = b"path\texample.com/a\ndep\tgo.uber.org/automaxprocs\tv1.6.0\th1:x=\n"
+    program = program_of(parse_build_info(b"go1.24.11", b"0" * 16 + modinfo + b"0" * 16))
+    assert len(program.notes) == 1
+    assert program.notes[0].startswith("it links go.uber.org/automaxprocs v1.6.0, which sets GOMAXPROCS")
+
+
+def test_versions_that_say_the_same_say_it_once() -> None:
+    """A finding or a reason that differs in nothing but the version is one line for all of them."""
+    text = render_predict(cgtune.predict(cpus=4, cpu_limit="17592186044415 1000", env=["GOGC=x"]))
+    assert text.count("critical quota-crashes-go") == 1
+    assert text.count("GOMAXPROCS=4") == 1
+    assert text.count("warning gogc-malformed") == 1
+
+
+def test_a_named_request_is_not_computed_back() -> None:
+    """What --cpu-request says is what the finding says, though no weight on v2 is exactly that."""
+    (row,) = cgtune.predict(cpus=64, cpu_request="250m", go="1.27").rows
+    (finding,) = row.process.findings
+    assert (finding.rule, "a request of 0.25 CPUs" in finding.summary) == ("no-quota-many-cpus", True)
 
 
 @pytest.mark.slow

@@ -127,7 +127,7 @@ def _value(name: str, value: int) -> str:
 def _reasons(row: PredictedRow) -> Iterator[str]:
     for one in row.process.recommendations:
         act = f"{one.name}={_value(one.name, one.value)}" if one.set and one.value is not None else f"leave {one.name} unset"
-        yield f"{act}: {'; '.join(one.because)}"
+        yield f"{act}: {_for_any_version(row, '; '.join(one.because))}"
 
 
 def _findings(row: PredictedRow) -> Iterator[str]:
@@ -135,8 +135,12 @@ def _findings(row: PredictedRow) -> Iterator[str]:
     if facts.dies:
         yield f"dies at its start: {facts.dies.splitlines()[-1]}"
     for finding in row.process.findings:
-        # The line begins with the versions: what several have in common is one line
-        yield f"{finding.severity} {finding.rule}: {finding.summary.replace(f'Go {row.go} ', 'Go ')}"
+        yield f"{finding.severity} {finding.rule}: {_for_any_version(row, finding.summary)}"
+
+
+def _for_any_version(row: PredictedRow, text: str) -> str:
+    """A sentence without its row's version: the line begins with the versions, so that what several have in common is one line."""
+    return text.replace(f"Go {row.go} ", "Go ").replace(f"Go {row.go}:", "Go:")
 
 
 def _notes(row: PredictedRow) -> Iterator[str]:

@@ -123,7 +123,7 @@ SILENCES: dict[str, tuple[str, ...]] = {
     "gomaxprocs-below-quota": ("gomaxprocs-pinned",),
     "cpu-throttled": ("quota-below-two-cpus", "fractional-quota"),
     "gc-off-without-limit": ("gomemlimit-unset", "memory-limit-too-small", "oom-killed"),
-    "memory-limit-too-small": ("gomemlimit-unset", "gomemlimit-near-limit", "gomemlimit-too-small", "oom-killed"),
+    "memory-limit-too-small": ("gomemlimit-unset", "gomemlimit-near-limit", "gomemlimit-too-small", "memory-shared", "oom-killed"),
     "gomemlimit-unset": ("oom-killed",),
     "gomemlimit-exceeds-limit": ("gomemlimit-exceeds-high", "gomemlimit-near-limit", "memory-shared", "oom-killed"),
     "gomemlimit-exceeds-high": ("gomemlimit-near-limit",),
@@ -166,7 +166,8 @@ def locate_rule(name: str) -> Rule:
             return rule
     from difflib import get_close_matches
 
-    near = get_close_matches(name, [rule.ID for rule in RULES], n=1)
+    ids = [rule.ID for rule in RULES]
+    near = get_close_matches(name, ids, n=1) or [one for one in ids if len(name) > 2 and name in one][:1]
     hint = f"; did you mean {near[0]}?" if near else ""
     raise UsageError(f"no rule {name[:60]!r}{hint or ';'} `cgtune explain` lists them")
 

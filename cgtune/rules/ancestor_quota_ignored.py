@@ -40,9 +40,9 @@ def judge(case: Case) -> Finding | None:
     facts, binding = case.facts, case.cpu.binding
     if facts is None or binding is None or not facts.aware or not case.follows_own or not case.derives_unlimited:
         return None
-    leaf = case.snapshot.cpu_chain[0]
-    if binding is leaf:
+    if case.binds_own:
         return None
+    leaf = case.snapshot.cpu_chain[0]
     own = leaf.bandwidth.limit_cores if leaf.bandwidth is not None else None
     says = "no limit" if own is None else f"{format_cpus(own)}"
     return Finding(

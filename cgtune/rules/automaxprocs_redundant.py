@@ -1,23 +1,24 @@
 """automaxprocs is built in, and this Go does the same and more
 
 What it means: the program links go.uber.org/automaxprocs and was built with Go 1.25 or later, whose runtime obeys the CPU quota itself.
-The library rounds down with a minimum of 1, does not look at the CPU count or the affinity, and its call of runtime.GOMAXPROCS stops the
-runtime's own updates.
+Where its own cgroup has a quota, and no GOMAXPROCS variable is there, the library rounds it down with a minimum of 1, does not look at the
+CPU count or the affinity, and its call of runtime.GOMAXPROCS stops the runtime's own updates. Not reported where the library finds a quota
+that the runtime does not (Go 1.25 in a container on cgroup v1).
 
 Why it hurts: GOMAXPROCS stays as it was at the start when the quota changes, and may differ from what Go would take.
 
 How to confirm:
   go version -m /proc/PID/exe | grep automaxprocs
 
-What to do: remove the import of go.uber.org/automaxprocs. Keep it where an ancestor's quota or rounding down is wanted, knowing the
-price.
+What to do: remove the import of go.uber.org/automaxprocs. Keep it where rounding down is wanted, knowing the price. Like Go it reads the
+quota of its own cgroup only, and is no help against an ancestor's.
 
 Sources: https://github.com/uber-go/automaxprocs; Go 1.25 release notes, "Container-aware GOMAXPROCS".
 """
 
 from __future__ import annotations
 
-from cgtune.model import Finding
+from cgtune.model import AUTOMAXPROCS, Finding
 from cgtune.rules.case import act
 
 TYPE_CHECKING = False
@@ -30,19 +31,18 @@ SEVERITY: Severity = "info"
 SUMMARY = "automaxprocs is built in, and this Go does the same and more"
 
 
-_MODULE = "go.uber.org/automaxprocs"
-
-
 def judge(case: Case) -> Finding | None:
-    """The library in a program whose runtime obeys quotas."""
+    """The library in a program whose runtime obeys quotas, and finds this one."""
     facts = case.facts
-    if facts is None or _MODULE not in facts.modules or not facts.aware:
+    if facts is None or AUTOMAXPROCS not in facts.modules or not facts.aware or case.set_by_variable:
         return None
-    version = facts.modules[_MODULE]
+    if case.quota_binds and case.binds_own and case.by_itself is None:
+        return None  # the library finds a quota that the runtime does not: 1.25 in a container on v1
+    does = "has stopped" if facts.pinned else "stops, where there is a quota,"
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"automaxprocs stops the updates that Go {facts.version} makes by itself",
-        evidence=(f"build info: {_MODULE} {version}", case.procs_words),
-        advice=(act(f"remove the import of {_MODULE}: the runtime obeys its quota and follows changes"),),
+        summary=f"automaxprocs {does} the updates that Go {facts.version} makes by itself",
+        evidence=(f"build info: {AUTOMAXPROCS} {facts.modules[AUTOMAXPROCS]}", case.procs_words),
+        advice=(act(f"remove the import of {AUTOMAXPROCS}: the runtime obeys its quota and follows changes"),),
     )

@@ -48,12 +48,14 @@ def judge(case: Case) -> Finding | None:
             case.stall,
         ),
         advice=(
-            case.set_procs("works at once, and does not follow later changes of the quota"),
-            act("raise the go line of go.mod (or go.work) to 1.25 or later and build again: the runtime then obeys and follows the quota"),
-            Advice(
-                variable="GODEBUG",
-                value=godebug_aware(facts),
-                reason="instead of the build: switches on what the build switched off",
+            case.set_procs("takes effect at the next start, and does not follow later changes of the quota"),
+            *(
+                (act(f"a newer go line alone does not help here: {case.blocked}"),)
+                if case.blocked
+                else (
+                    act("raise the go line of go.mod (or go.work) to 1.25 or later and build again: the runtime then follows its quota"),
+                    Advice(variable="GODEBUG", value=godebug_aware(facts), reason="instead: switches on what the build switched off"),
+                )
             ),
         ),
     )

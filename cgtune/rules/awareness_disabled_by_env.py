@@ -21,7 +21,7 @@ Sources: Go source cmd/go/internal/load/godebug.go and internal/godebugs/table.g
 from __future__ import annotations
 
 from cgtune.model import Advice, Finding
-from cgtune.rules.case import godebug_aware
+from cgtune.rules.case import act, godebug_aware
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ def judge(case: Case) -> Finding | None:
         summary=f"container awareness is switched off by the environment: GOMAXPROCS is {case.procs} under {case.cores_words}",
         evidence=case.procs_evidence(case.variable_words("GODEBUG"), case.stall),
         advice=(
-            Advice(
-                variable="GODEBUG",
-                value=godebug_aware(facts),
-                reason="the runtime then obeys its quota and follows changes",
-            ),
-            case.set_procs("instead: does not follow later changes of the quota"),
+            (case.set_procs("takes effect at the next start"), act(f"GODEBUG alone does not help here: {case.blocked}"))
+            if case.blocked
+            else (
+                Advice(variable="GODEBUG", value=godebug_aware(facts), reason="the runtime then obeys its quota and follows changes"),
+                case.set_procs("instead: does not follow later changes of the quota"),
+            )
         ),
     )

@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 
 from cgtune.advise import derive_procs_by_itself, format_mib, format_quota, measure_outside
-from cgtune.model import Advice, Policy, Recommendation
+from cgtune.model import AUTOMEMLIMIT, Advice, Policy, Recommendation
 from cgtune.numbers import format_cpus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.advise import Groups
-    from cgtune.model import CpuLevel, GoFacts, MemoryLevel, Off, ProcessReport, Snapshot
+    from cgtune.model import CpuLevel, GoFacts, GoSetting, Off, ProcessReport, Snapshot
 
 _MIB = 1 << 20
 _GO_LEAST_PROCS = 2
@@ -45,15 +45,18 @@ class Case:
         self.minor = facts.minor if facts is not None else None
         self.procs, self._procs_from = self._value("GOMAXPROCS")
         self.gomemlimit, self._gomemlimit_from = self._value("GOMEMLIMIT")
-        self.gogc, _ = self._value("GOGC")
+        self.gogc, self._gogc_from = self._value("GOGC")
+
+    def _setting(self, name: str) -> GoSetting | None:
+        return next((setting for setting in self.facts.settings if setting.name == name), None) if self.facts is not None else None
 
     def _value(self, name: str) -> tuple[int | Off | None, str]:
-        for setting in self.facts.settings if self.facts is not None else ():
-            if setting.name == name:
-                if setting.observed is not None:
-                    return setting.observed, f"read from its {setting.observed_from}"
-                return setting.derived, "derived"
-        return None, "not known"
+        setting = self._setting(name)
+        if setting is None:
+            return None, "not known"
+        if setting.observed is not None:
+            return setting.observed, f"read from its {setting.observed_from}"
+        return setting.derived, "derived"
 
     @property
     def procs_count(self) -> int:
@@ -93,7 +96,7 @@ class Case:
             return self.facts is not None
         if self.facts.pinned is not None:
             return self.facts.pinned
-        setting = next((setting for setting in self.facts.settings if setting.name == "GOMAXPROCS"), None)
+        setting = self._setting("GOMAXPROCS")
         default = self.facts.cpus_at_start if self.minor is not None and self.minor < 25 else None
         expected = default if default is not None else setting.derived if setting is not None else None
         return setting is not None and setting.observed is not None and expected is not None and setting.observed != expected
@@ -109,6 +112,27 @@ class Case:
         if self.facts is None:
             return None
         return derive_procs_by_itself(self.facts.replace(pinned=False), len(self.snapshot.process.affinity))
+
+    @property
+    def lags(self) -> bool:
+        """Whether GOMAXPROCS differs from what the runtime will come to as soon as it looks at its quota again. It looks at most once a
+        second, and while it is idle about once a minute (runtime/proc.go, sysmon: it sleeps for half of forcegcperiod).
+        """
+        return not self.procs_are_set and None not in (self.procs, self.by_itself) and self.procs != self.by_itself
+
+    @property
+    def binds_own(self) -> bool:
+        """Whether the quota that binds is that of the process's own cgroup, the only one that a runtime reads."""
+        return bool(self.snapshot.cpu_chain) and self.cpu.binding is self.snapshot.cpu_chain[0]
+
+    @property
+    def blocked(self) -> str:
+        """Why container awareness alone would not make GOMAXPROCS right, as far as that is known; empty: it would."""
+        if not self.binds_own:
+            return "the quota is that of an ancestor, and no Go version reads those"
+        if self.facts is None or self.facts.seen is None or self.facts.seen.why is None:
+            return ""
+        return f"Go {self.facts.version} would not find the quota: {self.facts.seen.why}"
 
     @property
     def derives_unlimited(self) -> bool:
@@ -152,7 +176,7 @@ class Case:
     def quota_words(self) -> str:
         """The file of the binding quota, what stands in it, and its cores."""
         cores = "" if self.limit_cores is None else f": {format_cpus(self.limit_cores)}"
-        return f"{format_quota(self.report.limits)}{cores}; {self.usable} usable CPUs"
+        return f"{format_quota(self.report.limits)}{cores}; {self.usable} usable CPU{'s' * (self.usable != 1)}"
 
     @property
     def cores_words(self) -> str:
@@ -164,24 +188,33 @@ class Case:
         return tuple(line for line in (self.procs_words, self.quota_words, *more) if line)
 
     def set_procs(self, reason: str) -> Advice:
-        """Set GOMAXPROCS to the recommended value, or unset it where the runtime does better alone."""
+        """Set GOMAXPROCS to the recommended value, or leave it unset where the runtime does better alone."""
         recommendation = self.recommended("GOMAXPROCS")
-        if recommendation.value is None or not recommendation.set:
-            return Advice(variable="GOMAXPROCS", value=None, reason=f"leave it unset: {reason}")
-        return Advice(variable="GOMAXPROCS", value=str(recommendation.value), reason=reason)
+        if recommendation.value is not None and recommendation.set:
+            return Advice(variable="GOMAXPROCS", value=str(recommendation.value), reason=reason)
+        return Advice(variable="GOMAXPROCS", value=None, reason=recommendation.because[-1] if recommendation.because else reason)
+
+    def change_procs(self, reason: str) -> Advice:
+        """The same where GOMAXPROCS was set: a call in the program has its way whatever the variable says."""
+        if self.set_by_variable or self.facts is None or self.facts.variables is None or not self.procs_are_set:
+            return self.set_procs(reason)
+        value = self.recommended("GOMAXPROCS").value
+        wanted = "drop that call" if value is None else f"let it set {value}, or drop that call"
+        return act(f"a call of runtime.GOMAXPROCS in the program set it, which no variable changes: {wanted}")
 
     # Memory
-
-    @property
-    def limit_level(self) -> MemoryLevel | None:
-        """The cgroup whose memory limit binds."""
-        return self.memory.binding
 
     @property
     def limit_words(self) -> str:
         """The file of the binding memory limit, and its bytes."""
         limit = self.memory.limit_bytes
         return "no memory limit is enforced" if limit is None else f"{self.memory.limit_from}: {limit} bytes ({format_mib(limit)} MiB)"
+
+    @property
+    def high_words(self) -> str:
+        """The file of the binding memory.high, and its bytes; empty where none is set."""
+        high, level = self.memory.high_bytes, self.memory.high_binding
+        return "" if high is None or level is None else f"{level.directory}/memory.high: {high} bytes ({format_mib(high)} MiB)"
 
     @property
     def gomemlimit_words(self) -> str:
@@ -191,9 +224,14 @@ class Case:
         return f"GOMEMLIMIT is {shown} ({self._gomemlimit_from})"
 
     @property
+    def gogc_words(self) -> str:
+        """GOGC and where it is known from."""
+        return f"GOGC is {self.gogc} ({self._gogc_from})"
+
+    @property
     def outside_bytes(self) -> int | None:
         """What is charged to the binding cgroup and managed by no Go runtime that we know of; None where it cannot be told."""
-        level = self.limit_level
+        level = self.memory.binding
         if level is None or self.facts is None:
             return None
         mapped = [facts.mapped_bytes for member in self.sharers for facts in member.go]
@@ -202,7 +240,7 @@ class Case:
     @property
     def sharers(self) -> tuple[Snapshot, ...]:
         """The Go processes of the report under the same memory limit, this one first."""
-        level = self.limit_level
+        level = self.memory.binding
         inside = () if level is None else self.groups.get(level.directory, ())
         return (self.snapshot, *(other for other in inside if other.process.pid != self.pid))
 
@@ -212,12 +250,22 @@ class Case:
         live = self.facts.heap_marked_bytes if self.facts is not None else None
         return "" if live is None else f"the last collection found {format_mib(live)} MiB alive (read from its memory)"
 
+    @property
+    def memory_is_set_inside(self) -> bool:
+        """Whether the program, or a library, has called debug.SetMemoryLimit: the limit is not that of its environment."""
+        setting = self._setting("GOMEMLIMIT")
+        return setting is not None and None not in (setting.observed, setting.derived) and setting.observed != setting.derived
+
     def set_memory(self, reason: str) -> tuple[Advice, ...]:
         """Set GOMEMLIMIT to the recommended value, where there is one."""
         recommendation = self.recommended("GOMEMLIMIT")
         if recommendation.value is None or not recommendation.set:
             return ()
-        return (Advice(variable="GOMEMLIMIT", value=format_limit(recommendation.value), reason=reason),)
+        value = format_limit(recommendation.value)
+        # automemlimit leaves a limit alone that the environment gives; other code is not known to
+        if self.memory_is_set_inside and self.facts is not None and AUTOMEMLIMIT not in self.facts.modules:
+            return (act(f"let the program set {value}, as it calls debug.SetMemoryLimit, which no variable changes: {reason}"),)
+        return (Advice(variable="GOMEMLIMIT", value=value, reason=reason),)
 
 
 def godebug_aware(facts: GoFacts) -> str | None:

@@ -3,8 +3,8 @@
 What it means: in a good part of the quota periods in which the cgroup wanted to run, it used its quota up and was stopped until the next
 one. The counters are those of the cgroup of the chain that is throttled most, of all processes in and below it, since it was made; over a
 window (check --window) only the growth counts. A stop of an ancestor stops all below it, and is counted in the ancestor alone. Over a
-window: from 1 % of the periods information, from 5 % a warning, from 25 % critical. Without one: from 5 % information, from 25 % a warning,
-and nothing below 300 periods.
+window: from 1 % of the periods information, from 5 % a warning, from 25 % critical, and nothing below 5 periods. Without one: from 5 %
+information, from 25 % a warning, and nothing below 300 periods. Where no quota is enforced any more, nothing.
 
 Why it hurts: each stop is a pause of all threads for the rest of the period, up to 100 ms with the usual period. GOMAXPROCS n under quota
 Q per period P: n busy threads run Q/n and stall P - Q/n.
@@ -37,6 +37,7 @@ SEVERITY: Severity = "warning"
 SUMMARY = "the kernel stops the process again and again, its CPU quota is used up"
 
 
+_LEAST_WATCHED = 5  # half a second of a busy cgroup: one bad period of a program that is idle is no share of anything
 _WATCHED: tuple[tuple[float, Severity], ...] = ((25.0, "critical"), (5.0, "warning"), (1.0, "info"))
 _SINCE_MADE: tuple[tuple[float, Severity], ...] = (
     (25.0, "warning"),
@@ -47,8 +48,8 @@ _SINCE_MADE: tuple[tuple[float, Severity], ...] = (
 def judge(case: Case) -> Finding | None:
     """The share of throttled periods, in the window or since the cgroup was made."""
     percent, level = measure_percent(case), _level(case)
-    if percent is None or level is None or level.throttling is None:
-        return None
+    if percent is None or level is None or level.throttling is None or case.limit_cores is None:
+        return None  # without a quota: what the counters tell is over
     counters = level.throttling
     severity = next((name for least, name in find_scale(case) if percent >= least), None)
     if severity is None:
@@ -71,7 +72,7 @@ def measure_percent(case: Case) -> float | None:
     """The share of throttled periods in percent; None where nothing counts them, or where they are too few to tell."""
     level = _level(case)
     counters = level.throttling if level is not None else None
-    if counters is None or counters.periods < (1 if case.window is not None else LEAST_PERIODS):
+    if counters is None or counters.periods < (_LEAST_WATCHED if case.window is not None else LEAST_PERIODS):
         return None
     return 100 * counters.throttled_periods / counters.periods
 
@@ -101,18 +102,19 @@ def _quota_evidence(case: Case, level: CpuLevel) -> tuple[str, ...]:
 
 
 def _advice(case: Case, level: CpuLevel) -> Advice:
-    if case.limit_cores is None:
-        return act("raise the CPU limit, or do less at once")
     if _is_shared(case, level):
         return act(
             f"look at what else runs below {level.path}: together they use up its quota, which is wider; raise it, or give the others less"
         )
-    whole = math.floor(case.limit_cores)
+    cores = case.limit_cores or 0
+    whole = math.floor(cores)
     if not case.procs_count:
         return act("raise the CPU limit, or run fewer threads at once")
+    if case.procs_count == 1 and cores < 1:
+        return act("raise the CPU limit to 1 CPU or more: below that even one busy thread uses the quota up")
     if case.procs_count > max(whole, 1):
         return act(
-            f"raise the CPU limit to {max(case.procs_count, math.ceil(case.limit_cores))} whole CPUs, or set GOMAXPROCS to {max(whole, 1)}"
+            f"raise the CPU limit to {max(case.procs_count, math.ceil(cores))} whole CPUs, or set GOMAXPROCS to {max(whole, 1)}"
             " and see whether the stalls or the queue hurt more"
         )
     return act(

@@ -4,7 +4,8 @@ What it means: Go opens its limit file once, at the start. A process that is mov
 container runtime that attaches late) goes on reading the file of the old one. When that cgroup is removed, the reads fail and GOMAXPROCS
 becomes the number of CPUs.
 
-Why it hurts: GOMAXPROCS follows a quota that does not hold for the process: too many threads and stalls, or CPUs unused.
+Why it hurts: GOMAXPROCS follows a quota that does not hold for the process: too many threads and stalls, or CPUs unused. As long as it
+happens to fit, this is information: the next change of either quota parts them.
 
 How to confirm:
   ls -l /proc/PID/fd | grep -E 'cpu.max|cpu.cfs'              # the file that the runtime holds open
@@ -18,6 +19,8 @@ Sources: Go source runtime/cgroup_linux.go and internal/runtime/cgroup; seen on 
 """
 
 from __future__ import annotations
+
+import math
 
 from cgtune.model import Finding
 from cgtune.rules.case import act
@@ -37,6 +40,8 @@ def judge(case: Case) -> Finding | None:
     facts = case.facts
     if facts is None or facts.follows is None or facts.follows.own or case.procs_are_set:
         return None
+    worth = math.floor(min(case.usable, case.limit_cores if case.limit_cores is not None else case.usable))
+    fits = not case.exceeds and worth <= case.procs_count
     gone = "" if facts.follows.exists else ", which is gone: it takes all CPUs"
     summary = f"the runtime follows the CPU quota of a cgroup that the process has left{gone}"
     if facts.updates is False:
@@ -45,11 +50,11 @@ def judge(case: Case) -> Finding | None:
     leaf = case.snapshot.cpu_chain[0].directory if case.snapshot.cpu_chain else "not visible"
     return Finding(
         rule=ID,
-        severity=SEVERITY,
+        severity="info" if fits else SEVERITY,
         summary=summary,
         evidence=case.procs_evidence(f"held open: {held}", f"its cgroup now: {leaf}"),
         advice=(
             act("restart the program inside its cgroup: the limit file is opened once, at the start"),
-            case.set_procs("for that start, if the process is moved again after it has begun"),
+            *((case.set_procs("for a start that ends like this one, in another cgroup"),) if case.recommended("GOMAXPROCS").set else ()),
         ),
     )

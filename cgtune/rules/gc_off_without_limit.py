@@ -16,6 +16,7 @@ Sources: https://go.dev/doc/gc-guide (GOGC and the memory limit).
 from __future__ import annotations
 
 from cgtune.model import Advice, Finding
+from cgtune.rules.case import act
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,11 +32,15 @@ def judge(case: Case) -> Finding | None:
     """No collection will ever start."""
     if case.facts is None or case.gogc != "off" or case.gomemlimit != "off":
         return None
-    back = Advice(variable="GOGC", value=None, reason="100, the default, collects when the heap has doubled")
+    why = "100, the default, collects when the heap has doubled"
+    if case.facts.variables is None or case.variable("GOGC"):
+        back = Advice(variable="GOGC", value=None, reason=why)
+    else:
+        back = act(f"drop the call of debug.SetGCPercent in the program: {why}")
     return Finding(
         rule=ID,
         severity=SEVERITY if case.memory.limit_bytes is not None else "warning",
         summary="GOGC is off and there is no GOMEMLIMIT: the heap is never collected",
-        evidence=("GOGC is off", case.gomemlimit_words, case.limit_words),
+        evidence=(case.gogc_words, case.gomemlimit_words, case.limit_words),
         advice=(*case.set_memory("with GOGC off, collections start near this limit"), back),
     )

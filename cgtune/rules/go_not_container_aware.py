@@ -13,8 +13,9 @@ How to confirm:
   cat /proc/PID/cgroup                                        # which cgroup; its parents have quotas of their own
   grep Cpus_allowed_list /proc/PID/status                     # what the runtime counts instead
 
-What to do: set GOMAXPROCS as recommended now. Later build with Go 1.25 or newer and a go line of at least 1.25: the runtime then obeys
-the quota of its own cgroup and follows changes. That is no help where the quota is an ancestor's: no Go version reads those.
+What to do: set GOMAXPROCS as recommended now. Later build with Go 1.25 or newer (in a container on cgroup v1: 1.26 or newer) and a go
+line of at least 1.25: the runtime then obeys the quota of its own cgroup and follows changes. That is no help where the quota is an
+ancestor's: no Go version reads those.
 
 Sources: Go 1.25 release notes, "Container-aware GOMAXPROCS"; golang/go issues 73193 and 33803.
 """
@@ -40,9 +41,10 @@ def judge(case: Case) -> Finding | None:
         return None
     summary = f"Go {case.facts.version} does not see its CPU quota: GOMAXPROCS is {case.procs} under {case.cores_words}"
     evidence = case.procs_evidence(f"built with Go {case.facts.version}; runtimes before 1.25 never read a CPU quota", case.stall)
-    leaf = case.snapshot.cpu_chain[0] if case.snapshot.cpu_chain else None
-    if case.cpu.binding is leaf:
-        later = "or build with Go 1.25 or later and a go line of at least 1.25, which obeys this quota by itself"
+    if case.binds_own and case.cpu.binding is not None:
+        # golang/go issue 76390: 1.25 misses it where the container has its own subtree mounted, as all have on v1
+        first = "1.26" if case.cpu.binding.version == 1 else "1.25"
+        later = f"or build with Go {first} or later and a go line of at least 1.25, which obeys this quota by itself"
     else:
         later = "a newer Go alone does not help here: the quota is that of an ancestor, and no Go version reads those"
     return Finding(

@@ -1,7 +1,7 @@
 """GOMAXPROCS leaves a part of the CPU quota unused
 
 What it means: the quota would feed more threads than GOMAXPROCS allows. The variable or a call in the program set it, or the limits have
-grown since.
+grown since and the runtime does not follow.
 
 Why it hurts: Go code never uses more CPUs than GOMAXPROCS; the rest of what is paid for goes unused, unless cgo or other processes use
 it.
@@ -38,12 +38,12 @@ def judge(case: Case) -> Finding | None:
     if case.limit_cores is None or not case.procs_count:
         return None
     worth = math.floor(min(case.limit_cores, case.usable))
-    if case.procs_count >= worth:
+    if case.procs_count >= worth or case.lags:
         return None
     return Finding(
         rule=ID,
         severity=SEVERITY,
         summary=f"GOMAXPROCS is {case.procs}, the quota is worth {worth}",
         evidence=case.procs_evidence(),
-        advice=(case.set_procs("uses all of the quota"),),
+        advice=(case.change_procs("uses all of the quota"),),
     )

@@ -1,8 +1,9 @@
 """GOMAXPROCS is larger than the CPU quota warrants
 
 What it means: the process runs Go code on more threads at once than its quota can feed, and somebody chose that number: the GOMAXPROCS
-variable, a call of runtime.GOMAXPROCS, or a quota that has shrunk since. Where the runtime chose it, another rule names the cause. With
-no quota that binds, more threads than usable CPUs are reported too, as information.
+variable or a call of runtime.GOMAXPROCS (automaxprocs makes one). Where the runtime chose it, another rule names the cause. Two cases are
+information: a runtime that will follow a quota that has shrunk and has not looked yet (up to a second, in an idle program up to a minute),
+and more threads than usable CPUs where no quota binds.
 
 Why it hurts: Quota Q per period P and n busy threads: the quota is gone after Q/n, and everything stands still for P - Q/n. Half a CPU is
 50 ms of every 100 ms: two threads run 25 ms and stall 75 ms; 64 threads run 0.8 ms and stall 99.2 ms. Each stall is latency, and the
@@ -24,10 +25,11 @@ Documentation/scheduler/sched-bwc.rst.
 from __future__ import annotations
 
 from cgtune.model import Finding
+from cgtune.rules.case import act
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import Severity
+    from cgtune.model import Advice, GoFacts, Severity
     from cgtune.rules.case import Case
 
 ID = "gomaxprocs-exceeds-quota"
@@ -37,13 +39,24 @@ SUMMARY = "GOMAXPROCS is larger than the CPU quota warrants"
 
 def judge(case: Case) -> Finding | None:
     """A number of threads beyond the quota, or beyond the CPUs where no quota binds."""
+    facts = case.facts
+    if facts is None:
+        return None
+    if case.exceeds and case.lags:
+        summary = f"GOMAXPROCS is {case.procs}: the runtime has not followed its quota of {case.cores_words} yet"
+        return Finding(rule=ID, severity="info", summary=summary, evidence=case.procs_evidence(case.stall), advice=(_wait(facts),))
     if case.exceeds:
-        by = "its environment" if case.set_by_variable else "the program itself or an earlier limit"
+        by = "its environment" if case.set_by_variable else "a call in the program" if facts.variables is not None else "somebody"
         summary = f"GOMAXPROCS is {case.procs}, set by {by}; the quota is worth {case.allowed_procs}"
-        fix = "the most threads that the enforced quota can feed"
-        return Finding(rule=ID, severity=SEVERITY, summary=summary, evidence=case.procs_evidence(case.stall), advice=(case.set_procs(fix),))
+        advice = case.change_procs("the most threads that the enforced quota can feed")
+        return Finding(rule=ID, severity=SEVERITY, summary=summary, evidence=case.procs_evidence(case.stall), advice=(advice,))
     if not case.quota_binds and case.usable and case.procs_count > case.usable:
-        summary = f"GOMAXPROCS is {case.procs} on {case.usable} usable CPUs"
-        advice = case.set_procs("Go's default is the number of usable CPUs")
+        summary = f"GOMAXPROCS is {case.procs} on {case.usable} usable CPU{'s' * (case.usable > 1)}"
+        waits = bool(facts.updates) and not case.procs_are_set
+        advice = _wait(facts) if waits else case.change_procs("Go's default is the number of usable CPUs")
         return Finding(rule=ID, severity="info", summary=summary, evidence=case.procs_evidence(), advice=(advice,))
     return None
+
+
+def _wait(facts: GoFacts) -> Advice:
+    return act(f"wait and look again: Go {facts.version} follows by itself, an idle program within a minute or so")

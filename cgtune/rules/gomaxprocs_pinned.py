@@ -1,7 +1,7 @@
 """GOMAXPROCS is set, so the runtime no longer follows its CPU quota
 
-What it means: Go 1.25 and later look once a second whether quota or affinity have changed, unless the GOMAXPROCS variable is set or the
-program called runtime.GOMAXPROCS, even with the value it had already.
+What it means: Go 1.25 and later look up to once a second (an idle program: once a minute) whether quota or affinity have changed, unless
+the GOMAXPROCS variable is set or the program called runtime.GOMAXPROCS, even with the value it had already.
 
 Why it hurts: an in-place resize of the pod, a new cpuset or systemctl set-property change the quota, and GOMAXPROCS stays as it was.
 
@@ -17,7 +17,7 @@ Sources: Go 1.25 release notes; Go source runtime/debug.go (GOMAXPROCS) and runt
 
 from __future__ import annotations
 
-from cgtune.model import Advice, Finding
+from cgtune.model import AUTOMAXPROCS, Advice, Finding
 from cgtune.rules.case import act
 
 TYPE_CHECKING = False
@@ -33,10 +33,14 @@ SUMMARY = "GOMAXPROCS is set, so the runtime no longer follows its CPU quota"
 def judge(case: Case) -> Finding | None:
     """A pin where the runtime would have obeyed and followed the quota that binds."""
     facts = case.facts
-    if facts is None or not facts.pinned or not case.quota_binds or case.by_itself is None:
+    if facts is None or not facts.pinned or not case.quota_binds:
         return None
+    if case.by_itself is None or case.by_itself != case.recommended("GOMAXPROCS").value:
+        return None  # it would come to another value: here the pin is what keeps GOMAXPROCS right
     if case.set_by_variable:
-        by, advice = "the GOMAXPROCS variable", Advice(variable="GOMAXPROCS", value=None, reason="the runtime follows its quota by itself")
+        besides = f"; remove {AUTOMAXPROCS} with it, which would set it again" if AUTOMAXPROCS in facts.modules else ""
+        why = f"the runtime follows its quota by itself{besides}"
+        by, advice = "the GOMAXPROCS variable", Advice(variable="GOMAXPROCS", value=None, reason=why)
     else:
         by, advice = "a call of runtime.GOMAXPROCS", act("drop the call, or call runtime.SetDefaultGOMAXPROCS after it")
     return Finding(

@@ -16,7 +16,7 @@ Sources: https://pkg.go.dev/runtime/debug#SetMemoryLimit.
 
 from __future__ import annotations
 
-from cgtune.model import Finding
+from cgtune.model import AUTOMEMLIMIT, Finding
 from cgtune.rules.case import act
 
 TYPE_CHECKING = False
@@ -29,23 +29,17 @@ SEVERITY: Severity = "info"
 SUMMARY = "the program has changed GOMEMLIMIT itself"
 
 
-_MODULE = "github.com/KimMachineGun/automemlimit"
-
-
 def judge(case: Case) -> Finding | None:
     """What is in memory differs from what the environment gives."""
-    if case.facts is None:
+    if case.facts is None or not case.memory_is_set_inside:
         return None
-    setting = next((setting for setting in case.facts.settings if setting.name == "GOMEMLIMIT"), None)
-    if setting is None or setting.observed is None or setting.derived is None or setting.observed == setting.derived:
-        return None
-    library = case.facts.modules.get(_MODULE)
+    library = case.facts.modules.get(AUTOMEMLIMIT)
     given = case.variable_words("GOMEMLIMIT") if case.variable("GOMEMLIMIT") else "GOMEMLIMIT is not in its environment"
-    who = f"build info: {_MODULE} {library}" if library else "no library that does it is known in the build info"
+    who = f"build info: {AUTOMEMLIMIT} {library}" if library else "no library that does it is known in the build info"
     return Finding(
         rule=ID,
         severity=SEVERITY,
         summary="the program has set its memory limit itself: GOMEMLIMIT in the environment is not what holds",
-        evidence=(case.gomemlimit_words, f"{given}: {setting.derived}", who),
+        evidence=(case.gomemlimit_words, given, who),
         advice=(act("set the limit in one place: in the program, or in the environment"),),
     )

@@ -39,7 +39,7 @@ def judge(case: Case) -> Finding | None:
         rule=ID,
         severity=SEVERITY,
         summary=f"GOMEMLIMIT {format_mib(case.gomemlimit)} MiB is above memory.high, {format_mib(high)} MiB: slowed down before Go reacts",
-        evidence=(case.gomemlimit_words, f"{level.directory}/memory.high: {high} bytes"),
+        evidence=(case.gomemlimit_words, case.high_words),
         advice=case.set_memory("lies below memory.high")
         or (act(f"raise {level.directory}/memory.high above the {format_mib(case.gomemlimit)} MiB of GOMEMLIMIT"),),
     )

@@ -10,7 +10,7 @@ How to confirm:
   tr '\\0' '\\n' < /proc/PID/environ | grep GOMEMLIMIT | cat -A
   env GOMEMLIMIT=512Mi ./program; echo $?                     # 2
 
-What to do: write the same amount as Go reads it: 512MiB for 512Mi, or plain bytes.
+What to do: write the same amount as Go reads it: 512MiB for 512Mi, or plain bytes; less than the memory limit, as recommended.
 
 Sources: https://pkg.go.dev/runtime (Environment Variables); Go source runtime/string.go (parseByteCount).
 """
@@ -41,7 +41,10 @@ def judge(case: Case) -> Finding | None:
         return None
     text = case.variable("GOMEMLIMIT")
     meant = parse_meant(text)
-    same = () if meant is None else (Advice(variable="GOMEMLIMIT", value=format_limit(meant), reason=f"what {text[:60]!r} seems to mean"),)
+    most = case.recommended("GOMEMLIMIT").value or case.memory.limit_bytes  # a limit of Go's at the kernel's own is the next mistake
+    same: tuple[Advice, ...] = ()
+    if meant is not None and (most is None or meant <= most):
+        same = (Advice(variable="GOMEMLIMIT", value=format_limit(meant), reason=f"what {text[:60]!r} seems to mean"),)
     return Finding(
         rule=ID,
         severity=SEVERITY,

@@ -38,17 +38,21 @@ _FIRST_MINOR = 19  # GOMEMLIMIT came with Go 1.19
 
 def judge(case: Case) -> Finding | None:
     """No memory limit in Go under one of the kernel's for which a value is recommended."""
-    recommendation = case.recommended("GOMEMLIMIT")
-    if case.facts is None or case.gomemlimit != "off" or not recommendation.set or case.gogc == "off":
+    if case.facts is None or case.gomemlimit != "off" or case.gogc == "off":
         return None
     old = case.minor is not None and case.minor < _FIRST_MINOR
-    limit = case.memory.limit_bytes if case.memory.limit_bytes is not None else case.memory.high_bytes
-    size = "" if limit is None else f" of {format_mib(limit)} MiB"
+    if not case.recommended("GOMEMLIMIT").set and not old:
+        return None
+    limit, name, does, words = case.memory.limit_bytes, "the memory limit", "kills", case.limit_words
+    if limit is None:
+        limit, name, does, words = case.memory.high_bytes, "memory.high", "slows it down", case.high_words
+    if limit is None:
+        return None
     later = (act(f"build with Go 1.{_FIRST_MINOR} or later: Go {case.facts.version} has no memory limit"),)
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"Go does not know the memory limit{size}: its collector lets the heap grow past it",
-        evidence=tuple(line for line in (case.limit_words, case.gomemlimit_words, case.live_words) if line),
-        advice=later if old else case.set_memory("the collector then works harder before the kernel kills"),
+        summary=f"Go does not know {name}, {format_mib(limit)} MiB: its collector lets the heap grow past it",
+        evidence=tuple(line for line in (words, case.gomemlimit_words, case.live_words) if line),
+        advice=later if old else case.set_memory(f"the collector then works harder before the kernel {does}"),
     )

@@ -7,7 +7,7 @@ file, or takes another one. Known causes:
   - Go 1.26 and 1.27 when the process's mount table has, before the cgroup mount, a line whose root is no path (a bind-mounted network
     namespace shows net:[4026531833]): the search ends there.
   - several cgroup2 mounts: 1.25 takes the last, 1.26 and later the first that reaches the path.
-  - /sys/fs/cgroup not mounted or not readable in the container.
+  - the cgroup file system is not mounted in the container, or not readable.
   - the program closed the descriptor that the runtime keeps open (a host program that closes all it did not open): it reads nothing more.
 
 Why it hurts: Quota Q per period P and n busy threads: the quota is gone after Q/n, and everything stands still for P - Q/n. Half a CPU is
@@ -42,6 +42,8 @@ SUMMARY = "Go looks for its CPU quota in the wrong place and finds none"
 
 _NO_PATH = "/proc/self/mountinfo has a root that is no path"
 _CLOSED = "what it opened as its limit file"
+_NOT_MOUNTED = ("/proc/self/mountinfo has no cgroup mount", "no cgroup v")
+_NOT_OPENED = "cannot be opened"
 
 
 def judge(case: Case) -> Finding | None:
@@ -49,7 +51,7 @@ def judge(case: Case) -> Finding | None:
     facts, binding = case.facts, case.cpu.binding
     if facts is None or facts.seen is None or not facts.aware or not case.follows_own or not case.derives_unlimited:
         return None
-    if binding is None or binding is not case.snapshot.cpu_chain[0]:
+    if binding is None or not case.binds_own:
         return None
     seen, bandwidth = facts.seen, binding.bandwidth
     if seen.why is None and bandwidth is not None and (seen.quota_us, seen.period_us) == (bandwidth.quota_us, bandwidth.period_us):
@@ -61,7 +63,10 @@ def judge(case: Case) -> Finding | None:
     elif seen.why is not None and seen.why.startswith(_CLOSED):
         cause = "the program closed the runtime's own descriptor: it closes files that it did not open"
         act_words = "let the program leave descriptors alone that it did not open: the runtime keeps its limit file open"
-    elif case.minor == 25 and binding.version == 1 and seen.why is not None:
+    elif seen.why is not None and seen.why.startswith(_NOT_MOUNTED):
+        cause = "no mount that it can see shows its cgroup"
+        act_words = "mount the cgroup file system, read-only will do, at /sys/fs/cgroup of its container"
+    elif case.minor == 25 and seen.why is not None and seen.why.endswith(_NOT_OPENED):
         cause = "Go 1.25 looks below the mount point for the whole cgroup path, though the mount begins further down"
         act_words = "build with Go 1.26 or later: it takes the mount's root into account"
     else:

@@ -1,7 +1,7 @@
 """the memory limit is too small for this Go program
 
-What it means: the live heap is more than 60 % of the memory limit (a warning), or the limit is below 64 MiB, where an idle Go service of
-10 to 60 MiB leaves no room for any value of GOMEMLIMIT.
+What it means: the live heap is more than 60 % of what the memory limit leaves to Go beside everything else that is charged to the cgroup
+(a warning), or the limit is below 64 MiB, where an idle Go service of 10 to 60 MiB leaves no room for any value of GOMEMLIMIT.
 
 Why it hurts: no GOMEMLIMIT helps. Measured with Go 1.27.3: from 65 % live upwards the collector takes half of the CPU with any value, and
 without one the OOM killer ends the process.
@@ -10,14 +10,14 @@ How to confirm:
   cat /sys/fs/cgroup/memory.max                               # v1: memory/memory.limit_in_bytes
   GODEBUG=gctrace=1 ./program                                 # "a->b->c MB": c is what is alive
 
-What to do: raise the memory limit to twice the live heap, or keep less alive. GOMEMLIMIT buys time until then.
+What to do: raise the memory limit to twice the live heap and what else is charged, or keep less alive. GOMEMLIMIT buys time until then.
 
 Sources: https://go.dev/doc/gc-guide.
 """
 
 from __future__ import annotations
 
-from cgtune.advise import format_mib, size_that_ends_it
+from cgtune.advise import format_mib
 from cgtune.model import Finding
 from cgtune.rules.case import act
 
@@ -33,17 +33,18 @@ SUMMARY = "the memory limit is too small for this Go program"
 
 def judge(case: Case) -> Finding | None:
     """The live heap crowds the limit, or the limit is below what an idle program may take."""
-    limit = case.memory.limit_bytes
-    if case.facts is None or limit is None:
+    if case.facts is None:
         return None
-    live = case.facts.heap_marked_bytes
-    if live is not None and live * 100 > limit * case.policy.crowded_percent:
-        ends = size_that_ends_it(live, case.policy)
-        summary = f"{format_mib(live)} MiB are alive under a memory limit of {format_mib(limit)} MiB: too small, whatever GOMEMLIMIT is"
-        advice = (act(f"raise the memory limit to {format_mib(ends)} MiB or keep less alive"), *case.set_memory("buys time only"))
-        evidence = (case.limit_words, case.live_words, case.gomemlimit_words)
+    crowded = case.recommended("GOMEMLIMIT").crowded
+    if crowded is not None:
+        live, left, limit_mib = (format_mib(size) for size in (crowded.live_bytes, crowded.left_bytes, crowded.limit_bytes))
+        summary = f"{live} MiB are alive where a limit of {limit_mib} MiB leaves {left} MiB to Go: too small, whatever GOMEMLIMIT is"
+        raised = act(f"raise {crowded.file} to {format_mib(crowded.needed_bytes)} MiB or keep less alive")
+        evidence = (f"{crowded.file}: {crowded.limit_bytes} bytes ({limit_mib} MiB)", case.live_words, case.gomemlimit_words)
+        advice = (raised, *case.set_memory("buys time only"))
         return Finding(rule=ID, severity="warning", summary=summary, evidence=evidence, advice=advice)
-    if limit < case.policy.smallest_limit_bytes:
+    limit = case.memory.limit_bytes
+    if limit is not None and limit < case.policy.smallest_limit_bytes:
         least = format_mib(case.policy.smallest_limit_bytes)
         return Finding(
             rule=ID,

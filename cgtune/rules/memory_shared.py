@@ -1,7 +1,7 @@
 """others use the same memory limit, and GOMEMLIMIT is for one process
 
-What it means: several Go processes run under one memory limit and their GOMEMLIMITs add up to more than it (a warning); or more than a
-quarter of the limit is used by what Go does not manage: other processes, cgo, tmpfs, the kernel's own.
+What it means: several Go processes run under one memory limit, and their GOMEMLIMITs with what Go does not manage add up to more than it
+(a warning); or a quarter of the limit or more is used by what Go does not manage: other processes, cgo, tmpfs, the kernel's own.
 
 Why it hurts: each runtime believes that the whole limit is its own.
 
@@ -41,18 +41,19 @@ def judge(case: Case) -> Finding | None:
     if case.facts is None or limit is None or not isinstance(case.gomemlimit, int) or case.gomemlimit >= limit:
         return None
     promised = [(pid, value) for pid, value in _promised(case) if value < limit]
+    outside = case.policy.outside_bytes if case.policy.outside_bytes is not None else case.outside_bytes
     total = sum(value for _, value in promised)
-    if len(promised) > 1 and total > limit:
+    if len(promised) > 1 and total + (outside or 0) > limit:
         shown = ", ".join(f"process {pid}: {format_mib(value)} MiB" for pid, value in promised[:_MOST_SHOWN])
         shown += f", and {len(promised) - _MOST_SHOWN} more" if len(promised) > _MOST_SHOWN else ""
+        beside = f", beside {format_mib(outside)} MiB that Go does not manage," if outside else ""
         return Finding(
             rule=ID,
             severity="warning",
-            summary=f"{len(promised)} Go runtimes may take {format_mib(total)} MiB under one limit of {format_mib(limit)} MiB",
+            summary=f"{len(promised)} Go runtimes may take {format_mib(total)} MiB{beside} under one limit of {format_mib(limit)} MiB",
             evidence=(case.limit_words, shown),
             advice=case.set_memory("its part of the limit") or (act("raise the memory limit, or give each its own container"),),
         )
-    outside = case.outside_bytes
     if outside is None or outside * 100 < limit * _LARGE_PERCENT or case.gomemlimit + outside > limit:
         return None  # beyond the limit it is gomemlimit-near-limit's
     return Finding(

@@ -2,7 +2,7 @@
 
 What it means: the container has a CPU weight (a Kubernetes request, docker --cpu-shares) and no quota. Go takes every CPU of the machine,
 here at least 8 times the request. The request is computed back from the weight; there are two formulas in use for cgroup v2, and the
-larger result is taken. The default weight says nothing and is not reported.
+larger result is taken. The least weight stands for no request at all. The default weight says nothing and is not reported.
 
 Why it hurts: nothing is throttled, but on a busy machine the weight decides, and a program with 64 threads gets the time of 2: locks are
 held by threads that wait, and the collector starts 16 workers. On an idle machine it is fine.
@@ -22,10 +22,11 @@ import math
 
 from cgtune.model import Advice, Finding
 from cgtune.numbers import format_cores
+from cgtune.rules.case import act
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import Severity
+    from cgtune.model import CpuLevel, Severity
     from cgtune.rules.case import Case
 
 ID = "no-quota-many-cpus"
@@ -35,6 +36,7 @@ SUMMARY = "a CPU request without a limit on a large machine: Go takes all CPUs"
 
 _TIMES = 8
 _DEFAULT_SHARES, _DEFAULT_WEIGHT = 1024, 100
+_NO_REQUEST = 2 / 1024  # the kernel's least shares, which the kubelet gives a container without a request
 
 
 def judge(case: Case) -> Finding | None:
@@ -45,28 +47,29 @@ def judge(case: Case) -> Finding | None:
     leaf = chain[0]
     if leaf.path.endswith((".service", ".slice")):
         return None  # systemd's CPUWeight= is a preference, not what the program was sized for
-    if leaf.version == 1 and leaf.shares is not None and leaf.shares != _DEFAULT_SHARES:
-        requests, file = [leaf.shares / 1024], f"{leaf.directory}/cpu.shares: {leaf.shares}"
-    elif leaf.version == 2 and leaf.weight is not None and leaf.weight != _DEFAULT_WEIGHT:
-        requests, file = sorted(derive_requests(leaf.weight)), f"{leaf.directory}/cpu.weight: {leaf.weight}"
-    else:
-        return None
-    if case.usable < _TIMES * max(requests):
+    requests, file = _requests(leaf)
+    if not requests or case.usable < _TIMES * max(requests):
         return None
     shown = " or ".join(f"{format_cores(request)}" for request in requests)
-    return Finding(
-        rule=ID,
-        severity=SEVERITY,
-        summary=f"no CPU limit and a request of some {shown} CPUs: GOMAXPROCS is {case.procs}",
-        evidence=case.procs_evidence(file),
-        advice=(
-            Advice(
-                variable="GOMAXPROCS",
-                value=str(max(2, math.ceil(2 * max(requests)))),
-                reason="twice the request, if the machine is busy; or give a CPU limit",
-            ),
-        ),
-    )
+    if max(requests) <= _NO_REQUEST:
+        said, advice = "no CPU request", act("give it a CPU request and a limit: on a busy machine it gets hardly any time")
+    else:
+        said = f"a request of {'' if leaf.request_cores else 'some '}{shown} CPUs"
+        value = str(max(2, math.ceil(2 * max(requests))))
+        advice = Advice(variable="GOMAXPROCS", value=value, reason="twice the request, if the machine is busy; or give a CPU limit")
+    summary = f"no CPU limit and {said}: GOMAXPROCS is {case.procs}"
+    return Finding(rule=ID, severity=SEVERITY, summary=summary, evidence=case.procs_evidence(file), advice=(advice,))
+
+
+def _requests(leaf: CpuLevel) -> tuple[list[float], str]:
+    """The CPU requests that the weight of a cgroup may stand for, in cores, and the file that says so; none for the weight of everybody."""
+    if leaf.request_cores is not None:
+        return [leaf.request_cores], f"CPU request: {format_cores(leaf.request_cores)}"
+    if leaf.version == 1 and leaf.shares is not None and leaf.shares != _DEFAULT_SHARES:
+        return [leaf.shares / 1024], f"{leaf.directory}/cpu.shares: {leaf.shares}"
+    if leaf.version == 2 and leaf.weight is not None and leaf.weight != _DEFAULT_WEIGHT:
+        return sorted(derive_requests(leaf.weight)), f"{leaf.directory}/cpu.weight: {leaf.weight}"
+    return [], ""
 
 
 def derive_requests(weight: int) -> tuple[float, float]:

@@ -49,7 +49,7 @@ def judge(case: Case) -> Finding | None:
             Advice(
                 variable="GODEBUG",
                 value=godebug_aware(facts),
-                reason="the runtime then looks at its quota once a second; takes effect at the next start",
+                reason="the runtime then looks at its quota again and again; takes effect at the next start",
             ),
         ),
     )

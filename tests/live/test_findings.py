@@ -166,7 +166,7 @@ def test_a_live_heap_that_crowds_the_limit(groups: Groups) -> None:
     with _probe(group, "1.27.3", f"alloc {96 * MIB}", "gc", GOMEMLIMIT="118MiB") as probe:
         finding = _findings(inspect(probe.pid))["memory-limit-too-small"]
     assert finding["severity"] == "warning"
-    assert "raise the memory limit to 19" in finding["advice"][0]["reason"]  # some 193 MiB
+    assert f"{group.path}/memory.limit_in_bytes to 19" in finding["advice"][0]["reason"]  # some 193 MiB
 
 
 def test_a_gomemlimit_that_is_too_small(groups: Groups) -> None:

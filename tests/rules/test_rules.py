@@ -38,6 +38,7 @@ CASES = [
     ("gomaxprocs-exceeds-quota", "exactly the quota rounded up", {"procs": 3, "pinned": True}, {"cores": 2.5}, None),
     ("gomaxprocs-exceeds-quota", "two under half a CPU are Go's minimum", {"procs": 2}, {"cores": 0.5}, None),
     ("gomaxprocs-exceeds-quota", "more than the CPUs, no quota", {"procs": 9, "pinned": True}, {}, "info"),
+    ("gomaxprocs-exceeds-quota", "will follow the quota, and has not looked yet", {"seen": sees(200_000)}, {"cores": 2.0}, "info"),
     ("gomaxprocs-exceeds-quota", "all CPUs, no quota", {"procs": 8}, {}, None),
     ("go-not-container-aware", "1.24 takes all CPUs", {"minor": 24}, {"cores": 0.5}, "warning"),
     ("go-not-container-aware", "1.25 would not", {"minor": 25}, {"cores": 0.5}, None),
@@ -74,11 +75,19 @@ CASES = [
     ("gomaxprocs-below-quota", "2 of 4", {"procs": 2}, {"cores": 4.0}, "info"),
     ("gomaxprocs-below-quota", "2 of 2.9", {"procs": 2}, {"cores": 2.9}, None),
     ("gomaxprocs-below-quota", "no quota at all", {"procs": 2}, {}, None),
+    ("gomaxprocs-below-quota", "has not looked at its larger quota yet", {"procs": 2, "seen": sees(400_000)}, {"cores": 4.0}, None),
     ("gomaxprocs-malformed", "4.0", {"ignored": ("GOMAXPROCS",), "variables": {"GOMAXPROCS": "4.0"}}, {}, "warning"),
     ("gomaxprocs-malformed", "another variable", {"ignored": ("GOGC",)}, {}, None),
     ("gomaxprocs-pinned", "to what it would take", {"procs": 3, "pinned": True, "seen": sees(300_000)}, {"cores": 3.0}, "info"),
     ("gomaxprocs-pinned", "not pinned", {"procs": 3, "seen": sees(300_000)}, {"cores": 3.0}, None),
     ("gomaxprocs-pinned", "pinned where it sees nothing", {"procs": 3, "pinned": True, "seen": UNSEEN}, {"cores": 3.0}, None),
+    (
+        "gomaxprocs-pinned",
+        "to the parent's quota, tighter than its own",
+        {"procs": 2, "pinned": True, "variables": {"GOMAXPROCS": "2"}, "seen": sees(400_000)},
+        {"cores": 4.0, "parent_cores": 2.0},
+        None,
+    ),
     ("updates-disabled", "fits still", {"procs": 3, "updates": False, "seen": sees(300_000)}, {"cores": 3.0}, "info"),
     ("updates-disabled", "the quota has shrunk", {"procs": 6, "updates": False, "seen": sees(300_000)}, {"cores": 3.0}, "warning"),
     ("updates-disabled", "no quota to follow", {"updates": False}, {}, None),
@@ -86,6 +95,7 @@ CASES = [
     ("quota-crashes-go", "another death", {"procs": None, "dies": MALFORMED}, {}, None),
     ("follows-old-cgroup", "moved", {"follows": follows("/sys/fs/cgroup/old/cpu.max")}, {"cores": 2.0}, "warning"),
     ("follows-old-cgroup", "moved, updates off", {"follows": follows("/old/cpu.max"), "updates": False}, {"cores": 2.0}, "warning"),
+    ("follows-old-cgroup", "moved, and GOMAXPROCS fits all the same", {"follows": follows("/sys/fs/cgroup/old/cpu.max")}, {}, "info"),
     ("follows-old-cgroup", "its own", {"follows": follows("/sys/fs/cgroup/pod/app/cpu.max", own=True)}, {"cores": 2.0}, None),
     ("follows-old-cgroup", "pinned: follows nothing", {"follows": follows("/x/cpu.max"), "pinned": True}, {"cores": 2.0}, None),
     ("affinity-changed", "1.24, fewer CPUs", {"minor": 24}, {"affinity": 4}, "warning"),
@@ -95,16 +105,34 @@ CASES = [
     ("automaxprocs-redundant", "on 1.25", {"minor": 25, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}}, {}, "info"),
     ("automaxprocs-redundant", "needed on 1.24", {"minor": 24, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}}, {}, None),
     ("automaxprocs-redundant", "needed with awareness off", {**OFF_BY_BUILD, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}}, {}, None),
+    (
+        "automaxprocs-redundant",
+        "1.25 does not find what the library finds",
+        {"minor": 25, "procs": 3, "pinned": True, "seen": UNSEEN, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}},
+        {"cores": 3.0, "version": 1},
+        None,
+    ),
+    (
+        "automaxprocs-redundant",
+        "the variable goes before it",
+        {"procs": 2, "pinned": True, "variables": {"GOMAXPROCS": "2"}, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}},
+        {},
+        None,
+    ),
+    ("cpu-throttled", "throttled once, and there is no quota any more", {}, {"throttled": (900, 1000)}, None),
     ("cpu-throttled", "30 % since it was made", {"procs": 2}, {"cores": 2.0, "throttled": (300, 1000)}, "warning"),
     ("cpu-throttled", "5 % since it was made", {"procs": 2}, {"cores": 2.0, "throttled": (50, 1000)}, "info"),
     ("cpu-throttled", "4.9 %", {"procs": 2}, {"cores": 2.0, "throttled": (49, 1000)}, None),
     ("cpu-throttled", "too few periods to tell", {"procs": 2}, {"cores": 2.0, "throttled": (299, 299)}, None),
     ("no-quota-many-cpus", "a request of some 0.1 CPUs on 8", {}, {"weight": 4}, "info"),
     ("no-quota-many-cpus", "the same in shares, v1", {}, {"weight": 1024 // 8, "version": 1}, "info"),
+    ("no-quota-many-cpus", "no request at all", {}, {"weight": 1}, "info"),
     ("no-quota-many-cpus", "the weight that everybody has", {}, {"weight": 100}, None),
     ("no-quota-many-cpus", "a limit", {}, {"weight": 4, "cores": 4.0}, None),
     ("no-quota-many-cpus", "more than an eighth", {}, {"weight": 200}, None),
     ("gomemlimit-unset", "under 512 MiB", {}, {"memory": limited(512)}, "warning"),
+    ("gomemlimit-unset", "memory.high alone", {}, {"memory": (memory_level("/pod/app", None, high_bytes=512 * MIB),)}, "warning"),
+    ("gomemlimit-unset", "a limit beyond the machine's 64 GiB", {}, {"memory": limited(65 << 10)}, None),
     ("gomemlimit-unset", "no limit", {}, {}, None),
     ("gomemlimit-unset", "too little for any value", {}, {"memory": limited(63)}, None),
     ("gomemlimit-unset", "set", {"memory": 400 * MIB}, {"memory": limited(512)}, None),
@@ -141,8 +169,22 @@ CASES = [
     ),
     ("gomemlimit-changed-in-process", "another value", {"memory": 100 * MIB, "memory_derived": "off"}, {}, "info"),
     ("gomemlimit-changed-in-process", "the same", {"memory": 100 * MIB}, {}, None),
-    ("memory-limit-too-small", "61 % alive", {"heap_marked_bytes": 61 * MIB}, {"memory": limited(100)}, "warning"),
-    ("memory-limit-too-small", "60 % alive", {"heap_marked_bytes": 60 * MIB}, {"memory": limited(100)}, None),
+    ("memory-limit-too-small", "61 % of what others leave alive", {"heap_marked_bytes": 58 * MIB}, {"memory": limited(100)}, "warning"),
+    ("memory-limit-too-small", "60 % of what others leave alive", {"heap_marked_bytes": 57 * MIB}, {"memory": limited(100)}, None),
+    (
+        "memory-limit-too-small",
+        "a third of the limit, and others use half of it",
+        {"heap_marked_bytes": 160 * MIB, "mapped_bytes": 170 * MIB},
+        {"memory": limited(512, current_bytes=431 * MIB)},
+        "warning",
+    ),
+    (
+        "memory-limit-too-small",
+        "memory.high is what is small",
+        {"heap_marked_bytes": 200 * MIB, "mapped_bytes": 210 * MIB},
+        {"memory": (memory_level("/pod/app", None, high_bytes=256 * MIB, current_bytes=220 * MIB),)},
+        "warning",
+    ),
     ("memory-limit-too-small", "below 64 MiB", {}, {"memory": limited(63)}, "info"),
     ("memory-limit-too-small", "64 MiB", {}, {"memory": limited(64)}, None),
     ("memory-shared", "a quarter is not Go's", {"memory": 200 * MIB}, {"memory": limited(512, current_bytes=143 * MIB)}, "info"),
@@ -187,10 +229,17 @@ def test_a_rule_on_both_sides_of_its_edge(
 
 @pytest.mark.parametrize(
     ("minor", "seen", "words"),
-    [(25, UNSEEN, "below the mount point"), (25, CLOSED, "closed the runtime's own"), (27, NSFS, "no path"), (27, UNSEEN, "not the limit")],
+    [
+        (25, UNSEEN, "below the mount point"),
+        (25, CLOSED, "closed the runtime's own"),
+        (27, NSFS, "no path"),
+        (27, UNSEEN, "not the limit"),
+        (25, sees(None, why="/proc/self/mountinfo has no cgroup mount that could hold the CPU controller"), "no mount"),
+        (27, sees(None, why="no cgroup v1 mount with the CPU controller reaches '/app'"), "no mount"),
+    ],
 )
 def test_a_missed_limit_file_has_one_cause(minor: int, seen: QuotaSeen, words: str) -> None:
-    """Why a runtime sees no quota is told from what it saw: the four causes are never mixed up."""
+    """Why a runtime sees no quota is told from what it saw: the causes are never mixed up."""
     finding = _judge("limit-file-missed", report(go_facts(minor=minor, seen=seen), cores=3.0, version=1))
     assert finding is not None
     assert words in finding.evidence[-2]
@@ -204,10 +253,11 @@ def test_every_rule_is_shown_speaking_and_silent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("throttled", "periods", "severity"), [(1, 101, None), (1, 100, "info"), (5, 100, "warning"), (25, 100, "critical"), (0, 0, None)]
+    ("throttled", "periods", "severity"),
+    [(1, 101, None), (1, 100, "info"), (5, 100, "warning"), (25, 100, "critical"), (5, 5, "critical"), (4, 4, None), (0, 0, None)],
 )
 def test_a_window_is_judged_on_the_full_scale(throttled: int, periods: int, severity: str | None) -> None:
-    """What was watched counts from 1 % on, however few the periods were, and what was before does not count."""
+    """What was watched counts from 1 % on, though not one bad period of a program that is idle; what was before does not count."""
     made = report(go_facts(procs=2), cores=2.0, throttled=(900, 1000))
     watched = Throttling(periods=periods, throttled_periods=throttled, throttled_seconds=0.1)
     finding = _judge("cpu-throttled", made, made.snapshot.cpu_chain[0].replace(throttling=watched))
@@ -256,6 +306,106 @@ def test_many_programs_under_one_limit() -> None:
     assert finding is not None
     assert finding.summary == "300 Go runtimes may take 30000 MiB under one limit of 512 MiB"
     assert finding.evidence[1].endswith("process 10: 100 MiB, and 290 more")
+
+
+def test_what_go_does_not_manage_is_added_to_the_sum() -> None:
+    """Two GOMEMLIMITs that fit together do not fit beside a third program."""
+    rule = locate_rule("memory-shared")
+    severities = []
+    for others_mib in (60, 200):
+        chain = limited(512, current_bytes=(others_mib + 25) * MIB)
+        made, beside = (report(go_facts(memory=200 * MIB), memory=chain, pid=pid) for pid in (1, 2))  # type: ignore[arg-type]
+        finding = rule.judge(Case(made, made.snapshot.go[0], Policy(), None, group_by_limit((made.snapshot, beside.snapshot))))
+        severities.append(None if finding is None else finding.severity)
+    assert severities == [None, "warning"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "facts", "cores", "parent_cores", "version", "advised", "denied"),
+    [
+        ("awareness-disabled-by-env", OFF_BY_ENV, 2.0, None, 2, ["GODEBUG", "GOMAXPROCS"], ""),
+        ("awareness-disabled-by-env", OFF_BY_ENV, None, 2.0, 2, ["GOMAXPROCS", None], "an ancestor"),
+        ("awareness-disabled-by-build", OFF_BY_BUILD, 2.0, None, 2, ["GOMAXPROCS", None, "GODEBUG"], ""),
+        ("awareness-disabled-by-build", OFF_BY_BUILD, None, 2.0, 2, ["GOMAXPROCS", None], "an ancestor"),
+        (
+            "awareness-disabled-by-build",
+            {**OFF_BY_BUILD, "minor": 25, "seen": UNSEEN},
+            2.0,
+            None,
+            1,
+            ["GOMAXPROCS", None],
+            "cannot be opened",
+        ),
+    ],
+)
+def test_awareness_is_advised_where_it_helps(
+    rule: str,
+    facts: dict[str, object],
+    cores: float | None,
+    parent_cores: float | None,
+    version: int,
+    advised: list[str | None],
+    denied: str,
+) -> None:
+    """Switching awareness on is no advice where the runtime would not see the quota then either, and why not is said."""
+    finding = _judge(rule, report(go_facts(**facts), cores=cores, parent_cores=parent_cores, version=version))  # type: ignore[arg-type]
+    assert finding is not None
+    assert [advice.variable for advice in finding.advice] == advised
+    assert any(denied in advice.reason and "does not help" in advice.reason for advice in finding.advice) == bool(denied)
+
+
+@pytest.mark.parametrize(("version", "first"), [(1, "Go 1.26"), (2, "Go 1.25")])
+def test_the_go_that_finds_the_quota(version: int, first: str) -> None:
+    """In a container on v1 Go 1.25 misses its quota: the newer Go that is advised is one that does not."""
+    finding = _judge("go-not-container-aware", report(go_facts(minor=24), cores=2.0, version=version))
+    assert finding is not None
+    assert first in finding.advice[1].reason
+
+
+@pytest.mark.parametrize(
+    ("facts", "advised"),
+    [
+        ({"pinned": True, "variables": {"GOMAXPROCS": "8"}}, ("GOMAXPROCS", "2")),
+        ({"pinned": True, "variables": {"GOMAXPROCS": "8"}, "seen": sees(200_000)}, ("GOMAXPROCS", None)),
+        ({"pinned": True}, (None, None)),
+        ({"minor": 24, "procs": 6}, (None, None)),
+        ({"pinned": True, "variables": None}, ("GOMAXPROCS", "2")),
+    ],
+)
+def test_a_variable_is_no_advice_against_a_call(facts: dict[str, object], advised: tuple[str | None, str | None]) -> None:
+    """What a call in the program has set is mended there; where the environment cannot be read, the variable is what may help."""
+    made = go_facts(**facts)  # type: ignore[arg-type]
+    made = made.replace(variables=None) if facts.get("variables", "") is None else made
+    finding = _judge("gomaxprocs-exceeds-quota", report(made, cores=2.0))
+    assert finding is not None
+    assert (finding.advice[0].variable, finding.advice[0].value) == advised
+
+
+@pytest.mark.parametrize(("modules", "variable"), [({}, None), ({"github.com/KimMachineGun/automemlimit": "v0.7.0"}, "GOMEMLIMIT")])
+def test_a_limit_that_the_program_sets_is_mended_there(modules: dict[str, str], variable: str | None) -> None:
+    """debug.SetMemoryLimit overrides the variable; automemlimit leaves the variable alone."""
+    facts = go_facts(memory=512 * MIB, memory_derived="off", modules=modules)
+    finding = _judge("gomemlimit-exceeds-limit", report(facts, memory=limited(512)))  # type: ignore[arg-type]
+    assert finding is not None
+    assert finding.advice[0].variable == variable
+    assert "486MiB" in f"{finding.advice[0].value} {finding.advice[0].reason}"
+
+
+@pytest.mark.parametrize(("text", "advised"), [("512Mi", ["486MiB"]), ("400Mi", ["486MiB", "400MiB"])])
+def test_what_was_meant_is_no_advice_at_the_limit(text: str, advised: list[str]) -> None:
+    """A malformed GOMEMLIMIT as large as the memory limit is not mended into a well-formed one as large as that."""
+    facts = go_facts(memory=None, dies=MALFORMED, variables={"GOMEMLIMIT": text})
+    finding = _judge("gomemlimit-malformed", report(facts, memory=limited(512)))  # type: ignore[arg-type]
+    assert finding is not None
+    assert [advice.value for advice in finding.advice] == advised
+
+
+def test_one_thread_is_more_than_half_a_cpu() -> None:
+    """GOMAXPROCS=1 under half a CPU is above it: nobody else is accused."""
+    finding = _judge("cpu-throttled", report(go_facts(procs=1, pinned=True), cores=0.5, throttled=(900, 1000)))
+    assert finding is not None
+    assert "one busy thread" in finding.advice[0].reason
+    assert "other processes" not in finding.advice[0].reason
 
 
 @pytest.mark.parametrize(
@@ -324,5 +474,6 @@ def test_an_unknown_rule_is_told_its_neighbour() -> None:
     """A slip of the pen is met with the nearest id."""
     from cgtune.errors import UsageError
 
-    with pytest.raises(UsageError, match="did you mean oom-killed"):
-        locate_rule("oom-kiled")
+    for name in ("oom-kiled", "oom"):
+        with pytest.raises(UsageError, match="did you mean oom-killed"):
+            locate_rule(name)
