@@ -44,7 +44,7 @@ class Prometheus:
         require(shutil.which("prometheus"), "apt-get install --no-install-recommends prometheus")
         rules = (ROOT / "deploy" / "prometheus" / "cgtune.rules.yaml").read_text()
         hurried = re.sub(r"\[5m\]", "[8s]", re.sub(r"\bfor: \d+m$", "for: 2s", rules, flags=re.MULTILINE))
-        assert len(re.findall("for: 2s", hurried)) == 5
+        assert len(re.findall("for: 2s", hurried)) == 6
         (place / "rules.yaml").write_text(hurried)
         jobs = [{"job_name": "cgtune", "static_configs": [{"targets": list(addresses)}]}]
         config = {"global": {"scrape_interval": "1s", "evaluation_interval": "1s"}, "rule_files": ["rules.yaml"], "scrape_configs": jobs}
@@ -142,7 +142,7 @@ def test_a_mistuned_program_from_its_start_to_its_repair(stage: Groups, service:
         prometheus.wait_for(lambda: prometheus.firing("CgtuneWarningFinding", probe.pid))
         (said,) = prometheus.firing("CgtuneWarningFinding", probe.pid)
         assert f"{name} (pid {probe.pid})" in said["annotations"]["description"]
-        assert "GOMAXPROCS is 8. Recommended is 2." in said["annotations"]["description"]
+        assert "Its CPU limit is 0.5. GOMAXPROCS is 8. Recommended is 2." in said["annotations"]["description"]
         assert said["annotations"]["runbook"] == "cgtune explain gomaxprocs-exceeds-quota"
         assert service.fetch("/check").status == 503
         group.limit_cpu(None)
