@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-#: Variables whose values are facts about the Go runtime, or about how cgtune was told to look; every other value is cut.
-_KEPT_PREFIXES = ("GO", "CGTUNE_")
-_KEPT_PARTS = ("GOMAXPROCS", "GOMEMLIMIT", "GOGC", "AUTOMEMLIMIT")
+#: A variable with one of these words in its name says how a Go runtime was set up; every other value is cut. Whole words: GOOGLE_API_KEY
+#: and MONGOGCP_PASSWORD are none of Go's.
+_KEPT_WORDS = frozenset({"GOMAXPROCS", "GOMEMLIMIT", "GOGC", "GODEBUG", "GOTRACEBACK", "AUTOMEMLIMIT"})
 
 REDACTED = b"<redacted>"
 
@@ -154,12 +154,14 @@ def _pid_of(path: str) -> int | None:
 
 
 def redact_environ(content: bytes) -> bytes:
-    """/proc/PID/environ with the values cut but those of GO*, CGTUNE_* and *GOMAXPROCS*-like names, which say how Go was set up."""
+    """/proc/PID/environ with the values cut but those that say how Go was set up, and without whatever else stands there."""
     return b"\0".join(_redact(entry) for entry in content.split(b"\0"))
 
 
 def _redact(entry: bytes) -> bytes:
     name, equals, _ = entry.partition(b"=")
     text = name.decode("ascii", "replace")
-    kept = text.startswith(_KEPT_PREFIXES) or any(part in text for part in _KEPT_PARTS)
-    return entry if kept or not equals else name + equals + REDACTED
+    if not entry or _KEPT_WORDS & set(text.split("_")):
+        return entry
+    # What is no name may be anything: a title with a password in it (setproctitle(3)), the end of a key in base64.
+    return (name if equals and text.isidentifier() else b"") + equals + REDACTED

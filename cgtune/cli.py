@@ -166,8 +166,8 @@ def snapshot(
 ) -> None:
     """Capture all that inspect reads for the chosen processes, for a bug report or a test; `cgtune inspect --root OUT` replays it.
 
-    Environment values are redacted, all but those of GO* and *GOMAXPROCS*-like variables. Nothing else of a process's memory or files
-    is kept than what inspect reads.
+    Environment values are redacted, all but those of Go's own variables (GOMAXPROCS, GOMEMLIMIT, GOGC, GODEBUG) and names made of them.
+    Nothing else of a process's memory or files is kept than what inspect reads.
 
     \b
     Example:

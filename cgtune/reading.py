@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess
+from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import Note
 
 TYPE_CHECKING = False
@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 
 def read_essential(host: Host, path: str, parse: Callable[[str], T]) -> T:
-    """The parsed file. Raises what the reading raises, and Malformed with the path."""
+    """The parsed file. Raises what the reading raises, with what to try where it is refused, and Malformed with the path."""
     try:
         return parse(host.read_text(path))
     except Malformed as error:
         raise Malformed(f"{path}: {error}") from error
+    except Unreadable as error:
+        if error.privilege is None:
+            raise
+        raise Unreadable(f"{error}; run as its user or as root (it needs {error.privilege})", privilege=error.privilege) from error
 
 
 def read_optional(host: Host, path: str, parse: Callable[[str], T], notes: list[Note]) -> T | None:

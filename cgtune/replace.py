@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 def replace_tree(out: str, files: Mapping[str, bytes], links: Mapping[str, str]) -> None:
     """Make the folder ``out`` with these files and links, whole or not at all. Raises UsageError (it exists) or Unwritable."""
     import shutil
-    import tempfile
 
     try:
         target = _new_target(out)
-        building = tempfile.mkdtemp(prefix=".cgtune-", dir=os.path.dirname(target))
+        building = _beside(target)
+        os.mkdir(building)
         try:
             for path, content in files.items():
                 place = building + path
@@ -28,7 +28,6 @@ def replace_tree(out: str, files: Mapping[str, bytes], links: Mapping[str, str])
             for path, link in links.items():
                 os.makedirs(os.path.dirname(building + path), exist_ok=True)
                 os.symlink(link, building + path)
-            os.chmod(building, 0o755)  # noqa: S103  # mkdtemp makes it private; this is what mkdir would have made
             os.rename(building, target)
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
@@ -41,11 +40,11 @@ def replace_archive(out: str, files: Mapping[str, bytes], links: Mapping[str, st
     """Pack these files and links into the .tar.gz ``out``, whole or not at all. Raises as replace_tree does."""
     import io
     import tarfile
-    import tempfile
 
     try:
         target = _new_target(out)
-        with tempfile.NamedTemporaryFile(prefix=".cgtune-", dir=os.path.dirname(target), delete=False) as packed:
+        building = _beside(target)
+        with open(building, "xb") as packed:
             try:
                 with tarfile.open(fileobj=packed, mode="w:gz") as archive:
                     for path, content in sorted(files.items()):
@@ -57,12 +56,16 @@ def replace_archive(out: str, files: Mapping[str, bytes], links: Mapping[str, st
                         entry.type, entry.linkname = tarfile.SYMTYPE, link
                         archive.addfile(entry)
                 packed.flush()
-                os.fchmod(packed.fileno(), 0o644)
-                os.link(packed.name, target)
+                os.link(building, target)
             finally:
-                os.unlink(packed.name)
+                os.unlink(building)
     except OSError as error:
         raise Unwritable(f"{out}: {reason(error)}; nothing was written") from error
+
+
+def _beside(target: str) -> str:
+    """A new name in the same folder. What gets it has the modes that the caller's umask leaves, as with any other program."""
+    return f"{os.path.dirname(target)}/.cgtune-{os.urandom(6).hex()}"
 
 
 def _new_target(out: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cgtune import kernel
 from cgtune.chains import ChainReader, Ours
 from cgtune.containers import locate_container
-from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
+from cgtune.errors import Absent, CgtuneError, NoSuchProcess, Unreadable
 from cgtune.host import Host, timestamp
 from cgtune.levels import Shared, read_cpu_level, read_cpuset_level, read_memory_level, read_oom_kills, read_pressure
 from cgtune.locate import locate_mode, locate_mounts
@@ -44,7 +44,7 @@ class MachineView:
             self.notes.append(Note(path=f"/proc/{reader}/mountinfo", why="no cgroup filesystem is mounted where cgtune can reach it"))
         meminfo = read_optional(host, "/proc/meminfo", kernel.parse_meminfo, self.notes) or {}
         self.machine = Machine(
-            online=read_essential(host, "/sys/devices/system/cpu/online", kernel.parse_cpu_list),
+            online=_read_online(host),
             memory_bytes=meminfo.get("MemTotal"),
             swap_bytes=meminfo.get("SwapTotal"),
             page_bytes=host.page_bytes,
@@ -176,11 +176,9 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
     """Who process ``pid`` is. Raises as read_snapshot does."""
     host = view.host
     try:
-        status_file = kernel.parse_stat(host.read_text(f"/proc/{pid}/stat"))
+        status_file = read_essential(host, f"/proc/{pid}/stat", kernel.parse_stat)
     except Absent as error:
         raise NoSuchProcess(f"no process {pid}; `ps -e` lists those that this pid namespace can see") from error
-    except Malformed as error:
-        raise Malformed(f"/proc/{pid}/stat: {error}") from error
     try:
         executable = host.read_link(f"/proc/{pid}/exe")
     except Absent:
@@ -227,6 +225,13 @@ def _read_process_file(host: Host, path: str, parse: Callable[[str], T]) -> T:
         return read_essential(host, path, parse)
     except Absent as error:
         raise NoSuchProcess(f"{path}: the process ended while it was read") from error
+
+
+def _read_online(host: Host) -> frozenset[int]:
+    try:
+        return read_essential(host, "/sys/devices/system/cpu/online", kernel.parse_cpu_list)
+    except Absent as error:
+        raise Absent(f"{error}; below the root must lie the proc/ and sys/ of a machine, or a recording of them") from error
 
 
 def _read_self_pid(host: Host) -> int | None:

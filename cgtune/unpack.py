@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 
-from cgtune.errors import UsageError
+from cgtune.errors import UsageError, reason
 from cgtune.recording import LARGEST_BYTES, MOST_FILES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tarfile import TarFile, TarInfo
     from tempfile import TemporaryDirectory
+
+#: What stands before an entry and says more of it than fits its header, a long name at the most.
+_LARGEST_PREFACE_BYTES = 1 << 20
 
 
 def unpack(path: str) -> TemporaryDirectory[str]:
@@ -19,18 +22,28 @@ def unpack(path: str) -> TemporaryDirectory[str]:
     import tempfile
     import zlib
 
+    class Entry(tarfile.TarInfo):
+        @classmethod
+        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Entry:
+            # tarfile reads a preface whole, and a few MB of it, packed, are gigabytes; a negative size would lead backwards.
+            entry = super().frombuf(buf, encoding, errors)
+            if entry.size < 0 or (not entry.isfile() and entry.size > _LARGEST_PREFACE_BYTES):
+                raise ValueError("impossible sizes")
+            return entry
+
     folder = tempfile.TemporaryDirectory(prefix="cgtune-")
     try:
-        with tarfile.open(path, "r:gz") as archive:
+        with tarfile.open(path, "r:gz", tarinfo=Entry) as archive:
             total = 0
             for count, entry in enumerate(archive):
                 total += entry.size
                 if count >= MOST_FILES or total > LARGEST_BYTES or not (entry.isfile() or entry.issym() or entry.isdir()):
                     raise UsageError(f"--root {path!r} is not a recording; make one with cgtune snapshot")
                 _unpack_entry(archive, entry, folder.name)
-    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, RecursionError) as error:
         folder.cleanup()
-        raise UsageError(f"--root {path!r} is damaged: {error}") from error
+        why = reason(error) if isinstance(error, (OSError, ValueError)) else str(error)
+        raise UsageError(f"--root {path!r} is damaged: {why}; record it again with cgtune snapshot") from error
     except BaseException:
         folder.cleanup()
         raise
@@ -39,6 +52,8 @@ def unpack(path: str) -> TemporaryDirectory[str]:
 
 def _unpack_entry(archive: TarFile, entry: TarInfo, folder: str) -> None:
     """One entry, never through a link: links point anywhere, are only ever read as text, and nothing is written beneath them."""
+    import shutil
+
     names = [name for name in entry.name.split("/") if name not in ("", ".")]
     if ".." in names or not names:
         raise ValueError(f"entry {entry.name!r} leads out of the recording")
@@ -55,4 +70,4 @@ def _unpack_entry(archive: TarFile, entry: TarInfo, folder: str) -> None:
         os.makedirs(place, exist_ok=True)
     elif (content := archive.extractfile(entry)) is not None:
         with open(place, "xb") as file:
-            file.write(content.read())
+            shutil.copyfileobj(content, file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -24,14 +25,19 @@ from cgtune.outputs.json import render_json
         (b"APP_GOMAXPROCS_MAX=3", b"APP_GOMAXPROCS_MAX=3"),
         (b"PASSWORD=GOMAXPROCS=3", b"PASSWORD=" + REDACTED),
         (b"TOKEN=a=b", b"TOKEN=" + REDACTED),
-        (b"\xff=secret", b"\xff=" + REDACTED),
+        (b"GOOGLE_API_KEY=secret", b"GOOGLE_API_KEY=" + REDACTED),
+        (b"MONGOGCP_PASSWORD=secret", b"MONGOGCP_PASSWORD=" + REDACTED),
+        (b"GOPROXY=https://user:secret@proxy", b"GOPROXY=" + REDACTED),
+        (b"CGTUNE_METRICS_URL=http://user:secret@localhost", b"CGTUNE_METRICS_URL=" + REDACTED),
+        (b"\xff=secret", b"=" + REDACTED),
+        (b"title with a secret: c2VjcmV0==", b"=" + REDACTED),
         (b"EMPTY=", b"EMPTY=" + REDACTED),
-        (b"no equals sign", b"no equals sign"),
+        (b"no equals sign, a secret", REDACTED),
         (b"", b""),
     ],
 )
 def test_an_environment_keeps_only_what_says_how_go_was_set_up(entry: bytes, kept: bytes) -> None:
-    """Values are cut but those of GO* and GOMAXPROCS-like names; the names and their order stay."""
+    """Values are cut but those of Go's own variables and names made of them; the names and their order stay."""
     assert redact_environ(b"HOME=/x\0" + entry + b"\0") == b"HOME=" + REDACTED + b"\0" + kept + b"\0"
 
 
@@ -75,3 +81,15 @@ def test_a_missing_folder_is_named_and_nothing_is_written(tmp_path: Path, name: 
     with pytest.raises(Unwritable, match=r"No such file.*nothing was written"):
         api.snapshot(str(tmp_path / "missing" / name), self_only=True)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["out", "out.tar.gz"])
+def test_a_recording_has_the_modes_that_the_umask_leaves(tmp_path: Path, name: str) -> None:
+    """Who works with umask 077 shares nothing by recording a process; nothing else is left beside the recording."""
+    before = os.umask(0o077)
+    try:
+        api.snapshot(str(tmp_path / name), self_only=True)
+    finally:
+        os.umask(before)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).stat().st_mode & 0o077 == 0

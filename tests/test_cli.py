@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,7 +47,7 @@ REFUSED: dict[str, tuple[tuple[object, ...], int, str]] = {
     "a root that is not there": (("inspect", "--root", STORY / "none", "--pid", 1), 2, "No such file"),
     "an empty root": (("inspect", "--root", "", "--pid", 1), 2, "--root"),
     "a root of control characters": (("inspect", "--root", "/\x1b[31m\n", "--pid", 1), 2, "\\x1b[31m"),
-    "a root without proc": (("inspect", "--root", STORY / "sys", "--pid", 1), 3, "does not exist"),
+    "a root without proc": (("inspect", "--root", STORY / "sys", "--pid", 1), 3, "does not exist; below the root must lie"),
     "a root without itself": (("inspect", "--root", STORY, "--self"), 3, "name one with --pid"),
     "a format that is none": ((*HERE, "--format", "xml"), 2, "--format"),
     "an option that is none": (("inspect", "--nothing"), 2, "--nothing"),
@@ -124,6 +126,16 @@ def test_another_users_process_costs_notes_only() -> None:
         assert process["enforced"][resource][key] == as_root["enforced"][resource][key]
         paths = [[level["path"] for level in said["enforced"][resource]["chain"]] for said in (process, as_root)]
         assert paths[0] == paths[1] != []
+
+
+@pytest.mark.parametrize("name", ["stat", "status", "cgroup"])
+def test_a_process_that_is_closed_to_us_is_one_line_with_a_way_out(name: str, tmp_path: Path) -> None:
+    """Under hidepid=1 not even stat may be read: there is no report, and the line says what would help."""
+    shutil.copytree(STORY, tmp_path / "story", symlinks=True)
+    marker = tmp_path / "story/cgtune-snapshot.json"
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), "unreadable": {f"/proc/4242/{name}": errno.EACCES}}))
+    line = one_line(inside.run("inspect", "--root", tmp_path / "story", "--pid", 4242), 3)
+    assert line == f"cgtune: /proc/4242/{name}: permission denied; run as its user or as root (it needs CAP_SYS_PTRACE)\n"
 
 
 def _as_nobody(arguments: tuple[object, ...]) -> inside.Done:

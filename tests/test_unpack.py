@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 from pathlib import Path
@@ -51,3 +52,25 @@ def test_a_damaged_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "damaged.tar.gz").write_bytes(content)
     with pytest.raises(UsageError, match="damaged"):
         Host(str(tmp_path / "damaged.tar.gz"))
+
+
+def _preface(size: int, *, negative: bool = False) -> bytes:
+    """The header of a preface (pax, type x) that says to be so large, or of a file of a negative size."""
+    header = bytearray(_entry("x", tarfile.REGTYPE if negative else tarfile.XHDTYPE, size=0).tobuf())
+    header[124:136] = b"\xff" * 11 + b"\x00" if negative else b"%011o\0" % size  # base-256, two's complement: -256
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [_preface(8 << 20) + bytes(8 << 20), _preface(0, negative=True) + bytes(10240), _preface(0) * 3000 + bytes(10240)],
+    ids=["a large preface", "a negative size", "prefaces without end"],
+)
+def test_what_tarfile_itself_would_choke_on_is_refused(tmp_path: Path, content: bytes) -> None:
+    """A preface is read whole before the entry is known: it has a bound of its own; and neither sizes nor chains lead anywhere."""
+    path = tmp_path / "hostile.tar.gz"
+    path.write_bytes(gzip.compress(content))
+    with pytest.raises(UsageError, match=r"damaged: .*; record it again"):
+        Host(str(path))
