@@ -89,7 +89,7 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups
         return ()
     cpu = limits.cpu
     says = () if cpu.binding is None else (format_quota(limits),)
-    by_itself = {derive_procs_by_itself(facts, len(snapshot.process.affinity)) for facts in snapshot.go}
+    by_itself = {derive_procs_by_itself(facts, len(snapshot.allowed_cpus)) for facts in snapshot.go}
     follows = by_itself.pop() if len(by_itself) == 1 else None
     recommended = recommend_procs(cpu.limit_cores, len(cpu.usable), policy, follows_by_itself=follows)
     for facts in snapshot.go:

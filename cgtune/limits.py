@@ -23,7 +23,7 @@ def _enforce_cpu(snapshot: Snapshot) -> CpuLimits:
             limit_cores, binding = cores, level
     # The nearest cgroup with the cpuset controller enabled: its effective CPUs hold for all below it.
     cpuset = snapshot.cpuset_chain[0] if snapshot.cpuset_chain else None
-    usable = snapshot.machine.online & snapshot.process.affinity
+    usable = snapshot.allowed_cpus
     if cpuset is not None:
         usable &= cpuset.cpus
     return CpuLimits(limit_cores=limit_cores, binding=binding, usable=usable, cpuset=cpuset)

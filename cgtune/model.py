@@ -273,6 +273,13 @@ class Snapshot(Record):
     notes: tuple[Note, ...]
 
     @property
+    def allowed_cpus(self) -> frozenset[int]:
+        """What sched_getaffinity(2) answers: the affinity without CPUs that are switched off. The mask itself names all that there may ever
+        be: 128 on many virtual machines that have two.
+        """
+        return self.process.affinity & self.machine.online
+
+    @property
     def charged_chain(self) -> tuple[MemoryLevel, ...]:
         """The cgroups whose limits hold for the process's memory, leaf first: v1 stops below a parent with use_hierarchy 0."""
         for index, level in enumerate(self.memory_chain[1:], start=1):

@@ -103,7 +103,7 @@ def derive_there(host: Host, process: ProcessReport, program: Program, environ: 
     from cgtune.runtimes.go.reader import GoReading
 
     identity = process.snapshot.process
-    reading = GoReading(host, identity.pid, executable=identity.executable, affinity_count=len(identity.affinity))
+    reading = GoReading(host, identity.pid, executable=identity.executable, affinity_count=len(process.snapshot.allowed_cpus))
     texts = reading.read_own_texts()
     return derive_program(
         program,

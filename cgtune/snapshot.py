@@ -166,7 +166,9 @@ def read_go(view: MachineView, process: Process, notes: list[Note]) -> tuple[GoF
         return ()
     from cgtune.runtimes.go.reader import GoReading
 
-    reading = GoReading(view.host, process.pid, executable=process.executable, affinity_count=len(process.affinity))
+    # sched_getaffinity(2) leaves out what is switched off
+    count = len(process.affinity & view.machine.online)
+    reading = GoReading(view.host, process.pid, executable=process.executable, affinity_count=count)
     facts = reading.read(view.known)
     notes.extend(reading.notes)
     return facts

@@ -34,7 +34,7 @@ def judge(case: Case) -> Finding | None:
     facts = case.facts
     if facts is None or facts.cpus_at_start is None or case.procs != facts.cpus_at_start or case.procs_are_set:
         return None
-    now = len(case.snapshot.process.affinity)
+    now = len(case.snapshot.allowed_cpus)
     follows = case.minor is not None and case.minor >= 25 and facts.updates is not False
     if now == facts.cpus_at_start or follows or not now:
         return None
@@ -42,6 +42,10 @@ def judge(case: Case) -> Finding | None:
         rule=ID,
         severity=SEVERITY if now < facts.cpus_at_start else "info",
         summary=f"GOMAXPROCS is {case.procs} from its start, the process may use {now} CPUs now",
-        evidence=(case.procs_words, f"CPUs at the start: {facts.cpus_at_start}", f"/proc/{case.pid}/status: affinity of {now} CPUs"),
+        evidence=(
+            case.procs_words,
+            f"CPUs at the start: {facts.cpus_at_start}",
+            f"/proc/{case.pid}/status: affinity of {now} CPUs that are online",
+        ),
         advice=(act(f"restart the program: it counts its CPUs once and will come to {now}"),),
     )

@@ -111,7 +111,7 @@ class Case:
         """GOMAXPROCS that the runtime would reach and keep up to date if nobody set it, None where it would not."""
         if self.facts is None:
             return None
-        return derive_procs_by_itself(self.facts.replace(pinned=False), len(self.snapshot.process.affinity))
+        return derive_procs_by_itself(self.facts.replace(pinned=False), len(self.snapshot.allowed_cpus))
 
     @property
     def lags(self) -> bool:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import goprograms
+from tests.goprograms import Probe
 from tests.kernel import bench
 from tests.kernel.subjects import Targets
 from tests.live.cgroups import Groups
@@ -124,6 +126,18 @@ def test_an_offline_cpu(groups: Groups, targets: Targets, one_cpu_offline: int) 
     pid = targets.start(group)
     _assert_usable(pid, 3)
     assert bench.report(pid)["machine"]["online_cpus"] == 7
+
+
+@pytest.mark.hierarchy("v2")
+@pytest.mark.parametrize(("version", "mode"), [("1.24.11", "plain"), ("1.27.3", "pie-sw")])
+def test_go_beside_an_offline_cpu(one_cpu_offline: int, version: str, mode: str) -> None:
+    """The mask of an unbound program names the CPU that is offline too; Go does not count it, and nothing has changed since the start."""
+    with Probe(goprograms.build(version, mode)) as probe:
+        entry = bench.inspect(probe.pid)
+        procs = entry["settings"]["GOMAXPROCS"]
+        assert (procs["derived"], procs["observed"]) == (7, 7) == (probe.values["gomaxprocs"], probe.values["num_cpu"])
+        assert entry["enforced"]["cpu"]["affinity"] == "0-7", "the scenario itself went wrong: its mask leaves the CPU out"
+        assert "affinity-changed" not in {finding["rule"] for finding in entry["findings"]}
 
 
 def test_the_machine(mode: str, targets: Targets) -> None:

@@ -101,6 +101,7 @@ CASES = [
     ("affinity-changed", "1.24, fewer CPUs", {"minor": 24}, {"affinity": 4}, "warning"),
     ("affinity-changed", "1.24, more CPUs", {"minor": 24, "procs": 4, "cpus_at_start": 4}, {}, "info"),
     ("affinity-changed", "1.24, the same CPUs", {"minor": 24}, {}, None),
+    ("affinity-changed", "1.24, a mask of CPUs that are not there", {"minor": 24}, {"affinity": 128}, None),
     ("affinity-changed", "1.25 follows", {"minor": 25}, {"affinity": 4}, None),
     ("automaxprocs-redundant", "on 1.25", {"minor": 25, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}}, {}, "info"),
     ("automaxprocs-redundant", "needed on 1.24", {"minor": 24, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}}, {}, None),
