@@ -10,8 +10,9 @@ garbage collector, which sizes itself by GOMAXPROCS, spends the quota in bursts.
 
 How to confirm:
   cat /proc/PID/cgroup
-  d=/sys/fs/cgroup$(grep ^0: /proc/PID/cgroup | cut -d: -f3)   # on the machine itself, cgroup v2
-  while [ "$d" != /sys/fs/cgroup ]; do grep -H . "$d/cpu.max"; d=$(dirname "$d"); done
+  d=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/PID/cgroup)      # on the machine itself, cgroup v2; v1:
+  # d=/sys/fs/cgroup/cpu$(grep -E '[:,]cpu[:,]' /proc/PID/cgroup | cut -d: -f3)
+  while [ -e "$d/cgroup.procs" ]; do grep -H . "$d/cpu.max" "$d/cpu.cfs_quota_us" 2>/dev/null; d=${d%/*}; done
 
 What to do: set GOMAXPROCS as recommended (it does not follow later changes), or put the same quota on the process's own cgroup, which Go
 does read and follow.

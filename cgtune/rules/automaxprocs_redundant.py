@@ -8,7 +8,7 @@ that the runtime does not (Go 1.25 in a container on cgroup v1).
 Why it hurts: GOMAXPROCS stays as it was at the start when the quota changes, and may differ from what Go would take.
 
 How to confirm:
-  go version -m /proc/PID/exe | grep automaxprocs
+  tr -c ' -~' '\\n' < /proc/PID/exe | grep -m1 automaxprocs            # as go version -m shows it
 
 What to do: remove the import of go.uber.org/automaxprocs. Keep it where rounding down is wanted, knowing the price. Like Go it reads the
 quota of its own cgroup only, and is no help against an ancestor's.

@@ -9,7 +9,7 @@ Why it hurts: Quota Q per period P and n busy threads: the quota is gone after Q
 garbage collector, which sizes itself by GOMAXPROCS, spends the quota in bursts.
 
 How to confirm:
-  go version -m /proc/PID/exe | grep DefaultGODEBUG
+  tr -c ' -~' '\\n' < /proc/PID/exe | grep -m1 DefaultGODEBUG=         # as go version -m shows it
   grep -H . /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_*_us 2>/dev/null   # in the container; v2, then v1
   cat /proc/PID/cgroup                                        # which cgroup; its parents have quotas of their own
 

@@ -199,7 +199,7 @@ class Case:
         if self.set_by_variable or self.facts is None or self.facts.variables is None or not self.procs_are_set:
             return self.set_procs(reason)
         value = self.recommended("GOMAXPROCS").value
-        wanted = "drop that call" if value is None else f"let it set {value}, or drop that call"
+        wanted = "drop that call" if value in (None, self.by_itself) else f"let it set {value}, or drop it and set GOMAXPROCS={value}"
         return act(f"a call of runtime.GOMAXPROCS in the program set it, which no variable changes: {wanted}")
 
     # Memory

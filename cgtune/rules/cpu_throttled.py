@@ -10,7 +10,7 @@ Why it hurts: each stop is a pause of all threads for the rest of the period, up
 Q per period P: n busy threads run Q/n and stall P - Q/n.
 
 How to confirm:
-  grep -E 'nr_periods|nr_throttled|throttled' /sys/fs/cgroup/cpu.stat; sleep 30; grep -E 'nr_periods|nr_throttled' /sys/fs/cgroup/cpu.stat
+  for wait in 30 0; do grep -HE 'periods|throttled' /sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu/cpu.stat 2>/dev/null; sleep $wait; done
 
 What to do: with GOMAXPROCS above the quota: lower it. With GOMAXPROCS at or below the quota the time is used by threads that are not
 counted there: cgo, blocking system calls, other processes in the cgroup; or the program needs more: raise the limit. Where an ancestor is

@@ -13,7 +13,7 @@ How to confirm:
   grep -H . /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_*_us 2>/dev/null   # in the container; v2, then v1
   cat /proc/PID/cgroup                                        # which cgroup; its parents have quotas of their own
   tr '\\0' '\\n' < /proc/PID/environ | grep GOMAXPROCS
-  grep -E 'nr_periods|nr_throttled' /sys/fs/cgroup/cpu.stat
+  grep -HE 'periods|throttled' /sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu/cpu.stat 2>/dev/null   # v2, then v1
 
 What to do: set GOMAXPROCS to the quota rounded up, at least 2; or, with Go 1.25 or later and nothing that stops it, remove the variable
 and let the runtime follow the quota by itself.

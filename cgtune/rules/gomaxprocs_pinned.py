@@ -7,7 +7,7 @@ Why it hurts: an in-place resize of the pod, a new cpuset or systemctl set-prope
 
 How to confirm:
   tr '\\0' '\\n' < /proc/PID/environ | grep GOMAXPROCS
-  go version -m /proc/PID/exe | grep -i maxprocs              # a library that calls it
+  tr -c ' -~' '\\n' < /proc/PID/exe | grep -m1 automaxprocs            # a library that calls it
 
 What to do: remove the variable, or the library: this runtime comes to the right value by itself. A program can call
 runtime.SetDefaultGOMAXPROCS to let the runtime take over again. Where a number is meant to stay, leave it.

@@ -7,7 +7,7 @@ Why it hurts: it need not. But the variable in the manifest is not what holds, a
 
 How to confirm:
   tr '\\0' '\\n' < /proc/PID/environ | grep -E 'GOMEMLIMIT|AUTOMEMLIMIT'
-  go version -m /proc/PID/exe | grep automemlimit
+  tr -c ' -~' '\\n' < /proc/PID/exe | grep -m1 automemlimit            # a library that calls it
 
 What to do: set the limit in one place: in the program, or in the environment.
 

@@ -6,7 +6,7 @@ it below the limit. Go's limit lies above it.
 Why it hurts: the program gets slower and slower, without an OOM kill and without a word, before its collector reacts.
 
 How to confirm:
-  grep -H . /sys/fs/cgroup/memory.high /sys/fs/cgroup/memory.max
+  grep -H . /sys/fs/cgroup/memory.high /sys/fs/cgroup/memory.max   # v2 alone has it
   grep high /sys/fs/cgroup/memory.events; cat /sys/fs/cgroup/memory.pressure
 
 What to do: set GOMEMLIMIT below memory.high: the recommended value.

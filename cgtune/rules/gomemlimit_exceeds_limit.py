@@ -6,7 +6,8 @@ counts (the program's text, cgo, thread stacks, page tables, sockets).
 Why it hurts: the same as without GOMEMLIMIT: killed before the collector tries. 100 % of the limit is the commonest mistake.
 
 How to confirm:
-  cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.current # v1: memory/memory.limit_in_bytes, memory/memory.usage_in_bytes
+  grep -H . /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.current 2>/dev/null    # in the container, v2; v1:
+  grep -H . /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory/memory.usage_in_bytes 2>/dev/null
   tr '\\0' '\\n' < /proc/PID/environ | grep -E 'GOMEMLIMIT|GOGC'
 
 What to do: set the recommended value. In a manifest, GOMEMLIMIT from resourceFieldRef limits.memory is 100 % of the limit: that is this

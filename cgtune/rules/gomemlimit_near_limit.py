@@ -7,9 +7,10 @@ back, less what the Go runtimes have mapped.
 Why it hurts: a burst of cgo, threads, sockets or another process is enough for the OOM killer.
 
 How to confirm:
-  cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.current # v1: memory/memory.limit_in_bytes, memory/memory.usage_in_bytes
+  grep -H . /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.current 2>/dev/null    # in the container, v2; v1:
+  grep -H . /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory/memory.usage_in_bytes 2>/dev/null
   tr '\\0' '\\n' < /proc/PID/environ | grep -E 'GOMEMLIMIT|GOGC'
-  grep -E '^(anon|file|shmem|kernel|slab_reclaimable) ' /sys/fs/cgroup/memory.stat
+  grep -HE '^(anon|rss|file|cache|shmem|kernel|slab) ' /sys/fs/cgroup/memory.stat /sys/fs/cgroup/memory/memory.stat 2>/dev/null
 
 What to do: set the recommended value, or raise the memory limit.
 

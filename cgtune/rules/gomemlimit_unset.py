@@ -7,9 +7,10 @@ Why it hurts: the OOM killer ends the process although a collection would have m
 MiB: a live heap of 60 % of the limit was killed each time without GOMEMLIMIT, and lived with it.
 
 How to confirm:
-  cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.current # v1: memory/memory.limit_in_bytes, memory/memory.usage_in_bytes
+  grep -H . /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.current 2>/dev/null    # in the container, v2; v1:
+  grep -H . /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory/memory.usage_in_bytes 2>/dev/null
   tr '\\0' '\\n' < /proc/PID/environ | grep -E 'GOMEMLIMIT|GOGC'
-  grep oom_kill /sys/fs/cgroup/memory.events                  # v1: memory/memory.oom_control
+  grep -H 'oom_kill ' /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control 2>/dev/null   # v2, then v1
 
 What to do: set GOMEMLIMIT to the memory limit, less what others use in that cgroup, less some headroom: the recommended value. Go before
 1.19 has no such limit: build with a newer one.

@@ -7,7 +7,8 @@ Why it hurts: no GOMEMLIMIT helps. Measured with Go 1.27.3: from 65 % live upwar
 without one the OOM killer ends the process.
 
 How to confirm:
-  cat /sys/fs/cgroup/memory.max                               # v1: memory/memory.limit_in_bytes
+  grep -H . /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.current 2>/dev/null    # in the container, v2; v1:
+  grep -H . /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory/memory.usage_in_bytes 2>/dev/null
   GODEBUG=gctrace=1 ./program                                 # "a->b->c MB": c is what is alive
 
 What to do: raise the memory limit to twice the live heap and what else is charged, or keep less alive. GOMEMLIMIT buys time until then.

@@ -6,8 +6,8 @@ What it means: several Go processes run under one memory limit, and their GOMEML
 Why it hurts: each runtime believes that the whole limit is its own.
 
 How to confirm:
-  cat /sys/fs/cgroup/cgroup.procs
-  grep -E '^(anon|file|shmem|kernel|slab) ' /sys/fs/cgroup/memory.stat
+  cat /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/memory/cgroup.procs 2>/dev/null   # v2, then v1
+  grep -HE '^(anon|rss|file|cache|shmem|kernel|slab) ' /sys/fs/cgroup/memory.stat /sys/fs/cgroup/memory/memory.stat 2>/dev/null
 
 What to do: give each process its part: the recommended values are shared out in proportion to what each has mapped. Or give each its own
 container.

@@ -8,7 +8,7 @@ Why it hurts: nothing is throttled, but on a busy machine the weight decides, an
 held by threads that wait, and the collector starts 16 workers. On an idle machine it is fine.
 
 How to confirm:
-  cat /sys/fs/cgroup/cpu.weight /sys/fs/cgroup/cpu.max        # v1: cpu/cpu.shares, cpu/cpu.cfs_quota_us
+  cd /sys/fs/cgroup; grep -H . cpu.weight cpu.max cpu/cpu.shares cpu/cpu.cfs_quota_us 2>/dev/null   # v2, then v1
   nproc
 
 What to do: nothing where the machine has room. Else give a CPU limit, or set GOMAXPROCS to some 2 times the request (as CRI-O does).

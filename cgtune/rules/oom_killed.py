@@ -6,8 +6,8 @@ another process of the cgroup, or an earlier life of this one.
 Why it hurts: SIGKILL, no clean-up, exit status 137.
 
 How to confirm:
-  grep oom_kill /sys/fs/cgroup/memory.events                  # v1: memory/memory.oom_control
-  dmesg | grep -i 'killed process'
+  grep -H 'oom_kill ' /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control 2>/dev/null   # v2, then v1
+  dmesg | grep -i 'killed process'                            # on the machine itself
 
 What to do: with GOMEMLIMIT right, the rest is too large: look at what Go does not manage (memory.stat: anon, shmem, kernel), at bursts of
 allocation and at the live heap; or raise the memory limit.

@@ -10,7 +10,7 @@ garbage collector, which sizes itself by GOMAXPROCS, spends the quota in bursts.
 How to confirm:
   grep -H . /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_*_us 2>/dev/null   # in the container; v2, then v1
   cat /proc/PID/cgroup                                        # which cgroup; its parents have quotas of their own
-  grep -E 'nr_periods|nr_throttled' /sys/fs/cgroup/cpu.stat
+  grep -HE 'periods|throttled' /sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu/cpu.stat 2>/dev/null   # v2, then v1
 
 What to do: nothing, unless throttling shows. Then raise the limit to whole CPUs, 2 or more; or, for a program that is sensitive to stalls
 and does little at once, try GOMAXPROCS=1.

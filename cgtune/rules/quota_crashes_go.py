@@ -8,7 +8,7 @@ written.
 Why it hurts: the program does not start.
 
 How to confirm:
-  grep -H . /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_*_us
+  grep -H . /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_*_us 2>/dev/null   # in the container; v2, then v1
 
 What to do: write a sane quota, or "max" (v1: -1); or set GOMAXPROCS: then the quota is never evaluated.
 

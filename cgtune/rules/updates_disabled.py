@@ -7,7 +7,7 @@ Why it hurts: after an in-place resize GOMAXPROCS is too large (throttling) or t
 this is a warning.
 
 How to confirm:
-  go version -m /proc/PID/exe | grep DefaultGODEBUG
+  tr -c ' -~' '\\n' < /proc/PID/exe | grep -m1 DefaultGODEBUG=         # as go version -m shows it
   tr '\\0' '\\n' < /proc/PID/environ | grep ^GODEBUG=
 
 What to do: take updatemaxprocs=0 out of GODEBUG; where the build holds it, raise the go line to 1.25 or later, or set
