@@ -169,7 +169,7 @@ def _say(outcome: Outcome) -> str:
 def _log(line: str) -> None:
     """Straight to the file descriptor: whatever becomes of it, the command starts."""
     try:
-        os.write(2, f"{line}\n".encode("utf-8", "backslashreplace"))
+        os.write(2, f"{line}\n".encode())
     except OSError:
         return
 

@@ -136,10 +136,10 @@ def plan_running(recommendations: Sequence[Recommendation], *, always: bool = Fa
 def _plan_procs(limit_cores: float | None, cpus: int, facts: GoFacts | None, policy: Policy) -> Recommendation:
     by_itself = None if facts is None else derive_procs_by_itself(facts, cpus)
     recommended = recommend_procs(limit_cores, cpus, policy, follows_by_itself=by_itself)
-    if facts is not None and cpus < UNKNOWN_CPUS:
-        surviving = survive_quota(recommended, facts, cpus)
-        if surviving is not recommended:
-            return surviving
+    surviving = recommended if facts is None else survive_quota(recommended, facts, cpus)
+    if surviving is not recommended:
+        unknown = recommended.replace(because=(f"{surviving.because[-1]}: name the node's CPUs for a value",))
+        return surviving if cpus < UNKNOWN_CPUS else unknown
     if not recommended.set:
         newer = () if facts is None or by_itself is None else _say_newer(facts)
         return recommended.replace(because=(*recommended.because[:-1], *newer, recommended.because[-1]))

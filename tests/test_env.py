@@ -161,6 +161,7 @@ def test_the_plain_form_says_what_the_full_one_says(environ: dict[str, str]) -> 
 def test_which_environments_are_plain() -> None:
     """Limits of an init container are; what only the full face has words for is not."""
     assert parse_environment({"CGTUNE_CPU_LIMIT": "2500", "HOME": "/"}) == EnvOptions(cpu_limit="2500")
+    assert parse_environment({"CGTUNE_CPU_LIMIT": "", "CGTUNE_SELF": "", "CGTUNE_ROUNDING": ""}) == EnvOptions()
     for other in ({"CGTUNE_ROUNDING": "floor"}, {"CGTUNE_PORT": "tcp://x"}, {"CGTUNE_DIALECT": "ini"}, {"CGTUNE_PID": "x"}):
         assert parse_environment(other) is None
 
@@ -174,6 +175,15 @@ def test_another_process(tmp_path: Path) -> None:
     limits = json.loads(inside.run("inspect", *tree, "--format", "json").stdout)["processes"][0]
     recommended = {name: setting for name, setting in limits["settings"].items() if setting["set"]}
     assert set(READERS["kubernetes"](done.stdout)) >= set(recommended)
+
+
+def test_another_program_than_the_one_that_runs_there() -> None:
+    """With --pid alone the next start of that Go program is planned; with --go that of another program in its place."""
+    story = stories.STORIES / "v2-bench-swapped-out"
+    (pid,) = json.loads((story / "cgtune-snapshot.json").read_text("utf-8"))["pids"]
+    there = ("env", "--root", story, "--pid", pid, "--policy", "smallest-limit=8Mi")
+    assert "which Go runs it" not in inside.run(*there).stdout
+    assert "Go 1.18 has no GOMEMLIMIT" in inside.run(*there, "--go", "1.18").stdout
 
 
 @pytest.fixture(scope="module")

@@ -159,6 +159,9 @@ def test_how_a_command_is_found(tmp_path: Path) -> None:
         127,
         127,
     ]
+    assert start([*EXEC, "true"], env={}).returncode == 0  # without PATH: /bin and /usr/bin
+    written = _spawn([*EXEC, "tool"], [("PATH", str(second)), ("PATH", "/usr/bin")])
+    assert written == f"found {tool}\n".encode()  # of two the first counts
     shell = ("sh", "-c", f'cd {second} && PATH=/usr/bin:/bin::/nonexistent exec "$@"', "sh")
     assert start([*shell, *EXEC, "tool"]).stdout == b"found ./tool\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -58,6 +59,8 @@ def test_a_quota_that_kills() -> None:
     procs = plan_named(parse_named(cpu_limit=deadly, node_cpus="8"), facts("1.26", cpu_limit=deadly), DEFAULT)[0]
     assert (procs.value, "dies of this quota at its start" in procs.because[-1]) == ("8", True)
     assert planned(facts("1.24", cpu_limit=deadly), cpu_limit=deadly, node_cpus="8") == [None, None]
+    procs = plan_named(parse_named(cpu_limit=deadly), facts("1.26", cpu_limit=deadly), DEFAULT)[0]
+    assert (procs.value, procs.because[0].endswith("it never looks at it: name the node's CPUs for a value")) == (None, True)
 
 
 def test_limits_that_go_does_not_see() -> None:
@@ -75,6 +78,7 @@ def test_no_value() -> None:
     assert planned(None, cpu_limit="max", memory_limit="max") == [None, None]
     assert planned(None, cpu_limit="8", node_cpus="8", memory_limit="32Gi", node_memory="32Gi") == [None, None]
     assert planned(None, cpu_limit="9", node_cpus="8") == [None, None]
+    assert planned(None, cpu_limit="7500m", node_cpus="7910m") == ["8", None]  # allocatable is a little less than the node's CPUs
     assert planned(None, cpu_limit="2", memory_limit="48Mi") == ["2", None]
     assert planned(None, memory_limit="512Mi") == [None, "460MiB"]
     because = plan_named(parse_named(cpu_limit="8", node_cpus="7910m", memory_limit="48Mi"), None, DEFAULT)
@@ -127,6 +131,21 @@ def test_named_programs() -> None:
     assert (missed.partition(":")[0], "/sys/" in missed) == ("Go 1.25 would see no quota", False)
     for go, cgroup, value in (("1.25", "v1", "3"), ("1.26", "v1", None), ("1.25", "v2", None), ("1.24", "v2", "3")):
         assert planning.plan_named(named, DEFAULT, go=go, cgroup=cgroup)[0].value == value, (go, cgroup)
+
+
+@pytest.mark.parametrize(("mode", "value"), [("v2", None), ("v1", "3"), ("hybrid", "3"), ("none", "3")])
+def test_the_cgroup_version_where_nobody_says_it(mode: str, value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is that of this machine, and counts for Go 1.25 alone, which misses its limit on v1."""
+    monkeypatch.setattr(planning, "MachineView", lambda _host: SimpleNamespace(machine=SimpleNamespace(cgroup_mode=mode)))
+    named = parse_named(cpu_limit="2.5")
+    assert [planning.plan_named(named, DEFAULT, go=go)[0].value for go in ("1.24", "1.25", "1.26")] == ["3", value, None]
+
+
+def test_a_runtime_that_was_told_not_to_follow() -> None:
+    """It comes to the value once and stays there: it gets the variable, and the comment says why."""
+    told = cgtune.predict(cpu_limit="2.5", cpus=64, go="1.27", env=["GODEBUG=updatemaxprocs=0"]).rows[0].process.snapshot.go[0]
+    procs = plan_named(parse_named(cpu_limit="2.5"), told, DEFAULT)[0]
+    assert (procs.value, procs.because[-1]) == ("3", "Go 1.27 would not follow changes of the quota: updatemaxprocs=0")
 
 
 SET = Variable(name="GOMAXPROCS", value="3", because=("so",))
