@@ -8,6 +8,7 @@ file, or takes another one. Known causes:
     namespace shows net:[4026531833]): the search ends there.
   - several cgroup2 mounts: 1.25 takes the last, 1.26 and later the first that reaches the path.
   - the cgroup file system is not mounted in the container, or not readable.
+  - the file came after the program: `systemctl set-property` gives a running service its first CPUQuota, and Go looks once, at its start.
   - the program closed the descriptor that the runtime keeps open (a host program that closes all it did not open): it reads nothing more.
 
 Why it hurts: Quota Q per period P and n busy threads: the quota is gone after Q/n, and everything stands still for P - Q/n. Half a CPU is
@@ -41,6 +42,7 @@ SUMMARY = "Go looks for its CPU quota in the wrong place and finds none"
 
 
 _NO_PATH = "/proc/self/mountinfo has a root that is no path"
+_NONE_AT_START = "the runtime found no limit file when it started"
 _CLOSED = "what it opened as its limit file"
 _NOT_MOUNTED = ("/proc/self/mountinfo has no cgroup mount", "no cgroup v")
 _NOT_OPENED = "cannot be opened"
@@ -60,6 +62,9 @@ def judge(case: Case) -> Finding | None:
     if seen.why is not None and seen.why.startswith(_NO_PATH):
         cause = "a mount whose root is no path stands before the cgroup mount, which ends Go's search (1.26 and 1.27)"
         act_words = "mount the cgroup file system before that mount, or unmount it: the runtime then finds its quota"
+    elif seen.why is not None and seen.why.startswith(_NONE_AT_START):
+        cause = "its cgroup has a limit file now, and Go looks for one only once, at its start"
+        act_words = "restart the program: it then finds its quota, and follows it from there on"
     elif seen.why is not None and seen.why.startswith(_CLOSED):
         cause = "the program closed the runtime's own descriptor: it closes files that it did not open"
         act_words = "let the program leave descriptors alone that it did not open: the runtime keeps its limit file open"

@@ -206,6 +206,10 @@ def _no_controller(scene: Scene) -> None:
     scene.group("pod").write("cpu", "cgroup.subtree_control", "-cpu")
 
 
+def _enable_controller(scene: Scene, _stage: Stage) -> None:
+    scene.group("pod", "app", quota_us=300_000)
+
+
 def _requota(quota_us: int | None, *path: str) -> Callable[[Scene, Stage], object]:
     return lambda scene, _stage: scene.groups.make(*(path or ("app",))).limit_cpu(quota_us)
 
@@ -401,6 +405,7 @@ _CHANGES = (
         derived_like="fresh",
     ),
     Scenario("moved to a wider group", "8 8 8 3 3", _quota(300_000), change=_migrate(500_000), now="8 8 8 3 3", follows="other", modes=ALL),
+    Scenario("the controller enabled after the start", "8 8 8 8 8", _no_controller, change=_enable_controller, follows="none"),
     Scenario("moved to a limited group", "8 8 8 8 8", _quota(None), change=_migrate(300_000), now="8 8 8 8 8", follows="other"),
     Scenario(
         "moved, and the old group's quota raised",
@@ -458,6 +463,7 @@ _FULL_ONLY = (
     "quotas on four levels", "a cpuset tighter than the quota", "an affinity of one CPU, half a CPU's quota", "an affinity inside a cpuset",
     "a quota that would kill, but for GODEBUG", "a second mount of the whole, behind", "a kept namespace behind the cgroup mount",
     "a quota lowered", "a quota set for the first time", "a quota raised, awareness switched on without updates", "a cpuset widened",
+    "the controller enabled after the start",
     "moved to a limited group", "both limits lifted by calls", "a memory limit of nothing, and GC all the time, by calls",
 )  # fmt: skip
 

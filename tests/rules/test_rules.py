@@ -16,6 +16,7 @@ OFF_BY_BUILD = {"aware": False, "aware_from": "build", "updates": False, "update
 OFF_BY_ENV = {"aware": False, "aware_from": "environment", "variables": {"GODEBUG": "http2debug=1,containermaxprocs=0"}}
 UNSEEN = sees(None, why="/sys/fs/cgroup/docker/ab/cpu.cfs_quota_us cannot be opened")
 CLOSED = sees(None, why="what it opened as its limit file, descriptor 3 and 4, is none any more")
+NONE_AT_START = sees(None, why="the runtime found no limit file when it started, and holds none open")
 NSFS = sees(None, why="/proc/self/mountinfo has a root that is no path before the cgroup mount: '36 25 0:4 net:[4026532281] /run/netns/x'")
 MALFORMED = "GOMEMLIMIT=512Mi\nfatal error: malformed GOMEMLIMIT; see `go doc runtime/debug.SetMemoryLimit`"
 REMOVED = 'fatal error: removed GODEBUG "tls3des" set to old value "1" in environment (https://go.dev/doc/godebug#go-127)'
@@ -233,6 +234,7 @@ def test_a_rule_on_both_sides_of_its_edge(
     [
         (25, UNSEEN, "below the mount point"),
         (25, CLOSED, "closed the runtime's own"),
+        (27, NONE_AT_START, "only once, at its start"),
         (27, NSFS, "no path"),
         (27, UNSEEN, "not the limit"),
         (25, sees(None, why="/proc/self/mountinfo has no cgroup mount that could hold the CPU controller"), "no mount"),

@@ -91,13 +91,16 @@ class HeldReader:
             return False
 
     def _why_none(self) -> str | None:
-        """Why the runtime finds no limit, as far as the files still say so now."""
+        """Why the runtime finds no limit file, as far as that is so still."""
+        if self.minor is None:
+            return None
         try:
-            return None if self.minor is None else locate_limit(self.minor, self.texts.cgroup, self.texts.mountinfo, self.read_limit).why
+            located = locate_limit(self.minor, self.texts.cgroup, self.texts.mountinfo, self.read_limit)
         except NoSuchProcess:
             raise
         except CgtuneError:
             return None
+        return None if located.files else located.why
 
     def _read_held(self, numbers: tuple[int, ...]) -> tuple[str, ...] | None:
         """The files behind the runtime's own descriptors; None where one of them is no limit file any more."""
