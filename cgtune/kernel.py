@@ -219,12 +219,17 @@ def escape_octal(text: str) -> str:
 
 
 class ProcessStat(Record):
-    """What we use of /proc/PID/stat: ``start_ticks`` is since boot, in clock ticks (field 22); kernel threads by their flag (field 9)."""
+    """What we use of /proc/PID/stat: ``start_ticks`` is since boot, in clock ticks (field 22); kernel threads by their flag (field 9).
+
+    ``threads`` counts those that are left (field 20). ``scheduling`` is the first one's policy (field 41, sched(7)), 0 where none is told.
+    """
 
     command: str
     state: str
     start_ticks: int
     is_kernel_thread: bool
+    threads: int
+    scheduling: int
 
 
 #: PF_KTHREAD (include/linux/sched.h): a thread of the kernel's own, without a program.
@@ -242,6 +247,8 @@ def parse_stat(text: str) -> ProcessStat:
         state=fields[0],
         start_ticks=parse_count(fields[19]),
         is_kernel_thread=bool(parse_count(fields[6]) & _KERNEL_THREAD_FLAG),
+        threads=parse_count(fields[17]),
+        scheduling=parse_count(fields[38]) if len(fields) > 38 else 0,
     )
 
 

@@ -108,12 +108,12 @@ def read_memory_level(host: Host, place: Place, version: int, notes: list[Note])
     )
 
 
-def read_oom_kills(host: Host, chain: list[tuple[int, Place]], notes: list[Note]) -> int | None:
-    """Processes of the leaf's subtree that the OOM killer ended: memory.events on v2, memory.oom_control on v1 (kernels from 4.13)."""
-    for version, place in chain[:1]:
-        name = "memory.events" if version == 2 else "memory.oom_control"
-        return (read_optional(host, f"{place.directory}/{name}", kernel.parse_flat_keyed, notes) or {}).get("oom_kill")
-    return None
+def read_oom_kills(host: Host, level: MemoryLevel | None, notes: list[Note]) -> int | None:
+    """Processes that the OOM killer ended there: memory.events on v2, of the subtree; memory.oom_control on v1 (kernels from 4.13)."""
+    if level is None:
+        return None
+    name = "memory.events" if level.version == 2 else "memory.oom_control"
+    return (read_optional(host, f"{level.directory}/{name}", kernel.parse_flat_keyed, notes) or {}).get("oom_kill")
 
 
 def read_pressure(host: Host, chain: list[tuple[int, Place]], resource: str, notes: list[Note]) -> Pressure | None:

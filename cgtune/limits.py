@@ -8,11 +8,20 @@ from __future__ import annotations
 
 from cgtune.model import ByteLimit, CpuLimits, Limits, MemoryLevel, MemoryLimits, Note, Snapshot
 
+#: CPU bandwidth control is of the fair class alone (Documentation/scheduler/sched-bwc.rst); numbers of include/uapi/linux/sched.h.
+_REAL_TIME = {1: "SCHED_FIFO", 2: "SCHED_RR", 6: "SCHED_DEADLINE"}
+
 
 def enforce(snapshot: Snapshot) -> Limits:
     """The limits of one process: cores, usable CPUs, bytes, and for each the cgroup that says so (the leaf-most where several agree)."""
     memory, notes = _enforce_memory(snapshot.charged_chain)
-    return Limits(cpu=_enforce_cpu(snapshot), memory=memory, notes=notes)
+    cpu, process = _enforce_cpu(snapshot), snapshot.process
+    if cpu.limit_cores is not None and process.scheduling in _REAL_TIME:
+        why = (
+            f"its first thread runs under {_REAL_TIME[process.scheduling]}: quotas do not hold for real-time threads, whatever stands above"
+        )
+        notes = (*notes, Note(path=f"/proc/{process.pid}/stat", why=why))
+    return Limits(cpu=cpu, memory=memory, notes=notes)
 
 
 def _enforce_cpu(snapshot: Snapshot) -> CpuLimits:
@@ -32,6 +41,10 @@ def _enforce_cpu(snapshot: Snapshot) -> CpuLimits:
 def _enforce_memory(charged: tuple[MemoryLevel, ...]) -> tuple[MemoryLimits, tuple[Note, ...]]:
     limit_bytes, binding = _least(charged, "limit")
     high_bytes, high_binding = _least(charged, "high")
+    swap_bytes, _ = _least(charged, "swap")
+    memsw_bytes, _ = _least(charged, "memsw")
+    if memsw_bytes is not None:  # v1 limits memory plus swap: all but what memory may take is swap's share
+        swap_bytes = max(0, memsw_bytes - (limit_bytes or 0))
     limit_from = None if binding is None else f"{binding.directory}/{'memory.max' if binding.version == 2 else 'memory.limit_in_bytes'}"
     notes: tuple[Note, ...] = ()
     hierarchical = charged[0].hierarchical if charged else None
@@ -43,14 +56,13 @@ def _enforce_memory(charged: tuple[MemoryLevel, ...]) -> tuple[MemoryLimits, tup
         limit_bytes, binding, limit_from = hierarchical.limit_bytes, None, f"{charged[0].directory}/memory.stat"
         why = f"hierarchical_memory_limit {limit_bytes} is tighter than every visible limit: an ancestor that cannot be seen sets it"
         notes = (Note(path=limit_from, why=why),)
-    swaps = [swap for level in charged if (swap := _swap_bytes(level)) is not None]
     limits = MemoryLimits(
         limit_bytes=limit_bytes,
         limit_from=limit_from,
         binding=binding,
         high_bytes=high_bytes,
         high_binding=high_binding,
-        swap_bytes=min(swaps, default=None),
+        swap_bytes=swap_bytes,
     )
     return limits, notes
 
@@ -62,12 +74,3 @@ def _least(chain: tuple[MemoryLevel, ...], field: str) -> tuple[int | None, Memo
         if limit is not None and limit.limit_bytes is not None and (least is None or limit.limit_bytes < least):
             least, binding = limit.limit_bytes, level
     return least, binding
-
-
-def _swap_bytes(level: MemoryLevel) -> int | None:
-    """How much may be swapped out: v2 says so itself; v1 limits memory plus swap, so all but its memory limit is swap's share."""
-    if level.swap is not None:
-        return level.swap.limit_bytes
-    if level.memsw is None or level.memsw.limit_bytes is None or level.limit is None or level.limit.limit_bytes is None:
-        return None
-    return max(0, level.memsw.limit_bytes - level.limit.limit_bytes)

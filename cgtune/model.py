@@ -153,6 +153,11 @@ class MemoryLevel(Level):
     reclaimable_bytes: int | None = None
 
 
+def locate_charged(chain: tuple[MemoryLevel, ...]) -> MemoryLevel | None:
+    """The nearest cgroup that has the memory controller: where v2 does not enable it, memory is charged further up; None in v2's root."""
+    return next((level for level in chain if level.limit is not None or level.current_bytes is not None), None)
+
+
 class Machine(Record):
     """The machine as seen below the root. ``cgroup_mode`` is v2, v1, hybrid or none."""
 
@@ -183,6 +188,7 @@ class Process(Record):
     executable: str | None
     state: str  # the kernel's letter: R, S, D, Z, ...
     affinity: frozenset[int]
+    scheduling: int = 0  # the first thread's policy: 1 is SCHED_FIFO
 
 
 class GoSetting(Record):
@@ -278,6 +284,11 @@ class Snapshot(Record):
         be: 128 on many virtual machines that have two.
         """
         return self.process.affinity & self.machine.online
+
+    @property
+    def charged_level(self) -> MemoryLevel | None:
+        """The cgroup that the process's memory is charged to."""
+        return locate_charged(self.memory_chain)
 
     @property
     def charged_chain(self) -> tuple[MemoryLevel, ...]:

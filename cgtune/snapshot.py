@@ -9,7 +9,7 @@ from cgtune.errors import Absent, CgtuneError, NoSuchProcess, Unreadable
 from cgtune.host import Host, timestamp
 from cgtune.levels import Shared, read_cpu_level, read_cpuset_level, read_memory_level, read_oom_kills, read_pressure
 from cgtune.locate import locate_mode, locate_mounts
-from cgtune.model import GoFacts, Machine, Membership, Note, Process, Snapshot
+from cgtune.model import GoFacts, Machine, Membership, Note, Process, Snapshot, locate_charged
 from cgtune.reading import exists, note_on, read_essential, read_optional
 from cgtune.records import Record
 
@@ -151,7 +151,7 @@ def _read_rest(view: MachineView, program: _Program) -> tuple[Snapshot, tuple[Me
         cpu_chain=view.cgroups.read_chain(host, cpu, read_cpu_level, notes),
         cpuset_chain=tuple(level for level in view.cgroups.read_chain(host, cpuset, read_cpuset_level, notes) if level),
         memory_chain=memory_chain,
-        oom_kills=read_oom_kills(host, memory, notes),
+        oom_kills=read_oom_kills(host, locate_charged(memory_chain), notes),
         cpu_pressure=read_pressure(host, unified, "cpu", notes),
         memory_pressure=read_pressure(host, unified, "memory", notes),
         go=program.go,
@@ -191,7 +191,10 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
             note = note_on(f"/proc/{pid}/exe", error)
             notes.append(note.replace(why=f"{note.why}; whether it is a Go program is not known"))
     if status_file.state == "Z":
-        notes.append(Note(path=f"/proc/{pid}/stat", why="the process is a zombie: it has ended, its parent has not yet taken note"))
+        why = "the process is a zombie: it has ended, its parent has not yet taken note"
+        if (others := status_file.threads - 1) > 0:
+            why = f"its first thread has ended, and {others} more run{'s' * (others == 1)} on: the program cannot be seen, its limits hold"
+        notes.append(Note(path=f"/proc/{pid}/stat", why=why))
     elapsed = None if view.boot_seconds is None else view.boot_seconds + status_file.start_ticks / host.ticks_per_second
     return Process(
         pid=pid,
@@ -201,6 +204,7 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
         command=status_file.command,
         executable=executable,
         state=status_file.state,
+        scheduling=status_file.scheduling,
         affinity=_read_process_file(host, f"/proc/{pid}/status", kernel.parse_status_affinity),
     )
 

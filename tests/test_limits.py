@@ -55,10 +55,12 @@ def limits(
     online: frozenset[int] = frozenset(range(8)),
     affinity: frozenset[int] = frozenset(range(8)),
     cpusets: tuple[CpusetLevel, ...] = (),
+    scheduling: int = 0,
 ) -> Limits:
     """What is enforced on a process with these chains."""
     machine = Machine(online=online, memory_bytes=1 << 34, swap_bytes=0, page_bytes=4096, kernel="6.1.0", cgroup_mode="v2")
     process = Process(pid=1, is_self=False, start_ticks=1, start_time=None, command="x", executable=None, state="S", affinity=affinity)
+    process = process.replace(scheduling=scheduling)
     empty = Snapshot(
         machine=machine,
         process=process,
@@ -147,6 +149,10 @@ SWAP: dict[str, tuple[tuple[MemoryLevel, ...], int | None]] = {
     "the least": ((memory("/a/b", 5, swap=ByteLimit(limit_bytes=9)), memory("/a", 5, swap=ByteLimit(limit_bytes=3))), 3),
     "v1: what is left of both": ((memory("/a", 5, version=1, memsw=ByteLimit(limit_bytes=8)),), 3),
     "v1: nothing is left": ((memory("/a", 5, version=1, memsw=ByteLimit(limit_bytes=5)),), 0),
+    "v1: the leaf has no limit of both": (
+        (memory("/a/b", 5, version=1, memsw=ByteLimit(limit_bytes=None)), memory("/a", 9, version=1, memsw=ByteLimit(limit_bytes=12))),
+        7,
+    ),
     "v1: both unlimited": ((memory("/a", None, version=1, memsw=ByteLimit(limit_bytes=None)),), None),
 }
 
@@ -156,6 +162,15 @@ def test_swap(name: str) -> None:
     """v2 says how much may be swapped out; v1 limits memory and swap together."""
     chain, swap = SWAP[name]
     assert limits((), chain).memory.swap_bytes == swap
+
+
+@pytest.mark.parametrize(("scheduling", "name"), [(1, "SCHED_FIFO"), (2, "SCHED_RR"), (6, "SCHED_DEADLINE"), (0, None), (3, None)])
+def test_a_real_time_process_obeys_no_quota(scheduling: int, name: str | None) -> None:
+    """Quotas are of the fair class alone: where one is set, a note says that this process is beyond it; else there is nothing to say."""
+    for chain in ((cpu("/a", 50_000),), (cpu("/a", None),)):
+        notes = limits(chain, scheduling=scheduling).notes
+        assert [name in note.why for note in notes if name] == [True] * bool(name and chain[0].bandwidth and chain[0].bandwidth.quota_us)
+        assert name or not notes
 
 
 def test_usable_cpus_are_online_and_in_the_cpuset_and_in_the_affinity() -> None:

@@ -212,7 +212,7 @@ def _memory_level(level: MemoryLevel) -> Json:
 def _usage(report: ProcessReport) -> Json:
     snapshot, level = report.snapshot, report.throttled_level
     throttling = level.throttling if level else None
-    leaf = snapshot.memory_chain[0] if snapshot.memory_chain else None
+    charged = snapshot.charged_level
     return {
         "cpu": {
             "periods": throttling.periods if throttling else None,
@@ -222,10 +222,10 @@ def _usage(report: ProcessReport) -> Json:
             "throttled_in": _path(level),
         },
         "memory": {
-            "current_bytes": leaf.current_bytes if leaf else None,
+            "current_bytes": charged.current_bytes if charged else None,
             "oom_kills": snapshot.oom_kills,
             "pressure": _pressure(snapshot.memory_pressure),
-            "swap_current_bytes": leaf.swap_current_bytes if leaf else None,
+            "swap_current_bytes": charged.swap_current_bytes if charged else None,
         },
     }
 

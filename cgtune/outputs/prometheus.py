@@ -126,7 +126,8 @@ def _add_process(families: _Families, report: ProcessReport) -> None:
         families.add("cgtune_memory_limit_bytes", "The memory limit.", _UNLIMITED if limit is None else limit, labels)
         if any(level.high is not None for level in snapshot.memory_chain):
             families.add("cgtune_memory_high_bytes", "Where the kernel slows it down.", _UNLIMITED if high is None else high, labels)
-        families.add("cgtune_memory_current_bytes", "Memory its cgroup has in use.", snapshot.memory_chain[0].current_bytes, labels)
+        charged = snapshot.charged_level
+        families.add("cgtune_memory_current_bytes", "Memory its cgroup has in use.", charged.current_bytes if charged else None, labels)
     families.add("cgtune_oom_kills_total", "Processes of its cgroup that the OOM killer ended.", snapshot.oom_kills, labels)
     # Of one cgroup for good: a counter that jumped to another one's, as the most throttled changes, would look reset.
     level = next(iter(report.counted_levels), None)

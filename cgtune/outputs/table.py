@@ -16,12 +16,14 @@ if TYPE_CHECKING:
         Finding,
         GoFacts,
         MemoryLevel,
+        MemoryLimits,
         Note,
         Off,
         Pressure,
         ProcessReport,
         Recommendation,
         Report,
+        Snapshot,
     )
 
     Style = Callable[[str, str], str]
@@ -217,11 +219,19 @@ def _memory_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
         yield _labelled("", escape_control(limits.limit_from or ""))
         if machine.memory_bytes is not None and limits.limit_bytes > machine.memory_bytes:
             yield _labelled("", f"more than the machine has: {format_bytes(machine.memory_bytes)} is what there is")
-    if limits.high_bytes is not None and limits.high_binding is not None:
+    if limits.high_bytes is not None and limits.high_binding is not None and not _is_out_of_reach(report):
         yield _labelled("", style("strong", f"slowed down from {format_bytes(limits.high_bytes)}") + f": {limits.high_bytes} bytes, says")
         yield _labelled("", f"{escape_control(limits.high_binding.directory)}/memory.high")
     if limits.swap_bytes is not None and machine.swap_bytes:
         yield _labelled("", f"swap up to {format_bytes(limits.swap_bytes)}")
+
+
+def _is_out_of_reach(report: ProcessReport) -> bool:
+    """Whether the limit keeps the cgroup that has the least memory.high below it: its own, or an ancestor's."""
+    limits, chain = report.limits.memory, report.snapshot.memory_chain
+    if limits.limit_bytes is None or limits.binding is None or limits.high_bytes is None or limits.high_binding is None:
+        return False
+    return limits.high_bytes >= limits.limit_bytes and chain.index(limits.binding) >= chain.index(limits.high_binding)
 
 
 def _cpu_row(level: CpuLevel) -> list[str]:
@@ -250,13 +260,25 @@ def _use_lines(report: ProcessReport, style: Style) -> Iterator[str]:
         if pressure is not None:
             yield from wrapped(label, _pressure_text(pressure, what))
             label = ""
-    if snapshot.memory_chain and snapshot.memory_chain[0].current_bytes is not None:
-        current = snapshot.memory_chain[0].current_bytes
-        limit = report.limits.memory.limit_bytes
-        yield _labelled(label, f"memory {format_bytes(current)}" + (f" ({100 * current / limit:.1f} % of the limit)" if limit else ""))
+    if snapshot.charged_level is not None and snapshot.charged_level.current_bytes is not None:
+        yield from wrapped(label, _memory_text(snapshot, snapshot.charged_level, report.limits.memory))
         label = ""
     if snapshot.oom_kills is not None:
         yield _labelled(label, style("alarm", f"OOM kills {snapshot.oom_kills}") if snapshot.oom_kills else "OOM kills 0")
+
+
+def _memory_text(snapshot: Snapshot, charged: MemoryLevel, limits: MemoryLimits) -> str:
+    """What is in use, and how much of the limit that is: of the cgroup that binds, which its other children fill as well."""
+    binding, text = limits.binding, f"memory {format_bytes(charged.current_bytes or 0)}"
+    text += "" if charged == snapshot.memory_chain[0] else f" in {_name(charged.path)}"
+    if binding is None or binding.current_bytes is None or not limits.limit_bytes:
+        return text
+    share = f"({100 * binding.current_bytes / limits.limit_bytes:.1f} % of the limit)"
+    return (
+        f"{text} {share}"
+        if binding == charged
+        else f"{text}; {format_bytes(binding.current_bytes)} in all of {_name(binding.path)} {share}"
+    )
 
 
 def _pressure_text(pressure: Pressure, what: str) -> str:

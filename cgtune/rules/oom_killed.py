@@ -32,15 +32,14 @@ SUMMARY = "the OOM killer has ended a process of this cgroup"
 
 def judge(case: Case) -> Finding | None:
     """The counter of kills is not zero."""
-    kills = case.snapshot.oom_kills
-    if not kills or not case.snapshot.memory_chain:
+    kills, charged = case.snapshot.oom_kills, case.snapshot.charged_level
+    if not kills or charged is None:
         return None
-    leaf = case.snapshot.memory_chain[0]
-    name = "memory.events" if leaf.version == 2 else "memory.oom_control"
+    name = "memory.events" if charged.version == 2 else "memory.oom_control"
     return Finding(
         rule=ID,
         severity=SEVERITY,
         summary=f"{kills} OOM kill{'s' * (kills > 1)} in its cgroup since that was made",
-        evidence=(f"{leaf.directory}/{name}: oom_kill {kills}", case.limit_words),
+        evidence=(f"{charged.directory}/{name}: oom_kill {kills}", case.limit_words),
         advice=(*case.set_memory("what the limit leaves to Go"), act("raise the memory limit, or find what takes it: memory.stat tells")),
     )

@@ -35,18 +35,18 @@ SUMMARY = "memory of the process's cgroup is swapped out"
 
 
 def judge(case: Case) -> Finding | None:
-    """The leaf has something in swap."""
-    leaf = case.snapshot.memory_chain[0] if case.snapshot.memory_chain else None
-    if case.facts is None or leaf is None or not leaf.swap_current_bytes:
+    """The cgroup that its memory is charged to has something in swap."""
+    charged = case.snapshot.charged_level
+    if case.facts is None or charged is None or not charged.swap_current_bytes:
         return None
-    swapped = leaf.swap_current_bytes
-    said = f"memory.swap.current: {swapped} bytes" if leaf.version == 2 else f"memory.stat: total_swap {swapped}"
-    name = "memory.swap.max" if leaf.version == 2 else "memory.swappiness"
-    needs = f"make room for {format_mib(leaf.current_bytes + swapped)} MiB in memory, then " if leaf.current_bytes is not None else ""
+    swapped = charged.swap_current_bytes
+    said = f"memory.swap.current: {swapped} bytes" if charged.version == 2 else f"memory.stat: total_swap {swapped}"
+    name = "memory.swap.max" if charged.version == 2 else "memory.swappiness"
+    needs = f"make room for {format_mib(charged.current_bytes + swapped)} MiB in memory, then " if charged.current_bytes is not None else ""
     return Finding(
         rule=ID,
         severity=SEVERITY,
         summary=f"{format_mib(swapped)} MiB of its cgroup are swapped out: what of them is Go's, a collection has to read back",
-        evidence=(f"{leaf.directory}/{said}", case.limit_words),
-        advice=(*case.set_memory("keeps the heap below the limit"), act(f"{needs}set {leaf.directory}/{name} to 0 for a Go service")),
+        evidence=(f"{charged.directory}/{said}", case.limit_words),
+        advice=(*case.set_memory("keeps the heap below the limit"), act(f"{needs}set {charged.directory}/{name} to 0 for a Go service")),
     )

@@ -166,6 +166,20 @@ def test_oom_kills(groups: Groups, targets: Targets, kills: int) -> None:
 
 
 @pytest.mark.hierarchy("v2")
+@V2
+def test_a_leaf_without_a_memory_controller(groups: Groups, targets: Targets) -> None:
+    """Where the parent does not lend it, as below the root of a container, memory is charged to the parent: its use and kills are told."""
+    parent, leaf = groups.make("parent"), groups.make("parent", "leaf")
+    parent.limit_memory(32 * MIB)
+    parent.write("memory", "cgroup.subtree_control", "-memory")
+    pid = targets.start(leaf, _never_first, lambda: subjects.charge(8 * MIB))
+    assert subjects.die_of_hunger(leaf) == 9
+    entry = bench.inspect(pid)
+    assert [row["current_bytes"] is None for row in _memory(entry)["chain"][:2]] == [True, False]
+    assert entry["usage"]["memory"]["current_bytes"] >= 8 * MIB
+    assert entry["usage"]["memory"]["oom_kills"] == parent.oom_kills() == 1
+
+
 def test_an_oom_kill_by_an_ancestors_limit(groups: Groups, targets: Targets) -> None:
     """On v2 the count is of kills in the group, whichever level's limit was the reason."""
     parent, leaf = groups.make("parent"), groups.make("parent", "leaf")

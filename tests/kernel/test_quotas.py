@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 import pytest
 
 from tests.kernel import bench
@@ -175,6 +178,29 @@ def test_throttling(groups: Groups, targets: Targets) -> None:
     entry = bench.inspect(pid)
     _assert_throttling(entry, before, group.throttled())
     assert entry["usage"]["cpu"]["throttled_seconds"] > 0
+
+
+@pytest.mark.hierarchy("v2", "v1")
+def test_a_real_time_process_is_said_to_be_beyond_its_quota(groups: Groups, targets: Targets) -> None:
+    """Under SCHED_FIFO a process in a group of a tenth of a CPU runs on: quotas are of the fair class alone, and a note says so."""
+    group = groups.make("app")
+    group.limit_cpu(10_000)
+
+    def become_real_time() -> None:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+
+    pid = targets.start(group, become_real_time, _use_a_second_of_cpu)
+    assert group.throttled()[1] < 5, "the kernel does not hold it"
+    entry = bench.inspect(pid)
+    assert entry["enforced"]["cpu"]["limit_cores"] == 0.1
+    assert [note for note in entry["notes"] if note["path"] == f"/proc/{pid}/stat" and "SCHED_FIFO" in note["why"]]
+    assert not bench.inspect(targets.start(group))["notes"]
+
+
+def _use_a_second_of_cpu() -> None:
+    until = time.process_time() + 1
+    while time.process_time() < until:
+        pass
 
 
 def test_throttling_by_an_ancestor(groups: Groups, targets: Targets) -> None:

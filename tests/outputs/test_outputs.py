@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cgtune.api import inspect
-from cgtune.model import Note, Report
+from cgtune.model import MemoryLevel, Note, Report
 from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.json import format_cpu_list, render_json
 from cgtune.outputs.table import format_bytes, render_table
 from tests import stories
+from tests.rules.reports import MIB, memory_level, report as process_report
 
 WIDTH = 80
 
@@ -50,6 +51,34 @@ def test_the_verdict_comes_first() -> None:
     assert verdict[2].strip() == "/sys/fs/cgroup/pod/cpu.max"
     assert verdict[3].endswith("512 MiB: 536870912 bytes, says")
     assert verdict[4].strip() == "/sys/fs/cgroup/pod/memory.max"
+
+
+def _memory_lines(*memory: MemoryLevel) -> list[str]:
+    """What the table says of a process with this chain, but for the chain itself."""
+    process = process_report(memory=memory)
+    whole = Report(version="0", time="", machine=process.snapshot.machine, processes=(process,))
+    return [line.strip().removeprefix("use").strip() for line in render_table(whole).splitlines()]
+
+
+def test_the_share_of_a_limit_is_that_of_the_cgroup_that_binds() -> None:
+    """A leaf of 10 MiB below a parent that is nearly full is not at 10 % of anything; and a leaf of its own is told by itself."""
+    own, parent = memory_level("/pod/app", None, current_bytes=10 * MIB), memory_level("/pod", 100 * MIB, current_bytes=97 * MIB)
+    assert "memory 10 MiB; 97 MiB in all of pod (97.0 % of the limit)" in _memory_lines(own, parent)
+    assert "memory 97 MiB (97.0 % of the limit)" in _memory_lines(parent)
+    without = own.replace(limit=None, current_bytes=None)
+    assert "memory 97 MiB in pod (97.0 % of the limit)" in _memory_lines(without, parent)
+
+
+def test_a_memory_high_that_the_limit_keeps_out_of_reach_slows_nothing_down() -> None:
+    """At or above the limit of its own cgroup or an ancestor's it is never reached; above that of a leaf its other children reach it."""
+    for chain, slows in (
+        ((memory_level("/a", 200 * MIB, high_bytes=300 * MIB),), False),
+        ((memory_level("/a", 200 * MIB, high_bytes=200 * MIB),), False),
+        ((memory_level("/a", 200 * MIB, high_bytes=199 * MIB),), True),
+        ((memory_level("/a/b", None, high_bytes=300 * MIB), memory_level("/a", 200 * MIB)), False),
+        ((memory_level("/a/b", 200 * MIB), memory_level("/a", None, high_bytes=300 * MIB)), True),
+    ):
+        assert any(line.startswith("slowed down from") for line in _memory_lines(*chain)) == slows, chain
 
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\r\n\x00\x7f\x9b31m\u202eevil\u2066\udcff\U000e0041"
