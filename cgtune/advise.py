@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from cgtune.model import Crowded, Policy, Recommendation
+from cgtune.model import Crowded, Policy, ProcessReport, Recommendation
 from cgtune.numbers import format_cores, format_cpus
 from cgtune.records import Record
 
@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from cgtune.model import CpuLevel, GoFacts, Limits, MemoryLevel, Snapshot
+    from cgtune.model import CpuLevel, GoFacts, Level, Limits, MemoryLevel, Note, Snapshot
 
     Groups = Mapping[str, Sequence[Snapshot]]
 
@@ -96,10 +96,28 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups
         recommended = survive_quota(recommended, facts, len(cpu.usable))
     procs = recommended.replace(because=says + recommended.because)
     memory = _advise_memory(snapshot, limits, policy, groups)
+    process = ProcessReport(snapshot=snapshot, limits=limits)
+    if cpu.limit_cores is None and (process.unread_quotas or not snapshot.cpu_chain):
+        procs = procs.replace(because=say_unlimited("CPU quota", snapshot.cpu_chain, process.unread_quotas))
+    unlimited = limits.memory.limit_bytes is None and limits.memory.high_bytes is None
+    if unlimited and (process.unread_memory_limits or not snapshot.memory_chain):
+        memory = memory.replace(because=say_unlimited("memory limit", snapshot.memory_chain, process.unread_memory_limits))
     if memory.set and all(facts.minor is not None and facts.minor < _FIRST_WITH_MEMORY_LIMIT for facts in snapshot.go):
         why = f"Go {snapshot.go[0].version} has no GOMEMLIMIT: it came with 1.{_FIRST_WITH_MEMORY_LIMIT}"
         memory = memory.replace(value=None, set=False, because=(*memory.because, why))
     return procs, memory
+
+
+def say_unlimited(what: str, chain: Sequence[Level], unread: Sequence[Note]) -> tuple[str, ...]:
+    """Why no limit is known. What lies above the highest visible cgroup cannot be seen, nor what could not be read."""
+    if unread:
+        return (f"no {what} is known", *say_unread(unread))
+    return (f"no {what} in any cgroup that can be seen" if chain else f"its cgroups cannot be seen from here, so no {what} is known",)
+
+
+def say_unread(unread: Sequence[Note]) -> tuple[str, ...]:
+    """Which limit files are there and tell nothing."""
+    return tuple(f"{note.path} cannot be read: {note.why}" for note in unread)
 
 
 def survive_quota(recommended: Recommendation, facts: GoFacts, usable_count: int) -> Recommendation:

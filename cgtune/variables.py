@@ -6,14 +6,14 @@ program is what it would derive there, or nothing at all. Where nothing is known
 
 from __future__ import annotations
 
-from cgtune.advise import derive_procs_by_itself, format_quota, recommend_memory, recommend_procs, survive_quota
+from cgtune.advise import derive_procs_by_itself, format_quota, recommend_memory, recommend_procs, say_unlimited, say_unread, survive_quota
 from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cgtune.model import GoFacts, Level, Note, Policy, ProcessReport, Recommendation
+    from cgtune.model import GoFacts, Policy, ProcessReport, Recommendation
     from cgtune.named import NamedLimits
 
 #: As many CPUs as any machine may have, where those of the machine are not known.
@@ -110,9 +110,9 @@ def plan_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *, 
     limits, snapshot = process.limits, process.snapshot
     recommended = _plan_procs(limits.cpu.limit_cores, len(limits.cpu.usable), facts, policy)
     if limits.cpu.limit_cores is None:
-        recommended = recommended.replace(because=_say_unlimited("CPU quota", snapshot.cpu_chain, process.unread_quotas))
+        recommended = recommended.replace(because=say_unlimited("CPU quota", snapshot.cpu_chain, process.unread_quotas))
     elif limits.cpu.binding is not None:
-        recommended = recommended.replace(because=(*_say_unread(process.unread_quotas), format_quota(limits), *recommended.because))
+        recommended = recommended.replace(because=(*say_unread(process.unread_quotas), format_quota(limits), *recommended.because))
     limit_from = limits.memory.limit_from or "the memory limit"
     memory = recommend_memory(
         limits.memory.limit_bytes,
@@ -122,9 +122,9 @@ def plan_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *, 
         machine_bytes=snapshot.machine.memory_bytes,
     )
     if limits.memory.limit_bytes is None and limits.memory.high_bytes is None:
-        memory = memory.replace(because=_say_unlimited("memory limit", snapshot.memory_chain, process.unread_memory_limits))
+        memory = memory.replace(because=say_unlimited("memory limit", snapshot.memory_chain, process.unread_memory_limits))
     else:
-        memory = memory.replace(because=(*_say_unread(process.unread_memory_limits), *memory.because))
+        memory = memory.replace(because=(*say_unread(process.unread_memory_limits), *memory.because))
     return _variable(recommended, always=always), _without_memory_limit(_variable(memory), facts)
 
 
@@ -170,17 +170,6 @@ def _say_why_set(facts: GoFacts, by_itself: int | None) -> str:
     if facts.updates is False:
         return f"{name} would not follow changes of the quota: updatemaxprocs=0"
     return f"{name} would come to {by_itself} by itself" if by_itself is not None else f"whether {name} would follow the quota is not known"
-
-
-def _say_unlimited(what: str, chain: Sequence[Level], unread: Sequence[Note]) -> tuple[str, ...]:
-    """What lies above the highest visible cgroup is not known here, nor what could not be read."""
-    if unread:
-        return (f"no {what} is known", *_say_unread(unread))
-    return (f"no {what} in any cgroup that can be seen" if chain else f"its cgroups cannot be seen from here, so no {what} is known",)
-
-
-def _say_unread(unread: Sequence[Note]) -> tuple[str, ...]:
-    return tuple(f"{note.path} cannot be read: {note.why}" for note in unread)
 
 
 def _say_rounded(policy: Policy) -> str:

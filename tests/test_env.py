@@ -234,3 +234,19 @@ def test_limits_that_cannot_be_read(tmp_path: Path) -> None:
         path.write_text("garbage\n")
     assert "# GOMEMLIMIT stays unset: no memory limit is known; /sys/" in inside.run("env", *there, "--go", "1.24").stdout
     assert "a limit cannot be read" in inside.run("inspect", *there).stdout
+
+
+def test_limits_of_a_running_program_that_cannot_be_read(tmp_path: Path) -> None:
+    """Neither does the advice to a Go program that runs say so."""
+    tree = tmp_path / "machine"
+    shutil.copytree(stories.STORIES / "v2-bench-swapped-out", tree, symlinks=True)
+    (pid,) = json.loads((tree / "cgtune-snapshot.json").read_text("utf-8"))["pids"]
+    there = ("--root", tree, "--pid", pid, "--format", "json")
+    whole = inside.parse_report(inside.run("inspect", *there))["processes"][0]
+    assert whole["settings"]["GOMAXPROCS"]["because"][-1:] == ["no CPU quota is enforced: Go's own default is right"]
+    for name in ("cpu.max", "memory.max", "memory.high"):
+        for path in tree.rglob(name):
+            path.write_text("garbage\n")
+    settings = inside.parse_report(inside.run("inspect", *there))["processes"][0]["settings"]
+    for name, first in (("GOMAXPROCS", "no CPU quota is known"), ("GOMEMLIMIT", "no memory limit is known")):
+        assert (settings[name]["set"], first in settings[name]["because"]) == (False, True)
