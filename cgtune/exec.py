@@ -116,16 +116,19 @@ def locate_program(name: str, path: str) -> Program:
 
 def _prepare(path: str, environ: Environ, options: ExecOptions) -> tuple[Environ, str, tuple[Outcome, ...]]:
     """The environment to start with, the line to log, and what was done."""
-    from cgtune.planning import plan_exec
-    from cgtune.variables import apply_variables
-
     try:
+        from cgtune.planning import plan_exec
+        from cgtune.variables import apply_variables
+
         variables, go = plan_exec(path, environ, options.policy, root=options.root, always=options.always)
+        environ, outcomes = apply_variables(environ, variables, override=options.override, minor=_minor(go))
     except UsageError:
         raise
     except CgtuneError as error:
         return environ, _render_log(path, None, (), options.log_format, trouble=str(error)), ()
-    environ, outcomes = apply_variables(environ, variables, override=options.override, minor=_minor(go))
+    except Exception as error:  # noqa: BLE001  # a fault of ours must not take down what it was to start
+        trouble = f"cgtune itself failed with {type(error).__name__}: {error}; please report it"
+        return environ, _render_log(path, None, (), options.log_format, trouble=trouble), ()
     return environ, _render_log(path, go, outcomes, options.log_format), outcomes
 
 
@@ -146,10 +149,16 @@ def _render_log(path: str, go: str | None, outcomes: Sequence[Outcome], log_form
             "time": timestamp(time.time()),
             "level": "info" if trouble is None else "warning",
             "msg": "cgtune exec" if trouble is None else f"cgtune exec: nothing is set, the limits could not be read: {trouble}",
-            "program": path,
+            "program": _as_text(path),
             "go": go,
             "variables": [
-                {"name": outcome.name, "act": outcome.act, "value": outcome.value, "because": outcome.because} for outcome in outcomes
+                {
+                    "name": outcome.name,
+                    "act": outcome.act,
+                    "value": None if outcome.value is None else _as_text(outcome.value),
+                    "because": outcome.because,
+                }
+                for outcome in outcomes
             ],
         }
         return json.dumps(fields)
@@ -158,6 +167,11 @@ def _render_log(path: str, go: str | None, outcomes: Sequence[Outcome], log_form
     if trouble is not None:
         said = [f"nothing is set, the limits could not be read: {trouble}"]
     return escape_control(f"cgtune: exec {path} ({kind}): {', '.join(said)}")
+
+
+def _as_text(text: str) -> str:
+    """Bytes that are no text as their codes: a lone surrogate is no JSON to many a log collector."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def _say(outcome: Outcome) -> str:

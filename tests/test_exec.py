@@ -279,6 +279,29 @@ def test_limits_that_cannot_be_read() -> None:
     assert (line["level"], line["variables"]) == ("warning", [])
 
 
+def test_a_fault_of_cgtunes_own(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """It keeps nothing from starting either: the environment stays as it is, and the line says whose fault it was."""
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise ZeroDivisionError("of 3 by 0")
+
+    monkeypatch.setattr("cgtune.planning.plan_exec", fail)
+    done = inside.run("exec", "--dry-run", "--", "true")
+    assert (done.returncode, done.stdout) == (0, "")
+    line = capfd.readouterr().err
+    assert line.endswith(": cgtune itself failed with ZeroDivisionError: of 3 by 0; please report it\n")
+
+
+def test_a_program_whose_name_is_no_text(tmp_path: Path) -> None:
+    """Its bytes stand in the line as codes: every reader of JSON takes it, the strict ones too."""
+    path = os.fsencode(tmp_path) + b"/a\xffb"
+    shutil.copy(b"/bin/true", path)
+    done = start([*PROGRAM, "exec", "--log-format", "json", "--", os.fsdecode(path)], env={**BARE, "GOMAXPROCS": "\udcfe"})
+    assert done.returncode == 0
+    line = json.loads(done.stderr)
+    assert (line["program"], line["variables"][0]["value"]) == (f"{tmp_path}/a\\xffb", "\\xfe")
+
+
 def test_nobody_reads_the_line() -> None:
     """A closed or full standard error keeps nothing from starting."""
     for closing in ("2>&-", "2>/dev/full", "2>/dev/null"):
