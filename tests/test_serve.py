@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -278,6 +279,43 @@ def test_a_textfile_that_cannot_be_written_is_told_at_the_start(tmp_path: Path) 
         assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (code, "", 1), done.stderr
         assert says in done.stderr
     assert (link.is_symlink(), fifo.is_fifo()) == (True, True)
+
+
+def test_a_machine_that_goes_away(tmp_path: Path) -> None:
+    """Scans that fail as a whole are counted and told once; the old report stays, for as long as it is believed; with the machine a new one
+    comes.
+    """
+    root = tmp_path / "root"
+    shutil.copytree(STORY, root, symlinks=True)
+    online = root / "sys/devices/system/cpu/online"
+    content = online.read_text()
+    with Service("--root", root, "--pid", 4242, "--interval", "200ms") as service:
+        service.wait_for_report()
+        online.unlink()
+        service.wait_for(lambda: service.metrics()["cgtune_scan_errors_total"][0][1] >= 2)
+        scans = service.metrics()["cgtune_scans_total"]
+        assert service.fetch("/check").status == 200
+        service.wait_for(lambda: service.fetch("/readyz").status == 503)
+        late = service.fetch("/check")
+        assert (late.status, late.body.endswith(" s old, and counts as fresh for 5 s\n")) == (503, True)
+        assert service.metrics()["cgtune_report_age_seconds"][0][1] > 5
+        assert service.metrics()["cgtune_scans_total"] == scans
+        assert service.metrics()["cgtune_cpu_limit_cores"][0][1] == 1.0
+        online.write_text(content)
+        service.wait_for(lambda: service.fetch("/readyz").status == 200)
+        told = [line["message"] for line in service.events("trouble", "over")]
+        assert told == ["scan: /sys/devices/system/cpu/online does not exist", "scan: is over"]
+
+
+def test_looks_are_an_interval_apart() -> None:
+    """However quick a scan is."""
+    with Service("--root", STORY, "--pid", 4242, "--interval", "300ms") as service:
+        service.wait_for_report()
+        times = set[float]()
+        while len(times) < 4:
+            times.add(service.metrics()["cgtune_report_timestamp_seconds"][0][1])
+        first, *_, last = sorted(times)
+        assert (last - first) / 3 > 0.29
 
 
 def test_an_earlier_services_file_is_not_left_until_the_first_report(tmp_path: Path) -> None:

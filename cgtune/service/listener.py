@@ -93,7 +93,7 @@ class Listener:
         self.host, self.port = bound.getsockname()[:2]
         self._map: dict[int, Any] = {}
         self._is_stopped = False
-        self._since: dict[Any, tuple[bool, float]] = {}
+        self._since: dict[Any, tuple[float | None, float]] = {}
         server: Any = create_server(
             app,
             map=self._map,
@@ -137,12 +137,13 @@ class Listener:
         before, self._since = self._since, {}
         for channel in channels:
             busy = bool(channel.request or channel.requests or channel.total_outbufs_len)
+            idle_from = None if busy else channel.last_activity  # changes with each request, also with one that no sweep saw
             seen = before.get(channel)
-            self._since[channel] = seen if seen is not None and seen[0] == busy else (busy, now)
+            self._since[channel] = seen if seen is not None and seen[0] == idle_from else (idle_from, now)
         room = _CONNECTIONS * 3 // 4
-        for channel, (busy, since) in sorted(self._since.items(), key=lambda item: item[1][1]):
+        for channel, (idle_from, since) in sorted(self._since.items(), key=lambda item: item[1][1]):
             waited = now - since
-            overdue = waited >= (_BUSY_SECONDS if busy else _IDLE_SECONDS)
+            overdue = waited >= (_BUSY_SECONDS if idle_from is None else _IDLE_SECONDS)
             scarce = len(channels) > room and waited >= _LEAST_SECONDS and not channel.requests
             if overdue or scarce:
                 channel.handle_close()

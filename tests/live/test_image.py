@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -143,6 +144,8 @@ def test_the_node_agent(podman: Podman, image: tuple[str, ...], shop: Container)
     assert entry["container"]["id"] == shop.identity
     assert entry["enforced"]["cpu"]["chain"][-1]["path"] == "/"
     assert ("podman://" + shop.identity) in page
+    (info,) = (labels for labels, _ in parse_metrics(page)["cgtune_go_info"] if labels["pid"] == str(shop.pid))
+    assert info["id"] in {line.split(":", 2)[2] for line in Path(f"/proc/{shop.pid}/cgroup").read_text().splitlines()} - {"/"}
     tried = run_podman("exec", agent.name, "sh", "-c", f"kill -0 {shop.pid}; echo 0 > /host/proc/{shop.pid}/oom_score_adj; touch /x")
     assert "No such process" in tried.stderr
     assert tried.stderr.count("Read-only file system") == 2

@@ -168,6 +168,18 @@ def test_what_is_known_is_forgotten_in_time() -> None:
     assert sum(found is None for found in known.files.values()) == 150
 
 
+def test_nothing_is_kept_of_who_ended() -> None:
+    """After a look there is nothing of a process that is no longer there."""
+    with Host() as host, subprocess.Popen(["sleep", "60"]) as ends:
+        follower = Follower(host, (), None)
+        follower.look(0.0)
+        assert ends.pid in follower._view.known.processes
+        ends.kill()
+        ends.wait()
+        follower.look(1.0)
+        assert ends.pid not in follower._view.known.processes
+
+
 @pytest.fixture
 def go_program() -> Path:
     """A small Go program."""
@@ -185,7 +197,7 @@ def test_more_go_processes_than_are_reported(go_program: Path, monkeypatch: pyte
     try:
         with Host() as host:
             follower = Follower(host, (), None)
-            own = {process.pid for process in started}
+            own, genuine_pids = {process.pid for process in started}, api.list_pids
             first = follower.look(0.0)
             assert own <= _pids(first.report)
             monkeypatch.setattr(follow, "MOST_PROCESSES", 2)
@@ -195,6 +207,12 @@ def test_more_go_processes_than_are_reported(go_program: Path, monkeypatch: pyte
             late = subprocess.Popen([go_program], stdin=pipe, stderr=silent)
             started.append(late)
             assert _pids(follower.look(2.0).report) == _pids(second.report)
+            first_pid = min(_pids(second.report))
+            monkeypatch.setattr(api, "list_pids", lambda host: [pid for pid in genuine_pids(host) if pid != first_pid])
+            without = follower.look(2.1)
+            assert first_pid not in _pids(without.report)
+            monkeypatch.setattr(api, "list_pids", genuine_pids)  # and comes back, with a lower pid than those that are followed
+            assert _pids(follower.look(2.2).report) == _pids(without.report)
             read: list[str] = []
             genuine = Host.read_bytes
 

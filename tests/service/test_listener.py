@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
+from cgtune.service import listener
 from tests import stories
 from tests.serving import Service, open_files, rss_bytes
 
@@ -154,6 +157,52 @@ def test_broken_and_oversized_requests(service: Service, parts: tuple[bytes, ...
     assert b"Traceback" not in received
     assert_answers(service)
     assert rss_bytes(service.pid) - rss < 4 * MIB
+
+
+def test_head_has_no_content(service: Service) -> None:
+    """On the wire: the headers, the length that GET would have, and no byte more."""
+    received = converse(service, b"HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert b"\r\nContent-Length: 6\r\n" in received
+    assert received.endswith(b"\r\n\r\n")
+
+
+def test_who_says_nothing_is_shown_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silent connection is closed after its time, one that asks now and then is kept."""
+    monkeypatch.setattr(listener, "_IDLE_SECONDS", 2.5)
+    ear = listener.Listener(listener.open_socket("127.0.0.1:0"), _hello)
+    thread = threading.Thread(target=ear.run)
+    thread.start()
+    try:
+        with socket.create_connection((ear.host, ear.port), timeout=20) as silent, socket.create_connection((ear.host, ear.port)) as asks:
+            began = time.monotonic()
+            silent.setblocking(False)
+            while not _is_closed(silent) or time.monotonic() - began < 6:
+                asks.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                _take_hello(asks)
+                time.sleep(0.2)
+            assert time.monotonic() - began < 15
+    finally:
+        ear.stop()
+        thread.join()
+
+
+def _hello(_environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
+    start_response("200 OK", [("Content-Length", "5")])
+    return [b"hello"]
+
+
+def _take_hello(client: socket.socket) -> None:
+    received = b""
+    while not received.endswith(b"hello"):
+        received += (chunk := client.recv(4096))
+        assert chunk, "it was shown out"
+
+
+def _is_closed(client: socket.socket) -> bool:
+    try:
+        return client.recv(1) == b""
+    except BlockingIOError:
+        return False
 
 
 def test_an_oversized_header_is_told_so(service: Service) -> None:
