@@ -36,6 +36,8 @@ env:
     value: 1m
   - name: CGTUNE_CPU_LIMIT
     valueFrom: {resourceFieldRef: {containerName: app, resource: limits.cpu, divisor: 1m}}
+  - name: CGTUNE_MEMORY_DIVISOR
+    value: "1"
   - name: CGTUNE_MEMORY_LIMIT
     valueFrom: {resourceFieldRef: {containerName: app, resource: limits.memory}}
 """

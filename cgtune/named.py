@@ -175,5 +175,5 @@ def _parse_bytes(text: str, option: str, divisor: str | None) -> int | None:
         raise UsageError(f"{option} 0 {_NO_LIMIT}; write {option} max")
     if divisor is None and int(text) < _SMALLEST_BARE_BYTES:
         why = f"may be {text} bytes or so many MiB, Kubernetes writes both without a unit"
-        raise UsageError(f"{option} {text} {why}; add --memory-divisor 1 or 1Mi (CGTUNE_MEMORY_DIVISOR), or write {text}Mi")
+        raise UsageError(f"{option} {text} {why}; add --memory-divisor 1 for bytes, 1Mi for MiB (CGTUNE_MEMORY_DIVISOR), or a unit")
     return parse_byte_quantity(str(int(text) * _MEMORY_DIVISORS[divisor or "1"]), option, least=_LEAST_MEMORY_BYTES)
