@@ -190,14 +190,17 @@ class GoReading:
 
         cgroup = self.host.read_text(f"/proc/{self.pid}/cgroup")
         mountinfo = self.host.read_text(f"/proc/{self.pid}/mountinfo")
+        namespace = None
         try:
             namespace = self.host.read_link(f"/proc/{self.pid}/ns/cgroup")
             same = namespace == self.host.read_link(f"/proc/{self.host.read_link('/proc/self')}/ns/cgroup")
         except NoSuchProcess:
             raise
         except CgtuneError as error:
-            self._note(f"/proc/{self.pid}/ns/cgroup", error)
-            namespace, same = "", True
+            # Before Linux 4.6, as in RHEL 7, there are no such namespaces
+            if namespace is not None or not isinstance(error, Absent):
+                self._note(f"/proc/{self.pid}/ns/cgroup", error)
+            same = True
         if same:
             return OwnTexts(cgroup=cgroup, mountinfo=mountinfo)
         return rebase_texts(cgroup, mountinfo, initial=namespace == INITIAL_NAMESPACE)

@@ -1,0 +1,38 @@
+"""What a process itself reads of its cgroups, where its namespace is another one, or where there are none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cgtune.host import Host
+from cgtune.runtimes.go.ownview import OwnTexts
+from cgtune.runtimes.go.reader import GoReading
+
+CGROUP, MOUNTINFO = "0::/pod/app\n", "30 20 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
+OTHERS = OwnTexts(cgroup="0::/\n", mountinfo=MOUNTINFO.replace(" / ", " /../.. "), assumed=("/pod/app",))
+
+
+@pytest.mark.parametrize(
+    ("links", "texts", "noted"),
+    [
+        pytest.param({"42": "cgroup:[1]", "7": "cgroup:[1]"}, OwnTexts(cgroup=CGROUP, mountinfo=MOUNTINFO), 0, id="the same"),
+        pytest.param({"42": "cgroup:[2]", "7": "cgroup:[1]"}, OTHERS, 0, id="another"),
+        pytest.param({}, OwnTexts(cgroup=CGROUP, mountinfo=MOUNTINFO), 0, id="a kernel without any"),
+        pytest.param({"42": "cgroup:[2]"}, OwnTexts(cgroup=CGROUP, mountinfo=MOUNTINFO), 1, id="our own cannot be told"),
+    ],
+)
+def test_the_texts_of_its_own_namespace(tmp_path: Path, links: dict[str, str], texts: OwnTexts, noted: int) -> None:
+    """Rebased where the namespaces differ; a note only where there are namespaces and which is whose cannot be told."""
+    for pid in ("42", "7"):
+        (tmp_path / f"proc/{pid}/ns").mkdir(parents=True)
+        (tmp_path / f"proc/{pid}/cgroup").write_text(CGROUP)
+        (tmp_path / f"proc/{pid}/mountinfo").write_text(MOUNTINFO)
+        if pid in links:
+            (tmp_path / f"proc/{pid}/ns/cgroup").symlink_to(links[pid])
+    (tmp_path / "proc/self").symlink_to("7")
+    with Host(str(tmp_path)) as host:
+        reading = GoReading(host, 42, executable=None, affinity_count=8)
+        assert reading.read_own_texts() == texts
+    assert len(reading.notes) == noted
