@@ -46,7 +46,8 @@ class RecordingHost(Host):
     def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """As Host; the content is kept."""
         content = self._keep_refusal(path, lambda: super(RecordingHost, self).read_bytes(path, cap_bytes=cap_bytes))
-        self._texts[path] = redact_environ(content) if path.endswith("/environ") else content
+        redact = _REDACTIONS.get(path.rpartition("/")[2])
+        self._texts[path] = content if redact is None else redact(content)
         return content
 
     def read_link(self, path: str) -> str:
@@ -165,3 +166,22 @@ def _redact(entry: bytes) -> bytes:
         return entry
     # What is no name may be anything: a title with a password in it (setproctitle(3)), the end of a key in base64.
     return (name if equals and text.isidentifier() else b"") + equals + REDACTED
+
+
+def redact_mountinfo(content: bytes) -> bytes:
+    """/proc/PID/mountinfo with sources and options masked where the filesystem is no cgroup: curlftpfs and its like show passwords there.
+
+    The length stays, and every blank: Go reads the file with bounds of its own.
+    """
+    return b"\n".join(_mask(line) for line in content.split(b"\n"))
+
+
+def _mask(line: bytes) -> bytes:
+    mount, dash, right = line.partition(b" - ")
+    kind, blank, rest = right.partition(b" ")
+    if kind in (b"cgroup", b"cgroup2"):
+        return line
+    return mount + dash + kind + blank + b" ".join(b"x" * len(word) for word in rest.split(b" "))
+
+
+_REDACTIONS = {"environ": redact_environ, "mountinfo": redact_mountinfo}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cgtune import api
-from cgtune.capture import REDACTED, redact_environ
+from cgtune.capture import REDACTED, redact_environ, redact_mountinfo
 from cgtune.errors import Unwritable, UsageError
 from cgtune.outputs.json import render_json
 
@@ -46,6 +46,15 @@ def test_no_secret_survives(values: list[bytes]) -> None:
     """Whatever a variable holds, its value is not in what is kept."""
     kept = redact_environ(b"\0".join(b"KEY%d=" % number + value for number, value in enumerate(values)))
     assert [value for value in values if value in kept] == []
+
+
+def test_a_mount_table_keeps_where_and_what_and_masks_the_rest() -> None:
+    """Sources and options of other filesystems may hold passwords, and nobody needs them; lines of cgroups stay as they are."""
+    cgroup = b"30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
+    other = b"41 23 0:44 / /mnt/a\\040b rw - fuse curlftpfs#ftp://me:secret@host/ rw,user_id=0 more\n"
+    kept = redact_mountinfo(cgroup + other + b"damaged line\n")
+    assert kept == cgroup + b"41 23 0:44 / /mnt/a\\040b rw - fuse xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx xxxxxxxxxxxx xxxx\n" + b"damaged line\n"
+    assert len(kept) == len(cgroup + other + b"damaged line\n")
 
 
 @pytest.mark.parametrize("name", ["out", "out.tar.gz", "out.tgz"])
