@@ -16,7 +16,7 @@ import stat
 from cgtune.errors import CgtuneError, UsageError, reason
 from cgtune.host import Host, timestamp
 from cgtune.model import Policy
-from cgtune.outputs.escape import escape_control
+from cgtune.outputs.escape import escape_bytes, escape_control
 from cgtune.records import Record
 from cgtune.terminal import EXIT_CLEAN, EXIT_EXEC_FAILED, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, emit, fail
 from cgtune.twins import one_of, parse_flag, parse_text, parse_twins
@@ -149,16 +149,11 @@ def _render_log(path: str, go: str | None, outcomes: Sequence[Outcome], log_form
             "time": timestamp(time.time()),
             "level": "info" if trouble is None else "warning",
             "msg": "cgtune exec" if trouble is None else f"cgtune exec: nothing is set, the limits could not be read: {trouble}",
-            "program": _as_text(path),
+            "program": escape_bytes(path),
             "go": go,
             "variables": [
-                {
-                    "name": outcome.name,
-                    "act": outcome.act,
-                    "value": None if outcome.value is None else _as_text(outcome.value),
-                    "because": outcome.because,
-                }
-                for outcome in outcomes
+                {"name": each.name, "act": each.act, "value": each.value and escape_bytes(each.value), "because": each.because}
+                for each in outcomes
             ],
         }
         return json.dumps(fields)
@@ -167,11 +162,6 @@ def _render_log(path: str, go: str | None, outcomes: Sequence[Outcome], log_form
     if trouble is not None:
         said = [f"nothing is set, the limits could not be read: {trouble}"]
     return escape_control(f"cgtune: exec {path} ({kind}): {', '.join(said)}")
-
-
-def _as_text(text: str) -> str:
-    """Bytes that are no text as their codes: a lone surrogate is no JSON to many a log collector."""
-    return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def _say(outcome: Outcome) -> str:

@@ -10,6 +10,11 @@ def escape_control(text: str) -> str:
     return "".join(character if character.isprintable() else _code(ord(character)) for character in text)
 
 
+def escape_bytes(text: str) -> str:
+    r"""Bytes that were not UTF-8, as `\xff`; all else as it is. For JSON, whose strict readers take no lone surrogate."""
+    return "".join(_code(ord(character)) if "\ud800" <= character <= "\udfff" else character for character in text)
+
+
 def _code(number: int) -> str:
     if 0xDC80 <= number <= 0xDCFF:  # surrogateescape: the byte itself
         number -= 0xDC00

@@ -10,7 +10,7 @@ import logging
 import sys
 import time
 
-from cgtune.outputs.escape import escape_control
+from cgtune.outputs.escape import escape_bytes, escape_control
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def _content(record: logging.LogRecord) -> dict[str, object]:
         "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
         "level": record.levelname.lower(),
         "event": getattr(record, "event", record.name),
-        "message": message[:_MOST_CHARACTERS],
+        "message": escape_bytes(message[:_MOST_CHARACTERS]),
     }
     for name, value in getattr(record, "fields", {}).items():
-        content[name] = value[:_MOST_CHARACTERS] if isinstance(value, str) else value
+        content[name] = escape_bytes(value[:_MOST_CHARACTERS]) if isinstance(value, str) else value
     return content

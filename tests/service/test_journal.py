@@ -70,3 +70,12 @@ def test_what_others_made_is_one_line_of_bounded_length() -> None:
         assert line.isascii()
         assert json.loads(line)["command"] == name[: journal._MOST_CHARACTERS]
         assert len(line) < 2500
+
+
+def test_names_that_are_no_text() -> None:
+    """Their bytes stand in the line as codes: a strict reader of JSON drops a line with a lone surrogate."""
+    stream = io.StringIO()
+    with log_to(stream) as log:
+        log.say("process-came", "a\udcffb came", {"command": "a\udcffb", "pid": 7})
+    line = json.loads(stream.getvalue())
+    assert (line["message"], line["command"], line["pid"]) == ("a\\xffb came", "a\\xffb", 7)
