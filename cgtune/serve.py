@@ -174,10 +174,10 @@ class _Scanner:
         before: Found | None = None
         while not self._stop.is_set():
             began = time.monotonic()
-            troubles: dict[str, str] = {}
+            troubles = {} if before is None else dict(before.look.troubles)  # of a scan that fails nobody knows whether they are over
             try:
                 found = self._scan(began)
-                troubles |= found.look.troubles
+                troubles = dict(found.look.troubles)
                 _say_changes(self._journal, before, found)
                 before = found
             except Stopped:
@@ -193,6 +193,8 @@ class _Scanner:
                     self._textfile.write()
                 except CgtuneError as error:
                     troubles["textfile"] = str(error)
+                except Exception as error:  # noqa: BLE001  # likewise
+                    troubles["textfile"] = fault_words(error)
             self._journal.report_troubles(troubles)
             took = time.monotonic() - began
             # Scans that take longer than the interval must leave something of a CPU to others
