@@ -253,7 +253,7 @@ def parse_stat(text: str) -> ProcessStat:
 
 
 def parse_status_affinity(text: str) -> frozenset[int]:
-    """`Cpus_allowed_list:\t0-7` of /proc/PID/status: the affinity of the process's first thread (proc_pid_status(5))."""
+    """`Cpus_allowed_list:\t0-7` of /proc/PID/status: the affinity of the process's first thread, or of one thread (proc_pid_status(5))."""
     _, key, after = f"\n{text}".partition("\nCpus_allowed_list:")  # some fifty lines stand before it
     if not key:
         raise Malformed("status has no Cpus_allowed_list")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 #: How often a process that is moved between cgroups under our eyes is read again.
 _ATTEMPTS = 2
+_MOST_THREADS = 64
 
 
 class MachineView:
@@ -205,8 +206,27 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
         executable=executable,
         state=status_file.state,
         scheduling=status_file.scheduling,
-        affinity=_read_process_file(host, f"/proc/{pid}/status", kernel.parse_status_affinity),
+        affinity=_read_affinity(host, pid, view.machine.online),
     )
+
+
+def _read_affinity(host: Host, pid: int, online: frozenset[int]) -> frozenset[int]:
+    """Where the process may run. sched_setaffinity(2) binds one thread: where the first one is bound, the others count as well."""
+    affinity = _read_process_file(host, f"/proc/{pid}/status", kernel.parse_status_affinity)
+    if affinity >= online:
+        return affinity
+    try:
+        threads = sorted((name for name in host.list_directory(f"/proc/{pid}/task") if name.isdigit()), key=int)[:_MOST_THREADS]
+    except CgtuneError:
+        return affinity  # a recording from elsewhere
+    for thread in threads:
+        try:
+            affinity |= kernel.parse_status_affinity(host.read_text(f"/proc/{pid}/task/{thread}/status"))
+        except CgtuneError:
+            continue  # it has ended
+        if affinity >= online:
+            break
+    return affinity
 
 
 def _read_identity(host: Host, pid: int) -> int | None:

@@ -108,6 +108,16 @@ def test_the_cpus_changed_after_the_start(groups: Groups) -> None:
         assert "affinity-changed" in _cpu_rules(inspect(probe.pid))
 
 
+def test_a_first_thread_that_is_bound_alone(groups: Groups) -> None:
+    """sched_setaffinity binds one thread: the others run on all CPUs, and so does the program."""
+    with _probe(groups.make("app"), "1.24.11") as probe:
+        subprocess.run(["taskset", "-p", "-c", "0", str(probe.pid)], check=True, capture_output=True)
+        entry = inspect(probe.pid)
+        assert entry["enforced"]["cpu"]["usable_cpus"] == probe.values["num_cpu"] > 1
+        assert entry["settings"]["GOMAXPROCS"]["derived"] == probe.values["gomaxprocs"]
+        assert _cpu_rules(entry) == set()
+
+
 def test_real_throttling(groups: Groups) -> None:
     """A busy program under a fifth of a CPU is throttled, and with GOMAXPROCS right that is what is found."""
     group = groups.make("app")

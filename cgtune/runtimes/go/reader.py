@@ -29,7 +29,7 @@ _MACHINES = {62: "amd64", 183: "arm64", 3: "386", 40: "arm", 243: "riscv64", 21:
 
 
 class GoReading:
-    """One process as the Go shelf reads it. ``affinity_count`` is what sched_getaffinity allows its first thread."""
+    """One process as the Go shelf reads it. ``affinity_count`` is how many CPUs sched_getaffinity allows its threads."""
 
     def __init__(self, host: Host, pid: int, *, executable: str | None, affinity_count: int) -> None:
         self.host, self.pid, self.executable, self.affinity_count = host, pid, executable, affinity_count
