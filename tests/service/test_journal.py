@@ -61,21 +61,12 @@ def test_many_troubles_at_once_are_a_bounded_number_of_lines() -> None:
 
 
 def test_what_others_made_is_one_line_of_bounded_length() -> None:
-    """Names with newlines, quotes, escapes and no end: valid JSON in ASCII, one line."""
+    """Names with newlines, quotes, escapes, bytes that are no text and no end: one line of ASCII, and JSON to strict readers too."""
     stream = io.StringIO()
     with log_to(stream) as log:
         name = 'a"b\\\n\x1b[31m\udcff' + "x" * 5000
         log.say("process-came", f"7 {name} came", {"command": name})
         (line,) = stream.getvalue().splitlines()
         assert line.isascii()
-        assert json.loads(line)["command"] == name[: journal._MOST_CHARACTERS]
+        assert json.loads(line)["command"] == name[: journal._MOST_CHARACTERS].replace("\udcff", "\\xff")
         assert len(line) < 2500
-
-
-def test_names_that_are_no_text() -> None:
-    """Their bytes stand in the line as codes: a strict reader of JSON drops a line with a lone surrogate."""
-    stream = io.StringIO()
-    with log_to(stream) as log:
-        log.say("process-came", "a\udcffb came", {"command": "a\udcffb", "pid": 7})
-    line = json.loads(stream.getvalue())
-    assert (line["message"], line["command"], line["pid"]) == ("a\\xffb came", "a\\xffb", 7)
