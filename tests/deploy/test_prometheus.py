@@ -111,12 +111,13 @@ def test_the_labels_that_this_file_names_are_exposed() -> None:
 
 @pytest.mark.parametrize("source", ["rules", "dashboard"])
 def test_only_what_is_exposed_is_asked_for(source: str) -> None:
-    """Every metric that is named is one of cgtune serve's, and every label that is matched or joined on is its own or of a scrape."""
+    """Every metric that is named is one of cgtune serve's or recorded, and every label matched or joined on is its own or of a scrape."""
     expressions = [str(rule["expr"]) for rule in _rules()] if source == "rules" else board_expressions()
-    exposed = _exposed()
+    exposed, recorded = _exposed(), {rule["record"] for rule in _rules() if "record" in rule}
     assert len(expressions) > 8
     for expression in expressions:
-        found = re.findall(r"\b(cgtune_\w+)(?:\{([^}]*)\})?", expression)
+        assert set(re.findall(r"\w+:\w+:\w+", expression)) <= recorded
+        found = re.findall(r"(?<![:\w])(cgtune_\w+)(?:\{([^}]*)\})?", expression)
         for name, matchers in found:
             assert name in exposed, f"{name} in {expression}"
             labels = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers))

@@ -165,7 +165,7 @@ def test_throttling_that_hurts_now(stage: Groups, prometheus: Prometheus) -> Non
     with _mistuned(busy, "burn 4") as burning, _mistuned(calm) as resting:
         prometheus.wait_for(lambda: prometheus.firing("CgtuneGoThrottled", burning.pid), seconds=30)
         assert prometheus.firing("CgtuneGoThrottled", resting.pid) == []
-        ((_, ratio),) = prometheus.query(f'cgtune:cpu_throttled_periods:ratio_rate5m{{pid="{burning.pid}"}}')
+        ((_, ratio),) = prometheus.query(f'pid:cgtune_cpu_throttled_periods_per_periods:ratio_rate5m{{pid="{burning.pid}"}}')
         assert 0.25 < ratio <= 1.0
 
 
