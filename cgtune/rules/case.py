@@ -248,7 +248,11 @@ class Case:
     def live_words(self) -> str:
         """The live heap, where it is known."""
         live = self.facts.heap_marked_bytes if self.facts is not None else None
-        return "" if live is None else f"the last collection found {format_mib(live)} MiB alive (read from its memory)"
+        return (
+            ""
+            if live is None
+            else f"the last collection left {format_mib(live)} MiB, alive or allocated while it ran (read from its memory)"
+        )
 
     @property
     def memory_is_set_inside(self) -> bool:

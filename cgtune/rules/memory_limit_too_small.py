@@ -9,7 +9,7 @@ without one the OOM killer ends the process.
 How to confirm:
   grep -H . /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.current 2>/dev/null    # in the container, v2; v1:
   grep -H . /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory/memory.usage_in_bytes 2>/dev/null
-  GODEBUG=gctrace=1 ./program                                 # "a->b->c MB": c is what is alive
+  GODEBUG=gctrace=1 ./program                                 # "a->b->c MB": c is what is alive, or was allocated meanwhile
 
 What to do: raise the memory limit to twice the live heap and what else is charged, or keep less alive. GOMEMLIMIT buys time until then.
 

@@ -164,6 +164,14 @@ CASES = [
     ("gomemlimit-too-small", "64 % of it alive", {"memory": 100 * MIB, "heap_marked_bytes": 64 * MIB}, {"memory": limited(512)}, None),
     (
         "gomemlimit-too-small",
+        "Go holds twice as much",
+        {"memory": 100 * MIB, "mapped_bytes": 201 * MIB},
+        {"memory": limited(512)},
+        "warning",
+    ),
+    ("gomemlimit-too-small", "beyond it for a moment", {"memory": 100 * MIB, "mapped_bytes": 190 * MIB}, {"memory": limited(512)}, None),
+    (
+        "gomemlimit-too-small",
         "the limit is what is small",
         {"memory": 100 * MIB, "heap_marked_bytes": 90 * MIB},
         {"memory": limited(110)},
