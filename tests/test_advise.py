@@ -14,7 +14,7 @@ from cgtune.limits import enforce
 from cgtune.model import Policy
 from cgtune.outputs.table import format_setting
 from cgtune.runtimes.go.grammar import parse_gomemlimit
-from tests.rules.reports import MIB, go_facts, memory_level, report, sees
+from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees
 
 DEFAULT = Policy()
 FLOOR = Policy(rounding="floor")
@@ -131,6 +131,15 @@ def test_a_limit_is_crowded_by_what_others_leave_of_it() -> None:
     assert recommend_memory(512 * MIB, None, outside_bytes=300 * MIB, live_heap_bytes=127 * MIB).crowded is None
 
 
+def test_a_part_of_a_limit_is_crowded_as_a_part() -> None:
+    """Of two programs with half of the limit each, the one with 200 of 250 MiB alive needs twice its size, and so does the other's half."""
+    chain = (memory_level("/pod/app", 512 * MIB, current_bytes=517 * MIB),)
+    one, other = (report(go_facts(mapped_bytes=250 * MIB, heap_marked_bytes=200 * MIB), memory=chain, pid=pid) for pid in (1, 2))
+    crowded = advise(one.snapshot, one.limits, DEFAULT, group_by_limit((one.snapshot, other.snapshot)))[1].crowded
+    assert crowded is not None
+    assert (crowded.left_bytes, crowded.needed_bytes) == (250 * MIB, (12 + 800) * MIB)
+
+
 def test_a_limit_beyond_the_machine_is_none() -> None:
     """What the machine has not got cannot be reached: no value, and the reason; its own size is a limit."""
     beyond = recommend_memory(64 * MIB << 10, None, machine_bytes=32 * MIB << 10)
@@ -144,6 +153,8 @@ def test_a_quota_that_kills_is_not_left_to_go() -> None:
     """A Go that dies of its quota gets a GOMAXPROCS; one that does not is left alone."""
     dying = report(go_facts(procs=None, dies="fatal error: procresize: invalid arg", seen=sees(0, 0))).recommendations[0]
     assert (dying.value, dying.set) == (8, True)
+    quota = report(go_facts(procs=None, dies="fatal error: procresize: invalid arg", seen=sees(0, 0)), cores=2.0).recommendations[0]
+    assert (quota.value, quota.set) == (2, True)
     assert "right" not in " ".join(dying.because)
 
 
@@ -238,6 +249,7 @@ def test_programs_under_one_limit_share_it() -> None:
         pytest.param({"aware": False}, (3, True), id="does not obey"),
         pytest.param({"seen": sees(None, why="cpu.max says max")}, (3, True), id="sees none"),
         pytest.param({"seen": sees(500_000)}, (3, True), id="sees another"),
+        pytest.param({"follows": follows("/old/cpu.max")}, (3, True), id="follows the cgroup that it was in before"),
     ],
 )
 def test_the_variable_is_left_unset_only_where_go_does_it(changes: dict[str, object], expected: tuple[int, bool]) -> None:

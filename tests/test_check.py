@@ -265,6 +265,8 @@ def test_sarif_is_valid_and_complete() -> None:
     assert all(rule["help"]["text"] for rule in log["runs"][0]["tool"]["driver"]["rules"])
     hostile = validate_sarif(render_verdict(HOSTILE_VERDICT, "sarif"))["runs"][0]["results"][0]
     assert "\x1b" not in hostile["message"]["text"]
+    uri = hostile["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri == "file:///app/a%1B%5B31m%7Cb%250A%22%3C%26%3E%0A%3A%3Aerror%3A%3Ac%FF"
     assert validate_sarif(render_verdict(verdict_on(executable=None), "sarif"))["runs"][0]["results"] == []
 
 

@@ -51,7 +51,8 @@ def validate(content: object) -> None:
 def test_two_and_a_half_cpus_of_64() -> None:
     """Before 1.25 all CPUs; from 1.25 on the quota, rounded up; and all CPUs again where the go line is older than 1.25."""
     assert derived(cgtune.predict(cpu_limit="2.5", cpus=64, go="1.21,1.24,1.25,1.27")) == [64, 64, 3, 3]
-    assert derived(cgtune.predict(cpu_limit="2500m", cpus=64, go="1.27", language="1.24")) == [64]
+    assert derived(cgtune.predict(cpu_limit="2500m", cpu_request="2500m", cpus=64, go="1.27", language="1.24")) == [64]
+    assert derived(cgtune.predict(cpu_limit="2500m", cpus=64, go="1.25", language="1.24")) == [64]
     assert derived(cgtune.predict(cpu_limit="250000 100000", cpus=64, go="1.24,1.27", language="1.27")) == [64, 3]
 
 

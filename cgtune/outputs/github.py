@@ -14,14 +14,10 @@ _COMMANDS = {"critical": "error", "warning": "warning", "info": "notice"}
 def render_github(verdict: Verdict) -> str:
     """One line for each failure; empty where there are none."""
     return "".join(
-        f"::{_COMMANDS[finding.severity]} title={_escaped(finding.rule)}::{_escaped_data(finding_words(process, finding))}\n"
+        f"::{_COMMANDS[finding.severity]} title={finding.rule}::{_escaped(finding_words(process, finding))}\n"
         for process, finding in verdict.failures
     )
 
 
-def _escaped_data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
 def _escaped(text: str) -> str:
-    return _escaped_data(text).replace(":", "%3A").replace(",", "%2C")
+    return text.replace("%", "%25")  # ends of lines are escaped already, as all control characters; a rule's id has nothing to escape

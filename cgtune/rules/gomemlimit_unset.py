@@ -39,7 +39,7 @@ _FIRST_MINOR = 19  # GOMEMLIMIT came with Go 1.19
 
 def judge(case: Case) -> Finding | None:
     """No memory limit in Go under one of the kernel's for which a value is recommended."""
-    if case.facts is None or case.gomemlimit != "off" or case.gogc == "off":
+    if case.facts is None or case.gomemlimit != "off":
         return None
     old = case.minor is not None and case.minor < _FIRST_MINOR
     if not case.recommended("GOMEMLIMIT").set and not old:

@@ -17,7 +17,7 @@ Sources: golang/go issue 80783; run on Go 1.25.5 and 1.27.3.
 
 from __future__ import annotations
 
-from cgtune.model import Advice, Finding
+from cgtune.model import Finding
 from cgtune.rules.case import act
 
 TYPE_CHECKING = False
@@ -38,14 +38,13 @@ def judge(case: Case) -> Finding | None:
     seen = facts.seen
     quota = f"quota {seen.quota_us} µs, period {seen.period_us} µs" if seen is not None else "a quota that it cannot use"
     files = " and ".join(seen.files) if seen is not None and seen.files else "its limit file"
-    fallback = case.recommended("GOMAXPROCS").value or max(1, case.usable)
     return Finding(
         rule=ID,
         severity=SEVERITY,
         summary=f"Go {facts.version} dies at its start of the CPU quota it reads",
         evidence=(f"{files}: {quota}", facts.dies.splitlines()[-1]),
         advice=(
-            Advice(variable="GOMAXPROCS", value=str(fallback), reason="where it is set, the quota is never evaluated"),
+            case.set_procs("where it is set, the quota is never evaluated"),
             act('write a sane quota into the file, or "max" (v1: -1)'),
         ),
     )

@@ -40,6 +40,14 @@ CASES = [
     ("gomaxprocs-exceeds-quota", "two under half a CPU are Go's minimum", {"procs": 2}, {"cores": 0.5}, None),
     ("gomaxprocs-exceeds-quota", "more than the CPUs, no quota", {"procs": 9, "pinned": True}, {}, "info"),
     ("gomaxprocs-exceeds-quota", "will follow the quota, and has not looked yet", {"seen": sees(200_000)}, {"cores": 2.0}, "info"),
+    ("gomaxprocs-exceeds-quota", "more than the CPUs, under a quota of as many", {"procs": 9, "pinned": True}, {"cores": 8.0}, "info"),
+    (
+        "gomaxprocs-exceeds-quota",
+        "Go's own minimum, where the policy rounds down",
+        {"procs": 2},
+        {"cores": 0.5, "policy": Policy(rounding="floor")},
+        None,
+    ),
     ("gomaxprocs-exceeds-quota", "all CPUs, no quota", {"procs": 8}, {}, None),
     ("go-not-container-aware", "1.24 takes all CPUs", {"minor": 24}, {"cores": 0.5}, "warning"),
     ("go-not-container-aware", "1.25 would not", {"minor": 25}, {"cores": 0.5}, None),
@@ -72,6 +80,7 @@ CASES = [
     ("quota-below-two-cpus", "one thread", {"procs": 1}, {"cores": 0.5}, None),
     ("fractional-quota", "2.5", {"procs": 3}, {"cores": 2.5}, "info"),
     ("fractional-quota", "3", {"procs": 3}, {"cores": 3.0}, None),
+    ("fractional-quota", "half a CPU is quota-below-two-cpus's", {"procs": 1}, {"cores": 0.5}, None),
     ("fractional-quota", "2.5, rounded down already", {"procs": 2}, {"cores": 2.5}, None),
     ("gomaxprocs-below-quota", "2 of 4", {"procs": 2}, {"cores": 4.0}, "info"),
     ("gomaxprocs-below-quota", "2 of 2.9", {"procs": 2}, {"cores": 2.9}, None),
@@ -378,6 +387,8 @@ def test_the_go_that_finds_the_quota(version: int, first: str) -> None:
     [
         ({"pinned": True, "variables": {"GOMAXPROCS": "8"}}, ("GOMAXPROCS", "2")),
         ({"pinned": True, "variables": {"GOMAXPROCS": "8"}, "seen": sees(200_000)}, ("GOMAXPROCS", None)),
+        ({"pinned": True, "variables": {"GOMAXPROCS": "+8"}}, ("GOMAXPROCS", "2")),
+        ({"pinned": True, "variables": {"GOMAXPROCS": "6"}}, (None, None)),
         ({"pinned": True}, (None, None)),
         ({"minor": 24, "procs": 6}, (None, None)),
         ({"pinned": True, "variables": None}, ("GOMAXPROCS", "2")),
@@ -409,6 +420,48 @@ def test_what_was_meant_is_no_advice_at_the_limit(text: str, advised: list[str])
     finding = _judge("gomemlimit-malformed", report(facts, memory=limited(512)))  # type: ignore[arg-type]
     assert finding is not None
     assert [advice.value for advice in finding.advice] == advised
+
+
+@pytest.mark.parametrize(
+    ("procs", "cores", "words"),
+    [
+        (3, 2.5, "raise the CPU limit to 3 whole CPUs, or set GOMAXPROCS to 2"),
+        (2, 0.5, "raise the CPU limit to 2 whole CPUs, or set GOMAXPROCS to 1"),
+        (2, 2.0, "threads that it does not count"),
+    ],
+)
+def test_what_ends_throttling(procs: int, cores: float, words: str) -> None:
+    """Where GOMAXPROCS is above the quota both numbers are named; where it is not, who else may use it up."""
+    finding = _judge("cpu-throttled", report(go_facts(procs=procs), cores=cores, throttled=(900, 1000)))
+    assert finding is not None
+    assert words in finding.advice[0].reason
+
+
+@pytest.mark.parametrize(("procs", "cores", "stalls"), [(4, 2.0, "50 of 100 ms"), (2, 2.0, ""), (1, 0.5, "50 of 100 ms")])
+def test_the_stall_of_a_quota(procs: int, cores: float, stalls: str) -> None:
+    """n busy threads stand still for P - Q/n, and a quota that feeds them all stalls nobody."""
+    made = report(go_facts(procs=procs), cores=cores)
+    said = Case(made, made.snapshot.go[0], Policy()).stall
+    assert said.endswith(stalls)
+    assert bool(said) == bool(stalls)
+
+
+@pytest.mark.parametrize(("weight", "version", "words"), [(1, 2, "no CPU request"), (2, 1, "no CPU request"), (4, 2, "a request of some")])
+def test_the_least_weight_is_no_request(weight: int, version: int, words: str) -> None:
+    """The kernel's least weight stands for a container without a request, not for one of 0.002 CPUs."""
+    finding = _judge("no-quota-many-cpus", report(go_facts(), weight=weight, version=version))
+    assert finding is not None
+    assert words in finding.summary
+
+
+def test_a_headroom_of_ones_own_is_near_nothing() -> None:
+    """Who asks for 1 % of headroom is not told that it is little."""
+    policy = Policy(headroom_percent=1.0)
+    made = report(go_facts(memory=500 * MIB), memory=limited(512), policy=policy)  # type: ignore[arg-type]
+    rule = locate_rule("gomemlimit-near-limit")
+    assert rule.judge(Case(made, made.snapshot.go[0], policy)) is None
+    made = report(go_facts(memory=500 * MIB), memory=limited(512))  # type: ignore[arg-type]
+    assert rule.judge(Case(made, made.snapshot.go[0], Policy())) is not None
 
 
 def test_one_thread_is_more_than_half_a_cpu() -> None:
