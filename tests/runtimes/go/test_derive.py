@@ -134,6 +134,7 @@ def test_an_unknown_build_string_matters_only_under_a_quota() -> None:
         return derive(GoInputs(version=version("1.27.3"), default_godebug=None, affinity_count=8, limit=seen(content))).gomaxprocs
 
     assert with_quota("max 100000\n") == 8
+    assert with_quota("800000 100000\n") == 8
     assert with_quota("300000 100000\n") is None
 
 

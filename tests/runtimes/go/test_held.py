@@ -115,16 +115,24 @@ def test_without_the_descriptors_the_lowest_is_taken(tmp_path: Path) -> None:
     _process(tmp_path / "one", {7: OWN, 8: "/dev/null"}, BOTH)
     assert _read(tmp_path / "one", V2)[1:] == (LimitFile(path=OWN, own=True, exists=True), [])
     _process(tmp_path / "two", {7: OTHER, 8: OWN}, BOTH)
+    _process(tmp_path / "high", {64: OWN}, BOTH)
+    assert _read(tmp_path / "high", V2) == (None, None, [])
     _, follows, notes = _read(tmp_path / "two", V2)
     assert follows == LimitFile(path=OTHER, own=False, exists=True)
     assert notes[0] == f"2 limit files are open, and which of them the runtime follows could not be read: taken to be {OTHER}"
 
 
 @pytest.mark.parametrize(
-    "words", [{"container_setting": False}, {"container_aware": False, "container_setting": None, "limit_fds": ()}, {"minor": None}]
+    "words",
+    [
+        {"container_setting": False},
+        {"container_aware": False, "container_setting": None, "limit_fds": ()},
+        {"container_aware": False, "gomaxprocs": None, "limit_fds": ()},
+        {"minor": None},
+    ],
 )
 def test_no_file_is_taken_for_that_of_a_runtime_that_holds_none(tmp_path: Path, words: dict[str, object]) -> None:
-    """Awareness off, no file held, or a version that is not known: what is open says nothing of the runtime."""
+    """Awareness off, no file held, perhaps not started yet, or a version that is not known: what is open says nothing of the runtime."""
     assert _read(_process(tmp_path, {3: OWN}, BOTH), V2, **words) == (None, None, [])  # type: ignore[arg-type]  # minor among them
 
 
@@ -141,6 +149,15 @@ def test_links_after_a_chroot(tmp_path: Path) -> None:
     """Links show what lies before the process's root, its mount table does not: the path is that of the process."""
     _process(tmp_path, {4: f"/srv/jail{OWN}"}, BOTH)
     assert _read(tmp_path, V2, limit_fds=(4,))[1] == LimitFile(path=OWN, own=True, exists=True)
+
+
+@pytest.mark.parametrize(("second", "own"), [("/pod/app", True), ("/pod/other", False)])
+def test_a_mount_over_another(tmp_path: Path, second: str, own: bool) -> None:
+    """Whose file lies at a path is decided by the mount that covers the others."""
+    texts = V2.replace(mountinfo=V2.mountinfo + f"31 30 0:26 {second} {CGROUPS} rw - cgroup2 cgroup2 rw\n")
+    path = f"{CGROUPS}/cpu.max"
+    _process(tmp_path, {4: path}, {path: "300000 100000\n"})
+    assert _read(tmp_path, texts, limit_fds=(4,))[1] == LimitFile(path=path, own=own, exists=True)
 
 
 def test_a_damaged_mount_table_is_a_note(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ STORIES = [
     ("nsfs-after", "0::/a\n", SYS + NSFS, "/sys/fs/cgroup/a/cpu.max", "/sys/fs/cgroup/a/cpu.max"),
     ("garbage-before", "0::/a\n", "garbage\n" + SYS, None, None),
     ("garbage-after", "0::/a\n", SYS + "garbage\n", None, "/sys/fs/cgroup/a/cpu.max"),
+    ("type-alone", "0::/a\n", "30 23 0:26 / /c rw - cgroup2\n" + SYS, None, None),
     ("no-last-newline", "0::/a", SYS, None, None),
     ("mountinfo-no-last-newline", "0::/a\n", SYS[:-1], "/sys/fs/cgroup/a/cpu.max", "/sys/fs/cgroup/a/cpu.max"),
     ("deleted", "0::/a (deleted)\n", SYS, "/sys/fs/cgroup/a (deleted)/cpu.max", "/sys/fs/cgroup/a (deleted)/cpu.max"),

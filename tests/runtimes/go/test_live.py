@@ -346,6 +346,8 @@ def test_the_heap_minimum_proves_the_struct(probe_state: tuple[LiveLayout, dict[
     """Go's own least heap, and that of GOEXPERIMENT=heapminimum512kib, times the percentage; nothing else will do."""
     for minimum, percent in ((least * 55 // 100, 55), (least, None)):
         assert _read_with(probe_state, 0x3010, struct.pack("<Q", minimum)).gc_percent == percent
+    below = struct.pack("<i4xqQ", -2, 5, (least * ((1 << 64) - 2)) % (1 << 64) // 100)
+    assert _read_with(probe_state, 0x3000, below).gc_percent is None  # it fits together, and Go keeps no less than -1
 
 
 @pytest.mark.parametrize(
