@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.model import Finding, ProcessReport, Report
 
-    Identity = tuple[int, int, str | None, str | None]
+    Identity = tuple[int, int, str, str | None]
 
 
 class Change(Record):
@@ -44,7 +44,8 @@ def _by_identity(report: Report) -> dict[Identity, ProcessReport]:
     for process in report.processes:
         identity, go = process.snapshot.process, process.snapshot.go
         program = f"{go[0].main_module} {go[0].version}" if go else None
-        found[identity.pid, identity.start_ticks, identity.executable, program] = process
+        executable = (identity.executable or "").removesuffix(" (deleted)")  # proc_pid_exe(5): a file replaced under a running program
+        found[identity.pid, identity.start_ticks, executable, program] = process
     return found
 
 

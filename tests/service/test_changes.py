@@ -55,6 +55,13 @@ def test_a_pid_that_comes_back_is_another_process() -> None:
         assert said(reported(process(1)), reported(other)) == [("process-went", 1, None), ("process-came", 1, None)]
 
 
+def test_a_program_whose_file_is_replaced_is_the_same_process() -> None:
+    """The kernel marks its path as deleted; neither did it go, nor did its findings end."""
+    before = process(1, ("oom-killed", "warning"))
+    identity = before.snapshot.process.replace(executable=f"{before.snapshot.process.executable} (deleted)")
+    assert said(reported(before), reported(before.replace(snapshot=before.snapshot.replace(process=identity)))) == []
+
+
 def test_two_runtimes_with_one_fault_are_told_once() -> None:
     """With the worse severity, which comes first in a report."""
     twice = process(1, ("oom-killed", "critical"), ("oom-killed", "warning"))
