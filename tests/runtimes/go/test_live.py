@@ -284,6 +284,30 @@ def test_another_machine_is_read_by_its_symbols() -> None:
     assert None not in {layout.gomaxprocs, layout.controller, layout.pinned, layout.container_files, layout.limit_fds, layout.memory_limit}
 
 
+@pytest.mark.parametrize(
+    ("mode", "place", "said"),
+    [
+        pytest.param("plain", lambda address: address + 4, "gomaxprocs: symbols and code disagree", id="not where the code says"),
+        pytest.param("riscv64", lambda address: address + 2, "gomaxprocs cannot be at", id="no place for a number"),
+        pytest.param("riscv64", lambda _: 0x20000, "gomaxprocs cannot be at", id="among the code"),
+    ],
+)
+def test_a_symbol_that_lies_is_not_believed(mode: str, place: Callable[[int], int], said: str) -> None:
+    """A symbol that the code contradicts, or that names no place for a variable, gives no value but a note."""
+    _need("1.27.3")
+    address = _static_layout("1.27.3", mode).gomaxprocs
+    assert address is not None
+
+    def change(data: bytes) -> bytes:
+        row = struct.pack("<QQ", address, 4)  # st_value and st_size
+        assert data.count(row) == 1
+        return data.replace(row, struct.pack("<QQ", place(address), 4))
+
+    layout = _static_layout("1.27.3", mode, change=change)
+    assert layout.gomaxprocs is None
+    assert [note for note in layout.notes if note.startswith(said)]
+
+
 @pytest.fixture(scope="module")
 def probe_state() -> tuple[LiveLayout, dict[int, int]]:
     """A layout, and the words of a healthy process: address to byte."""
@@ -339,6 +363,7 @@ def test_a_healthy_process_gives_every_word(probe_state: tuple[LiveLayout, dict[
     assert (words.heap_live_bytes, words.heap_marked_bytes, words.mapped_bytes) == (2000, 1000, 4000)
     assert (words.pinned, words.container_aware, words.container_setting, words.updates, words.notes) == (True, True, True, True, ())
     assert words.limit_fds == (5, 6)
+    assert _read_with(probe_state, 0x3000 + 152, bytes(8)).heap_marked_bytes is None  # no collection yet
 
 
 @pytest.mark.parametrize("least", [4 << 20, 512 << 10])

@@ -9,6 +9,7 @@ import pytest
 
 from cgtune.errors import Unreadable
 from cgtune.model import Note
+from cgtune.runtimes.go.buildinfo import read_go_program
 from cgtune.runtimes.go.layout import LiveLayout
 from cgtune.runtimes.go.mappings import Module, parse_maps
 from cgtune.runtimes.go.programs import GoRuntime, Known, OpenedFile, locate_runtimes, read_runtime_words
@@ -123,6 +124,16 @@ def test_a_plugin_has_no_runtime_of_its_own() -> None:
     lines = "\n".join(f"{at}00000-{at}02000 r-xp 0 1:0 {at} {path}" for at, path in enumerate(files, 7))
     runtimes, notes = locate_runtimes(parse_maps(lines), open_module, Known())
     assert ([runtime.path for runtime in runtimes], notes) == (["/exe", "/c-shared"], ())
+
+
+def test_where_nothing_was_located_the_next_process_is_searched_again() -> None:
+    """A process that is looked at too early, before its loader has filled in its data, must not blind all later ones of that program."""
+    found = read_go_program(reader(go_program(inline_record("go1.27.3", b""))))
+    assert found is not None
+    known = Known()
+    runtime = GoRuntime(path="/app", deleted=False, identity="one", elf=found[0], info=found[1], bias=0)
+    assert read_runtime_words(runtime, known, lambda _address, _size: b"").gomaxprocs is None
+    assert known.layouts == {}
 
 
 def test_what_is_known_does_not_grow_for_ever() -> None:
