@@ -17,6 +17,7 @@ Sources: Go source runtime/os_linux.go (getproccount, getCPUCount); seen on Go 1
 from __future__ import annotations
 
 from cgtune.model import Finding
+from cgtune.numbers import format_cpus
 from cgtune.rules.case import act
 
 TYPE_CHECKING = False
@@ -41,11 +42,11 @@ def judge(case: Case) -> Finding | None:
     return Finding(
         rule=ID,
         severity=SEVERITY if now < facts.cpus_at_start else "info",
-        summary=f"GOMAXPROCS is {case.procs} from its start, the process may use {now} CPUs now",
+        summary=f"GOMAXPROCS is {case.procs} from its start, the process may use {format_cpus(now)} now",
         evidence=(
             case.procs_words,
             f"CPUs at the start: {facts.cpus_at_start}",
-            f"/proc/{case.pid}/status: affinity of {now} CPUs that are online",
+            f"/proc/{case.pid}/status: affinity of {format_cpus(now)}, counting those online",
         ),
         advice=(act(f"restart the program: it counts its CPUs once and will come to {now}"),),
     )

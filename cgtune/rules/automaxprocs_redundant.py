@@ -43,6 +43,6 @@ def judge(case: Case) -> Finding | None:
         rule=ID,
         severity=SEVERITY,
         summary=f"automaxprocs {does} the updates that Go {facts.version} makes by itself",
-        evidence=(f"build info: {AUTOMAXPROCS} {facts.modules[AUTOMAXPROCS]}", case.procs_words),
+        evidence=tuple(line for line in (f"build info: {AUTOMAXPROCS} {facts.modules[AUTOMAXPROCS]}", case.procs_words) if line),
         advice=(act(f"remove the import of {AUTOMAXPROCS}: the runtime obeys its quota and follows changes"),),
     )

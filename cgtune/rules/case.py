@@ -169,8 +169,8 @@ class Case:
 
     @property
     def procs_words(self) -> str:
-        """GOMAXPROCS and where it is known from."""
-        return f"GOMAXPROCS is {self.procs} ({self._procs_from})"
+        """GOMAXPROCS and where it is known from; empty where it is not, as of a program that dies at its start."""
+        return "" if self.procs is None else f"GOMAXPROCS is {self.procs} ({self._procs_from})"
 
     @property
     def quota_words(self) -> str:
@@ -218,15 +218,17 @@ class Case:
 
     @property
     def gomemlimit_words(self) -> str:
-        """GOMEMLIMIT and where it is known from."""
+        """GOMEMLIMIT and where it is known from; empty where it is not."""
         value = self.gomemlimit
+        if value is None:
+            return ""
         shown = f"{value} bytes ({format_mib(value)} MiB)" if isinstance(value, int) else str(value)
         return f"GOMEMLIMIT is {shown} ({self._gomemlimit_from})"
 
     @property
     def gogc_words(self) -> str:
-        """GOGC and where it is known from."""
-        return f"GOGC is {self.gogc} ({self._gogc_from})"
+        """GOGC and where it is known from; empty where it is not."""
+        return "" if self.gogc is None else f"GOGC is {self.gogc} ({self._gogc_from})"
 
     @property
     def outside_bytes(self) -> int | None:

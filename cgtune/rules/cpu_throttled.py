@@ -48,8 +48,10 @@ _SINCE_MADE: tuple[tuple[float, Severity], ...] = (
 def judge(case: Case) -> Finding | None:
     """The share of throttled periods, in the window or since the cgroup was made."""
     percent, level = measure_percent(case), _level(case)
-    if percent is None or level is None or level.throttling is None or case.limit_cores is None:
-        return None  # without a quota: what the counters tell is over
+    if percent is None or level is None or level.throttling is None:
+        return None
+    if level.bandwidth is None or level.bandwidth.limit_cores is None:
+        return None  # there is no quota any more: what the counters tell is over
     counters = level.throttling
     severity = next((name for least, name in find_scale(case) if percent >= least), None)
     if severity is None:

@@ -35,6 +35,6 @@ def judge(case: Case) -> Finding | None:
         rule=ID,
         severity=SEVERITY,
         summary=f"GOGC={case.variable('GOGC')[:60]!r} is no number to Go {case.facts.version}: 100 is taken, without a word",
-        evidence=(case.variable_words("GOGC"), f"GOGC is {case.gogc}"),
+        evidence=tuple(line for line in (case.variable_words("GOGC"), case.gogc_words) if line),
         advice=(Advice(variable="GOGC", value=None, reason="or write plain digits, or off"),),
     )

@@ -41,7 +41,8 @@ def judge(case: Case) -> Finding | None:
         live, left, limit_mib = (format_mib(size) for size in (crowded.live_bytes, crowded.left_bytes, crowded.limit_bytes))
         summary = f"{live} MiB are alive where a limit of {limit_mib} MiB leaves {left} MiB to Go: too small, whatever GOMEMLIMIT is"
         raised = act(f"raise {crowded.file} to {format_mib(crowded.needed_bytes)} MiB or keep less alive")
-        evidence = (f"{crowded.file}: {crowded.limit_bytes} bytes ({limit_mib} MiB)", case.live_words, case.gomemlimit_words)
+        words = (f"{crowded.file}: {crowded.limit_bytes} bytes ({limit_mib} MiB)", case.live_words, case.gomemlimit_words)
+        evidence = tuple(line for line in words if line)
         advice = (raised, *case.set_memory("buys time only"))
         return Finding(rule=ID, severity="warning", summary=summary, evidence=evidence, advice=advice)
     limit = case.memory.limit_bytes
@@ -51,7 +52,7 @@ def judge(case: Case) -> Finding | None:
             rule=ID,
             severity=SEVERITY,
             summary=f"a memory limit of {format_mib(limit)} MiB is small for Go: no GOMEMLIMIT is recommended below {least} MiB",
-            evidence=(case.limit_words, case.gomemlimit_words),
+            evidence=tuple(line for line in (case.limit_words, case.gomemlimit_words) if line),
             advice=(act(f"raise the memory limit to {least} MiB or more"),),
         )
     return None

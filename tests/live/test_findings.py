@@ -215,7 +215,7 @@ def test_what_a_program_did_itself(groups: Groups) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "rule", "severity", "evidence", "advised"),
     [
-        ("GOGC", "50%", "gogc-malformed", "warning", "GOGC is 100", None),
+        ("GOGC", "50%", "gogc-malformed", "warning", "GOGC is 100 (read from its memory)", None),
         ("GOMAXPROCS", "4.0", "gomaxprocs-malformed", "warning", "GOMAXPROCS is 2 (read from its memory)", "1"),
         (
             "GODEBUG",
