@@ -32,6 +32,7 @@ MODES: Mapping[str, tuple[tuple[str, ...], Mapping[str, str], bool]] = {
     "pie-sw": (("-buildmode=pie", "-ldflags=-s -w"), {}, False),
     "strip": ((), {}, True),
     "trimpath": (("-trimpath",), {}, False),
+    "trimpath-x": (("-trimpath", "-ldflags=-X runtime.godebugDefault=containermaxprocs=1"), {}, False),
     "cgo": (("-tags=probecgo", "-ldflags=-linkmode=external"), {"CGO_ENABLED": "1"}, False),
     "cgo-sw": (("-tags=probecgo", "-ldflags=-linkmode=external -s -w"), {"CGO_ENABLED": "1"}, False),
     "cgo-pie-sw": (("-tags=probecgo", "-buildmode=pie", "-ldflags=-linkmode=external -s -w"), {"CGO_ENABLED": "1"}, False),

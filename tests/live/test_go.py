@@ -202,6 +202,18 @@ def test_a_cgroup_namespace_of_the_programs_own(groups: Groups, version: str) ->
         assert not [note for note in entry["notes"] if "namespace begins" in note["why"]], entry["notes"]
 
 
+def test_a_godebug_string_that_left_no_trace(groups: Groups) -> None:
+    """The linker's -X under -trimpath: the build info says not aware, the program is, and memory is believed."""
+    group = groups.make("app")
+    group.limit_cpu(50_000)
+    with Probe(goprograms.build("1.27.3", "trimpath-x", language="1.21"), wrapper=_inside(group)) as probe:
+        entry = inspect(probe.pid)
+        _assert_as_said(entry, probe.values)
+        assert (entry["go"]["container_aware"], entry["go"]["updates"], entry["go"]["follows"]["own"]) == (True, True, True)
+        assert "awareness-disabled-by-build" not in {finding["rule"] for finding in entry["findings"]}
+        assert [note for note in entry["notes"] if "its memory has containermaxprocs=1,updatemaxprocs=1" in note["why"]]
+
+
 def test_values_that_the_program_replaced(groups: Groups) -> None:
     """After its own calls, derived stays what it started with and observed is what it has now."""
     with Probe(_newest(), wrapper=_inside(groups.make("app")), environment={"GOGC": "50"}) as probe:

@@ -1,6 +1,7 @@
 """What GODEBUG makes of container awareness and updates: built-in, then the string of the build, then that of the environment.
 
-What is not covered: a string that the linker was given under -trimpath, which leaves no trace in the build info.
+What is not covered: a string that the linker was given under -trimpath, which leaves no trace in the build info; of a running program
+its memory tells.
 """
 
 from __future__ import annotations

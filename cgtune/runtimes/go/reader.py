@@ -105,6 +105,12 @@ class GoReading:
         if info.go is None or info.go.at_least(1, 25):
             inputs, follows = self._with_limit(inputs, info.go, words)
         derivation = derive(inputs)
+        if unrecorded := _unrecorded_switches(derivation, words):
+            inputs = inputs.replace(default_godebug=",".join(filter(None, (inputs.default_godebug, *unrecorded))))
+            derivation = derive(inputs)
+            said = ",".join(unrecorded)
+            why = f"its memory has {said}, its build info and environment do not: the linker's -X under -trimpath leaves no trace"
+            self.notes.append(Note(path=runtime.path or self.executable or "", why=why))
         self.notes += [Note(path=runtime.path or self.executable or "", why=why) for why in derivation.notes]
         whose = f"{runtime.path}: " if inputs.library else ""  # one process may hold several runtimes
         self.notes += [Note(path=f"/proc/{self.pid}/mem", why=f"{whose}{why}") for why in words.notes]
@@ -226,6 +232,21 @@ class GoReading:
             return self.host.read_text("/proc/sys/kernel/yama/ptrace_scope").strip() == "3"
         except CgtuneError:
             return False
+
+
+def _unrecorded_switches(derivation: GoDerivation, words: LiveWords) -> tuple[str, ...]:
+    """What the build must have said of GODEBUG's two switches beyond its build info, for them to be as they are in memory."""
+    if words.gomaxprocs is None:
+        return ()  # perhaps it has not started yet, and all is zero
+    switches = (
+        ("containermaxprocs", derivation.aware, words.container_setting),
+        ("updatemaxprocs", derivation.updates, words.updates),
+    )
+    return tuple(
+        f"{name}={int(live)}"
+        for name, switch, live in switches
+        if live is not None and switch.on is not None and live != switch.on and switch.source in ("build", "built-in")
+    )
 
 
 def _settings(derivation: GoDerivation, words: LiveWords) -> tuple[GoSetting, ...]:

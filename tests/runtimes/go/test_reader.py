@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from cgtune.host import Host
+from cgtune.runtimes.go.derive import GoInputs, derive
+from cgtune.runtimes.go.live import LiveWords
 from cgtune.runtimes.go.ownview import OwnTexts
-from cgtune.runtimes.go.reader import GoReading
+from cgtune.runtimes.go.reader import GoReading, _unrecorded_switches
+from cgtune.runtimes.go.version import parse_version
 
 CGROUP, MOUNTINFO = "0::/pod/app\n", "30 20 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
 OTHERS = OwnTexts(cgroup="0::/\n", mountinfo=MOUNTINFO.replace(" / ", " /../.. "), assumed=("/pod/app",))
@@ -36,3 +39,24 @@ def test_the_texts_of_its_own_namespace(tmp_path: Path, links: dict[str, str], t
         reading = GoReading(host, 42, executable=None, affinity_count=8)
         assert reading.read_own_texts() == texts
     assert len(reading.notes) == noted
+
+
+@pytest.mark.parametrize(
+    ("version", "environment", "live", "unrecorded"),
+    [
+        ("go1.27.3", "", (3, True, True), ()),
+        ("go1.27.3", "", (3, False, True), ("containermaxprocs=0",)),
+        ("go1.27.3", "", (3, False, False), ("containermaxprocs=0", "updatemaxprocs=0")),
+        ("go1.27.3", "", (3, None, None), ()),
+        ("go1.27.3", "", (None, False, False), ()),  # perhaps not started
+        ("go1.27.3", "containermaxprocs=1", (3, False, True), ()),  # what the environment says is not the build's
+        ("go1.24.1", "", (3, False, False), ()),
+    ],
+)
+def test_switches_that_the_build_info_does_not_tell(
+    version: str, environment: str, live: tuple[int | None, bool | None, bool | None], unrecorded: tuple[str, ...]
+) -> None:
+    """Memory is believed before the build info; never before there is something in it, and never for another one's fault."""
+    derivation = derive(GoInputs(version=parse_version(version), environ=(("GODEBUG", environment),), affinity_count=8))
+    words = LiveWords(gomaxprocs=live[0], container_setting=live[1], updates=live[2])
+    assert _unrecorded_switches(derivation, words) == unrecorded
