@@ -32,11 +32,14 @@ def env(  # noqa: PLR0913  # one argument for each option of the command
     cpu_divisor: Annotated[
         Literal["1", "1m"] | None,
         typer.Option(
-            "--cpu-divisor", envvar="CGTUNE_CPU_DIVISOR", help="The divisor that bare numbers of CPUs come from: 2500 is 2.5 CPUs with 1m."
+            "--cpu-divisor",
+            envvar="CGTUNE_CPU_DIVISOR",
+            help="The divisor that bare numbers of CPUs come from: 2500 is 2.5 CPUs with 1m. From 10 up it has to be named.",
         ),
     ] = None,
     memory_divisor: Annotated[
-        str | None, _text("memory-divisor", "DIVISOR", "The divisor that bare numbers of bytes come from: 1 (the default), 1Mi.")
+        str | None,
+        _text("memory-divisor", "DIVISOR", "The divisor that bare numbers of bytes come from: 1 or 1Mi; below 64 MiB it has to be named."),
     ] = None,
     pid: Annotated[
         int | None,

@@ -32,7 +32,10 @@ def exec_(  # noqa: PLR0913  # one argument for each option of the command
     outside: Outside = None,
     numbers: Numbers = None,
 ) -> int:
-    """Set the recommended variables and become COMMAND: same process, same open files, nothing left behind.
+    """Set GOMAXPROCS and GOMEMLIMIT to fit this container's limits, where they should be set, and become COMMAND: the same process, the
+    same open files, nothing left behind.
+
+    What is set already stays, unless --override; a Go program that does better by itself is left to it.
 
     Exit codes: the command's own; 125 cgtune could not be used so, 126 the command cannot be executed, 127 it was not found.
 
