@@ -273,6 +273,34 @@ def test_a_go_library_in_python(groups: Groups) -> None:
         assert inspect(host.pid)["settings"]["GOMAXPROCS"]["observed"] == 6
 
 
+class _DoorlessHost(Host):
+    """The machine to one who may not follow the kernel's links to mapped files, as most sidecars may not."""
+
+    def read_file_identity(self, path: str) -> tuple[int, ...]:
+        if "/map_files/" in path:
+            raise Unreadable(f"{path}: permission denied", privilege="CAP_SYS_ADMIN")
+        return super().read_file_identity(path)
+
+
+def test_a_library_that_was_replaced_on_disk(tmp_path: Path) -> None:
+    """Where only its path leads to a library, the file there is taken if it is the mapped one, and no other: no values of that one."""
+    require(shutil.which("gcc"), "builds a shared library: needs gcc")
+    library = tmp_path / "library.so"
+    shutil.copy(goprograms.build("1.27.3", "shared-sw", language="1.25"), library)
+
+    def look(pid: int) -> dict[str, Any]:
+        with _DoorlessHost() as host:
+            return only_process(json.loads(render_json(judge(inspect_host(host, [pid])))))
+
+    with LibraryHost(library) as host:
+        _assert_as_said(look(host.pid), host.values)
+        library.unlink()
+        shutil.copy(goprograms.build("1.25.5", "shared-sw", language="1.25"), library)
+        entry = look(host.pid)
+        assert entry["go"] is None
+        assert "is another file than the one that is mapped" in next(note["why"] for note in entry["notes"] if note["path"] == str(library))
+
+
 def test_a_deleted_executable(tmp_path: Path) -> None:
     """A program whose file is gone, or is another one by now, is read all the same."""
     copy = tmp_path / "server"
