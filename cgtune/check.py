@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 
-from cgtune.errors import CgtuneError, Unreadable, UsageError
+from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
 from cgtune.records import Record
 from cgtune.terminal import EXIT_COULD_NOT_INSPECT, EXIT_USAGE, emit, fail
 from cgtune.twins import one_of, parse_flag, parse_pid, parse_text, parse_twins
@@ -91,6 +91,7 @@ def read_verdict(options: CheckOptions) -> Verdict:
         if window is not None:
             later = _watch(host, report, options, window)
             windows, report = watched_growth(report, later), later
+            require_sight(report, options)
     report = api.judge(report, options.policy, windows=windows)
     verdict = judge_report(report, fail_on=options.fail_on, ignored=ignored, window_seconds=window)
     if options.format != "nagios":
@@ -121,12 +122,23 @@ def _watch(host: Host, report: Report, options: CheckOptions, seconds: float) ->
 
 
 def require_sight(report: Report, options: CheckOptions) -> None:
-    """A check that was not let near any Go process must not say that all is well."""
+    """A check that was not let near any Go process, or not near one that was named, must not say that all is well.
+
+    Raises Unreadable, and NoSuchProcess for a named process that has ended.
+    """
+    for process in report.processes if options.pids else ():
+        pid, closed = process.snapshot.process.pid, next((note for note in process.notes if note.privilege), None)
+        if process.snapshot.process.state == "Z":
+            raise NoSuchProcess(f"process {pid} has ended: it is a zombie, which its parent has not taken note of; name one that runs")
+        if closed is not None and not process.snapshot.go:
+            why = f"process {pid} could not be looked into: {closed.why}; run as its user or as root"
+            raise Unreadable(why, privilege=closed.privilege)
     is_search = not options.pids and not options.self_only
     if is_search and report.notes and not any(process.snapshot.go for process in report.processes):
         note = report.notes[0]
         raise Unreadable(
-            f"no Go process could be looked into: {note.why}; name one with --pid, or run as its user", privilege=note.privilege
+            f"no Go process could be looked into: {note.why}; run as their user or as root, or name others with --pid",
+            privilege=note.privilege,
         )
 
 

@@ -22,7 +22,7 @@ import pytest
 
 import cgtune
 from cgtune.check import FORMATS, CheckOptions, parse_environment, render_verdict, require_sight
-from cgtune.errors import Unreadable, UsageError
+from cgtune.errors import NoSuchProcess, Unreadable, UsageError
 from cgtune.measures import measure_report
 from cgtune.model import Advice, Finding, Measure, Note, Policy, ProcessReport, Report, Throttling, Verdict
 from cgtune.rules import RULES
@@ -455,6 +455,40 @@ def test_a_blind_check_does_not_pass() -> None:
     require_sight(blind, CheckOptions())
     require_sight(blind.replace(processes=without_go), CheckOptions(self_only=True))
     require_sight(blind.replace(processes=without_go, notes=()), CheckOptions())
+
+
+def test_a_named_process_that_is_closed_does_not_pass() -> None:
+    """Who names a process that cannot be looked into, or that has ended, is told so; a closed one that is known to be Go is judged."""
+    hidden = Note(path="/proc/42/exe", why="/proc/42/exe: permission denied", privilege="CAP_SYS_PTRACE")
+    (process,) = report_of().processes
+    closed = process.replace(snapshot=process.snapshot.replace(notes=(hidden,)))
+    blind = closed.replace(snapshot=closed.snapshot.replace(go=()))
+    ended = process.snapshot.process.replace(state="Z")
+    whole, named = report_of(), CheckOptions(pids=(42,))
+    require_sight(whole.replace(processes=(closed,)), named)
+    require_sight(whole.replace(processes=(blind,)), CheckOptions())
+    with pytest.raises(Unreadable, match="process 42 could not be looked into") as refusal:
+        require_sight(whole.replace(processes=(blind,)), named)
+    assert refusal.value.privilege == "CAP_SYS_PTRACE"
+    with pytest.raises(NoSuchProcess, match="process 42 has ended"):
+        require_sight(whole.replace(processes=(process.replace(snapshot=process.snapshot.replace(process=ended)),)), named)
+
+
+def test_a_process_that_ends_while_it_is_watched_does_not_pass() -> None:
+    """Whether its parent has taken note of its end or not, the answer is 3."""
+    with subprocess.Popen(["sleep", "600"]) as dying:
+        check = subprocess.Popen(
+            [*PROGRAM, "check", "--pid", str(dying.pid), "--window", "3"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+        time.sleep(1.5)
+        dying.kill()
+        said, complaint = check.communicate(timeout=30)
+    assert (check.returncode, said) == (3, "")
+    assert f"process {dying.pid} has ended" in complaint
 
 
 @pytest.mark.parametrize(
