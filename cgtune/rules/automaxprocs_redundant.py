@@ -1,4 +1,4 @@
-"""automaxprocs is built in, and this Go does the same and more
+"""automaxprocs is linked in, and this Go follows its CPU quota by itself
 
 What it means: the program links go.uber.org/automaxprocs and was built with Go 1.25 or later, whose runtime obeys the CPU quota itself.
 Where its own cgroup has a quota, and no GOMAXPROCS variable is there, the library rounds it down with a minimum of 1, does not look at the
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ID = "automaxprocs-redundant"
 SEVERITY: Severity = "info"
-SUMMARY = "automaxprocs is built in, and this Go does the same and more"
+SUMMARY = "automaxprocs is linked in, and this Go follows its CPU quota by itself"
 
 
 def judge(case: Case) -> Finding | None:
