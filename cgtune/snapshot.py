@@ -45,7 +45,7 @@ class MachineView:
             self.notes.append(Note(path=f"/proc/{reader}/mountinfo", why="no cgroup filesystem is mounted where cgtune can reach it"))
         meminfo = read_optional(host, "/proc/meminfo", kernel.parse_meminfo, self.notes) or {}
         self.machine = Machine(
-            online=_read_online(host),
+            online=_read_online(host, {mount.mount_point for mount in mounts if mount.filesystem == "fuse.lxcfs"}),
             memory_bytes=meminfo.get("MemTotal"),
             swap_bytes=meminfo.get("SwapTotal"),
             page_bytes=host.page_bytes,
@@ -253,9 +253,20 @@ def _read_process_file(host: Host, path: str, parse: Callable[[str], T]) -> T:
         raise NoSuchProcess(f"{path}: the process ended while it was read") from error
 
 
-def _read_online(host: Host) -> frozenset[int]:
+def _read_online(host: Host, lxcfs: set[str]) -> frozenset[int]:
+    folder = "/sys/devices/system"
+    path = f"{folder}/cpu/online"
+    # lxcfs shows a container as many CPUs here as its limits are worth; sched_getaffinity(2), and so Go, knows nothing of that
+    if any(f"{host.mount_prefix}{path}".startswith(f"{point}/") or f"{host.mount_prefix}{path}" == point for point in lxcfs):
+        try:
+            nodes = [name for name in host.list_directory(f"{folder}/node") if name.startswith("node")]
+            if online := frozenset().union(*(kernel.parse_cpu_list(host.read_text(f"{folder}/node/{name}/cpulist")) for name in nodes)):
+                return online
+        except CgtuneError:
+            pass  # a kernel without NUMA
+        path = f"{folder}/cpu/possible"
     try:
-        return read_essential(host, "/sys/devices/system/cpu/online", kernel.parse_cpu_list)
+        return read_essential(host, path, kernel.parse_cpu_list)
     except Absent as error:
         raise Absent(f"{error}; below the root must lie the proc/ and sys/ of a machine, or a recording of them") from error
 
