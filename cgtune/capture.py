@@ -37,6 +37,7 @@ class RecordingHost(Host):
         self._identities: dict[str, tuple[int, ...]] = {}
         self._read_regions: dict[str, dict[int, bytes]] = {}
         self._found: dict[str, str] = {}
+        self._believed: set[str] = set()
         self._began_seconds = self.time_seconds()
 
     def time_seconds(self) -> float:
@@ -75,6 +76,12 @@ class RecordingHost(Host):
         identity = self._keep_refusal(path, lambda: super(RecordingHost, self).read_identity(path))
         self._identities[path] = identity
         return identity
+
+    def require_device(self, directory: str, device: str) -> None:
+        """As Host; what was believed of a tree made by hand is believed in its recording: the device of the copy says nothing."""
+        self._keep_refusal(directory, lambda: super(RecordingHost, self).require_device(directory, device))
+        if self._is_by_hand(directory):
+            self._believed.add(directory)
 
     def locate_directory(self, top: str, depth: int, identity: tuple[int, int], *, visits: int = 20_000) -> str | None:
         """As Host; the outcome is kept, not what was passed on the way."""
@@ -130,7 +137,7 @@ class RecordingHost(Host):
             page_bytes=self.page_bytes,
             ticks_per_second=self.ticks_per_second,
             unreadable=self._unreadable,
-            identities=self._identities,
+            identities={path: identity for path, identity in self._identities.items() if path not in self._believed},
             pids=pids,
             found=self._found,
         )

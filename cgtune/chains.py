@@ -170,7 +170,7 @@ class ChainReader:
     def _trusted(self, mount_point: str, mount: Mount, mounts: tuple[Mount, ...]) -> bool:
         # A FUSE filesystem above the mount could hold a walk up for ever; the root itself (fuse-overlayfs) is common and is let pass.
         if mount_point != mount.mount_point and any(
-            other.filesystem.startswith("fuse") and other.mount_point != "/" and mount.mount_point.startswith(other.mount_point + "/")
+            other.filesystem.startswith("fuse") and mount.mount_point.startswith(other.mount_point + "/")  # never so of the root, "/"
             for other in mounts
         ):
             return False

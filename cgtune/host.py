@@ -184,7 +184,7 @@ class Host:
         """
         if self.recording is not None:
             self._refuse_recorded(directory)
-        if not self.is_live and (self.recording is None or directory not in self.recording.identities):
+        if self._is_by_hand(directory):
             return
         number = self.read_identity(directory)[0]
         try:
@@ -193,6 +193,10 @@ class Host:
             found = "none"  # a damaged recording
         if found != device:
             raise Unreadable(f"{directory} is not the filesystem that the mount table names ({device})")
+
+    def _is_by_hand(self, directory: str) -> bool:
+        """Whether nothing is known of the device that a directory lay on: in a tree that was copied or made, not recorded."""
+        return not self.is_live and (self.recording is None or directory not in self.recording.identities)
 
     # Recordings
 

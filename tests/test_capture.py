@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from cgtune import api
 from cgtune.capture import REDACTED, redact_environ, redact_mountinfo
 from cgtune.errors import Unwritable, UsageError
 from cgtune.outputs.json import render_json
+from tests import stories
+from tests.stories import STORIES
 
 
 @pytest.mark.parametrize(
@@ -102,3 +106,30 @@ def test_a_recording_has_the_modes_that_the_umask_leaves(tmp_path: Path, name: s
         os.umask(before)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).stat().st_mode & 0o077 == 0
+
+
+_LIBRARY = "7f0000000000-7f0000001000"
+
+
+@pytest.mark.parametrize("name", ["maps", "exe", f"map_files/{_LIBRARY}"])
+@pytest.mark.parametrize("pids", [(), (42,)], ids=["all that can be seen", "by pid"])
+def test_what_was_refused_is_refused_in_the_replay(tmp_path: Path, name: str, pids: tuple[int, ...]) -> None:
+    """A process that could not be looked into is still one in the recording, whether it was asked for or only passed by."""
+    story = tmp_path / "story"
+    shutil.copytree(STORIES / "v2-sibling-container", story, symlinks=True)
+    (story / "proc/42/maps").write_text(f"{_LIBRARY} r-xp 00000000 0:71 99    /lib/x.so\n")
+    marker = story / "cgtune-snapshot.json"
+    refused = {f"/proc/42/{name}": errno.EACCES, "/proc/42/root/lib/x.so": errno.EACCES}
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), "unreadable": refused}))
+    api.snapshot(str(tmp_path / "out"), pids, root=str(story))
+    report = render_json(api.inspect(pids, root=str(story)))
+    assert "permission denied" in report or "could not be looked into" in report
+    assert render_json(api.inspect(pids, root=str(tmp_path / "out"))) == report
+
+
+@pytest.mark.parametrize("name", stories.names())
+def test_each_story_can_be_recorded_again(tmp_path: Path, name: str) -> None:
+    """A recording of a recording, or of a tree that was copied or made by hand, replays to the same report as that."""
+    pid = int(stories.read_expected(name)["arguments"][1])
+    api.snapshot(str(tmp_path / "out"), [pid], root=str(STORIES / name))
+    assert render_json(api.inspect([pid], root=str(tmp_path / "out"))) == render_json(api.inspect([pid], root=str(STORIES / name)))

@@ -226,6 +226,14 @@ def test_a_command_may_hold_anything(command: str) -> None:
     assert (stat.command, stat.state, stat.start_ticks) == (command, "S", 777)
 
 
+def test_each_field_of_a_stat_line_is_where_the_manual_has_it() -> None:
+    """proc_pid_stat(5): threads are field 20, the start field 22, the policy field 41; old recordings may end before that one."""
+    numbers = " ".join(str(field) for field in range(4, 53))
+    stat = kernel.parse_stat(f"1 (x) S {numbers}\n")
+    assert (stat.threads, stat.start_ticks, stat.scheduling) == (20, 22, 41)
+    assert kernel.parse_stat(f"1 (x) S {' '.join(numbers.split()[:30])}\n").scheduling == 0
+
+
 @pytest.mark.parametrize("parser", PARSERS)
 @given(text=st.one_of(st.text(), st.binary().map(lambda data: data.decode("utf-8", "surrogateescape"))))
 def test_any_text_is_a_value_or_malformed(parser: str, text: str) -> None:
