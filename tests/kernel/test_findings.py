@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -114,6 +115,32 @@ def test_a_parent_that_is_tighter(groups: Groups) -> None:
         (finding,) = inspect(probe.pid)["findings"]
     assert finding["rule"] == "ancestor-quota-ignored"
     assert groups.make("pod").path in finding["summary"]
+
+
+@pytest.mark.hierarchy("v2")
+def test_what_is_advised_under_a_parent_helps(groups: Groups) -> None:
+    """Awareness is not advised where it would read the leaf's wider quota; GOMAXPROCS is, and with it nothing more is found."""
+    leaf = groups.make("pod", "init")
+    groups.make("pod").limit_cpu(300_000)
+    with _probe(leaf, "1.27.3", language="1.27", GODEBUG="containermaxprocs=0") as probe:
+        (finding,) = inspect(probe.pid)["findings"]
+    assert finding["rule"] == "awareness-disabled-by-env"
+    assert [(advice["variable"], advice["value"]) for advice in finding["advice"]] == [("GOMAXPROCS", "3"), (None, None)]
+    leaf.limit_cpu(500_000)
+    with _probe(leaf, "1.27.3", language="1.27", GOMAXPROCS="3") as probe:
+        assert _rules(inspect(probe.pid)) == []
+
+
+@pytest.mark.hierarchy("v2")
+def test_an_idle_program_has_not_looked_yet(groups: Groups) -> None:
+    """A quota that shrinks under a program that sleeps is followed within a minute or so; until then it is no fault of anybody's."""
+    group = groups.make("app")
+    with _probe(group, "1.27.3", language="1.27") as probe:
+        time.sleep(2)  # till it sleeps: sysmon then looks about once a minute
+        group.limit_cpu(300_000)
+        (finding,) = inspect(probe.pid)["findings"]
+        assert (finding["rule"], finding["severity"]) == ("gomaxprocs-exceeds-quota", "info")
+        assert "not followed" in finding["summary"]
 
 
 @pytest.mark.parametrize(("version", "language"), [("1.25.5", "1.25"), ("1.27.3", "1.27")])
