@@ -81,7 +81,8 @@ def judge_processes(
     processes: tuple[ProcessReport, ...], policy: Policy | None = None, *, windows: Mapping[int, CpuLevel] | None = None
 ) -> tuple[ProcessReport, ...]:
     """As judge, on processes that may share their cgroups with each other."""
-    from cgtune.advise import advise, group_by_limit
+    from cgtune.advise import advise
+    from cgtune.advise_memory import group_by_limit
     from cgtune.rules import judge_all
 
     policy = policy if policy is not None else Policy()

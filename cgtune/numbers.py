@@ -1,4 +1,4 @@
-"""Numbers of CPUs as people read them; below everybody."""
+"""Numbers of CPUs and MiB as people read them; below everybody."""
 
 from __future__ import annotations
 
@@ -12,3 +12,8 @@ def format_cpus(cores: float) -> str:
     """The same with its noun: `1 CPU`, `0.5 CPUs`."""
     text = format_cores(cores)
     return f"{text} CPU{'s' * (text != '1')}"
+
+
+def format_mib(count: float) -> str:
+    """Bytes as a number of MiB, with at most one digit after the point."""
+    return f"{count / (1 << 20):.1f}".removesuffix(".0")

@@ -6,7 +6,9 @@ program is what it would derive there, or nothing at all. Where nothing is known
 
 from __future__ import annotations
 
-from cgtune.advise import derive_procs_by_itself, format_quota, recommend_memory, recommend_procs, say_unlimited, say_unread, survive_quota
+from cgtune.advise import say_unlimited, say_unread
+from cgtune.advise_memory import recommend_memory
+from cgtune.advise_procs import derive_procs_by_itself, format_quota, recommend_procs, survive_quota
 from cgtune.records import Record
 
 TYPE_CHECKING = False

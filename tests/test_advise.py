@@ -8,7 +8,9 @@ import sys
 import pytest
 from hypothesis import given, strategies as st
 
-from cgtune.advise import advise, find_room, group_by_limit, measure_outside, recommend_memory, recommend_procs, size_that_ends_it
+from cgtune.advise import advise
+from cgtune.advise_memory import find_room, group_by_limit, measure_outside, recommend_memory, size_that_ends_it
+from cgtune.advise_procs import recommend_procs
 from cgtune.api import judge_processes
 from cgtune.limits import enforce
 from cgtune.model import Policy

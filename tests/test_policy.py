@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cgtune.advise import recommend_memory, size_that_ends_it
+from cgtune.advise_memory import recommend_memory, size_that_ends_it
 from cgtune.errors import UsageError
 from cgtune.model import Policy
 from cgtune.policy import NUMBERS, parse_policy

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 
-from cgtune.advise import derive_procs_by_itself, format_mib, format_quota, measure_outside
+from cgtune.advise_memory import measure_outside
+from cgtune.advise_procs import derive_procs_by_itself, format_quota
 from cgtune.model import AUTOMEMLIMIT, Advice, Policy, Recommendation
-from cgtune.numbers import format_cpus
+from cgtune.numbers import format_cpus, format_mib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.advise import Groups
+    from cgtune.advise_memory import Groups
     from cgtune.model import CpuLevel, GoFacts, GoSetting, Off, ProcessReport, Snapshot
 
 _MIB = 1 << 20

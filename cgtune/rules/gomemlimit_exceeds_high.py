@@ -16,8 +16,8 @@ Sources: Linux Documentation/admin-guide/cgroup-v2.rst (memory.high); Kubernetes
 
 from __future__ import annotations
 
-from cgtune.advise import format_mib
 from cgtune.model import Finding
+from cgtune.numbers import format_mib
 from cgtune.rules.case import act
 
 TYPE_CHECKING = False

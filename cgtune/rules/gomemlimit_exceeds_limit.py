@@ -18,8 +18,8 @@ Sources: https://go.dev/doc/gc-guide (leave 5 to 10 % of headroom).
 
 from __future__ import annotations
 
-from cgtune.advise import format_mib
 from cgtune.model import Finding
+from cgtune.numbers import format_mib
 from cgtune.rules.case import act
 
 TYPE_CHECKING = False

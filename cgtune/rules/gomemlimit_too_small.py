@@ -18,8 +18,9 @@ Sources: https://go.dev/doc/gc-guide (death spirals, the limit on GC CPU); Go so
 
 from __future__ import annotations
 
-from cgtune.advise import format_mib, size_that_ends_it
+from cgtune.advise_memory import size_that_ends_it
 from cgtune.model import Advice, Finding
+from cgtune.numbers import format_mib
 from cgtune.rules.case import format_limit
 
 TYPE_CHECKING = False

@@ -20,8 +20,8 @@ Sources: https://go.dev/doc/gc-guide (Memory limit); golang/go issue 75164.
 
 from __future__ import annotations
 
-from cgtune.advise import format_mib
 from cgtune.model import Finding
+from cgtune.numbers import format_mib
 from cgtune.rules.case import act
 
 TYPE_CHECKING = False

@@ -17,8 +17,8 @@ Sources: https://go.dev/doc/gc-guide (do not use the limit where it is shared wi
 
 from __future__ import annotations
 
-from cgtune.advise import format_mib
 from cgtune.model import Finding
+from cgtune.numbers import format_mib
 from cgtune.rules.case import act
 
 TYPE_CHECKING = False

@@ -20,8 +20,8 @@ cgroup-v1/memory.rst (swappiness).
 
 from __future__ import annotations
 
-from cgtune.advise import format_mib
 from cgtune.model import Finding
+from cgtune.numbers import format_mib
 from cgtune.rules.case import act
 
 TYPE_CHECKING = False

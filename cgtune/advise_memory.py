@@ -1,0 +1,211 @@
+"""The recommended GOMEMLIMIT, with its reasons: the enforced memory limits, what is measured in their cgroups, and a policy. Pure.
+
+Not covered: memory that a process will take later than it was looked at; swap, which is counted as nothing to rely on.
+"""
+
+from __future__ import annotations
+
+import math
+
+from cgtune.model import Crowded, Policy, Recommendation
+from cgtune.numbers import format_mib
+from cgtune.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from cgtune.model import Limits, MemoryLevel, Snapshot
+
+    Groups = Mapping[str, Sequence[Snapshot]]
+
+_MIB = 1 << 20
+_DEFAULT = Policy()
+
+
+class Room(Record):
+    """How much of one memory limit a Go runtime may plan with. ``safety_bytes`` is kept free, ``outside_bytes`` is used by others."""
+
+    limit_bytes: int
+    file: str
+    outside_bytes: int
+    safety_bytes: int
+    measured: bool
+
+    @property
+    def free_bytes(self) -> int:
+        """What is left for Go; can be negative."""
+        return self.limit_bytes - self.outside_bytes - self.safety_bytes
+
+
+class Share(Record):
+    """What one limit leaves to one process: a ``part`` of the room, which its ``runtimes`` have in equal parts, and why."""
+
+    room: Room
+    part: float = 1.0
+    runtimes: int = 1
+    because: tuple[str, ...] = ()
+
+    @property
+    def free_bytes(self) -> float:
+        """What its Go runtimes may plan with, all together; can be negative."""
+        return self.room.free_bytes * self.part
+
+    def crowded_by(self, live_bytes: int, policy: Policy) -> Crowded | None:
+        """How this limit is too small for so large a live heap, None where it is not: what others use leaves less of it."""
+        left = (self.room.limit_bytes - self.room.outside_bytes) * self.part
+        if not self.part or live_bytes * 100 <= left * policy.crowded_percent:
+            return None
+        needed = math.ceil((self.room.outside_bytes + size_that_ends_it(live_bytes, policy) / self.part) / _MIB) * _MIB
+        return Crowded(
+            file=self.room.file,
+            limit_bytes=self.room.limit_bytes,
+            live_bytes=live_bytes,
+            left_bytes=max(0, int(left)),
+            needed_bytes=needed,
+        )
+
+
+def group_by_limit(snapshots: Iterable[Snapshot]) -> Groups:
+    """The Go processes by the directory of each cgroup whose memory limit holds for them."""
+    groups: dict[str, list[Snapshot]] = {}
+    for snapshot in snapshots:
+        for level in snapshot.charged_chain if snapshot.go else ():
+            groups.setdefault(level.directory, []).append(snapshot)
+    return groups
+
+
+def advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, groups: Groups) -> Recommendation:
+    """The least of what each limit of the chain leaves: an ancestor with a wider limit can be the fuller one."""
+    shares: list[Share] = []
+    for level in snapshot.charged_chain:
+        for field, name in (("limit", "memory.max" if level.version == 2 else "memory.limit_in_bytes"), ("high", "memory.high")):
+            limit = getattr(level, field)
+            if limit is not None and limit.limit_bytes is not None:
+                shares.append(_share(level, limit.limit_bytes, name, snapshot, policy, groups))
+    hidden = limits.memory.limit_bytes
+    if hidden is not None and limits.memory.binding is None:  # v1's hierarchical limit betrays an ancestor that cannot be seen
+        shares.append(Share(room=find_room(hidden, limits.memory.limit_from or "memory.stat", policy, None)))
+    return _recommend_in(shares, policy, _live_heap(snapshot), snapshot.machine.memory_bytes)
+
+
+def recommend_memory(
+    limit_bytes: int | None,
+    high_bytes: int | None,
+    policy: Policy = _DEFAULT,
+    *,
+    outside_bytes: int | None = None,
+    live_heap_bytes: int | None = None,
+    limit_from: str = "the memory limit",
+    machine_bytes: int | None = None,
+) -> Recommendation:
+    """GOMEMLIMIT for an enforced memory limit and memory.high (None: none).
+
+    ``outside_bytes`` is what else is charged to that cgroup, None where it was not measured; the policy's own figure goes before it.
+    ``live_heap_bytes`` is what the last collection found alive. ``limit_from`` is the file that says the limit. ``machine_bytes`` is
+    the machine's memory, None where it is not known: a limit above it is never reached.
+    """
+    named = ((limit_bytes, limit_from), (high_bytes, "memory.high"))
+    shares = [Share(room=find_room(limit, name, policy, outside_bytes)) for limit, name in named if limit is not None]
+    return _recommend_in(shares, policy, live_heap_bytes, machine_bytes)
+
+
+def find_room(limit_bytes: int, file: str, policy: Policy, outside_bytes: int | None) -> Room:
+    """What is left for Go of one limit, which ``file`` says, when ``outside_bytes`` (None: not measured) are used by others."""
+    if policy.outside_bytes is not None:
+        outside_bytes = policy.outside_bytes
+    measured = outside_bytes is not None
+    least = policy.measured_least_bytes if measured else policy.unmeasured_least_bytes
+    percent = policy.measured_percent if measured else policy.unmeasured_percent
+    if policy.headroom_percent is not None:
+        least, percent = 0, policy.headroom_percent
+    safety = max(least, math.ceil(limit_bytes * percent / 100))
+    return Room(limit_bytes=limit_bytes, file=file, outside_bytes=outside_bytes or 0, safety_bytes=safety, measured=measured)
+
+
+def measure_outside(level: MemoryLevel, mapped_bytes: Sequence[int | None]) -> int | None:
+    """What is charged to this cgroup beyond its Go runtimes and cannot be given back, in bytes; None where that cannot be told.
+
+    Other processes, cgo, stacks, shared memory and the kernel's own, what is swapped out included. ``mapped_bytes`` are the figures that
+    the runtimes hold their own limits against: pages that Go has mapped and not yet touched are in them and not in the charge, so the
+    result is rather too low, by some MiB in a program that has just started.
+    """
+    if level.current_bytes is None or level.reclaimable_bytes is None:
+        return None
+    known = [mapped for mapped in mapped_bytes if mapped is not None]
+    if len(known) < len(mapped_bytes):
+        return None
+    return max(0, level.current_bytes + (level.swap_current_bytes or 0) - level.reclaimable_bytes - sum(known))
+
+
+def size_that_ends_it(live_heap_bytes: int, policy: Policy) -> int:
+    """The memory limit under which this live heap is a share that lets the collector work at ease, in whole MiB."""
+    return math.ceil(live_heap_bytes * 100 / policy.roomy_percent / _MIB) * _MIB
+
+
+def _live_heap(snapshot: Snapshot) -> int | None:
+    """What the last collections of its runtimes found alive, None where one does not tell."""
+    marked = [facts.heap_marked_bytes for facts in snapshot.go]
+    return None if None in marked else sum(size for size in marked if size is not None)
+
+
+def _share(level: MemoryLevel, limit_bytes: int, name: str, snapshot: Snapshot, policy: Policy, groups: Groups) -> Share:
+    """What a limit of one cgroup leaves to this process beside the other Go programs under it."""
+    pid = snapshot.process.pid
+    inside = [snapshot] + [other for other in groups.get(level.directory, ()) if other.process.pid != pid]
+    mapped = [facts.mapped_bytes for member in inside for facts in member.go]
+    room = find_room(limit_bytes, f"{level.directory}/{name}", policy, measure_outside(level, mapped))
+    count = len(snapshot.go)
+    if len(mapped) == 1:
+        return Share(room=room)
+    known = [size for size in mapped if size is not None]
+    if len(known) < len(mapped) or not sum(known):
+        words = f"{len(mapped)} Go runtimes share it: what each has mapped is not known, an equal part for each"
+        return Share(room=room, part=count / len(mapped), runtimes=count, because=(words,))
+    own = sum(known[:count])
+    because: tuple[str, ...] = ()
+    if count < len(mapped):
+        because = (
+            f"{len(mapped)} Go runtimes share it: a part of {format_mib(own)} of {format_mib(sum(known))} MiB, as they have mapped now",
+        )
+    if count > 1:
+        because += (f"the {count} Go runtimes of this process read the same variable: an equal part for each",)
+    return Share(room=room, part=own / sum(known), runtimes=count, because=because)
+
+
+def _recommend_in(shares: Sequence[Share], policy: Policy, live_heap_bytes: int | None, machine_bytes: int | None) -> Recommendation:
+    unset = Recommendation(name="GOMEMLIMIT", value=None, set=False, because=("no memory limit is enforced: Go's own default is right",))
+    if not shares:
+        return unset
+    reached = [share for share in shares if machine_bytes is None or share.room.limit_bytes <= machine_bytes]
+    if not reached:
+        room = min((share.room for share in shares), key=lambda room: room.limit_bytes)
+        why = f"more than the {format_mib(machine_bytes or 0)} MiB of the machine: it is never reached, and says nothing to Go"
+        return unset.replace(because=(_say_limit(room), why))
+    share = min(reached, key=lambda share: share.free_bytes)
+    room = share.room
+    because = [_say_limit(room)]
+    if room.limit_bytes < policy.smallest_limit_bytes:
+        because.append(f"below {format_mib(policy.smallest_limit_bytes)} MiB no value helps: an idle Go program takes 10 to 60 MiB")
+        return unset.replace(because=tuple(because))
+    if room.measured:
+        source = "declared" if policy.outside_bytes is not None else "measured"
+        because.append(f"less {format_mib(room.outside_bytes)} MiB ({source}) that the Go runtime does not manage")
+    because.append(f"less {format_mib(room.safety_bytes)} MiB kept free" + ("" if room.measured else ", as nothing was measured"))
+    because += share.because
+    crowded = None if live_heap_bytes is None else share.crowded_by(live_heap_bytes, policy)
+    value = int(share.free_bytes / share.runtimes) // _MIB * _MIB
+    if value < policy.smallest_limit_bytes // 2:
+        because.append("too little is left for any value: collecting all the time would take the place of the OOM killer")
+        return unset.replace(because=tuple(because), crowded=crowded)
+    because.append(f"rounded down to whole MiB: {format_mib(value)} MiB")
+    if crowded is not None:
+        because.append(
+            f"this buys time only: {format_mib(crowded.live_bytes)} MiB are alive, over {policy.crowded_percent:g} % of the"
+            f" {format_mib(crowded.left_bytes)} MiB that the limit leaves to Go; {format_mib(crowded.needed_bytes)} MiB of limit end it"
+        )
+    return Recommendation(name="GOMEMLIMIT", value=value, set=True, because=tuple(because), crowded=crowded)
+
+
+def _say_limit(room: Room) -> str:
+    return f"{room.file}: {room.limit_bytes} bytes ({format_mib(room.limit_bytes)} MiB)"

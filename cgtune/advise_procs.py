@@ -1,0 +1,87 @@
+"""The recommended GOMAXPROCS, with its reasons: the enforced CPU limit, the usable CPUs, and a policy. Pure."""
+
+from __future__ import annotations
+
+import math
+
+from cgtune.model import Policy, Recommendation
+from cgtune.numbers import format_cores, format_cpus
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import CpuLevel, GoFacts, Limits
+
+_LEAST_PROCS = {"ceil": 2, "floor": 1}  # Go's own minimum (runtime/cgroup_linux.go, 1.25.0 to 1.27.3); automaxprocs' and Rust's
+_DEFAULT = Policy()
+
+
+def recommend_procs(
+    limit_cores: float | None, usable_count: int, policy: Policy = _DEFAULT, *, follows_by_itself: int | None = None
+) -> Recommendation:
+    """GOMAXPROCS for an enforced limit in cores (None: no limit) and so many usable CPUs (online, in the cpuset and the affinity).
+
+    ``follows_by_itself`` is the value that the runtime reaches without the variable and keeps up to date, None where it does not: where
+    that is the recommended one, the variable is better left unset.
+    """
+    name = "GOMAXPROCS"
+    if limit_cores is None:
+        return Recommendation(name=name, value=None, set=False, because=("no CPU quota is enforced: Go's own default is right",))
+    if usable_count <= limit_cores - policy.reserve_cores:
+        usable = f"{usable_count} usable CPU{'s' * (usable_count != 1)}"
+        why = f"the quota of {format_cpus(limit_cores)} does not fall below the {usable}: Go's own default is right"
+        return Recommendation(name=name, value=None, set=False, because=(why,))
+    cores = limit_cores - policy.reserve_cores
+    reserved = f", less {format_cores(policy.reserve_cores)} kept for others," if policy.reserve_cores else ""
+    # Quota and period are whole numbers, their quotient is the nearest double: as Go does it, nothing is corrected before the rounding.
+    rounded = math.ceil(cores) if policy.rounding == "ceil" else math.floor(cores)
+    least = policy.min_procs if policy.min_procs is not None else _LEAST_PROCS[policy.rounding]
+    because = [f"{format_cpus(limit_cores)}{reserved} rounded {'up' if policy.rounding == 'ceil' else 'down'} is {rounded}"]
+    value = rounded
+    if value < least:
+        value = least
+        why = ": with one thread a collection or a busy goroutine holds up all others" if least == _LEAST_PROCS["ceil"] else ""
+        because.append(f"at least {least}{why}")
+    if value > usable_count:
+        value = max(1, usable_count)
+        because.append(f"at most the {value} CPU{'s' if value > 1 else ''} that it may run on")
+    if follows_by_itself == value:
+        because.append(f"this runtime comes to {value} by itself and follows changes of the quota: setting GOMAXPROCS would stop that")
+        return Recommendation(name=name, value=value, set=False, because=tuple(because))
+    return Recommendation(name=name, value=value, set=True, because=tuple(because))
+
+
+def survive_quota(recommended: Recommendation, facts: GoFacts, usable_count: int) -> Recommendation:
+    """GOMAXPROCS for a runtime that dies of its quota at its start: set in any case. For any other what is ``recommended``."""
+    if facts.dies is None or "procresize" not in facts.dies:
+        return recommended
+    because = recommended.because if recommended.set else ()  # "Go's own default is right" is not
+    why = f"Go {facts.version} dies of this quota at its start; where GOMAXPROCS is set, it never looks at it"
+    return recommended.replace(value=recommended.value or max(1, usable_count), set=True, because=(*because, why))
+
+
+def derive_procs_by_itself(facts: GoFacts, cpus: int) -> int | None:
+    """GOMAXPROCS that this runtime would reach and keep up to date without the variable; None where it would not, or where that is not
+    known. A value that the program has set in its own code is not undone by leaving the variable unset.
+    """
+    pinned_by_code = facts.pinned and (facts.variables is None or "GOMAXPROCS" not in facts.variables or "GOMAXPROCS" in facts.ignored)
+    seen = facts.seen
+    if not facts.aware or not facts.updates or pinned_by_code or seen is None or not seen.quota_us or not seen.period_us:
+        return None
+    if facts.follows is not None and not facts.follows.own:
+        return None
+    return min(cpus, max(_LEAST_PROCS["ceil"], math.ceil(float(seen.quota_us) / float(seen.period_us))))
+
+
+def format_quota(limits: Limits) -> str:
+    """The file that says the binding CPU quota, and what stands in it."""
+    return format_level_quota(limits.cpu.binding)
+
+
+def format_level_quota(level: CpuLevel | None) -> str:
+    """The file that says the CPU quota of one cgroup, and what stands in it."""
+    if level is None or level.bandwidth is None:
+        return "no CPU quota is enforced"
+    quota, period = level.bandwidth.quota_us, level.bandwidth.period_us
+    if level.version == 2:
+        return f"{level.directory}/cpu.max: {quota} {period}"
+    return f"{level.directory}/cpu.cfs_quota_us: {quota}, cpu.cfs_period_us: {period}"
