@@ -8,6 +8,7 @@ from __future__ import annotations
 from cgtune.model import Container, Membership, Mount
 
 #: Scope names of the systemd driver: `<prefix>-<id>.scope`; a mismatched kubelet and containerd leave `...slice:cri-containerd:<id>`.
+#: `crio-conmon-<id>.scope` and `libpod-conmon-<id>.scope` are a container's monitor, and no container.
 _SCOPE_RUNTIMES = {"docker": "docker", "cri-containerd": "containerd", "nerdctl": "containerd", "crio": "cri-o", "libpod": "podman"}
 
 #: Folders of the cgroupfs driver whose children are named by container id alone.
@@ -53,8 +54,6 @@ def _parse_container(name: str, parent: str) -> tuple[str, str | None] | None:
     stem = name.removesuffix(".scope")
     prefix, _, id_ = stem.rpartition(":" if ":" in stem else "-")
     prefix = prefix.rpartition(":")[2]
-    if prefix in ("crio-conmon", "libpod-conmon"):
-        return None  # the container's monitor, not the container
     if prefix in _SCOPE_RUNTIMES and _is_id(id_):
         return id_, _SCOPE_RUNTIMES[prefix]
     if _is_id(name) and (parent in _PARENT_RUNTIMES or _parse_pod(parent)):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cgtune.recording import search_key
 from tests import inside, stories
 
 STORY = "v2-sibling-container"  # of which only the target's own mounts show the cgroup
@@ -37,3 +39,24 @@ def test_a_root_of_fuse_is_common_and_believed(tmp_path: Path) -> None:
 def test_fuse_above_the_cgroup_mount_is_not_walked_through(tmp_path: Path, kind: str) -> None:
     """A FUSE filesystem may never answer: nothing is looked up through one that stands between the root and the cgroup."""
     assert _enforced(tmp_path, " - sysfs sysfs ", f" - {kind} sysfs ")["cpu"]["chain"] == []
+
+
+def test_a_target_is_found_below_our_own_mount_by_its_inode(tmp_path: Path) -> None:
+    """A node agent that cannot find its own place looks for the target's: below its own mount the ancestors are seen, and one binds."""
+    root = tmp_path / "machine"
+    shutil.copytree(stories.STORIES / "node-agent-not-found", root, symlinks=True)
+    scope = (root / "proc/4242/cgroup").read_text().strip().rpartition("/")[2]
+    slice_ = "/kubepods.slice/kubepods-burstable.slice"
+    theirs, ours = "/proc/4242/root/sys/fs/cgroup", f"/sys/fs/cgroup{slice_}/{scope}"
+    for directory, quota in ((theirs, "max"), (ours, "max"), (f"/sys/fs/cgroup{slice_}", "30000")):
+        (root / directory[1:]).mkdir(parents=True, exist_ok=True)
+        (root / directory[1:] / "cpu.max").write_text(f"{quota} 100000\n")
+    marker = root / "cgtune-snapshot.json"
+    kept = json.loads(marker.read_text())
+    kept |= {"unreadable": {}, "found": {search_key("/sys/fs/cgroup", 3, (26, 777)): ours}}
+    kept["identities"][theirs] = [26, 777]
+    marker.write_text(json.dumps(kept))
+    (process,) = inside.parse_report(stories.inspect("node-agent-not-found", root=root))["processes"]
+    cpu = process["enforced"]["cpu"]
+    assert (cpu["limit_cores"], cpu["bound_by"]) == (0.3, slice_)
+    assert [level["path"] for level in cpu["chain"]] == [f"{slice_}/{scope}", slice_, "/kubepods.slice", "/"]
