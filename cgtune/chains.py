@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _MOST_MOUNTS = 64
 
 
+#: PATH_MAX less its NUL: proc_cgroup_show (kernel/cgroup/cgroup.c) prints no more of a path, and says nothing of it (Linux 6.1, 6.18).
+_CUT_PATH_BYTES = 4095
+
+
 class Ours:
     """The view of the process that reads: its mounts, and where its cgroup namespace begins, searched once for all processes of a run."""
 
@@ -118,6 +122,9 @@ class ChainReader:
     def _locate_membership(self, membership: Membership, *, silently: bool = False) -> list[tuple[int, Place]]:
         if membership.hierarchy_id not in self._found:
             notes: list[Note] = []
+            if len(membership.path.encode("utf-8", "surrogateescape")) >= _CUT_PATH_BYTES:
+                why = "the kernel cut so long a path short: what lies deeper cannot be seen, the process's own cgroup with it"
+                notes.append(Note(path=f"/proc/{self._pid}/cgroup", why=why))
             version = 2 if membership.hierarchy_id == 0 else 1
             chain = self._existing(self._best_chain(membership, notes), notes)
             if chain:

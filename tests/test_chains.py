@@ -60,3 +60,14 @@ def test_a_target_is_found_below_our_own_mount_by_its_inode(tmp_path: Path) -> N
     cpu = process["enforced"]["cpu"]
     assert (cpu["limit_cores"], cpu["bound_by"]) == (0.3, slice_)
     assert [level["path"] for level in cpu["chain"]] == [f"{slice_}/{scope}", slice_, "/kubepods.slice", "/"]
+
+
+@pytest.mark.parametrize(("length", "cut"), [(4094, False), (4095, True)])
+def test_a_path_that_the_kernel_cut_is_no_place(tmp_path: Path, length: int, cut: bool) -> None:
+    """A cgroup so deep that its path ends midway: the levels above are told, and a note says that those below are missing."""
+    root = tmp_path / "machine"
+    shutil.copytree(stories.STORIES / "v2-plain", root, symlinks=True)
+    pid = stories.read_expected("v2-plain")["arguments"][1]
+    (root / f"proc/{pid}/cgroup").write_text("0::" + ("/" + "d" * 200) * 20 + "/" + "e" * (length - 4021) + "\n")
+    (process,) = inside.parse_report(stories.inspect("v2-plain", root=root))["processes"]
+    assert any("cut so long a path short" in note["why"] for note in process["notes"]) == cut
