@@ -46,7 +46,7 @@ def serve(  # noqa: PLR0913  # one argument for each option of the command
     headroom: Headroom = None,
     outside: Outside = None,
     numbers: Numbers = None,
-) -> int:
+) -> None:
     """Keep looking at every Go process that can be seen, and serve metrics, probes and the report until SIGTERM.
 
     Answers /metrics, /healthz, /readyz, /report, /check and /.
@@ -67,7 +67,7 @@ def serve(  # noqa: PLR0913  # one argument for each option of the command
     policy = parse_policy(
         rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside, numbers=numbers
     )
-    return run_serve(
+    run_serve(
         ServeOptions(
             listen=listen or DEFAULT_LISTEN,
             interval_seconds=parse_duration(interval, "--interval", least_seconds=0.1, most_seconds=3600.0),

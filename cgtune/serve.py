@@ -1,6 +1,6 @@
 """The long-running face: looks again and again, answers over HTTP or writes a metrics file, and says in its log what changed.
 
-The main thread waits for signals and does nothing else, so that SIGTERM ends the service whatever the others are at. The scanner is the
+The main thread waits for the end and does nothing else, so that SIGTERM ends the service whatever the others are at. The scanner is the
 only thread that reads files and moves the board; the threads that answer read the board alone.
 """
 
@@ -24,6 +24,8 @@ from cgtune.verdict import judge_report, parse_ignored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from cgtune.model import Policy, Severity
     from cgtune.service.changes import Change
     from cgtune.service.journal import Journal
@@ -57,8 +59,8 @@ class ServeOptions(Record):
     policy: Policy | None = None
 
 
-def run_serve(options: ServeOptions) -> int:
-    """Serve until SIGTERM or SIGINT, and give the exit code back. What is wrong at the start is raised: UsageError, Unavailable, ..."""
+def run_serve(options: ServeOptions) -> NoReturn:
+    """Serve until SIGTERM or SIGINT, and end the process with exit code 0. What is wrong at the start is raised: UsageError, ..."""
     stop = _stop_on_signals()
     ignored = parse_ignored(options.ignore)
     host = Host(options.root)
@@ -82,21 +84,29 @@ def run_serve(options: ServeOptions) -> int:
     for thread in threads:
         thread.start()
     stop.wait()
-    return _end(threads, listener, textfile, host, journal)
+    _end(threads, listener, textfile, journal)
 
 
 def _stop_on_signals() -> threading.Event:
-    """What SIGTERM and SIGINT set. Whatever then hangs (a read, a log that nobody takes) is left behind: the process is gone in time."""
+    """What SIGTERM and SIGINT set. Whatever then hangs (a read, a log that nobody takes) is left behind: the process is gone in time.
+
+    A handler in Python runs when the main thread comes to it: not while it is about to block, and in the middle of anything else. So the
+    number goes through a pipe (signal(7): written where the signal arrives) to a thread of its own.
+    """
     stop = threading.Event()
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
 
-    def end(*_: object) -> None:
-        if not stop.is_set():
-            stop.set()
-            signal.setitimer(signal.ITIMER_REAL, _GONE_SECONDS)
+    def end() -> None:
+        os.read(reading, 1)
+        stop.set()
+        time.sleep(_GONE_SECONDS)
+        os._exit(0)
 
-    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+    threading.Thread(target=end, name="signals", daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+        signal.signal(number, lambda *_: None)
     return stop
 
 
@@ -131,8 +141,10 @@ def _say_start(options: ServeOptions, journal: Journal, listener: Listener | Non
         )
 
 
-def _end(threads: list[threading.Thread], listener: Listener | None, textfile: Textfile | None, host: Host, journal: Journal) -> int:
-    """Stop everything that stops. A second signal changes nothing, not even in the interpreter's last steps, where handlers are gone."""
+def _end(threads: list[threading.Thread], listener: Listener | None, textfile: Textfile | None, journal: Journal) -> NoReturn:
+    """Stop everything that stops, and be gone: while an interpreter winds up it has no handlers any more, and a second signal would be its
+    exit status.
+    """
     if listener is not None:
         listener.stop()
     for thread in threads:
@@ -140,14 +152,8 @@ def _end(threads: list[threading.Thread], listener: Listener | None, textfile: T
     if textfile is not None:
         textfile.remove()
     journal.say("stop", "stopped")
-    if any(thread.is_alive() for thread in threads):
-        sys.stderr.flush()
-        os._exit(0)
-    host.__exit__()
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-    return 0
+    sys.stderr.flush()
+    os._exit(0)
 
 
 class _Scanner:

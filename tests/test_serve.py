@@ -304,6 +304,7 @@ def test_a_machine_that_goes_away(tmp_path: Path) -> None:
         assert service.metrics()["cgtune_cpu_limit_cores"][0][1] == 1.0
         online.write_text(content)
         service.wait_for(lambda: service.fetch("/readyz").status == 200)
+        service.wait_for(lambda: service.events("over"))
         told = [(line["event"], line["about"]) for line in service.events("trouble", "over")]
         assert told == [("trouble", "process 77"), ("trouble", "scan"), ("over", "scan")]  # of process 77 nothing was known meanwhile
 
