@@ -6,12 +6,11 @@ command-line library nor psutil; what it does not understand at once it leaves t
 
 from __future__ import annotations
 
-import sys
 import time
 
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
 from cgtune.records import Record
-from cgtune.terminal import EXIT_COULD_NOT_INSPECT, EXIT_USAGE, emit, fail
+from cgtune.terminal import EXIT_COULD_NOT_INSPECT, EXIT_USAGE, LOOKING, Telling, emit, fail
 from cgtune.twins import one_of, parse_flag, parse_pid, parse_text, parse_twins
 from cgtune.verdict import EXIT_STYLES, exit_code, failure_code, judge_report, parse_ignored, watched_growth
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 FORMATS = ("text", "json", "sarif", "junit", "github", "nagios")
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 _MOST_WINDOW_SECONDS = 3600.0
-_QUIET_SECONDS = 2.0  # a shorter wait needs no word
 
 
 class CheckOptions(Record):
@@ -84,12 +82,12 @@ def read_verdict(options: CheckOptions) -> Verdict:
     window = options.window_seconds
     if window is not None and not 0 < window <= _MOST_WINDOW_SECONDS:
         raise UsageError(f"--window {window:g} is not above 0 and at most {_MOST_WINDOW_SECONDS:g} seconds; example: --window 30")
-    with Host(options.root) as host:
+    with Telling(LOOKING if window is None else f"watching for {window:g} s"), Host(options.root) as host:
         report = api.inspect_host(host, options.pids, self_only=options.self_only, cheaply=True)
         require_sight(report, options)
         windows = None
         if window is not None:
-            later = _watch(host, report, options, window)
+            later = _watch(host, options, window)
             windows, report = watched_growth(report, later), later
             require_sight(report, options)
     report = api.judge(report, options.policy, windows=windows)
@@ -102,21 +100,13 @@ def read_verdict(options: CheckOptions) -> Verdict:
     return verdict.replace(measures=measure_report(report, options.policy or Policy(), windows or {}))
 
 
-def _watch(host: Host, report: Report, options: CheckOptions, seconds: float) -> Report:
+def _watch(host: Host, options: CheckOptions, seconds: float) -> Report:
     """The same once more, so much later."""
     from cgtune import api
 
     if not host.is_live:
         raise UsageError("--window needs a live machine: the counters of a recording stand still; leave out --window or --root")
-    is_shown = seconds > _QUIET_SECONDS and sys.stderr.isatty()
-    count = len(report.processes)
-    if is_shown:
-        sys.stderr.write(f"cgtune: watching {count} process{'es' * (count != 1)} for {seconds:g} s ...")
-        sys.stderr.flush()
     time.sleep(seconds)
-    if is_shown:
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
     host.forget()
     return api.inspect_host(host, options.pids, self_only=options.self_only, cheaply=True)
 

@@ -16,7 +16,18 @@ from cgtune.cli_options import Headroom, MinProcs, Numbers, Outside, Pids, Reser
 from cgtune.cli_predict import predict
 from cgtune.cli_serve import serve
 from cgtune.errors import CgtuneError, UsageError
-from cgtune.terminal import EXIT_CLEAN, EXIT_COULD_NOT_INSPECT, EXIT_EXEC_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, complain, emit, fail
+from cgtune.terminal import (
+    EXIT_CLEAN,
+    EXIT_COULD_NOT_INSPECT,
+    EXIT_EXEC_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    LOOKING,
+    Telling,
+    complain,
+    emit,
+    fail,
+)
 
 app = typer.Typer(
     name="cgtune",
@@ -92,7 +103,8 @@ def inspect(  # noqa: PLR0913  # one argument for each option of the command
     policy = parse_policy(
         rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside, numbers=numbers
     )
-    report = api.inspect(pid or (), root=root, self_only=self_only, metrics_url=metrics_url, policy=policy)
+    with Telling(LOOKING):
+        report = api.inspect(pid or (), root=root, self_only=self_only, metrics_url=metrics_url, policy=policy)
     if format_ == "json":
         from cgtune.outputs.json import render_json
 
@@ -127,7 +139,8 @@ def ps(  # noqa: PLR0913  # one argument for each option of the command
     policy = parse_policy(
         rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside, numbers=numbers
     )
-    report = api.list_go(root=root, policy=policy)
+    with Telling(LOOKING):
+        report = api.list_go(root=root, policy=policy)
     if format_ == "json":
         from cgtune.outputs.json import render_json
 
@@ -175,7 +188,8 @@ def snapshot(
     """
     from cgtune import api
 
-    api.snapshot(out, pid or (), root=root, self_only=self_only)
+    with Telling(LOOKING):
+        api.snapshot(out, pid or (), root=root, self_only=self_only)
     emit(f"{out}\n")
 
 

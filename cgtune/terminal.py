@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 EXIT_CLEAN, EXIT_FINDING, EXIT_USAGE, EXIT_COULD_NOT_INSPECT, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 EXIT_EXEC_FAILED, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND = 125, 126, 127  # of exec, as of env(1): its command has all others
 
+_PATIENCE_SECONDS = 2.0
+
+#: What takes long on a machine with very many processes, or with very little CPU time.
+LOOKING = "looking at the processes"
+
 
 def fail(message: str, code: int) -> int:
     """Say in one line on stderr why nothing came of it, and give the exit code back."""
@@ -29,6 +34,33 @@ def complain(text: str) -> None:
         sys.stderr.flush()
     except OSError:
         _discard(sys.stderr)
+
+
+class Telling:
+    """On a terminal, work that takes over two seconds says on stderr what it is about; the line is gone when the work is done."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._is_shown = False
+
+    def __enter__(self) -> None:
+        if sys.stderr.isatty():
+            import signal
+
+            signal.signal(signal.SIGALRM, self._show)
+            signal.setitimer(signal.ITIMER_REAL, _PATIENCE_SECONDS)
+
+    def __exit__(self, *_: object) -> None:
+        if sys.stderr.isatty():
+            import signal
+
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        if self._is_shown:
+            complain("\r\x1b[K")
+
+    def _show(self, *_: object) -> None:
+        self._is_shown = True
+        complain(f"cgtune: {self._what} ...")
 
 
 def open_closed_streams() -> None:

@@ -345,6 +345,38 @@ def test_colour_on_a_terminal_only(environ: dict[str, str], colour: bool) -> Non
         assert text.decode().replace("\r\n", "\n") == plain
 
 
+# A machine on which looking takes two and a half seconds.
+_SLOWLY = """
+import sys, time
+sys.path.insert(0, sys.argv.pop(1))
+sys.argv[0] = "cgtune"
+from cgtune import api
+for name in ("inspect", "list_go", "snapshot"):
+    def slow(*targets, real=getattr(api, name), **options):
+        time.sleep(2.5)
+        return real(*targets, **options)
+    setattr(api, name, slow)
+from cgtune.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [("inspect", "--pid", "4242"), ("ps",), ("snapshot", "OUT", "--pid", "4242")], ids=lambda each: each[0]
+)
+def test_who_waits_is_told_what_for(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """After two seconds a terminal has a line, which is gone at the end; what was asked for is on stdout."""
+    argv = [sys.executable, "-I", "-c", _SLOWLY, str(command.ROOT), *arguments, "--root", str(STORY)]
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=theirs, env=command.environment(), cwd=tmp_path) as child:
+        assert child.stdout is not None
+        assert child.stdout.read() != b""
+        assert child.wait(60) == 0
+    os.close(theirs)
+    assert os.read(ours, 4096) == b"cgtune: looking at the processes ...\r\x1b[K"
+    os.close(ours)
+
+
 def test_help_names_every_command() -> None:
     """--help is there on every command, with examples that can be copied; the overview has each on one whole line, and the exit codes."""
     overview = inside.run("--help", COLUMNS="80").stdout
