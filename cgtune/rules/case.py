@@ -268,11 +268,15 @@ class Case:
         recommendation = self.recommended("GOMEMLIMIT")
         if recommendation.value is None or not recommendation.set:
             return ()
-        value = format_limit(recommendation.value)
+        return (self.change_memory(format_limit(recommendation.value), reason),)
+
+    def change_memory(self, value: str | None, reason: str) -> Advice:
+        """Give GOMEMLIMIT this value, None: none at all, where it came from: the environment, or a call in the program."""
         # automemlimit leaves a limit alone that the environment gives; other code is not known to
         if self.memory_is_set_inside and self.facts is not None and AUTOMEMLIMIT not in self.facts.modules:
-            return (act(f"let the program set {value}, as it calls debug.SetMemoryLimit, which no variable changes: {reason}"),)
-        return (Advice(variable="GOMEMLIMIT", value=value, reason=reason),)
+            what = "let the program set no limit" if value is None else f"let the program set {value}"
+            return act(f"{what}, as it calls debug.SetMemoryLimit, which no variable changes: {reason}")
+        return Advice(variable="GOMEMLIMIT", value=value, reason=reason)
 
 
 def godebug_aware(facts: GoFacts) -> str | None:

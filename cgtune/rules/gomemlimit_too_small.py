@@ -11,7 +11,8 @@ How to confirm:
   tr '\\0' '\\n' < /proc/PID/environ | grep GOMEMLIMIT
   GODEBUG=gctrace=1 ./program                                 # many lines a second; the fourth figure is the share of CPU
 
-What to do: raise GOMEMLIMIT to the recommended value, and the memory limit where that is what is too small.
+What to do: raise GOMEMLIMIT to the recommended value, and the memory limit where that is what is too small. Where no value is
+recommended, unset it.
 
 Sources: https://go.dev/doc/gc-guide (death spirals, the limit on GC CPU); Go source runtime/mgclimit.go.
 """
@@ -19,13 +20,13 @@ Sources: https://go.dev/doc/gc-guide (death spirals, the limit on GC CPU); Go so
 from __future__ import annotations
 
 from cgtune.advise_memory import size_that_ends_it
-from cgtune.model import Advice, Finding
+from cgtune.model import Finding
 from cgtune.numbers import format_mib
 from cgtune.rules.case import format_limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import Severity
+    from cgtune.model import Advice, Severity
     from cgtune.rules.case import Case
 
 ID = "gomemlimit-too-small"
@@ -54,14 +55,18 @@ def judge(case: Case) -> Finding | None:
     if not (crowded or beyond or value < _UNIT_MISTAKE_BYTES):
         return None
     held = "" if mapped is None else f"Go holds {format_mib(mapped)} MiB (read from its memory)"
-    advice = case.set_memory("what the enforced limit leaves to Go")
-    if not advice and live is not None:
-        ends = size_that_ends_it(live, case.policy)
-        advice = (Advice(variable="GOMEMLIMIT", value=format_limit(ends), reason="twice the live heap; no memory limit is enforced"),)
     return Finding(
         rule=ID,
         severity="critical" if live is not None and live >= value else SEVERITY,
         summary=f"GOMEMLIMIT {value} bytes ({format_mib(value)} MiB) is too small for this program: Go collects all the time",
         evidence=tuple(line for line in (case.gomemlimit_words, case.live_words, held, case.limit_words) if line),
-        advice=advice or (Advice(variable="GOMEMLIMIT", value=None, reason="no memory limit is enforced"),),
+        advice=case.set_memory("what the enforced limit leaves to Go") or (_without_a_value(case, mapped),),
     )
+
+
+def _without_a_value(case: Case, mapped_bytes: int | None) -> Advice:
+    """What to do where no value is recommended: do without, unless nothing else would start a collection."""
+    if case.gogc == "off" and mapped_bytes is not None:
+        size = format_limit(size_that_ends_it(mapped_bytes, case.policy))
+        return case.change_memory(size, "twice what Go holds: with GOGC off, nothing else starts a collection")
+    return case.change_memory(None, case.recommended("GOMEMLIMIT").because[-1])

@@ -187,6 +187,16 @@ def test_a_gomemlimit_that_is_too_small(groups: Groups) -> None:
         assert "gomemlimit-too-small" in _findings(inspect(probe.pid))
 
 
+def test_a_small_gomemlimit_without_a_limit(groups: Groups) -> None:
+    """Where no memory limit is enforced, a GOMEMLIMIT that is too small is to be unset, as the report says itself."""
+    with _probe(groups.make("app"), "1.27.3", "gc", GOMEMLIMIT="1MiB") as probe:
+        report = inspect(probe.pid)
+        assert _findings(report)["gomemlimit-too-small"]["advice"] == [
+            {"variable": "GOMEMLIMIT", "value": None, "reason": "no memory limit is enforced: Go's own default is right"}
+        ]
+        assert report["settings"]["GOMEMLIMIT"]["set"] is False
+
+
 def test_two_programs_under_one_limit(groups: Groups) -> None:
     """What two runtimes may take is added up, and each is recommended its part."""
     group = groups.make("app")

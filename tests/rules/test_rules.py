@@ -429,6 +429,27 @@ def test_a_limit_that_the_program_sets_is_mended_there(modules: dict[str, str], 
     assert "486MiB" in f"{finding.advice[0].value} {finding.advice[0].reason}"
 
 
+@pytest.mark.parametrize(
+    ("facts", "memory", "advised", "because"),
+    [
+        ({}, (), ("GOMEMLIMIT", None), "no memory limit is known"),
+        ({}, limited(32), ("GOMEMLIMIT", None), "below 64 MiB no value helps"),
+        ({"memory_derived": "off"}, (), (None, None), "debug.SetMemoryLimit"),
+        ({"gogc": "off", "mapped_bytes": 20 * MIB}, (), ("GOMEMLIMIT", "40MiB"), "GOGC off"),
+    ],
+    ids=["no known limit", "a small limit", "set by a call", "GOGC off"],
+)
+def test_a_small_gomemlimit_where_none_is_recommended(
+    facts: dict[str, object], memory: tuple[object, ...], advised: tuple[str | None, str | None], because: str
+) -> None:
+    """GOMEMLIMIT=1MiB is not mended into itself: without a recommended value there is none to set, unless GOGC is off."""
+    made = go_facts(**({"memory": MIB, "heap_marked_bytes": MIB // 8} | facts))  # type: ignore[arg-type]
+    finding = _judge("gomemlimit-too-small", report(made, memory=memory))  # type: ignore[arg-type]
+    assert finding is not None
+    assert [(advice.variable, advice.value) for advice in finding.advice] == [advised]
+    assert because in finding.advice[0].reason
+
+
 @pytest.mark.parametrize(("text", "advised"), [("512Mi", ["486MiB"]), ("400Mi", ["486MiB", "400MiB"])])
 def test_what_was_meant_is_no_advice_at_the_limit(text: str, advised: list[str]) -> None:
     """A malformed GOMEMLIMIT as large as the memory limit is not mended into a well-formed one as large as that."""
