@@ -66,10 +66,22 @@ def _decide(variable: Variable, present: str, *, override: bool, minor: int | No
     if present and override and variable.is_reached:
         return Outcome(name=name, act="removed", value=None, because=(f"it was {present!r}", *because))
     if present and (variable.value is None or not override):
-        return Outcome(name=name, act="kept", value=present, because=("it was set already", *_doubts(name, present, minor)))
+        return Outcome(
+            name=name,
+            act="kept",
+            value=present,
+            because=("it was set already", *_doubts(name, present, minor), *_say_better(variable, present)),
+        )
     if variable.value is None:
         return Outcome(name=name, act="unset", value=None, because=because)
     return Outcome(name=name, act="set", value=variable.value, because=(f"it was {present!r}", *because) if present else because)
+
+
+def _say_better(variable: Variable, present: str) -> tuple[str, ...]:
+    """What --override would make of a value that is kept."""
+    if variable.is_reached:
+        return ("the program comes to the recommended value without it, and follows changes: --override removes it",)
+    return () if variable.value in (None, present) else (f"{variable.value} is recommended: --override sets it",)
 
 
 def _doubts(name: str, text: str, minor: int | None) -> tuple[str, ...]:

@@ -186,7 +186,23 @@ def test_a_kept_value_that_go_cannot_use() -> None:
     """What Go makes of it is said: ignored, or deadly."""
     memory = Variable(name="GOMEMLIMIT", value="460MiB", because=("so",))
     _, outcomes = apply_variables((("GOMAXPROCS", "abc"), ("GOMEMLIMIT", "512Mi")), [SET, memory])
-    assert [outcome.because[-1] for outcome in outcomes] == [
+    assert [outcome.because[1] for outcome in outcomes] == [
         "Go ignores it: it takes a whole number from 1 up",
         "Go dies of it at its start: it is malformed",
     ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "present", "says"),
+    [
+        (SET, "8", ("3 is recommended: --override sets it",)),
+        (SET, "3", ()),
+        (REACHED, "8", ("the program comes to the recommended value without it, and follows changes: --override removes it",)),
+        (UNKNOWN, "8", ()),
+    ],
+    ids=["another value", "the same", "needless", "nothing better is known"],
+)
+def test_a_kept_value_says_what_override_would_do(variable: Variable, present: str, says: tuple[str, ...]) -> None:
+    """Who set GOMAXPROCS by hand, years ago, learns of the better value from the line in the log."""
+    _, (outcome,) = apply_variables((("GOMAXPROCS", present),), [variable])
+    assert (outcome.act, outcome.because) == ("kept", ("it was set already", *says))
