@@ -94,9 +94,9 @@ def test_two_guests_at_once() -> None:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_a_signal_takes_the_guest_along(number: signal.Signals, status: int) -> None:
-    """Ctrl-C, or worse, leaves no emulator behind."""
-    guest = subprocess.Popen([*_VM, "--", "sleep", "1000"], stderr=subprocess.PIPE)
+def test_a_signal_takes_the_guest_along(number: signal.Signals, status: int, tmp_path: Path) -> None:
+    """Ctrl-C, or worse, leaves no emulator behind; and no files, where there is a moment to remove them."""
+    guest = subprocess.Popen([*_VM, "--", "sleep", "1000"], stderr=subprocess.PIPE, env=os.environ | {"TMPDIR": str(tmp_path)})
     children = Path(f"/proc/{guest.pid}/task/{guest.pid}/children")
     deadline = time.monotonic() + 20
     while not children.read_text().split():
@@ -107,6 +107,7 @@ def test_a_signal_takes_the_guest_along(number: signal.Signals, status: int) -> 
     guest.send_signal(number)
     guest.communicate(timeout=20)
     assert guest.returncode == status
+    assert number is signal.SIGKILL or not list(tmp_path.iterdir())
     deadline = time.monotonic() + 10
     while Path(f"/proc/{emulator}").exists() and "State:\tZ" not in Path(f"/proc/{emulator}/status").read_text():
         assert time.monotonic() < deadline, "the emulator lives on"
