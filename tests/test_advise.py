@@ -241,6 +241,16 @@ def test_programs_under_one_limit_share_it() -> None:
     assert parts[2] == apart.recommendations[1].value
 
 
+def test_one_cgroup_reached_in_two_ways_is_one_limit() -> None:
+    """A sidecar reads the same cgroup below each process's own /proc/PID/root: its two programs share one limit all the same."""
+    level = memory_level("/../app", 512 * MIB, current_bytes=40 * MIB)
+    ways = [(level.replace(directory=f"/proc/{pid}/root/sys/fs/cgroup"),) for pid in (1, 2)]
+    both = [report(go_facts(mapped_bytes=10 * MIB), memory=way, pid=pid).snapshot for pid, way in enumerate(ways, 1)]
+    groups = group_by_limit(both)
+    parts = [advise(snapshot, enforce(snapshot), DEFAULT, groups)[1].value or 0 for snapshot in both]
+    assert parts == [int((512 - 15 - 20.5) / 2) * MIB] * 2
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

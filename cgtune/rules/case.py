@@ -244,7 +244,7 @@ class Case:
     def sharers(self) -> tuple[Snapshot, ...]:
         """The Go processes of the report under the same memory limit, this one first."""
         level = self.memory.binding
-        inside = () if level is None else self.groups.get(level.directory, ())
+        inside = () if level is None else self.groups.get(level.path, ())
         return (self.snapshot, *(other for other in inside if other.process.pid != self.pid))
 
     @property
@@ -269,6 +269,11 @@ class Case:
         if recommendation.value is None or not recommendation.set:
             return ()
         return (self.change_memory(format_limit(recommendation.value), reason),)
+
+    def lower_memory(self, reason: str) -> tuple[Advice, ...]:
+        """The same where memory ran out: a value that is as low already is not raised."""
+        now, value = self.gomemlimit, self.recommended("GOMEMLIMIT").value
+        return () if isinstance(now, int) and value is not None and now <= value else self.set_memory(reason)
 
     def change_memory(self, value: str | None, reason: str) -> Advice:
         """Give GOMEMLIMIT this value, None: none at all, where it came from: the environment, or a call in the program."""
