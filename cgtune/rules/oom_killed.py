@@ -41,5 +41,5 @@ def judge(case: Case) -> Finding | None:
         severity=SEVERITY,
         summary=f"{kills} OOM kill{'s' * (kills > 1)} in its cgroup since that was made",
         evidence=(f"{charged.directory}/{name}: oom_kill {kills}", case.limit_words),
-        advice=(*case.set_memory("what the limit leaves to Go"), act("raise the memory limit, or find what takes it: memory.stat tells")),
+        advice=(*case.lower_memory("what the limit leaves to Go"), act("raise the memory limit, or find what takes it: memory.stat tells")),
     )

@@ -48,5 +48,5 @@ def judge(case: Case) -> Finding | None:
         severity=SEVERITY,
         summary=f"{format_mib(swapped)} MiB of its cgroup are swapped out: what of them is Go's, a collection has to read back",
         evidence=(f"{charged.directory}/{said}", case.limit_words),
-        advice=(*case.set_memory("keeps the heap below the limit"), act(f"{needs}set {charged.directory}/{name} to 0 for a Go service")),
+        advice=(*case.lower_memory("keeps the heap below the limit"), act(f"{needs}set {charged.directory}/{name} to 0 for a Go service")),
     )

@@ -163,6 +163,7 @@ CASES = [
     ("gomemlimit-unset", "too little for any value", {}, {"memory": limited(63)}, None),
     ("gomemlimit-unset", "set", {"memory": 400 * MIB}, {"memory": limited(512)}, None),
     ("gomemlimit-exceeds-limit", "as large as the limit", {"memory": 512 * MIB}, {"memory": limited(512)}, "warning"),
+    ("gomemlimit-exceeds-limit", "and no collection by growth", {"memory": 512 * MIB, "gogc": "off"}, {"memory": limited(512)}, "critical"),
     ("gomemlimit-exceeds-limit", "a byte less", {"memory": 512 * MIB - 1}, {"memory": limited(512)}, None),
     ("gomemlimit-exceeds-high", "above it", {"memory": 401 * MIB}, {"memory": limited(512, high_bytes=400 * MIB)}, "warning"),
     ("gomemlimit-exceeds-high", "at it", {"memory": 400 * MIB}, {"memory": limited(512, high_bytes=400 * MIB)}, None),
@@ -324,14 +325,16 @@ def test_an_ancestor_that_is_stopped_is_found_above_a_leaf_that_is_not() -> None
 
 
 def test_two_programs_that_may_take_more_than_there_is() -> None:
-    """The GOMEMLIMITs of all Go programs under one limit are added up, and those of other cgroups are not."""
+    """The GOMEMLIMITs of all Go programs under one limit are added up, by whichever way it is reached, and those of other cgroups are not."""
     made = report(go_facts(memory=300 * MIB), memory=limited(512), pid=1)  # type: ignore[arg-type]
     beside = report(go_facts(memory=300 * MIB), memory=limited(512), pid=2)  # type: ignore[arg-type]
-    apart = report(go_facts(memory=300 * MIB), memory=(memory_level("/other", 512 * MIB),), pid=3)
+    chain = tuple(level.replace(directory=f"/proc/3/root{level.directory}") for level in made.snapshot.memory_chain)
+    sidecars = report(go_facts(memory=300 * MIB), memory=chain, pid=3)
+    apart = report(go_facts(memory=300 * MIB), memory=(memory_level("/other", 512 * MIB),), pid=4)
     rule = locate_rule("memory-shared")
-    groups = [group_by_limit(each.snapshot for each in pair) for pair in ((made, beside), (made, apart))]
+    groups = [group_by_limit(each.snapshot for each in (made, other)) for other in (beside, sidecars, apart)]
     found = [rule.judge(Case(made, made.snapshot.go[0], Policy(), None, each)) for each in groups]
-    assert [None if finding is None else finding.severity for finding in found] == ["warning", None]
+    assert [None if finding is None else finding.severity for finding in found] == ["warning", "warning", None]
 
 
 def test_many_programs_under_one_limit() -> None:
@@ -417,6 +420,20 @@ def test_a_variable_is_no_advice_against_a_call(facts: dict[str, object], advise
     finding = _judge("gomaxprocs-exceeds-quota", report(made, cores=2.0))
     assert finding is not None
     assert (finding.advice[0].variable, finding.advice[0].value) == advised
+
+
+@pytest.mark.parametrize("rule", ["oom-killed", "swap-hides-pressure"])
+@pytest.mark.parametrize(
+    ("now", "advised"),
+    [(300 * MIB, None), (481 * MIB, None), (500 * MIB, "481MiB"), (None, "481MiB")],
+    ids=["far below", "as recommended", "above", "not known"],
+)
+def test_where_memory_ran_out_gomemlimit_is_not_raised(rule: str, now: int | None, advised: str | None) -> None:
+    """A GOMEMLIMIT that is as low as the recommended one is not what took the memory: to raise it would make things worse."""
+    chain = limited(512, swapped_bytes=5 * MIB)
+    finding = _judge(rule, report(go_facts(memory=now), memory=chain, oom_kills=1))
+    assert finding is not None
+    assert [step.value for step in finding.advice if step.variable] == ([] if advised is None else [advised])
 
 
 @pytest.mark.parametrize(("modules", "variable"), [({}, None), ({"github.com/KimMachineGun/automemlimit": "v0.7.0"}, "GOMEMLIMIT")])
