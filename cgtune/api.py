@@ -72,13 +72,23 @@ def list_go(*, root: str = "/", policy: Policy | None = None) -> Report:
         return judge(report_of(host, view, *_go_snapshots(view)), policy)
 
 
-def judge(report: Report, policy: Policy | None = None, *, windows: Mapping[int, CpuLevel] | None = None) -> Report:
+def judge(
+    report: Report,
+    policy: Policy | None = None,
+    *,
+    windows: Mapping[int, CpuLevel] | None = None,
+    ignored: frozenset[str] = frozenset(),
+) -> Report:
     """The report with recommended values and findings. ``windows``: by pid, the cgroup throttled most while watched."""
-    return report.replace(processes=judge_processes(report.processes, policy, windows=windows))
+    return report.replace(processes=judge_processes(report.processes, policy, windows=windows, ignored=ignored))
 
 
 def judge_processes(
-    processes: tuple[ProcessReport, ...], policy: Policy | None = None, *, windows: Mapping[int, CpuLevel] | None = None
+    processes: tuple[ProcessReport, ...],
+    policy: Policy | None = None,
+    *,
+    windows: Mapping[int, CpuLevel] | None = None,
+    ignored: frozenset[str] = frozenset(),
 ) -> tuple[ProcessReport, ...]:
     """As judge, on processes that may share their cgroups with each other."""
     from cgtune.advise import advise
@@ -88,8 +98,11 @@ def judge_processes(
     policy = policy if policy is not None else Policy()
     groups = group_by_limit(process.snapshot for process in processes)
     advised = tuple(process.replace(recommendations=advise(process.snapshot, process.limits, policy, groups)) for process in processes)
+    watched = windows or {}
     return tuple(
-        process.replace(findings=judge_all(process, policy, window=(windows or {}).get(process.snapshot.process.pid), groups=groups))
+        process.replace(
+            findings=judge_all(process, policy, window=watched.get(process.snapshot.process.pid), groups=groups, ignored=ignored)
+        )
         for process in advised
     )
 

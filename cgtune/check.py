@@ -90,7 +90,7 @@ def read_verdict(options: CheckOptions) -> Verdict:
             later = _watch(host, options, window)
             windows, report = watched_growth(report, later), later
             require_sight(report, options)
-    report = api.judge(report, options.policy, windows=windows)
+    report = api.judge(report, options.policy, windows=windows, ignored=ignored)
     verdict = judge_report(report, fail_on=options.fail_on, ignored=ignored, window_seconds=window)
     if options.format != "nagios":
         return verdict

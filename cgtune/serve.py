@@ -64,7 +64,7 @@ def run_serve(options: ServeOptions) -> NoReturn:
     stop = _stop_on_signals()
     ignored = parse_ignored(options.ignore)
     host = Host(options.root)
-    follower = Follower(host, options.pids, options.policy, is_stopped=stop.is_set)
+    follower = Follower(host, options.pids, options.policy, ignored=ignored, is_stopped=stop.is_set)
     board = Board(options.interval_seconds)
     listener, textfile = None, None
     if options.textfile is not None:

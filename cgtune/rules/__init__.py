@@ -133,24 +133,30 @@ SILENCES: dict[str, tuple[str, ...]] = {
 
 
 def judge_all(
-    process: ProcessReport, policy: Policy, *, window: CpuLevel | None = None, groups: Mapping[str, Sequence[Snapshot]] | None = None
+    process: ProcessReport,
+    policy: Policy,
+    *,
+    window: CpuLevel | None = None,
+    groups: Mapping[str, Sequence[Snapshot]] | None = None,
+    ignored: frozenset[str] = frozenset(),
 ) -> tuple[Finding, ...]:
     """All findings on a process that has its recommendations, worst first.
 
     ``window`` is the cgroup that was throttled most while it was watched, with the growth of its counters; ``groups`` are the Go processes
     of the report by cgroup. Of a program that is no Go program only its cgroup is judged, of cgtune's
     own process nothing. The findings on a second or later Go runtime of one process name its file; what is the same as
-    for the first, which shares its environment and its cgroup, is not repeated.
+    for the first, which shares its environment and its cgroup, is not repeated. Of ``ignored`` rules nothing is left but the throttling and
+    the OOM kills that they would have stood for.
     """
     if not process.snapshot.go:
         if process.snapshot.process.is_self:
             return ()
         rules = tuple(rule for rule in RULES if rule.ID in ANY_PROGRAM)
-        return _judge(rules, Case(process, None, policy, window, groups))
+        return _judge(rules, Case(process, None, policy, window, groups), ignored)
     findings: list[Finding] = []
     for index, facts in enumerate(process.snapshot.go):
         rules = RULES if index == 0 else tuple(rule for rule in RULES if rule.ID not in ANY_PROGRAM)
-        found = _judge(rules, Case(process, facts, policy, window, groups))
+        found = _judge(rules, Case(process, facts, policy, window, groups), ignored)
         if index:
             told = {(finding.rule, finding.summary) for finding in findings}
             fresh = [finding for finding in found if (finding.rule, finding.summary) not in told]
@@ -172,17 +178,20 @@ def locate_rule(name: str) -> Rule:
     raise UsageError(f"no rule {name[:60]!r}{hint or ';'} `cgtune explain` lists them")
 
 
-def _judge(rules: tuple[Rule, ...], case: Case) -> tuple[Finding, ...]:
+def _judge(rules: tuple[Rule, ...], case: Case, ignored: frozenset[str]) -> tuple[Finding, ...]:
     found = {finding.rule: finding for rule in rules if (finding := rule.judge(case)) is not None}
-    return tuple(sorted(_merge(found), key=lambda finding: SEVERITIES.index(finding.severity)))
+    return tuple(sorted(_merge(found, ignored), key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
-def _merge(found: dict[str, Finding]) -> list[Finding]:
+def _merge(found: dict[str, Finding], ignored: frozenset[str]) -> list[Finding]:
     """The causes among these findings, each with the worst severity and the further evidence of what it silences."""
     silent = {symptom for cause in found for symptom in SILENCES.get(cause, ())}
+    shown = set(found) - silent - ignored
+    told = shown.union(*(_symptoms(name, found) for name in shown))
+    shown |= {name for name in ANY_PROGRAM if name in found} - told - ignored  # to ignore a cause is not to ignore the harm
     merged = []
     for name, finding in found.items():
-        if name in silent:
+        if name not in shown:
             continue
         symptoms = [found[symptom] for symptom in _symptoms(name, found)]
         worst = min((finding, *symptoms), key=lambda each: SEVERITIES.index(each.severity)).severity

@@ -45,9 +45,18 @@ class Stopped(Exception):
 class Follower:
     """Looks again and again. ``pids``: just these processes, Go or not; without any, every Go process that can be seen."""
 
-    def __init__(self, host: Host, pids: tuple[int, ...], policy: Policy | None, *, is_stopped: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        host: Host,
+        pids: tuple[int, ...],
+        policy: Policy | None,
+        *,
+        ignored: frozenset[str] = frozenset(),
+        is_stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Look at the machine once; raises Unreadable or Malformed where /proc and /sys below the root hold none."""
         self._host, self._pids, self._policy, self._is_stopped = host, tuple(dict.fromkeys(pids)), policy, is_stopped
+        self._ignored = ignored
         self._view = MachineView(host)
         self._followed: frozenset[int] = frozenset()
         self._windows = Windows()
@@ -69,7 +78,7 @@ class Follower:
         self._followed = frozenset(snapshot.process.pid for snapshot in snapshots)
         report = api.report_of(self._host, round_.view, snapshots, api.unreadable_notes(round_.unreadable, round_.privilege))
         windows = self._windows.watch(report, now_seconds) if self._host.is_live else None
-        report = _judge(report, lambda report: api.judge(report, self._policy, windows=windows), round_.troubles)
+        report = _judge(report, lambda report: api.judge(report, self._policy, windows=windows, ignored=self._ignored), round_.troubles)
         if not self._pids and (why := blind_words(report)):
             round_.troubles["sight"] = why
         return Look(

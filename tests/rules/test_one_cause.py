@@ -99,6 +99,30 @@ def test_a_newer_go_is_no_advice_where_the_quota_is_an_ancestors() -> None:
     assert "build with Go 1.25" in finding.advice[1].reason
 
 
+@pytest.mark.parametrize(
+    ("facts", "limits", "ignored", "left"),
+    [
+        ({"minor": 24}, {"cores": 0.5, "throttled": (900, 1000)}, {"go-not-container-aware"}, ["cpu-throttled"]),
+        ({"minor": 24}, {"cores": 0.5}, {"go-not-container-aware"}, []),
+        ({"minor": 24}, {"cores": 0.5, "throttled": (900, 1000)}, {"go-not-container-aware", "cpu-throttled"}, []),
+        ({}, {"memory": (memory_level("/pod/app", 512 * MIB),), "oom_kills": 3}, {"gomemlimit-unset"}, ["oom-killed"]),
+        (
+            {"gogc": "off"},
+            {"memory": (memory_level("/pod/app", 512 * MIB),), "oom_kills": 3},
+            {"gomemlimit-unset"},
+            ["gc-off-without-limit"],
+        ),
+    ],
+    ids=["throttled", "not throttled", "both ignored", "killed", "killed by what is not ignored"],
+)
+def test_to_ignore_a_cause_is_not_to_ignore_the_harm(
+    facts: dict[str, object], limits: dict[str, object], ignored: set[str], left: list[str]
+) -> None:
+    """Throttling and OOM kills that an ignored finding stood for are told by themselves; its other symptoms go with it."""
+    made = report(go_facts(**facts), **limits)  # type: ignore[arg-type]
+    assert [finding.rule for finding in judge_all(made, Policy(), ignored=frozenset(ignored))] == left
+
+
 def test_worst_first() -> None:
     """Findings come by severity."""
     facts = go_facts(procs=2, gogc="off", ignored=("GOMAXPROCS",), variables={"GOMAXPROCS": "2.0"}, removed_godebug="fatal error: x")

@@ -325,7 +325,7 @@ def test_an_ancestor_that_is_stopped_is_found_above_a_leaf_that_is_not() -> None
 
 
 def test_two_programs_that_may_take_more_than_there_is() -> None:
-    """The GOMEMLIMITs of all Go programs under one limit are added up, by whichever way it is reached, and those of other cgroups are not."""
+    """The GOMEMLIMITs of all Go programs under one limit are added up, whichever way it is reached; those of other cgroups are not."""
     made = report(go_facts(memory=300 * MIB), memory=limited(512), pid=1)  # type: ignore[arg-type]
     beside = report(go_facts(memory=300 * MIB), memory=limited(512), pid=2)  # type: ignore[arg-type]
     chain = tuple(level.replace(directory=f"/proc/3/root{level.directory}") for level in made.snapshot.memory_chain)
@@ -431,7 +431,7 @@ def test_a_variable_is_no_advice_against_a_call(facts: dict[str, object], advise
 def test_where_memory_ran_out_gomemlimit_is_not_raised(rule: str, now: int | None, advised: str | None) -> None:
     """A GOMEMLIMIT that is as low as the recommended one is not what took the memory: to raise it would make things worse."""
     chain = limited(512, swapped_bytes=5 * MIB)
-    finding = _judge(rule, report(go_facts(memory=now), memory=chain, oom_kills=1))
+    finding = _judge(rule, report(go_facts(memory=now), memory=chain, oom_kills=1))  # type: ignore[arg-type]
     assert finding is not None
     assert [step.value for step in finding.advice if step.variable] == ([] if advised is None else [advised])
 
