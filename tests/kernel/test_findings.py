@@ -276,6 +276,16 @@ def test_a_small_request_and_no_limit(groups: Groups) -> None:
     assert (finding["advice"][0]["variable"], finding["advice"][0]["value"]) == ("GOMAXPROCS", "2")
 
 
+@pytest.mark.hierarchy("v2")
+def test_a_cgroup_for_idle_time_alone(groups: Groups) -> None:
+    """cpu.idle makes its weight read 0: that is no request, and no finding."""
+    group = groups.make("app")
+    group.write("cpu", "cpu.idle", "1")
+    with _probe(group, "1.27.3", language="1.27") as probe:
+        process = inspect(probe.pid)
+    assert (process["enforced"]["cpu"]["chain"][0]["weight"], process["findings"]) == (0, [])
+
+
 @pytest.mark.hierarchy("v2", "v1")
 def test_memory_that_is_really_swapped_out(groups: Groups) -> None:
     """A live heap of twice what fits: what the kernel has put into swap is told with its file, and how much room would end it."""

@@ -153,6 +153,7 @@ CASES = [
     ("no-quota-many-cpus", "a request of some 0.1 CPUs on 8", {}, {"weight": 4}, "info"),
     ("no-quota-many-cpus", "the same in shares, v1", {}, {"weight": 1024 // 8, "version": 1}, "info"),
     ("no-quota-many-cpus", "no request at all", {}, {"weight": 1}, "info"),
+    ("no-quota-many-cpus", "cpu.idle, whose weight reads 0", {}, {"weight": 0}, None),
     ("no-quota-many-cpus", "the weight that everybody has", {}, {"weight": 100}, None),
     ("no-quota-many-cpus", "a limit", {}, {"weight": 4, "cores": 4.0}, None),
     ("no-quota-many-cpus", "more than an eighth", {}, {"weight": 200}, None),
