@@ -123,7 +123,7 @@ def plan_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *, 
     """For a program that will run in the place of this process. ``facts`` None: whether it is Go's, and which, is not known."""
     limits, snapshot = process.limits, process.snapshot
     recommended = _plan_procs(limits.cpu.limit_cores, len(limits.cpu.usable), facts, policy)
-    if limits.cpu.limit_cores is None:
+    if limits.cpu.limit_cores is None and not recommended.set:
         recommended = recommended.replace(because=say_unlimited("CPU quota", snapshot.cpu_chain, process.unread_quotas))
     elif limits.cpu.binding is not None:
         recommended = recommended.replace(because=(*say_unread(process.unread_quotas), format_quota(limits), *recommended.because))

@@ -10,9 +10,11 @@ from hypothesis import given, strategies as st
 
 import cgtune
 from cgtune import planning
-from cgtune.model import GoFacts, Policy
+from cgtune.limits import enforce
+from cgtune.model import Bandwidth, GoFacts, Policy
 from cgtune.named import parse_named
-from cgtune.variables import Variable, apply_variables, plan_named
+from cgtune.variables import Variable, apply_variables, plan_here, plan_named
+from tests.rules.reports import go_facts, report, sees
 
 DEFAULT = Policy()
 
@@ -61,6 +63,17 @@ def test_a_quota_that_kills() -> None:
     assert planned(facts("1.24", cpu_limit=deadly), cpu_limit=deadly, node_cpus="8") == [None, None]
     procs = plan_named(parse_named(cpu_limit=deadly), facts("1.26", cpu_limit=deadly), DEFAULT)[0]
     assert (procs.value, procs.because[0].endswith("it never looks at it: name the node's CPUs for a value")) == (None, True)
+
+
+def test_a_period_of_0() -> None:
+    """`0 0`, seen on very old kernels, limits nothing and kills Go 1.25 and later: GOMAXPROCS is set for that, and for no other reason."""
+    process = report()
+    leaf = process.snapshot.cpu_chain[0].replace(bandwidth=Bandwidth(quota_us=0, period_us=0))
+    snapshot = process.snapshot.replace(cpu_chain=(leaf,))
+    dying = go_facts(seen=sees(0, 0), dies="fatal error: procresize: invalid arg")
+    (procs, _) = plan_here(process.replace(snapshot=snapshot, limits=enforce(snapshot)), dying, DEFAULT)
+    words = "Go 1.27.3 dies of this quota at its start; where GOMAXPROCS is set, it never looks at it"
+    assert (procs.value, procs.because) == ("8", (words,))
 
 
 def test_limits_that_go_does_not_see() -> None:
