@@ -71,9 +71,7 @@ def run_exec(options: ExecOptions) -> int:
         environ, line, outcomes = _prepare(program.path, environ, options)
         if options.dry_run:
             emit("".join(f"{outcome.name}={outcome.value}\n" for outcome in outcomes if outcome.act == "set"))
-    except UsageError as error:
-        return fail(str(error), EXIT_EXEC_FAILED)
-    except CgtuneError as error:  # a dry run that could not print
+    except CgtuneError as error:  # an option that cannot be used, or a dry run that could not print
         return fail(str(error), EXIT_EXEC_FAILED)
     _log(line)
     return EXIT_CLEAN if options.dry_run else _become(program.path, options.command, environ)
@@ -141,26 +139,30 @@ def _minor(go: str | None) -> int | None:
 
 def _render_log(path: str, go: str | None, outcomes: Sequence[Outcome], log_format: str, *, trouble: str | None = None) -> str:
     """One line for a person, or one JSON object for a log collector."""
+    failed = "" if trouble is None else f"nothing is set, the limits could not be read: {trouble}"
     if log_format == "json":
         import json
         import time
 
         fields: dict[str, object] = {
             "time": timestamp(time.time()),
-            "level": "info" if trouble is None else "warning",
-            "msg": "cgtune exec" if trouble is None else f"cgtune exec: nothing is set, the limits could not be read: {trouble}",
+            "level": "warning" if failed else "info",
+            "msg": escape_bytes(f"cgtune exec: {failed}") if failed else "cgtune exec",
             "program": escape_bytes(path),
             "go": go,
             "variables": [
-                {"name": each.name, "act": each.act, "value": each.value and escape_bytes(each.value), "because": each.because}
+                {
+                    "name": each.name,
+                    "act": each.act,
+                    "value": each.value and escape_bytes(each.value),
+                    "because": [escape_bytes(why) for why in each.because],
+                }
                 for each in outcomes
             ],
         }
         return json.dumps(fields)
     kind = f"Go {go}" if go is not None else "not known as a Go program"
-    said = [f"{_say(outcome)} ({'; '.join(outcome.because)})" for outcome in outcomes]
-    if trouble is not None:
-        said = [f"nothing is set, the limits could not be read: {trouble}"]
+    said = [failed] if failed else [f"{_say(outcome)} ({'; '.join(outcome.because)})" for outcome in outcomes]
     return escape_control(f"cgtune: exec {path} ({kind}): {', '.join(said)}")
 
 

@@ -302,6 +302,19 @@ def test_a_program_whose_name_is_no_text(tmp_path: Path) -> None:
     assert (line["program"], line["variables"][0]["value"]) == (f"{tmp_path}/a\\xffb", "\\xfe")
 
 
+def test_a_cgroup_whose_name_is_no_text(tmp_path: Path) -> None:
+    """So do those of a path among the reasons."""
+    root = tmp_path / "machine"
+    shutil.copytree(stories.STORIES / "v2-plain", root, symlinks=True)
+    (root / "proc/self").symlink_to("4242")
+    (root / "proc/4242/cgroup").write_bytes(b"0::/system.slice/a\xffb\n")
+    leaf = root / "sys/fs/cgroup/system.slice/app.service"
+    (leaf / "cpu.max").write_text("50000 100000\n")
+    leaf.rename(os.fsdecode(os.fsencode(leaf.parent) + b"/a\xffb"))
+    line = json.loads(run("exec", "--log-format", "json", "--root", root, "--", "true").stderr)
+    assert line["variables"][0]["because"][0] == "/sys/fs/cgroup/system.slice/a\\xffb/cpu.max: 50000 100000"
+
+
 def test_nobody_reads_the_line() -> None:
     """A closed or full standard error keeps nothing from starting."""
     for closing in ("2>&-", "2>/dev/full", "2>/dev/null"):
