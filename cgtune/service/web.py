@@ -6,6 +6,7 @@ import io
 import time
 
 from cgtune import __version__
+from cgtune.outputs.escape import escape_control
 from cgtune.outputs.prometheus import (
     OPENMETRICS_TYPE,
     TEXT_TYPE,
@@ -86,7 +87,7 @@ class App:
     def _check(self) -> Answer:
         why = self._board.stale_words(time.monotonic()) or self._blind_words()
         if why is not None:
-            return Answer(status=_UNAVAILABLE, body=f"{why}\n".encode())
+            return Answer(status=_UNAVAILABLE, body=f"{escape_control(why)}\n".encode())
         failures = self._board.page("check", lambda found: render_text(found.verdict).encode("utf-8", "backslashreplace"))
         return Answer(status=_UNAVAILABLE, body=failures) if failures else Answer(body=b"clean\n")
 

@@ -38,6 +38,16 @@ def test_a_named_process_that_is_closed_to_us_is_not_clean() -> None:
     assert ask("/check", closed, pids=(4242,)) == ("503 Service Unavailable", said)
 
 
+def test_a_path_that_is_no_text() -> None:
+    """Why it is not clean is said all the same, in codes where bytes are no text or could steer a terminal."""
+    report = inspect([4242], root=str(STORY))
+    (process,) = report.processes
+    note = Note(path="/srv/\udcff\x1b[2J.so", why="permission denied", privilege="CAP_SYS_PTRACE")
+    closed = report.replace(processes=(process.replace(snapshot=process.snapshot.replace(notes=(note,))),))
+    said = "process 4242 could not be looked into: /srv/\\xff\\x1b[2J.so: permission denied (needs CAP_SYS_PTRACE)\n"
+    assert ask("/check", closed, pids=(4242,)) == ("503 Service Unavailable", said)
+
+
 def test_a_search_that_is_let_near_nobody_is_not_clean() -> None:
     """What is missing is named."""
     hidden = Note(path="/proc", why="3 processes could not be looked into", privilege="CAP_SYS_PTRACE")
