@@ -97,20 +97,18 @@ def recommend_memory(
     high_bytes: int | None,
     policy: Policy = _DEFAULT,
     *,
-    outside_bytes: int | None = None,
-    live_heap_bytes: int | None = None,
     limit_from: str = "the memory limit",
+    high_from: str = "memory.high",
     machine_bytes: int | None = None,
 ) -> Recommendation:
-    """GOMEMLIMIT for an enforced memory limit and memory.high (None: none).
+    """GOMEMLIMIT for a program that does not run yet, under a memory limit and a memory.high (None: none).
 
-    ``outside_bytes`` is what else is charged to that cgroup, None where it was not measured; the policy's own figure goes before it.
-    ``live_heap_bytes`` is what the last collection found alive. ``limit_from`` is the file that says the limit. ``machine_bytes`` is
-    the machine's memory, None where it is not known: a limit above it is never reached.
+    ``limit_from`` and ``high_from`` are the files that say them. ``machine_bytes`` is the machine's memory, None where it is not known: a
+    limit above it is never reached.
     """
-    named = ((limit_bytes, limit_from), (high_bytes, "memory.high"))
-    shares = [Share(room=find_room(limit, name, policy, outside_bytes)) for limit, name in named if limit is not None]
-    return _recommend_in(shares, policy, live_heap_bytes, machine_bytes)
+    named = ((limit_bytes, limit_from), (high_bytes, high_from))
+    shares = [Share(room=find_room(limit, name, policy, None)) for limit, name in named if limit is not None]
+    return _recommend_in(shares, policy, None, machine_bytes)
 
 
 def find_room(limit_bytes: int, file: str, policy: Policy, outside_bytes: int | None) -> Room:

@@ -127,12 +127,13 @@ def plan_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *, 
         recommended = recommended.replace(because=say_unlimited("CPU quota", snapshot.cpu_chain, process.unread_quotas))
     elif limits.cpu.binding is not None:
         recommended = recommended.replace(because=(*say_unread(process.unread_quotas), format_quota(limits), *recommended.because))
-    limit_from = limits.memory.limit_from or "the memory limit"
+    high = limits.memory.high_binding
     memory = recommend_memory(
         limits.memory.limit_bytes,
         limits.memory.high_bytes,
         policy,
-        limit_from=limit_from,
+        limit_from=limits.memory.limit_from or "the memory limit",
+        high_from="memory.high" if high is None else f"{high.directory}/memory.high",
         machine_bytes=snapshot.machine.memory_bytes,
     )
     if limits.memory.limit_bytes is None and limits.memory.high_bytes is None:

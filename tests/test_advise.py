@@ -13,7 +13,7 @@ from cgtune.advise_memory import find_room, group_by_limit, measure_outside, rec
 from cgtune.advise_procs import recommend_procs
 from cgtune.api import judge_processes
 from cgtune.limits import enforce
-from cgtune.model import Policy
+from cgtune.model import Policy, Recommendation
 from cgtune.outputs.table import format_setting
 from cgtune.runtimes.go.grammar import parse_gomemlimit
 from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees
@@ -88,6 +88,22 @@ def test_the_default_is_gos_own_rule(cores: float, usable: int) -> None:
     assert (recommend_procs(cores, usable).value or usable) == min(usable, max(2, math.ceil(cores)))
 
 
+def advised(
+    limit_bytes: int | None,
+    high_bytes: int | None = None,
+    policy: Policy = DEFAULT,
+    *,
+    outside_bytes: int | None = None,
+    live_bytes: int | None = None,
+) -> Recommendation:
+    """GOMEMLIMIT of a program that has mapped 10 MiB, with so much of others charged beside it (None: not measured)."""
+    charged = None if outside_bytes is None else 10 * MIB + outside_bytes
+    level = memory_level("/pod/app", limit_bytes, high_bytes=high_bytes, current_bytes=charged, reclaimable_bytes=0)
+    process = report(go_facts(heap_marked_bytes=live_bytes), memory=(level,))
+    machine = process.snapshot.machine.replace(memory_bytes=None)  # so that it caps nothing
+    return advise(process.snapshot.replace(machine=machine), process.limits, policy)[1]
+
+
 @pytest.mark.parametrize(
     ("limit_mib", "high_mib", "outside_mib", "policy", "expected_mib"),
     [
@@ -111,7 +127,7 @@ def test_recommended_memory(
 ) -> None:
     """The least limit, less what Go does not manage, less the headroom."""
     limit, high, outside = (None if value is None else value * MIB for value in (limit_mib, high_mib, outside_mib))
-    recommendation = recommend_memory(limit, high, policy, outside_bytes=outside)
+    recommendation = advised(limit, high, policy, outside_bytes=outside)
     assert recommendation.value == (None if expected_mib is None else expected_mib * MIB)
     assert recommendation.set == (expected_mib is not None)
     assert recommendation.because
@@ -119,18 +135,18 @@ def test_recommended_memory(
 
 def test_a_crowded_limit_is_told_with_the_size_that_ends_it() -> None:
     """Above 60 % alive the value only buys time; twice the live heap is what is needed."""
-    said = recommend_memory(100 * MIB, None, outside_bytes=0, live_heap_bytes=61 * MIB).because[-1]
+    said = advised(100 * MIB, outside_bytes=0, live_bytes=61 * MIB).because[-1]
     assert "buys time only" in said
     assert "122 MiB" in said
-    assert "buys time" not in " ".join(recommend_memory(100 * MIB, None, live_heap_bytes=60 * MIB).because)
+    assert "buys time" not in " ".join(advised(100 * MIB, live_bytes=60 * MIB).because)
 
 
 def test_a_limit_is_crowded_by_what_others_leave_of_it() -> None:
     """Beside 300 MiB of others 150 MiB alive crowd a limit of 512 MiB, and both count for the size that ends it."""
-    recommendation = recommend_memory(512 * MIB, None, outside_bytes=300 * MIB, live_heap_bytes=150 * MIB)
+    recommendation = advised(512 * MIB, outside_bytes=300 * MIB, live_bytes=150 * MIB)
     assert recommendation.crowded is not None
     assert (recommendation.crowded.left_bytes, recommendation.crowded.needed_bytes) == (212 * MIB, 600 * MIB)
-    assert recommend_memory(512 * MIB, None, outside_bytes=300 * MIB, live_heap_bytes=127 * MIB).crowded is None
+    assert advised(512 * MIB, outside_bytes=300 * MIB, live_bytes=127 * MIB).crowded is None
 
 
 def test_a_part_of_a_limit_is_crowded_as_a_part() -> None:
@@ -169,7 +185,7 @@ def test_an_old_go_is_not_given_what_it_does_not_read() -> None:
 @given(st.integers(0, 1 << 50), st.none() | st.integers(0, 1 << 50), st.none() | st.integers(0, 1 << 50), POLICIES)
 def test_memory_is_possible(limit: int, high: int | None, outside: int | None, policy: Policy) -> None:
     """A value is whole MiB that Go can read, below every limit by the headroom at least, and with what is outside still within it."""
-    recommendation = recommend_memory(limit, high, policy, outside_bytes=outside)
+    recommendation = advised(limit, high, policy, outside_bytes=outside)
     value = recommendation.value
     assert recommendation.set == (value is not None)
     if value is None:
@@ -184,7 +200,7 @@ def test_memory_is_possible(limit: int, high: int | None, outside: int | None, p
 @given(st.integers(64 * MIB, 1 << 45), st.integers(0, 1 << 30), st.integers(0, 1 << 30))
 def test_more_outside_never_means_more_for_go(limit: int, one: int, other: int) -> None:
     """The value falls with what others use."""
-    values = [recommend_memory(limit, None, outside_bytes=outside).value or 0 for outside in sorted((one, other))]
+    values = [advised(limit, outside_bytes=outside).value or 0 for outside in sorted((one, other))]
     assert values == sorted(values, reverse=True)
 
 

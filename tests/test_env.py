@@ -248,6 +248,12 @@ def test_limits_that_cannot_be_read(tmp_path: Path) -> None:
     assert "a limit cannot be read" in inside.run("inspect", *there).stdout
 
 
+def test_the_file_of_memory_high() -> None:
+    """It is named with its folder, as every other file is."""
+    done = inside.run("env", "--root", stories.STORIES / "v2-memory-high-below-max", "--pid", "1", "--go", "1.24")
+    assert "# GOMEMLIMIT=414MiB: /sys/fs/cgroup/memory.high: 483180544 bytes" in done.stdout
+
+
 def test_limits_of_a_running_program_that_cannot_be_read(tmp_path: Path) -> None:
     """Neither does the advice to a Go program that runs say so."""
     tree = tmp_path / "machine"
