@@ -158,7 +158,7 @@ def parse_environment(environ: Mapping[str, str]) -> CheckOptions | None:
     return None if fields is None else CheckOptions(**fields)  # type: ignore[arg-type]  # each has the type of the field it is named for
 
 
-def is_nagios(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, str]:
+def parse_refused(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, str]:
     """Exit style and format as far as they can be told from a command line that was refused."""
     style, format_ = environ.get("CGTUNE_EXIT_STYLE", ""), environ.get("CGTUNE_FORMAT", "")
     for index, word in enumerate(arguments):

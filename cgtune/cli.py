@@ -259,9 +259,9 @@ def _refuse(arguments: list[str], message: str, code: int) -> int:
         return fail(message, EXIT_EXEC_FAILED)
     if arguments[:1] != ["check"]:
         return fail(message, code)
-    from cgtune.check import is_nagios, refuse
+    from cgtune.check import parse_refused, refuse
 
-    return refuse(message, code, *is_nagios(arguments, os.environ))
+    return refuse(message, code, *parse_refused(arguments, os.environ))
 
 
 def _colour() -> bool:
