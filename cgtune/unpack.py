@@ -55,6 +55,8 @@ def _unpack_entry(archive: TarFile, entry: TarInfo, folder: str) -> None:
     import shutil
 
     names = [name for name in entry.name.split("/") if name not in ("", ".")]
+    if not names and entry.isdir():
+        return  # the top itself, as `tar -C FOLDER .` has it
     if ".." in names or not names:
         raise ValueError(f"entry {entry.name!r} leads out of the recording")
     parent = folder

@@ -11,6 +11,7 @@ import pytest
 
 from cgtune.errors import UsageError
 from cgtune.host import Host
+from tests import stories
 
 
 def _archive(path: Path, *entries: tarfile.TarInfo) -> str:
@@ -35,6 +36,7 @@ def _entry(name: str, type_: bytes = tarfile.REGTYPE, linkname: str = "", size: 
         ([_entry("fifo", tarfile.FIFOTYPE)], "not a recording"),
         ([_entry("hard", tarfile.LNKTYPE, "/etc/passwd")], "not a recording"),
         ([_entry("twice"), _entry("twice")], "damaged"),
+        ([_entry(".")], "leads out"),
     ],
     ids=lambda value: value if isinstance(value, str) else "+".join(entry.name for entry in value),
 )
@@ -44,6 +46,14 @@ def test_a_hostile_archive_is_refused(tmp_path: Path, entries: list[tarfile.TarI
     with pytest.raises(UsageError, match=words):
         Host(path)
     assert [found.name for found in tmp_path.iterdir()] == ["hostile.tar.gz"]
+
+
+def test_a_folder_that_somebody_packed_himself(tmp_path: Path) -> None:
+    """`tar -C FOLDER .` begins with the folder itself, as `./`: it is read like an archive of ours."""
+    with tarfile.open(tmp_path / "packed.tgz", "w:gz") as archive:
+        archive.add(stories.STORIES / "v2-plain", arcname=".")
+    with Host(str(tmp_path / "packed.tgz")) as host:
+        assert host.read_text("/proc/4242/cgroup") == "0::/system.slice/app.service\n"
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\x1f\x8b\x08\x00garbage"])
