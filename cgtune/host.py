@@ -52,6 +52,10 @@ class Host:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all that is open, and remove what was unpacked."""
         self._root.close()
         if self._unpacked is not None:
             self._unpacked.cleanup()

@@ -84,7 +84,7 @@ def run_serve(options: ServeOptions) -> NoReturn:
     for thread in threads:
         thread.start()
     stop.wait()
-    _end(threads, listener, textfile, journal)
+    _end(threads, host, listener, textfile, journal)
 
 
 def _stop_on_signals() -> threading.Event:
@@ -141,7 +141,7 @@ def _say_start(options: ServeOptions, journal: Journal, listener: Listener | Non
         )
 
 
-def _end(threads: list[threading.Thread], listener: Listener | None, textfile: Textfile | None, journal: Journal) -> NoReturn:
+def _end(threads: list[threading.Thread], host: Host, listener: Listener | None, textfile: Textfile | None, journal: Journal) -> NoReturn:
     """Stop everything that stops, and be gone: while an interpreter winds up it has no handlers any more, and a second signal would be its
     exit status.
     """
@@ -151,6 +151,7 @@ def _end(threads: list[threading.Thread], listener: Listener | None, textfile: T
         thread.join(_JOIN_SECONDS)
     if textfile is not None:
         textfile.remove()
+    host.close()
     journal.say("stop", "stopped")
     sys.stderr.flush()
     os._exit(0)

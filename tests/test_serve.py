@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -201,6 +202,18 @@ def test_a_signal_ends_it_though_nobody_takes_its_log() -> None:
         program.wait()
         reading.close()
         writing.close()
+
+
+def test_a_packed_recording_leaves_nothing_behind(tmp_path: Path) -> None:
+    """What it was unpacked into is gone with the service."""
+    packed, unpacked = tmp_path / "machine.tar.gz", tmp_path / "tmp"
+    unpacked.mkdir()
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(STORY, arcname=".")
+    with Service("--root", packed, TMPDIR=str(unpacked)) as service:
+        assert list(unpacked.iterdir()) != []
+        service.stop()
+    assert list(unpacked.iterdir()) == []
 
 
 def test_it_says_where_others_can_reach_it() -> None:
