@@ -120,7 +120,8 @@ class RecordingHost(Host):
         """Leave out what was read of processes that the report does not speak of; of those that could not be read, the refusals stay."""
         refused = {pid for path in self._unreadable if (pid := _pid_of(path))}
         # The mounts of the process that reads, or of pid 1 in its stead, are one of the two views.
-        keep = kept | refused | {int(self._links.get("/proc/self", "1"))}
+        reader = self._links.get("/proc/self", "")
+        keep = kept | refused | {int(reader) if reader.isascii() and reader.isdigit() else 1}
         everything: tuple[dict[str, Any], ...] = (self._texts, self._links, self._identities, self._read_regions)
         for held in everything:
             for path in [path for path in held if (pid := _pid_of(path)) and pid not in keep]:
@@ -158,7 +159,7 @@ class RecordingHost(Host):
 
 def _pid_of(path: str) -> int | None:
     parts = path.split("/", 3)
-    return int(parts[2]) if parts[1:2] == ["proc"] and len(parts) > 2 and parts[2].isdigit() else None
+    return int(parts[2]) if parts[1:2] == ["proc"] and len(parts) > 2 and parts[2].isdecimal() else None
 
 
 def redact_environ(content: bytes) -> bytes:

@@ -216,7 +216,7 @@ def _read_affinity(host: Host, pid: int, online: frozenset[int]) -> frozenset[in
     if affinity >= online:
         return affinity
     try:
-        threads = sorted((name for name in host.list_directory(f"/proc/{pid}/task") if name.isdigit()), key=int)[:_MOST_THREADS]
+        threads = sorted((name for name in host.list_directory(f"/proc/{pid}/task") if name.isdecimal()), key=int)[:_MOST_THREADS]
     except CgtuneError:
         return affinity  # a recording from elsewhere
     for thread in threads:

@@ -247,6 +247,29 @@ def test_a_cgroup_path_may_be_anything(path: str, tmp_path: Path) -> None:
     _judge(stories.inspect("v2-ancestor-tighter", root=machine), inside.parse_report(stories.inspect("v2-ancestor-tighter")), path)
 
 
+@pytest.mark.parametrize("link", ["garbage", "", "42/x", "\u00b2", "\u0661", "\udcff"])
+def test_the_link_of_the_reader_may_be_anything(link: str, tmp_path: Path) -> None:
+    """A recording of a tree whose /proc/self names no process is that of a tree without one."""
+    machine = tmp_path / "machine"
+    shutil.copytree(stories.STORIES / "v2-plain", machine, symlinks=True)
+    if link:
+        (machine / "proc/self").symlink_to(link)
+    done = inside.run("snapshot", tmp_path / "out", "--root", machine, "--pid", 4242)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert stories.inspect("v2-plain", root=tmp_path / "out").stdout == stories.inspect("v2-plain").stdout
+
+
+def test_a_thread_may_have_any_name(tmp_path: Path) -> None:
+    """What Unicode takes for a digit is no number of a thread."""
+    machine = tmp_path / "machine"
+    shutil.copytree(stories.STORIES / "v2-plain", machine, symlinks=True)
+    status = machine / "proc/4242/status"
+    status.write_text("Cpus_allowed_list:\t0\n")
+    alone = stories.inspect("v2-plain", root=machine).stdout
+    (machine / "proc/4242/task/\u00b2").mkdir(parents=True)
+    assert stories.inspect("v2-plain", root=machine).stdout == alone
+
+
 def test_a_chain_deeper_than_a_stack_is_read(tmp_path: Path) -> None:
     """A path of one letter a level reaches the kernel's limit at some two thousand levels: deeper than a stack, still a chain."""
     machine = tmp_path / "machine"

@@ -109,7 +109,7 @@ class HeldReader:
 
     def _locate_likely(self) -> tuple[int, ...]:
         """Where the descriptors are not known: the limit files with the lowest numbers, the quota's before the period's."""
-        numbers = sorted(int(name) for name in self.host.list_directory(f"/proc/{self.pid}/fd") if name.isdigit())
+        numbers = sorted(int(name) for name in self.host.list_directory(f"/proc/{self.pid}/fd") if name.isdecimal())
         files = {number: path for number in numbers if number < _HIGHEST_FD and (path := self._read_open(number)) is not None}
         quotas = [path for path in files.values() if not path.endswith("/cpu.cfs_period_us")]
         if len(quotas) > 1:
