@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 #: How often a process that is moved between cgroups under our eyes is read again.
 _ATTEMPTS = 2
 _MOST_THREADS = 64
+_MOST_PIDS = 10  # of a recording, named where another one was asked for
 
 
 class MachineView:
@@ -175,13 +176,24 @@ def read_go(view: MachineView, process: Process, notes: list[Note]) -> tuple[GoF
     return facts
 
 
+def _say_who_is_there(host: Host) -> str:
+    if host.recording is not None:
+        pids = host.recording.pids
+        if not pids:
+            return "leave out --pid to see what was recorded"
+        return f"the recording is of {', '.join(map(str, pids[:_MOST_PIDS]))}{' and others' * (len(pids) > _MOST_PIDS)}"
+    if host.root != "/":
+        return f"`ls {host.root}/proc` lists those below this root"
+    return "`ps -e` lists those that this pid namespace can see"
+
+
 def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
     """Who process ``pid`` is. Raises as read_snapshot does."""
     host = view.host
     try:
         status_file = read_essential(host, f"/proc/{pid}/stat", kernel.parse_stat)
     except Absent as error:
-        raise NoSuchProcess(f"no process {pid}; `ps -e` lists those that this pid namespace can see") from error
+        raise NoSuchProcess(f"no process {pid}; {_say_who_is_there(host)}") from error
     try:
         executable = host.read_link(f"/proc/{pid}/exe")
     except Absent:

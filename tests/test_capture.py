@@ -14,8 +14,9 @@ from hypothesis import given, strategies as st
 
 from cgtune import api
 from cgtune.capture import REDACTED, redact_environ, redact_mountinfo
-from cgtune.errors import Unwritable, UsageError
+from cgtune.errors import NoSuchProcess, Unwritable, UsageError
 from cgtune.outputs.json import render_json
+from cgtune.recording import MARKER
 from tests import stories
 from tests.stories import STORIES
 
@@ -75,6 +76,17 @@ def test_a_recording_replays_to_the_same_report(tmp_path: Path, name: str) -> No
     assert json.loads(report)["processes"][0]["enforced"]["cpu"]["usable_cpus"] > 0
     assert {path.name for path in (tmp_path / "again/proc").iterdir() if path.name.isdigit()} >= {str(target.pid)}
     assert not (tmp_path / f"again/proc/{target.pid}/maps").exists(), "a program that is not Go's is recorded without its libraries"
+
+
+def test_another_pid_is_told_which_there_are(tmp_path: Path) -> None:
+    """`ps -e` shows this machine: of a recording its own pids are named, of another machine below a root the place where they stand."""
+    api.snapshot(str(tmp_path / "out.tar.gz"), [1])
+    with pytest.raises(NoSuchProcess, match=r"^no process 4194999; the recording is of 1$"):
+        api.inspect([4194999], root=str(tmp_path / "out.tar.gz"))
+    shutil.copytree(stories.STORIES / "v2-plain", tmp_path / "host", symlinks=True)
+    (tmp_path / "host" / MARKER).unlink()
+    with pytest.raises(NoSuchProcess, match=rf"^no process 4194999; `ls {tmp_path}/host/proc` lists those below this root$"):
+        api.inspect([4194999], root=str(tmp_path / "host"))
 
 
 def test_a_recording_never_replaces_anything(tmp_path: Path) -> None:

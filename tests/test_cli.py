@@ -36,7 +36,7 @@ def one_line(done: inside.Done | subprocess.CompletedProcess[str], code: int) ->
 # Arguments, exit code, words of the line.
 REFUSED: dict[str, tuple[tuple[object, ...], int, str]] = {
     "no such pid": (("inspect", "--pid", 4194999), 3, "no process 4194999"),
-    "no such pid below a root": (("inspect", "--root", STORY, "--pid", 7), 3, "no process 7"),
+    "no such pid below a root": (("inspect", "--root", STORY, "--pid", 7), 3, "no process 7; leave out --pid to see what was recorded"),
     "a pid that is no number": (("inspect", "--pid", "x"), 2, "example: --pid 42"),
     "pid 0": (("inspect", "--pid", 0), 2, "example: --pid 42"),
     "a negative pid": (("inspect", "--pid", -1), 2, "--pid"),
