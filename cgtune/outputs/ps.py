@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.table import format_bytes, format_setting
+from cgtune.outputs.table import format_bytes, format_setting, is_set_without_advice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ def _triple(report: ProcessReport, name: str) -> str:
     setting = next(setting for setting in report.snapshot.go[0].settings if setting.name == name)
     advised = next((recommendation for recommendation in report.recommendations if recommendation.name == name), None)
     recommended = _UNKNOWN if advised is None else format_setting(advised)
+    if advised is not None and is_set_without_advice(report, advised):
+        recommended = "as it is"
     return f"{_value(name, setting.observed)} / {_value(name, setting.derived)} / {recommended}"
 
 

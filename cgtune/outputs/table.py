@@ -80,6 +80,18 @@ def format_setting(recommendation: Recommendation) -> str:
     return str(recommendation.value)
 
 
+def is_set_without_advice(report: ProcessReport, recommendation: Recommendation) -> bool:
+    """Whether its environment has the variable and nothing better is known: not to recommend a value is no reason to take away this one."""
+    name = recommendation.name
+    advised = any(advice.variable == name for finding in report.findings for advice in finding.advice)
+    ignored = any(name in facts.ignored or facts.dies for facts in report.snapshot.go)
+    return recommendation.value is None and bool(_present(report, name)) and not advised and not ignored
+
+
+def _present(report: ProcessReport, name: str) -> str:
+    return (report.snapshot.go[0].variables or {}).get(name, "") if report.snapshot.go else ""
+
+
 def _urgency(report: ProcessReport) -> tuple[int, int, int]:
     """Go programs before others, cgtune itself last; among them those with the worst findings first, else in the order given."""
     worst = worst_severity(report)
@@ -140,12 +152,13 @@ def _finding_lines(finding: Finding, style: Style) -> Iterator[str]:
 def _paste_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Iterator[str]:
     """The recommended environment, as a shell takes it; a variable that is best left alone is said to be so."""
     label = "set"
-    variables = (report.snapshot.go[0].variables or {}) if report.snapshot.go else {}
     for recommendation in report.recommendations:
         name = recommendation.name
         if recommendation.set:
             text = style("strong", f"export {name}={format_setting(recommendation)}")
-        elif variables.get(name):
+        elif is_set_without_advice(report, recommendation):
+            text = f"{name}: no value is recommended, leave it as it is"
+        elif _present(report, name):
             text = style("strong", f"unset {name}")
         else:
             text = f"{name}: leave it unset"

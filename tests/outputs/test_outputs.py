@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cgtune.api import inspect
-from cgtune.model import MemoryLevel, Note, Report
+from cgtune.model import MemoryLevel, Note, Policy, Report
 from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.json import format_cpu_list, render_json
+from cgtune.outputs.ps import render_ps
 from cgtune.outputs.table import format_bytes, render_table
+from cgtune.rules import judge_all
 from tests import stories
-from tests.rules.reports import MIB, memory_level, report as process_report
+from tests.rules.reports import MIB, go_facts, memory_level, report as process_report
 
 WIDTH = 80
 
@@ -82,6 +84,25 @@ def test_a_memory_high_that_the_limit_keeps_out_of_reach_slows_nothing_down() ->
 
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\r\n\x00\x7f\x9b31m\u202eevil\u2066\udcff\U000e0041"
+
+
+@pytest.mark.parametrize(
+    ("facts", "said", "short"),
+    [
+        ({"memory": 48 * MIB, "variables": {"GOMEMLIMIT": "48MiB"}}, "GOMEMLIMIT: no value is recommended, leave it as it is", "as it is"),
+        ({}, "GOMEMLIMIT: leave it unset", "unset"),
+        ({"memory": 512, "variables": {"GOMEMLIMIT": "512"}}, "unset GOMEMLIMIT", "unset"),
+        ({"pinned": True, "variables": {"GOMAXPROCS": "4"}}, "GOMAXPROCS: no value is recommended, leave it as it is", "as it is"),
+    ],
+    ids=["small limit", "not set", "a finding says so", "no quota"],
+)
+def test_no_value_to_recommend_is_no_reason_to_unset(facts: dict[str, object], said: str, short: str) -> None:
+    """Under 60 MiB a program lives with GOMEMLIMIT=48MiB and is killed without: what stands there is taken away by a finding alone."""
+    made = process_report(go_facts(**{"procs": 4, **facts}), memory=(memory_level("/pod/app", 60 * MIB),))  # type: ignore[arg-type]
+    made = made.replace(findings=judge_all(made, Policy()))
+    report = Report(version="0.1.0", machine=made.snapshot.machine, processes=(made,), time="2026-11-23T12:00:00Z")
+    assert said in " ".join(render_table(report).split())
+    assert f"/ {short} " in render_ps(report)
 
 
 def test_no_name_steers_a_terminal() -> None:
