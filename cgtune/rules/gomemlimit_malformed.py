@@ -32,6 +32,7 @@ SUMMARY = "GOMEMLIMIT is malformed: Go dies of it at the start"
 
 _UNITS = {"k": 10**3, "ki": 1 << 10, "m": 10**6, "mi": 1 << 20, "g": 10**9, "gi": 1 << 30, "t": 10**12, "ti": 1 << 40}
 _MOST_DIGITS = 15
+_NO_LIMIT = (1 << 63) - 1  # to Go this is none, and what is above it is malformed again
 
 
 def judge(case: Case) -> Finding | None:
@@ -63,6 +64,7 @@ def parse_meant(text: str) -> int | None:
     unit = word[len(number) :]
     if not digits or not (digits + fraction).isascii() or not (digits + fraction).isdigit() or len(number) > _MOST_DIGITS:
         return None
-    if unit and unit not in _UNITS:
-        return None
-    return int(float(number) * _UNITS.get(unit, 1))
+    if (unit and unit not in _UNITS) or (fraction and not unit):
+        return None  # 0.9 is a share of something, and no byte
+    meant = int(float(number) * _UNITS.get(unit, 1))
+    return meant if meant < _NO_LIMIT else None

@@ -542,6 +542,8 @@ def test_one_thread_is_more_than_half_a_cpu() -> None:
         ("-5Mi", None),
         ("1.2.3Mi", None),
         ("²Mi", None),
+        ("0.9", None),
+        ("9999999Ti", None),
     ],
 )
 def test_what_a_person_meant(text: str, meant: int | None) -> None:
