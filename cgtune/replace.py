@@ -33,7 +33,7 @@ def replace_tree(out: str, files: Mapping[str, bytes], links: Mapping[str, str])
             shutil.rmtree(building, ignore_errors=True)
             raise
     except OSError as error:
-        raise Unwritable(f"{out}: {reason(error)}; nothing was written") from error
+        raise Unwritable(f"{out}: {reason(error)}; nothing was written; name an OUT that can be made") from error
 
 
 def replace_archive(out: str, files: Mapping[str, bytes], links: Mapping[str, str]) -> None:
@@ -60,7 +60,7 @@ def replace_archive(out: str, files: Mapping[str, bytes], links: Mapping[str, st
             finally:
                 os.unlink(building)
     except OSError as error:
-        raise Unwritable(f"{out}: {reason(error)}; nothing was written") from error
+        raise Unwritable(f"{out}: {reason(error)}; nothing was written; name an OUT that can be made") from error
 
 
 def _beside(target: str) -> str:

@@ -103,7 +103,7 @@ def test_a_recording_never_replaces_anything(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["out", "out.tar.gz"])
 def test_a_missing_folder_is_named_and_nothing_is_written(tmp_path: Path, name: str) -> None:
     """OUT in a folder that does not exist is one clear error."""
-    with pytest.raises(Unwritable, match=r"No such file.*nothing was written"):
+    with pytest.raises(Unwritable, match=r"No such file.*nothing was written; name an OUT"):
         api.snapshot(str(tmp_path / "missing" / name), self_only=True)
     assert list(tmp_path.iterdir()) == []
 
