@@ -38,12 +38,13 @@ def judge(case: Case) -> Finding | None:
     facts = case.facts
     if facts is None or not facts.aware or facts.updates is not False or case.procs_are_set or not case.quota_binds:
         return None
-    stale = case.exceeds or case.procs_count < math.floor(min(case.limit_cores or 0, case.usable))
+    stale = case.exceeds or 0 < case.procs_count < math.floor(min(case.limit_cores or 0, case.usable))
+    number = f" {case.procs}" if case.procs_count else ""
     text = f"does not fit the quota of {case.cores_words} any more" if stale else "will not follow changes of the quota"
     return Finding(
         rule=ID,
         severity="warning" if stale else SEVERITY,
-        summary=f"updatemaxprocs=0 from the {facts.updates_from}: GOMAXPROCS {case.procs} {text}",
+        summary=f"updatemaxprocs=0 from the {facts.updates_from}: GOMAXPROCS{number} {text}",
         evidence=case.procs_evidence(),
         advice=(
             Advice(

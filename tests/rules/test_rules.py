@@ -108,6 +108,7 @@ CASES = [
     ),
     ("updates-disabled", "fits still", {"procs": 3, "updates": False, "seen": sees(300_000)}, {"cores": 3.0}, "info"),
     ("updates-disabled", "the quota has shrunk", {"procs": 6, "updates": False, "seen": sees(300_000)}, {"cores": 3.0}, "warning"),
+    ("updates-disabled", "of a program that dies", {"procs": None, "updates": False, "dies": MALFORMED}, {"cores": 3.0}, "info"),
     ("updates-disabled", "no quota to follow", {"updates": False}, {}, None),
     ("quota-crashes-go", "period 0", {"procs": None, "dies": "fatal error: procresize: invalid arg", "seen": sees(0, 0)}, {}, "critical"),
     ("quota-crashes-go", "another death", {"procs": None, "dies": MALFORMED}, {}, None),
