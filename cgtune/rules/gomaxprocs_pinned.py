@@ -33,7 +33,7 @@ SUMMARY = "GOMAXPROCS is set, so the runtime no longer follows its CPU quota"
 def judge(case: Case) -> Finding | None:
     """A pin where the runtime would have obeyed and followed the quota that binds."""
     facts = case.facts
-    if facts is None or not facts.pinned or not case.quota_binds:
+    if facts is None or not facts.pinned or not case.quota_binds or case.procs is None:
         return None
     if case.by_itself is None or case.by_itself != case.recommended("GOMAXPROCS").value:
         return None  # it would come to another value: here the pin is what keeps GOMAXPROCS right

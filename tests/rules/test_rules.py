@@ -97,6 +97,13 @@ CASES = [
     ("memory-limit-too-small", "below 64 MiB, and GOMEMLIMIT is not known", {"memory": None}, {"memory": limited(63)}, "info"),
     ("gomaxprocs-malformed", "another variable", {"ignored": ("GOGC",)}, {}, None),
     ("gomaxprocs-pinned", "to what it would take", {"procs": 3, "pinned": True, "seen": sees(300_000)}, {"cores": 3.0}, "info"),
+    (
+        "gomaxprocs-pinned",
+        "of a program that dies",
+        {"procs": None, "pinned": True, "variables": {"GOMAXPROCS": "3"}, "seen": sees(300_000), "dies": MALFORMED},
+        {"cores": 3.0},
+        None,
+    ),
     ("gomaxprocs-pinned", "not pinned", {"procs": 3, "seen": sees(300_000)}, {"cores": 3.0}, None),
     ("gomaxprocs-pinned", "pinned where it sees nothing", {"procs": 3, "pinned": True, "seen": UNSEEN}, {"cores": 3.0}, None),
     (
