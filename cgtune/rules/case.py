@@ -9,7 +9,7 @@ import math
 
 from cgtune.advise_memory import measure_outside
 from cgtune.advise_procs import derive_procs_by_itself, format_quota
-from cgtune.model import AUTOMEMLIMIT, Advice, Policy, Recommendation
+from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, Advice, Policy, Recommendation
 from cgtune.numbers import format_cpus, format_mib
 
 TYPE_CHECKING = False
@@ -199,6 +199,9 @@ class Case:
         """The same where GOMAXPROCS was set: a call in the program has its way whatever the variable says."""
         if self.set_by_variable or self.facts is None or self.facts.variables is None or not self.procs_are_set:
             return self.set_procs(reason)
+        # automaxprocs leaves GOMAXPROCS alone where the variable is there; other code is not known to
+        if AUTOMAXPROCS in self.facts.modules and "GOMAXPROCS" not in self.facts.variables and self.recommended("GOMAXPROCS").set:
+            return self.set_procs(f"{reason}; automaxprocs, which set it, leaves the variable alone")
         value = self.recommended("GOMAXPROCS").value
         wanted = "drop that call" if value in (None, self.by_itself) else f"let it set {value}, or drop it and set GOMAXPROCS={value}"
         return act(f"a call of runtime.GOMAXPROCS in the program set it, which no variable changes: {wanted}")

@@ -420,6 +420,8 @@ def test_the_go_that_finds_the_quota(version: int, first: str) -> None:
         ({"pinned": True}, (None, None)),
         ({"minor": 24, "procs": 6}, (None, None)),
         ({"pinned": True, "variables": None}, ("GOMAXPROCS", "2")),
+        ({"minor": 24, "procs": 6, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}}, ("GOMAXPROCS", "2")),
+        ({"minor": 24, "procs": 6, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}, "variables": {"GOMAXPROCS": "4"}}, (None, None)),
     ],
 )
 def test_a_variable_is_no_advice_against_a_call(facts: dict[str, object], advised: tuple[str | None, str | None]) -> None:
