@@ -87,6 +87,7 @@ def parse_limited(
         raise UsageError(f"--cpu-request {cpu_request} is above --cpu-limit {cpu_limit}, which Kubernetes refuses; give a request below it")
     if request is not None and request > cpus:
         raise UsageError(f"--cpu-request {cpu_request} is above --cpus {cpus}: no such node would get the pod; give a request below it")
+    memory_limit = None if memory_limit == "max" else memory_limit  # the kernel's word, as --cpu-limit and cgtune env take it
     return Limited(
         cpus=cpus,
         cgroup=1 if cgroup == "v1" else 2,

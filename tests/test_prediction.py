@@ -122,6 +122,11 @@ def test_a_go_line_newer_than_the_toolchain_is_noted() -> None:
     assert [bool(note) for note in notes] == [True, False, True]
 
 
+def test_max_is_no_limit() -> None:
+    """What stands in memory.max is taken as it is."""
+    assert cgtune.predict(cpus=4, go="1.27", memory_limit="max") == cgtune.predict(cpus=4, go="1.27")
+
+
 def test_the_json_holds_to_its_schema() -> None:
     """JSON is valid, has a row for each version in the order asked, and is the same twice."""
     arguments = ("predict", "--cpu-limit", "2.5", "--cpus", 64, "--memory-limit", "512Mi", "--go", "1.27,1.21", "--format", "json")
