@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+import cgtune
 from cgtune.advise_memory import recommend_memory, size_that_ends_it
 from cgtune.errors import UsageError
-from cgtune.model import Policy
+from cgtune.model import Policy, ProcessReport
+from cgtune.outputs.table import format_setting
 from cgtune.policy import NUMBERS, parse_policy
 
 MIB = 1 << 20
@@ -83,3 +85,18 @@ def test_a_wrong_value_is_one_line_with_an_example(options: dict[str, object], s
         parse_policy(**options)  # type: ignore[arg-type]
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("headroom", ["0", "10%", "50%"])
+@pytest.mark.parametrize("rounding", ["ceil", "floor"])
+def test_what_a_policy_recommends_it_finds_no_fault_with(headroom: str, rounding: str) -> None:
+    """A program that has the recommended values has no finding that would fail a check; with another policy it may."""
+    policy = parse_policy(headroom=headroom, rounding=rounding)
+
+    def row(*env: str, by: Policy = policy) -> ProcessReport:
+        return cgtune.predict(cpu_limit="2.5", cpus=8, memory_limit="512Mi", go="1.24", env=env, policy=by).rows[0].process
+
+    advised = [f"{one.name}={format_setting(one)}" for one in row().recommendations]
+    assert {finding.severity for finding in row(*advised).findings} <= {"info"}
+    fails = {finding.rule for finding in row(*advised, by=Policy()).findings if finding.severity != "info"}
+    assert fails == ({"gomemlimit-exceeds-limit"} if headroom == "0" else set())

@@ -38,6 +38,8 @@ def judge(case: Case) -> Finding | None:
     limit = case.memory.limit_bytes
     if limit is None or not isinstance(case.gomemlimit, int) or case.gomemlimit < limit:
         return None
+    if case.gomemlimit <= (case.recommended("GOMEMLIMIT").value or 0):
+        return None  # a policy without headroom asks for it
     off = case.gogc == "off"  # then no collection starts before the kernel kills
     return Finding(
         rule=ID,
