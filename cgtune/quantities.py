@@ -1,7 +1,7 @@
 """The quantities that people type: CPUs and bytes as Kubernetes writes them, a quota over a period as the kernel does, durations. Pure.
 
 Strict on purpose: what Kubernetes, Docker and Go read differently (``512m``, ``512mb``, ``512MiB``) is refused instead of guessed.
-Not covered: Kubernetes' exponents (``1e3``), and fractions of a thousandth of a CPU.
+Not covered: fractions of a thousandth of a CPU.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ _DURATIONS = (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0))
 _MOST_BYTES = (1 << 63) - 1
 _MOST_CORES = 1_000_000
 _MOST_DIGITS = 20
+_MOST_EXPONENT_DIGITS = 2
 _DIGITS = frozenset("0123456789")
 
 
 def parse_cpu_quantity(text: str, option: str) -> float:
-    """CPUs: ``2.5``, or in thousandths ``2500m``; 0 is one. Raises UsageError, which names ``option`` and gives an example."""
-    number = _parse_decimal(text.removesuffix("m"))
+    """CPUs: ``2.5``, ``25e-1``, or in thousandths ``2500m``; 0 is one. Raises UsageError, which names ``option`` and gives an example."""
+    number = _parse_decimal(text.removesuffix("m")) or _parse_exponential(text)
     if number is None or (text.endswith("m") and number[1] != 1) or number[0] > _MOST_CORES * number[1]:
         raise UsageError(f"{option} {_shown(text)} is no number of CPUs; examples: {option} 2.5, {option} 2500m")
     return number[0] / (number[1] * (1000 if text.endswith("m") else 1))
@@ -50,13 +51,13 @@ def parse_cpu_limit(text: str, option: str) -> Bandwidth:
 
 
 def parse_byte_quantity(text: str, option: str, *, least: int = 0) -> int:
-    """Bytes, plain or with a unit of Kubernetes: Ki Mi Gi Ti Pi Ei (powers of 1024), k M G T P E (of 1000); a part of a byte counts whole.
+    """Bytes, plain, as ``129e6``, or with a unit of Kubernetes: Ki Mi Gi Ti Pi Ei (powers of 1024), k M G T P E (of 1000).
 
-    Raises UsageError, which names ``option`` and gives an example, also for less than ``least``.
+    With a unit a part of a byte counts whole. Raises UsageError, which names ``option`` and gives an example, also for less than ``least``.
     """
     unit = text.lstrip("0123456789.")
-    number = _parse_decimal(text.removesuffix(unit) if unit else text)
-    if number is None or (unit and unit not in _UNITS) or (not unit and number[1] != 1):
+    number = _parse_decimal(text.removesuffix(unit)) if unit in _UNITS else _parse_decimal(text) or _parse_exponential(text)
+    if number is None or (unit not in _UNITS and number[0] % number[1]):
         raise UsageError(f"{option} {_shown(text)} is no number of bytes; examples: {option} 512Mi, {option} 1.5Gi, {option} 536870912")
     count = -(-number[0] * _UNITS.get(unit, 1) // number[1])
     if count > _MOST_BYTES or count < least:
@@ -98,6 +99,16 @@ def _parse_decimal(text: str) -> tuple[int, int] | None:
     if not digits or len(digits) > _MOST_DIGITS or not _DIGITS.issuperset(digits) or (point and not part):
         return None
     return int(digits), int(f"1{'0' * len(part)}")
+
+
+def _parse_exponential(text: str) -> tuple[int, int] | None:
+    """As _parse_decimal, with an exponent of ten as Kubernetes takes it (apimachinery, resource.Quantity): ``129e6``, ``25E-1``."""
+    mantissa, _, exponent = text.replace("E", "e").partition("e")
+    number, digits = _parse_decimal(mantissa), exponent.removeprefix("-")
+    if number is None or not 0 < len(digits) <= _MOST_EXPONENT_DIGITS or not _DIGITS.issuperset(digits):
+        return None
+    power = 10 ** int(digits)
+    return (number[0], number[1] * power) if exponent.startswith("-") else (number[0] * power, number[1])
 
 
 def _shown(text: str) -> str:

@@ -23,10 +23,13 @@ from cgtune.quantities import parse_byte_quantity, parse_cpu_limit, parse_cpu_qu
         ("0", 0.0),
         ("0m", 0.0),
         ("64", 64.0),
+        ("1e3", 1000.0),
+        ("25e-1", 2.5),
+        ("0.25E1", 2.5),
     ],
 )
 def test_cpus(text: str, cores: float) -> None:
-    """CPUs are read whole, as a decimal, or in thousandths."""
+    """CPUs are read whole, as a decimal, with an exponent, or in thousandths."""
     assert parse_cpu_quantity(text, "--cpu-request") == cores
 
 
@@ -39,8 +42,13 @@ def test_cpus(text: str, cores: float) -> None:
         "5.",
         "-1",
         "+1",
-        "1e3",
         "1e400",
+        "1e99",
+        "1e",
+        "e3",
+        "1e--3",
+        "1e3m",
+        "1e1e1",
         "nan",
         "NaN",
         "inf",
@@ -140,10 +148,15 @@ def test_no_cpu_limits(text: str) -> None:
         ("1T", 10**12),
         ("1P", 10**15),
         ("9E", 9 * 10**18),
+        ("129e6", 129_000_000),
+        ("1.5E9", 1_500_000_000),
+        ("1E1", 10),
+        ("5000e-3", 5),
+        ("64.0", 64),
     ],
 )
 def test_bytes(text: str, count: int) -> None:
-    """Bytes are read plain and with the units of Kubernetes, exactly."""
+    """Bytes are read plain, with an exponent and with the units of Kubernetes, exactly."""
     assert parse_byte_quantity(text, "--memory-limit") == count
 
 
@@ -156,7 +169,11 @@ def test_bytes(text: str, count: int) -> None:
         "1.5.2",
         "-1",
         "1e400",
-        "1e3",
+        "1e19",
+        "15e-1",
+        "1e3Mi",
+        "1e",
+        "1e3e",
         "NaN",
         "inf",
         "1.5",

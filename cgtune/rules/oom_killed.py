@@ -10,7 +10,7 @@ How to confirm:
   dmesg | grep -i 'killed process'                            # on the machine itself
 
 What to do: with GOMEMLIMIT right, the rest is too large: look at what Go does not manage (memory.stat: anon, shmem, kernel) and at the live
-heap; or raise the memory limit. A storm of allocation outruns the collector by 10 to 30 MiB: --policy measured-least=32Mi keeps that free.
+heap; or raise the memory limit. A storm of allocation outruns the collector by 10 to 20 MiB: --policy measured-least=32Mi keeps that free.
 
 Sources: Linux Documentation/admin-guide/cgroup-v2.rst (memory.events).
 """
