@@ -20,6 +20,8 @@ from tests.command import PROGRAM, environment
 
 PATIENCE_SECONDS = 60.0  # two cores, and everybody tests at once; only a test that fails waits so long
 
+Samples = dict[str, list[tuple[dict[str, str], float]]]  # those of a page by name, each with its labels and its value
+
 
 class Stopwatch:
     """How long something takes, as a context manager, for promises of seconds: while this machine stands still, its hand does too.
@@ -105,7 +107,7 @@ class Service:
             with error:
                 return Answer(error.code, dict(error.headers), error.read().decode())
 
-    def metrics(self) -> dict[str, list[tuple[dict[str, str], float]]]:
+    def metrics(self) -> Samples:
         """What a scrape gets: by name, labels and value."""
         return parse_metrics(self.fetch("/metrics").body)
 
@@ -132,9 +134,9 @@ class Service:
                 stream.close()
 
 
-def parse_metrics(text: str) -> dict[str, list[tuple[dict[str, str], float]]]:
+def parse_metrics(text: str) -> Samples:
     """The samples of a page or file by name."""
-    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    found: Samples = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             found.setdefault(sample.name, []).append((sample.labels, sample.value))

@@ -354,7 +354,7 @@ def test_a_vanished_target_is_counted_and_the_rest_goes_on() -> None:
     try:
         with Service("--pid", stays.pid, "--pid", goes.pid, "--interval", "200ms") as service:
             service.wait_for_report()
-            service.wait_for(lambda: service.fetch("/check").status == 200)  # not at once: where this machine stood still, the report is old
+            service.wait_for(lambda: service.fetch("/check").status == 200)  # where this machine stood still, not at once
             assert service.metrics()["cgtune_missing_processes"] == [({}, 0.0)]
             goes.kill()  # and is a zombie for now
             service.wait_for(lambda: service.metrics()["cgtune_missing_processes"] == [({}, 1.0)])

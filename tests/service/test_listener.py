@@ -71,7 +71,7 @@ def test_clients_that_never_finish_their_request(service: Service) -> None:
         for client in slow:
             client.sendall(HALF_A_REQUEST)
             client.setblocking(False)
-        while not all([_is_closed(client) for client in slow]):
+        while not all(_is_closed(client) for client in slow):
             assert watch.seconds < 14
             for client in slow:
                 with contextlib.suppress(OSError):
