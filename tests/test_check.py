@@ -27,6 +27,7 @@ from cgtune.measures import measure_report
 from cgtune.model import Advice, Finding, Measure, Note, Policy, ProcessReport, Report, Throttling, Verdict
 from cgtune.rules import RULES
 from cgtune.verdict import exit_code, failure_code, judge_report, parse_ignored, watched_growth
+from tests import inside
 from tests.command import INTERRUPTIBLE, PROGRAM, ROOT, environment, run
 from tests.rules import reports as rule_reports
 
@@ -355,7 +356,7 @@ def test_the_plain_form_leaves_the_rest_to_the_full_one(name: str, text: str) ->
 @pytest.fixture
 def sleeper() -> Iterator[int]:
     """A process that is no Go program."""
-    with subprocess.Popen(["sleep", "60"]) as process:
+    with subprocess.Popen(["sleep", "600"]) as process:
         try:
             yield process.pid
         finally:
@@ -474,21 +475,26 @@ def test_a_named_process_that_is_closed_does_not_pass() -> None:
         require_sight(whole.replace(processes=(process.replace(snapshot=process.snapshot.replace(process=ended)),)), named)
 
 
-def test_a_process_that_ends_while_it_is_watched_does_not_pass() -> None:
+@pytest.mark.parametrize("reaped", [False, True], ids=["a zombie", "reaped"])
+def test_a_process_that_ends_while_it_is_watched_does_not_pass(monkeypatch: pytest.MonkeyPatch, reaped: bool) -> None:
     """Whether its parent has taken note of its end or not, the answer is 3."""
-    with subprocess.Popen(["sleep", "600"]) as dying:
-        check = subprocess.Popen(
-            [*PROGRAM, "check", "--pid", str(dying.pid), "--window", "3"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(),
-        )
-        time.sleep(1.5)
+    dying = subprocess.Popen(["sleep", "600"])
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
         dying.kill()
-        said, complaint = check.communicate(timeout=30)
-    assert (check.returncode, said) == (3, "")
-    assert f"process {dying.pid} has ended" in complaint
+        os.waitid(os.P_PID, dying.pid, os.WEXITED | (0 if reaped else os.WNOWAIT))
+
+    try:
+        monkeypatch.setattr("cgtune.check.time.sleep", sleep)
+        done = inside.run("check", "--pid", dying.pid, "--window", "30")
+    finally:
+        monkeypatch.undo()
+        dying.kill()
+        dying.wait()
+    assert (waited, done.returncode, done.stdout) == ([30.0], 3, "")
+    assert (f"no process {dying.pid};" if reaped else f"process {dying.pid} has ended") in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -511,19 +517,19 @@ def test_a_full_disk_is_one_line(sleeper: int, twins: dict[str, str]) -> None:
 
 def test_an_interrupted_watch_is_130(sleeper: int) -> None:
     """Ctrl-C during the window ends it quietly, in the plain form and in the full one."""
-    for argv, twins in (((), {"CGTUNE_WINDOW": "30", "CGTUNE_PID": str(sleeper)}), (("--window", "30", "--pid", str(sleeper)), {})):
+    for argv, twins in (((), {"CGTUNE_WINDOW": "600", "CGTUNE_PID": str(sleeper)}), (("--window", "600", "--pid", str(sleeper)), {})):
         with subprocess.Popen(
             [*INTERRUPTIBLE, *PROGRAM, "check", *argv],
             env=environment(**twins),
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,
         ) as watch:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while "nanosleep" not in Path(f"/proc/{watch.pid}/wchan").read_text():  # where the kernel has it wait: it watches
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
             watch.send_signal(signal.SIGINT)
-            out, err = watch.communicate(timeout=20)
+            out, err = watch.communicate(timeout=60)
         assert (watch.returncode, out, err) == (130, b"", b"")
 
 

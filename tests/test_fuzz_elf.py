@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import time
 import tracemalloc
 from contextlib import suppress
 
@@ -15,6 +14,7 @@ from cgtune.runtimes.go.buildinfo import read_go_program
 from cgtune.runtimes.go.layout import locate_live_words
 from cgtune.runtimes.go.live import read_live_words
 from cgtune.runtimes.go.version import parse_version
+from tests.cost import cpu_seconds
 from tests.elfs import MAGIC
 from tests.fuzz_elf import fuzz, real_subjects, synthetic_subjects
 
@@ -91,22 +91,22 @@ HOSTILE = {
 def test_hostile_files_cost_little(name: str) -> None:
     """Files made to be slow or large to read cost a fraction of a second of CPU time and less than 20 MB, or are refused."""
     file = HOSTILE[name]
-    spent, peak = 0.0, 0
-    for traced in (False, True):
-        if traced:
-            tracemalloc.start()
-        start = time.process_time()
+
+    def read() -> None:
         with suppress(CgtuneError):
             read_go_program(file.read_at)
         with suppress(CgtuneError):
             elf = parse_elf(file.read_at)
             layout = locate_live_words(elf, parse_version("go1.27.3"), bias=4096, read_memory=elf.read_address)
             read_live_words(layout, bias=4096, read_memory=elf.read_address)
-        if traced:
-            peak = tracemalloc.get_traced_memory()[1]
-            tracemalloc.stop()
-        else:
-            spent = time.process_time() - start
+
+    spent = cpu_seconds(read)
+    tracemalloc.start()
+    try:
+        read()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
     print(f"{name}: {spent * 1000:.0f} ms, {peak / (1 << 20):.1f} MiB")
     assert spent < 0.4  # the budget is 0.1 s; part of it is spent making the file, and the machine may be busy
     assert peak < 20_000_000

@@ -81,7 +81,7 @@ class Podman:
         return self._names[-1]
 
 
-def podman(*arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+def podman(*arguments: str, seconds: float = 240) -> subprocess.CompletedProcess[str]:
     """Run podman itself, to its end."""
     return subprocess.run([*_PODMAN, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False)
 

@@ -51,7 +51,7 @@ class Engine:
             PATH=f"{folder}/bin:{os.environ['PATH']}",
         )
 
-    def run(self, *argv: str, stdin: str = "", cwd: Path | None = None, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(self, *argv: str, stdin: str = "", cwd: Path | None = None, seconds: float = 240) -> subprocess.CompletedProcess[str]:
         """Run any program that talks to this engine, to its end."""
         return subprocess.run(
             argv, input=stdin, capture_output=True, text=True, timeout=seconds, env=self.environ, cwd=cwd or self.folder, check=False

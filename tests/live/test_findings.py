@@ -150,7 +150,7 @@ def test_a_real_oom_kill_is_told_with_its_cause(groups: Groups) -> None:
     """A program without GOMEMLIMIT is killed; the next one in that cgroup has one finding, the cause, with the kill as evidence."""
     group = groups.make("app")
     group.limit_memory(96 * MIB)
-    assert group.start([str(goprograms.build("1.27.3")), f"alloc {200 * MIB}"]).wait(timeout=30) == -9
+    assert group.start([str(goprograms.build("1.27.3")), f"alloc {200 * MIB}"]).wait(timeout=120) == -9
     assert group.oom_kills() >= 1
     with _probe(group, "1.27.3") as probe:
         findings = _findings(inspect(probe.pid))
@@ -263,7 +263,7 @@ def test_a_text_that_go_ignores(
 def test_a_text_that_really_kills(name: str, value: str, rule: str, advised: list[str]) -> None:
     """A real program ends with status 2; the prediction for that file quotes its last words, and with each advised value it lives."""
     program = goprograms.build("1.27.3")
-    done = subprocess.run([program, "exit"], env={name: value}, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run([program, "exit"], env={name: value}, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 2
     last_words = next(line for line in done.stderr.splitlines() if line.startswith("fatal error:"))
     words = ("--binary", program, "--cpus", 2, "--memory-limit", "1Gi", "--env", f"{name}={value}", "--format", "json")
@@ -274,7 +274,7 @@ def test_a_text_that_really_kills(name: str, value: str, rule: str, advised: lis
     assert finding["evidence"] == [f"environment: {name}={value!r}", last_words]
     assert [(step["variable"], step["value"]) for step in finding["advice"]] == [(name, text) for text in advised]
     for text in advised:
-        assert subprocess.run([program, "exit"], env={name: text}, capture_output=True, check=False, timeout=30).returncode == 0
+        assert subprocess.run([program, "exit"], env={name: text}, capture_output=True, check=False, timeout=120).returncode == 0
 
 
 def test_a_kill_that_go_could_not_prevent(groups: Groups) -> None:
@@ -282,7 +282,7 @@ def test_a_kill_that_go_could_not_prevent(groups: Groups) -> None:
     group = groups.make("app")
     group.limit_memory(256 * MIB)
     eater = group.start(["/bin/sh", "-c", "exec tail /dev/zero"])  # no newline comes: it keeps all it reads
-    assert eater.wait(timeout=60) == -9
+    assert eater.wait(timeout=120) == -9
     with _probe(group, "1.27.3", GOMEMLIMIT="220MiB") as probe:
         finding = _findings(inspect(probe.pid))["oom-killed"]
     assert finding["severity"] == "warning"

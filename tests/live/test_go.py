@@ -30,6 +30,7 @@ from tests.goprograms import LibraryHost, Probe
 from tests.live.cgroups import _ENTER, Group, Groups
 from tests.live.containers import _PODMAN, Podman
 from tests.needs import only_where, require
+from tests.serving import Stopwatch
 
 pytestmark = pytest.mark.live
 
@@ -323,11 +324,11 @@ def test_another_users_program(groups: Groups, tmp_path_factory: pytest.TempPath
     with Probe(place / "server", wrapper=as_nobody) as probe:
         powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--", *PROGRAM]
         look = [*powerless, "inspect", "--pid", str(probe.pid), "--format", "json"]
-        done = subprocess.run(look, capture_output=True, text=True, timeout=30, env=environment(), check=False)
+        done = subprocess.run(look, capture_output=True, text=True, timeout=120, env=environment(), check=False)
         entry = only_process(parse_report(done))
         assert (entry["go"], entry["settings"]) == (None, {})
         assert "CAP_SYS_PTRACE" in {note["privilege"] for note in entry["notes"]}
-        listed = subprocess.run([*powerless, "ps"], capture_output=True, text=True, timeout=30, env=environment(), check=False)
+        listed = subprocess.run([*powerless, "ps"], capture_output=True, text=True, timeout=120, env=environment(), check=False)
         assert listed.returncode == 0
         assert f"{probe.pid} server" not in listed.stdout
         assert "could not be looked into" in listed.stdout
@@ -376,7 +377,7 @@ class _Endpoint(http.server.BaseHTTPRequestHandler):
         page = getattr(self.server, "page", "")
         if self.path == "/slow":
             with contextlib.suppress(OSError):
-                for _ in range(100):
+                for _ in range(600):
                     self.wfile.write(b"H")
                     time.sleep(0.1)
             return
@@ -462,10 +463,10 @@ def test_endpoints_that_cannot_be_read(endpoint: http.server.ThreadingHTTPServer
             ("http://", 3),
             ("http://[::1/metrics", 3),
         ):
-            began = time.monotonic()
-            done = run("inspect", "--pid", probe.pid, "--metrics-url", url)
+            with Stopwatch() as watch:
+                done = run("inspect", "--pid", probe.pid, "--metrics-url", url)
             assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (code, "", 1), (url, done)
-            assert time.monotonic() - began < 10, url
+            assert watch.seconds < 10, url
 
 
 @pytest.mark.parametrize(("version", "options"), [("1.27.3", ()), ("1.25.5", ("--cgroupns", "private"))])

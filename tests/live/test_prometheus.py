@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 import time
 import urllib.parse
@@ -23,18 +22,11 @@ from tests.deploy.test_prometheus import board_expressions
 from tests.goprograms import Probe
 from tests.live.cgroups import _ENTER, Group, Groups, own_groups
 from tests.needs import require
-from tests.serving import Service
+from tests.serving import PATIENCE_SECONDS, Service
 
 pytestmark = pytest.mark.live
 
 _INTERVAL_SECONDS = 2.0
-_SCRAPE_SECONDS = 1.0
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Prometheus:
@@ -49,14 +41,19 @@ class Prometheus:
         jobs = [{"job_name": "cgtune", "static_configs": [{"targets": list(addresses)}]}]
         config = {"global": {"scrape_interval": "1s", "evaluation_interval": "1s"}, "rule_files": ["rules.yaml"], "scrape_configs": jobs}
         (place / "prometheus.yaml").write_text(json.dumps(config))
-        self.address = f"127.0.0.1:{_free_port()}"
         self._log = (place / "log").open("w")
-        command = ["prometheus", "--config.file=prometheus.yaml", "--storage.tsdb.path=data", f"--web.listen-address={self.address}"]
+        command = ["prometheus", "--config.file=prometheus.yaml", "--storage.tsdb.path=data", "--web.listen-address=127.0.0.1:0"]
         self.process = subprocess.Popen(command, cwd=place, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
-        self.wait_for(self._is_ready, seconds=20)
+        self.address = ""
+        self.wait_for(self._is_ready)
 
     def _is_ready(self) -> bool:
-        assert self.process.poll() is None, Path(self._log.name).read_text()[-2000:]
+        log = Path(self._log.name).read_text()
+        assert self.process.poll() is None, log[-2000:]
+        found = re.search(r'msg="Listening on" address=(\S+)', log)
+        if found is None:
+            return False
+        self.address = found[1]
         try:
             return self.fetch("/-/ready") is not None
         except OSError:
@@ -64,7 +61,7 @@ class Prometheus:
 
     def fetch(self, path: str) -> str:
         """The body of one request."""
-        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=10) as response:
+        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=PATIENCE_SECONDS) as response:
             body: str = response.read().decode()
             return body
 
@@ -80,13 +77,12 @@ class Prometheus:
         wanted = {"alertname": alert, "pid": str(pid)}
         return [each for each in alerts if wanted.items() <= each["labels"].items() and each["state"] == "firing"]
 
-    def wait_for(self, is_so: Callable[[], object], *, seconds: float = 20) -> float:
-        """Until it is so; fails after ``seconds``. Gives back how long that took."""
-        began = time.monotonic()
+    def wait_for(self, is_so: Callable[[], object]) -> None:
+        """Until it is so."""
+        deadline = time.monotonic() + 2 * PATIENCE_SECONDS
         while not is_so():
-            assert time.monotonic() - began < seconds, f"not so after {seconds} s"
+            assert time.monotonic() < deadline, "not so in time"
             time.sleep(0.1)
-        return time.monotonic() - began
 
     def __enter__(self) -> Self:
         return self
@@ -125,7 +121,7 @@ def stage() -> Iterator[Groups]:
 
 
 def test_a_mistuned_program_from_its_start_to_its_repair(stage: Groups, service: Service, prometheus: Prometheus) -> None:
-    """Within two intervals Prometheus shows it by name; the alert fires, ends with the quota, and stays away with the advised value."""
+    """After two looks Prometheus shows it by name; the alert fires, ends with the quota, and stays away with the advised value."""
     group = stage.make("app")
     group.limit_cpu(50_000)
     with _mistuned(group) as probe:
@@ -133,8 +129,14 @@ def test_a_mistuned_program_from_its_start_to_its_repair(stage: Groups, service:
         name = Path(f"/proc/{probe.pid}/comm").read_text().strip()
         # A warning: without a quota, 8 threads on fewer CPUs are still worth an info.
         finding = f'cgtune_finding{{{mine},rule="gomaxprocs-exceeds-quota",severity="warning"}}'
-        took = prometheus.wait_for(lambda: prometheus.query(finding))
-        assert took < 2 * _INTERVAL_SECONDS + 2 * _SCRAPE_SECONDS, took
+        before = service.metrics()["cgtune_scans_total"][0][1]
+        while not prometheus.query(finding):
+            # Scans that Prometheus knows of, from a page without the finding. The scan that was under way may have passed it by; the next
+            # one sees it, and may be counted a moment before it shows.
+            assert service.process.poll() is None
+            for _, scans in prometheus.query(f"cgtune_scans_total unless on (instance) {finding}"):
+                assert scans - before <= 2
+            time.sleep(0.1)
         ((labels, value),) = prometheus.query(finding)
         assert (labels["command"], value) == (name, 1.0)
         assert [value for _, value in prometheus.query(f"cgtune_gomaxprocs_observed{{{mine}}}")] == [8.0]
@@ -160,13 +162,13 @@ def test_a_mistuned_program_from_its_start_to_its_repair(stage: Groups, service:
 def test_throttling_that_hurts_now(stage: Groups, prometheus: Prometheus) -> None:
     """A busy program with too many threads fires CgtuneGoThrottled with its share of throttled periods; one that rests stays silent."""
     busy, calm = stage.make("busy"), stage.make("calm")
-    for group in (busy, calm):
-        group.limit_cpu(20_000)
+    busy.limit_cpu(20_000)
     with _mistuned(busy, "burn 4") as burning, _mistuned(calm) as resting:
-        prometheus.wait_for(lambda: prometheus.firing("CgtuneGoThrottled", burning.pid), seconds=30)
+        calm.limit_cpu(20_000)  # now that it rests: a start is busy too
+        prometheus.wait_for(lambda: prometheus.firing("CgtuneGoThrottled", burning.pid))
         assert prometheus.firing("CgtuneGoThrottled", resting.pid) == []
-        ((_, ratio),) = prometheus.query(f'pid:cgtune_cpu_throttled_periods_per_periods:ratio_rate5m{{pid="{burning.pid}"}}')
-        assert 0.25 < ratio <= 1.0
+        share = f'pid:cgtune_cpu_throttled_periods_per_periods:ratio_rate5m{{pid="{burning.pid}"}}'
+        prometheus.wait_for(lambda: any(0.25 < ratio <= 1.0 for _, ratio in prometheus.query(share)))
 
 
 def test_the_dashboard_has_something_to_show(stage: Groups, prometheus: Prometheus) -> None:
@@ -191,7 +193,7 @@ def test_the_page_passes_the_check_of_prometheus(stage: Groups, service: Service
     with _mistuned(group) as probe:
         service.wait_for(lambda: str(probe.pid) in {labels["pid"] for labels, _ in service.metrics().get("cgtune_go_info", [])})
         page = service.fetch("/metrics").body
-    done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
