@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from tests.command import ROOT
 from tests.needs import require
+from tests.serving import Stopwatch
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -25,7 +27,7 @@ def _outside() -> None:
 
 
 def _run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*_VM, *arguments], capture_output=True, text=True, cwd=cwd, timeout=120, check=False)
+    return subprocess.run([*_VM, *arguments], capture_output=True, text=True, cwd=cwd, timeout=300, check=False)
 
 
 def test_output_and_status_are_passed_on(tmp_path: Path) -> None:
@@ -33,7 +35,7 @@ def test_output_and_status_are_passed_on(tmp_path: Path) -> None:
     work, results = tmp_path / "a folder", tmp_path / "results"
     work.mkdir()
     script = "pwd; echo to-stderr >&2; seq 100000; nproc; echo kept > /results/kept; echo lost > lost; ls lost; sleep 1000 & exit 7"
-    done = _run("--cpus", "3", "--memory", "1G", "--timeout", "60", "--results", str(results), "--", "sh", "-c", script, cwd=work)
+    done = _run("--cpus", "3", "--memory", "1G", "--timeout", "180", "--results", str(results), "--", "sh", "-c", script, cwd=work)
     assert (done.returncode, done.stderr) == (7, "to-stderr\n")
     lines = done.stdout.splitlines()
     assert (lines[0], lines[1], lines[-3], lines[-2], lines[-1]) == (str(work), "1", "100000", "3", "lost")
@@ -44,16 +46,16 @@ def test_output_and_status_are_passed_on(tmp_path: Path) -> None:
 def test_from_prepared_state_a_guest_is_up_in_20_seconds() -> None:
     """The start of a guest, from the call to the command's end."""
     assert _run("--prepare").returncode == 0
-    began = time.monotonic()
-    assert _run("--", "true").returncode == 0
-    assert time.monotonic() - began < 20
+    with Stopwatch() as watch:
+        assert _run("--", "true").returncode == 0
+    assert watch.seconds < 20
 
 
 def test_a_second_is_a_second() -> None:
     """The guest's clock goes at this machine's pace, also where others wanted all CPUs while it started."""
     others = [subprocess.Popen([sys.executable, "-I", "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
     try:
-        call = [*_VM, "--timeout", "90", "--", "sh", "-c", "date +%s.%N; sleep 5; date +%s.%N"]
+        call = [*_VM, "--timeout", "180", "--", "sh", "-c", "for look in $(seq 16); do date +%s.%N; sleep 0.5; done"]
         with subprocess.Popen(call, stdout=subprocess.PIPE, text=True) as guest:
             assert guest.stdout is not None
             looks = [(float(line), time.monotonic()) for line in guest.stdout]
@@ -62,53 +64,60 @@ def test_a_second_is_a_second() -> None:
         for other in others:
             other.kill()
             other.wait()
-    (first, began), (last, ended) = looks
+    # A line may be late to arrive, and is never early: of the first and of the last looks the ones count that were least late
+    (first, began), (last, ended) = (min(part, key=lambda look: look[1] - look[0]) for part in (looks[:6], looks[-6:]))
     assert last - first == pytest.approx(ended - began, rel=0.25)
 
 
 def test_a_time_limit_ends_the_guest() -> None:
     """124 and one line, soon after the limit."""
-    began = time.monotonic()
-    done = _run("--timeout", "3", "--", "sleep", "1000")
+    with Stopwatch() as watch:
+        done = _run("--timeout", "3", "--", "sleep", "1000")
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (124, "", 1)
-    assert time.monotonic() - began < 10
+    assert watch.seconds < 10
 
 
 def test_a_panic_is_one_line() -> None:
     """125, and the kernel's reason."""
-    done = _run("--timeout", "60", "--", "sh", "-c", "echo c > /proc/sysrq-trigger; sleep 30")
+    done = _run("--timeout", "180", "--", "sh", "-c", "echo c > /proc/sysrq-trigger; sleep 30")
     assert (done.returncode, len(done.stderr.splitlines())) == (125, 1)
     assert "panic" in done.stderr
 
 
 def test_a_command_that_is_not_there() -> None:
     """127, as from a shell."""
-    assert _run("--timeout", "60", "--", "/no/such/command").returncode == 127
+    assert _run("--timeout", "180", "--", "/no/such/command").returncode == 127
 
 
 def test_two_guests_at_once() -> None:
     """Neither knows of the other."""
-    calls = [(*_VM, "--timeout", "90", "--cgroup", mode, "--", "sh", "-c", f"sleep 2; echo {mode}") for mode in ("v1", "v2")]
+    calls = [(*_VM, "--timeout", "180", "--cgroup", mode, "--", "sh", "-c", f"sleep 2; echo {mode}") for mode in ("v1", "v2")]
     both = [subprocess.Popen(call, stdout=subprocess.PIPE, text=True) for call in calls]
-    assert [guest.communicate(timeout=120)[0] for guest in both] == ["v1\n", "v2\n"]
+    assert [guest.communicate(timeout=300)[0] for guest in both] == ["v1\n", "v2\n"]
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_a_signal_takes_the_guest_along(number: signal.Signals, status: int, tmp_path: Path) -> None:
     """Ctrl-C, or worse, leaves no emulator behind; and no files, where there is a moment to remove them."""
     guest = subprocess.Popen([*_VM, "--", "sleep", "1000"], stderr=subprocess.PIPE, env=os.environ | {"TMPDIR": str(tmp_path)})
-    children = Path(f"/proc/{guest.pid}/task/{guest.pid}/children")
-    deadline = time.monotonic() + 20
-    while not children.read_text().split():
+    deadline = time.monotonic() + 60
+    while not (emulator := _emulator_of(guest.pid)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    time.sleep(1)
-    emulator = children.read_text().split()[0]
     guest.send_signal(number)
-    guest.communicate(timeout=20)
+    guest.communicate(timeout=60)
     assert guest.returncode == status
     assert number is signal.SIGKILL or not list(tmp_path.iterdir())
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while Path(f"/proc/{emulator}").exists() and "State:\tZ" not in Path(f"/proc/{emulator}/status").read_text():
         assert time.monotonic() < deadline, "the emulator lives on"
         time.sleep(0.05)
+
+
+def _emulator_of(pid: int) -> str | None:
+    """The pid of QEMU, once that is what scripts/vm runs: before, it has other children for a moment."""
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{child}/comm").read_text().startswith("qemu"):
+                return child
+    return None

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import goprograms
 from tests.goprograms import Probe
-from tests.kernel.bench import inspect, report
+from tests.kernel.bench import inspect, report, wait_until
 from tests.kernel.goscenarios import SCENARIOS, Scene
 from tests.kernel.gostage import Stage
 from tests.kernel.subjects import swap_area, swapped_bytes
@@ -136,11 +136,17 @@ def test_an_idle_program_has_not_looked_yet(groups: Groups) -> None:
     """A quota that shrinks under a program that sleeps is followed within a minute or so; until then it is no fault of anybody's."""
     group = groups.make("app")
     with _probe(group, "1.27.3", language="1.27") as probe:
-        time.sleep(2)  # till it sleeps: sysmon then looks about once a minute
+        wait_until(lambda: _is_idle(probe.pid), "all its threads wait for work: sysmon then looks about once a minute")
         group.limit_cpu(300_000)
         (finding,) = inspect(probe.pid)["findings"]
         assert (finding["rule"], finding["severity"]) == ("gomaxprocs-exceeds-quota", "info")
         assert "not followed" in finding["summary"]
+
+
+def _is_idle(pid: int) -> bool:
+    """No thread runs, or sleeps for a time: a sysmon that is at work takes naps of 10 ms at the most (runtime/proc.go)."""
+    waits = [(thread / "wchan").read_text() for thread in Path(f"/proc/{pid}/task").iterdir()]
+    return not any(wait == "0" or "nanosleep" in wait for wait in waits)
 
 
 @pytest.mark.parametrize(("version", "language"), [("1.25.5", "1.25"), ("1.27.3", "1.27")])

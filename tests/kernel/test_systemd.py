@@ -105,7 +105,7 @@ def _booted(group: Group, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _remove_when_empty(place: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 240
     while place.exists():
         try:
             place.rmdir()
@@ -115,7 +115,7 @@ def _remove_when_empty(place: Path) -> None:
 
 
 def _first_line(file: Path, systemd: subprocess.Popen[bytes]) -> str:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not (file.exists() and "\n" in file.read_text()):
         errors = file.with_name("error")
         assert time.monotonic() < deadline, errors.read_text() if errors.exists() else "systemd started nothing"
