@@ -107,7 +107,7 @@ def measure_churn(seconds: float, *, interval_seconds: float = 1.0, at_once: int
     running: list[_Lived] = []
     ended = 0
     expected: set[int] = set()
-    missed: list[tuple[int, float]] = []
+    missed: dict[int, float] = {}
     sizes: list[tuple[int, int]] = []
     with Service("--interval", f"{interval_seconds:g}s") as service:
         service.wait_for_report(seconds=120)
@@ -133,7 +133,8 @@ def measure_churn(seconds: float, *, interval_seconds: float = 1.0, at_once: int
                         one.first_scan = scans
                     elif scans >= one.first_scan + 3:
                         expected.add(one.program.pid)
-                        missed += [(one.program.pid, scans)] if str(one.program.pid) not in seen else []
+                        if str(one.program.pid) not in seen:
+                            missed.setdefault(one.program.pid, scans)
                 sizes.append((rss_bytes(service.pid), open_files(service.pid)))
             time.sleep(0.02)
         time.sleep(2 * interval_seconds)
