@@ -40,7 +40,8 @@ venv_make() {
   else
     printf '%s: first run here: making .venv with %s\n' "${0##*/}" "$("$base" --version)" >&2
     rm -rf "$root/.venv"
-    "$base" -m venv "$root/.venv" >&2 || venv_fail "could not make $root/.venv"
+    # By its own name, /usr/bin/python3.11: after an upgrade to another Python a .venv of /usr/bin/python3 would start that one, and find nothing.
+    "$("$base" -c 'import os, sys; print(os.path.realpath(sys.executable))')" -m venv "$root/.venv" >&2 || venv_fail "could not make $root/.venv"
   fi
   printf '%s: installing what requirements-dev.lock pins, once\n' "${0##*/}" >&2
   # --no-deps: the lock names everything, so pip has nothing to resolve.

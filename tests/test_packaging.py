@@ -16,12 +16,16 @@ from tests.command import ROOT, environment
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
+def _build(target: str, source: Path, place: Path) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(place)]
+    return subprocess.run(argv, cwd=source, capture_output=True, text=True, timeout=60, check=False)
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from this checkout without a network."""
     place = tmp_path_factory.mktemp("wheel")
-    argv = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(place)]
-    built = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    built = _build("wheel", ROOT, place)
     assert built.returncode == 0, built.stderr
     (path,) = place.glob("*.whl")
     return path
@@ -34,6 +38,20 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert "cgtune/py.typed" in sources
     assert {name for name in files if ".dist-info/" not in name} == sources
     assert any(name.endswith("licenses/LICENSE") for name in files)
+
+
+def test_the_source_archive_arrives_whole(wheel: Path, tmp_path: Path) -> None:
+    """What is in it is the checkout's, byte for byte and link for link, and gives the same wheel."""
+    assert _build("sdist", ROOT, tmp_path).returncode == 0
+    subprocess.run(["tar", "--extract", "--gzip", "--file", *tmp_path.glob("*.tar.gz"), "--directory", tmp_path], check=True, timeout=60)
+    (unpacked,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    shipped = {path.relative_to(unpacked) for path in unpacked.rglob("*") if not path.is_dir()} - {Path("PKG-INFO")}
+    folders = {path.parts[0] for path in shipped if len(path.parts) > 1}
+    here = {path.relative_to(ROOT) for folder in folders for path in (ROOT / folder).rglob("*") if path.is_symlink() or not path.is_dir()}
+    assert {path for path in shipped if len(path.parts) > 1} == {path for path in here if path.suffix != ".pyc"}
+    assert [path for path in shipped if (unpacked / path).read_bytes() != (ROOT / path).read_bytes()] == []
+    assert _build("wheel", unpacked, tmp_path).returncode == 0
+    assert zipfile.ZipFile(tmp_path / wheel.name).namelist() == zipfile.ZipFile(wheel).namelist()
 
 
 def test_the_installed_command_runs(wheel: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ _STAND_IN = r"""#!/bin/sh
 case "$1 $2" in
   "--version ") echo "Python 3.12.3" ;;
   "-c import sys"*) case "$STAND_IN" in old) exit 1 ;; esac ;;
+  "-c import os"*) readlink -f "$0" ;;
   "-c import venv"*) case "$STAND_IN" in no-venv) exit 1 ;; esac ;;
   "-m venv")
     echo venv >> "$LOG"
@@ -97,6 +98,22 @@ def test_a_half_made_venv_is_made_anew(clone: Clone) -> None:
     assert (code, out) == (0, "[-m][pytest][-q]\n")
     assert clone.logged() == ["venv", "pip"]
     assert not (broken / "leftover").exists()
+
+
+def test_after_an_upgrade_of_python_the_venv_is_made_anew(clone: Clone) -> None:
+    """The .venv is of the very Python that made it, not of a link that leads to another one later: it is made again."""
+    old, new, script = clone.bin / "python3.11", clone.bin / "python3.12", clone.root / "scripts" / "cgtune"
+    # As venv does it: .venv/bin/python is a link to whatever was started
+    (clone.bin / "python3").rename(old)
+    old.write_text(old.read_text().replace('cp "$0" "$3/bin/python"', 'ln -s "$0" "$3/bin/python"'))
+    (clone.bin / "ln").symlink_to(shutil.which("ln") or pytest.fail("ln is missing"))
+    (clone.bin / "python3").symlink_to("python3.11")
+    assert clone.run(script, "inspect")[0] == 0
+    old.rename(new)
+    (clone.bin / "python3").unlink()
+    (clone.bin / "python3").symlink_to("python3.12")
+    assert clone.run(script, "inspect")[0] == 0
+    assert clone.logged() == ["venv", "pip"] * 2
 
 
 def test_a_failed_install_is_one_line_and_the_next_run_tries_again(clone: Clone) -> None:
