@@ -55,7 +55,7 @@ def open_socket(address: str) -> socket.socket:
         raise _unavailable(address, error) from error
     family, _, _, _, place = found[0]
     try:
-        return socket.create_server(place[:2], family=family, backlog=_BACKLOG)
+        return socket.create_server(place, family=family, backlog=_BACKLOG)
     except OSError as error:
         raise _unavailable(address, error) from error
 

@@ -265,3 +265,11 @@ def test_it_is_as_it_was(service: Service) -> None:
     service.wait_for(lambda: open_files(service.pid) < 40)
     assert rss_bytes(service.pid) < 45 * MIB
     assert service.stop() < 2
+
+
+def test_an_address_of_one_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of fe80::1%lo the interface is asked for too: the kernel binds no link-local address without one."""
+    asked: list[Any] = []
+    monkeypatch.setattr(socket, "create_server", lambda place, **_: asked.append(place))
+    listener.open_socket("[fe80::1%lo]:9464")
+    assert asked == [("fe80::1", 9464, 0, socket.if_nametoindex("lo"))]
