@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 
-host, _, port = os.environ.get("CGTUNE_LISTEN", "127.0.0.1:9464").rpartition(":")
+host, _, port = (os.environ.get("CGTUNE_LISTEN") or "127.0.0.1:9464").rpartition(":")
 host = {"0.0.0.0": "127.0.0.1", "[::]": "::1", "": "127.0.0.1"}.get(host, host.strip("[]"))  # noqa: S104  # where to ask, not where to listen
 try:
     with socket.create_connection((host, int(port)), timeout=2) as connection:

@@ -26,6 +26,12 @@ def test_a_service_that_lives() -> None:
         assert [_check(f"{host}:{port}") for host in ("", "0.0.0.0", "127.0.0.1", "localhost", "[::]", "[::1]")] == [(0, "")] * 6
 
 
+def test_an_empty_address_is_none_at_all() -> None:
+    """As with every CGTUNE_* variable: the service listens at its usual address then, and is asked there."""
+    code, said = _check("")
+    assert code == 0 or "127.0.0.1 port 9464" in said
+
+
 @pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1:x", ":70000"])
 def test_an_address_that_is_none(listen: str) -> None:
     """A word, and 1; no traceback."""

@@ -210,6 +210,7 @@ def test_the_chart_passes_its_own_lint() -> None:
         "serve.failOn=never",
         "image.repository=",
         "sidecar.runAsUser=root",
+        "sidecar.runAsUser=2147483648",
         "podMonitor.enabled=perhaps",
     ],
 )
