@@ -43,6 +43,7 @@ def test_an_address_that_is_none(listen: str) -> None:
 def test_nothing_listens_or_something_else_does() -> None:
     """A closed port, and a server that says something else than 200, are unhealthy."""
     with socket.create_server(("127.0.0.1", 0)) as other:
+        other.settimeout(20)
         port = other.getsockname()[1]
         argv = [sys.executable, "-I", "-S", str(ROOT / "deploy" / "healthcheck.py")]
         asked = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, env=environment(CGTUNE_LISTEN=f":{port}"))
