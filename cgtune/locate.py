@@ -160,6 +160,11 @@ def rebase_path(path: str, namespace_root: str) -> str:
     return "/" + "/".join(("..",) * climb + rest[shared:])
 
 
+def count_hidden(path: str, namespace_root: str) -> int:
+    """How many names rebase_path leaves out at the head of the path: of parents that the reader cannot see."""
+    return max(0, _split(namespace_root)[0] - _split(path)[0])
+
+
 def _split(path: str) -> tuple[int, tuple[str, ...]]:
     """How many leading `/..` a path has, and the names after them."""
     names = [name for name in path.split("/") if name]

@@ -2,7 +2,8 @@
 
 The runtime looks for its limit files once, at its start, and keeps them open (runtime/cgroup_linux.go, 1.25 to 1.27): after a move to
 another cgroup it obeys the old one's, and where it found none it never looks again.
-What is not covered: on Linux before 5.14, a cgroup that was removed and made again under a runtime that holds the old one's file.
+What is not covered: on Linux before 5.14, a cgroup that was removed and made again under a runtime that holds the old one's file; and,
+where the reader's cgroup namespace hides names at the head of the process's path, a move that changed none but those.
 """
 
 from __future__ import annotations
@@ -91,8 +92,8 @@ class HeldReader:
             return False
 
     def _why_none(self) -> str | None:
-        """Why the runtime finds no limit file, as far as that is so still."""
-        if self.minor is None:
+        """Why the runtime finds no limit file, as far as that is so still and its path is known."""
+        if self.minor is None or self.texts.hidden:
             return None
         try:
             located = locate_limit(self.minor, self.texts.cgroup, self.texts.mountinfo, self.read_limit)
@@ -144,7 +145,8 @@ class HeldReader:
         for mount in reversed(kernel.parse_mountinfo(self.texts.mountinfo)):  # a later mount covers those before it
             below = folder.removeprefix(mount.mount_point)
             if mount.filesystem == ("cgroup2" if unified else "cgroup") and (below == "" or (below != folder and below.startswith("/"))):
-                return _plain_cgroup(mount.root + below) == own
+                names = _names(mount.root + below)
+                return own is not None and len(names) >= self.texts.hidden and names[self.texts.hidden :] == _names(own)
         return False
 
 
@@ -159,6 +161,6 @@ def _plain(path: str) -> str:
     return "/" + "/".join(parts)
 
 
-def _plain_cgroup(path: str) -> str:
-    """A mount's root and what is below it as one cgroup path; what lies above a namespace keeps its dots: /../sibling."""
-    return "/" + "/".join(part for part in path.split("/") if part)
+def _names(path: str) -> list[str]:
+    """The names of a cgroup path, or of a mount's root and what is below it; what lies above a namespace keeps its dots: /../sibling."""
+    return [part for part in path.split("/") if part]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cgtune import kernel
-from cgtune.locate import locate_namespace_root, rebase_path
+from cgtune.locate import count_hidden, locate_membership, locate_namespace_root, rebase_path
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -15,11 +15,15 @@ INITIAL_NAMESPACE = "cgroup:[4026531835]"
 
 
 class OwnTexts(Record):
-    """The two texts of one process. ``assumed``: its own cgroups, taken for the roots of its namespace because those cannot be seen."""
+    """The two texts of one process. ``assumed``: its own cgroups, taken for the roots of its namespace because those cannot be seen.
+
+    ``hidden``: so many names are missing at the head of the path of its CPU cgroup, because the reader's namespace hides them.
+    """
 
     cgroup: str
     mountinfo: str
     assumed: tuple[str, ...] = ()
+    hidden: int = 0
 
 
 def rebase_texts(cgroup: str, mountinfo: str, *, initial: bool) -> OwnTexts:
@@ -36,6 +40,7 @@ def rebase_texts(cgroup: str, mountinfo: str, *, initial: bool) -> OwnTexts:
         cgroup=_rebased_cgroup(cgroup, memberships, roots),
         mountinfo=_rebased_mountinfo(mountinfo, mounts, roots),
         assumed=tuple(assumed),
+        hidden=count_hidden(cpu.path, roots[_hierarchy(cpu)]) if (cpu := locate_membership(memberships, "cpu")) is not None else 0,
     )
 
 

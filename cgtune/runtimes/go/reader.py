@@ -187,6 +187,9 @@ class GoReading:
         for path in texts.assumed if limit is None else ():  # else the runtime itself has told
             why = f"where its cgroup namespace begins cannot be seen; taken to be at its own cgroup, {path}"
             self.notes.append(Note(path=f"/proc/{self.pid}/ns/cgroup", why=why))
+        if limit is None and texts.hidden:
+            why = "the names of its parents are hidden from this cgroup namespace: whether the runtime finds its limit file is not sure"
+            self.notes.append(Note(path=f"/proc/{self.pid}/cgroup", why=why))
         inputs = inputs.replace(cgroup_text=texts.cgroup, mountinfo_text=texts.mountinfo, read_limit=held.read_limit, limit=limit)
         return inputs, follows
 

@@ -60,6 +60,18 @@ def test_a_process_that_was_moved(tmp_path: Path) -> None:
     assert notes == [f"the runtime holds {OTHER} open, which is not its cgroup's limit file now"]
 
 
+@pytest.mark.parametrize(
+    ("cgroup", "hidden", "own"),
+    [("/app", 1, True), ("/", 2, True), ("/other", 1, False), ("/", 1, False), ("/a/pod/app", 0, False), ("/pod/app", 3, False)],
+)
+def test_names_that_the_reader_cannot_see_are_no_move(tmp_path: Path, cgroup: str, hidden: int, own: bool) -> None:
+    """Where our cgroup namespace hides the names of its parents, what is left of its path is compared."""
+    _process(tmp_path, {4: OWN}, BOTH)
+    limit, follows, notes = _read(tmp_path, V2.replace(cgroup=f"0::{cgroup}\n", hidden=hidden), limit_fds=(4,))
+    assert (limit and limit.quota_us, follows) == (300_000, LimitFile(path=OWN, own=own, exists=True))
+    assert bool(notes) is not own
+
+
 @pytest.mark.parametrize("suffix", ["", " (deleted)"])
 def test_a_group_that_is_gone(tmp_path: Path, suffix: str) -> None:
     """A file that is open and no longer there gives no quota."""

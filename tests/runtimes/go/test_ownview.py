@@ -45,3 +45,20 @@ def test_damaged_texts(cgroup: str, mountinfo: str) -> None:
     """Texts that are none are Malformed."""
     with pytest.raises(Malformed):
         rebase_texts(cgroup, mountinfo, initial=False)
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "initial", "own", "hidden"),
+    [
+        ("/../other", "/../..", True, "/other", 1),
+        ("/leaf", "/../..", True, "/leaf", 2),
+        ("/", "/../..", True, "/", 2),
+        ("/../../other", "/../..", True, "/other", 0),
+        ("/../other", "/../other", False, "/", 0),
+        ("/pod/app", "/", True, "/pod/app", 0),
+    ],
+)
+def test_names_that_the_reader_cannot_see_are_counted(path: str, root: str, initial: bool, own: str, hidden: int) -> None:
+    """Below a parent that the reader's namespace hides, its name is missing at the head of the path."""
+    texts = rebase_texts(f"0::{path}\n", _mount(root), initial=initial)
+    assert (texts.cgroup, texts.hidden) == (f"0::{own}\n", hidden)
