@@ -126,7 +126,7 @@ class ChainReader:
                 why = "the kernel cut so long a path short: what lies deeper cannot be seen, the process's own cgroup with it"
                 notes.append(Note(path=f"/proc/{self._pid}/cgroup", why=why))
             version = 2 if membership.hierarchy_id == 0 else 1
-            chain = self._existing(self._best_chain(membership, notes), notes)
+            chain = self._existing(self._best_chain(version, membership, notes), notes)
             if chain:
                 self._note_hidden_ancestors(version, chain[-1], notes)
             self._found[membership.hierarchy_id] = [(version, place) for place in chain]
@@ -134,18 +134,21 @@ class ChainReader:
                 self._notes.extend(notes)
         return self._found[membership.hierarchy_id]
 
-    def _best_chain(self, membership: Membership, notes: list[Note]) -> tuple[Place, ...]:
+    def _best_chain(self, version: int, membership: Membership, notes: list[Note]) -> tuple[Place, ...]:
         chains, gaps = self._chains_of(membership, self._ours.mounts, "")
-        if chains:
-            return max(chains, key=len)
-        if found := self._across(gaps):
-            return found
+        best = max(chains, key=len, default=())
+        if not self._is_whole(version, best):
+            best = max(best, self._across(gaps), key=len)
+        if best and (self._is_whole(version, best) or self.their_mounts() == self._ours.mounts):
+            return best
         theirs, their_gaps = self._chains_of(membership, self.their_mounts(), f"/proc/{self._pid}/root")
         if theirs:
             chain = max(theirs, key=len)
-            return self._in_our_view(gaps, chain) or chain
-        if found := self._across(their_gaps):
-            return found
+            best = max(best, self._in_our_view(gaps, chain) or chain, key=len)
+        if not self._is_whole(version, best):
+            best = max(best, self._across(their_gaps), key=len)
+        if best:
+            return best
         why = "its cgroup is not below any cgroup mount that can be seen from here"
         if gaps or their_gaps:
             why = "the names of its parents are hidden from this cgroup namespace, and its directory could not be found by inode either"
@@ -153,6 +156,9 @@ class ChainReader:
             why += ", and its own mounts cannot be read"
         notes.append(Note(path=f"/proc/{self._pid}/cgroup", why=f"{membership.path}: {why}", privilege=self._privilege))
         return ()
+
+    def _is_whole(self, version: int, chain: tuple[Place, ...]) -> bool:
+        return bool(chain) and self._ours.is_hierarchy_root(version, chain[-1])
 
     def _across(self, gaps: list[Gap]) -> tuple[Place, ...]:
         for gap in gaps:

@@ -21,15 +21,18 @@ _SHORTEST_ID = 32
 _HEX = frozenset("0123456789abcdef")
 
 
-def locate_container(memberships: tuple[Membership, ...], mounts: tuple[Mount, ...]) -> Container:
-    """Container id, pod UID and runtime as far as the cgroup paths (first) or the process's own mounts (second) tell."""
+def locate_container(memberships: tuple[Membership, ...], mounts: tuple[Mount, ...], found: tuple[str, ...] = ()) -> Container:
+    """Container id, pod UID and runtime as far as the cgroup paths (first) or the process's own mounts (second) tell.
+
+    ``found`` are paths of its cgroups as they were found, with names in them that the memberships hide from the reader's namespace.
+    """
     id_, pod_uid, runtime = None, None, None
     stored: tuple[str | None, str | None] = (None, None)
-    for membership in memberships:
+    for path in (*found, *(membership.path for membership in memberships)):
         parent = ""
-        for name in membership.path.split("/"):
-            if found := _parse_container(name, parent):
-                id_, runtime = found
+        for name in path.split("/"):
+            if named := _parse_container(name, parent):
+                id_, runtime = named
             pod_uid = _parse_pod(name) or pod_uid
             parent = name
         if id_:

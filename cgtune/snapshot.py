@@ -145,11 +145,12 @@ def _read_rest(view: MachineView, program: _Program) -> tuple[Snapshot, tuple[Me
     cpu, memory, cpuset = chains.locate("cpu"), chains.locate("memory"), chains.locate("cpuset")
     memory_chain = view.cgroups.read_chain(host, memory, read_memory_level, notes)
     unified = chains.locate_unified()
+    found = tuple(chain[0][1].path for chain in (cpu, memory, cpuset, unified) if chain)
     notes.extend(program.go_notes)
     snapshot = Snapshot(
         machine=view.machine,
         process=program.process,
-        container=locate_container(memberships, chains.their_mounts() if memberships else ()),
+        container=locate_container(memberships, chains.their_mounts() if memberships else (), found),
         cpu_chain=view.cgroups.read_chain(host, cpu, read_cpu_level, notes),
         cpuset_chain=tuple(level for level in view.cgroups.read_chain(host, cpuset, read_cpuset_level, notes) if level),
         memory_chain=memory_chain,

@@ -62,6 +62,26 @@ def test_a_target_is_found_below_our_own_mount_by_its_inode(tmp_path: Path) -> N
     assert [level["path"] for level in cpu["chain"]] == [f"{slice_}/{scope}", slice_, "/kubepods.slice", "/"]
 
 
+def test_the_view_that_shows_most_of_a_chain_counts(tmp_path: Path) -> None:
+    """Our mount shows the leaf alone, the target's own the whole tree: its tighter ancestor binds, whoever asks."""
+    root = tmp_path / "machine"
+    shutil.copytree(stories.STORIES / "v2-ancestor-tighter", root, symlinks=True)
+    (expected,) = stories.read_expected("v2-ancestor-tighter")["report"]["processes"]
+    ours, theirs = root / "sys/fs/cgroup", root / "proc/4242/root/sys/fs/cgroup"
+    theirs.parent.mkdir(parents=True)
+    ours.rename(theirs)
+    shutil.copytree(theirs / "pod/app", ours)
+    (ours / "cgroup.events").write_text("populated 1\nfrozen 0\n")
+    mountinfo = root / "proc/1/mountinfo"
+    mountinfo.write_text(mountinfo.read_text().replace(" / /sys/fs/cgroup ", " /pod/app /sys/fs/cgroup "))
+    (process,) = inside.parse_report(stories.inspect("v2-ancestor-tighter", root=root))["processes"]
+    for resource in ("cpu", "memory"):
+        seen, whole = process["enforced"][resource], expected["enforced"][resource]
+        assert seen["bound_by"] == whole["bound_by"] == "/pod"
+        assert [level["path"] for level in seen["chain"]] == [level["path"] for level in whole["chain"]]
+    assert process["notes"] == expected["notes"]
+
+
 @pytest.mark.parametrize(("length", "cut"), [(4094, False), (4095, True)])
 def test_a_path_that_the_kernel_cut_is_no_place(tmp_path: Path, length: int, cut: bool) -> None:
     """A cgroup so deep that its path ends midway: the levels above are told, and a note says that those below are missing."""

@@ -88,6 +88,12 @@ def test_the_path_is_believed_before_the_mounts() -> None:
     assert locate_container((_member(f"/docker/{ID}"),), shared).id == ID
 
 
+def test_a_sibling_is_in_the_pod_whose_name_was_found() -> None:
+    """In a namespace of its own a sidecar does not see the names above it; where the cgroup itself was found, they are in its path."""
+    found = (f"{SLICE}/cri-containerd-{ID}.scope",)
+    assert locate_container((_member(f"/../cri-containerd-{ID}.scope"),), (), found) == Container(id=ID, pod_uid=UID, runtime="containerd")
+
+
 @given(path=st.text(), root=st.text())
 def test_any_names_are_a_container_or_none(path: str, root: str) -> None:
     """Whatever cgroups and mounts are called: hexadecimal ids of full length, or none."""

@@ -121,6 +121,34 @@ def test_a_node_agent(groups: Groups, targets: Targets, tmp_path: Path) -> None:
     assert [row["limit_cores"] for row in enforced["cpu"]["chain"][:2]] == [1.0, 3.0]
 
 
+def test_a_sidecar_with_the_hosts_tree_mounted_elsewhere(groups: Groups, tmp_path: Path) -> None:
+    """Beside its own mount, which shows its own group alone, the host's: its ancestors are in sight, and bind."""
+    parent, leaf = _pair(groups, parent_us=100_000, leaf_us=None)
+
+    def host_beside() -> None:
+        places.unshare(CLONE_NEWNS | CLONE_NEWCGROUP)
+        places.bind_all(CGROUP, tmp_path)
+        places.mount_cgroups_afresh()
+
+    entry = bench.elsewhere(lambda: _into(leaf), host_beside, look=lambda: bench.inspect(os.getpid()))
+    assert (entry["enforced"]["cpu"]["limit_cores"], entry["enforced"]["cpu"]["bound_by"]) == (1.0, parent.path)
+    assert entry["notes"] == []
+
+
+@pytest.mark.hierarchy("v2")
+def test_a_target_whose_mounts_show_more_than_ours(groups: Groups, targets: Targets) -> None:
+    """The reader sees one group alone, the target in it all: what binds is the same as from outside."""
+    parent, leaf = _pair(groups, parent_us=100_000, leaf_us=None)
+    pid = targets.start(leaf)
+
+    def one_group() -> None:
+        places.unshare(CLONE_NEWNS)
+        places.replace_mount(place_of(leaf, "cpu"))
+
+    cpu = bench.elsewhere(one_group, look=lambda: bench.inspect(pid)["enforced"]["cpu"])
+    assert (cpu["limit_cores"], cpu["bound_by"]) == (1.0, parent.path)
+
+
 def test_a_job_below_the_namespaces_root(groups: Groups) -> None:
     """As in kind and docker-in-docker: the job is in an unlimited group below the namespace's root, which has the limit."""
     group = groups.make("container")
