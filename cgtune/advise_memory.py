@@ -67,14 +67,15 @@ class Share(Record):
 
 
 def group_by_limit(snapshots: Iterable[Snapshot]) -> Groups:
-    """The Go processes by the path of each cgroup whose memory limit holds for them.
+    """The Go processes by each cgroup whose memory limit holds for them.
 
-    Not by its directory: a sidecar reaches one and the same cgroup through each process's own /proc/PID/root.
+    Neither by its directory nor by its path: a sidecar reaches one and the same cgroup through each process's own /proc/PID/root, and
+    calls it /../app or by its whole name, by what it sees there; and its own root / is not the machine's.
     """
     groups: dict[str, list[Snapshot]] = {}
     for snapshot in snapshots:
         for level in snapshot.charged_chain if snapshot.go else ():
-            groups.setdefault(level.path, []).append(snapshot)
+            groups.setdefault(level.key, []).append(snapshot)
     return groups
 
 
@@ -153,7 +154,7 @@ def _live_heap(snapshot: Snapshot) -> int | None:
 def _share(level: MemoryLevel, limit_bytes: int, name: str, snapshot: Snapshot, policy: Policy, groups: Groups) -> Share:
     """What a limit of one cgroup leaves to this process beside the other Go programs under it."""
     pid = snapshot.process.pid
-    inside = [snapshot] + [other for other in groups.get(level.path, ()) if other.process.pid != pid]
+    inside = [snapshot] + [other for other in groups.get(level.key, ()) if other.process.pid != pid]
     mapped = [facts.mapped_bytes for member in inside for facts in member.go]
     room = find_room(limit_bytes, f"{level.directory}/{name}", policy, measure_outside(level, mapped))
     count = len(snapshot.go)

@@ -134,6 +134,13 @@ class Host:
         status = self._read(path, lambda: os.fstat(self._root.open_directory(path)))
         return status.st_dev, status.st_ino
 
+    def read_known_identity(self, path: str) -> tuple[int, int] | None:
+        """As read_identity; None where nothing is known of it: of a tree that was copied or made, of a directory that is refused."""
+        try:
+            return None if self._is_by_hand(path) else self.read_identity(path)
+        except CgtuneError:
+            return None
+
     def _read(self, path: str, read: Callable[[], T]) -> T:
         self._refuse_recorded(path)
         try:

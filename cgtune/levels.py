@@ -105,6 +105,7 @@ def read_memory_level(host: Host, place: Place, version: int, notes: list[Note])
         swap_current_bytes=swapped,
         use_hierarchy=use_hierarchy != 0,
         reclaimable_bytes=reclaimable,
+        identity=host.read_known_identity(directory),
     )
 
 

@@ -138,7 +138,8 @@ class MemoryLevel(Level):
 
     ``hierarchical`` is v1's own minimum over the ancestors that count (memory.stat). ``memsw`` is v1's limit of memory plus swap,
     ``swap`` v2's limit of swap alone. ``swap_current_bytes`` is what of the cgroup and those below it is swapped out. ``use_hierarchy``
-    is False where a v1 cgroup's limit does not hold for its children. ``reclaimable_bytes`` is the part of ``current_bytes`` that the
+    is False where a v1 cgroup's limit does not hold for its children. ``identity`` is its directory's (device, inode): the same through
+    every mount. ``reclaimable_bytes`` is the part of ``current_bytes`` that the
     kernel gives back when it needs room: page cache of files that is no shared memory, and v2's reclaimable slab.
     """
 
@@ -151,6 +152,12 @@ class MemoryLevel(Level):
     swap_current_bytes: int | None
     use_hierarchy: bool
     reclaimable_bytes: int | None = None
+    identity: tuple[int, int] | None = None
+
+    @property
+    def key(self) -> str:
+        """What is the same for all processes of one cgroup, by whichever mounts and path each of them reached it."""
+        return self.path if self.identity is None else "{}:{}".format(*self.identity)
 
 
 def locate_charged(chain: tuple[MemoryLevel, ...]) -> MemoryLevel | None:

@@ -267,6 +267,16 @@ def test_one_cgroup_reached_in_two_ways_is_one_limit() -> None:
     assert parts == [int((512 - 15 - 20.5) / 2) * MIB] * 2
 
 
+def test_a_cgroup_is_the_same_by_its_identity_not_by_its_name() -> None:
+    """A reader's own / is not the machine's, and what one mount calls /, another one calls /pod/app."""
+    level = memory_level("/", 512 * MIB, current_bytes=40 * MIB).replace(identity=(26, 7))
+    chains = ((level,), (level.replace(path="/pod/app"),), (memory_level("/other", 512 * MIB), level.replace(identity=(26, 1))))
+    each = [report(go_facts(mapped_bytes=10 * MIB), memory=chain, pid=pid).snapshot for pid, chain in enumerate(chains, 1)]
+    groups = group_by_limit(each)
+    parts = [advise(snapshot, enforce(snapshot), DEFAULT, groups)[1].value or 0 for snapshot in each]
+    assert parts[:2] == [int((512 - 15 - 20.5) / 2) * MIB] * 2
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

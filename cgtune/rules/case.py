@@ -247,7 +247,7 @@ class Case:
     def sharers(self) -> tuple[Snapshot, ...]:
         """The Go processes of the report under the same memory limit, this one first."""
         level = self.memory.binding
-        inside = () if level is None else self.groups.get(level.path, ())
+        inside = () if level is None else self.groups.get(level.key, ())
         return (self.snapshot, *(other for other in inside if other.process.pid != self.pid))
 
     @property

@@ -158,6 +158,21 @@ def test_an_ancestors_tighter_memory_limit_binds(groups: Groups) -> None:
     assert (memory["limit_bytes"], memory["bound_by"]) == (40 * MIB, parent.path)
 
 
+def test_a_cgroup_is_known_by_its_directory_again(groups: Groups, tmp_path: Path) -> None:
+    """By device and inode, of each level, in a recording as well: another mount or namespace calls the same cgroup something else."""
+    from cgtune.api import inspect as inspect_processes, snapshot
+
+    group = groups.make("pod", "app")
+    pid = group.start_sleeper()
+    snapshot(str(tmp_path / "out"), [pid])
+    for root in ("/", str(tmp_path / "out")):
+        chain = inspect_processes(pid=pid, root=root).processes[0].snapshot.memory_chain
+        assert len(chain) > 2
+        assert [level.key for level in chain] == [
+            f"{place.st_dev}:{place.st_ino}" for place in (os.stat(level.directory) for level in chain)
+        ]
+
+
 def test_an_oom_kill_is_counted(groups: Groups) -> None:
     """A process that the kernel killed for its group's limit is counted in the report of one that lives on there."""
     group = groups.make("app")
