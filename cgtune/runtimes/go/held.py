@@ -104,19 +104,26 @@ class HeldReader:
         return None if located.files else located.why
 
     def _read_held(self, numbers: tuple[int, ...]) -> tuple[str, ...] | None:
-        """The files behind the runtime's own descriptors; None where one of them is no limit file any more."""
-        held = tuple(self._read_open(number) for number in numbers)
-        return None if None in held else tuple(path for path in held if path is not None)
+        """The files behind the runtime's own descriptors; None where they are no limit files any more, or none that belong together."""
+        held = tuple(path for number in numbers if (path := self._read_open(number)) is not None)
+        return held if not numbers or (len(held) == len(numbers) and _is_whole(held)) else None
 
     def _locate_likely(self) -> tuple[int, ...]:
-        """Where the descriptors are not known: the limit files with the lowest numbers, the quota's before the period's."""
+        """Where the descriptors are not known: the limit files with the lowest numbers, the quota's before the period's; () for none.
+
+        A program that starts has opened one of the two, and any program may hold one alone.
+        """
         numbers = sorted(int(name) for name in self.host.list_directory(f"/proc/{self.pid}/fd") if name.isdecimal())
         files = {number: path for number in numbers if number < _HIGHEST_FD and (path := self._read_open(number)) is not None}
-        quotas = [path for path in files.values() if not path.endswith("/cpu.cfs_period_us")]
-        if len(quotas) > 1:
-            why = f"{len(quotas)} limit files are open, and which of them the runtime follows could not be read: taken to be {quotas[0]}"
+        opened = tuple(files)
+        groups = (opened[at : at + size] for at in range(len(opened)) for size in (1, 2))
+        likely = next((group for group in groups if _is_whole(tuple(files[number] for number in group))), ())
+        quotas = sum(not path.endswith("/cpu.cfs_period_us") for path in files.values())
+        if likely and quotas > 1:
+            taken = files[likely[0]]
+            why = f"{quotas} limit files are open, and which of them the runtime follows could not be read: taken to be {taken}"
             self.notes.append(Note(path=f"/proc/{self.pid}/fd", why=why))
-        return tuple(files)[: 1 if quotas and next(iter(files.values())).endswith("/cpu.max") else 2]
+        return likely
 
     def _read_open(self, number: int) -> str | None:
         """The limit file that is open under a number; None where there is none, or another file."""
@@ -148,6 +155,13 @@ class HeldReader:
                 names = _names(mount.root + below)
                 return own is not None and len(names) >= self.texts.hidden and names[self.texts.hidden :] == _names(own)
         return False
+
+
+def _is_whole(paths: tuple[str, ...]) -> bool:
+    """Whether these are the limit files of one cgroup, in the runtime's order: cpu.max, or quota and period."""
+    folders = {path.rpartition("/")[0] for path in paths}
+    names = tuple(path.rpartition("/")[2] for path in paths)
+    return len(folders) == 1 and names in (_LIMIT_FILES[:1], _LIMIT_FILES[1:])
 
 
 def _plain(path: str) -> str:

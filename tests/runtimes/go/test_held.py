@@ -134,6 +134,35 @@ def test_without_the_descriptors_the_lowest_is_taken(tmp_path: Path) -> None:
     assert notes[0] == f"2 limit files are open, and which of them the runtime follows could not be read: taken to be {OTHER}"
 
 
+QUOTA, PERIOD = (f"{CGROUPS}/cpu/app/cpu.cfs_{what}_us" for what in ("quota", "period"))
+
+
+@pytest.mark.parametrize(
+    ("links", "found"),
+    [
+        ({3: QUOTA}, None),
+        ({3: PERIOD}, None),
+        ({3: PERIOD, 4: QUOTA, 5: PERIOD}, (250_000, 100_000)),
+        ({3: QUOTA.replace("/app/", "/other/"), 4: QUOTA, 5: PERIOD}, (250_000, 100_000)),
+        ({3: QUOTA, 4: QUOTA, 5: PERIOD}, (250_000, 100_000)),
+    ],
+    ids=["no period (yet)", "no quota", "a period before", "another group's quota before", "the quota twice"],
+)
+def test_a_quota_and_its_period_stand_together(tmp_path: Path, links: dict[int, str], found: tuple[int, int] | None) -> None:
+    """Without the descriptors: a program that starts has opened one of the two; and some hold files of their own."""
+    contents = {QUOTA: "250000\n", PERIOD: "100000\n", QUOTA.replace("/app/", "/other/"): "500000\n"}
+    limit, follows, _ = _read(_process(tmp_path, links, contents), V1, limit_fds=None)
+    assert (limit and (limit.quota_us, limit.period_us)) == found
+    assert follows == (None if found is None else LimitFile(path=QUOTA, own=True, exists=True))
+
+
+@pytest.mark.parametrize("links", [{4: QUOTA}, {4: PERIOD}])
+def test_a_descriptor_that_leads_to_another_hierarchy(tmp_path: Path, links: dict[int, str]) -> None:
+    """What was opened as cpu.max and is a file of cgroup v1 now is none of the runtime's."""
+    limit, follows, _ = _read(_process(tmp_path, links, {QUOTA: "250000\n", PERIOD: "100000\n"}), V1, limit_fds=(4,))
+    assert (limit and limit.quota_us, follows) == (None, None)
+
+
 @pytest.mark.parametrize(
     "words",
     [
