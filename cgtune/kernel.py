@@ -222,6 +222,7 @@ class ProcessStat(Record):
     """What we use of /proc/PID/stat: ``start_ticks`` is since boot, in clock ticks (field 22); kernel threads by their flag (field 9).
 
     ``threads`` counts those that are left (field 20). ``scheduling`` is the first one's policy (field 41, sched(7)), 0 where none is told.
+    ``environ_start`` is where its environment begins in its memory (field 50), which each execve(2) moves; 0 during one, or untold.
     """
 
     command: str
@@ -230,6 +231,7 @@ class ProcessStat(Record):
     is_kernel_thread: bool
     threads: int
     scheduling: int
+    environ_start: int
 
 
 #: PF_KTHREAD (include/linux/sched.h): a thread of the kernel's own, without a program.
@@ -249,6 +251,7 @@ def parse_stat(text: str) -> ProcessStat:
         is_kernel_thread=bool(parse_count(fields[6]) & _KERNEL_THREAD_FLAG),
         threads=parse_count(fields[17]),
         scheduling=parse_count(fields[38]) if len(fields) > 38 else 0,
+        environ_start=parse_count(fields[47]) if len(fields) > 47 else 0,
     )
 
 

@@ -196,6 +196,7 @@ class Process(Record):
     state: str  # the kernel's letter: R, S, D, Z, ...
     affinity: frozenset[int]
     scheduling: int = 0  # the first thread's policy: 1 is SCHED_FIFO
+    environ_start: int = 0  # an address, which tells one execve from the next; 0: not known
 
 
 class GoSetting(Record):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-#: How often a process that is moved between cgroups under our eyes is read again.
+#: How often a process is read again that is moved between cgroups under our eyes, or starts another program.
 _ATTEMPTS = 2
 _MOST_THREADS = 64
 _MOST_PIDS = 10  # of a recording, named where another one was asked for
@@ -117,14 +117,20 @@ def _read_settled(view: MachineView, program: _Program) -> Snapshot:
     """The snapshot of a process that did not move meanwhile, if it ever stands still."""
     host, pid = view.host, program.process.pid
     snapshot, before = _read_rest(view, program)
+    moved = False
     for _attempt in range(_ATTEMPTS):
-        if _read_identity(host, pid) != snapshot.process.start_ticks:
+        now = _read_stat(host, pid)
+        if now.start_ticks != snapshot.process.start_ticks:
             raise NoSuchProcess(f"process {pid} ended while it was read, and another one has its pid")
-        if _read_memberships(host, pid) == before:
+        moved = _read_memberships(host, pid) != before
+        # In the midst of an execve the environment reads as empty, and what was read before it is another program's
+        if not moved and now.environ_start == snapshot.process.environ_start:
             return snapshot
         snapshot, before = _read_rest(view, _read_program(view, pid))
-    note = Note(path=f"/proc/{pid}/cgroup", why="the process was moved between cgroups while it was read; the chain may mix two places")
-    return snapshot.replace(notes=(*snapshot.notes, note))
+    path, why = f"/proc/{pid}/stat", "the process started another program while it was read; what is said may mix the two"
+    if moved:
+        path, why = f"/proc/{pid}/cgroup", "the process was moved between cgroups while it was read; the chain may mix two places"
+    return snapshot.replace(notes=(*snapshot.notes, Note(path=path, why=why)))
 
 
 def _read_program(view: MachineView, pid: int) -> _Program:
@@ -219,6 +225,7 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
         executable=executable,
         state=status_file.state,
         scheduling=status_file.scheduling,
+        environ_start=status_file.environ_start,
         affinity=_read_affinity(host, pid, view.machine.online),
     )
 
@@ -242,10 +249,10 @@ def _read_affinity(host: Host, pid: int, online: frozenset[int]) -> frozenset[in
     return affinity
 
 
-def _read_identity(host: Host, pid: int) -> int | None:
+def _read_stat(host: Host, pid: int) -> kernel.ProcessStat:
     host.forget(f"/proc/{pid}")
     try:
-        return kernel.parse_stat(host.read_text(f"/proc/{pid}/stat")).start_ticks
+        return kernel.parse_stat(host.read_text(f"/proc/{pid}/stat"))
     except Absent as error:
         raise NoSuchProcess(f"process {pid} ended while it was read") from error
 

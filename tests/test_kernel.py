@@ -227,11 +227,12 @@ def test_a_command_may_hold_anything(command: str) -> None:
 
 
 def test_each_field_of_a_stat_line_is_where_the_manual_has_it() -> None:
-    """proc_pid_stat(5): threads are field 20, the start field 22, the policy field 41; old recordings may end before that one."""
+    """proc_pid_stat(5): threads are field 20, the start field 22, the policy 41, the environment 50; old recordings may end before."""
     numbers = " ".join(str(field) for field in range(4, 53))
     stat = kernel.parse_stat(f"1 (x) S {numbers}\n")
-    assert (stat.threads, stat.start_ticks, stat.scheduling) == (20, 22, 41)
-    assert kernel.parse_stat(f"1 (x) S {' '.join(numbers.split()[:30])}\n").scheduling == 0
+    assert (stat.threads, stat.start_ticks, stat.scheduling, stat.environ_start) == (20, 22, 41, 50)
+    short = kernel.parse_stat(f"1 (x) S {' '.join(numbers.split()[:30])}\n")
+    assert (short.scheduling, short.environ_start) == (0, 0)
 
 
 @pytest.mark.parametrize("parser", PARSERS)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cgtune.host import Host
-from cgtune.snapshot import MachineView
+from cgtune.snapshot import MachineView, read_snapshot
+from tests.stories import STORIES
 
 CPU = "/sys/devices/system/cpu"
 FILES = {f"{CPU}/online": "0\n", f"{CPU}/possible": "0-15\n"}
@@ -37,3 +38,38 @@ def test_cpus_that_lxcfs_hides(tmp_path: Path, point: str, files: dict[str, str]
         place.write_text(text)
     with Host(str(tmp_path)) as host:
         assert MachineView(host).machine.online == frozenset(online)
+
+
+class _Moving(Host):
+    """A host on which process 4242 begins with these environments, one a look; the last one stays."""
+
+    starts: list[int]
+
+    def read_text(self, path: str) -> str:
+        text = super().read_text(path)
+        if path != "/proc/4242/stat":
+            return text
+        start = self.starts.pop(0) if len(self.starts) > 1 else self.starts[0]
+        fields = text.split()
+        fields[1] = "(entry)" if start in (0, 64) else "(server)"
+        fields[49] = str(start)
+        return " ".join(fields)
+
+
+@pytest.mark.parametrize(
+    ("starts", "command", "noted"),
+    [
+        pytest.param([128], "server", False, id="none"),
+        pytest.param([64, 128], "server", False, id="behind it"),
+        pytest.param([0, 128], "server", False, id="in its midst, where the environment reads as empty"),
+        pytest.param([0], "entry", False, id="what the kernel keeps from us"),
+        pytest.param([128, 64, 0, 128, 64], "entry", True, id="without end"),
+    ],
+)
+def test_a_process_that_starts_another_program(starts: list[int], command: str, noted: bool) -> None:
+    """An execve while it is read leaves pid and start time as they are: what was read before it is read anew."""
+    with _Moving(str(STORIES / "k8s-burstable-systemd")) as host:
+        host.starts = list(starts)
+        snapshot = read_snapshot(MachineView(host), 4242)
+    assert snapshot.process.command == command
+    assert any("started another program" in note.why for note in snapshot.notes) is noted
