@@ -141,14 +141,28 @@ def predict(  # noqa: PLR0913  # one argument for each option of the command
     return route.predict(limited, programs, lambda process: judge_processes((process,), policy)[0])
 
 
+# What the executables of other systems than ELF's begin with, as the Go linker writes them
+_FORMATS = {
+    b"MZ": "Windows",
+    b"\xcf\xfa\xed\xfe": "macOS",
+    b"\xca\xfe\xba\xbe": "macOS",  # several architectures in one
+    b"\0asm": "WebAssembly",
+    b"\x01\xf7": "AIX",
+}
+
+
 def read_program(path: str) -> Program:
-    """The Go program in this file. Raises UsageError where there is none, Malformed where it is damaged."""
+    """The Go program in this file. Raises UsageError where there is none, or one for another system, Malformed where it is damaged."""
     from cgtune.prediction import program_of
     from cgtune.programfile import ProgramFile
     from cgtune.runtimes.go.buildinfo import read_go_program
 
     with ProgramFile(path, "--binary") as file:
         found = read_go_program(file.read_at)
+        head = file.read_at(0, 4)
+    system = _FORMATS.get(head, _FORMATS.get(head[:2])) if found is None else found[1].settings.get("GOOS", "linux")
+    if system not in (None, "linux", "android"):
+        raise UsageError(f"--binary {path!r} is a program for {system}, which has no cgroups; name one for Linux, by GOOS=linux go build")
     if found is None:
         raise UsageError(
             f"--binary {path!r} is not a Go program, or tells nothing of itself; name one that go build made: --binary ./server"

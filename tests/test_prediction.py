@@ -17,12 +17,15 @@ import referencing
 from hypothesis import given, strategies as st
 
 import cgtune
+from cgtune.api import read_program
+from cgtune.errors import UsageError
 from cgtune.model import Bandwidth, CpuLevel, CpuLimits, Prediction
 from cgtune.outputs.predict import render_predict
 from cgtune.prediction import program_of, worst_stall
 from cgtune.runtimes.go.modinfo import parse_build_info
 from tests import goprograms, toolchains
 from tests.command import ROOT, run
+from tests.elfs import framed, go_program, inline_record
 from tests.needs import only_where, require
 
 
@@ -212,6 +215,35 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments: tuple[str, ...], says:
     assert (done.returncode, done.stdout) == (2, "")
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "system"),
+    [
+        (b"MZ\x90\0", "Windows"),
+        (b"\xcf\xfa\xed\xfe", "macOS"),
+        (b"\xca\xfe\xba\xbe", "macOS"),
+        (b"\0asm", "WebAssembly"),
+        (b"\x01\xf7\0\1", "AIX"),
+    ],
+)
+def test_a_program_of_another_format_is_named(tmp_path: Path, head: bytes, system: str) -> None:
+    """What is no ELF file is no Linux program, and says whose it is."""
+    (tmp_path / "server").write_bytes(head + bytes(200))
+    with pytest.raises(UsageError, match=f"is a program for {system}, which has no cgroups"):
+        read_program(str(tmp_path / "server"))
+
+
+@pytest.mark.parametrize(("system", "refused"), [("freebsd", True), ("solaris", True), ("linux", False), ("android", False), (None, False)])
+def test_a_program_for_another_system_is_refused(tmp_path: Path, system: str | None, refused: bool) -> None:
+    """FreeBSD's programs are ELF files as well, and read no cpu.max: what Linux would give them says nothing."""
+    text = "path\tx\n" + (f"build\tGOOS={system}\n" if system else "")
+    (tmp_path / "server").write_bytes(go_program(inline_record("go1.27.3", framed(text))))
+    if refused:
+        with pytest.raises(UsageError, match=f"is a program for {system}, which has no cgroups"):
+            read_program(str(tmp_path / "server"))
+    else:
+        assert read_program(str(tmp_path / "server")).go == "1.27.3"
 
 
 def test_a_fifo_as_binary_does_not_block(tmp_path: Path) -> None:
