@@ -53,11 +53,11 @@ def locate_mounts(mounts: tuple[Mount, ...], prefix: str = "") -> tuple[Mount, .
     can be reached is what a walk along the mount point ends in. A container may have a hundred thousand mounts: no loop in a loop.
     """
     known = {mount.mount_id for mount in mounts}
-    table = {(_parent(mount, known), mount.mount_point): mount for mount in mounts}
+    reached = _reached({(_parent(mount, known), mount.mount_point): mount for mount in mounts})
     return tuple(
         mount.replace(mount_point=mount.mount_point[len(prefix) :] or "/")
         for mount in mounts
-        if (mount.mount_point + "/").startswith(prefix + "/") and _walk(mount.mount_point, table) is mount
+        if (mount.mount_point + "/").startswith(prefix + "/") and reached.get(mount.mount_point) is mount
     )
 
 
@@ -66,18 +66,23 @@ def _parent(mount: Mount, known: set[int]) -> int | None:
     return mount.parent_id if mount.parent_id in known and mount.parent_id != mount.mount_id else None
 
 
-def _walk(path: str, table: dict[tuple[int | None, str], Mount]) -> Mount | None:
-    """The mount that a look-up of ``path`` ends in, crossing on the way into whatever is mounted at each step."""
-    reached: Mount | None = None
-    if len(path) > _LONGEST_PATH:
-        return None
-    names = path.split("/")[1:] if path != "/" else []
-    crossings = len(table)
-    for count in range(len(names) + 1):
-        step = "/" + "/".join(names[:count])
-        while crossings and (above := table.get((reached.mount_id if reached else None, step))) is not None:
-            reached = above
-            crossings -= 1  # kernels print no loops; a recording might
+def _reached(table: dict[tuple[int | None, str], Mount]) -> dict[str, Mount | None]:
+    """By mount point the mount that a look-up of it ends in, crossing on the way into whatever is mounted at each step.
+
+    A step where nothing is mounted changes nothing. So each mount point goes on from the nearest one above it, which stands before it in
+    this order; and each mount is crossed once, which ends loops as well: kernels print none, a recording might.
+    """
+    reached: dict[str, Mount | None] = {}
+    above: list[tuple[str, Mount | None]] = []
+    points = {point for _, point in table if len(point) <= _LONGEST_PATH}
+    for point in sorted(points, key=lambda point: point.rstrip("/").replace("/", "\0")):
+        while above and not point.startswith(above[-1][0]):
+            above.pop()
+        current = above[-1][1] if above else None
+        while (crossed := table.pop((None if current is None else current.mount_id, point), None)) is not None:
+            current = crossed
+        reached[point] = current
+        above.append((point.rstrip("/") + "/", current))
     return reached
 
 
