@@ -11,11 +11,14 @@ from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cgtune.elf import Elf, ReadAt
 
 _MOST_LINES = 200_000  # vm.max_map_count is 65530 unless someone raised it
 _MOST_MODULES = 1024
 _MOST_IMAGES = 64
+_MOST_OF_A_FILE = 16  # dlmopen(3) loads a library so often at the most; who maps one by the ten thousand wants to keep us busy
 _DELETED = " (deleted)"
 
 
@@ -45,15 +48,50 @@ class Module(Record):
 
 
 def parse_maps(text: str) -> tuple[Mapping, ...]:
-    r"""The mappings of /proc/PID/maps, ascending; there can be 65 000. Raises Malformed.
+    r"""The mappings of /proc/PID/maps that can tell of a runtime, ascending. Raises Malformed.
 
     7f4ee2a00000-7f4ee2a28000 r-xp 00001000 fe:01 1835021                    /usr/lib/libc.so.6
     1 start-end (2) 3 permissions 4 file offset 5 device 6 inode 7 path, with newlines as \012 and " (deleted)" behind it
+
+    There can be 65 000, too many to keep in a small container. So of each file that holds code its first mapping and those that are
+    executable are kept, 16 in all; of the anonymous ones the first 64 that may be an image, and the first that is unpacked code.
     """
-    lines = text.split("\n", _MOST_LINES)
-    if len(lines) > _MOST_LINES:
+    if text.count("\n") > _MOST_LINES:
         raise Malformed(f"more than {_MOST_LINES} memory mappings")
-    return tuple(_parse_line(line) for line in lines if line)
+    kept: list[Mapping] = []
+    files: set[tuple[str, int, str]] = set()
+    images = codes = 0
+    for mapping in map(_parse_line, _lines(text)):
+        if mapping.inode and mapping.executable:
+            files.add((mapping.device, mapping.inode, mapping.path))
+        elif (may_be_image(mapping) and images < _MOST_IMAGES) or (is_unpacked_code(mapping) and not codes):
+            images += may_be_image(mapping)
+            codes += is_unpacked_code(mapping)
+            kept.append(mapping)
+    if len(files) > _MOST_MODULES:
+        raise Malformed(f"{len(files)} libraries in one process")
+    inodes = {str(inode) for _, inode, _ in files}
+    counts = dict.fromkeys(files, 0)
+    for line in _lines(text):
+        if line.split(None, 5)[4] not in inodes:
+            continue
+        mapping = _parse_line(line)
+        file = mapping.device, mapping.inode, mapping.path
+        if file in files and counts[file] < _MOST_OF_A_FILE and (mapping.executable or not counts[file]):
+            counts[file] += 1
+            kept.append(mapping)
+    return tuple(sorted(kept, key=lambda mapping: mapping.start))
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines that are not empty, one at a time: a list of them all would be as large as the text again."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        if end > start:
+            yield text[start:end]
+        start = end + 1
 
 
 def _parse_line(line: str) -> Mapping:
@@ -79,17 +117,12 @@ def _parse_line(line: str) -> Mapping:
 
 
 def locate_modules(mappings: tuple[Mapping, ...]) -> tuple[Module, ...]:
-    """The distinct files that have an executable mapping, in order of address; each is worth one look, whatever maps it how often.
-
-    Raises Malformed for more than 1024: no real process has so many libraries.
-    """
+    """The distinct files that have an executable mapping, in order of address; each is worth one look, whatever maps it how often."""
     files: dict[tuple[str, int, str], list[Mapping]] = {}
     for mapping in mappings:
         if mapping.inode:
             files.setdefault((mapping.device, mapping.inode, mapping.path), []).append(mapping)
     modules = [group for group in files.values() if any(mapping.executable for mapping in group)]
-    if len(modules) > _MOST_MODULES:
-        raise Malformed(f"{len(modules)} libraries in one process")
     return tuple(
         Module(device=group[0].device, inode=group[0].inode, path=group[0].path, deleted=group[0].deleted, mappings=tuple(group))
         for group in modules
@@ -119,5 +152,15 @@ def locate_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> tuple[i
 
     Worth asking where the executable itself says nothing, being packed: it has no section headers then. ``parse_image`` takes each place.
     """
-    anonymous = [mapping.start for mapping in mappings if mapping.inode == 0 and mapping.readable and not mapping.path.startswith("[")]
+    anonymous = [mapping.start for mapping in mappings if may_be_image(mapping)]
     return tuple(start for start in anonymous[:_MOST_IMAGES] if is_elf(read_memory(start, 4)))
+
+
+def may_be_image(mapping: Mapping) -> bool:
+    """Whether what was unpacked may begin here: memory without a file or a name that can be read."""
+    return mapping.inode == 0 and mapping.readable and not mapping.path.startswith("[")
+
+
+def is_unpacked_code(mapping: Mapping) -> bool:
+    """Whether here is code that no file backs, nor the kernel: [vdso], [vsyscall]."""
+    return mapping.executable and mapping.inode == 0 and not mapping.path.startswith("[v")

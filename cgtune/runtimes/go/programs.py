@@ -9,7 +9,7 @@ from cgtune.errors import CgtuneError, Unreadable
 from cgtune.model import Note
 from cgtune.records import Record
 from cgtune.runtimes.go.buildinfo import read_go_image, read_go_program
-from cgtune.runtimes.go.mappings import locate_biases, locate_images, locate_modules
+from cgtune.runtimes.go.mappings import is_unpacked_code, locate_biases, locate_images, locate_modules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 _MOST_FILES = 2048
+_MOST_RUNTIMES = 16  # of one process: each costs a look into its memory, and some KB of every report
 _MOST_UNUSED = 64
 
 
@@ -109,11 +110,13 @@ def locate_runtimes(
 
     ``open_module`` opens a module's file and raises Unreadable where it cannot. With ``read_memory``, programs that unpacked themselves
     into anonymous memory are found as well; that needs the anonymous mappings, and costs nothing where no such memory holds code.
-    Raises Malformed for a process with more than a thousand libraries.
     """
     runtimes: list[GoRuntime] = []
     notes: list[Note] = []
     for module in locate_modules(mappings):
+        if len(runtimes) >= _MOST_RUNTIMES:
+            notes.append(Note(path=module.path, why=f"not looked at, nor what lies behind it: {len(runtimes)} Go runtimes were found before"))
+            break
         try:
             file = open_module(module)
             found = known.files[file.identity] if file.identity in known.files else read_go_program(file.read_at)
@@ -130,13 +133,9 @@ def locate_runtimes(
                 GoRuntime(path=module.path, deleted=module.deleted, identity=file.identity, elf=elf, info=info, bias=bias)
                 for bias in locate_biases(elf, module)
             ]
-    if not runtimes and read_memory is not None and any(_is_unpacked_code(mapping) for mapping in mappings):
+    if not runtimes and read_memory is not None and any(is_unpacked_code(mapping) for mapping in mappings):
         runtimes += _read_images(mappings, read_memory)
     return tuple(runtimes), tuple(notes)
-
-
-def _is_unpacked_code(mapping: Mapping) -> bool:
-    return mapping.executable and mapping.inode == 0 and not mapping.path.startswith("[v")  # [vdso], [vsyscall]
 
 
 def _read_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> list[GoRuntime]:

@@ -113,6 +113,24 @@ def test_files_that_cannot_be_told_cost_a_note_each() -> None:
     assert [note.path for note in notes] == ["/denied", "/broken"]
 
 
+def test_a_process_made_of_go_libraries_is_looked_at_so_far() -> None:
+    """One that maps a Go library ten thousand times, or hundreds of them, costs a few looks; that there is more is a note."""
+    program = go_program(inline_record("go1.27.3", framed("path\tx\n")), kind=3)
+    opened: list[str] = []
+
+    def open_module(module: Module) -> OpenedFile:
+        opened.append(module.path)
+        return OpenedFile(identity=module.path, read_at=reader(program))
+
+    one = "\n".join(f"{at}00000-{at}02000 r-xp 0 1:0 7 /one" for at in range(10_000, 20_000))
+    runtimes, notes = locate_runtimes(parse_maps(one), open_module, Known())
+    assert (len(runtimes), notes) == (16, ())
+    many = "\n".join(f"{at}00000-{at}02000 r-xp 0 1:0 {at} /{at}" for at in range(100, 900))
+    runtimes, notes = locate_runtimes(parse_maps(many), open_module, Known())
+    assert (len(runtimes), len(opened)) == (16, 17)
+    assert [note.why for note in notes] == ["not looked at, nor what lies behind it: 16 Go runtimes were found before"]
+
+
 def test_a_plugin_has_no_runtime_of_its_own() -> None:
     """Go plugins run on the runtime of the program that opened them: only that one is found."""
     records = {mode: inline_record("go1.27.3", framed(f"path\tx\nbuild\t-buildmode={mode}\n")) for mode in ("exe", "plugin", "c-shared")}
