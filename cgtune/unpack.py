@@ -34,10 +34,11 @@ def unpack(path: str) -> TemporaryDirectory[str]:
     folder = tempfile.TemporaryDirectory(prefix="cgtune-")
     try:
         with tarfile.open(path, "r:gz", tarinfo=Entry) as archive:
-            total = 0
-            for count, entry in enumerate(archive):
-                total += entry.size
-                if count >= MOST_FILES or total > LARGEST_BYTES or not (entry.isfile() or entry.issym() or entry.isdir()):
+            total = count = 0
+            while (entry := archive.next()) is not None:
+                archive.members.clear()  # it keeps them all, a KB each
+                total, count = total + entry.size, count + 1
+                if count > MOST_FILES or total > LARGEST_BYTES or not (entry.isfile() or entry.issym() or entry.isdir()):
                     raise UsageError(f"--root {path!r} is not a recording; make one with cgtune snapshot")
                 _unpack_entry(archive, entry, folder.name)
     except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, RecursionError) as error:

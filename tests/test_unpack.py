@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,16 @@ def test_a_hostile_archive_is_refused(tmp_path: Path, entries: list[tarfile.TarI
     with pytest.raises(UsageError, match=words):
         Host(path)
     assert [found.name for found in tmp_path.iterdir()] == ["hostile.tar.gz"]
+
+
+def test_what_was_unpacked_is_not_remembered(tmp_path: Path) -> None:
+    """Entries by the hundred thousand cost time, and no memory: tarfile would keep a KB of each."""
+    path = _archive(tmp_path / "many.tar.gz", *[_entry("./", tarfile.DIRTYPE)] * 10_000)
+    tracemalloc.start()
+    Host(path).close()
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most_bytes < 2 << 20
 
 
 def test_a_folder_that_somebody_packed_himself(tmp_path: Path) -> None:
