@@ -115,7 +115,8 @@ def locate_runtimes(
     notes: list[Note] = []
     for module in locate_modules(mappings):
         if len(runtimes) >= _MOST_RUNTIMES:
-            notes.append(Note(path=module.path, why=f"not looked at, nor what lies behind it: {len(runtimes)} Go runtimes were found before"))
+            why = f"not looked at, nor what lies behind it: {len(runtimes)} Go runtimes were found before"
+            notes.append(Note(path=module.path, why=why))
             break
         try:
             file = open_module(module)
