@@ -61,6 +61,13 @@ func metric(name string) (uint64, bool) {
 	return sample[0].Value.Uint64(), true
 }
 
+// mapped reads both numbers at one moment: a heap that grows between two reads has 4 MiB more that count as released.
+func mapped() uint64 {
+	both := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(both)
+	return both[0].Value.Uint64() - both[1].Value.Uint64()
+}
+
 func gcPercent() any {
 	percent, known := metric("/gc/gogc:percent") // Go 1.21 and later; reading it otherwise means setting it
 	if !known {
@@ -82,9 +89,7 @@ func collect() report {
 	}
 	r.GCPercent = gcPercent()
 	r.HeapMarked, _ = metric("/gc/heap/live:bytes")
-	total, _ := metric("/memory/classes/total:bytes")
-	released, _ := metric("/memory/classes/heap/released:bytes")
-	r.Mapped = total - released
+	r.Mapped = mapped()
 	return r
 }
 
