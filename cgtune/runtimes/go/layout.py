@@ -112,7 +112,7 @@ class _Search:
         self.unchecked = version is None or (version.major, version.minor) > _NEWEST_KNOWN
         self.symbols = symbols
         self.code = code
-        self.uses = {name: decode.decode_uses(elf, symbols.functions[name], text) for name, text in code.items() if name != _HEAP_GOAL}
+        self.uses = {name: self._plausible_uses(name, text) for name, text in code.items() if name != _HEAP_GOAL}
         self.notes = list(symbols.notes)
 
     def layout(self, cpus: tuple[str, str], *, aware: bool) -> LiveLayout:
@@ -136,6 +136,15 @@ class _Search:
             update_setting=self._setting("updatemaxprocs", _UPDATE_ENABLE) if aware else None,
             notes=tuple(self.notes),
         )
+
+    def _plausible_uses(self, function: str, code: bytes) -> list[decode.Use]:
+        """The uses of code and data. On amd64 a constant inside of one instruction can read as another one, that points anywhere."""
+        uses = []
+        for use in decode.decode_uses(self.elf, self.symbols.functions[function], code):
+            part = self.elf.segment_at(use.address)
+            if part is not None and (part.executable if use.kind == decode.CALL else part.writable):
+                uses.append(use)
+        return uses
 
     def _proof(self) -> tuple[int, bytes] | None:
         for name in (_PROCRESIZE, _GCINIT, _OSINIT):

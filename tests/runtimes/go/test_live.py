@@ -195,6 +195,21 @@ def _static_layout(version: str, mode: str, *, said: str | None = None, change: 
     return locate_live_words(elf, info.go if said is None else parse_version(said), bias=0, read_memory=elf.read_address)
 
 
+@pytest.mark.parametrize("mode", ["sw", "plain"])
+def test_a_constant_that_reads_as_an_instruction_misleads_nobody(mode: str) -> None:
+    """Ahead of the load looked for lie bytes that look like one from outside of the program: the words are found all the same."""
+    right = _static_layout("1.27.3", mode)
+    assert right.proof is not None
+
+    def mislead(data: bytes) -> bytes:
+        begin = data.index(right.proof[1])  # type: ignore[index]  # of procresize
+        return data[:begin] + bytes.fromhex("8b059ec02844") + data[begin + 6 :]  # mov 0x4428c09e(%rip),%eax
+
+    misled = _static_layout("1.27.3", mode, change=mislead)
+    assert misled.notes == ()
+    assert _addresses(misled) == _addresses(right)
+
+
 def _addresses(layout: LiveLayout) -> dict[str, object]:
     return {name: getattr(layout, name) for name in LiveLayout._fields if name not in ("proof", "notes")}
 
