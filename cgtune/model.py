@@ -138,9 +138,9 @@ class MemoryLevel(Level):
 
     ``hierarchical`` is v1's own minimum over the ancestors that count (memory.stat). ``memsw`` is v1's limit of memory plus swap,
     ``swap`` v2's limit of swap alone. ``swap_current_bytes`` is what of the cgroup and those below it is swapped out. ``use_hierarchy``
-    is False where a v1 cgroup's limit does not hold for its children. ``identity`` is its directory's (device, inode): the same through
-    every mount. ``reclaimable_bytes`` is the part of ``current_bytes`` that the
-    kernel gives back when it needs room: page cache of files that is no shared memory, and v2's reclaimable slab.
+    is False where a v1 cgroup's limit does not hold for its children. ``reclaimable_bytes`` is the part of ``current_bytes`` that the
+    kernel gives back when it needs room: page cache of files that is no shared memory, and v2's reclaimable slab. ``identity`` is its
+    directory's (device, inode): the same through every mount.
     """
 
     limit: ByteLimit | None

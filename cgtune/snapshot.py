@@ -277,7 +277,7 @@ def _read_online(host: Host, lxcfs: set[str]) -> frozenset[int]:
     folder = "/sys/devices/system"
     path = f"{folder}/cpu/online"
     # lxcfs shows a container as many CPUs here as its limits are worth; sched_getaffinity(2), and so Go, knows nothing of that
-    if any(f"{host.mount_prefix}{path}".startswith(f"{point}/") or f"{host.mount_prefix}{path}" == point for point in lxcfs):
+    if any(f"{host.mount_prefix}{path}/".startswith(f"{point}/") for point in lxcfs):
         try:
             nodes = [name for name in host.list_directory(f"{folder}/node") if name.startswith("node")]
             if online := frozenset().union(*(kernel.parse_cpu_list(host.read_text(f"{folder}/node/{name}/cpulist")) for name in nodes)):

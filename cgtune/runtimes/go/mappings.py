@@ -36,6 +36,11 @@ class Mapping(Record):
     path: str
     deleted: bool
 
+    @property
+    def file(self) -> tuple[str, int, str]:
+        """What is the same for all mappings of one file."""
+        return self.device, self.inode, self.path
+
 
 class Module(Record):
     """A file of which the process has executable mappings: its program, a shared library, perhaps one that was deleted since."""
@@ -59,26 +64,25 @@ def parse_maps(text: str) -> tuple[Mapping, ...]:
     if text.count("\n") > _MOST_LINES:
         raise Malformed(f"more than {_MOST_LINES} memory mappings")
     kept: list[Mapping] = []
-    files: set[tuple[str, int, str]] = set()
+    counts: dict[tuple[str, int, str], int] = {}  # of each file that holds code, how many are kept
     images = codes = 0
     for mapping in map(_parse_line, _lines(text)):
         if mapping.inode and mapping.executable:
-            files.add((mapping.device, mapping.inode, mapping.path))
+            counts[mapping.file] = 0
         elif (may_be_image(mapping) and images < _MOST_IMAGES) or (is_unpacked_code(mapping) and not codes):
             images += may_be_image(mapping)
             codes += is_unpacked_code(mapping)
             kept.append(mapping)
-    if len(files) > _MOST_MODULES:
-        raise Malformed(f"{len(files)} libraries in one process")
-    inodes = {str(inode) for _, inode, _ in files}
-    counts = dict.fromkeys(files, 0)
+    if len(counts) > _MOST_MODULES:
+        raise Malformed(f"{len(counts)} libraries in one process")
+    inodes = {str(inode) for _, inode, _ in counts}
     for line in _lines(text):
         if line.split(None, 5)[4] not in inodes:
             continue
         mapping = _parse_line(line)
-        file = mapping.device, mapping.inode, mapping.path
-        if file in files and counts[file] < _MOST_OF_A_FILE and (mapping.executable or not counts[file]):
-            counts[file] += 1
+        count = counts.get(mapping.file, _MOST_OF_A_FILE)
+        if count < _MOST_OF_A_FILE and (mapping.executable or not count):
+            counts[mapping.file] = count + 1
             kept.append(mapping)
     return tuple(sorted(kept, key=lambda mapping: mapping.start))
 
@@ -121,7 +125,7 @@ def locate_modules(mappings: tuple[Mapping, ...]) -> tuple[Module, ...]:
     files: dict[tuple[str, int, str], list[Mapping]] = {}
     for mapping in mappings:
         if mapping.inode:
-            files.setdefault((mapping.device, mapping.inode, mapping.path), []).append(mapping)
+            files.setdefault(mapping.file, []).append(mapping)
     modules = [group for group in files.values() if any(mapping.executable for mapping in group)]
     return tuple(
         Module(device=group[0].device, inode=group[0].inode, path=group[0].path, deleted=group[0].deleted, mappings=tuple(group))
