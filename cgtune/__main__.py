@@ -18,13 +18,13 @@ def main() -> int:
         else:
             return 0
     try:
-        from cgtune.terminal import open_closed_streams
+        from cgtune.commands.terminal import open_closed_streams
 
         open_closed_streams()
         code = _run_plain(arguments)
         if code is not None:
             return code
-        from cgtune.cli import run
+        from cgtune.commands.options.app import run
 
         return run(arguments)
     except KeyboardInterrupt:
@@ -36,17 +36,17 @@ def _run_plain(arguments: list[str]) -> int | None:
     import os
 
     if arguments == ["check"]:
-        from cgtune.check import parse_environment, run_check
+        from cgtune.commands.check import parse_environment, run_check
 
         options = parse_environment(os.environ)
         return None if options is None else run_check(options)
     if arguments == ["env"]:
-        from cgtune import env
+        from cgtune.commands import env
 
         plain = env.parse_environment(os.environ)
         return None if plain is None else env.run_env(plain)
     if arguments[:2] == ["exec", "--"] and len(arguments) > 2:
-        from cgtune import exec as exec_
+        from cgtune.commands import exec as exec_
 
         whole = exec_.parse_environment(os.environ, arguments[2:])
         return None if whole is None else exec_.run_exec(whole)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from cgtune import __version__
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
-from cgtune.host import Host, timestamp
 from cgtune.limits import enforce
 from cgtune.model import Note, Policy, ProcessReport, Report
 from cgtune.snapshot import MachineView, read_go_snapshot, read_snapshot
+from cgtune.system.host import Host, timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cgtune.advice.prediction import Program
     from cgtune.model import CpuLevel, Prediction, Snapshot
-    from cgtune.prediction import Program
 
 
 def inspect(
@@ -91,8 +91,8 @@ def judge_processes(
     ignored: frozenset[str] = frozenset(),
 ) -> tuple[ProcessReport, ...]:
     """As judge, on processes that may share their cgroups with each other."""
-    from cgtune.advise import advise
-    from cgtune.advise_memory import group_by_limit
+    from cgtune.advice.advise import advise
+    from cgtune.advice.memory import group_by_limit
     from cgtune.rules import judge_all
 
     policy = policy if policy is not None else Policy()
@@ -125,7 +125,7 @@ def predict(  # noqa: PLR0913  # one argument for each option of the command
     ``cpus`` None: those of this machine. ``go`` is a list such as "1.21,1.27" and ``language`` the go line of go.mod; ``binary``, a Go
     program on disk, stands for both. ``env`` holds NAME=VALUE. Raises UsageError, or Malformed for a damaged program.
     """
-    from cgtune import prediction as route
+    from cgtune.advice import prediction as route
 
     if binary is not None and (go is not None or language is not None):
         raise UsageError("--binary tells its own Go version and settings: leave out --go and --language, as in --binary ./server")
@@ -153,9 +153,9 @@ _FORMATS = {
 
 def read_program(path: str) -> Program:
     """The Go program in this file. Raises UsageError where there is none, or one for another system, Malformed where it is damaged."""
-    from cgtune.prediction import program_of
-    from cgtune.programfile import ProgramFile
-    from cgtune.runtimes.go.buildinfo import read_go_program
+    from cgtune.advice.prediction import program_of
+    from cgtune.runtimes.go.program.buildinfo import read_go_program
+    from cgtune.system.programfile import ProgramFile
 
     with ProgramFile(path, "--binary") as file:
         found = read_go_program(file.read_at)
@@ -175,7 +175,7 @@ def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: 
 
     Raises UsageError (``out`` exists), Unwritable, and what inspect raises; nothing is left half-written.
     """
-    from cgtune.capture import RecordingHost
+    from cgtune.system.capture import RecordingHost
 
     with RecordingHost(root) as host:
         report = inspect_host(host, pids, self_only=self_only)
@@ -228,15 +228,15 @@ def list_pids(host: Host, *, cheaply: bool = False) -> list[int]:
             return sorted(int(name) for name in host.list_directory("/proc") if name.isascii() and name.isdigit())
         except CgtuneError:
             return []
-    from cgtune.processes import list_pids
+    from cgtune.system.processes import list_pids
 
     return list_pids(host.root)
 
 
 def _with_metrics(report: Report, url: str) -> Report:
     """The report with what the program's own endpoint says: it fills what memory did not tell, and a contradiction is a note."""
-    from cgtune.endpoint import read_metrics
-    from cgtune.runtimes.go.metrics import parse_go_metrics
+    from cgtune.runtimes.go.observed.metrics import parse_go_metrics
+    from cgtune.system.endpoint import read_metrics
 
     process = report.processes[0]
     if not process.snapshot.go:

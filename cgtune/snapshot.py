@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from cgtune import kernel
-from cgtune.chains import ChainReader, Ours
-from cgtune.containers import locate_container
+from cgtune.cgroups import kernel
+from cgtune.cgroups.chains import ChainReader, Ours
+from cgtune.cgroups.containers import locate_container
+from cgtune.cgroups.levels import Shared, read_cpu_level, read_cpuset_level, read_memory_level, read_oom_kills, read_pressure
+from cgtune.cgroups.locate import locate_mode, locate_mounts
 from cgtune.errors import Absent, CgtuneError, NoSuchProcess, Unreadable
-from cgtune.host import Host, timestamp
-from cgtune.levels import Shared, read_cpu_level, read_cpuset_level, read_memory_level, read_oom_kills, read_pressure
-from cgtune.locate import locate_mode, locate_mounts
 from cgtune.model import GoFacts, Machine, Membership, Note, Process, Snapshot, locate_charged
-from cgtune.reading import exists, note_on, read_essential, read_optional
 from cgtune.records import Record
+from cgtune.system.host import Host, timestamp
+from cgtune.system.reading import exists, note_on, read_essential, read_optional
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

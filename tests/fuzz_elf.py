@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from cgtune.elf import Elf, parse_elf
 from cgtune.errors import CgtuneError
-from cgtune.runtimes.go.buildinfo import read_go_image, read_go_program
-from cgtune.runtimes.go.layout import locate_live_words
-from cgtune.runtimes.go.live import read_live_words
-from cgtune.runtimes.go.version import GoVersion, parse_version
+from cgtune.runtimes.elf import Elf, parse_elf
+from cgtune.runtimes.go.observed.layout import locate_live_words
+from cgtune.runtimes.go.observed.live import read_live_words
+from cgtune.runtimes.go.program.buildinfo import read_go_image, read_go_program
+from cgtune.runtimes.go.program.version import GoVersion, parse_version
 from tests import goprograms
 from tests.elfs import MAGIC, READ, RUN, WRITE, Named, Part, elf, framed, go_program, inline_record, pointer_record, reader
 

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from cgtune.elf import Elf
-from cgtune.runtimes.go.buildinfo import read_go_image, read_go_program
-from cgtune.runtimes.go.layout import LiveLayout, locate_live_words
-from cgtune.runtimes.go.live import LiveWords, read_live_words
-from cgtune.runtimes.go.mappings import Mapping, locate_biases, locate_images, locate_modules, parse_maps
-from cgtune.runtimes.go.modinfo import BuildInfo
+from cgtune.runtimes.elf import Elf
+from cgtune.runtimes.go.observed.layout import LiveLayout, locate_live_words
+from cgtune.runtimes.go.observed.live import LiveWords, read_live_words
+from cgtune.runtimes.go.program.buildinfo import read_go_image, read_go_program
+from cgtune.runtimes.go.program.mappings import Mapping, locate_biases, locate_images, locate_modules, parse_maps
+from cgtune.runtimes.go.program.modinfo import BuildInfo
 
 Reader = Callable[[int, int], bytes]
 

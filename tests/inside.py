@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from cgtune.cli import run as run_command_line
+from cgtune.commands.options.app import run as run_command_line
 
 
 class Done(NamedTuple):

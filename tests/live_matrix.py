@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cgtune.runtimes.go.buildinfo import read_go_program
-from cgtune.runtimes.go.layout import locate_live_words
-from cgtune.runtimes.go.live import LiveWords, read_live_words
+from cgtune.runtimes.go.observed.layout import locate_live_words
+from cgtune.runtimes.go.observed.live import LiveWords, read_live_words
+from cgtune.runtimes.go.program.buildinfo import read_go_program
 from tests import goprograms, toolchains
 from tests.elfs import reader
 from tests.goprocess import mappings, memory, open_limit_files, read_runtimes

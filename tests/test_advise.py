@@ -8,14 +8,14 @@ import sys
 import pytest
 from hypothesis import given, strategies as st
 
-from cgtune.advise import advise
-from cgtune.advise_memory import find_room, group_by_limit, measure_outside, recommend_memory, size_that_ends_it
-from cgtune.advise_procs import recommend_procs
+from cgtune.advice.advise import advise
+from cgtune.advice.memory import find_room, group_by_limit, measure_outside, recommend_memory, size_that_ends_it
+from cgtune.advice.procs import recommend_procs
 from cgtune.api import judge_processes
 from cgtune.limits import enforce
 from cgtune.model import Policy, Recommendation
 from cgtune.outputs.table import format_setting
-from cgtune.runtimes.go.grammar import parse_gomemlimit
+from cgtune.runtimes.go.derived.grammar import parse_gomemlimit
 from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees
 
 DEFAULT = Policy()

@@ -19,7 +19,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from cgtune.capture import RecordingHost
+from cgtune.system.capture import RecordingHost
 from tests import inside, stories
 from tests.command import ROOT
 

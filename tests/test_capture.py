@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cgtune import api
-from cgtune.capture import REDACTED, redact_environ, redact_mountinfo
 from cgtune.errors import NoSuchProcess, Unwritable, UsageError
 from cgtune.outputs.json import render_json
-from cgtune.recording import MARKER
+from cgtune.system.capture import REDACTED, redact_environ, redact_mountinfo
+from cgtune.system.recording import MARKER
 from tests import stories
 from tests.stories import STORIES
 

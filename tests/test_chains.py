@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cgtune.recording import search_key
+from cgtune.system.recording import search_key
 from tests import inside, stories
 
 STORY = "v2-sibling-container"  # of which only the target's own mounts show the cgroup

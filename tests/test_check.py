@@ -21,7 +21,7 @@ import jsonschema
 import pytest
 
 import cgtune
-from cgtune.check import FORMATS, CheckOptions, parse_environment, render_verdict, require_sight
+from cgtune.commands.check import FORMATS, CheckOptions, parse_environment, render_verdict, require_sight
 from cgtune.errors import NoSuchProcess, Unreadable, UsageError
 from cgtune.measures import measure_report
 from cgtune.model import Advice, Finding, Measure, Note, Policy, ProcessReport, Report, Throttling, Verdict
@@ -401,7 +401,7 @@ def test_the_plain_form_loads_neither_typer_nor_psutil() -> None:
         *("typer", "click", "psutil", "tabulate", "json", "re", "typing", "dataclasses", "enum", "pathlib", "subprocess", "tempfile"),
         *("collections", "functools", "inspect", "argparse", "difflib"),
     } == set()
-    assert not {name for name in loaded if name.startswith("cgtune.cli")}
+    assert not {name for name in loaded if name.startswith("cgtune.commands.options.app")}
     assert {name for name in loaded if name.startswith("cgtune.outputs.")} == {"cgtune.outputs.escape", "cgtune.outputs.text"}
 
 
@@ -487,7 +487,7 @@ def test_a_process_that_ends_while_it_is_watched_does_not_pass(monkeypatch: pyte
         os.waitid(os.P_PID, dying.pid, os.WEXITED | (0 if reaped else os.WNOWAIT))
 
     try:
-        monkeypatch.setattr("cgtune.check.time.sleep", sleep)
+        monkeypatch.setattr("cgtune.commands.check.time.sleep", sleep)
         done = inside.run("check", "--pid", dying.pid, "--window", "30")
     finally:
         monkeypatch.undo()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from cgtune.containers import locate_container
+from cgtune.cgroups.containers import locate_container
 from cgtune.model import Container, Membership, Mount
 
 ID = "0123456789abcdef" * 4

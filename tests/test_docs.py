@@ -27,7 +27,7 @@ def _text() -> str:
 
 def _commands() -> Iterator[tuple[str, Any]]:
     """Every command that can be typed, by its full name."""
-    from cgtune.cli import app  # here: the other checks of this file hold without the face
+    from cgtune.commands.options.app import app
 
     def walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
         below = getattr(command, "commands", {})

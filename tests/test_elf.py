@@ -7,9 +7,9 @@ import struct
 import pytest
 from hypothesis import given, strategies as st
 
-from cgtune.elf import Elf, parse_elf, parse_image
-from cgtune.elfsymbols import locate_symbols
 from cgtune.errors import CgtuneError, Malformed
+from cgtune.runtimes.elf import Elf, parse_elf, parse_image
+from cgtune.runtimes.elfsymbols import locate_symbols
 from tests.elfs import READ, RUN, WRITE, Named, Part, elf, reader
 
 PARTS = [Part(0x400000, b"code" * 16, READ | RUN), Part(0x600010, b"data" * 16, READ | WRITE, more=100)]

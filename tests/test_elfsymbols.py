@@ -6,9 +6,9 @@ import struct
 
 import pytest
 
-from cgtune.elf import Elf, parse_elf
-from cgtune.elfsymbols import Symbol, locate_symbols
 from cgtune.errors import Malformed
+from cgtune.runtimes.elf import Elf, parse_elf
+from cgtune.runtimes.elfsymbols import Symbol, locate_symbols
 from tests.cost import cpu_seconds
 from tests.elfs import READ, RUN, WRITE, Named, Part, elf, reader
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cgtune.env import EnvOptions, parse_environment
+from cgtune.commands.env import EnvOptions, parse_environment
 from cgtune.outputs.envfile import DIALECTS
 from tests import command, goprograms, inside, stories, toolchains
 from tests.envreaders import READERS

@@ -8,12 +8,12 @@ from contextlib import suppress
 
 import pytest
 
-from cgtune.elf import parse_elf
 from cgtune.errors import CgtuneError
-from cgtune.runtimes.go.buildinfo import read_go_program
-from cgtune.runtimes.go.layout import locate_live_words
-from cgtune.runtimes.go.live import read_live_words
-from cgtune.runtimes.go.version import parse_version
+from cgtune.runtimes.elf import parse_elf
+from cgtune.runtimes.go.observed.layout import locate_live_words
+from cgtune.runtimes.go.observed.live import read_live_words
+from cgtune.runtimes.go.program.buildinfo import read_go_program
+from cgtune.runtimes.go.program.version import parse_version
 from tests.cost import cpu_seconds
 from tests.elfs import MAGIC
 from tests.fuzz_elf import fuzz, real_subjects, synthetic_subjects

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable, UsageError
-from cgtune.host import Host, timestamp
-from cgtune.recording import search_key
-from cgtune.root import READ_CAP_BYTES
+from cgtune.system.host import Host, timestamp
+from cgtune.system.recording import search_key
+from cgtune.system.root import READ_CAP_BYTES
 from tests.needs import require
 
 

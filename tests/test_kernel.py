@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from cgtune import kernel
+from cgtune.cgroups import kernel
 from cgtune.errors import Malformed
 from cgtune.model import Bandwidth, ByteLimit, Membership, Stall, Throttling
 

@@ -7,8 +7,8 @@ import time
 import pytest
 from hypothesis import given, strategies as st
 
-from cgtune.kernel import parse_cgroup, parse_mountinfo
-from cgtune.locate import Gap, locate_chain, locate_hierarchy, locate_in_gap, locate_membership, locate_mode, locate_mounts
+from cgtune.cgroups.kernel import parse_cgroup, parse_mountinfo
+from cgtune.cgroups.locate import Gap, locate_chain, locate_hierarchy, locate_in_gap, locate_membership, locate_mode, locate_mounts
 from cgtune.model import Membership, Mount
 
 

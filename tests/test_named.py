@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from cgtune.advice.named import parse_named
 from cgtune.errors import UsageError
-from cgtune.named import parse_named
 
 MIB = 1 << 20
 

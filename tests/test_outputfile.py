@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cgtune.errors import Unwritable, UsageError
-from cgtune.outputfile import parse_mode, replace_file
+from cgtune.system.outputfile import parse_mode, replace_file
 
 OLD, NEW = b"GOMAXPROCS='2'\n", b"GOMAXPROCS='3'\n"
 

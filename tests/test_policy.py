@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 import cgtune
-from cgtune.advise_memory import recommend_memory, size_that_ends_it
+from cgtune.advice.memory import recommend_memory, size_that_ends_it
+from cgtune.advice.policy import NUMBERS, parse_policy
 from cgtune.errors import UsageError
 from cgtune.model import Policy, ProcessReport
 from cgtune.outputs.table import format_setting
-from cgtune.policy import NUMBERS, parse_policy
 
 MIB = 1 << 20
 

@@ -17,12 +17,12 @@ import referencing
 from hypothesis import given, strategies as st
 
 import cgtune
+from cgtune.advice.prediction import program_of, worst_stall
 from cgtune.api import read_program
 from cgtune.errors import UsageError
 from cgtune.model import Bandwidth, CpuLevel, CpuLimits, Prediction
 from cgtune.outputs.predict import render_predict
-from cgtune.prediction import program_of, worst_stall
-from cgtune.runtimes.go.modinfo import parse_build_info
+from cgtune.runtimes.go.program.modinfo import parse_build_info
 from tests import goprograms, toolchains
 from tests.command import ROOT, run
 from tests.elfs import framed, go_program, inline_record

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given, strategies as st
 
+from cgtune.advice.quantities import parse_byte_quantity, parse_cpu_limit, parse_cpu_quantity
 from cgtune.errors import UsageError
 from cgtune.model import Bandwidth
-from cgtune.quantities import parse_byte_quantity, parse_cpu_limit, parse_cpu_quantity
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cgtune.host import Host
 from cgtune.snapshot import MachineView, read_snapshot
+from cgtune.system.host import Host
 from tests.stories import STORIES
 
 CPU = "/sys/devices/system/cpu"

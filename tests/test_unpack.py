@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cgtune.errors import UsageError
-from cgtune.host import Host
+from cgtune.system.host import Host
 from tests import stories
 
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 import cgtune
-from cgtune import planning
+from cgtune.advice.named import parse_named
+from cgtune.advice.variables import Variable, apply_variables, plan_here, plan_named
+from cgtune.commands import planning
 from cgtune.limits import enforce
 from cgtune.model import Bandwidth, GoFacts, Policy
-from cgtune.named import parse_named
-from cgtune.variables import Variable, apply_variables, plan_here, plan_named
 from tests.rules.reports import go_facts, report, sees
 
 DEFAULT = Policy()

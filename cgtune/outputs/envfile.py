@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cgtune.variables import Variable
+    from cgtune.advice.variables import Variable
 
 #: The kubelet reads no larger file (KEP-3721), and docker no longer line (bufio.Scanner).
 _MOST_BYTES = 64 << 10

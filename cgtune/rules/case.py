@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 
-from cgtune.advise_memory import measure_outside
-from cgtune.advise_procs import derive_procs_by_itself, format_quota
+from cgtune.advice.memory import measure_outside
+from cgtune.advice.procs import derive_procs_by_itself, format_quota
 from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, Advice, Policy, Recommendation
 from cgtune.numbers import format_cpus, format_mib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.advise_memory import Groups
+    from cgtune.advice.memory import Groups
     from cgtune.model import CpuLevel, GoFacts, GoSetting, Off, ProcessReport, Snapshot
 
 _MIB = 1 << 20

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 
-from cgtune.advise_procs import format_level_quota
+from cgtune.advice.procs import format_level_quota
 from cgtune.model import LEAST_PERIODS, Finding
 from cgtune.rules.case import act
 

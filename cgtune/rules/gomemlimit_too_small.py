@@ -19,7 +19,7 @@ Sources: https://go.dev/doc/gc-guide (death spirals, the limit on GC CPU); Go so
 
 from __future__ import annotations
 
-from cgtune.advise_memory import size_that_ends_it
+from cgtune.advice.memory import size_that_ends_it
 from cgtune.model import Finding
 from cgtune.numbers import format_mib
 from cgtune.rules.case import format_limit

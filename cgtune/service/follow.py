@@ -16,8 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cgtune.host import Host
     from cgtune.model import Note, Policy, ProcessReport, Report, Snapshot
+    from cgtune.system.host import Host
 
 #: Series of metrics are dear to whoever stores them, and a node has room for some hundred pods.
 MOST_PROCESSES = 500

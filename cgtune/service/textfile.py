@@ -6,8 +6,8 @@ import contextlib
 import os
 
 from cgtune.errors import Unwritable, UsageError
-from cgtune.outputfile import replace_file
 from cgtune.service.web import render_metrics
+from cgtune.system.outputfile import replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

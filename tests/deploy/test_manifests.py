@@ -64,7 +64,7 @@ def test_what_schemas_do_not_say() -> None:
 
 
 def _twins() -> set[str]:
-    from cgtune.cli import app
+    from cgtune.commands.options.app import app
 
     serve = typer.main.get_command(app).commands["serve"]  # type: ignore[attr-defined]  # click's group
     return {str(parameter.envvar) for parameter in serve.params if parameter.envvar}

@@ -13,11 +13,11 @@ from contextlib import ExitStack
 
 from hypothesis import HealthCheck, Phase, given, seed as seeded, settings
 
-from cgtune.runtimes.go.derive import GoDerivation, GoInputs, derive
-from cgtune.runtimes.go.grammar import CGOCHECK_DEATH, NO_LIMIT, parse_gogc, parse_gomaxprocs, parse_gomemlimit
-from cgtune.runtimes.go.limitfile import LimitSeen
-from cgtune.runtimes.go.settings import HOPELESS_PROCS
-from cgtune.runtimes.go.version import GoVersion, parse_version
+from cgtune.runtimes.go.derived.derive import GoDerivation, GoInputs, derive
+from cgtune.runtimes.go.derived.grammar import CGOCHECK_DEATH, NO_LIMIT, parse_gogc, parse_gomaxprocs, parse_gomemlimit
+from cgtune.runtimes.go.derived.limitfile import LimitSeen
+from cgtune.runtimes.go.derived.settings import HOPELESS_PROCS
+from cgtune.runtimes.go.program.version import GoVersion, parse_version
 from tests.differential.oracle import Oracle
 from tests.differential.strategies import EnvironmentCase, LimitCase, environment_cases, limit_cases
 from tests.toolchains import NEWEST, VERSIONS, minor

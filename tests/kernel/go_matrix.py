@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cgtune.api import inspect_host
-from cgtune.host import Host
 from cgtune.outputs.json import render_json
 from cgtune.runtimes.go.programs import Known
 from cgtune.snapshot import MachineView, read_go, read_process
+from cgtune.system.host import Host
 from tests import goprograms, toolchains
 from tests.kernel.goscenarios import SCENARIOS, Scenario, Scene
 from tests.kernel.gostage import Stage

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from cgtune.advice.variables import Variable
 from cgtune.outputs.envfile import render_env
-from cgtune.variables import Variable
 from tests import goprograms, toolchains
 from tests.command import PROGRAM, run
 from tests.envreaders import read_docker, read_kubernetes

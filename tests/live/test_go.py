@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 
 from cgtune.api import inspect_host, judge
-from cgtune.capture import RecordingHost
 from cgtune.errors import Unreadable
-from cgtune.host import Host
 from cgtune.outputs.json import render_json
+from cgtune.system.capture import RecordingHost
+from cgtune.system.host import Host
 from tests import goprograms, toolchains
 from tests.command import PROGRAM, ROOT, environment, inspect, only_process, parse_report, run
 from tests.goprograms import LibraryHost, Probe

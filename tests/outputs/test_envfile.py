@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from cgtune.advice.variables import Variable
 from cgtune.errors import Unwritable
 from cgtune.outputs.envfile import DIALECTS, render_comment, render_env
-from cgtune.variables import Variable
 from tests.envreaders import READERS, read_compose, read_docker, read_kubernetes, read_systemd
 from tests.needs import require
 

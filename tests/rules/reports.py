@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from cgtune.advise import advise
+from cgtune.advice.advise import advise
 from cgtune.limits import enforce
 from cgtune.model import (
     Bandwidth,

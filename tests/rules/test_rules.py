@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cgtune.advise_memory import group_by_limit
+from cgtune.advice.memory import group_by_limit
 from cgtune.model import Bandwidth, CpuLevel, Finding, Policy, ProcessReport, QuotaSeen, Throttling
 from cgtune.rules import RULES, locate_rule
 from cgtune.rules.case import Case, godebug_aware

@@ -11,12 +11,12 @@ import pytest
 
 from cgtune import api
 from cgtune.errors import Absent, Malformed, Unreadable
-from cgtune.host import Host
 from cgtune.model import ProcessReport, Report
 from cgtune.runtimes.go.programs import Known, Mapped
 from cgtune.service import follow
 from cgtune.service.follow import Follower, Stopped
 from cgtune.snapshot import read_snapshot
+from cgtune.system.host import Host
 from tests import goprograms, stories, toolchains
 from tests.needs import require
 

@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 
 from cgtune.errors import Malformed, Unwritable
-from cgtune.host import Host
-from cgtune.serve import ServeOptions, _Scanner
 from cgtune.service.board import Board
 from cgtune.service.follow import Follower
+from cgtune.service.serve import ServeOptions, _Scanner
+from cgtune.system.host import Host
 from tests import stories
 
 STORY = str(stories.STORIES / "v2-ancestor-tighter")

@@ -8,17 +8,17 @@ where the reader's cgroup namespace hides names at the head of the process's pat
 
 from __future__ import annotations
 
-from cgtune import kernel
+from cgtune.cgroups import kernel
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import LimitFile, Note
-from cgtune.reading import note_on
-from cgtune.runtimes.go.limitfile import LimitSeen, locate_limit, parse_limit
+from cgtune.runtimes.go.derived.limitfile import LimitSeen, locate_limit, parse_limit
+from cgtune.system.reading import note_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.host import Host
-    from cgtune.runtimes.go.live import LiveWords
-    from cgtune.runtimes.go.ownview import OwnTexts
+    from cgtune.runtimes.go.derived.ownview import OwnTexts
+    from cgtune.runtimes.go.observed.live import LiveWords
+    from cgtune.system.host import Host
 
 _LIMIT_FILES = ("cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us")
 

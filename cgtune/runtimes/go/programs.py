@@ -8,18 +8,18 @@ from __future__ import annotations
 from cgtune.errors import CgtuneError, Unreadable
 from cgtune.model import Note
 from cgtune.records import Record
-from cgtune.runtimes.go.buildinfo import read_go_image, read_go_program
-from cgtune.runtimes.go.mappings import is_unpacked_code, locate_biases, locate_images, locate_modules
+from cgtune.runtimes.go.program.buildinfo import read_go_image, read_go_program
+from cgtune.runtimes.go.program.mappings import is_unpacked_code, locate_biases, locate_images, locate_modules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
 
-    from cgtune.elf import Elf, ReadAt
-    from cgtune.runtimes.go.layout import LiveLayout
-    from cgtune.runtimes.go.live import LiveWords
-    from cgtune.runtimes.go.mappings import Mapping, Module
-    from cgtune.runtimes.go.modinfo import BuildInfo
+    from cgtune.runtimes.elf import Elf, ReadAt
+    from cgtune.runtimes.go.observed.layout import LiveLayout
+    from cgtune.runtimes.go.observed.live import LiveWords
+    from cgtune.runtimes.go.program.mappings import Mapping, Module
+    from cgtune.runtimes.go.program.modinfo import BuildInfo
 
     OpenModule = Callable[["Module"], "OpenedFile"]
 
@@ -146,8 +146,8 @@ def _read_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> list[GoR
 
 def read_runtime_words(runtime: GoRuntime, known: Known, read_memory: ReadAt) -> LiveWords:
     """The live words of one runtime. Raises Unreadable where the process's memory may not be read."""
-    from cgtune.runtimes.go.layout import locate_live_words  # only Go programs need it
-    from cgtune.runtimes.go.live import read_live_words
+    from cgtune.runtimes.go.observed.layout import locate_live_words
+    from cgtune.runtimes.go.observed.live import read_live_words
 
     layout = known.layouts.get(runtime.identity) if runtime.identity is not None else None
     if layout is None:

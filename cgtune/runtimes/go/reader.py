@@ -10,20 +10,20 @@ from __future__ import annotations
 
 from cgtune.errors import Absent, CgtuneError, NoSuchProcess, Unreadable
 from cgtune.model import GoFacts, GoSetting, LimitFile, Note
-from cgtune.reading import note_on
-from cgtune.runtimes.go.mappings import parse_maps
+from cgtune.runtimes.go.program.mappings import parse_maps
 from cgtune.runtimes.go.programs import GoRuntime, Known, Mapped, OpenedFile, locate_runtimes, read_runtime_words
+from cgtune.system.reading import note_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from cgtune.host import Host
-    from cgtune.runtimes.go.derive import GoDerivation, GoInputs
-    from cgtune.runtimes.go.live import LiveWords
-    from cgtune.runtimes.go.mappings import Module
-    from cgtune.runtimes.go.ownview import OwnTexts
-    from cgtune.runtimes.go.version import GoVersion
+    from cgtune.runtimes.go.derived.derive import GoDerivation, GoInputs
+    from cgtune.runtimes.go.derived.ownview import OwnTexts
+    from cgtune.runtimes.go.observed.live import LiveWords
+    from cgtune.runtimes.go.program.mappings import Module
+    from cgtune.runtimes.go.program.version import GoVersion
+    from cgtune.system.host import Host
 
 _MACHINES = {62: "amd64", 183: "arm64", 3: "386", 40: "arm", 243: "riscv64", 21: "ppc64le", 22: "s390x", 258: "loong64"}
 
@@ -96,8 +96,8 @@ class GoReading:
 
     def _facts(self, runtime: GoRuntime, known: Known) -> GoFacts:
         # Most processes are not Go's: what only Go programs need is loaded when there is one.
-        from cgtune.runtimes.go.derive import derive
-        from cgtune.runtimes.go.facts import derived_facts
+        from cgtune.runtimes.go.derived.derive import derive
+        from cgtune.runtimes.go.derived.facts import derived_facts
 
         info, inputs = runtime.info, self._inputs(runtime)
         words = self._read_words(runtime, known)
@@ -134,8 +134,8 @@ class GoReading:
 
     def _inputs(self, runtime: GoRuntime) -> GoInputs:
         """What the runtime derives from, but for its limit files."""
-        from cgtune.runtimes.go.derive import GoInputs
-        from cgtune.runtimes.go.godebug import parse_default_godebug
+        from cgtune.runtimes.go.derived.derive import GoInputs
+        from cgtune.runtimes.go.derived.godebug import parse_default_godebug
 
         machine = runtime.elf.machine
         return GoInputs(
@@ -154,7 +154,7 @@ class GoReading:
             raise
         except CgtuneError as error:
             self._note(f"/proc/{self.pid}/mem", error)
-            from cgtune.runtimes.go.live import LiveWords
+            from cgtune.runtimes.go.observed.live import LiveWords
 
             return LiveWords()
 
@@ -195,7 +195,7 @@ class GoReading:
 
     def read_own_texts(self) -> OwnTexts:
         """/proc/self/cgroup and mountinfo as the process itself reads them: relative to its own cgroup namespace, not to ours."""
-        from cgtune.runtimes.go.ownview import INITIAL_NAMESPACE, OwnTexts, rebase_texts
+        from cgtune.runtimes.go.derived.ownview import INITIAL_NAMESPACE, OwnTexts, rebase_texts
 
         cgroup = self.host.read_text(f"/proc/{self.pid}/cgroup")
         mountinfo = self.host.read_text(f"/proc/{self.pid}/mountinfo")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from cgtune.elf import parse_elf
 from cgtune.errors import CgtuneError, Malformed
-from cgtune.runtimes.go.buildinfo import read_build_info, read_go_program
-from cgtune.runtimes.go.modinfo import BuildInfo
+from cgtune.runtimes.elf import parse_elf
+from cgtune.runtimes.go.program.buildinfo import read_build_info, read_go_program
+from cgtune.runtimes.go.program.modinfo import BuildInfo
 from tests import goprograms, toolchains
 from tests.elfs import MAGIC, READ, RUN, WRITE, Named, Part, elf, framed, go_program, inline_record, pointer_record, reader, uvarint
 from tests.needs import require

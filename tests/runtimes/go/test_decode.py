@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from cgtune.elf import AMD64, ARM64, Elf, parse_elf
-from cgtune.runtimes.go.decode import ADDRESS, CALL, COMPARE, LOAD, STORE, Use, decode_fields, decode_uses
+from cgtune.runtimes.elf import AMD64, ARM64, Elf, parse_elf
+from cgtune.runtimes.go.observed.decode import ADDRESS, CALL, COMPARE, LOAD, STORE, Use, decode_fields, decode_uses
 from tests.elfs import READ, RUN, Part, elf, reader
 
 AT = 0x40EE00

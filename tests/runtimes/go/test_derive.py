@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from cgtune.errors import Unreadable
-from cgtune.runtimes.go.derive import GoDerivation, GoInputs, derive
-from cgtune.runtimes.go.limitfile import LimitSeen, parse_limit
-from cgtune.runtimes.go.version import GoVersion, parse_version
+from cgtune.runtimes.go.derived.derive import GoDerivation, GoInputs, derive
+from cgtune.runtimes.go.derived.limitfile import LimitSeen, parse_limit
+from cgtune.runtimes.go.program.version import GoVersion, parse_version
 
 OLD_LANGUAGE = "containermaxprocs=0,updatemaxprocs=0"
 NEW_LANGUAGE = ""

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from cgtune.runtimes.go.buildinfo import read_go_program
-from cgtune.runtimes.go.derive import GoDerivation, GoInputs, derive
-from cgtune.runtimes.go.godebug import parse_default_godebug
-from cgtune.runtimes.go.modinfo import BuildInfo
+from cgtune.runtimes.go.derived.derive import GoDerivation, GoInputs, derive
+from cgtune.runtimes.go.derived.godebug import parse_default_godebug
+from cgtune.runtimes.go.program.buildinfo import read_go_program
+from cgtune.runtimes.go.program.modinfo import BuildInfo
 from tests import goprograms, toolchains
 from tests.needs import only_where, require
 

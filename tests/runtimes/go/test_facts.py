@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cgtune.runtimes.go.derive import GoInputs, derive
-from cgtune.runtimes.go.facts import derived_facts
-from cgtune.runtimes.go.version import parse_version
+from cgtune.runtimes.go.derived.derive import GoInputs, derive
+from cgtune.runtimes.go.derived.facts import derived_facts
+from cgtune.runtimes.go.program.version import parse_version
 
 
 def _facts(version: str, *environ: tuple[str, str]) -> dict[str, object]:

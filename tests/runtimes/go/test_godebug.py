@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cgtune.runtimes.go.godebug import derive_godebug, parse_default_godebug
+from cgtune.runtimes.go.derived.godebug import derive_godebug, parse_default_godebug
 
 RECORDED = "containermaxprocs=0,updatemaxprocs=0"
 

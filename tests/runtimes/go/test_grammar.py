@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from cgtune.runtimes.go.grammar import NO_LIMIT, parse_godebug, parse_gogc, parse_gomaxprocs, parse_gomemlimit, parse_integer
+from cgtune.runtimes.go.derived.grammar import NO_LIMIT, parse_godebug, parse_gogc, parse_gomaxprocs, parse_gomemlimit, parse_integer
 
 GIB = 1 << 30
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cgtune.host import Host
 from cgtune.model import LimitFile
+from cgtune.runtimes.go.derived.limitfile import LimitSeen
+from cgtune.runtimes.go.derived.ownview import OwnTexts
 from cgtune.runtimes.go.held import HeldReader
-from cgtune.runtimes.go.limitfile import LimitSeen
-from cgtune.runtimes.go.live import LiveWords
-from cgtune.runtimes.go.ownview import OwnTexts
+from cgtune.runtimes.go.observed.live import LiveWords
+from cgtune.system.host import Host
 
 CGROUPS = "/sys/fs/cgroup"
 V2 = OwnTexts(cgroup="0::/pod/app\n", mountinfo=f"30 20 0:26 / {CGROUPS} rw - cgroup2 cgroup2 rw\n")

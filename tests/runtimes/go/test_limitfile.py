@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cgtune.errors import Malformed
-from cgtune.runtimes.go.limitfile import LimitSeen, locate_limit, parse_limit
+from cgtune.runtimes.go.derived.limitfile import LimitSeen, locate_limit, parse_limit
 
 V1, V2 = "rw,cpu,cpuacct", "rw"
 

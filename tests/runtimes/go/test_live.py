@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from cgtune.elf import parse_elf
 from cgtune.errors import Unreadable
-from cgtune.runtimes.go.buildinfo import read_build_info
-from cgtune.runtimes.go.layout import LiveLayout, locate_live_words
-from cgtune.runtimes.go.live import LiveWords, read_live_words
-from cgtune.runtimes.go.version import parse_version
+from cgtune.runtimes.elf import parse_elf
+from cgtune.runtimes.go.observed.layout import LiveLayout, locate_live_words
+from cgtune.runtimes.go.observed.live import LiveWords, read_live_words
+from cgtune.runtimes.go.program.buildinfo import read_build_info
+from cgtune.runtimes.go.program.version import parse_version
 from tests import goprograms, toolchains
 from tests.elfs import reader
 from tests.goprocess import memory, open_limit_files, read_images, read_runtimes

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from cgtune.elf import parse_elf
 from cgtune.errors import Malformed
-from cgtune.runtimes.go.mappings import Mapping, locate_biases, locate_images, locate_modules, parse_maps
+from cgtune.runtimes.elf import parse_elf
+from cgtune.runtimes.go.program.mappings import Mapping, locate_biases, locate_images, locate_modules, parse_maps
 from tests.elfs import READ, RUN, WRITE, Part, elf, reader
 from tests.goprocess import mappings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cgtune.runtimes.go.metrics import parse_go_metrics
+from cgtune.runtimes.go.observed.metrics import parse_go_metrics
 
 PROCS, LIMIT, GOGC = "go_sched_gomaxprocs_threads", "go_gc_gomemlimit_bytes", "go_gc_gogc_percent"
 

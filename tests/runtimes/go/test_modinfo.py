@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cgtune.errors import Malformed
-from cgtune.runtimes.go.modinfo import parse_build_info
+from cgtune.runtimes.go.program.modinfo import parse_build_info
 from tests.elfs import framed
 
 

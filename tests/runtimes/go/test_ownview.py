@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cgtune.errors import Malformed
-from cgtune.runtimes.go.ownview import rebase_texts
+from cgtune.runtimes.go.derived.ownview import rebase_texts
 
 OVERLAY = "25 1 0:25 / / rw - overlay overlay rw\n"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cgtune.runtimes.go.procs import limited_procs
+from cgtune.runtimes.go.derived.procs import limited_procs
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 
 from cgtune.errors import Unreadable
 from cgtune.model import Note
-from cgtune.runtimes.go.buildinfo import read_go_program
-from cgtune.runtimes.go.layout import LiveLayout
-from cgtune.runtimes.go.mappings import Module, parse_maps
+from cgtune.runtimes.go.observed.layout import LiveLayout
+from cgtune.runtimes.go.program.buildinfo import read_go_program
+from cgtune.runtimes.go.program.mappings import Module, parse_maps
 from cgtune.runtimes.go.programs import GoRuntime, Known, OpenedFile, locate_runtimes, read_runtime_words
 from tests import goprograms
 from tests.elfs import framed, go_program, inline_record, reader

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cgtune.host import Host
-from cgtune.runtimes.go.derive import GoInputs, derive
-from cgtune.runtimes.go.live import LiveWords
-from cgtune.runtimes.go.ownview import OwnTexts
+from cgtune.runtimes.go.derived.derive import GoInputs, derive
+from cgtune.runtimes.go.derived.ownview import OwnTexts
+from cgtune.runtimes.go.observed.live import LiveWords
+from cgtune.runtimes.go.program.version import parse_version
 from cgtune.runtimes.go.reader import GoReading, _unrecorded_switches
-from cgtune.runtimes.go.version import parse_version
+from cgtune.system.host import Host
 
 CGROUP, MOUNTINFO = "0::/pod/app\n", "30 20 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
 OTHERS = OwnTexts(cgroup="0::/\n", mountinfo=MOUNTINFO.replace(" / ", " /../.. "), assumed=("/pod/app",))

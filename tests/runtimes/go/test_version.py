@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cgtune.runtimes.go.version import parse_version
+from cgtune.runtimes.go.program.version import parse_version
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Recommended values, for processes that run and for limits that are only named."""

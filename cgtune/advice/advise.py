@@ -1,0 +1,60 @@
+"""Recommended values for a Go process, from what is enforced on it, what is measured in its cgroups, and a policy. Pure."""
+
+from __future__ import annotations
+
+from cgtune.advice.memory import advise_memory
+from cgtune.advice.procs import derive_procs_by_itself, format_quota, recommend_procs, survive_quota
+from cgtune.model import Policy, ProcessReport, Recommendation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cgtune.advice.memory import Groups
+    from cgtune.model import Level, Limits, Note, Snapshot
+
+_FIRST_WITH_MEMORY_LIMIT = 19  # Go 1.19
+_DEFAULT = Policy()
+_ALONE: Groups = {}
+
+
+def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups: Groups = _ALONE) -> tuple[Recommendation, ...]:
+    """The recommended GOMAXPROCS and GOMEMLIMIT of a Go process, empty for other programs.
+
+    A process has one environment: where it holds several Go runtimes, the values are right for all of them at once. ``groups`` are the
+    Go processes of the machine by cgroup: those in one with this one share its limit in proportion to the memory that each has mapped.
+    GOGC is left as it is.
+    """
+    if not snapshot.go:
+        return ()
+    cpu = limits.cpu
+    says = () if cpu.binding is None else (format_quota(limits),)
+    by_itself = {derive_procs_by_itself(facts, len(snapshot.allowed_cpus)) for facts in snapshot.go}
+    follows = by_itself.pop() if len(by_itself) == 1 else None
+    recommended = recommend_procs(cpu.limit_cores, len(cpu.usable), policy, follows_by_itself=follows)
+    for facts in snapshot.go:
+        recommended = survive_quota(recommended, facts, len(cpu.usable))
+    procs = recommended.replace(because=says + recommended.because)
+    memory = advise_memory(snapshot, limits, policy, groups)
+    process = ProcessReport(snapshot=snapshot, limits=limits)
+    if cpu.limit_cores is None and (process.unread_quotas or not snapshot.cpu_chain):
+        procs = procs.replace(because=say_unlimited("CPU quota", snapshot.cpu_chain, process.unread_quotas))
+    unlimited = limits.memory.limit_bytes is None and limits.memory.high_bytes is None
+    if unlimited and (process.unread_memory_limits or not snapshot.memory_chain):
+        memory = memory.replace(because=say_unlimited("memory limit", snapshot.memory_chain, process.unread_memory_limits))
+    if memory.set and all(facts.minor is not None and facts.minor < _FIRST_WITH_MEMORY_LIMIT for facts in snapshot.go):
+        why = f"Go {snapshot.go[0].version} has no GOMEMLIMIT: it came with 1.{_FIRST_WITH_MEMORY_LIMIT}"
+        memory = memory.replace(value=None, set=False, because=(*memory.because, why))
+    return procs, memory
+
+
+def say_unlimited(what: str, chain: Sequence[Level], unread: Sequence[Note]) -> tuple[str, ...]:
+    """Why no limit is known. What lies above the highest visible cgroup cannot be seen, nor what could not be read."""
+    if unread:
+        return (f"no {what} is known", *say_unread(unread))
+    return (f"no {what} in any cgroup that can be seen" if chain else f"its cgroups cannot be seen from here, so no {what} is known",)
+
+
+def say_unread(unread: Sequence[Note]) -> tuple[str, ...]:
+    """Which limit files are there and tell nothing."""
+    return tuple(f"{note.path} cannot be read: {note.why}" for note in unread)

@@ -1,0 +1,351 @@
+"""What Go programs would do under limits that are only named: no process, no machine. Pure.
+
+The limits become the files of a container that is not there, Go's own algorithm reads them, and from there on a predicted process goes
+the same route as a live one. On v1 a container sees its own subtree alone, as Docker and Kubernetes mount it; on v2 it has its own cgroup
+namespace. Not covered: ancestors' limits, a cpuset or affinity (give the CPUs that are left), `godebug` lines in go.mod and `//go:debug`.
+"""
+
+from __future__ import annotations
+
+from cgtune.advice.quantities import parse_byte_quantity, parse_cpu_limit, parse_cpu_quantity
+from cgtune.errors import UsageError
+from cgtune.limits import enforce
+from cgtune.model import (
+    AUTOMAXPROCS,
+    AUTOMEMLIMIT,
+    ByteLimit,
+    Container,
+    CpuLevel,
+    GoFacts,
+    GoSetting,
+    Machine,
+    MemoryLevel,
+    PeriodStall,
+    PredictedRow,
+    Prediction,
+    Process,
+    ProcessReport,
+    Snapshot,
+)
+from cgtune.records import Record
+from cgtune.runtimes.go.derived.derive import GoInputs, derive
+from cgtune.runtimes.go.derived.facts import derived_facts
+from cgtune.runtimes.go.derived.godebug import parse_default_godebug
+from cgtune.runtimes.go.program.version import parse_version
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cgtune.model import Bandwidth, CpuLimits, Policy
+    from cgtune.runtimes.go.derived.derive import GoDerivation
+    from cgtune.runtimes.go.derived.limitfile import ReadLimit
+    from cgtune.runtimes.go.program.modinfo import BuildInfo
+    from cgtune.runtimes.go.program.version import GoVersion
+
+    Judge = Callable[[ProcessReport], ProcessReport]
+
+DEFAULT_VERSIONS = "1.24,1.25,1.26,1.27"
+MOST_CPUS = 1 << 16  # runtime/os_linux.go: the affinity mask that Go asks for has so many bits
+_MOST_VERSIONS = 64
+_LEAST_MEMORY_BYTES = 4096  # a page; Docker and the kernel take 0 for no limit, which is said by leaving the option out
+_FIRST_AWARE, _FIRST_STRICT = 25, 21  # the first to read a quota; the first to refuse a go line newer than itself
+_UNAWARE = "containermaxprocs=0,updatemaxprocs=0"  # what the go command records for a go line before 1.25
+
+_LIBRARIES = (  # maxprocs.Set of automaxprocs 1.6.0, memlimit.SetGoMemLimitWithOpts of automemlimit 0.7
+    (AUTOMAXPROCS, "sets GOMAXPROCS to the CPU limit rounded down, at least 1, where the variable is not there"),
+    (AUTOMEMLIMIT, "sets GOMEMLIMIT to 90 % of the memory limit, or what it is told, where the variable is not there"),
+)
+
+_V1_PATH = "/container"
+_V1_PLACE, _V1_MEMORY, _V2_PLACE = "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
+
+
+class Limited(Record):
+    """The limits under which a program is to run. ``cgroup`` is 1 or 2; ``bandwidth`` and ``memory_bytes`` None: not limited."""
+
+    cpus: int
+    cgroup: int = 2
+    bandwidth: Bandwidth | None = None
+    request_cores: float | None = None
+    memory_bytes: int | None = None
+    environ: tuple[tuple[str, str], ...] = ()
+
+
+def parse_limited(
+    *, cpu_limit: str | None, cpus: int, memory_limit: str | None, cpu_request: str | None, env: Sequence[str], cgroup: str
+) -> Limited:
+    """Limits as people type them. Raises UsageError for an impossible one, and for those that contradict each other."""
+    if not 1 <= cpus <= MOST_CPUS:
+        raise UsageError(f"--cpus {cpus}: Go counts 1 to {MOST_CPUS}; example: --cpus 64")
+    if cgroup not in ("v1", "v2"):
+        raise UsageError(f"--cgroup {cgroup[:40]!a} is neither v1 nor v2; example: --cgroup v2")
+    bandwidth = None if cpu_limit is None else parse_cpu_limit(cpu_limit, "--cpu-limit")
+    request = None if cpu_request is None else parse_cpu_quantity(cpu_request, "--cpu-request")
+    limit_cores = None if bandwidth is None else bandwidth.limit_cores
+    if request is not None and limit_cores is not None and request > limit_cores:
+        raise UsageError(f"--cpu-request {cpu_request} is above --cpu-limit {cpu_limit}, which Kubernetes refuses; give a request below it")
+    if request is not None and request > cpus:
+        raise UsageError(f"--cpu-request {cpu_request} is above --cpus {cpus}: no such node would get the pod; give a request below it")
+    memory_limit = None if memory_limit == "max" else memory_limit  # the kernel's word, as --cpu-limit and cgtune env take it
+    return Limited(
+        cpus=cpus,
+        cgroup=1 if cgroup == "v1" else 2,
+        bandwidth=bandwidth,
+        request_cores=request,
+        memory_bytes=None if memory_limit is None else parse_byte_quantity(memory_limit, "--memory-limit", least=_LEAST_MEMORY_BYTES),
+        environ=_parse_environ(env),
+    )
+
+
+def require_room(limited: Limited, policy: Policy) -> None:
+    """Raises UsageError where what the policy keeps back is all that the limits give."""
+    cores = None if limited.bandwidth is None else limited.bandwidth.limit_cores
+    if cores is not None and policy.reserve_cores >= cores:
+        raise UsageError(
+            f"--reserve-cpu {policy.reserve_cores:g} leaves nothing of --cpu-limit {cores:g}; give less, as in --reserve-cpu {cores / 4:g}"
+        )
+    if limited.memory_bytes is not None and policy.outside_bytes is not None and policy.outside_bytes >= limited.memory_bytes:
+        raise UsageError(
+            f"--outside {policy.outside_bytes} leaves nothing of --memory-limit {limited.memory_bytes} (bytes); give less, as in"
+            f" --outside {limited.memory_bytes // 4}"
+        )
+
+
+def _parse_environ(env: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    environ: dict[str, str] = {}
+    for entry in env:
+        name, equals, value = entry.partition("=")
+        if not equals or not name or "\0" in entry:
+            raise UsageError(f"--env {entry[:60]!a} is not NAME=VALUE; example: --env GOMAXPROCS=4")
+        if environ.setdefault(name, value) != value:
+            raise UsageError(f"--env gives {name[:60]!a} two values; give one, as in --env GOMAXPROCS=4")
+    return tuple(environ.items())
+
+
+class Program(Record):
+    """A program as far as it decides anything: its version, the GODEBUG string that the go command gave it, and where it is for."""
+
+    go: str
+    version: GoVersion | None
+    language: str | None = None
+    default_godebug: str = ""
+    architecture: str = "amd64"
+    info: BuildInfo | None = None
+    notes: tuple[str, ...] = ()
+
+
+def parse_programs(versions: str, language: str | None) -> tuple[Program, ...]:
+    """Programs that each of these Go versions would build from a module with that go line; None: one as new as the version itself.
+
+    Raises UsageError for what is no version of Go.
+    """
+    names = versions.split(",")
+    if len(names) > _MOST_VERSIONS:
+        raise UsageError(f"--go names {len(names)} versions; give at most {_MOST_VERSIONS}, as in --go 1.24,1.25")
+    line = None if language is None else _parse_release(language, "--language", "--language 1.24")
+    return tuple(_program(_parse_release(name, "--go", "--go 1.21,1.24,1.27"), name, line, language) for name in names)
+
+
+def _parse_release(text: str, option: str, example: str) -> GoVersion:
+    version = parse_version(text if text.startswith("go") else f"go{text}") if len(text) <= 40 and text.isascii() else None
+    plain = version is not None and set(text.removeprefix("go")) <= set("0123456789.rcbeta") and text.count(".") <= 2
+    if version is None or not plain or version.major != 1 or version.minor > 999:
+        raise UsageError(f"{option} {text[:40]!a} is no version of Go; example: {example}")
+    return version
+
+
+def _program(version: GoVersion, name: str, line: GoVersion | None, language: str | None) -> Program:
+    notes: tuple[str, ...] = ()
+    names_patch = name.count(".") == 2
+    is_behind = line is not None and (
+        line.minor > version.minor or (names_patch and (line.minor, line.patch) > (version.minor, version.patch))
+    )
+    if is_behind and version.minor >= _FIRST_STRICT:
+        notes = (f"Go {name} does not itself build a module with the go line {language}: it fetches a newer Go, or stops",)
+    # cmd/go/internal/load/godebug.go: the old behaviour of every setting that changed after the go line's version
+    unaware = line is not None and version.minor >= _FIRST_AWARE > line.minor
+    return Program(go=name.removeprefix("go"), version=version, language=language, default_godebug=_UNAWARE if unaware else "", notes=notes)
+
+
+def program_of(info: BuildInfo) -> Program:
+    """A program on disk, by its build info."""
+    linked = dict(info.modules)
+    notes = tuple(f"it links {name} {linked[name]}, which {does}: that is not in this row" for name, does in _LIBRARIES if name in linked)
+    return Program(
+        go=info.version.removeprefix("go"),
+        version=info.go,
+        default_godebug=parse_default_godebug(info.settings),
+        architecture=info.settings.get("GOARCH", "amd64"),
+        info=info,
+        notes=notes,
+    )
+
+
+def predict(limited: Limited, programs: tuple[Program, ...], judge: Judge) -> Prediction:
+    """One row for each program; ``judge`` adds recommendations and findings to a process's report, as for a live one."""
+    snapshot = _snapshot(limited)
+    limits = enforce(snapshot)
+    rows = []
+    for program in programs:
+        derivation, facts = derive_limited(limited, program)
+        rows.append(
+            PredictedRow(
+                go=program.go,
+                language=program.language,
+                process=judge(ProcessReport(snapshot=snapshot.replace(go=(facts,)), limits=limits)),
+                stall=worst_stall(limits.cpu, derivation.gomaxprocs),
+                notes=program.notes + derivation.notes,
+            )
+        )
+    return Prediction(snapshot=snapshot, limits=limits, rows=tuple(rows))
+
+
+def worst_stall(limits: CpuLimits, procs: int | None) -> PeriodStall | None:
+    """The worst period of a quota under so many busy threads; None where the quota cannot run out, or the number is not known.
+
+    n threads use n µs a µs: a quota Q is gone after Q / n, and the rest of the period is waiting (sched-bwc.rst).
+    """
+    bandwidth = limits.binding.bandwidth if limits.binding is not None else None
+    if procs is None or bandwidth is None or bandwidth.quota_us is None or limits.limit_cores is None:
+        return None
+    threads = min(procs, len(limits.usable))
+    if threads <= limits.limit_cores:
+        return None
+    runs_us = bandwidth.quota_us / threads
+    return PeriodStall(threads=threads, period_us=bandwidth.period_us, runs_us=runs_us, stalls_us=bandwidth.period_us - runs_us)
+
+
+def derive_limited(limited: Limited, program: Program) -> tuple[GoDerivation, GoFacts]:
+    """What a program would derive in a container with these limits, and the facts that follow from it."""
+    cgroup_text, mountinfo_text, files = _files(limited)
+    return derive_program(
+        program,
+        environ=limited.environ,
+        affinity_count=limited.cpus,
+        cgroup_text=cgroup_text,
+        mountinfo_text=mountinfo_text,
+        read_limit=lambda path: files.get(path.replace("//", "/")),  # Go 1.25 puts "/" and "/cpu.max" together as they are
+    )
+
+
+def derive_program(
+    program: Program,
+    *,
+    environ: tuple[tuple[str, str], ...],
+    affinity_count: int,
+    cgroup_text: str,
+    mountinfo_text: str,
+    read_limit: ReadLimit,
+) -> tuple[GoDerivation, GoFacts]:
+    """What a program that does not run yet would derive where these are the texts that it reads: see GoInputs."""
+    inputs = GoInputs(
+        version=program.version,
+        architecture=program.architecture,
+        default_godebug=program.default_godebug,
+        environ=environ,
+        affinity_count=affinity_count,
+        cgroup_text=cgroup_text,
+        mountinfo_text=mountinfo_text,
+        read_limit=read_limit,
+    )
+    derivation = derive(inputs)
+    return derivation, _facts(program, inputs, derivation)
+
+
+def _facts(program: Program, inputs: GoInputs, derivation: GoDerivation) -> GoFacts:
+    """What can be known of a runtime that does not run: all that is derived, and nothing observed."""
+    values = {"GOMAXPROCS": derivation.gomaxprocs, "GOMEMLIMIT": derivation.gomemlimit, "GOGC": derivation.gogc}
+    info = program.info
+    return GoFacts(
+        path=info.path if info is not None else "",
+        deleted=False,
+        version=program.go,
+        main_module=(info.main_module or None) if info is not None else None,
+        godebug=dict(pair.partition("=")[::2] for pair in program.default_godebug.split(",") if "=" in pair),
+        modules=dict(info.modules) if info is not None else {},
+        build_settings=dict(info.settings) if info is not None else {},
+        settings=tuple(
+            GoSetting(name=name, derived=value, observed=None, observed_from=None, because=derivation.because.get(name, ()))
+            for name, value in values.items()
+        ),
+        pinned=derivation.pinned,
+        follows=None,
+        cpus_at_start=derivation.num_cpu,
+        heap_live_bytes=None,
+        mapped_bytes=None,
+        **derived_facts(inputs, derivation),  # type: ignore[arg-type]  # each value has the type of the field it is named for
+    )
+
+
+def _files(limited: Limited) -> tuple[str, str, dict[str, str]]:
+    """/proc/self/cgroup, /proc/self/mountinfo and the limit files as a container with these limits has them."""
+    bandwidth = limited.bandwidth
+    quota = None if bandwidth is None else bandwidth.quota_us
+    period = 100_000 if bandwidth is None else bandwidth.period_us
+    if limited.cgroup == 2:
+        mounts = f"30 23 0:26 / {_V2_PLACE} ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup rw\n"
+        return "0::/\n", mounts, {f"{_V2_PLACE}/cpu.max": f"{'max' if quota is None else quota} {period}\n"}
+    mounts = f"30 23 0:26 {_V1_PATH} {_V1_PLACE} ro,nosuid,nodev,noexec,relatime - cgroup cgroup rw,cpu,cpuacct\n"
+    files = {f"{_V1_PLACE}/cpu.cfs_quota_us": f"{-1 if quota is None else quota}\n", f"{_V1_PLACE}/cpu.cfs_period_us": f"{period}\n"}
+    return f"4:cpu,cpuacct:{_V1_PATH}\n", mounts, files
+
+
+def _snapshot(limited: Limited) -> Snapshot:
+    cpus = frozenset(range(limited.cpus))
+    mode = f"v{limited.cgroup}"
+    return Snapshot(
+        machine=Machine(online=cpus, memory_bytes=None, swap_bytes=None, page_bytes=4096, kernel=None, cgroup_mode=mode),
+        process=Process(
+            pid=0, is_self=False, start_ticks=0, start_time=None, command="predicted", executable=None, state="R", affinity=cpus
+        ),
+        container=Container(),
+        cpu_chain=(_cpu_level(limited),),
+        cpuset_chain=(),
+        memory_chain=(_memory_level(limited),),
+        oom_kills=None,
+        cpu_pressure=None,
+        memory_pressure=None,
+        go=(),
+        notes=(),
+    )
+
+
+def _cpu_level(limited: Limited) -> CpuLevel:
+    v2 = limited.cgroup == 2
+    weight, shares = _weight(limited.request_cores)
+    return CpuLevel(
+        path="/" if v2 else _V1_PATH,
+        directory=_V2_PLACE if v2 else _V1_PLACE,
+        version=limited.cgroup,
+        bandwidth=limited.bandwidth,
+        weight=weight if v2 else None,
+        shares=None if v2 else shares,
+        throttling=None,
+        request_cores=limited.request_cores,
+    )
+
+
+def _memory_level(limited: Limited) -> MemoryLevel:
+    v2 = limited.cgroup == 2
+    return MemoryLevel(
+        path="/" if v2 else _V1_PATH,
+        directory=_V2_PLACE if v2 else _V1_MEMORY,
+        version=limited.cgroup,
+        limit=ByteLimit(limit_bytes=limited.memory_bytes),
+        high=None,
+        swap=None,
+        memsw=None,
+        hierarchical=None,
+        current_bytes=None,
+        swap_current_bytes=None,
+        use_hierarchy=True,
+    )
+
+
+def _weight(request_cores: float | None) -> tuple[int | None, int | None]:
+    """cpu.weight and cpu.shares of a CPU request: 1024 shares a CPU, at least 2; the weight as runc before 1.3.2 converts shares."""
+    if request_cores is None:
+        return None, None
+    shares = min(max(int(request_cores * 1024), 2), 262_144)
+    return 1 + (shares - 2) * 9999 // 262_142, shares

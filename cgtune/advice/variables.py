@@ -1,0 +1,211 @@
+"""The variables to set before a Go program starts, and those better left alone, each with its reasons. Pure.
+
+The limits may be named, for a container that is not there yet, or those of the place where the program will run; what is known of the
+program is what it would derive there, or nothing at all. Where nothing is known nothing is assumed, and the variables are set.
+"""
+
+from __future__ import annotations
+
+from cgtune.advice.advise import say_unlimited, say_unread
+from cgtune.advice.memory import recommend_memory
+from cgtune.advice.procs import derive_procs_by_itself, format_quota, recommend_procs, survive_quota
+from cgtune.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cgtune.advice.named import NamedLimits
+    from cgtune.model import GoFacts, Policy, ProcessReport, Recommendation
+
+#: As many CPUs as any machine may have, where those of the machine are not known.
+UNKNOWN_CPUS = 1 << 16
+
+_FIRST_WITH_MEMORY_LIMIT = 19
+_UNKNOWN_PROGRAM = "which Go runs it is not known, so it is not left to the runtime"
+
+
+class Variable(Record):
+    """One variable. ``value`` None: it is better left unset. ``is_reached``: the program comes to the recommended value without it."""
+
+    name: str
+    value: str | None
+    because: tuple[str, ...]
+    is_reached: bool = False
+
+
+class Outcome(Record):
+    """What becomes of one variable in an environment: ``act`` is set, kept, removed or unset; ``value`` is what it has afterwards."""
+
+    name: str
+    act: str
+    value: str | None
+    because: tuple[str, ...]
+
+
+def apply_variables(
+    environ: tuple[tuple[str, str], ...], variables: Sequence[Variable], *, override: bool = False, minor: int | None = None
+) -> tuple[tuple[tuple[str, str], ...], tuple[Outcome, ...]]:
+    """The environment with these variables in it, all else as it was and in its order; and what was done.
+
+    What is set stays, unless ``override``; an empty value is none, as in Go, and of several entries the first counts: env_posix.go.
+    """
+    outcomes = []
+    for variable in variables:
+        outcome = _decide(variable, next((value for name, value in environ if name == variable.name), ""), override=override, minor=minor)
+        outcomes.append(outcome)
+        if outcome.act == "set":
+            environ = _with_value(environ, variable.name, outcome.value or "")
+        elif outcome.act == "removed":
+            environ = tuple(pair for pair in environ if pair[0] != variable.name)
+    return environ, tuple(outcomes)
+
+
+def _decide(variable: Variable, present: str, *, override: bool, minor: int | None) -> Outcome:
+    name, because = variable.name, variable.because
+    if present and override and variable.is_reached:
+        return Outcome(name=name, act="removed", value=None, because=(f"it was {present!r}", *because))
+    if present and (variable.value is None or not override):
+        return Outcome(
+            name=name,
+            act="kept",
+            value=present,
+            because=("it was set already", *_doubts(name, present, minor), *_say_better(variable, present)),
+        )
+    if variable.value is None:
+        return Outcome(name=name, act="unset", value=None, because=because)
+    return Outcome(name=name, act="set", value=variable.value, because=(f"it was {present!r}", *because) if present else because)
+
+
+def _say_better(variable: Variable, present: str) -> tuple[str, ...]:
+    """What --override would make of a value that is kept."""
+    if variable.is_reached:
+        return ("the program comes to the recommended value without it, and follows changes: --override removes it",)
+    return () if variable.value in (None, present) else (f"{variable.value} is recommended: --override sets it",)
+
+
+def _doubts(name: str, text: str, minor: int | None) -> tuple[str, ...]:
+    """What Go makes of a value that it cannot use."""
+    from cgtune.runtimes.go.derived.derive import NEWEST_MINOR
+    from cgtune.runtimes.go.derived.grammar import parse_gomaxprocs, parse_gomemlimit
+
+    if name == "GOMAXPROCS" and parse_gomaxprocs(text, minor or NEWEST_MINOR) is None:
+        return ("Go ignores it: it takes a whole number from 1 up",)
+    if name == "GOMEMLIMIT" and parse_gomemlimit(text, minor or NEWEST_MINOR) is None:
+        return ("Go dies of it at its start: it is malformed",)
+    return ()
+
+
+def _with_value(environ: tuple[tuple[str, str], ...], name: str, value: str) -> tuple[tuple[str, str], ...]:
+    """The variable at the place of its first entry, else at the end; once."""
+    first = next((place for place, pair in enumerate(environ) if pair[0] == name), len(environ))
+    others = (environ[:first], tuple(pair for pair in environ[first:] if pair[0] != name))
+    return (*others[0], (name, value), *others[1])
+
+
+def plan_named(named: NamedLimits, facts: GoFacts | None, policy: Policy, *, always: bool = False) -> tuple[Variable, ...]:
+    """For a container whose limits were named. ``facts`` None: which Go it runs is not known. ``always``: even where it is not needed."""
+    procs = Variable(name="GOMAXPROCS", value=None, because=("no CPU limit was named",))
+    if named.is_cpu_named:
+        recommended = _plan_procs(named.limit_cores, named.node_cpus or UNKNOWN_CPUS, facts, policy)
+        says = named.cpu_says
+        if named.is_rounded and recommended.value is not None:
+            says += (_say_rounded(policy),)
+        procs = _variable(recommended.replace(because=says + recommended.because), always=always)
+    memory = Variable(name="GOMEMLIMIT", value=None, because=("no memory limit was named",))
+    if named.is_memory_named:
+        recommended = recommend_memory(named.memory_bytes, None, policy)
+        memory = _variable(recommended.replace(because=named.memory_says + recommended.because))
+    return procs, _without_memory_limit(memory, facts)
+
+
+def plan_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *, always: bool = False) -> tuple[Variable, ...]:
+    """For a program that will run in the place of this process. ``facts`` None: whether it is Go's, and which, is not known."""
+    limits, snapshot = process.limits, process.snapshot
+    recommended = _plan_procs(limits.cpu.limit_cores, len(limits.cpu.usable), facts, policy)
+    if limits.cpu.limit_cores is None and not recommended.set:
+        recommended = recommended.replace(because=say_unlimited("CPU quota", snapshot.cpu_chain, process.unread_quotas))
+    elif limits.cpu.binding is not None:
+        recommended = recommended.replace(because=(*say_unread(process.unread_quotas), format_quota(limits), *recommended.because))
+    high = limits.memory.high_binding
+    memory = recommend_memory(
+        limits.memory.limit_bytes,
+        limits.memory.high_bytes,
+        policy,
+        limit_from=limits.memory.limit_from or "the memory limit",
+        high_from="memory.high" if high is None else f"{high.directory}/memory.high",
+        machine_bytes=snapshot.machine.memory_bytes,
+    )
+    if limits.memory.limit_bytes is None and limits.memory.high_bytes is None:
+        memory = memory.replace(because=say_unlimited("memory limit", snapshot.memory_chain, process.unread_memory_limits))
+    else:
+        memory = memory.replace(because=(*say_unread(process.unread_memory_limits), *memory.because))
+    return _variable(recommended, always=always), _without_memory_limit(_variable(memory), facts)
+
+
+def plan_running(recommendations: Sequence[Recommendation], *, always: bool = False) -> tuple[Variable, ...]:
+    """For the next start of a Go program that runs, from what is recommended for it now."""
+    return tuple(_variable(recommended, always=always) for recommended in recommendations)
+
+
+def _plan_procs(limit_cores: float | None, cpus: int, facts: GoFacts | None, policy: Policy) -> Recommendation:
+    by_itself = None if facts is None else derive_procs_by_itself(facts, cpus)
+    recommended = recommend_procs(limit_cores, cpus, policy, follows_by_itself=by_itself)
+    surviving = recommended if facts is None else survive_quota(recommended, facts, cpus)
+    if surviving is not recommended:
+        unknown = recommended.replace(because=(f"{surviving.because[-1]}: name the node's CPUs for a value",))
+        return surviving if cpus < UNKNOWN_CPUS else unknown
+    if not recommended.set:
+        newer = () if facts is None or by_itself is None else _say_newer(facts)
+        return recommended.replace(because=(*recommended.because[:-1], *newer, recommended.because[-1]))
+    why = _UNKNOWN_PROGRAM if facts is None else _say_why_set(facts, by_itself)
+    return recommended.replace(because=(*recommended.because, why))
+
+
+def _say_newer(facts: GoFacts) -> tuple[str, ...]:
+    """That a runtime is trusted whose rules nobody has checked."""
+    from cgtune.runtimes.go.derived.derive import NEWEST_MINOR
+
+    if facts.minor is None or facts.minor <= NEWEST_MINOR:
+        return ()
+    return (f"Go {facts.version} is newer than 1.{NEWEST_MINOR}, the newest that was checked: its rules are assumed to hold still",)
+
+
+def _say_why_set(facts: GoFacts, by_itself: int | None) -> str:
+    """Why a known runtime needs the variable."""
+    name = f"Go {facts.version}"
+    if facts.minor is None:
+        return _UNKNOWN_PROGRAM
+    if facts.aware is False:
+        if facts.aware_from == "version":
+            return f"{name} never reads a CPU quota"
+        return f"{name} could read the quota, but {'its build' if facts.aware_from == 'build' else 'GODEBUG'} says containermaxprocs=0"
+    if facts.seen is not None and facts.seen.why is not None:
+        return f"{name} would see no quota: {facts.seen.why}"
+    if facts.updates is False:
+        return f"{name} would not follow changes of the quota: updatemaxprocs=0"
+    return f"{name} would come to {by_itself} by itself" if by_itself is not None else f"whether {name} would follow the quota is not known"
+
+
+def _say_rounded(policy: Policy) -> str:
+    """What a whole number from Kubernetes can hide. Rounding up twice changes nothing; anything else does."""
+    if policy.rounding == "ceil" and not policy.reserve_cores:
+        return "if Kubernetes has rounded a fraction up to this (divisor 1), the result is the same"
+    return "if Kubernetes has rounded a fraction up to this (divisor 1), the result may be too high: divisor 1m tells"
+
+
+def _variable(recommended: Recommendation, *, always: bool = False) -> Variable:
+    is_reached = not recommended.set and recommended.value is not None
+    because = recommended.because
+    if is_reached and always:
+        because = (*because[:-1], "set all the same, as was asked for: the runtime makes no updates then")
+    elif not recommended.set:
+        return Variable(name=recommended.name, value=None, because=because, is_reached=is_reached)
+    value = str(recommended.value) if recommended.name == "GOMAXPROCS" else f"{(recommended.value or 0) >> 20}MiB"
+    return Variable(name=recommended.name, value=value, because=because)
+
+
+def _without_memory_limit(memory: Variable, facts: GoFacts | None) -> Variable:
+    if memory.value is None or facts is None or facts.minor is None or facts.minor >= _FIRST_WITH_MEMORY_LIMIT:
+        return memory
+    return memory.replace(value=None, because=(f"Go {facts.version} has no GOMEMLIMIT: it came with 1.19",))

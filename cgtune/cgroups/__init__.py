@@ -1,0 +1,1 @@
+"""What the kernel says of cgroups and processes: its text as values, and where a process's chain lies."""

@@ -1,0 +1,238 @@
+"""Finds the chain of a process for each controller: by whose mounts, and across parents whose names are hidden.
+
+Two views are tried. *Ours* (the mounts of the process that reads) reaches the ancestors above a container; *theirs* (the target's own
+mounts, through /proc/PID/root) reaches what is mounted only there. A chain is taken from the view that shows most of it.
+"""
+
+from __future__ import annotations
+
+from cgtune.cgroups import kernel
+from cgtune.cgroups.locate import Gap, locate_chain, locate_hierarchy, locate_in_gap, locate_membership, locate_mounts
+from cgtune.errors import Absent, CgtuneError
+from cgtune.model import Note
+from cgtune.system.reading import exists, note_on, read_optional
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.cgroups.locate import Place
+    from cgtune.model import Membership, Mount
+    from cgtune.system.host import Host
+
+#: One hierarchy is mounted a few times at the most; a container that mounts it by the thousand gets no more of our time.
+_MOST_MOUNTS = 64
+
+
+#: PATH_MAX less its NUL: proc_cgroup_show (kernel/cgroup/cgroup.c) prints no more of a path, and says nothing of it (Linux 6.1, 6.18).
+_CUT_PATH_BYTES = 4095
+
+
+class Ours:
+    """The view of the process that reads: its mounts, and where its cgroup namespace begins, searched once for all processes of a run."""
+
+    def __init__(self, host: Host, self_pid: int | None, mounts: tuple[Mount, ...], before: Ours | None = None) -> None:
+        """``mounts`` are those of the reader ``self_pid``, or of whoever stands in for it where that is None.
+
+        ``before`` is this reader's earlier view: with the same mounts, what was found of its namespace is still there.
+        """
+        self.mounts = mounts
+        self._host, self._self_pid = host, self_pid
+        self._mounts_before = before._mounts_by_text if before is not None else {}
+        self._mounts_by_text: dict[str, tuple[Mount, ...]] = {}
+        self._roots: dict[str, bool] = {}
+        found = before._namespace_roots if before is not None and before.mounts == mounts else {}
+        self._namespace_roots: dict[str, str | None] = {key: directory for key, directory in found.items() if directory is not None}
+
+    def locate_namespace_root(self, gap: Gap) -> str | None:
+        """The directory, below the gap's mount, of the cgroup that the reader's namespace calls /."""
+        key = f"{gap.mount.mount_point} {gap.depth}"
+        if key not in self._namespace_roots:
+            self._namespace_roots[key] = self._search(gap)
+        return self._namespace_roots[key]
+
+    def parse_mounts(self, text: str) -> tuple[Mount, ...]:
+        """The mounts of any process, by the text of its mountinfo; the same text is parsed once, for this view and the one after it.
+
+        Raises Malformed.
+        """
+        if text not in self._mounts_by_text:
+            before = self._mounts_before.get(text)
+            self._mounts_by_text[text] = locate_mounts(kernel.parse_mountinfo(text)) if before is None else before
+        return self._mounts_by_text[text]
+
+    def is_hierarchy_root(self, version: int, place: Place) -> bool:
+        """Whether the highest cgroup that can be seen is the hierarchy's true root: mostly one and the same for all processes."""
+        if place.directory not in self._roots:
+            self._roots[place.directory] = is_hierarchy_root(self._host, version, place)
+        return self._roots[place.directory]
+
+    def _search(self, gap: Gap) -> str | None:
+        # The reader's own mounts, as it has them itself: the view below the root need not show them. By its pid: /proc/self is a link.
+        own = read_optional(self._host, f"/proc/{self._self_pid}/mountinfo", kernel.parse_mountinfo, []) if self._self_pid else None
+        for mount in locate_mounts(own or ()):
+            if mount.device == gap.mount.device and mount.filesystem == gap.mount.filesystem and mount.root == "/":
+                try:
+                    identity = self._host.read_identity(f"/proc/{self._self_pid}/root{mount.mount_point}")
+                    return self._host.locate_directory(gap.mount.mount_point, gap.depth, identity)
+                except CgtuneError:
+                    continue
+        return self._search_own_cgroup(gap)
+
+    def _search_own_cgroup(self, gap: Gap) -> str | None:
+        """Without a mount of its own, the reader finds the cgroup that lists it; its namespace's root lies as far above."""
+        memberships = read_optional(self._host, f"/proc/{self._self_pid}/cgroup", kernel.parse_cgroup, []) if self._self_pid else None
+        for membership in memberships or ():
+            chain = locate_chain(membership, gap.mount.replace(root="/"))
+            if locate_hierarchy(membership, (gap.mount,)) and isinstance(chain, tuple):
+                below = len(chain) - 1
+                found = self._host.locate_own_directory(gap.mount.mount_point, gap.depth + below)
+                return found if found is None or not below else found.rsplit("/", below)[0]
+        return None
+
+
+class ChainReader:
+    """Finds the chain of one process for each controller, and keeps those already found: on v2 all controllers share one."""
+
+    def __init__(self, host: Host, pid: int, memberships: tuple[Membership, ...], ours: Ours, notes: list[Note]) -> None:
+        """``ours`` are the reader's mounts; what cannot be seen goes to ``notes``."""
+        self._host, self._pid, self._memberships, self._ours, self._notes = host, pid, memberships, ours, notes
+        self._found: dict[int, list[tuple[int, Place]]] = {}
+        self._theirs: tuple[Mount, ...] | None = None
+        self._hidden_above: set[str] = set()  # v1 has one hierarchy a controller, and the same is hidden in each
+        self._privilege: str | None = None  # what would have shown more, if anything was refused
+
+    def locate(self, controller: str) -> list[tuple[int, Place]]:
+        """(version, place) from the leaf up, of the hierarchy that holds the controller; empty where it cannot be seen."""
+        membership = locate_membership(self._memberships, controller)
+        return self._locate_membership(membership) if membership is not None else []
+
+    def locate_unified(self) -> list[tuple[int, Place]]:
+        """The chain in the cgroup v2 hierarchy: it has pressure files even where all controllers are on v1."""
+        membership = next((line for line in self._memberships if line.hierarchy_id == 0), None)
+        return self._locate_membership(membership, silently=True) if membership is not None else []
+
+    def their_mounts(self) -> tuple[Mount, ...]:
+        """The mounts as the target has them. Not being allowed to see them is a note only where they are needed."""
+        if self._theirs is None:
+            refused: list[Note] = []
+            read = read_optional(self._host, f"/proc/{self._pid}/mountinfo", self._ours.parse_mounts, refused)
+            self._privilege = next((note.privilege for note in refused), self._privilege)
+            self._theirs = read or ()
+        return self._theirs
+
+    def _locate_membership(self, membership: Membership, *, silently: bool = False) -> list[tuple[int, Place]]:
+        if membership.hierarchy_id not in self._found:
+            notes: list[Note] = []
+            if len(membership.path.encode("utf-8", "surrogateescape")) >= _CUT_PATH_BYTES:
+                why = "the kernel cut so long a path short: what lies deeper cannot be seen, the process's own cgroup with it"
+                notes.append(Note(path=f"/proc/{self._pid}/cgroup", why=why))
+            version = 2 if membership.hierarchy_id == 0 else 1
+            chain = self._existing(self._best_chain(version, membership, notes), notes)
+            if chain:
+                self._note_hidden_ancestors(version, chain[-1], notes)
+            self._found[membership.hierarchy_id] = [(version, place) for place in chain]
+            if not silently:
+                self._notes.extend(notes)
+        return self._found[membership.hierarchy_id]
+
+    def _best_chain(self, version: int, membership: Membership, notes: list[Note]) -> tuple[Place, ...]:
+        chains, gaps = self._chains_of(membership, self._ours.mounts, "")
+        best = max(chains, key=len, default=())
+        if not self._is_whole(version, best):
+            best = max(best, self._across(gaps), key=len)
+        if best and (self._is_whole(version, best) or self.their_mounts() == self._ours.mounts):
+            return best
+        theirs, their_gaps = self._chains_of(membership, self.their_mounts(), f"/proc/{self._pid}/root")
+        if theirs:
+            chain = max(theirs, key=len)
+            best = max(best, self._in_our_view(gaps, chain) or chain, key=len)
+        if not self._is_whole(version, best):
+            best = max(best, self._across(their_gaps), key=len)
+        if best:
+            return best
+        why = "its cgroup is not below any cgroup mount that can be seen from here"
+        if gaps or their_gaps:
+            why = "the names of its parents are hidden from this cgroup namespace, and its directory could not be found by inode either"
+        elif not self.their_mounts():
+            why += ", and its own mounts cannot be read"
+        notes.append(Note(path=f"/proc/{self._pid}/cgroup", why=f"{membership.path}: {why}", privilege=self._privilege))
+        return ()
+
+    def _is_whole(self, version: int, chain: tuple[Place, ...]) -> bool:
+        return bool(chain) and self._ours.is_hierarchy_root(version, chain[-1])
+
+    def _across(self, gaps: list[Gap]) -> tuple[Place, ...]:
+        for gap in gaps:
+            namespace_root = self._ours.locate_namespace_root(gap)
+            if namespace_root is not None:
+                return locate_in_gap(gap, namespace_root)
+        return ()
+
+    def _chains_of(self, membership: Membership, mounts: tuple[Mount, ...], below: str) -> tuple[list[tuple[Place, ...]], list[Gap]]:
+        chains, gaps = [], []
+        for mount in locate_hierarchy(membership, mounts)[:_MOST_MOUNTS]:
+            place = locate_chain(membership, mount)
+            mount_point = below + mount.mount_point
+            if place is None or not self._trusted(mount_point, mount, mounts):
+                continue
+            if isinstance(place, Gap):
+                gaps.append(place.replace(mount=mount.replace(mount_point=mount_point)))
+            else:
+                chains.append(tuple(step.replace(directory=below + step.directory) for step in place))
+        return chains, gaps
+
+    def _trusted(self, mount_point: str, mount: Mount, mounts: tuple[Mount, ...]) -> bool:
+        # A FUSE filesystem above the mount could hold a walk up for ever; the root itself (fuse-overlayfs) is common and is let pass.
+        if mount_point != mount.mount_point and any(
+            other.filesystem.startswith("fuse") and mount.mount_point.startswith(other.mount_point + "/")  # never so of the root, "/"
+            for other in mounts
+        ):
+            return False
+        try:
+            self._host.require_device(mount_point, mount.device)
+        except CgtuneError as error:
+            self._privilege = getattr(error, "privilege", None) or self._privilege
+            return False
+        return True
+
+    def _in_our_view(self, gaps: list[Gap], chain: tuple[Place, ...]) -> tuple[Place, ...]:
+        """The same cgroup below our own mount, found by the inode of its directory: that view shows its ancestors as well."""
+        for gap in gaps:
+            try:
+                identity = self._host.read_identity(chain[0].directory)
+                depth = gap.kept + len(gap.rest)
+                found = self._host.locate_directory(gap.mount.mount_point, depth, identity)
+            except CgtuneError:
+                continue
+            if found is not None:
+                return locate_in_gap(gap.replace(kept=depth, rest=()), found)
+        return ()
+
+    def _existing(self, chain: tuple[Place, ...], notes: list[Note]) -> tuple[Place, ...]:
+        """The chain without the cgroups that are gone: a membership that ends in " (deleted)" names a removed one (cgroups(7))."""
+        for index, place in enumerate(chain):
+            try:
+                self._host.read_identity(place.directory)
+            except Absent:
+                notes.append(
+                    Note(path=place.directory, why="this cgroup does not exist here (removed, or its files are mounted elsewhere)")
+                )
+                continue
+            except CgtuneError as error:
+                notes.append(note_on(place.directory, error))
+                continue
+            return chain[index:]
+        return ()
+
+    def _note_hidden_ancestors(self, version: int, top: Place, notes: list[Note]) -> None:
+        if top.path not in self._hidden_above and not self._ours.is_hierarchy_root(version, top):
+            self._hidden_above.add(top.path)
+            notes.append(
+                Note(path=top.directory, why=f"cgroups above {top.path} cannot be seen from here; their limits apply all the same")
+            )
+
+
+def is_hierarchy_root(host: Host, version: int, place: Place) -> bool:
+    """Only a hierarchy's true root has release_agent (v1); every cgroup but the true root has cgroup.events (v2)."""
+    if version == 2:
+        return not exists(host, f"{place.directory}/cgroup.events")
+    return exists(host, f"{place.directory}/release_agent")

@@ -1,0 +1,192 @@
+"""The face of ``cgtune check`` below its options: targets in, text and exit code out.
+
+A probe calls it every few seconds, in its plain form: without arguments, all options in CGTUNE_* variables. That form loads neither the
+command-line library nor psutil; what it does not understand at once it leaves to the full face, which knows the words for it.
+"""
+
+from __future__ import annotations
+
+import time
+
+from cgtune.commands.terminal import EXIT_COULD_NOT_INSPECT, EXIT_USAGE, LOOKING, Telling, emit, fail
+from cgtune.commands.twins import one_of, parse_flag, parse_pid, parse_text, parse_twins
+from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
+from cgtune.records import Record
+from cgtune.verdict import EXIT_STYLES, exit_code, failure_code, judge_report, parse_ignored, watched_growth
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cgtune.commands.twins import Twins
+    from cgtune.model import Policy, Report, Severity, Verdict
+    from cgtune.system.host import Host
+
+FORMATS = ("text", "json", "sarif", "junit", "github", "nagios")
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+_MOST_WINDOW_SECONDS = 3600.0
+
+
+class CheckOptions(Record):
+    """What to look at, and how to say it. ``exit_style`` None: that of the format."""
+
+    pids: tuple[int, ...] = ()
+    self_only: bool = False
+    root: str = "/"
+    format: str = "text"
+    fail_on: Severity = "warning"
+    ignore: tuple[str, ...] = ()
+    exit_style: str | None = None
+    window_seconds: float | None = None
+    policy: Policy | None = None
+
+    @property
+    def style(self) -> str:
+        """The exit style that holds."""
+        return self.exit_style or ("nagios" if self.format == "nagios" else "lint")
+
+
+def run_check(options: CheckOptions) -> int:
+    """Look, judge, say it in one write, and give the exit code back."""
+    try:
+        verdict = read_verdict(options)
+        emit(render_verdict(verdict, options.format))
+    except UsageError as error:
+        return refuse(str(error), EXIT_USAGE, options.style, options.format)
+    except CgtuneError as error:
+        return refuse(str(error), EXIT_COULD_NOT_INSPECT, options.style, options.format)
+    if options.format == "text":
+        for note in verdict.report.notes:
+            fail(f"not seen: {note.why}" + (f" (needs {note.privilege})" if note.privilege else ""), 0)
+    return exit_code(verdict, options.style)
+
+
+def refuse(message: str, code: int, style: str, format_: str) -> int:
+    """Say why there is no verdict: on stderr, and to nagios in its own status line too."""
+    if format_ == "nagios":
+        from cgtune.outputs.nagios import render_unknown
+
+        try:
+            emit(render_unknown(message))
+        except CgtuneError as error:  # a full disk: stderr says both
+            message = str(error) if message == str(error) else f"{message}; {error}"
+    return fail(message, failure_code(code, style))
+
+
+def read_verdict(options: CheckOptions) -> Verdict:
+    """The verdict on the chosen processes; waits for the window where there is one. Raises what inspect raises."""
+    from cgtune import api
+    from cgtune.system.host import Host
+
+    ignored = parse_ignored(options.ignore)
+    window = options.window_seconds
+    if window is not None and not 0 < window <= _MOST_WINDOW_SECONDS:
+        raise UsageError(f"--window {window:g} is not above 0 and at most {_MOST_WINDOW_SECONDS:g} seconds; example: --window 30")
+    with Telling(LOOKING if window is None else f"watching for {window:g} s"), Host(options.root) as host:
+        report = api.inspect_host(host, options.pids, self_only=options.self_only, cheaply=True)
+        require_sight(report, options)
+        windows = None
+        if window is not None:
+            later = _watch(host, options, window)
+            windows, report = watched_growth(report, later), later
+            require_sight(report, options)
+    report = api.judge(report, options.policy, windows=windows, ignored=ignored)
+    verdict = judge_report(report, fail_on=options.fail_on, ignored=ignored, window_seconds=window)
+    if options.format != "nagios":
+        return verdict
+    from cgtune.measures import measure_report
+    from cgtune.model import Policy
+
+    return verdict.replace(measures=measure_report(report, options.policy or Policy(), windows or {}))
+
+
+def _watch(host: Host, options: CheckOptions, seconds: float) -> Report:
+    """The same once more, so much later."""
+    from cgtune import api
+
+    if not host.is_live:
+        raise UsageError("--window needs a live machine: the counters of a recording stand still; leave out --window or --root")
+    time.sleep(seconds)
+    host.forget()
+    return api.inspect_host(host, options.pids, self_only=options.self_only, cheaply=True)
+
+
+def require_sight(report: Report, options: CheckOptions) -> None:
+    """A check that was not let near any Go process, or not near one that was named, must not say that all is well.
+
+    Raises Unreadable, and NoSuchProcess for a named process that has ended.
+    """
+    for process in report.processes if options.pids else ():
+        pid, closed = process.snapshot.process.pid, next((note for note in process.notes if note.privilege), None)
+        if process.snapshot.process.state == "Z":
+            raise NoSuchProcess(f"process {pid} has ended: it is a zombie, which its parent has not taken note of; name one that runs")
+        if closed is not None and not process.snapshot.go:
+            why = f"process {pid} could not be looked into: {closed.why}; run as its user or as root"
+            raise Unreadable(why, privilege=closed.privilege)
+    is_search = not options.pids and not options.self_only
+    if is_search and report.notes and not any(process.snapshot.go for process in report.processes):
+        note = report.notes[0]
+        raise Unreadable(
+            f"no Go process could be looked into: {note.why}; run as their user or as root, or name others with --pid",
+            privilege=note.privilege,
+        )
+
+
+def render_verdict(verdict: Verdict, format_: str) -> str:
+    """The verdict in one of FORMATS; the empty text where that format has nothing to say."""
+    if format_ == "json":
+        from cgtune.outputs.json import render_json
+
+        return render_json(verdict.report)
+    render: Callable[[Verdict], str]
+    if format_ == "sarif":
+        from cgtune.outputs.sarif import render_sarif as render
+    elif format_ == "junit":
+        from cgtune.outputs.junit import render_junit as render
+    elif format_ == "github":
+        from cgtune.outputs.github import render_github as render
+    elif format_ == "nagios":
+        from cgtune.outputs.nagios import render_nagios as render
+    else:
+        from cgtune.outputs.text import render_text as render
+    return render(verdict)
+
+
+def parse_environment(environ: Mapping[str, str]) -> CheckOptions | None:
+    """The options of the plain form; None where a variable is not one of ours, or its value not the plainest one."""
+    fields = parse_twins(environ, _TWINS)
+    return None if fields is None else CheckOptions(**fields)  # type: ignore[arg-type]  # each has the type of the field it is named for
+
+
+def parse_refused(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, str]:
+    """Exit style and format as far as they can be told from a command line that was refused."""
+    style, format_ = environ.get("CGTUNE_EXIT_STYLE", ""), environ.get("CGTUNE_FORMAT", "")
+    for index, word in enumerate(arguments):
+        following = arguments[index + 1] if index + 1 < len(arguments) else ""
+        name, equals, value = word.partition("=")
+        if name == "--exit-style":
+            style = value if equals else following
+        elif name == "--format":
+            format_ = value if equals else following
+    return style or ("nagios" if format_ == "nagios" else "lint"), format_
+
+
+def _parse_pids(text: str) -> tuple[int, ...] | None:
+    pids = [pid for word in text.split() if (pid := parse_pid(word)) is not None]
+    return tuple(pids) if len(pids) == len(text.split()) else None
+
+
+def _parse_seconds(text: str) -> float | None:
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
+
+
+_TWINS: Twins = {
+    "CGTUNE_PID": ("pids", _parse_pids),
+    "CGTUNE_SELF": ("self_only", parse_flag),
+    "CGTUNE_ROOT": ("root", parse_text),
+    "CGTUNE_FORMAT": ("format", one_of(FORMATS)),
+    "CGTUNE_FAIL_ON": ("fail_on", one_of(SEVERITIES)),
+    "CGTUNE_IGNORE": ("ignore", lambda text: tuple(text.split())),
+    "CGTUNE_EXIT_STYLE": ("exit_style", one_of(EXIT_STYLES)),
+    "CGTUNE_WINDOW": ("window_seconds", _parse_seconds),
+}

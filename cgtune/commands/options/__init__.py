@@ -1,0 +1,1 @@
+"""The options of each command; typer is imported here alone."""

@@ -1,0 +1,132 @@
+"""What env and exec ask of the route: the variables for limits that are named, for the place of a process, for what this process becomes.
+
+A program that does not run yet derives by the same mirror of Go as one that does; variables.py weighs what comes of it.
+"""
+
+from __future__ import annotations
+
+from cgtune.advice import variables
+from cgtune.api import inspect_host, read_program
+from cgtune.errors import CgtuneError, UsageError
+from cgtune.snapshot import MachineView
+from cgtune.system.host import Host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.advice.named import NamedLimits
+    from cgtune.advice.prediction import Program
+    from cgtune.advice.variables import Variable
+    from cgtune.model import GoFacts, Note, Policy, ProcessReport
+
+_MISSES_ON_V1 = 25  # the one version to which it matters; 1.24 never looks, and 1.26 finds its limit on both
+_MISSED_ON_V1 = "in a container on cgroup v1 it looks for the file under the cgroup's whole path, which the container's mount does not have"
+
+
+def plan_named(
+    named: NamedLimits,
+    policy: Policy,
+    *,
+    go: str | None = None,
+    language: str | None = None,
+    binary: str | None = None,
+    cgroup: str | None = None,
+    always: bool = False,
+) -> tuple[Variable, ...]:
+    """The variables for a container whose limits are named, and which runs that program; without ``go`` and ``binary`` any may run.
+
+    ``cgroup`` is v1 or v2, None: as on this machine, which is the node of a pod. Raises UsageError, or Malformed for a damaged program.
+    """
+    from cgtune.advice import prediction as route
+
+    facts = None
+    program = _planned_program(go, language, binary)
+    if program is not None:
+        if cgroup is None and (program.version is None or program.version.minor == _MISSES_ON_V1):
+            with Host() as host:
+                cgroup = "v2" if MachineView(host).machine.cgroup_mode == "v2" else "v1"
+        cpus = named.node_cpus or variables.UNKNOWN_CPUS
+        limited = route.Limited(cpus=cpus, cgroup=1 if cgroup == "v1" else 2, bandwidth=named.own)
+        facts = route.derive_limited(limited, program)[1]
+        if facts.seen is not None and facts.seen.why is not None:  # it names a file of the container, and that is not there yet
+            facts = facts.replace(seen=facts.seen.replace(why=_MISSED_ON_V1))
+    return variables.plan_named(named, facts, policy, always=always)
+
+
+def plan_here(
+    pid: int | None,
+    policy: Policy,
+    *,
+    root: str = "/",
+    go: str | None = None,
+    language: str | None = None,
+    binary: str | None = None,
+    always: bool = False,
+) -> tuple[tuple[Variable, ...], tuple[Note, ...]]:
+    """The variables for a program that is to run where process ``pid`` does, None: where cgtune itself does; and what could not be seen.
+
+    Without ``go`` and ``binary`` it is the program that runs there now, if that is a Go program. Raises what inspect raises.
+    """
+    from cgtune.advice.advise import advise
+
+    program = _planned_program(go, language, binary)
+    with Host(root) as host:
+        process = inspect_host(host, () if pid is None else (pid,), self_only=pid is None, cheaply=True).processes[0]
+        if program is None and process.snapshot.go:
+            planned = variables.plan_running(advise(process.snapshot, process.limits, policy), always=always)
+        else:
+            facts = None if program is None else derive_there(host, process, program, ())
+            planned = variables.plan_here(process, facts, policy, always=always)
+    return planned, process.notes
+
+
+def plan_exec(
+    path: str, environ: tuple[tuple[str, str], ...], policy: Policy, *, root: str = "/", always: bool = False
+) -> tuple[tuple[Variable, ...], str | None]:
+    """The variables for the program ``path`` if this very process became it, with this environment; and its Go version, None: no known one.
+
+    A script, and a program that may not be read, may start a Go program: of those nothing is known. Raises what inspect raises.
+    """
+    try:
+        program = read_program(path)
+    except CgtuneError:
+        program = None
+    with Host(root) as host:
+        process = inspect_host(host, self_only=True, cheaply=True).processes[0]
+        facts = None if program is None else derive_there(host, process, program, environ)
+        return variables.plan_here(process, facts, policy, always=always), None if program is None else program.go
+
+
+def derive_there(host: Host, process: ProcessReport, program: Program, environ: tuple[tuple[str, str], ...]) -> GoFacts:
+    """What a program that does not run yet would derive in the place of this process: its cgroups, its mounts, its affinity."""
+    from cgtune.advice.prediction import derive_program
+    from cgtune.runtimes.go.held import HeldReader
+    from cgtune.runtimes.go.reader import GoReading
+
+    identity = process.snapshot.process
+    reading = GoReading(host, identity.pid, executable=identity.executable, affinity_count=len(process.snapshot.allowed_cpus))
+    texts = reading.read_own_texts()
+    return derive_program(
+        program,
+        environ=environ,
+        affinity_count=reading.affinity_count,
+        cgroup_text=texts.cgroup,
+        mountinfo_text=texts.mountinfo,
+        read_limit=HeldReader(host, identity.pid, texts, None).read_limit,
+    )[1]
+
+
+def _planned_program(go: str | None, language: str | None, binary: str | None) -> Program | None:
+    """The one program that is to run, None where nobody said which."""
+    from cgtune.advice.prediction import parse_programs
+
+    if binary is not None:
+        if go is not None or language is not None:
+            raise UsageError("--binary tells its own Go version and settings: leave out --go and --language, as in --binary ./server")
+        return read_program(binary)
+    if go is None:
+        if language is not None:
+            raise UsageError("--language needs the Go version beside it: --go 1.27 --language 1.24")
+        return None
+    if "," in go:
+        raise UsageError(f"--go {go[:40]!a} names several versions, and a container runs one; example: --go 1.24")
+    return parse_programs(go, language)[0]

@@ -1,0 +1,1 @@
+"""The second witness: what Go concludes by itself. Imports nothing of observed."""

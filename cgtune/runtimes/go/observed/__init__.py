@@ -1,0 +1,1 @@
+"""The third witness: what a Go process has. Imports nothing of derived."""

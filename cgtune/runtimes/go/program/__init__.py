@@ -1,0 +1,1 @@
+"""Which Go program a file is."""

@@ -1,0 +1,170 @@
+"""Which executables and libraries a process has in its memory, and where, from the text of /proc/PID/maps (proc_pid_maps(5)).
+
+A process may run several Go runtimes: each Go library (c-shared) brings its own, beside a program that may be Python or nginx.
+"""
+
+from __future__ import annotations
+
+from cgtune.errors import Malformed
+from cgtune.records import Record
+from cgtune.runtimes.elf import is_elf
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cgtune.runtimes.elf import Elf, ReadAt
+
+_MOST_LINES = 200_000  # vm.max_map_count is 65530 unless someone raised it
+_MOST_MODULES = 1024
+_MOST_IMAGES = 64
+_MOST_OF_A_FILE = 16  # dlmopen(3) loads a library so often at the most; who maps one by the ten thousand wants to keep us busy
+_DELETED = " (deleted)"
+
+
+class Mapping(Record):
+    """One line: the addresses from ``start`` up to ``end``. ``path`` is empty for anonymous memory; inode 0 is no file."""
+
+    start: int
+    end: int
+    readable: bool
+    writable: bool
+    executable: bool
+    offset: int
+    device: str
+    inode: int
+    path: str
+    deleted: bool
+
+    @property
+    def file(self) -> tuple[str, int, str]:
+        """What is the same for all mappings of one file."""
+        return self.device, self.inode, self.path
+
+
+class Module(Record):
+    """A file of which the process has executable mappings: its program, a shared library, perhaps one that was deleted since."""
+
+    device: str
+    inode: int
+    path: str
+    deleted: bool
+    mappings: tuple[Mapping, ...]
+
+
+def parse_maps(text: str) -> tuple[Mapping, ...]:
+    r"""The mappings of /proc/PID/maps that can tell of a runtime, ascending. Raises Malformed.
+
+    7f4ee2a00000-7f4ee2a28000 r-xp 00001000 fe:01 1835021                    /usr/lib/libc.so.6
+    1 start-end (2) 3 permissions 4 file offset 5 device 6 inode 7 path, with newlines as \012 and " (deleted)" behind it
+
+    There can be 65 000, too many to keep in a small container. So of each file that holds code its first mapping and those that are
+    executable are kept, 16 in all; of the anonymous ones the first 64 that may be an image, and the first that is unpacked code.
+    """
+    if text.count("\n") > _MOST_LINES:
+        raise Malformed(f"more than {_MOST_LINES} memory mappings")
+    kept: list[Mapping] = []
+    counts: dict[tuple[str, int, str], int] = {}  # of each file that holds code, how many are kept
+    images = codes = 0
+    for mapping in map(_parse_line, _lines(text)):
+        if mapping.inode and mapping.executable:
+            counts[mapping.file] = 0
+        elif (may_be_image(mapping) and images < _MOST_IMAGES) or (is_unpacked_code(mapping) and not codes):
+            images += may_be_image(mapping)
+            codes += is_unpacked_code(mapping)
+            kept.append(mapping)
+    if len(counts) > _MOST_MODULES:
+        raise Malformed(f"{len(counts)} libraries in one process")
+    inodes = {str(inode) for _, inode, _ in counts}
+    for line in _lines(text):
+        if line.split(None, 5)[4] not in inodes:
+            continue
+        mapping = _parse_line(line)
+        count = counts.get(mapping.file, _MOST_OF_A_FILE)
+        if count < _MOST_OF_A_FILE and (mapping.executable or not count):
+            counts[mapping.file] = count + 1
+            kept.append(mapping)
+    return tuple(sorted(kept, key=lambda mapping: mapping.start))
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines that are not empty, one at a time: a list of them all would be as large as the text again."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        if end > start:
+            yield text[start:end]
+        start = end + 1
+
+
+def _parse_line(line: str) -> Mapping:
+    fields = line.split(None, 5)
+    try:
+        addresses, permissions, offset, device, inode = fields[:5]
+        start, end = (int(part, 16) for part in addresses.split("-"))
+        path = fields[5] if len(fields) > 5 else ""
+        return Mapping(
+            start=start,
+            end=end,
+            readable=permissions[0] == "r",
+            writable=permissions[1] == "w",
+            executable=permissions[2] == "x",
+            offset=int(offset, 16),
+            device=device,
+            inode=int(inode),
+            path=path.removesuffix(_DELETED).replace("\\012", "\n"),
+            deleted=path.endswith(_DELETED),
+        )
+    except (ValueError, IndexError) as error:
+        raise Malformed(f"not a line of maps: {line[:80]!r}") from error
+
+
+def locate_modules(mappings: tuple[Mapping, ...]) -> tuple[Module, ...]:
+    """The distinct files that have an executable mapping, in order of address; each is worth one look, whatever maps it how often."""
+    files: dict[tuple[str, int, str], list[Mapping]] = {}
+    for mapping in mappings:
+        if mapping.inode:
+            files.setdefault(mapping.file, []).append(mapping)
+    modules = [group for group in files.values() if any(mapping.executable for mapping in group)]
+    return tuple(
+        Module(device=group[0].device, inode=group[0].inode, path=group[0].path, deleted=group[0].deleted, mappings=tuple(group))
+        for group in modules
+    )
+
+
+def locate_biases(elf: Elf, module: Module) -> tuple[int, ...]:
+    """What is to be added to a linked address of this file to get the address in the process: once for each time it is loaded.
+
+    A file that is only mapped to be read, as debuggers and profilers do, has no bias: each segment has to lie where the others say.
+    """
+    biases: list[int] = []
+    code = next((part for part in elf.segments if part.executable), None)
+    if code is None:
+        return ()
+    for mapping in module.mappings:
+        # Mappings are page-aligned, segments need not be: the byte of the file decides, whatever the page size is
+        if mapping.executable and mapping.offset <= code.offset < mapping.offset + mapping.end - mapping.start:
+            bias = mapping.start - mapping.offset + code.offset - code.address
+            if (bias == 0 or elf.position_independent) and bias >= 0 and bias not in biases:
+                biases.append(bias)
+    return tuple(biases)
+
+
+def locate_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> tuple[int, ...]:
+    """Where ELF headers stand in memory that no file backs, at most 64 places: what a packer unpacked.
+
+    Worth asking where the executable itself says nothing, being packed: it has no section headers then. ``parse_image`` takes each place.
+    """
+    anonymous = [mapping.start for mapping in mappings if may_be_image(mapping)]
+    return tuple(start for start in anonymous[:_MOST_IMAGES] if is_elf(read_memory(start, 4)))
+
+
+def may_be_image(mapping: Mapping) -> bool:
+    """Whether what was unpacked may begin here: memory without a file or a name that can be read."""
+    return mapping.inode == 0 and mapping.readable and not mapping.path.startswith("[")
+
+
+def is_unpacked_code(mapping: Mapping) -> bool:
+    """Whether here is code that no file backs, nor the kernel: [vdso], [vsyscall]."""
+    return mapping.executable and mapping.inode == 0 and not mapping.path.startswith("[v")

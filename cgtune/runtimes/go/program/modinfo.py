@@ -1,0 +1,142 @@
+"""The text of Go's build info: version, modules and build settings (runtime/debug/mod.go, Go 1.27.3)."""
+
+from __future__ import annotations
+
+from cgtune.errors import Malformed
+from cgtune.records import Record
+from cgtune.runtimes.go.program.version import parse_version
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cgtune.runtimes.go.program.version import GoVersion
+
+_MOST_LINES = 20_000
+
+
+class BuildInfo(Record):
+    """The record of one program. Texts are printable: control characters come as backslash escapes.
+
+    ``modules`` are the dependencies as (path, version); a replaced one keeps its path, and its version reads "v1.2.3 => path v1.2.4".
+    ``settings`` are the build settings, among them DefaultGODEBUG and -ldflags. All but ``version`` are empty where the program was
+    built without modules.
+    """
+
+    version: str
+    go: GoVersion | None  # None: the version is in no form that we know ("unknown", "devel +abcdef")
+    path: str
+    main_module: str
+    main_version: str
+    modules: tuple[tuple[str, str], ...]
+    settings: Mapping[str, str]
+
+
+def parse_build_info(version: bytes, modinfo: bytes) -> BuildInfo:
+    """The two strings of the record. ``modinfo`` is framed by 16 bytes on both sides; without that frame there is none.
+
+    Lines, fields split by tabs: path P | mod M V [sum] | dep M V [sum] | => M V [sum] (replaces the one above) | build KEY=VALUE
+    """
+    framed = len(modinfo) >= 33 and modinfo[-17:-16] == b"\n"
+    raw = modinfo[16:-16].decode("utf-8", "backslashreplace") if framed else ""
+    lines = raw.split("\n", _MOST_LINES + 1)
+    if len(lines) > _MOST_LINES:
+        raise Malformed(f"Go build info of more than {_MOST_LINES} lines")
+    fields = [line.partition("\t")[::2] for line in lines]
+    main, modules = _parse_modules(fields)
+    settings: dict[str, str] = {}
+    for key, value in (_parse_setting(rest) for kind, rest in fields if kind == "build"):
+        settings.setdefault(_printable(key), _printable(value))
+    paths = [_printable(rest) for kind, rest in fields if kind == "path"]
+    said = _printable(version.decode("utf-8", "backslashreplace"))
+    return BuildInfo(
+        version=said,
+        go=parse_version(said),
+        path=paths[-1] if paths else "",
+        main_module=main[0],
+        main_version=main[1],
+        modules=modules,
+        settings=_read_only(settings),
+    )
+
+
+def _parse_modules(fields: list[tuple[str, str]]) -> tuple[tuple[str, str], tuple[tuple[str, str], ...]]:
+    """The main module and its dependencies, each as path and version, with what replaces them."""
+    main = ("", "")
+    modules: list[tuple[str, str]] = []
+    replaces_main = False
+    for kind, rest in fields:
+        if kind not in ("mod", "dep", "=>"):
+            continue
+        name, _, tail = rest.partition("\t")
+        entry = (_printable(name), _printable(tail.partition("\t")[0]))
+        if kind == "mod":
+            main, replaces_main = entry, True
+        elif kind == "dep":
+            modules.append(entry)
+            replaces_main = False
+        elif replaces_main:
+            main = (main[0], _replaced(main, entry))
+        elif modules:
+            modules[-1] = (modules[-1][0], _replaced(modules[-1], entry))
+    return main, tuple(modules)
+
+
+def _replaced(original: tuple[str, str], replacement: tuple[str, str]) -> str:
+    path, version = replacement
+    return f"{original[1]} => {path} {version}".rstrip()
+
+
+def _parse_setting(text: str) -> tuple[str, str]:
+    """KEY=VALUE, either side in Go quotes where it holds other than plain characters: -ldflags="-s -w"."""
+    if text[:1] in ('"', "`"):
+        key, rest = _parse_quoted(text)
+        return key, _parse_quoted(rest[1:])[0] if rest.startswith("=") else ""
+    key, _, value = text.partition("=")
+    return key, _parse_quoted(value)[0]
+
+
+_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"', "'": "'"}
+
+
+def _parse_quoted(text: str) -> tuple[str, str]:
+    """A Go string literal at the start of ``text`` and what follows; text without quotes is taken as it stands."""
+    if text[:1] == "`" and "`" in text[1:]:
+        inside, _, rest = text[1:].partition("`")
+        return inside, rest
+    if text[:1] != '"':
+        return text, ""
+    out: list[str] = []
+    at = 1
+    while at < len(text):
+        letter = text[at]
+        if letter == '"':
+            return "".join(out), text[at + 1 :]
+        if letter != "\\":
+            out.append(letter)
+            at += 1
+            continue
+        code = text[at + 1 : at + 2]
+        digits = {"x": 2, "u": 4, "U": 8}.get(code, 0)
+        if digits:
+            number = _parse_hexadecimal(text[at + 2 : at + 2 + digits])
+            out.append(chr(number) if number < 0x110000 else "\ufffd")
+            at += 2 + digits
+        else:
+            out.append(_ESCAPES.get(code, code))
+            at += 2
+    return text, ""  # no closing quote: not a literal
+
+
+def _parse_hexadecimal(digits: str) -> int:
+    return int(digits, 16) if digits and all(digit in "0123456789abcdefABCDEF" for digit in digits) else 0xFFFD
+
+
+def _printable(text: str) -> str:
+    """``text`` with control characters as backslash escapes: it comes from a stranger's file and ends on a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _read_only(settings: dict[str, str]) -> Mapping[str, str]:
+    proxy: Callable[[dict[str, str]], Mapping[str, str]] = type(type.__dict__)  # types.MappingProxyType, without importing types
+    return proxy(settings)

@@ -1,0 +1,251 @@
+"""The long-running face: looks again and again, answers over HTTP or writes a metrics file, and says in its log what changed.
+
+The main thread waits for the end and does nothing else, so that SIGTERM ends the service whatever the others are at. The scanner is the
+only thread that reads files and moves the board; the threads that answer read the board alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+
+from cgtune.errors import CgtuneError
+from cgtune.outputs.escape import escape_control
+from cgtune.outputs.text import advice_words, subject
+from cgtune.records import Record
+from cgtune.service.board import Board, Found
+from cgtune.service.changes import locate_changes
+from cgtune.service.follow import Follower, Stopped, fault_words
+from cgtune.system.host import Host
+from cgtune.verdict import judge_report, parse_ignored
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from cgtune.model import Policy, Severity
+    from cgtune.service.changes import Change
+    from cgtune.service.journal import Journal
+    from cgtune.service.listener import Listener
+    from cgtune.service.textfile import Textfile
+
+DEFAULT_LISTEN = "127.0.0.1:9464"
+
+#: Together less than the 2 s in which a service has to be gone.
+_JOIN_SECONDS = 0.7
+_GONE_SECONDS = 1.6
+
+#: A scan makes tens of thousands of records and hardly a cycle: collections as seldom as these save a tenth of its CPU time.
+_COLLECT = (20_000, 20, 20)
+
+_WARNING = 30  # logging's own numbers: its import is dear
+_LEVELS = {"info": 20, "warning": _WARNING, "critical": 40}
+
+
+class ServeOptions(Record):
+    """What to look at, how often, and where to tell it. With ``textfile`` the service writes that file instead of listening."""
+
+    listen: str = DEFAULT_LISTEN
+    interval_seconds: float = 15.0
+    pids: tuple[int, ...] = ()
+    root: str = "/"
+    fail_on: Severity = "warning"
+    ignore: tuple[str, ...] = ()
+    textfile: str | None = None
+    log_format: str = "json"
+    policy: Policy | None = None
+
+
+def run_serve(options: ServeOptions) -> NoReturn:
+    """Serve until SIGTERM or SIGINT, and end the process with exit code 0. What is wrong at the start is raised: UsageError, ..."""
+    stop = _stop_on_signals()
+    ignored = parse_ignored(options.ignore)
+    host = Host(options.root)
+    follower = Follower(host, options.pids, options.policy, ignored=ignored, is_stopped=stop.is_set)
+    board = Board(options.interval_seconds)
+    listener, textfile = None, None
+    if options.textfile is not None:
+        from cgtune.service.textfile import Textfile
+
+        textfile = Textfile(options.textfile, board)
+    else:
+        listener = _open_listener(options, board)
+    from cgtune.service.journal import start_journal
+
+    journal = start_journal(options.log_format)
+    scanner = _Scanner(options, follower, board, journal, ignored, textfile, stop)
+    _say_start(options, journal, listener)
+    threads = [threading.Thread(target=scanner.run, name="scanner", daemon=True)]
+    if listener is not None:
+        threads.append(threading.Thread(target=listener.run, name="listener", daemon=True))
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    _end(threads, host, listener, textfile, journal)
+
+
+def _stop_on_signals() -> threading.Event:
+    """What SIGTERM and SIGINT set. Whatever then hangs (a read, a log that nobody takes) is left behind: the process is gone in time.
+
+    A handler in Python runs when the main thread comes to it: not while it is about to block, and in the middle of anything else. So the
+    number goes through a pipe (signal(7): written where the signal arrives) to a thread of its own.
+    """
+    stop = threading.Event()
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+
+    def end() -> None:
+        os.read(reading, 1)
+        stop.set()
+        time.sleep(_GONE_SECONDS)
+        os._exit(0)
+
+    threading.Thread(target=end, name="signals", daemon=True).start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return stop
+
+
+def _open_listener(options: ServeOptions, board: Board) -> Listener:
+    from cgtune.service.listener import Listener, open_socket
+    from cgtune.service.web import App
+
+    return Listener(open_socket(options.listen), App(board, options.pids))
+
+
+def _say_start(options: ServeOptions, journal: Journal, listener: Listener | None) -> None:
+    from cgtune import __version__
+
+    every = f"every {options.interval_seconds:g} s"
+    if listener is None:
+        journal.say(
+            "start", f"cgtune {__version__} writes {options.textfile} {every}", {"version": __version__, "textfile": options.textfile}
+        )
+        return
+    from cgtune.service.listener import is_loopback
+
+    host = f"[{listener.host}]" if ":" in listener.host else listener.host
+    address = f"{host}:{listener.port}"
+    journal.say("start", f"cgtune {__version__} listens on {address}, looks {every}", {"version": __version__, "listen": address})
+    if not is_loopback(listener.host):
+        where = "all addresses of this machine" if listener.host in ("0.0.0.0", "::") else address  # noqa: S104  # compared, not bound
+        journal.say(
+            "exposed",
+            f"listening on {where}: whoever reaches it can read names, paths and limits of the processes in /report and /metrics",
+            {"listen": address},
+            level=_WARNING,
+        )
+
+
+def _end(threads: list[threading.Thread], host: Host, listener: Listener | None, textfile: Textfile | None, journal: Journal) -> NoReturn:
+    """Stop everything that stops, and be gone: while an interpreter winds up it has no handlers any more, and a second signal would be its
+    exit status.
+    """
+    if listener is not None:
+        listener.stop()
+    for thread in threads:
+        thread.join(_JOIN_SECONDS)
+    if textfile is not None:
+        textfile.remove()
+    host.close()
+    journal.say("stop", "stopped")
+    sys.stderr.flush()
+    os._exit(0)
+
+
+class _Scanner:
+    """Looks, judges, pins the result to the board and says what changed, again and again."""
+
+    def __init__(
+        self,
+        options: ServeOptions,
+        follower: Follower,
+        board: Board,
+        journal: Journal,
+        ignored: frozenset[str],
+        textfile: Textfile | None,
+        stop: threading.Event,
+    ) -> None:
+        self._options, self._follower, self._board, self._journal = options, follower, board, journal
+        self._ignored, self._textfile, self._stop = ignored, textfile, stop
+
+    def run(self) -> None:
+        """Until it is stopped. Nothing that goes wrong in one scan ends it."""
+        import gc
+
+        gc.set_threshold(*_COLLECT)
+        before: Found | None = None
+        while not self._stop.is_set():
+            began = time.monotonic()
+            troubles = {} if before is None else dict(before.look.troubles)  # of a scan that fails nobody knows whether they are over
+            try:
+                found = self._scan(began)
+                troubles = dict(found.look.troubles)
+                _say_changes(self._journal, before, found)
+                before = found
+            except Stopped:
+                return
+            except CgtuneError as error:
+                self._board.count_error()
+                troubles["scan"] = str(error)
+            except Exception as error:  # noqa: BLE001  # a fault of ours: it is said and counted, and the service goes on
+                self._board.count_error()
+                troubles["scan"] = fault_words(error)
+            if self._textfile is not None:
+                try:
+                    self._textfile.write()
+                except CgtuneError as error:
+                    troubles["textfile"] = str(error)
+                except Exception as error:  # noqa: BLE001  # likewise
+                    troubles["textfile"] = fault_words(error)
+            self._journal.report_troubles(troubles)
+            took = time.monotonic() - began
+            # Scans that take longer than the interval must leave something of a CPU to others
+            self._stop.wait(max(self._options.interval_seconds - took, took / 2))
+
+    def _scan(self, began_seconds: float) -> Found:
+        time_seconds = time.time()
+        look = self._follower.look(began_seconds)
+        verdict = judge_report(look.report, fail_on=self._options.fail_on, ignored=self._ignored)
+        found = Found(
+            look=look,
+            verdict=verdict,
+            began_seconds=began_seconds,
+            time_seconds=time_seconds,
+            scan_seconds=time.monotonic() - began_seconds,
+        )
+        self._board.pin(found)
+        return found
+
+
+def _say_changes(journal: Journal, before: Found | None, found: Found) -> None:
+    """One line for each change, and one for all that are too many."""
+    from cgtune.service.journal import MOST_LINES
+
+    changes = locate_changes(before.verdict.report if before is not None else None, found.verdict.report)
+    for change in changes[:MOST_LINES]:
+        _say_change(journal, change)
+    if more := len(changes[MOST_LINES:]):
+        journal.say("more", f"and {more} more changes", {"changes": len(changes)})
+
+
+def _say_change(journal: Journal, change: Change) -> None:
+    process, finding = change.process, change.finding
+    fields: dict[str, object] = {"pid": process.snapshot.process.pid, "command": process.snapshot.process.command}
+    if process.snapshot.container.id:
+        fields["container_id"] = process.snapshot.container.id
+    words = {"process-came": "came", "process-went": "went", "finding-ended": "no longer"}.get(change.event, "")
+    if finding is None:
+        journal.say(change.event, f"{subject(process)} {words}", fields)
+        return
+    fields |= {"rule": finding.rule, "severity": finding.severity}
+    if change.event == "finding-ended":
+        journal.say(change.event, f"{subject(process)}: {words} {finding.rule}", fields)
+    else:
+        fields["advice"] = [advice_words(advice) for advice in finding.advice]
+        words = f"{subject(process)}: {finding.severity} {finding.rule}: {escape_control(finding.summary)}"
+        journal.say(change.event, words, fields, level=_LEVELS[finding.severity])

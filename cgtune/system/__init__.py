@@ -1,0 +1,1 @@
+"""All that touches the operating system; nothing else opens a file of a machine."""

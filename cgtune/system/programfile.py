@@ -1,0 +1,47 @@
+"""One file that the user names, wherever it lies and through whatever links: a program on disk, for instance."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from cgtune.errors import UsageError, reason, translate
+from cgtune.system.root import FILE_FLAGS, require_regular
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
+
+class ProgramFile:
+    """An open file, as a context manager; ``read_at`` reads parts of it."""
+
+    def __init__(self, path: str, option: str) -> None:
+        """Open it; raises UsageError, which names ``option``, where it is no regular file that can be read."""
+        self._path = path
+        try:
+            self._file = os.open(path, FILE_FLAGS)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{option} {path!r}: {reason(error)}; example: {option} ./server") from error
+        try:
+            require_regular(self._file)
+        except OSError as error:
+            os.close(self._file)
+            raise UsageError(f"{option} {path!r} is not a regular file; example: {option} ./server") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        os.close(self._file)
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Up to ``size`` bytes at ``offset``; what is not there is left out. Raises Unreadable where the disk fails."""
+        try:
+            return os.pread(self._file, size, offset)
+        except (OverflowError, ValueError):
+            return b""
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                return b""
+            raise translate(error, self._path) from error

@@ -1,0 +1,54 @@
+"""One file, read and parsed: what it costs where that fails, an error or a note."""
+
+from __future__ import annotations
+
+from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
+from cgtune.model import Note
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from cgtune.system.host import Host
+
+    T = TypeVar("T")
+
+
+def read_essential(host: Host, path: str, parse: Callable[[str], T]) -> T:
+    """The parsed file. Raises what the reading raises, with what to try where it is refused, and Malformed with the path."""
+    try:
+        return parse(host.read_text(path))
+    except Malformed as error:
+        raise Malformed(f"{path}: {error}") from error
+    except Unreadable as error:
+        if error.privilege is None:
+            raise
+        raise Unreadable(f"{error}; run as its user or as root (it needs {error.privilege})", privilege=error.privilege) from error
+
+
+def read_optional(host: Host, path: str, parse: Callable[[str], T], notes: list[Note]) -> T | None:
+    """The parsed file, or None: silently where it does not exist, with a note where it was denied or malformed."""
+    try:
+        return parse(host.read_text(path))
+    except (Absent, NoSuchProcess):
+        return None
+    except CgtuneError as error:
+        notes.append(note_on(path, error))
+        return None
+
+
+def exists(host: Host, path: str) -> bool:
+    """Whether there is such a file, readable or not."""
+    try:
+        host.read_text(path)
+    except Absent:
+        return False
+    except CgtuneError:
+        return True
+    return True
+
+
+def note_on(path: str, error: CgtuneError) -> Note:
+    """What a report says of a file that could not be used."""
+    return Note(path=path, why=str(error).removeprefix(f"{path}: "), privilege=getattr(error, "privilege", None))

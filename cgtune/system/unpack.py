@@ -1,0 +1,76 @@
+"""A packed recording, which may come from anybody, in a folder of its own: plain files and links only, and never through a link."""
+
+from __future__ import annotations
+
+import os
+
+from cgtune.errors import UsageError, reason
+from cgtune.system.recording import LARGEST_BYTES, MOST_FILES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tarfile import TarFile, TarInfo
+    from tempfile import TemporaryDirectory
+
+#: What stands before an entry and says more of it than fits its header, a long name at the most.
+_LARGEST_PREFACE_BYTES = 1 << 20
+
+
+def unpack(path: str) -> TemporaryDirectory[str]:
+    """A packed recording in a folder of its own, plain files and links only. Raises UsageError where it is damaged or beyond bounds."""
+    import tarfile
+    import tempfile
+    import zlib
+
+    class Entry(tarfile.TarInfo):
+        @classmethod
+        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Entry:
+            # tarfile reads a preface whole, and a few MB of it, packed, are gigabytes; a negative size would lead backwards.
+            entry = super().frombuf(buf, encoding, errors)
+            if entry.size < 0 or (not entry.isfile() and entry.size > _LARGEST_PREFACE_BYTES):
+                raise ValueError("impossible sizes")
+            return entry
+
+    folder = tempfile.TemporaryDirectory(prefix="cgtune-")
+    try:
+        with tarfile.open(path, "r:gz", tarinfo=Entry) as archive:
+            total = count = 0
+            while (entry := archive.next()) is not None:
+                archive.members.clear()  # type: ignore[attr-defined]  # it keeps them all, a KB each; the stubs do not know
+                total, count = total + entry.size, count + 1
+                if count > MOST_FILES or total > LARGEST_BYTES or not (entry.isfile() or entry.issym() or entry.isdir()):
+                    raise UsageError(f"--root {path!r} is not a recording; make one with cgtune snapshot")
+                _unpack_entry(archive, entry, folder.name)
+    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, RecursionError) as error:
+        folder.cleanup()
+        why = reason(error) if isinstance(error, (OSError, ValueError)) else str(error)
+        raise UsageError(f"--root {path!r} is damaged: {why}; record it again with cgtune snapshot") from error
+    except BaseException:
+        folder.cleanup()
+        raise
+    return folder
+
+
+def _unpack_entry(archive: TarFile, entry: TarInfo, folder: str) -> None:
+    """One entry, never through a link: links point anywhere, are only ever read as text, and nothing is written beneath them."""
+    import shutil
+
+    names = [name for name in entry.name.split("/") if name not in ("", ".")]
+    if not names and entry.isdir():
+        return  # the top itself, as `tar -C FOLDER .` has it
+    if ".." in names or not names:
+        raise ValueError(f"entry {entry.name!r} leads out of the recording")
+    parent = folder
+    for name in names[:-1]:
+        parent = f"{parent}/{name}"
+        if os.path.islink(parent):
+            raise ValueError(f"entry {entry.name!r} lies below a link")
+        os.makedirs(parent, exist_ok=True)
+    place = f"{parent}/{names[-1]}"
+    if entry.issym():
+        os.symlink(entry.linkname, place)
+    elif entry.isdir():
+        os.makedirs(place, exist_ok=True)
+    elif (content := archive.extractfile(entry)) is not None:
+        with open(place, "xb") as file:
+            shutil.copyfileobj(content, file)
