@@ -6,8 +6,8 @@ from collections.abc import Generator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.needs import require
-from tests.toolchains import ToolchainUnavailable
+from tests.support.needs import require
+from tests.support.toolchains import ToolchainUnavailable
 
 # No deadline: on a machine with two busy cores a slow example says nothing about the code. In CI the examples are the same in every run,
 # so that a red build is the fault of the change it tests; at a desk they are new each time.

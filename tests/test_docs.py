@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import typer
 
-from tests.command import PROGRAM, ROOT, environment
+from tests.support.command import PROGRAM, ROOT, environment
 from tests.test_imports import BELOW_EVERYBODY, MODULES, TABLE
 
 DOCUMENTS = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if path.exists()]

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests import kubelet, kubernetes
-from tests.command import ROOT
-from tests.needs import require
+from tests.support import kubelet, kubernetes
+from tests.support.command import ROOT
+from tests.support.needs import require
 
 EXAMPLES = ROOT / "deploy" / "examples"
 PODS = ("pod-filekeyref.yaml", "pod-shell.yaml")

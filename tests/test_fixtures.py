@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 
 from cgtune import __version__
-from tests import inside, stories
-from tests.command import ROOT
+from tests.support import inside, stories
+from tests.support.command import ROOT
 
 SCHEMA: dict[str, Any] = json.loads((ROOT / "cgtune/schemas/report-v1.schema.json").read_text("utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

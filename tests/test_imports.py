@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import ROOT, environment
+from tests.support.command import ROOT, environment
 
 # Module, or folder.* for all modules of a folder, or name_* for all that begin so; beside it what it may import of cgtune. BELOW_EVERYBODY
 # may be imported by everybody, and their own rows say what they may import. A module without a row fails: adding one is a decision about

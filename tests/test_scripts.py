@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import ROOT, run
+from tests.support.command import ROOT, run
 
 # Stands in for python3 and, copied by "-m venv", for .venv/bin/python. It logs how it was called, and does what $STAND_IN says.
 _STAND_IN = r"""#!/bin/sh

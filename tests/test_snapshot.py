@@ -8,7 +8,7 @@ import pytest
 
 from cgtune.snapshot import MachineView, read_snapshot
 from cgtune.system.host import Host
-from tests.stories import STORIES
+from tests.support.stories import STORIES
 
 CPU = "/sys/devices/system/cpu"
 FILES = {f"{CPU}/online": "0\n", f"{CPU}/possible": "0-15\n"}

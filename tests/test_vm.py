@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 from hypothesis import given, strategies as st
 
-from tests.command import ROOT
+from tests.support.command import ROOT
 
 
 def _load() -> ModuleType:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import ROOT
-from tests.needs import require
-from tests.serving import Stopwatch
+from tests.support.command import ROOT
+from tests.support.needs import require
+from tests.support.serving import Stopwatch
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 

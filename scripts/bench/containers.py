@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests import goprograms, toolchains
 from tests.deploy.manifests import kustomize, only
 from tests.live import images
 from tests.live.containers import Container, Podman, own_containers, podman, remove_empty_parents
-from tests.serving import open_files, rss_bytes
+from tests.support import goprograms, toolchains
+from tests.support.serving import open_files, rss_bytes
 
 INTERVAL_SECONDS = 1.0
 AT_ONCE = 12

@@ -19,9 +19,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests import goprograms, toolchains
 from tests.live.cgroups import Groups, own_groups
-from tests.serving import Service, open_files, rss_bytes
+from tests.support import goprograms, toolchains
+from tests.support.serving import Service, open_files, rss_bytes
 
 PROGRAMS = 50
 INTERVAL_SECONDS = 15.0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.command import PROGRAM, environment
+from tests.support.command import PROGRAM, environment
 
 ROUNDS = 25
 # An environment of their own, by env(1), which costs a millisecond more

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests import kubernetes
-from tests.command import ROOT
+from tests.support import kubernetes
+from tests.support.command import ROOT
 
 DEPLOY = ROOT / "deploy"
 CHART = DEPLOY / "helm" / "cgtune"

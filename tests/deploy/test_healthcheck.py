@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from tests import stories
-from tests.command import ROOT, environment
-from tests.serving import Service
+from tests.support import stories
+from tests.support.command import ROOT, environment
+from tests.support.serving import Service
 
 
 def _check(listen: str) -> tuple[int, str]:

@@ -8,7 +8,7 @@ from importlib import metadata
 
 from packaging.requirements import Requirement
 
-from tests.command import ROOT
+from tests.support.command import ROOT
 
 
 def _pins(name: str) -> dict[str, tuple[str, frozenset[str]]]:

@@ -14,8 +14,6 @@ import pytest
 import typer
 
 import cgtune
-from tests import kubernetes
-from tests.command import ROOT
 from tests.deploy.manifests import (
     CHART,
     DEPLOY,
@@ -30,6 +28,8 @@ from tests.deploy.manifests import (
     only,
     pod_specs,
 )
+from tests.support import kubernetes
+from tests.support.command import ROOT
 
 _Render = Callable[[], tuple[Object, ...]]
 _QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|M|G|Ki|Mi|Gi)?")

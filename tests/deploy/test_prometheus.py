@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests import kubernetes, stories
-from tests.command import ROOT
-from tests.needs import require
-from tests.serving import Service, parse_metrics
+from tests.support import kubernetes, stories
+from tests.support.command import ROOT
+from tests.support.needs import require
+from tests.support.serving import Service, parse_metrics
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 _RULES = PROMETHEUS / "cgtune.rules.yaml"

@@ -20,7 +20,7 @@ from cgtune.runtimes.go.derived.settings import HOPELESS_PROCS
 from cgtune.runtimes.go.program.version import GoVersion, parse_version
 from tests.differential.oracle import Oracle
 from tests.differential.strategies import EnvironmentCase, LimitCase, environment_cases, limit_cases
-from tests.toolchains import NEWEST, VERSIONS, minor
+from tests.support.toolchains import NEWEST, VERSIONS, minor
 
 # The quick share takes the newest of each line, and of those before 1.25, which all have one grammar, two.
 LIMIT_VERSIONS = tuple(version for version in NEWEST if minor(version) >= 25)

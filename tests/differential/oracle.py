@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, Self
 
-from tests.toolchains import build, cache, goroot, minor
+from tests.support.toolchains import build, cache, goroot, minor
 
 HERE = Path(__file__).parent
 

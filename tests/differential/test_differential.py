@@ -7,8 +7,8 @@ import pytest
 
 from tests.differential.compare import ENVIRONMENT_VERSIONS, LIMIT_VERSIONS, compare_environments, compare_limits
 from tests.differential.oracle import build_oracle
-from tests.needs import only_where, require
-from tests.toolchains import ToolchainUnavailable
+from tests.support.needs import only_where, require
+from tests.support.toolchains import ToolchainUnavailable
 
 QUICK = 300  # a few seconds; scripts/differential runs 20 000 of each
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.kernel import subjects
 from tests.live import cgroups
-from tests.needs import require
+from tests.support.needs import require
 
 
 def pytest_configure(config: pytest.Config) -> None:

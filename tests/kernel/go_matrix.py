@@ -21,10 +21,10 @@ from cgtune.outputs.json import render_json
 from cgtune.runtimes.go.programs import Known
 from cgtune.snapshot import MachineView, read_go, read_process
 from cgtune.system.host import Host
-from tests import goprograms, toolchains
 from tests.kernel.goscenarios import SCENARIOS, Scenario, Scene
 from tests.kernel.gostage import Stage
 from tests.live import cgroups
+from tests.support import goprograms, toolchains
 
 if TYPE_CHECKING:
     from cgtune.model import GoFacts, Note

@@ -468,7 +468,7 @@ _FULL_ONLY = (
 )  # fmt: skip
 
 #: What scripts/test --kernel runs. Variables decide the same without a kernel of their own, where real programs are started with 66
-#: environments (tests/runtimes/go/test_derive_real.py): a tenth of theirs is enough here.
+#: environments (tests/runtimes/go/derived/test_derive_real.py): a tenth of theirs is enough here.
 QUICK_SCENARIOS = tuple(
     row for row in SCENARIOS if row.name not in _FULL_ONLY and (row not in _ENVIRONMENT or _ENVIRONMENT.index(row) % 10 == 0)
 )

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests import command, goprograms
 from tests.kernel import bench, places, subjects
 from tests.kernel.places import CLONE_NEWCGROUP, CLONE_NEWNS
 from tests.kernel.subjects import MIB
 from tests.live import cgroups
+from tests.support import command, goprograms
 
 GO = ("1.27.3", "trimpath")  # version and build of the program in the stories that have one
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "GOMAXPROCS": "4"}

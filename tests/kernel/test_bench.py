@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import ROOT, inspect, run
 from tests.kernel import bench, subjects
 from tests.kernel.bench import assert_cpu_as_told, assert_memory_as_told, place_of
 from tests.kernel.places import CGROUP
 from tests.kernel.subjects import Targets
 from tests.live.cgroups import Groups, hierarchies
+from tests.support.command import ROOT, inspect, run
 
 pytestmark = pytest.mark.kernel
 

@@ -10,10 +10,10 @@ import pytest
 
 from cgtune.api import predict
 from cgtune.outputs.predict import render_predict_json
-from tests import goprograms
-from tests.command import run
-from tests.goprograms import Probe
 from tests.live.cgroups import _ENTER, Group, Groups
+from tests.support import goprograms
+from tests.support.command import run
+from tests.support.goprograms import Probe
 
 pytestmark = pytest.mark.kernel
 

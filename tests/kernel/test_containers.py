@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.command import PROGRAM
 from tests.kernel import bench, places, subjects
-from tests.needs import require
+from tests.support.command import PROGRAM
+from tests.support.needs import require
 
 pytestmark = pytest.mark.kernel
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests import goprograms
-from tests.goprograms import Probe
 from tests.kernel import bench
 from tests.kernel.subjects import Targets
 from tests.live.cgroups import Groups
+from tests.support import goprograms
+from tests.support.goprograms import Probe
 
 pytestmark = pytest.mark.kernel
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests import goprograms
-from tests.command import PROGRAM, run
-from tests.envreaders import read_kubernetes
 from tests.kernel.test_findings import _probe
 from tests.live.cgroups import Groups
+from tests.support import goprograms
+from tests.support.command import PROGRAM, run
+from tests.support.envreaders import read_kubernetes
 
 pytestmark = pytest.mark.kernel
 

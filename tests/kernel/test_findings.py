@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from tests import goprograms
-from tests.goprograms import Probe
 from tests.kernel.bench import inspect, report, wait_until
 from tests.kernel.goscenarios import SCENARIOS, Scene
 from tests.kernel.gostage import Stage
 from tests.kernel.subjects import swap_area, swapped_bytes
 from tests.live.cgroups import _ENTER, Group, Groups
+from tests.support import goprograms
+from tests.support.goprograms import Probe
 
 pytestmark = pytest.mark.kernel
 

@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 
-from tests import goprograms
-from tests.goprograms import Probe
 from tests.live.cgroups import _ENTER, Groups
-from tests.recipes import parse_said, recipes_script
+from tests.support import goprograms
+from tests.support.goprograms import Probe
+from tests.support.recipes import parse_said, recipes_script
 
 pytestmark = pytest.mark.kernel
 _CONTAINED = 'umount /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec sh -c "$0"'

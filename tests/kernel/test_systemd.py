@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 
-from tests import goprograms
-from tests.command import ROOT
 from tests.live.cgroups import Group, Groups
-from tests.needs import require
+from tests.support import goprograms
+from tests.support.command import ROOT
+from tests.support.needs import require
 
 pytestmark = [pytest.mark.kernel, pytest.mark.hierarchy("v2")]
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.needs import require
+from tests.support.needs import require
 
 _PREFIX = "cgtune-test-live-"
 _CONTROLLERS = ("cpu", "memory", "cpuset")

@@ -14,8 +14,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.command import ROOT
-from tests.needs import require
+from tests.support.command import ROOT
+from tests.support.needs import require
 
 _counter = itertools.count()
 

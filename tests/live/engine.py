@@ -14,10 +14,10 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.command import environment
 from tests.live import images
 from tests.live.containers import podman
-from tests.needs import require
+from tests.support.command import environment
+from tests.support.needs import require
 
 CGTUNE = "registry.example.com/cgtune:0.1.0"
 SERVER = "registry.example.com/server:1.0.0"

@@ -14,11 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.command import ROOT
 from tests.deploy.manifests import Object, cgtune_of
 from tests.live.containers import podman
-from tests.needs import require
-from tests.toolchains import cache
+from tests.support.command import ROOT
+from tests.support.needs import require
+from tests.support.toolchains import cache
 
 SMALL = ("--cpus", "0.2", "--memory", "64m")
 _NAME = f"localhost/cgtune-test:{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}"

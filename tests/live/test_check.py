@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests import goprograms, toolchains
-from tests.command import run
+from tests.commands.test_check import validate_sarif
 from tests.live.cgroups import Groups, own_groups
-from tests.needs import only_where, require
-from tests.test_check import validate_sarif
+from tests.support import goprograms, toolchains
+from tests.support.command import run
+from tests.support.needs import only_where, require
 
 pytestmark = pytest.mark.live
 

@@ -13,12 +13,12 @@ import pytest
 
 from cgtune.advice.variables import Variable
 from cgtune.outputs.envfile import render_env
-from tests import goprograms, toolchains
-from tests.command import PROGRAM, run
-from tests.envreaders import read_docker, read_kubernetes
 from tests.live.cgroups import Groups
 from tests.live.containers import Podman
-from tests.needs import only_where, require
+from tests.support import goprograms, toolchains
+from tests.support.command import PROGRAM, run
+from tests.support.envreaders import read_docker, read_kubernetes
+from tests.support.needs import only_where, require
 
 pytestmark = pytest.mark.live
 

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests import goprograms, kubelet, toolchains
-from tests.envreaders import read_kubernetes
 from tests.live.engine import CGTUNE, SERVER, Engine, libraries, own_engine
-from tests.needs import require
+from tests.support import goprograms, kubelet, toolchains
+from tests.support.envreaders import read_kubernetes
+from tests.support.needs import require
 from tests.test_examples import EXAMPLES, read_pod
 
 pytestmark = pytest.mark.live

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from tests import goprograms, toolchains
-from tests.command import inspect, parse_report, run
-from tests.goprograms import LibraryHost, Probe
 from tests.live.cgroups import _ENTER, Group, Groups
-from tests.needs import require
+from tests.support import goprograms, toolchains
+from tests.support.command import inspect, parse_report, run
+from tests.support.goprograms import LibraryHost, Probe
+from tests.support.needs import require
 
 pytestmark = pytest.mark.live
 

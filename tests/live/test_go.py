@@ -24,13 +24,13 @@ from cgtune.errors import Unreadable
 from cgtune.outputs.json import render_json
 from cgtune.system.capture import RecordingHost
 from cgtune.system.host import Host
-from tests import goprograms, toolchains
-from tests.command import PROGRAM, ROOT, environment, inspect, only_process, parse_report, run
-from tests.goprograms import LibraryHost, Probe
 from tests.live.cgroups import _ENTER, Group, Groups
 from tests.live.containers import _PODMAN, Podman
-from tests.needs import only_where, require
-from tests.serving import Stopwatch
+from tests.support import goprograms, toolchains
+from tests.support.command import PROGRAM, ROOT, environment, inspect, only_process, parse_report, run
+from tests.support.goprograms import LibraryHost, Probe
+from tests.support.needs import only_where, require
+from tests.support.serving import Stopwatch
 
 pytestmark = pytest.mark.live
 

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 import cgtune
-from tests import goprograms
-from tests.command import ROOT
 from tests.deploy.manifests import Object, kustomize, only
 from tests.live import images
 from tests.live.containers import Container, Podman, podman as run_podman
-from tests.serving import Stopwatch, parse_metrics
+from tests.support import goprograms
+from tests.support.command import ROOT
+from tests.support.serving import Stopwatch, parse_metrics
 
 pytestmark = pytest.mark.live
 

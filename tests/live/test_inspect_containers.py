@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.command import ROOT, inspect, only_process, parse_report, run
 from tests.live.containers import Container, Podman
+from tests.support.command import ROOT, inspect, only_process, parse_report, run
 
 pytestmark = pytest.mark.live
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import PROGRAM, environment, inspect, only_process, parse_report, run
 from tests.live.cgroups import Group, Groups
-from tests.needs import only_where, require
+from tests.support.command import PROGRAM, environment, inspect, only_process, parse_report, run
+from tests.support.needs import only_where, require
 
 pytestmark = pytest.mark.live
 

@@ -16,13 +16,13 @@ from typing import Any, Self
 
 import pytest
 
-from tests import goprograms
-from tests.command import ROOT
 from tests.deploy.test_prometheus import board_expressions
-from tests.goprograms import Probe
 from tests.live.cgroups import _ENTER, Group, Groups, own_groups
-from tests.needs import require
-from tests.serving import PATIENCE_SECONDS, Service
+from tests.support import goprograms
+from tests.support.command import ROOT
+from tests.support.goprograms import Probe
+from tests.support.needs import require
+from tests.support.serving import PATIENCE_SECONDS, Service
 
 pytestmark = pytest.mark.live
 

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from tests import goprograms
 from tests.live.containers import own_containers
-from tests.recipes import parse_said, recipes_script
+from tests.support import goprograms
+from tests.support.recipes import parse_said, recipes_script
 
 pytestmark = pytest.mark.live
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests import goprograms, toolchains
-from tests.command import ROOT
-from tests.goprograms import Probe
 from tests.live.cgroups import _ENTER, Group, Groups
-from tests.needs import only_where, require
-from tests.serving import PATIENCE_SECONDS, Samples, Service, parse_metrics
+from tests.support import goprograms, toolchains
+from tests.support.command import ROOT
+from tests.support.goprograms import Probe
+from tests.support.needs import only_where, require
+from tests.support.serving import PATIENCE_SECONDS, Samples, Service, parse_metrics
 
 pytestmark = pytest.mark.live
 

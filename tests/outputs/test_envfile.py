@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from cgtune.advice.variables import Variable
 from cgtune.errors import Unwritable
 from cgtune.outputs.envfile import DIALECTS, render_comment, render_env
-from tests.envreaders import READERS, read_compose, read_docker, read_kubernetes, read_systemd
-from tests.needs import require
+from tests.support.envreaders import READERS, read_compose, read_docker, read_kubernetes, read_systemd
+from tests.support.needs import require
 
 SHELLS = (("dash",), ("bash", "--posix"), ("bash",), ("busybox", "sh"))
 PLANNED = (

@@ -6,7 +6,7 @@ import pytest
 
 from cgtune.outputs.explain import SECTIONS, render_rule, render_rules, render_rules_document
 from cgtune.rules import RULES
-from tests.command import ROOT, run
+from tests.support.command import ROOT, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from cgtune.outputs.json import format_cpu_list, render_json
 from cgtune.outputs.ps import render_ps
 from cgtune.outputs.table import format_bytes, render_table
 from cgtune.rules import judge_all
-from tests import stories
 from tests.rules.reports import MIB, go_facts, memory_level, report as process_report
+from tests.support import stories
 
 WIDTH = 80
 

@@ -13,8 +13,8 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from cgtune.api import inspect
 from cgtune.model import Container, Finding, Pressure, ProcessReport, Recommendation, Report, Stall
 from cgtune.outputs.prometheus import ServiceFacts, join_metrics, render_report, render_service
-from tests import stories
 from tests.rules.reports import go_facts, memory_level, report as process_report
+from tests.support import stories
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

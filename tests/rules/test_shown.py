@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cgtune.rules import RULES
-from tests import stories
-from tests.command import ROOT
+from tests.support import stories
+from tests.support.command import ROOT
 
 LIVE, KERNEL, STORY = "tests/live/test_findings.py", "tests/kernel/test_findings.py", "fixtures/cgroupfs"
 

@@ -8,7 +8,7 @@ from cgtune.api import inspect
 from cgtune.service.board import Board, Found
 from cgtune.service.follow import Look
 from cgtune.verdict import judge_report
-from tests import stories
+from tests.support import stories
 
 BEGAN_SECONDS = 100.0
 

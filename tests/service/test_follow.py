@@ -17,8 +17,8 @@ from cgtune.service import follow
 from cgtune.service.follow import Follower, Stopped
 from cgtune.snapshot import read_snapshot
 from cgtune.system.host import Host
-from tests import goprograms, stories, toolchains
-from tests.needs import require
+from tests.support import goprograms, stories, toolchains
+from tests.support.needs import require
 
 
 @pytest.mark.parametrize("story", stories.names())

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from cgtune.service import listener
-from tests import stories
-from tests.serving import PATIENCE_SECONDS, Service, Stopwatch, open_files, rss_bytes
+from tests.support import stories
+from tests.support.serving import PATIENCE_SECONDS, Service, Stopwatch, open_files, rss_bytes
 
 MIB = 1 << 20
 HALF_A_REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: "

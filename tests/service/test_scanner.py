@@ -12,7 +12,7 @@ from cgtune.service.board import Board
 from cgtune.service.follow import Follower
 from cgtune.service.serve import ServeOptions, _Scanner
 from cgtune.system.host import Host
-from tests import stories
+from tests.support import stories
 
 STORY = str(stories.STORIES / "v2-ancestor-tighter")
 

@@ -10,7 +10,7 @@ from cgtune.service.board import Board, Found
 from cgtune.service.follow import Look
 from cgtune.service.web import App
 from cgtune.verdict import judge_report
-from tests import stories
+from tests.support import stories
 
 STORY = stories.STORIES / "v2-ancestor-tighter"
 

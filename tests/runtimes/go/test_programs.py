@@ -13,11 +13,11 @@ from cgtune.runtimes.go.observed.layout import LiveLayout
 from cgtune.runtimes.go.program.buildinfo import read_go_program
 from cgtune.runtimes.go.program.mappings import Module, parse_maps
 from cgtune.runtimes.go.programs import GoRuntime, Known, OpenedFile, locate_runtimes, read_runtime_words
-from tests import goprograms
-from tests.elfs import framed, go_program, inline_record, reader
-from tests.goprocess import mappings, memory
-from tests.goprograms import LibraryHost, Probe, build, build_unpacker
-from tests.needs import require
+from tests.support import goprograms
+from tests.support.elfs import framed, go_program, inline_record, reader
+from tests.support.goprocess import mappings, memory
+from tests.support.goprograms import LibraryHost, Probe, build, build_unpacker
+from tests.support.needs import require
 
 
 class Opener:

@@ -1,0 +1,65 @@
+"""cgtune as its users start it: a program with arguments, two output streams and an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What scripts/cgtune starts. sys.argv: "-c", the checkout, then cgtune's own arguments.
+PROGRAM = (
+    sys.executable,
+    "-I",
+    "-c",
+    'import sys; sys.path.insert(0, sys.argv.pop(1)); sys.argv[0] = "cgtune"; from cgtune.__main__ import main; sys.exit(main())',
+    str(ROOT),
+)
+
+
+# Before a program that is to be interrupted: a shell without job control starts what is in its background, tests too, with SIGINT ignored.
+INTERRUPTIBLE = ("env", "--default-signal=INT")
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """This environment without any CGTUNE_* option twin, so that a developer's own settings cannot change a test."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CGTUNE_")} | extra
+
+
+def run(*arguments: object, timeout_seconds: float = 120, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run cgtune to its end."""
+    return subprocess.run(
+        [*PROGRAM, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout_seconds,
+        env=environment(**environ),
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def parse_report(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The report of a run that must have succeeded without a word on stderr."""
+    assert (done.returncode, done.stderr) == (0, ""), f"exit code {done.returncode}\n{done.stderr}\n{done.stdout[:2000]}"
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert report["schema"] == "cgtune/report/v1"
+    return report
+
+
+def only_process(report: dict[str, Any]) -> dict[str, Any]:
+    """The one process that a report speaks of."""
+    assert len(report["processes"]) == 1, [entry["pid"] for entry in report["processes"]]
+    process: dict[str, Any] = report["processes"][0]
+    return process
+
+
+def inspect(pid: int, *arguments: object) -> dict[str, Any]:
+    """What ``cgtune inspect --pid`` says of this process."""
+    process = only_process(parse_report(run("inspect", "--pid", pid, "--format", "json", *arguments)))
+    assert process["pid"] == pid
+    return process

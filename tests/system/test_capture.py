@@ -1,0 +1,149 @@
+"""Recordings: what they keep, what they cut, and where they are written."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, strategies as st
+
+from cgtune import api
+from cgtune.errors import NoSuchProcess, Unwritable, UsageError
+from cgtune.outputs.json import render_json
+from cgtune.system.capture import REDACTED, redact_environ, redact_mountinfo
+from cgtune.system.recording import MARKER
+from tests.support import stories
+from tests.support.stories import STORIES
+
+
+@pytest.mark.parametrize(
+    ("entry", "kept"),
+    [
+        (b"GOMAXPROCS=3", b"GOMAXPROCS=3"),
+        (b"GODEBUG=containermaxprocs=0", b"GODEBUG=containermaxprocs=0"),
+        (b"AUTOMEMLIMIT=0.9", b"AUTOMEMLIMIT=0.9"),
+        (b"APP_GOMAXPROCS_MAX=3", b"APP_GOMAXPROCS_MAX=3"),
+        (b"PASSWORD=GOMAXPROCS=3", b"PASSWORD=" + REDACTED),
+        (b"TOKEN=a=b", b"TOKEN=" + REDACTED),
+        (b"GOOGLE_API_KEY=secret", b"GOOGLE_API_KEY=" + REDACTED),
+        (b"MONGOGCP_PASSWORD=secret", b"MONGOGCP_PASSWORD=" + REDACTED),
+        (b"GOPROXY=https://user:secret@proxy", b"GOPROXY=" + REDACTED),
+        (b"CGTUNE_METRICS_URL=http://user:secret@localhost", b"CGTUNE_METRICS_URL=" + REDACTED),
+        (b"\xff=secret", b"=" + REDACTED),
+        (b"title with a secret: c2VjcmV0==", b"=" + REDACTED),
+        (b"EMPTY=", b"EMPTY=" + REDACTED),
+        (b"no equals sign, a secret", REDACTED),
+        (b"", b""),
+    ],
+)
+def test_an_environment_keeps_only_what_says_how_go_was_set_up(entry: bytes, kept: bytes) -> None:
+    """Values are cut but those of Go's own variables and names made of them; the names and their order stay."""
+    assert redact_environ(b"HOME=/x\0" + entry + b"\0") == b"HOME=" + REDACTED + b"\0" + kept + b"\0"
+
+
+@given(st.lists(st.binary(min_size=20, max_size=40).filter(lambda value: b"\0" not in value), max_size=5))
+def test_no_secret_survives(values: list[bytes]) -> None:
+    """Whatever a variable holds, its value is not in what is kept."""
+    kept = redact_environ(b"\0".join(b"KEY%d=" % number + value for number, value in enumerate(values)))
+    assert [value for value in values if value in kept] == []
+
+
+def test_a_mount_table_keeps_where_and_what_and_masks_the_rest() -> None:
+    """Sources and options of other filesystems may hold passwords, and nobody needs them; lines of cgroups stay as they are."""
+    cgroup = b"30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
+    other = b"41 23 0:44 / /mnt/a\\040b rw - fuse curlftpfs#ftp://me:secret@host/ rw,user_id=0 more\n"
+    kept = redact_mountinfo(cgroup + other + b"damaged line\n")
+    assert kept == cgroup + b"41 23 0:44 / /mnt/a\\040b rw - fuse xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx xxxxxxxxxxxx xxxx\n" + b"damaged line\n"
+    assert len(kept) == len(cgroup + other + b"damaged line\n")
+
+
+@pytest.mark.parametrize("name", ["out", "out.tar.gz", "out.tgz"])
+def test_a_recording_replays_to_the_same_report(tmp_path: Path, name: str) -> None:
+    """Folder or archive, the replay's report is that of the recording to the byte, twice over: a replay can be recorded again."""
+    with subprocess.Popen(["sleep", "60"]) as target:
+        try:
+            api.snapshot(str(tmp_path / name), [target.pid])
+        finally:
+            target.kill()
+    report = render_json(api.inspect([target.pid], root=str(tmp_path / name)))
+    api.snapshot(str(tmp_path / "again"), [target.pid], root=str(tmp_path / name))
+    assert render_json(api.inspect([target.pid], root=str(tmp_path / "again"))) == report
+    assert json.loads(report)["processes"][0]["enforced"]["cpu"]["usable_cpus"] > 0
+    assert {path.name for path in (tmp_path / "again/proc").iterdir() if path.name.isdigit()} >= {str(target.pid)}
+    # map_files takes CAP_CHECKPOINT_RESTORE (proc(5)): who is refused there has the refusal recorded, and what was read instead.
+    if os.geteuid() == 0:
+        assert not (tmp_path / f"again/proc/{target.pid}/maps").exists(), "a program that is not Go's is recorded without its libraries"
+
+
+def test_another_pid_is_told_which_there_are(tmp_path: Path) -> None:
+    """`ps -e` shows this machine: of a recording its own pids are named, of another machine below a root the place where they stand."""
+    api.snapshot(str(tmp_path / "out.tar.gz"), [1])
+    with pytest.raises(NoSuchProcess, match=r"^no process 4194999; the recording is of 1$"):
+        api.inspect([4194999], root=str(tmp_path / "out.tar.gz"))
+    shutil.copytree(stories.STORIES / "v2-plain", tmp_path / "host", symlinks=True)
+    (tmp_path / "host" / MARKER).unlink()
+    with pytest.raises(NoSuchProcess, match=rf"^no process 4194999; `ls {tmp_path}/host/proc` lists those below this root$"):
+        api.inspect([4194999], root=str(tmp_path / "host"))
+
+
+def test_a_recording_never_replaces_anything(tmp_path: Path) -> None:
+    """OUT that exists, even as a dangling link, is a usage error, and is left as it is."""
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("file", "link", "."):
+        with pytest.raises(UsageError, match="exists already"):
+            api.snapshot(str(tmp_path / name), self_only=True)
+    assert (tmp_path / "file").read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
+
+
+@pytest.mark.parametrize("name", ["out", "out.tar.gz"])
+def test_a_missing_folder_is_named_and_nothing_is_written(tmp_path: Path, name: str) -> None:
+    """OUT in a folder that does not exist is one clear error."""
+    with pytest.raises(Unwritable, match=r"No such file.*nothing was written; name an OUT"):
+        api.snapshot(str(tmp_path / "missing" / name), self_only=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["out", "out.tar.gz"])
+def test_a_recording_has_the_modes_that_the_umask_leaves(tmp_path: Path, name: str) -> None:
+    """Who works with umask 077 shares nothing by recording a process; nothing else is left beside the recording."""
+    before = os.umask(0o077)
+    try:
+        api.snapshot(str(tmp_path / name), self_only=True)
+    finally:
+        os.umask(before)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).stat().st_mode & 0o077 == 0
+
+
+_LIBRARY = "7f0000000000-7f0000001000"
+
+
+@pytest.mark.parametrize("name", ["maps", "exe", f"map_files/{_LIBRARY}"])
+@pytest.mark.parametrize("pids", [(), (42,)], ids=["all that can be seen", "by pid"])
+def test_what_was_refused_is_refused_in_the_replay(tmp_path: Path, name: str, pids: tuple[int, ...]) -> None:
+    """A process that could not be looked into is still one in the recording, whether it was asked for or only passed by."""
+    story = tmp_path / "story"
+    shutil.copytree(STORIES / "v2-sibling-container", story, symlinks=True)
+    (story / "proc/42/maps").write_text(f"{_LIBRARY} r-xp 00000000 0:71 99    /lib/x.so\n")
+    marker = story / "cgtune-snapshot.json"
+    refused = {f"/proc/42/{name}": errno.EACCES, "/proc/42/root/lib/x.so": errno.EACCES}
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), "unreadable": refused}))
+    api.snapshot(str(tmp_path / "out"), pids, root=str(story))
+    report = render_json(api.inspect(pids, root=str(story)))
+    assert "permission denied" in report or "could not be looked into" in report
+    assert render_json(api.inspect(pids, root=str(tmp_path / "out"))) == report
+
+
+@pytest.mark.parametrize("name", stories.names())
+def test_each_story_can_be_recorded_again(tmp_path: Path, name: str) -> None:
+    """A recording of a recording, or of a tree that was copied or made by hand, replays to the same report as that."""
+    pid = int(stories.read_expected(name)["arguments"][1])
+    api.snapshot(str(tmp_path / "out"), [pid], root=str(STORIES / name))
+    assert render_json(api.inspect([pid], root=str(tmp_path / "out"))) == render_json(api.inspect([pid], root=str(STORIES / name)))

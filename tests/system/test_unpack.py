@@ -1,0 +1,97 @@
+"""Packed recordings come from anybody: one cannot write outside of itself."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from cgtune.errors import UsageError
+from cgtune.system.host import Host
+from tests.support import stories
+
+
+def _archive(path: Path, *entries: tarfile.TarInfo) -> str:
+    with tarfile.open(path, "w:gz") as archive:
+        for entry in entries:
+            archive.addfile(entry, io.BytesIO(b"x" * entry.size) if entry.isfile() else None)
+    return str(path)
+
+
+def _entry(name: str, type_: bytes = tarfile.REGTYPE, linkname: str = "", size: int = 1) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname, entry.size = type_, linkname, size if type_ == tarfile.REGTYPE else 0
+    return entry
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ([_entry("../escaped")], "leads out"),
+        ([_entry("proc/../../escaped")], "leads out"),
+        ([_entry("link", tarfile.SYMTYPE, "/tmp"), _entry("link/escaped")], "lies below a link"),
+        ([_entry("fifo", tarfile.FIFOTYPE)], "not a recording"),
+        ([_entry("hard", tarfile.LNKTYPE, "/etc/passwd")], "not a recording"),
+        ([_entry("twice"), _entry("twice")], "damaged"),
+        ([_entry(".")], "leads out"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "+".join(entry.name for entry in value),
+)
+def test_a_hostile_archive_is_refused(tmp_path: Path, entries: list[tarfile.TarInfo], words: str) -> None:
+    """An archive cannot write outside the folder it is unpacked into, nor make anything but files, folders and links there."""
+    path = _archive(tmp_path / "hostile.tar.gz", *entries)
+    with pytest.raises(UsageError, match=words):
+        Host(path)
+    assert [found.name for found in tmp_path.iterdir()] == ["hostile.tar.gz"]
+
+
+def test_what_was_unpacked_is_not_remembered(tmp_path: Path) -> None:
+    """Entries by the hundred thousand cost time, and no memory: tarfile would keep a KB of each."""
+    path = _archive(tmp_path / "many.tar.gz", *[_entry("./", tarfile.DIRTYPE)] * 10_000)
+    tracemalloc.start()
+    Host(path).close()
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most_bytes < 2 << 20
+
+
+def test_a_folder_that_somebody_packed_himself(tmp_path: Path) -> None:
+    """`tar -C FOLDER .` begins with the folder itself, as `./`: it is read like an archive of ours."""
+    with tarfile.open(tmp_path / "packed.tgz", "w:gz") as archive:
+        archive.add(stories.STORIES / "v2-plain", arcname=".")
+    with Host(str(tmp_path / "packed.tgz")) as host:
+        assert host.read_text("/proc/4242/cgroup") == "0::/system.slice/app.service\n"
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\x1f\x8b\x08\x00garbage"])
+def test_a_damaged_archive_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Bytes that are no archive are a usage error that says so."""
+    (tmp_path / "damaged.tar.gz").write_bytes(content)
+    with pytest.raises(UsageError, match="damaged"):
+        Host(str(tmp_path / "damaged.tar.gz"))
+
+
+def _preface(size: int, *, negative: bool = False) -> bytes:
+    """The header of a preface (pax, type x) that says to be so large, or of a file of a negative size."""
+    header = bytearray(_entry("x", tarfile.REGTYPE if negative else tarfile.XHDTYPE, size=0).tobuf())
+    header[124:136] = b"\xff" * 11 + b"\x00" if negative else b"%011o\0" % size  # base-256, two's complement: -256
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [_preface(8 << 20) + bytes(8 << 20), _preface(0, negative=True) + bytes(10240), _preface(0) * 3000 + bytes(10240)],
+    ids=["a large preface", "a negative size", "prefaces without end"],
+)
+def test_what_tarfile_itself_would_choke_on_is_refused(tmp_path: Path, content: bytes) -> None:
+    """A preface is read whole before the entry is known: it has a bound of its own; and neither sizes nor chains lead anywhere."""
+    path = tmp_path / "hostile.tar.gz"
+    path.write_bytes(gzip.compress(content))
+    with pytest.raises(UsageError, match=r"damaged: .*; record it again"):
+        Host(str(path))
