@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from cgtune.errors import UsageError
-from cgtune.model import RuleText, Verdict, most_throttled
+from cgtune.model import RuleText, Verdict
 from cgtune.rules import RULES, SEVERITIES, locate_rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from cgtune.model import CpuLevel, Report, Severity
+    from cgtune.model import Report, Severity
 
 EXIT_STYLES = ("lint", "nagios")
 _FAILED = 1
@@ -58,33 +58,3 @@ def exit_code(verdict: Verdict, style: str) -> int:
 def failure_code(code: int, style: str) -> int:
     """The exit code where no verdict could be given; to nagios all of these are UNKNOWN."""
     return _NAGIOS_UNKNOWN if style == "nagios" else code
-
-
-def watched_growth(before: Report, after: Report) -> Mapping[int, CpuLevel]:
-    """By pid, the cgroup that was throttled most between two reports, with the growth of its counters; for processes that stayed there."""
-    grown: dict[int, CpuLevel] = {}
-    earlier = {
-        (process.snapshot.process.pid, process.snapshot.process.start_ticks): {level.directory: level for level in process.counted_levels}
-        for process in before.processes
-    }
-    for process in after.processes:
-        identity = process.snapshot.process
-        levels = earlier.get((identity.pid, identity.start_ticks), {})
-        worst = most_throttled(
-            tuple(growth for level in process.counted_levels if (growth := level_growth(levels.get(level.directory), level)))
-        )
-        if worst is not None:
-            grown[identity.pid] = worst
-    return grown
-
-
-def level_growth(old: CpuLevel | None, new: CpuLevel) -> CpuLevel | None:
-    """The level with what its counters grew by; None where there are none, or where they shrank: a cgroup made anew begins at 0."""
-    if old is None or old.throttling is None or new.throttling is None:
-        return None
-    growth = new.throttling.replace(
-        periods=new.throttling.periods - old.throttling.periods,
-        throttled_periods=new.throttling.throttled_periods - old.throttling.throttled_periods,
-        throttled_seconds=new.throttling.throttled_seconds - old.throttling.throttled_seconds,
-    )
-    return new.replace(throttling=growth) if growth.periods >= 0 and growth.throttled_periods >= 0 else None

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 
+from cgtune.cgroups.throttling import watched_growth
 from cgtune.commands.terminal import EXIT_COULD_NOT_INSPECT, EXIT_USAGE, LOOKING, Telling, emit, fail
 from cgtune.commands.twins import one_of, parse_flag, parse_pid, parse_text, parse_twins
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
 from cgtune.records import Record
-from cgtune.verdict import EXIT_STYLES, exit_code, failure_code, judge_report, parse_ignored, watched_growth
+from cgtune.verdict import EXIT_STYLES, exit_code, failure_code, judge_report, parse_ignored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ process under the usual period of 100 ms), and over no longer than it takes to s
 
 from __future__ import annotations
 
+from cgtune.cgroups.throttling import level_growth
 from cgtune.model import LEAST_PERIODS, Throttling, most_throttled
-from cgtune.verdict import level_growth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ import cgtune
 from cgtune.commands.check import FORMATS, CheckOptions, parse_environment, render_verdict, require_sight
 from cgtune.errors import NoSuchProcess, Unreadable, UsageError
 from cgtune.measures import measure_report
-from cgtune.model import Advice, Finding, Measure, Note, Policy, ProcessReport, Report, Throttling, Verdict
+from cgtune.model import Advice, Finding, Measure, Note, Policy, Report, Throttling, Verdict
 from cgtune.rules import RULES
-from cgtune.verdict import exit_code, failure_code, judge_report, parse_ignored, watched_growth
+from cgtune.verdict import exit_code, failure_code, judge_report, parse_ignored
 from tests.rules import reports as rule_reports
 from tests.support import inside
 from tests.support.command import INTERRUPTIBLE, PROGRAM, ROOT, environment, run
@@ -286,29 +286,6 @@ def test_no_format_lets_control_characters_through(name: str) -> None:
     """Whatever a process is called, what is printed is printable."""
     text = render_verdict(HOSTILE_VERDICT, name)
     assert all(line.isprintable() for line in text.splitlines())
-
-
-def _counted(periods: int, throttled: int, *, start_ticks: int = 7, directory: str = "/sys/fs/cgroup") -> Report:
-    report = report_of()
-    process: ProcessReport = report.processes[0]
-    counters = Throttling(periods=periods, throttled_periods=throttled, throttled_seconds=throttled / 10)
-    level = process.snapshot.cpu_chain[0].replace(throttling=counters, directory=directory)
-    identity = process.snapshot.process.replace(start_ticks=start_ticks)
-    snapshot = process.snapshot.replace(process=identity, cpu_chain=(level,))
-    return report.replace(
-        processes=(process.replace(snapshot=snapshot, limits=process.limits.replace(cpu=process.limits.cpu.replace(binding=level))),)
-    )
-
-
-def test_a_window_counts_the_growth_only() -> None:
-    """What was before the window does not count; a process, place or counter that is not the same any more is left out."""
-    grown = watched_growth(_counted(1000, 900), _counted(1010, 901))
-    growth = grown[42].throttling
-    assert growth is not None
-    assert (growth.periods, growth.throttled_periods) == (10, 1)
-    assert watched_growth(_counted(1000, 900), _counted(10, 1)) == {}
-    assert watched_growth(_counted(10, 1), _counted(20, 2, start_ticks=8)) == {}
-    assert watched_growth(_counted(10, 1), _counted(20, 2, directory="/sys/fs/cgroup/b")) == {}
 
 
 # The plain form, and the whole program

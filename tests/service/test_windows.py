@@ -51,10 +51,10 @@ def test_looking_more_often_keeps_no_more() -> None:
 
 
 def test_another_process_or_cgroup_begins_anew() -> None:
-    """A pid that comes back, a move to another cgroup, and counters that shrank (a cgroup made anew) have no past."""
-    for other in (at(1000, 900, start_ticks=2), at(1000, 900, path="/elsewhere"), at(10, 9)):
+    """A pid that comes back, a move to another cgroup, and a counter that shrank (a cgroup made anew) have no past."""
+    for other in (at(1000, 900, start_ticks=2), at(1000, 900, path="/elsewhere"), at(10, 9), at(1000, 9)):
         windows = Windows()
-        watch(windows, 0, at(100, 0))
+        watch(windows, 0, at(100, 50))
         assert watch(windows, 60, other) == {42: (0, 0)}
         counters = other.snapshot.cpu_chain[0].throttling
         assert counters is not None
