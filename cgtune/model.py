@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     Severity = Literal["info", "warning", "critical"]
 
 
+#: The worst first.
+SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
+
+
 class Note(Record):
     """Something that could not be seen, or that a reader of the report has to know. ``path`` is the file it is about."""
 

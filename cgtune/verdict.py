@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cgtune.errors import UsageError
-from cgtune.model import RuleText, Verdict
-from cgtune.rules import RULES, SEVERITIES, locate_rule
+from cgtune.model import SEVERITIES, RuleText, Verdict
+from cgtune.rules import RULES, locate_rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

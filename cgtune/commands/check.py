@@ -12,6 +12,7 @@ from cgtune.cgroups.throttling import watched_growth
 from cgtune.commands.terminal import EXIT_COULD_NOT_INSPECT, EXIT_USAGE, LOOKING, Telling, emit, fail
 from cgtune.commands.twins import one_of, parse_flag, parse_pid, parse_text, parse_twins
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
+from cgtune.model import SEVERITIES
 from cgtune.records import Record
 from cgtune.verdict import EXIT_STYLES, exit_code, failure_code, judge_report, parse_ignored
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from cgtune.system.host import Host
 
 FORMATS = ("text", "json", "sarif", "junit", "github", "nagios")
-SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 _MOST_WINDOW_SECONDS = 3600.0
 
 
@@ -57,8 +57,10 @@ def run_check(options: CheckOptions) -> int:
     except CgtuneError as error:
         return refuse(str(error), EXIT_COULD_NOT_INSPECT, options.style, options.format)
     if options.format == "text":
+        from cgtune.outputs.words import note_words
+
         for note in verdict.report.notes:
-            fail(f"not seen: {note.why}" + (f" (needs {note.privilege})" if note.privilege else ""), 0)
+            fail(f"not seen: {note_words(note)}", 0)
     return exit_code(verdict, options.style)
 
 

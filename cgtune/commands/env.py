@@ -112,11 +112,10 @@ def _plan(options: EnvOptions) -> tuple[tuple[Variable, ...], tuple[str, ...]]:
             option = f"--{beside.replace('_', '-')}"
             raise UsageError(f"{option} belongs to limits that are named; leave it out with --self and --pid, which look all up")
         from cgtune.commands import planning
+        from cgtune.outputs.words import note_words
 
         variables, notes = planning.plan_here(options.pid, options.policy, root=options.root, always=options.always, **program)
-        return variables, tuple(
-            f"not seen: {note.path}: {note.why}" + (f" (needs {note.privilege})" if note.privilege else "") for note in notes
-        )
+        return variables, tuple(f"not seen: {note.path}: {note_words(note)}" for note in notes)
     if options.self_only or options.pid is not None:
         raise UsageError("--pid and --self look limits up, and limits were named too (perhaps by a CGTUNE_* variable): give one of both")
     from cgtune.advice.named import parse_named

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cgtune.outputs.text import finding_words
+from cgtune.outputs.words import finding_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cgtune.outputs.escape import escape_control
+from cgtune.outputs.words import format_cpu_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,17 +45,6 @@ def render_json(report: Report) -> str:
         "notes": [_note(note) for note in report.notes],
     }
     return json.dumps(content, indent=2, ensure_ascii=True) + "\n"
-
-
-def format_cpu_list(cpus: frozenset[int]) -> str:
-    """CPUs as the kernel writes them: `0-3,8`."""
-    ranges: list[list[int]] = []
-    for cpu in sorted(cpus):
-        if ranges and cpu == ranges[-1][1] + 1:
-            ranges[-1][1] = cpu
-        else:
-            ranges.append([cpu, cpu])
-    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
 
 
 def _machine(machine: Machine) -> Json:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from cgtune.model import SEVERITIES
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.text import subject
+from cgtune.outputs.words import subject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def render_nagios(verdict: Verdict) -> str:
 
 def _performance(verdict: Verdict) -> tuple[str, int]:
     """The data, and how many processes found no room in it."""
-    counts = dict.fromkeys(("critical", "warning", "info"), 0)
+    counts = dict.fromkeys(SEVERITIES, 0)
     for process in verdict.report.processes:
         for finding in process.findings:
             counts[finding.severity] += 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 from cgtune.numbers import format_cpus
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.json import process_content
-from cgtune.outputs.table import format_bytes, wrapped
+from cgtune.outputs.table import wrapped
+from cgtune.outputs.words import format_bytes, format_setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,21 +113,12 @@ def _stall_cell(row: PredictedRow, procs: int | Off | None) -> str:
 
 def _recommended(report: ProcessReport, name: str) -> str:
     recommendation = next((one for one in report.recommendations if one.name == name), None)
-    if recommendation is None:
-        return _UNKNOWN
-    if not recommendation.set or recommendation.value is None:
-        return "unset"
-    return _value(name, recommendation.value)
-
-
-def _value(name: str, value: int) -> str:
-    """The value as Go reads it: whole MiB where it is that, plain digits otherwise."""
-    return f"{value >> 20}MiB" if name == "GOMEMLIMIT" and value and value % (1 << 20) == 0 else str(value)
+    return _UNKNOWN if recommendation is None else format_setting(recommendation)
 
 
 def _reasons(row: PredictedRow) -> Iterator[str]:
     for one in row.process.recommendations:
-        act = f"{one.name}={_value(one.name, one.value)}" if one.set and one.value is not None else f"leave {one.name} unset"
+        act = f"{one.name}={format_setting(one)}" if one.set and one.value is not None else f"leave {one.name} unset"
         yield f"{act}: {_for_any_version(row, '; '.join(one.because))}"
 
 

@@ -6,6 +6,7 @@ Go runtimes the first is shown; the report has them all. Names and labels are li
 
 from __future__ import annotations
 
+from cgtune.model import SEVERITIES
 from cgtune.outputs.escape import escape_control
 from cgtune.records import Record
 
@@ -15,12 +16,11 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from cgtune.model import GoFacts, Off, Pressure, ProcessReport, Report, Severity, Snapshot
+    from cgtune.model import GoFacts, Off, Pressure, ProcessReport, Report, Snapshot
 
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-_SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 _LABELS = ("pid", "command", "container_id", "uid")
 _GO_LABELS = ("id", "go_version", "main_module", "container_aware", "awareness_from", "follows_updates")
 _MOST_CHARACTERS = 256  # of one label: names and paths are somebody else's, and every sample repeats them
@@ -49,7 +49,7 @@ def render_report(report: Report, *, openmetrics: bool) -> bytes:
     families = _Families()
     families.add("cgtune_online_cpus", "CPUs that the machine has switched on.", len(report.machine.online))
     families.add("cgtune_go_processes", "Go processes in the report.", sum(bool(each.snapshot.go) for each in report.processes))
-    counts = dict.fromkeys(_SEVERITIES, 0)
+    counts = dict.fromkeys(reversed(SEVERITIES), 0)
     for process in report.processes:
         for finding in process.findings:
             counts[finding.severity] += 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.table import format_bytes, format_setting, is_set_without_advice
+from cgtune.outputs.table import is_set_without_advice
+from cgtune.outputs.words import format_bytes, format_setting, note_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,9 +36,7 @@ def render_ps(report: Report) -> str:
         lines = [tabulate(rows, headers=_COLUMNS, tablefmt="plain", colalign=align, disable_numparse=True)]
     else:
         lines = ["no Go process can be seen from here"]
-    for note in report.notes:
-        privilege = f" (needs {note.privilege})" if note.privilege else ""
-        lines.append(f"not seen: {escape_control(note.why)}{privilege}")
+    lines += [f"not seen: {escape_control(note_words(note))}" for note in report.notes]
     return "\n".join(lines) + "\n"
 
 

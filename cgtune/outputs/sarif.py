@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.text import finding_words, subject
+from cgtune.outputs.words import finding_words, subject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from cgtune.model import SEVERITIES
 from cgtune.numbers import format_cores, format_cpus
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.json import format_cpu_list
+from cgtune.outputs.words import format_bytes, format_cpu_list, format_setting, note_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     Style = Callable[[str, str], str]
 
 _STYLES = {"strong": "\x1b[1m", "alarm": "\x1b[1;31m", "faint": "\x1b[2m"}
-_UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
-_SEVERITY_ORDER = ("critical", "warning", "info")
 _SEVERITY_STYLES = {"critical": "alarm", "warning": "alarm", "info": "strong"}
 _WIDTH = 80
 _NAME_WIDTH = 26
@@ -68,16 +67,7 @@ def render_table(report: Report, *, colour: bool = False, verbose: bool = False)
 def worst_severity(report: ProcessReport) -> str | None:
     """The severity of the worst finding; None where there is none."""
     severities = [finding.severity for finding in report.findings]
-    return next((severity for severity in _SEVERITY_ORDER if severity in severities), None)
-
-
-def format_setting(recommendation: Recommendation) -> str:
-    """What to set the variable to, as Go reads it; "unset" where it is to be left alone."""
-    if recommendation.value is None or not recommendation.set:
-        return "unset"
-    if recommendation.name == "GOMEMLIMIT" and recommendation.value % (1 << 20) == 0:
-        return f"{recommendation.value >> 20}MiB"
-    return str(recommendation.value)
+    return next((severity for severity in SEVERITIES if severity in severities), None)
 
 
 def is_set_without_advice(report: ProcessReport, recommendation: Recommendation) -> bool:
@@ -95,16 +85,8 @@ def _present(report: ProcessReport, name: str) -> str:
 def _urgency(report: ProcessReport) -> tuple[int, int, int]:
     """Go programs before others, cgtune itself last; among them those with the worst findings first, else in the order given."""
     worst = worst_severity(report)
-    rank = _SEVERITY_ORDER.index(worst) if worst is not None else len(_SEVERITY_ORDER)
+    rank = SEVERITIES.index(worst) if worst is not None else len(SEVERITIES)
     return int(report.snapshot.process.is_self), int(not report.snapshot.go), rank
-
-
-def format_bytes(count: int) -> str:
-    """Bytes for people: `256 MiB`, `1.5 GiB`; exact where it is whole, else one digit after the point."""
-    for size, unit in _UNITS:
-        if count >= size:
-            return f"{count // size} {unit}" if count % size == 0 else f"{count / size:.1f} {unit}"
-    return f"{count} B"
 
 
 def _process_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Iterator[str]:
@@ -313,8 +295,7 @@ def _chain(title: str, columns: tuple[str, ...], rows: list[list[str]]) -> Itera
 
 
 def _note_text(note: Note) -> str:
-    privilege = f" (needs {note.privilege})" if note.privilege else ""
-    return f"{escape_control(note.path)}: {escape_control(note.why)}{privilege}"
+    return escape_control(f"{note.path}: {note_words(note)}")
 
 
 def _limit(limit: ByteLimit | None) -> str:

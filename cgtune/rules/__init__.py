@@ -7,6 +7,7 @@ their evidence.
 from __future__ import annotations
 
 from cgtune.errors import UsageError
+from cgtune.model import SEVERITIES
 from cgtune.rules import (
     affinity_changed,
     ancestor_quota_ignored,
@@ -99,8 +100,6 @@ RULES: tuple[Rule, ...] = (
 
 #: These speak of the cgroup, whatever program runs in it.
 ANY_PROGRAM = ("cpu-throttled", "oom-killed")
-
-SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
 _TOO_MANY_THREADS = ("gomaxprocs-exceeds-quota", "cpu-throttled", "gomaxprocs-below-quota", "gomaxprocs-pinned")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cgtune import api
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable
+from cgtune.outputs.words import note_words
 from cgtune.records import Record
 from cgtune.service.windows import Windows
 from cgtune.snapshot import MachineView, is_go, read_go_snapshot, read_snapshot
@@ -169,11 +170,6 @@ def blind_words(report: Report) -> str | None:
     if not report.notes or any(process.snapshot.go for process in report.processes):
         return None
     return f"no Go process could be looked into: {note_words(report.notes[0])}"
-
-
-def note_words(note: Note) -> str:
-    """What could not be seen, and what it needs."""
-    return f"{note.why} (needs {note.privilege})" if note.privilege else note.why
 
 
 def fault_words(error: BaseException) -> str:

@@ -14,7 +14,7 @@ import time
 
 from cgtune.errors import CgtuneError
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.text import advice_words, subject
+from cgtune.outputs.words import advice_words, subject
 from cgtune.records import Record
 from cgtune.service.board import Board, Found
 from cgtune.service.changes import locate_changes

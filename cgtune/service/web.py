@@ -16,8 +16,9 @@ from cgtune.outputs.prometheus import (
     render_service,
 )
 from cgtune.outputs.text import render_text
+from cgtune.outputs.words import note_words
 from cgtune.records import Record
-from cgtune.service.follow import blind_words, note_words
+from cgtune.service.follow import blind_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

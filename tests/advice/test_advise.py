@@ -14,7 +14,7 @@ from cgtune.advice.procs import recommend_procs
 from cgtune.api import judge_processes
 from cgtune.limits import enforce
 from cgtune.model import Policy, Recommendation
-from cgtune.outputs.table import format_setting
+from cgtune.outputs.words import format_setting
 from cgtune.runtimes.go.derived.grammar import parse_gomemlimit
 from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees
 

@@ -9,7 +9,7 @@ from cgtune.advice.memory import recommend_memory, size_that_ends_it
 from cgtune.advice.policy import NUMBERS, parse_policy
 from cgtune.errors import UsageError
 from cgtune.model import Policy, ProcessReport
-from cgtune.outputs.table import format_setting
+from cgtune.outputs.words import format_setting
 
 MIB = 1 << 20
 

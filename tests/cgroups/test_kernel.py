@@ -270,7 +270,7 @@ def test_a_file_at_the_cap_takes_no_time(parser: str, piece: str) -> None:
 @given(cpus=st.frozensets(st.integers(0, 300)))
 def test_cpu_lists_are_the_inverse_of_their_text(cpus: frozenset[int]) -> None:
     """What the report writes as a CPU list is read as the same CPUs."""
-    from cgtune.outputs.json import format_cpu_list
+    from cgtune.outputs.words import format_cpu_list
 
     assert cpus == kernel.parse_cpu_list(format_cpu_list(cpus))
 

@@ -379,7 +379,9 @@ def test_the_plain_form_loads_neither_typer_nor_psutil() -> None:
         *("collections", "functools", "inspect", "argparse", "difflib"),
     } == set()
     assert not {name for name in loaded if name.startswith("cgtune.commands.options.app")}
-    assert {name for name in loaded if name.startswith("cgtune.outputs.")} == {"cgtune.outputs.escape", "cgtune.outputs.text"}
+    assert {name for name in loaded if name.startswith("cgtune.outputs.")} == {
+        f"cgtune.outputs.{name}" for name in ("escape", "text", "words")
+    }
 
 
 @pytest.mark.parametrize(

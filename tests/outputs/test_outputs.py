@@ -13,9 +13,10 @@ from cgtune.api import inspect
 from cgtune.model import MemoryLevel, Note, Policy, Report
 from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.json import format_cpu_list, render_json
+from cgtune.outputs.json import render_json
 from cgtune.outputs.ps import render_ps
-from cgtune.outputs.table import format_bytes, render_table
+from cgtune.outputs.table import render_table
+from cgtune.outputs.words import format_bytes, format_cpu_list
 from cgtune.rules import judge_all
 from tests.rules.reports import MIB, go_facts, memory_level, report as process_report
 from tests.support import stories

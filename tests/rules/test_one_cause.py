@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cgtune.model import Finding, Policy, ProcessReport
-from cgtune.rules import RULES, SEVERITIES, SILENCES, judge_all
+from cgtune.model import SEVERITIES, Finding, Policy, ProcessReport
+from cgtune.rules import RULES, SILENCES, judge_all
 from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees
 from tests.rules.test_rules import MALFORMED, NSFS, OFF_BY_BUILD, OFF_BY_ENV
 

@@ -1,0 +1,67 @@
+"""Bytes, CPUs, settings, subjects, findings and notes as people read them: each is worded once, for all formats."""
+
+from __future__ import annotations
+
+from cgtune.outputs.escape import escape_control
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Advice, Finding, Note, ProcessReport, Recommendation
+
+_UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+def format_bytes(count: int) -> str:
+    """Bytes for people: `256 MiB`, `1.5 GiB`; exact if it is whole, else one digit after the point."""
+    for size, unit in _UNITS:
+        if count >= size:
+            return f"{count // size} {unit}" if count % size == 0 else f"{count / size:.1f} {unit}"
+    return f"{count} B"
+
+
+def format_cpu_list(cpus: frozenset[int]) -> str:
+    """CPUs as the kernel writes them: `0-3,8`."""
+    ranges: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if ranges and cpu == ranges[-1][1] + 1:
+            ranges[-1][1] = cpu
+        else:
+            ranges.append([cpu, cpu])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
+
+
+def format_setting(recommendation: Recommendation) -> str:
+    """What to set the variable to, as Go reads it; "unset" if it is to be left alone."""
+    if recommendation.value is None or not recommendation.set:
+        return "unset"
+    if recommendation.name == "GOMEMLIMIT" and recommendation.value % (1 << 20) == 0:
+        return f"{recommendation.value >> 20}MiB"
+    return str(recommendation.value)
+
+
+def subject(process: ProcessReport) -> str:
+    """Which process: `42 server (Go 1.24.11)`."""
+    versions = ", ".join(escape_control(facts.version) for facts in process.snapshot.go)
+    name = f"{process.snapshot.process.pid} {escape_control(process.snapshot.process.command)}"
+    return f"{name} (Go {versions})" if versions else name
+
+
+def advice_words(advice: Advice) -> str:
+    """One act in one line: `set GOMAXPROCS=3: why`."""
+    reason = escape_control(advice.reason)
+    if advice.variable is None:
+        return reason
+    act = f"unset {advice.variable}" if advice.value is None else f"set {advice.variable}={advice.value}"
+    return f"{escape_control(act)}: {reason}"
+
+
+def finding_words(process: ProcessReport, finding: Finding) -> str:
+    """A whole finding in one paragraph, for formats that have one text for it."""
+    evidence = "".join(f" Seen: {escape_control(line)}." for line in finding.evidence)
+    acts = "".join(f" Do: {advice_words(advice)}." for advice in finding.advice)
+    return f"{subject(process)}: {escape_control(finding.summary)}.{evidence}{acts}"
+
+
+def note_words(note: Note) -> str:
+    """What could not be seen, and the privilege that would show it. Not escaped, as the path is not in it: whoever prints it does both."""
+    return f"{note.why} (needs {note.privilege})" if note.privilege else note.why
