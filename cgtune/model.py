@@ -539,3 +539,17 @@ class Verdict(Record):
     def below(self) -> int:
         """How many findings are not bad enough to fail."""
         return sum(len(process.findings) for process in self.report.processes) - len(self.failures)
+
+
+class Blind(Record):
+    """Why a report is no ground for a verdict: nothing in it failed, and yet nobody knows whether all is well.
+
+    ``cause``: "missing" (a process that was asked for is not in the report), "ended" (one is a zombie), "closed" (one could not be looked
+    into), "no-go" (there is no Go process in it, and some processes could not be told). ``what`` is the sentence for it, ``hint`` what to
+    try on the command line. ``note`` is the first thing that was not seen; None if ``what`` says all.
+    """
+
+    cause: Literal["missing", "ended", "closed", "no-go"]
+    what: str
+    hint: str
+    note: Note | None = None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from cgtune.errors import UsageError
-from cgtune.model import SEVERITIES, RuleText, Verdict
+from cgtune.model import SEVERITIES, Blind, RuleText, Verdict
 from cgtune.rules import RULES, locate_rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cgtune.model import Report, Severity
+    from cgtune.model import Note, ProcessReport, Report, Severity
 
 EXIT_STYLES = ("lint", "nagios")
 _FAILED = 1
@@ -24,6 +24,34 @@ def parse_ignored(names: Sequence[str]) -> frozenset[str]:
         return frozenset(locate_rule(name).ID for name in names)
     except UsageError as error:
         raise UsageError(f"--ignore: {error}; example: --ignore fractional-quota") from error
+
+
+def blind(report: Report, pids: Sequence[int] = (), *, self_only: bool = False) -> Blind | None:
+    """Why the report does not tell whether all is well; None if it does.
+
+    ``pids`` and ``self_only`` are what was asked for, as inspect takes them. Who could not look must not say "clean": the command, the page
+    and the service's log all ask here.
+    """
+    missing = sorted(set(pids) - {process.snapshot.process.pid for process in report.processes})
+    if missing:
+        what = f"no report on process{'es' * (len(missing) > 1)} {', '.join(map(str, missing))}"
+        return Blind(cause="missing", what=what, hint="name one that runs")
+    for process in report.processes if pids else ():
+        pid = process.snapshot.process.pid
+        if process.snapshot.process.state == "Z":
+            what = f"process {pid} has ended: it is a zombie, which its parent has not taken note of"
+            return Blind(cause="ended", what=what, hint="name one that runs")
+        if (note := _unseen(process)) is not None:
+            return Blind(cause="closed", what=f"process {pid} could not be looked into", hint="run as its user or as root", note=note)
+    if not self_only and report.notes and not any(process.snapshot.go for process in report.processes):
+        hint = "run as their user or as root, or name others with --pid"
+        return Blind(cause="no-go", what="no Go process could be looked into", hint=hint, note=report.notes[0])
+    return None
+
+
+def _unseen(process: ProcessReport) -> Note | None:
+    """What kept us from knowing whether a process is a Go program; None if that is known. The one place that knows which notes do so."""
+    return None if process.snapshot.go else next((note for note in process.notes if note.privilege), None)
 
 
 def judge_report(report: Report, *, fail_on: Severity, ignored: frozenset[str], window_seconds: float | None = None) -> Verdict:

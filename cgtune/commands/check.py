@@ -14,7 +14,7 @@ from cgtune.commands.twins import one_of, parse_flag, parse_pid, parse_text, par
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
 from cgtune.model import SEVERITIES
 from cgtune.records import Record
-from cgtune.verdict import EXIT_STYLES, exit_code, failure_code, judge_report, parse_ignored
+from cgtune.verdict import EXIT_STYLES, blind, exit_code, failure_code, judge_report, parse_ignored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,24 +115,16 @@ def _watch(host: Host, options: CheckOptions, seconds: float) -> Report:
 
 
 def require_sight(report: Report, options: CheckOptions) -> None:
-    """A check that was not let near any Go process, or not near one that was named, must not say that all is well.
+    """If permissions kept us from every Go process, or from one named with --pid, there is no verdict: "clean" would be a guess.
 
     Raises Unreadable, and NoSuchProcess for a named process that has ended.
     """
-    for process in report.processes if options.pids else ():
-        pid, closed = process.snapshot.process.pid, next((note for note in process.notes if note.privilege), None)
-        if process.snapshot.process.state == "Z":
-            raise NoSuchProcess(f"process {pid} has ended: it is a zombie, which its parent has not taken note of; name one that runs")
-        if closed is not None and not process.snapshot.go:
-            why = f"process {pid} could not be looked into: {closed.why}; run as its user or as root"
-            raise Unreadable(why, privilege=closed.privilege)
-    is_search = not options.pids and not options.self_only
-    if is_search and report.notes and not any(process.snapshot.go for process in report.processes):
-        note = report.notes[0]
-        raise Unreadable(
-            f"no Go process could be looked into: {note.why}; run as their user or as root, or name others with --pid",
-            privilege=note.privilege,
-        )
+    why = blind(report, options.pids, self_only=options.self_only)
+    if why is None:
+        return
+    if why.note is None:
+        raise NoSuchProcess(f"{why.what}; {why.hint}")
+    raise Unreadable(f"{why.what}: {why.note.why}; {why.hint}", privilege=why.note.privilege)
 
 
 def render_verdict(verdict: Verdict, format_: str) -> str:

@@ -6,7 +6,7 @@ from cgtune.outputs.escape import escape_control
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import Advice, Finding, Note, ProcessReport, Recommendation
+    from cgtune.model import Advice, Blind, Finding, Note, ProcessReport, Recommendation
 
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
@@ -65,3 +65,10 @@ def finding_words(process: ProcessReport, finding: Finding) -> str:
 def note_words(note: Note) -> str:
     """What could not be seen, and the privilege that would show it. Not escaped, as the path is not in it: whoever prints it does both."""
     return f"{note.why} (needs {note.privilege})" if note.privilege else note.why
+
+
+def blind_words(blind: Blind) -> str:
+    """Why there is no verdict, in one line, not escaped; the file is named for one process, of a search it is always /proc."""
+    if blind.note is None:
+        return blind.what
+    return f"{blind.what}: {f'{blind.note.path}: ' * (blind.cause == 'closed')}{note_words(blind.note)}"

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from cgtune import api
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable
-from cgtune.outputs.words import note_words
+from cgtune.outputs.words import blind_words
 from cgtune.records import Record
 from cgtune.service.windows import Windows
 from cgtune.snapshot import MachineView, is_go, read_go_snapshot, read_snapshot
+from cgtune.verdict import blind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Look(Record):
 
     ``unreadable`` processes could not be looked into, ``left_out`` ones are Go programs beyond the 500 that are reported, ``missing`` are
     the pids asked for that name no process, or a zombie. ``troubles`` say, by a key that stays the same, what is wrong with single
-    processes, or that no Go process can be looked into.
+    processes, or why the report is no ground for a verdict ("sight").
     """
 
     report: Report
@@ -80,8 +81,9 @@ class Follower:
         report = api.report_of(self._host, round_.view, snapshots, api.unreadable_notes(round_.unreadable, round_.privilege))
         windows = self._windows.watch(report, now_seconds) if self._host.is_live else None
         report = _judge(report, lambda report: api.judge(report, self._policy, windows=windows, ignored=self._ignored), round_.troubles)
-        if not self._pids and (why := blind_words(report)):
-            round_.troubles["sight"] = why
+        why = blind(report, self._pids)
+        if why is not None and why.cause != "missing":  # these are counted, and who cannot be read has a trouble of its own
+            round_.troubles["sight"] = blind_words(why)
         return Look(
             report=report,
             unreadable=round_.unreadable,
@@ -163,13 +165,6 @@ def _judge(report: Report, judge: Callable[[Report], Report], troubles: dict[str
     if len(sound) == len(report.processes):
         raise first
     return judge(report.replace(processes=tuple(sound)))
-
-
-def blind_words(report: Report) -> str | None:
-    """Why a report without findings does not tell that all is well: not one Go process is in it, and some could not be told."""
-    if not report.notes or any(process.snapshot.go for process in report.processes):
-        return None
-    return f"no Go process could be looked into: {note_words(report.notes[0])}"
 
 
 def fault_words(error: BaseException) -> str:

@@ -16,9 +16,9 @@ from cgtune.outputs.prometheus import (
     render_service,
 )
 from cgtune.outputs.text import render_text
-from cgtune.outputs.words import note_words
+from cgtune.outputs.words import blind_words
 from cgtune.records import Record
-from cgtune.service.follow import blind_words
+from cgtune.verdict import blind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,16 +96,8 @@ class App:
         """Why the report does not tell whether all is well, as `cgtune check` would refuse to say: exit code 3."""
         found = self._board.found
         assert found is not None  # it is not stale
-        report = found.look.report
-        unseen = sorted(set(self._pids) - {process.snapshot.process.pid for process in report.processes})
-        if unseen:
-            return f"no report on {'process' if len(unseen) == 1 else 'processes'} {', '.join(map(str, unseen))}"
-        for process in report.processes if self._pids else ():
-            snapshot = process.snapshot
-            note = next((note for note in snapshot.notes if note.privilege), None)
-            if note is not None and not snapshot.go:
-                return f"process {snapshot.process.pid} could not be looked into: {note.path}: {note_words(note)}"
-        return blind_words(report)
+        why = blind(found.look.report, self._pids)
+        return None if why is None else blind_words(why)
 
     def _index(self) -> bytes:
         from html import escape
