@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from cgtune import __version__
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
+from cgtune.gather import Gathered, gather, list_pids
 from cgtune.limits import enforce
 from cgtune.model import Note, Policy, ProcessReport, Report
-from cgtune.snapshot import MachineView, read_go_snapshot, read_snapshot
+from cgtune.snapshot import MachineView
 from cgtune.system.host import Host, timestamp
 
 TYPE_CHECKING = False
@@ -51,25 +52,25 @@ def inspect_host(host: Host, pids: Sequence[int] = (), *, self_only: bool = Fals
     view = MachineView(host)
     if not pids and not self_only and host.recording is not None:
         pids = host.recording.pids
-    snapshots: list[Snapshot] = []
-    notes: tuple[Note, ...] = ()
+    found: Gathered | None = None
     if not pids:
         if view.self_pid is None and self_only:
             raise NoSuchProcess("/proc/self below the root names no process; name one with --pid")
         pids = () if view.self_pid is None else (view.self_pid,)
         if not self_only:
-            snapshots, notes = _go_snapshots(view, cheaply=cheaply)
-        if view.self_pid is None and not snapshots:
+            found = _read_go(view, cheaply=cheaply)
+        if view.self_pid is None and not (found and found.snapshots):
             raise NoSuchProcess("there is no process below the root that cgtune could report; name one with --pid")
-    named = [read_snapshot(view, pid) for pid in dict.fromkeys(pids)]
-    return report_of(host, view, named + snapshots, notes)
+    named = gather(view, dict.fromkeys(pids), _raise, go_only=False).snapshots
+    return report_of(host, view, named) if found is None else report_of(host, view, named + found.snapshots, found.notes)
 
 
 def list_go(*, root: str = "/", policy: Policy | None = None) -> Report:
     """The report on every Go process that can be seen, by pid; without any, a report without processes."""
     with Host(root) as host:
         view = MachineView(host)
-        return judge(report_of(host, view, *_go_snapshots(view)), policy)
+        found = _read_go(view)
+        return judge(report_of(host, view, found.snapshots, found.notes), policy)
 
 
 def judge(
@@ -192,45 +193,20 @@ def report_of(host: Host, view: MachineView, snapshots: Sequence[Snapshot], note
     return Report(version=__version__, time=timestamp(host.time_seconds()), machine=view.machine, processes=processes, notes=notes)
 
 
-def _go_snapshots(view: MachineView, *, cheaply: bool = False) -> tuple[list[Snapshot], tuple[Note, ...]]:
-    """Every Go process but the reader itself, by pid. One that ends meanwhile is passed over; one that cannot be told is counted."""
-    found: list[Snapshot] = []
-    closed: list[Unreadable] = []
-    for pid in list_pids(view.host, cheaply=cheaply):
-        if pid == view.self_pid:
-            continue
-        try:
-            notes: list[Note] = []
-            snapshot = read_go_snapshot(view, pid, notes)
-            if snapshot is not None:
-                found.append(snapshot)
-            elif any(note.privilege for note in notes):
-                closed.append(Unreadable("", privilege=next(note.privilege for note in notes if note.privilege)))
-        except NoSuchProcess:
-            continue
-        except CgtuneError as error:
-            closed.append(error if isinstance(error, Unreadable) else Unreadable(str(error)))
-        view.host.forget(f"/proc/{pid}")
-    return found, unreadable_notes(len(closed), next((error.privilege for error in closed if error.privilege), None))
+def _read_go(view: MachineView, *, cheaply: bool = False) -> Gathered:
+    """Every Go process but the reader itself, by pid; one that cannot be read is counted."""
+    pids = (pid for pid in list_pids(view.host, cheaply=cheaply) if pid != view.self_pid)
+    return gather(view, pids, _pass_over, go_only=True)
 
 
-def unreadable_notes(count: int, privilege: str | None) -> tuple[Note, ...]:
-    """What a report says of so many processes that could not be looked into; nothing of none."""
-    what = "they are Go programs" if count > 1 else "it is a Go program"
-    why = f"{count} process{'es' * (count > 1)} could not be looked into; whether {what} is not known"
-    return (Note(path="/proc", why=why, privilege=privilege),) if count else ()
+def _pass_over(_pid: int, error: Exception) -> None:
+    """Of a search, only a fault of ours ends it."""
+    if not isinstance(error, CgtuneError):
+        raise error
 
 
-def list_pids(host: Host, *, cheaply: bool = False) -> list[int]:
-    """The pids below the root. A probe reads the names in /proc by itself: psutil finds the same, and its import costs two bare starts."""
-    if cheaply:
-        try:
-            return sorted(int(name) for name in host.list_directory("/proc") if name.isascii() and name.isdigit())
-        except CgtuneError:
-            return []
-    from cgtune.system.processes import list_pids
-
-    return list_pids(host.root)
+def _raise(_pid: int, error: Exception) -> None:
+    raise error
 
 
 def _with_metrics(report: Report, url: str) -> Report:

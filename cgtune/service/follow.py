@@ -7,18 +7,19 @@ minutes. A process is known again by pid and start time, and by its executable: 
 from __future__ import annotations
 
 from cgtune import api
-from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable
+from cgtune.errors import CgtuneError, NoSuchProcess
+from cgtune.gather import gather, list_pids
 from cgtune.outputs.words import blind_words
 from cgtune.records import Record
 from cgtune.service.windows import Windows
-from cgtune.snapshot import MachineView, is_go, read_go_snapshot, read_snapshot
+from cgtune.snapshot import MachineView
 from cgtune.verdict import blind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
-    from cgtune.model import Note, Policy, ProcessReport, Report, Snapshot
+    from cgtune.model import Policy, ProcessReport, Report
     from cgtune.system.host import Host
 
 #: Series of metrics are dear to whoever stores them, and a node has room for some hundred pods.
@@ -66,86 +67,44 @@ class Follower:
     def look(self, now_seconds: float) -> Look:
         """Everything once. ``now_seconds`` is any clock that only goes forward. Raises what MachineView raises, and Stopped."""
         self._host.forget()
-        self._view = MachineView(self._host, before=self._view)
-        round_ = _Round(self._view)
-        pids = self._pids or self._search_order(self._view)
+        self._view = view = MachineView(self._host, before=self._view)
+        missing: list[int] = []
+        troubles: dict[str, str] = {}
+
+        def on_trouble(pid: int, error: Exception) -> None:
+            if isinstance(error, NoSuchProcess):
+                missing.append(pid)
+            else:
+                troubles[f"process {pid}"] = str(error) if isinstance(error, CgtuneError) else fault_words(error)
+
+        pids = self._pids or self._search_order(view)
+        found = gather(view, self._until_stopped(pids), on_trouble, go_only=not self._pids, most=None if self._pids else MOST_PROCESSES)
+        self._host.forget()  # an idle service holds nothing open
+        view.known.keep_processes(frozenset(pids))
+        snapshots = sorted(found.snapshots, key=lambda snapshot: snapshot.process.pid)
+        if self._pids:  # a zombie has ended, its parent has not yet taken note
+            missing += [snapshot.process.pid for snapshot in snapshots if snapshot.process.state == "Z"]
+            snapshots = [snapshot for snapshot in snapshots if snapshot.process.state != "Z"]
+        self._followed = frozenset(snapshot.process.pid for snapshot in snapshots)
+        report = api.report_of(self._host, view, snapshots, found.notes)
+        windows = self._windows.watch(report, now_seconds) if self._host.is_live else None
+        report = _judge(report, lambda report: api.judge(report, self._policy, windows=windows, ignored=self._ignored), troubles)
+        why = blind(report, self._pids)
+        if why is not None and why.cause != "missing":  # these are counted, and who cannot be read has a trouble of its own
+            troubles["sight"] = blind_words(why)
+        return Look(report=report, unreadable=found.unreadable, left_out=found.left_out, missing=tuple(missing), troubles=troubles)
+
+    def _until_stopped(self, pids: Iterable[int]) -> Iterator[int]:
+        """The pids, until whoever looks is asked to stop."""
         for pid in pids:
             if self._is_stopped():
                 raise Stopped
-            round_.read(pid, go_only=not self._pids, room=len(round_.snapshots) < MOST_PROCESSES)
-            self._host.forget(f"/proc/{pid}")
-        self._host.forget()  # an idle service holds nothing open
-        self._view.known.keep_processes(frozenset(pids))
-        snapshots = sorted(round_.snapshots, key=lambda snapshot: snapshot.process.pid)
-        self._followed = frozenset(snapshot.process.pid for snapshot in snapshots)
-        report = api.report_of(self._host, round_.view, snapshots, api.unreadable_notes(round_.unreadable, round_.privilege))
-        windows = self._windows.watch(report, now_seconds) if self._host.is_live else None
-        report = _judge(report, lambda report: api.judge(report, self._policy, windows=windows, ignored=self._ignored), round_.troubles)
-        why = blind(report, self._pids)
-        if why is not None and why.cause != "missing":  # these are counted, and who cannot be read has a trouble of its own
-            round_.troubles["sight"] = blind_words(why)
-        return Look(
-            report=report,
-            unreadable=round_.unreadable,
-            left_out=round_.left_out,
-            missing=tuple(round_.missing),
-            troubles=round_.troubles,
-        )
+            yield pid
 
     def _search_order(self, view: MachineView) -> list[int]:
         """All pids but the reader's own, those first that were in the last report: who is in it stays in it."""
-        pids = [pid for pid in api.list_pids(self._host) if pid != view.self_pid]
+        pids = [pid for pid in list_pids(self._host) if pid != view.self_pid]
         return sorted(pids, key=lambda pid: (pid not in self._followed, pid))
-
-
-class _Round:
-    """One look on its way. One process that cannot be read, or that cgtune cannot cope with, never stops the others."""
-
-    def __init__(self, view: MachineView) -> None:
-        self.view = view
-        self.snapshots: list[Snapshot] = []
-        self.unreadable = self.left_out = 0
-        self.privilege: str | None = None
-        self.missing: list[int] = []
-        self.troubles: dict[str, str] = {}
-
-    def read(self, pid: int, *, go_only: bool, room: bool) -> None:
-        try:
-            if not go_only:
-                self._read_asked(pid)
-            elif room:
-                self._read_if_go(pid)
-            else:
-                self.left_out += is_go(self.view, pid)
-        except NoSuchProcess:
-            if not go_only:
-                self.missing.append(pid)
-        except CgtuneError as error:
-            self.unreadable += 1
-            privilege = error.privilege if isinstance(error, Unreadable) else None
-            if go_only and privilege is not None:  # hidepid=1: so it is with each process of others, and with each that comes
-                self.privilege = self.privilege or privilege
-            else:
-                self.troubles[f"process {pid}"] = str(error)
-        except Exception as error:  # noqa: BLE001  # a fault of ours: it is said, and the others are looked at all the same
-            self.unreadable += 1
-            self.troubles[f"process {pid}"] = fault_words(error)
-
-    def _read_asked(self, pid: int) -> None:
-        snapshot = read_snapshot(self.view, pid)
-        if snapshot.process.state == "Z":
-            raise NoSuchProcess(f"process {pid} has ended, its parent has not yet taken note")
-        self.snapshots.append(snapshot)
-
-    def _read_if_go(self, pid: int) -> None:
-        notes: list[Note] = []
-        snapshot = read_go_snapshot(self.view, pid, notes)
-        privilege = next((note.privilege for note in notes if note.privilege), None)
-        if snapshot is not None:
-            self.snapshots.append(snapshot)
-        elif privilege is not None:
-            self.unreadable += 1
-            self.privilege = self.privilege or privilege
 
 
 def _judge(report: Report, judge: Callable[[Report], Report], troubles: dict[str, str]) -> Report:

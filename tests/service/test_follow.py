@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cgtune import api
+from cgtune import api, gather
 from cgtune.errors import Absent, Malformed, Unreadable
 from cgtune.model import ProcessReport, Report
 from cgtune.runtimes.go.programs import Known, Mapped
@@ -72,7 +72,7 @@ def test_a_process_that_cannot_be_read_stops_nobody(sleepers: list[int], monkeyp
             raise error
         return genuine(view, pid)  # type: ignore[arg-type]  # the view is what it was given
 
-    monkeypatch.setattr(follow, "read_snapshot", read)
+    monkeypatch.setattr(gather, "read_snapshot", read)
     with Host() as host:
         look = Follower(host, tuple(sleepers), None).look(0.0)
     assert [process.snapshot.process.pid for process in look.report.processes] == sorted((sleepers[0], sleepers[2]))
@@ -102,7 +102,7 @@ def test_processes_that_are_closed_to_us_are_one_trouble(sleepers: list[int], mo
     def read(_view: object, pid: int, _notes: object) -> None:
         raise Unreadable(f"/proc/{pid}/stat: permission denied", privilege="CAP_SYS_PTRACE")
 
-    monkeypatch.setattr(follow, "read_go_snapshot", read)
+    monkeypatch.setattr(gather, "read_go_snapshot", read)
     with Host() as host:
         look = Follower(host, (), None).look(0.0)
     assert look.unreadable > len(sleepers)
@@ -196,13 +196,13 @@ def test_more_go_processes_than_are_reported(go_program: Path, monkeypatch: pyte
     silent, pipe = subprocess.DEVNULL, subprocess.PIPE
     started = [subprocess.Popen([go_program], stdin=pipe, stderr=silent) for _ in range(4)]
     other = subprocess.Popen(["sleep", "600"])
-    of_this_machine = api.list_pids
+    of_this_machine = gather.list_pids
 
     def list_pids(host: Host) -> list[int]:
         """This test's processes: others on this machine may come and go meanwhile."""
         return [pid for pid in of_this_machine(host) if pid in {process.pid for process in (*started, other)}]
 
-    monkeypatch.setattr(api, "list_pids", list_pids)
+    monkeypatch.setattr(follow, "list_pids", list_pids)
     try:
         with Host() as host:
             follower = Follower(host, (), None)
@@ -217,10 +217,10 @@ def test_more_go_processes_than_are_reported(go_program: Path, monkeypatch: pyte
             started.append(late)
             assert _pids(follower.look(2.0).report) == _pids(second.report)
             first_pid = min(_pids(second.report))
-            monkeypatch.setattr(api, "list_pids", lambda host: [pid for pid in list_pids(host) if pid != first_pid])
+            monkeypatch.setattr(follow, "list_pids", lambda host: [pid for pid in list_pids(host) if pid != first_pid])
             without = follower.look(2.1)
             assert first_pid not in _pids(without.report)
-            monkeypatch.setattr(api, "list_pids", list_pids)  # and comes back, with a lower pid than those that are followed
+            monkeypatch.setattr(follow, "list_pids", list_pids)  # and comes back, with a lower pid than those that are followed
             assert _pids(follower.look(2.2).report) == _pids(without.report)
             read: list[str] = []
             genuine = Host.read_bytes

@@ -1,0 +1,93 @@
+"""The processes that a report is on: each is read in turn, and who could not be read is counted.
+
+One loop for whoever looks once (api) and for whoever looks again and again (service/follow).
+"""
+
+from __future__ import annotations
+
+from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable
+from cgtune.model import Note
+from cgtune.records import Record
+from cgtune.snapshot import MachineView, is_go, read_go_snapshot, read_snapshot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cgtune.model import Snapshot
+    from cgtune.system.host import Host
+
+
+class Gathered(Record):
+    """What came of a list of pids. ``snapshots`` are in the order of the pids.
+
+    ``unreadable`` processes could not be looked into, ``left_out`` ones are Go programs beyond those that there was room for.
+    ``privilege`` is the first that was missing in a search.
+    """
+
+    snapshots: tuple[Snapshot, ...]
+    unreadable: int
+    left_out: int
+    privilege: str | None
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What a report says of the unreadable processes; none if there are none."""
+        what = "they are Go programs" if self.unreadable > 1 else "it is a Go program"
+        why = f"{self.unreadable} process{'es' * (self.unreadable > 1)} could not be looked into; whether {what} is not known"
+        return (Note(path="/proc", why=why, privilege=self.privilege),) if self.unreadable else ()
+
+
+def gather(
+    view: MachineView,
+    pids: Iterable[int],
+    on_trouble: Callable[[int, Exception], None],
+    *,
+    go_only: bool,
+    most: int | None = None,
+) -> Gathered:
+    """Read these processes one after the other.
+
+    ``go_only``: of a search, Go programs alone; a process that ends meanwhile is passed over, and one that permissions close is counted,
+    for so it may be with each process of others. Whatever else goes wrong with a process, NoSuchProcess and faults of ours included, is
+    handed to ``on_trouble`` with its pid: the others are read all the same, unless that raises. ``most``: read so many and count the rest.
+    """
+    snapshots: list[Snapshot] = []
+    unreadable = left_out = 0
+    privilege: str | None = None
+    for pid in pids:
+        notes: list[Note] = []
+        missing: str | None = None
+        try:
+            if not go_only:
+                snapshots.append(read_snapshot(view, pid))
+            elif most is not None and len(snapshots) >= most:
+                left_out += is_go(view, pid)
+            elif (snapshot := read_go_snapshot(view, pid, notes)) is not None:
+                snapshots.append(snapshot)
+            else:
+                missing = next((note.privilege for note in notes if note.privilege), None)
+                unreadable += missing is not None
+        except NoSuchProcess as error:
+            if not go_only:
+                on_trouble(pid, error)
+        except Exception as error:  # noqa: BLE001  # one process that cgtune cannot cope with must not hide the others
+            unreadable += 1
+            missing = error.privilege if go_only and isinstance(error, Unreadable) else None
+            if missing is None:
+                on_trouble(pid, error)
+        privilege = privilege or missing
+        view.host.forget(f"/proc/{pid}")
+    return Gathered(snapshots=tuple(snapshots), unreadable=unreadable, left_out=left_out, privilege=privilege)
+
+
+def list_pids(host: Host, *, cheaply: bool = False) -> list[int]:
+    """The pids below the root. A probe reads the names in /proc by itself: psutil finds the same, and its import costs two bare starts."""
+    if cheaply:
+        try:
+            return sorted(int(name) for name in host.list_directory("/proc") if name.isascii() and name.isdigit())
+        except CgtuneError:
+            return []
+    from cgtune.system.processes import list_pids
+
+    return list_pids(host.root)

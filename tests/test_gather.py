@@ -1,0 +1,75 @@
+"""Reading one process after the other: one that cannot be read hides no other, and none is passed over in silence."""
+
+from __future__ import annotations
+
+import pytest
+
+from cgtune import api, gather
+from cgtune.errors import Malformed, NoSuchProcess, Unreadable
+from cgtune.model import Note, Snapshot
+from cgtune.snapshot import MachineView, read_snapshot
+from cgtune.system.host import Host
+from tests.support import stories
+
+STORY = str(stories.STORIES / "v2-ancestor-tighter")
+ERRORS: dict[int, Exception] = {
+    1: Malformed("garbage"),
+    2: NoSuchProcess("ended"),
+    3: Unreadable("closed", privilege="CAP_SYS_PTRACE"),
+    4: ZeroDivisionError("ours"),
+    5: Unreadable("a link"),
+}
+
+
+@pytest.fixture
+def view(monkeypatch: pytest.MonkeyPatch) -> MachineView:
+    """A recorded machine on which process 4242 alone can be read; process 6 keeps to itself what it is."""
+
+    def read(view: MachineView, pid: int, notes: list[Note] | None = None) -> Snapshot | None:
+        if pid == 6 and notes is not None:
+            notes.append(Note(path="/proc/6/exe", why="permission denied", privilege="CAP_SYS_PTRACE"))
+            return None
+        if pid in ERRORS:
+            raise ERRORS[pid]
+        return read_snapshot(view, pid)
+
+    monkeypatch.setattr(gather, "read_snapshot", read)
+    monkeypatch.setattr(gather, "read_go_snapshot", read)
+    return MachineView(Host(STORY))
+
+
+@pytest.mark.parametrize(
+    ("go_only", "told", "unreadable", "privilege"),
+    [(False, [1, 2, 3, 4, 5], 4, None), (True, [1, 4, 5], 5, "CAP_SYS_PTRACE")],
+    ids=["named", "searched"],
+)
+def test_everything_that_goes_wrong_is_counted_or_told(
+    view: MachineView, go_only: bool, told: list[int], unreadable: int, privilege: str | None
+) -> None:
+    """Of a search, what is not told is what has ended; what is closed is counted, with the privilege."""
+    said: list[tuple[int, Exception]] = []
+    pids = (1, 2, 3, 4, 5, *((6,) if go_only else ()), 4242)
+    found = gather.gather(view, pids, lambda pid, error: said.append((pid, error)), go_only=go_only)
+    assert said == [(pid, ERRORS[pid]) for pid in told]
+    assert [snapshot.process.pid for snapshot in found.snapshots] == [4242]
+    assert (found.unreadable, found.privilege) == (unreadable, privilege)
+    assert [note.why.split(";")[0] for note in found.notes] == [f"{found.unreadable} processes could not be looked into"]
+
+
+@pytest.mark.parametrize("pid", ERRORS)
+def test_who_names_a_process_is_told_its_error(view: MachineView, pid: int) -> None:
+    """As it came."""
+    with pytest.raises(type(ERRORS[pid])) as caught:
+        api.inspect_host(view.host, (4242, pid))
+    assert caught.value is ERRORS[pid]
+
+
+def test_a_fault_of_ours_ends_a_search(view: MachineView, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for the next look here: it must be seen. Errors of the processes themselves are counted."""
+    monkeypatch.setattr(api, "list_pids", lambda *_arguments, **_options: [1, 2, 3, 4242])
+    monkeypatch.setattr(view.host, "recording", None)
+    report = api.inspect_host(view.host)
+    assert [note.privilege for note in report.notes] == ["CAP_SYS_PTRACE"]
+    monkeypatch.setattr(api, "list_pids", lambda *_arguments, **_options: [4, 4242])
+    with pytest.raises(ZeroDivisionError):
+        api.inspect_host(view.host)
