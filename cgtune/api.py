@@ -211,7 +211,7 @@ def _raise(_pid: int, error: Exception) -> None:
 
 def _with_metrics(report: Report, url: str) -> Report:
     """The report with what the program's own endpoint says: it fills what memory did not tell, and a contradiction is a note."""
-    from cgtune.runtimes.go.observed.metrics import parse_go_metrics
+    from cgtune.runtimes.go.observed.metrics import parse_go_metrics, with_metrics
     from cgtune.system.endpoint import read_metrics
 
     process = report.processes[0]
@@ -222,21 +222,6 @@ def _with_metrics(report: Report, url: str) -> Report:
                 f"process {pid} could not be looked into, so whether it is a Go program is not known; run as its user or as root"
             )
         raise UsageError(f"--metrics-url: process {pid} is no Go program")
-    metrics = parse_go_metrics(read_metrics(url))
-    settings, notes = [], []
-    for setting in process.snapshot.go[0].settings:
-        said = metrics.get(setting.name)
-        if said is None:
-            notes.append(
-                Note(path=url, why=f"the endpoint does not name one {setting.name}; client_golang's Go collector does since mid 2024")
-            )
-        elif setting.observed is None:
-            setting = setting.replace(observed=said, observed_from="metrics")  # noqa: PLW2901  # the same setting, known better
-        elif setting.observed != said and float(setting.observed if setting.observed != "off" else -1) != float(
-            said if said != "off" else -1
-        ):
-            notes.append(Note(path=url, why=f"the endpoint says {setting.name} {said}, the process's memory {setting.observed}"))
-        settings.append(setting)
-    facts = process.snapshot.go[0].replace(settings=tuple(settings))
+    facts, notes = with_metrics(process.snapshot.go[0], parse_go_metrics(read_metrics(url)), url)
     snapshot = process.snapshot.replace(go=(facts, *process.snapshot.go[1:]), notes=(*process.snapshot.notes, *notes))
     return report.replace(processes=(process.replace(snapshot=snapshot),))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from cgtune.model import GoFacts, Note
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Literal
 
     Value = int | Literal["off"]
@@ -37,3 +40,25 @@ def parse_go_metrics(text: str) -> dict[str, Value]:
             elif 0 <= number < 1 << 63:
                 found.setdefault(setting, set()).add(int(number))
     return {setting: values.pop() for setting, values in found.items() if len(values) == 1}
+
+
+def with_metrics(facts: GoFacts, said: Mapping[str, Value], url: str) -> tuple[GoFacts, tuple[Note, ...]]:
+    """Returns (facts with what the endpoint at ``url`` said, notes on it). It fills what memory did not tell; a contradiction is a note."""
+    settings, notes = [], []
+    for setting in facts.settings:
+        value = said.get(setting.name)
+        if value is None:
+            why = f"the endpoint does not name one {setting.name}; client_golang's Go collector does since mid 2024"
+            notes.append(Note(path=url, why=why))
+        elif setting.observed is None:
+            settings.append(setting.replace(observed=value, observed_from="metrics"))
+            continue
+        elif _number(setting.observed) != _number(value):
+            notes.append(Note(path=url, why=f"the endpoint says {setting.name} {value}, the process's memory {setting.observed}"))
+        settings.append(setting)
+    return facts.replace(settings=tuple(settings)), tuple(notes)
+
+
+def _number(value: Value) -> float:
+    """A value that can be compared as the page prints it: a float, -1 for "off"."""
+    return -1.0 if value == "off" else float(value)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cgtune.runtimes.go.observed.metrics import parse_go_metrics
+from cgtune.runtimes.go.observed.metrics import parse_go_metrics, with_metrics
+from tests.rules.reports import go_facts
 
 PROCS, LIMIT, GOGC = "go_sched_gomaxprocs_threads", "go_gc_gomemlimit_bytes", "go_gc_gogc_percent"
 
@@ -26,3 +27,14 @@ PROCS, LIMIT, GOGC = "go_sched_gomaxprocs_threads", "go_gc_gomemlimit_bytes", "g
 def test_what_client_golang_prints(page: str, values: dict[str, object]) -> None:
     """Plain and with labels; "off" is spelled as a huge number; nothing is taken from lines of another shape or from several programs."""
     assert parse_go_metrics(page) == values
+
+
+def test_what_an_endpoint_adds_to_memory() -> None:
+    """It fills what memory did not tell, a contradiction and a setting that it does not name are notes; equal values are neither."""
+    facts, notes = with_metrics(go_facts(procs=4, memory="off", gogc=None), {"GOMAXPROCS": 3, "GOMEMLIMIT": "off", "GOGC": 100}, "http://x")
+    found = {setting.name: (setting.observed, setting.observed_from) for setting in facts.settings}
+    assert found == {"GOMAXPROCS": (4, "memory"), "GOMEMLIMIT": ("off", "memory"), "GOGC": (100, "metrics")}
+    assert [note.why for note in notes] == ["the endpoint says GOMAXPROCS 3, the process's memory 4"]
+    facts, notes = with_metrics(go_facts(), {}, "http://x")
+    assert (facts, len(notes)) == (go_facts(), 3)
+    assert {note.path for note in notes} == {"http://x"}
