@@ -170,16 +170,18 @@ def _read_rest(view: MachineView, program: _Program) -> tuple[Snapshot, tuple[Me
 
 
 def read_go(view: MachineView, process: Process, notes: list[Note]) -> tuple[GoFacts, ...]:
-    """The Go runtimes of a process; none for other programs, kernel threads and zombies."""
+    """The runtimes of a process, as the shelf reads them; none for other programs, kernel threads and zombies."""
     if process.executable is None:
         return ()
-    from cgtune.runtimes.go.reader import GoReading
+    from cgtune.runtimes import load_runtimes
 
     # sched_getaffinity(2) leaves out what is switched off
     count = len(process.affinity & view.machine.online)
-    reading = GoReading(view.host, process.pid, executable=process.executable, affinity_count=count)
-    facts = reading.read(view.known)
-    notes.extend(reading.notes)
+    facts: tuple[GoFacts, ...] = ()
+    for runtime in load_runtimes():
+        found, costs = runtime.read_runtimes(view.host, process, count, view.known)
+        facts += found
+        notes.extend(costs)
     return facts
 
 

@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from cgtune.model import Process
     from cgtune.runtimes.go.derived.derive import GoDerivation, GoInputs
     from cgtune.runtimes.go.derived.ownview import OwnTexts
     from cgtune.runtimes.go.observed.live import LiveWords
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
     from cgtune.system.host import Host
 
 _MACHINES = {62: "amd64", 183: "arm64", 3: "386", 40: "arm", 243: "riscv64", 21: "ppc64le", 22: "s390x", 258: "loong64"}
+
+
+def read_runtimes(host: Host, process: Process, affinity_count: int, known: Known) -> tuple[tuple[GoFacts, ...], tuple[Note, ...]]:
+    """Returns (the Go runtimes of one process, notes on what could not be read of them); none for other programs."""
+    reading = GoReading(host, process.pid, executable=process.executable, affinity_count=affinity_count)
+    facts = reading.read(known)
+    return facts, tuple(reading.notes)
 
 
 class GoReading:
