@@ -31,9 +31,8 @@ def inspect(
     stands for it) and then on every Go process that can be seen, by pid.
 
     ``root`` is the folder that holds proc/ and sys/: this machine's ``/``, another's mounted somewhere, or a recording. ``metrics_url``
-    is the metrics endpoint of the one process named. ``policy`` is what recommended values hang on beside what is measured; None: the
-    default. Raises UsageError (an impossible root or target), NoSuchProcess, Unreadable or
-    Malformed.
+    is the metrics endpoint of the one process named. ``policy``: the chosen numbers behind recommended values (the others are measured).
+    None: the defaults. Raises UsageError (an impossible root or target), NoSuchProcess, Unreadable or Malformed.
     """
     pids = pids if pid is None else (pid, *pids)
     if metrics_url is not None and len(set(pids)) != 1:

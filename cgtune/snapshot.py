@@ -32,7 +32,7 @@ class MachineView:
     """What is read once for all processes: the machine, the reader's own pid and view, what is known of executables."""
 
     def __init__(self, host: Host, before: MachineView | None = None) -> None:
-        """Read the machine; raises Unreadable or Malformed where /sys or /proc below the root hold none.
+        """Read the machine; raises Unreadable or Malformed if /sys or /proc below the root hold none.
 
         ``before`` is an earlier view of this machine: what cannot have changed since is taken from it.
         """
@@ -80,7 +80,7 @@ class _Program(Record):
 def read_snapshot(view: MachineView, pid: int) -> Snapshot:
     """All facts about process ``pid``.
 
-    Raises NoSuchProcess where there is none or it ends midway, Unreadable or Malformed where an essential file (stat, status, cgroup)
+    Raises NoSuchProcess if there is none or it ends midway, Unreadable or Malformed if an essential file (stat, status, cgroup)
     cannot be used.
     """
     return _read_settled(view, _read_program(view, pid))
@@ -233,7 +233,7 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
 
 
 def _read_affinity(host: Host, pid: int, online: frozenset[int]) -> frozenset[int]:
-    """Where the process may run. sched_setaffinity(2) binds one thread: where the first one is bound, the others count as well."""
+    """Where the process may run. sched_setaffinity(2) binds one thread: if the first one is bound, the others count as well."""
     affinity = _read_process_file(host, f"/proc/{pid}/status", kernel.parse_status_affinity)
     if affinity >= online:
         return affinity

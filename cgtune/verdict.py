@@ -84,5 +84,5 @@ def exit_code(verdict: Verdict, style: str) -> int:
 
 
 def failure_code(code: int, style: str) -> int:
-    """The exit code where no verdict could be given; to nagios all of these are UNKNOWN."""
+    """The exit code if no verdict could be given; to nagios all of these are UNKNOWN."""
     return _NAGIOS_UNKNOWN if style == "nagios" else code

@@ -77,7 +77,7 @@ def refuse(message: str, code: int, style: str, format_: str) -> int:
 
 
 def read_verdict(options: CheckOptions) -> Verdict:
-    """The verdict on the chosen processes; waits for the window where there is one. Raises what inspect raises."""
+    """The verdict on the chosen processes; waits for the window if there is one. Raises what inspect raises."""
     from cgtune import api
     from cgtune.system.host import Host
 
@@ -128,7 +128,7 @@ def require_sight(report: Report, options: CheckOptions) -> None:
 
 
 def render_verdict(verdict: Verdict, format_: str) -> str:
-    """The verdict in one of FORMATS; the empty text where that format has nothing to say."""
+    """The verdict in one of FORMATS; the empty text if that format has nothing to say."""
     if format_ == "json":
         from cgtune.outputs.json import render_json
 
@@ -148,7 +148,7 @@ def render_verdict(verdict: Verdict, format_: str) -> str:
 
 
 def parse_environment(environ: Mapping[str, str]) -> CheckOptions | None:
-    """The options of the plain form; None where a variable is not one of ours, or its value not the plainest one."""
+    """The options of the plain form; None if a variable is not one of ours, or its value not the plainest one."""
     fields = parse_twins(environ, _TWINS)
     return None if fields is None else CheckOptions(**fields)  # type: ignore[arg-type]  # each has the type of the field it is named for
 

@@ -1,4 +1,4 @@
-"""A verdict for people and logs: nothing where all is well, else each failure with its cause and what to do."""
+"""A verdict for people and logs: nothing if all is well, else each failure with its cause and what to do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def render_text(verdict: Verdict) -> str:
-    """The failures, worst first; empty where there are none."""
+    """The failures, worst first; empty if there are none."""
     lines: list[str] = []
     for process, finding in verdict.failures:
         lines.append(f"{finding.severity} {finding.rule}: {subject(process)}: {escape_control(finding.summary)}")

@@ -57,7 +57,7 @@ class Follower:
         ignored: frozenset[str] = frozenset(),
         is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Look at the machine once; raises Unreadable or Malformed where /proc and /sys below the root hold none."""
+        """Look at the machine once; raises Unreadable or Malformed if /proc and /sys below the root hold none."""
         self._host, self._pids, self._policy, self._is_stopped = host, tuple(dict.fromkeys(pids)), policy, is_stopped
         self._ignored = ignored
         self._view = MachineView(host)

@@ -42,7 +42,7 @@ class Answer(Record):
 
 
 class App:
-    """The application. ``pids`` are those asked for; where one of them is not in the report, nobody knows whether all is well."""
+    """The application. ``pids`` are those asked for; if one of them is not in the report, nobody knows whether all is well."""
 
     def __init__(self, board: Board, pids: tuple[int, ...] = ()) -> None:
         self._board, self._pids = board, pids

@@ -31,7 +31,7 @@ class Windows:
 
     def watch(self, report: Report, now_seconds: float) -> dict[int, CpuLevel]:
         """By pid, the cgroup that was throttled most over the last five minutes, or since the process was first seen, with the growth of
-        its counters; no periods at all where those are too few.
+        its counters; no periods at all if those are too few.
 
         ``now_seconds`` is any clock that only goes forward.
         """
