@@ -271,6 +271,18 @@ def test_sarif_is_valid_and_complete() -> None:
     assert validate_sarif(render_verdict(verdict_on(executable=None), "sarif"))["runs"][0]["results"] == []
 
 
+def test_the_same_alert_is_known_again() -> None:
+    """By rule and program file, whatever the pid: two programs of one name are two alerts, and without a file the name has to do."""
+
+    def fingerprint(**of_report: Any) -> str:
+        (result,) = validate_sarif(render_verdict(verdict_on(WARNING, **of_report), "sarif"))["runs"][0]["results"]
+        return str(result["partialFingerprints"]["cgtuneFinding/v1"])
+
+    assert fingerprint(executable="/app/a/server") == "gomemlimit-unset /app/a/server"
+    assert fingerprint(executable="/app/b/server") == "gomemlimit-unset /app/b/server"
+    assert fingerprint(executable=None) == "gomemlimit-unset server"
+
+
 def test_the_sarif_schema_refuses_what_is_wrong() -> None:
     """The schema can fail: a property of our own, or a level that SARIF does not know."""
     log = json.loads(render_verdict(verdict_on(WARNING), "sarif"))

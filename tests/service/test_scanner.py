@@ -8,8 +8,9 @@ from typing import Any, cast
 import pytest
 
 from cgtune.errors import Malformed, Unwritable
+from cgtune.service import serve
 from cgtune.service.board import Board
-from cgtune.service.follow import Follower
+from cgtune.service.follow import Follower, Look
 from cgtune.service.serve import ServeOptions, _Scanner
 from cgtune.system.host import Host
 from tests.support import stories
@@ -61,3 +62,46 @@ def test_nothing_ends_it(monkeypatch: pytest.MonkeyPatch, place: str, error: Exc
     assert str(error) in words
     assert ("please report it" in words) == isinstance(error, KeyError)
     assert (board.scans, board.scan_errors) == ((0, 2) if place == "scan" else (2, 0))
+
+
+class _Clock:
+    """Stands in for ``time`` and for the event that stops the scanner: it goes while something is looked at or waited for."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.waits: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return 1e9 + self.now
+
+    def is_set(self) -> bool:
+        return bool(self.waits)
+
+    def wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+
+@pytest.mark.parametrize(
+    ("scan_seconds", "wait_seconds"),
+    [(0.0, 10.0), (2.0, 8.0), (6.0, 4.0), (8.0, 4.0), (10.0, 5.0), (40.0, 20.0)],
+)
+def test_a_third_of_the_time_is_left_to_others(monkeypatch: pytest.MonkeyPatch, scan_seconds: float, wait_seconds: float) -> None:
+    """Looks begin an interval apart; if one takes long, even longer than the interval, half of what it took is waited all the same."""
+    clock = _Clock()
+    genuine = Follower.look
+
+    def look(self: Follower, now_seconds: float) -> Look:
+        clock.now += scan_seconds
+        return genuine(self, now_seconds)
+
+    monkeypatch.setattr(serve, "time", clock)
+    monkeypatch.setattr(Follower, "look", look)
+    options, board, journal = ServeOptions(interval_seconds=10.0), Board(10.0), _Journal(threading.Event())
+    with Host(STORY) as host:
+        _Scanner(options, Follower(host, (4242,), None), board, cast("Any", journal), frozenset(), None, cast("Any", clock)).run()
+    assert clock.waits == [wait_seconds]
+    assert board.found is not None
+    assert board.found.scan_seconds == scan_seconds
