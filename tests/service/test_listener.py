@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import os
 import socket
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Self
 
 import pytest
 
+from cgtune.api import inspect
 from cgtune.service import listener
+from cgtune.service.board import Board, Found
+from cgtune.service.follow import Look
+from cgtune.service.web import App
+from cgtune.verdict import judge_report
 from tests.support import stories
 from tests.support.serving import PATIENCE_SECONDS, Service, Stopwatch, open_files, rss_bytes
 
@@ -62,53 +68,6 @@ def assert_answers(service: Service, seconds: float = 5.0) -> None:
         assert service.fetch("/healthz").status == 200
         assert service.fetch("/metrics").status == 200
     assert watch.seconds < seconds
-
-
-def test_clients_that_never_finish_their_request(service: Service) -> None:
-    """A byte now and then keeps nobody: others are answered at once, and each of the slow ones is shown out after some ten seconds."""
-    files, began = open_files(service.pid), time.monotonic()
-    with clients(service, 100) as slow, Stopwatch() as watch:
-        for client in slow:
-            client.sendall(HALF_A_REQUEST)
-            client.setblocking(False)
-        while not all(_is_closed(client) for client in slow):
-            assert watch.seconds < 14
-            for client in slow:
-                with contextlib.suppress(OSError):
-                    client.sendall(b"x")
-            assert_answers(service)
-            time.sleep(0.5)
-        assert time.monotonic() - began > 8
-        service.wait_for(lambda: open_files(service.pid) <= files + 5)
-
-
-def test_clients_that_never_take_their_answer() -> None:
-    """However much they ask for, it is kept once for all of them, others are answered, and each is shown out after some ten seconds."""
-    with contextlib.ExitStack() as stack:
-        sleepers = [stack.enter_context(subprocess.Popen(["sleep", "600"])) for _ in range(150)]
-        for sleeper in sleepers:
-            stack.callback(sleeper.kill)
-        words = [word for sleeper in sleepers for word in ("--pid", str(sleeper.pid))]
-        service = stack.enter_context(Service(*words, "--interval", "1m")).wait_for_report()
-        size = len(service.fetch("/report").body)
-        assert size > 300_000
-        assert_answers(service)  # what answers are made with is loaded
-        files, rss = open_files(service.pid), rss_bytes(service.pid)
-        began = time.monotonic()
-        with clients(service, 60) as deaf, Stopwatch() as watch:
-            for client in deaf:
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-                client.sendall(b"GET /report HTTP/1.1\r\nHost: x\r\n\r\n" * 250)
-            # or some are out again, where this machine stood still
-            service.wait_for(lambda: open_files(service.pid) >= files + 55 or time.monotonic() - began > 8)
-            for _ in range(10):
-                assert_answers(service)
-                assert rss_bytes(service.pid) - rss < 8 * MIB  # a copy for each would be 150 MB and more
-                time.sleep(0.2)
-            service.wait_for(lambda: open_files(service.pid) <= files + 5)
-            assert time.monotonic() - began > 8
-            assert watch.seconds < 25
-        assert service.stop() < 2
 
 
 def test_many_requests_at_once_get_the_first_answers(service: Service) -> None:
@@ -187,31 +146,127 @@ class _Clock:
             time.sleep(0.005)
 
 
+class _Ear:
+    """A listener in this process, as a context manager: it looks at its connections whenever the test moves the clock."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, app: Callable[..., Iterable[bytes]]) -> None:
+        self.clock = _Clock()
+        monkeypatch.setattr(listener, "time", self.clock)
+        monkeypatch.setattr(listener, "_LEAST_SECONDS", 0.02)
+        self._listener = listener.Listener(listener.open_socket("127.0.0.1:0"), app)
+        self.place = (self._listener.host, self._listener.port)
+        self._thread = threading.Thread(target=self._listener.run)
+
+    def channels(self) -> list[Any]:
+        """The connections that it holds."""
+        return list(self._listener._server.active_channels.values())
+
+    def wait_for(self, is_so: Callable[[list[Any]], bool]) -> None:
+        """Until it is so with its connections."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not is_so(self.channels()):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._listener.stop()
+        self._thread.join()
+
+
 def test_who_says_nothing_is_shown_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A silent connection is closed after 75 s and not before, one that asks now and then is kept."""
-    clock = _Clock()
-    monkeypatch.setattr(listener, "time", clock)
-    monkeypatch.setattr(listener, "_LEAST_SECONDS", 0.02)
-    ear = listener.Listener(listener.open_socket("127.0.0.1:0"), _hello)
-    thread = threading.Thread(target=ear.run)
-    thread.start()
-    try:
-        place = (ear.host, ear.port)
-        with socket.create_connection(place) as silent, socket.create_connection(place, timeout=PATIENCE_SECONDS) as asks:
-            silent.setblocking(False)
-            for _ in range(7):
-                _ask(asks)
-                clock.move(10)
-            assert not _is_closed(silent)
-            for _ in range(7):
-                _ask(asks)
-                clock.move(10)
+    with (
+        _Ear(monkeypatch, _hello) as ear,
+        socket.create_connection(ear.place) as silent,
+        socket.create_connection(ear.place, timeout=PATIENCE_SECONDS) as asks,
+    ):
+        silent.setblocking(False)
+        for _ in range(7):
             _ask(asks)
-            silent.settimeout(PATIENCE_SECONDS)
-            assert silent.recv(1) == b""
-    finally:
-        ear.stop()
-        thread.join()
+            ear.clock.move(10)
+        assert not _is_closed(silent)
+        for _ in range(7):
+            _ask(asks)
+            ear.clock.move(10)
+        _ask(asks)
+        silent.settimeout(PATIENCE_SECONDS)
+        assert silent.recv(1) == b""
+
+
+def test_clients_that_never_finish_their_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte now and then keeps nobody: others are answered meanwhile, and each of the slow ones is shown out after ten seconds."""
+    with _Ear(monkeypatch, _hello) as ear, contextlib.ExitStack() as stack:
+        asks = stack.enter_context(socket.create_connection(ear.place, timeout=PATIENCE_SECONDS))
+        slow = [stack.enter_context(socket.create_connection(ear.place)) for _ in range(100)]
+        for client in slow:
+            client.sendall(HALF_A_REQUEST)
+            client.setblocking(False)
+        ear.wait_for(lambda channels: sum(channel.request is not None for channel in channels) == 100)
+        ear.clock.move(1)  # it has seen them
+        for _ in range(3):
+            ear.clock.move(3)
+            for client in slow:
+                client.sendall(b"x")
+            _ask(asks)
+        assert len(ear.channels()) == 101
+        assert not any(_is_closed(client) for client in slow)
+        ear.clock.move(1)
+        _ask(asks)
+        assert len(ear.channels()) == 1
+        for client in slow:
+            client.settimeout(PATIENCE_SECONDS)
+            assert _is_closed(client)
+
+
+def test_clients_that_never_take_their_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much they ask for, it is kept once for all of them, others are answered, and each is shown out after ten seconds."""
+    report = inspect([4242], root=str(stories.STORIES / "v2-ancestor-tighter"))
+    report = report.replace(processes=report.processes * 150)
+    board = Board(1e9)
+    look = Look(report=report, unreadable=0, left_out=0, missing=(), troubles={})
+    verdict = judge_report(report, fail_on="critical", ignored=frozenset())
+    board.pin(Found(look=look, verdict=verdict, began_seconds=0.0, time_seconds=0.0, scan_seconds=0.1))
+    with _Ear(monkeypatch, App(board)) as ear, contextlib.ExitStack() as stack:
+        asks = http.client.HTTPConnection(*ear.place, timeout=PATIENCE_SECONDS)
+        stack.callback(asks.close)
+
+        def assert_answers() -> int:
+            size = 0
+            for path in ("/healthz", "/metrics", "/report"):
+                asks.request("GET", path)
+                with asks.getresponse() as response:
+                    assert response.status == 200
+                    size = len(response.read())
+            return size
+
+        assert assert_answers() > 300_000  # and what answers are made with is loaded
+        rss = rss_bytes(os.getpid())
+        deaf = [stack.enter_context(_deaf_client(ear.place)) for _ in range(60)]
+        for client in deaf:
+            client.sendall(b"GET /report HTTP/1.1\r\nHost: x\r\n\r\n" * 250)
+        ear.wait_for(lambda channels: sum(channel.total_outbufs_len > 0 for channel in channels) == 60)
+        ear.clock.move(1)  # it has seen them
+        for _ in range(3):
+            ear.clock.move(3)
+            assert_answers()
+        assert len(ear.channels()) == 61
+        assert rss_bytes(os.getpid()) - rss < 8 * MIB  # a copy for each would be 150 MB and more
+        ear.clock.move(1)
+        assert_answers()
+        assert len(ear.channels()) == 1
+
+
+def _deaf_client(place: tuple[str, int]) -> socket.socket:
+    """A connection with little room for what it is sent, which it never takes."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(PATIENCE_SECONDS)
+    client.connect(place)
+    return client
 
 
 def _hello(_environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from cgtune.errors import Malformed, Unwritable
-from cgtune.service import serve
+from cgtune.service import serve, web
 from cgtune.service.board import Board
 from cgtune.service.follow import Follower, Look
+from cgtune.service.journal import Journal
 from cgtune.service.serve import ServeOptions, _Scanner
+from cgtune.service.web import App
 from cgtune.system.host import Host
 from tests.support import stories
+from tests.support.serving import parse_metrics
 
 STORY = str(stories.STORIES / "v2-ancestor-tighter")
 
@@ -65,11 +72,13 @@ def test_nothing_ends_it(monkeypatch: pytest.MonkeyPatch, place: str, error: Exc
 
 
 class _Clock:
-    """Stands in for ``time`` and for the event that stops the scanner: it goes while something is looked at or waited for."""
+    """Stands in for ``time``, and for the event that stops the scanner: between two scans the test has its turn, until it is at its end."""
 
     def __init__(self) -> None:
         self.now = 100.0
         self.waits: list[float] = []
+        self.turns: Iterator[None] = iter(())
+        self._is_over = False
 
     def monotonic(self) -> float:
         return self.now
@@ -78,10 +87,12 @@ class _Clock:
         return 1e9 + self.now
 
     def is_set(self) -> bool:
-        return bool(self.waits)
+        return self._is_over
 
     def wait(self, seconds: float) -> None:
         self.waits.append(seconds)
+        self.now += seconds
+        self._is_over = next(self.turns, self) is self
 
 
 @pytest.mark.parametrize(
@@ -105,3 +116,52 @@ def test_a_third_of_the_time_is_left_to_others(monkeypatch: pytest.MonkeyPatch, 
     assert clock.waits == [wait_seconds]
     assert board.found is not None
     assert board.found.scan_seconds == scan_seconds
+
+
+def test_a_machine_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Scans that fail as a whole are counted and told once; the old report stays, and is believed for a while; what it said is not over."""
+    root = tmp_path / "root"
+    shutil.copytree(STORY, root, symlinks=True)
+    online = root / "sys/devices/system/cpu/online"
+    content = online.read_text()
+    (root / "proc/77").mkdir()
+    (root / "proc/77/stat").write_text("garbage\n")
+    clock, board, pids = _Clock(), Board(1.0), (4242, 77)
+    app = App(board, pids)
+
+    def ask(path: str) -> tuple[str, str]:
+        said: list[str] = []
+        body = b"".join(app({"REQUEST_METHOD": "GET", "PATH_INFO": path}, lambda status, _headers: said.append(status)))
+        return said[0][:3], body.decode()
+
+    def metric(name: str) -> float:
+        return parse_metrics(ask("/metrics")[1])[name][0][1]
+
+    def turns() -> Iterator[None]:
+        assert ask("/readyz")[0] == "200"
+        online.unlink()
+        for failed in (1, 2, 3):
+            yield
+            assert (metric("cgtune_scan_errors_total"), metric("cgtune_scans_total")) == (failed, 1)
+            assert ask("/readyz")[0] == "200"
+        yield
+        assert ask("/readyz")[0] == "200"  # 5 s: it is believed until then
+        yield
+        assert ask("/readyz") == ("503", "the report is 6.0 s old, and counts as fresh for 5 s\n")
+        assert ask("/check") == ("503", "the report is 6.0 s old, and counts as fresh for 5 s\n")
+        assert (metric("cgtune_report_age_seconds"), metric("cgtune_scans_total"), metric("cgtune_cpu_limit_cores")) == (6.0, 1, 1.0)
+        online.write_text(content)
+        yield
+        assert ask("/readyz")[0] == "200"
+
+    clock.turns = turns()
+    monkeypatch.setattr(serve, "time", clock)
+    monkeypatch.setattr(web, "time", clock)
+    caplog.set_level(logging.INFO, "cgtune")
+    with Host(str(root)) as host:
+        options, stop = ServeOptions(interval_seconds=1.0), cast("Any", clock)
+        _Scanner(options, Follower(host, pids, None), board, Journal(), frozenset(), None, stop).run()
+    assert len(clock.waits) == 7
+    lines = [vars(record) for record in caplog.records]
+    told = [(line["event"], line["fields"]["about"]) for line in lines if line["event"] in ("trouble", "over")]
+    assert told == [("trouble", "process 77"), ("trouble", "scan"), ("over", "scan")]  # of process 77 nothing was known meanwhile

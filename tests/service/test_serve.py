@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -288,35 +287,6 @@ def test_a_textfile_that_cannot_be_written_is_told_at_the_start(tmp_path: Path) 
         assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (code, "", 1), done.stderr
         assert says in done.stderr
     assert (link.is_symlink(), fifo.is_fifo()) == (True, True)
-
-
-def test_a_machine_that_goes_away(tmp_path: Path) -> None:
-    """Scans that fail as a whole are counted and told once; the old report stays, and is believed for a while; what it said is not over."""
-    root = tmp_path / "root"
-    shutil.copytree(STORY, root, symlinks=True)
-    online = root / "sys/devices/system/cpu/online"
-    content = online.read_text()
-    broken = root / "proc" / "77"
-    broken.mkdir()
-    (broken / "stat").write_text("garbage\n")
-    with Service("--root", root, "--pid", 4242, "--pid", 77, "--interval", "200ms") as service:
-        service.wait_for_report()
-        online.unlink()
-        service.wait_for(lambda: service.metrics()["cgtune_scan_errors_total"][0][1] >= 2)
-        scans = service.metrics()["cgtune_scans_total"]
-        ready, age_seconds = service.fetch("/readyz").status, service.metrics()["cgtune_report_age_seconds"][0][1]
-        assert ready == 200 or age_seconds > 5  # where this machine stood still for so long
-        service.wait_for(lambda: service.fetch("/readyz").status == 503)
-        late = service.fetch("/check")
-        assert (late.status, late.body.endswith(" s old, and counts as fresh for 5 s\n")) == (503, True)
-        assert service.metrics()["cgtune_report_age_seconds"][0][1] > 5
-        assert service.metrics()["cgtune_scans_total"] == scans
-        assert service.metrics()["cgtune_cpu_limit_cores"][0][1] == 1.0
-        online.write_text(content)
-        service.wait_for(lambda: service.fetch("/readyz").status == 200)
-        service.wait_for(lambda: service.events("over"))
-        told = [(line["event"], line["about"]) for line in service.events("trouble", "over")]
-        assert told == [("trouble", "process 77"), ("trouble", "scan"), ("over", "scan")]  # of process 77 nothing was known meanwhile
 
 
 def test_looks_are_an_interval_apart() -> None:
