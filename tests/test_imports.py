@@ -20,7 +20,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.__main__": ("commands",),
     "cgtune.system": (),
     "cgtune.cgroups": ("system.reading", "system.host (types)"),
-    "cgtune.runtimes": (),
+    "cgtune.runtimes": ("runtimes.go", "system.host (types)"),
+    "cgtune.runtimes.elf": (),
+    "cgtune.runtimes.elfsymbols": ("runtimes.elf (types)",),
     "cgtune.runtimes.go": (
         *("runtimes.elf (types)", "runtimes.go.program", "runtimes.go.derived", "runtimes.go.observed"),
         *("cgroups.kernel", "system.reading", "system.host (types)"),
@@ -35,9 +37,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.verdict": ("rules",),
     "cgtune.measures": ("rules",),
     "cgtune.outputs": ("rules (types)", "advice.variables (types)"),
-    "cgtune.api": ("system", "snapshot", "limits", "advice", "rules", "runtimes"),
-    "cgtune.service": ("api", "snapshot", "verdict", "outputs", "system"),
-    "cgtune.commands": ("api", "advice", "measures", "outputs", "runtimes", "snapshot", "system", "verdict"),
+    "cgtune.gather": ("snapshot", "system"),
+    "cgtune.api": ("system", "snapshot", "gather", "limits", "advice", "rules", "runtimes"),
+    "cgtune.service": ("api", "cgroups.throttling", "gather", "snapshot", "verdict", "outputs", "system"),
+    "cgtune.commands": ("api", "advice", "cgroups.throttling", "measures", "outputs", "runtimes", "snapshot", "system", "verdict"),
     "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rules", "service"),
 }
 GROUND: dict[str, tuple[str, ...]] = {
@@ -55,7 +58,9 @@ OPENS = ("cgtune.system", "cgtune.service", "cgtune.commands", "cgtune.__main__"
 # These read, through a host that they are handed (api makes one for who has none). All others are pure: they name no host.
 READS = (
     "cgtune.api",
+    "cgtune.gather",
     "cgtune.snapshot",
+    "cgtune.runtimes",
     "cgtune.cgroups.chains",
     "cgtune.cgroups.levels",
     "cgtune.runtimes.go.reader",
@@ -370,7 +375,7 @@ MAY_LOAD: dict[tuple[str, ...], set[str]] = {
     ("inspect", "--format", "json"): TYPER,
     ("inspect", "--format", "table"): TYPER | {"tabulate"},
 }
-OUTPUTS = {"json": {"json", "escape"}, "table": {"json", "escape", "table"}}
+OUTPUTS = {"json": {"json", "escape", "words"}, "table": {"escape", "table", "words"}}
 TABULATE_ASKS_ITS_VERSION = {"email", "socket"}  # through importlib.metadata
 
 # What typer needs of the standard library is a good half of a start already; these are the dear modules that it does not need.
