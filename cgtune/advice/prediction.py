@@ -28,9 +28,10 @@ from cgtune.model import (
     Snapshot,
 )
 from cgtune.records import Record
-from cgtune.runtimes.go.derived.derive import GoInputs, derive
+from cgtune.runtimes.go.derived.derive import derive
 from cgtune.runtimes.go.derived.facts import derived_facts
 from cgtune.runtimes.go.derived.godebug import parse_default_godebug
+from cgtune.runtimes.go.derived.inputs import GoInputs
 from cgtune.runtimes.go.program.version import parse_version
 
 TYPE_CHECKING = False

@@ -13,8 +13,9 @@ from contextlib import ExitStack
 
 from hypothesis import HealthCheck, Phase, given, seed as seeded, settings
 
-from cgtune.runtimes.go.derived.derive import GoDerivation, GoInputs, derive
+from cgtune.runtimes.go.derived.derive import GoDerivation, derive
 from cgtune.runtimes.go.derived.grammar import CGOCHECK_DEATH, NO_LIMIT, parse_gogc, parse_gomaxprocs, parse_gomemlimit
+from cgtune.runtimes.go.derived.inputs import GoInputs
 from cgtune.runtimes.go.derived.limitfile import LimitSeen
 from cgtune.runtimes.go.derived.settings import HOPELESS_PROCS
 from cgtune.runtimes.go.program.version import GoVersion, parse_version

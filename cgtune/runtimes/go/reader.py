@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from cgtune.model import Process
-    from cgtune.runtimes.go.derived.derive import GoDerivation, GoInputs
+    from cgtune.runtimes.go.derived.derive import GoDerivation
+    from cgtune.runtimes.go.derived.inputs import GoInputs
     from cgtune.runtimes.go.derived.ownview import OwnTexts
     from cgtune.runtimes.go.observed.live import LiveWords
     from cgtune.runtimes.go.program.mappings import Module
@@ -142,8 +143,8 @@ class GoReading:
 
     def _inputs(self, runtime: GoRuntime) -> GoInputs:
         """What the runtime derives from, but for its limit files."""
-        from cgtune.runtimes.go.derived.derive import GoInputs
         from cgtune.runtimes.go.derived.godebug import parse_default_godebug
+        from cgtune.runtimes.go.derived.inputs import GoInputs
 
         machine = runtime.elf.machine
         return GoInputs(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cgtune.runtimes.go.derived.derive import GoInputs, derive
+from cgtune.runtimes.go.derived.derive import derive
+from cgtune.runtimes.go.derived.inputs import GoInputs
 from cgtune.runtimes.go.derived.ownview import OwnTexts
 from cgtune.runtimes.go.observed.live import LiveWords
 from cgtune.runtimes.go.program.version import parse_version

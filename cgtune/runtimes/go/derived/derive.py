@@ -11,7 +11,7 @@ from __future__ import annotations
 from cgtune.errors import CgtuneError
 from cgtune.records import Record
 from cgtune.runtimes.go.derived.godebug import derive_godebug
-from cgtune.runtimes.go.derived.limitfile import LimitSeen, locate_limit
+from cgtune.runtimes.go.derived.limitfile import locate_limit
 from cgtune.runtimes.go.derived.settings import Step, derive_gogc, derive_gomaxprocs, derive_gomemlimit, locate_variable
 
 TYPE_CHECKING = False
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cgtune.runtimes.go.derived.godebug import GodebugSwitch
-    from cgtune.runtimes.go.derived.limitfile import ReadLimit
+    from cgtune.runtimes.go.derived.inputs import GoInputs
+    from cgtune.runtimes.go.derived.limitfile import LimitSeen
     from cgtune.runtimes.go.derived.settings import Setting
     from cgtune.runtimes.go.program.version import GoVersion
 
@@ -27,28 +28,6 @@ NEWEST_MINOR = 27
 _NEWEST_CHECKED = {21: 13, 22: 10, 23: 9, 24: 11, 25: 5, 26: 6, 27: 3}
 _FAMILIES = (18, 19, 21, 25, 26, 27)  # one of each set of rules, for a program that does not tell its version
 _DOUBTFUL_PROCS = 10_000  # 20 000 mostly live; 100 000 were seen to hang, and to end in thread exhaustion (10 000 is Go's most)
-
-
-class GoInputs(Record):
-    """All that decides what a Go process derives. None stands for "not known to us" and makes what hangs on it unknown.
-
-    ``environ`` is the environment as at exec, in its order, entries without "=" left out. ``default_godebug`` is the string that the
-    linker put in, "" for none: see parse_default_godebug. ``cgroup_text`` and ``mountinfo_text`` are /proc/self/cgroup and
-    /proc/self/mountinfo as the process itself sees them, "" where it has none; ``read_limit`` opens a path as that process spells it,
-    gives None where it cannot, and raises a CgtuneError where we cannot tell. ``limit`` stands in for these three where it is given.
-    ``library`` marks a runtime that lives in a shared library of another program.
-    """
-
-    version: GoVersion | None
-    architecture: str = "amd64"
-    default_godebug: str | None = ""
-    environ: tuple[tuple[str, str], ...] | None = ()
-    affinity_count: int | None
-    cgroup_text: str | bytes | None = None
-    mountinfo_text: str | bytes | None = None
-    read_limit: ReadLimit | None = None
-    limit: LimitSeen | None = None
-    library: bool = False
 
 
 class GoDerivation(Record):

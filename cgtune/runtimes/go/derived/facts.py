@@ -7,7 +7,8 @@ from cgtune.runtimes.go.derived.grammar import parse_godebug, parse_gogc, parse_
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.runtimes.go.derived.derive import GoDerivation, GoInputs
+    from cgtune.runtimes.go.derived.derive import GoDerivation
+    from cgtune.runtimes.go.derived.inputs import GoInputs
 
 _VARIABLES = ("GOMAXPROCS", "GOMEMLIMIT", "GOGC", "GODEBUG")
 _REMOVAL_KILLS = 27  # internal/godebugs: the first version that ends a program for a setting it has dropped

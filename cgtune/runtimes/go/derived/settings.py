@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-    from cgtune.runtimes.go.derived.derive import GoInputs
     from cgtune.runtimes.go.derived.godebug import GodebugSwitch
+    from cgtune.runtimes.go.derived.inputs import GoInputs
     from cgtune.runtimes.go.derived.limitfile import LimitSeen
 
     Setting = int | Literal["off"] | None

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from cgtune.errors import Unreadable
-from cgtune.runtimes.go.derived.derive import GoDerivation, GoInputs, derive
+from cgtune.runtimes.go.derived.derive import GoDerivation, derive
+from cgtune.runtimes.go.derived.inputs import GoInputs
 from cgtune.runtimes.go.derived.limitfile import LimitSeen, parse_limit
 from cgtune.runtimes.go.program.version import GoVersion, parse_version
 

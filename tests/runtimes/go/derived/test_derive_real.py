@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cgtune.runtimes.go.derived.derive import GoDerivation, GoInputs, derive
+from cgtune.runtimes.go.derived.derive import GoDerivation, derive
 from cgtune.runtimes.go.derived.godebug import parse_default_godebug
+from cgtune.runtimes.go.derived.inputs import GoInputs
 from cgtune.runtimes.go.program.buildinfo import read_go_program
 from cgtune.runtimes.go.program.modinfo import BuildInfo
 from tests.support import goprograms, toolchains

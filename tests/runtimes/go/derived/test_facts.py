@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cgtune.runtimes.go.derived.derive import GoInputs, derive
+from cgtune.runtimes.go.derived.derive import derive
 from cgtune.runtimes.go.derived.facts import derived_facts
+from cgtune.runtimes.go.derived.inputs import GoInputs
 from cgtune.runtimes.go.program.version import parse_version
 
 
