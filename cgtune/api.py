@@ -14,7 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cgtune.advice.prediction import Program
     from cgtune.model import CpuLevel, Prediction, Snapshot
 
 
@@ -126,6 +125,7 @@ def predict(  # noqa: PLR0913  # one argument for each option of the command
     program on disk, stands for both. ``env`` holds NAME=VALUE. Raises UsageError, or Malformed for a damaged program.
     """
     from cgtune.advice import prediction as route
+    from cgtune.runtimes.go.offline import parse_programs, read_program
 
     if binary is not None and (go is not None or language is not None):
         raise UsageError("--binary tells its own Go version and settings: leave out --go and --language, as in --binary ./server")
@@ -137,37 +137,8 @@ def predict(  # noqa: PLR0913  # one argument for each option of the command
     )
     route.require_room(limited, policy or Policy())
     versions = route.DEFAULT_VERSIONS if go is None else go
-    programs = (read_program(binary),) if binary is not None else route.parse_programs(versions, language)
-    return route.predict(limited, programs, lambda process: judge_processes((process,), policy)[0])
-
-
-# What the executables of other systems than ELF's begin with, as the Go linker writes them
-_FORMATS = {
-    b"MZ": "Windows",
-    b"\xcf\xfa\xed\xfe": "macOS",
-    b"\xca\xfe\xba\xbe": "macOS",  # several architectures in one
-    b"\0asm": "WebAssembly",
-    b"\x01\xf7": "AIX",
-}
-
-
-def read_program(path: str) -> Program:
-    """The Go program in this file. Raises UsageError where there is none, or one for another system, Malformed where it is damaged."""
-    from cgtune.advice.prediction import program_of
-    from cgtune.runtimes.go.program.buildinfo import read_go_program
-    from cgtune.system.programfile import ProgramFile
-
-    with ProgramFile(path, "--binary") as file:
-        found = read_go_program(file.read_at)
-        head = file.read_at(0, 4)
-    system = _FORMATS.get(head, _FORMATS.get(head[:2])) if found is None else found[1].settings.get("GOOS", "linux")
-    if system not in (None, "linux", "android"):
-        raise UsageError(f"--binary {path!r} is a program for {system}, which has no cgroups; name one for Linux, by GOOS=linux go build")
-    if found is None:
-        raise UsageError(
-            f"--binary {path!r} is not a Go program, or tells nothing of itself; name one that go build made: --binary ./server"
-        )
-    return program_of(found[1])
+    programs = (read_program(binary),) if binary is not None else parse_programs(versions, language)
+    return route.predict_limited(limited, programs, lambda process: judge_processes((process,), policy)[0])
 
 
 def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: bool = False) -> None:

@@ -472,6 +472,7 @@ class PeriodStall(Record):
     """One period of a CPU quota at its worst: ``threads`` run until the quota is gone, and then all wait for the period to end."""
 
     threads: int
+    quota_us: int
     period_us: int
     runs_us: float
     stalls_us: float

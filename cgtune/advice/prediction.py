@@ -7,20 +7,16 @@ namespace. Not covered: ancestors' limits, a cpuset or affinity (give the CPUs t
 
 from __future__ import annotations
 
+from cgtune.advice.procs import worst_stall
 from cgtune.advice.quantities import parse_byte_quantity, parse_cpu_limit, parse_cpu_quantity
 from cgtune.errors import UsageError
 from cgtune.limits import enforce
 from cgtune.model import (
-    AUTOMAXPROCS,
-    AUTOMEMLIMIT,
     ByteLimit,
     Container,
     CpuLevel,
-    GoFacts,
-    GoSetting,
     Machine,
     MemoryLevel,
-    PeriodStall,
     PredictedRow,
     Prediction,
     Process,
@@ -28,35 +24,21 @@ from cgtune.model import (
     Snapshot,
 )
 from cgtune.records import Record
-from cgtune.runtimes.go.derived.derive import derive
-from cgtune.runtimes.go.derived.facts import derived_facts
-from cgtune.runtimes.go.derived.godebug import parse_default_godebug
-from cgtune.runtimes.go.derived.inputs import GoInputs
-from cgtune.runtimes.go.program.version import parse_version
+from cgtune.runtimes.go.offline import derive_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cgtune.model import Bandwidth, CpuLimits, Policy
+    from cgtune.model import Bandwidth, GoFacts, Policy
     from cgtune.runtimes.go.derived.derive import GoDerivation
-    from cgtune.runtimes.go.derived.limitfile import ReadLimit
-    from cgtune.runtimes.go.program.modinfo import BuildInfo
-    from cgtune.runtimes.go.program.version import GoVersion
+    from cgtune.runtimes.go.offline import OfflineProgram
 
     Judge = Callable[[ProcessReport], ProcessReport]
 
 DEFAULT_VERSIONS = "1.24,1.25,1.26,1.27"
 MOST_CPUS = 1 << 16  # runtime/os_linux.go: the affinity mask that Go asks for has so many bits
-_MOST_VERSIONS = 64
 _LEAST_MEMORY_BYTES = 4096  # a page; Docker and the kernel take 0 for no limit, which is said by leaving the option out
-_FIRST_AWARE, _FIRST_STRICT = 25, 21  # the first to read a quota; the first to refuse a go line newer than itself
-_UNAWARE = "containermaxprocs=0,updatemaxprocs=0"  # what the go command records for a go line before 1.25
-
-_LIBRARIES = (  # maxprocs.Set of automaxprocs 1.6.0, memlimit.SetGoMemLimitWithOpts of automemlimit 0.7
-    (AUTOMAXPROCS, "sets GOMAXPROCS to the CPU limit rounded down, at least 1, where the variable is not there"),
-    (AUTOMEMLIMIT, "sets GOMEMLIMIT to 90 % of the memory limit, or what it is told, where the variable is not there"),
-)
 
 _V1_PATH = "/container"
 _V1_PLACE, _V1_MEMORY, _V2_PLACE = "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
@@ -124,66 +106,7 @@ def _parse_environ(env: Sequence[str]) -> tuple[tuple[str, str], ...]:
     return tuple(environ.items())
 
 
-class Program(Record):
-    """A program as far as it decides anything: its version, the GODEBUG string that the go command gave it, and where it is for."""
-
-    go: str
-    version: GoVersion | None
-    language: str | None = None
-    default_godebug: str = ""
-    architecture: str = "amd64"
-    info: BuildInfo | None = None
-    notes: tuple[str, ...] = ()
-
-
-def parse_programs(versions: str, language: str | None) -> tuple[Program, ...]:
-    """Programs that each of these Go versions would build from a module with that go line; None: one as new as the version itself.
-
-    Raises UsageError for what is no version of Go.
-    """
-    names = versions.split(",")
-    if len(names) > _MOST_VERSIONS:
-        raise UsageError(f"--go names {len(names)} versions; give at most {_MOST_VERSIONS}, as in --go 1.24,1.25")
-    line = None if language is None else _parse_release(language, "--language", "--language 1.24")
-    return tuple(_program(_parse_release(name, "--go", "--go 1.21,1.24,1.27"), name, line, language) for name in names)
-
-
-def _parse_release(text: str, option: str, example: str) -> GoVersion:
-    version = parse_version(text if text.startswith("go") else f"go{text}") if len(text) <= 40 and text.isascii() else None
-    plain = version is not None and set(text.removeprefix("go")) <= set("0123456789.rcbeta") and text.count(".") <= 2
-    if version is None or not plain or version.major != 1 or version.minor > 999:
-        raise UsageError(f"{option} {text[:40]!a} is no version of Go; example: {example}")
-    return version
-
-
-def _program(version: GoVersion, name: str, line: GoVersion | None, language: str | None) -> Program:
-    notes: tuple[str, ...] = ()
-    names_patch = name.count(".") == 2
-    is_behind = line is not None and (
-        line.minor > version.minor or (names_patch and (line.minor, line.patch) > (version.minor, version.patch))
-    )
-    if is_behind and version.minor >= _FIRST_STRICT:
-        notes = (f"Go {name} does not itself build a module with the go line {language}: it fetches a newer Go, or stops",)
-    # cmd/go/internal/load/godebug.go: the old behaviour of every setting that changed after the go line's version
-    unaware = line is not None and version.minor >= _FIRST_AWARE > line.minor
-    return Program(go=name.removeprefix("go"), version=version, language=language, default_godebug=_UNAWARE if unaware else "", notes=notes)
-
-
-def program_of(info: BuildInfo) -> Program:
-    """A program on disk, by its build info."""
-    linked = dict(info.modules)
-    notes = tuple(f"it links {name} {linked[name]}, which {does}: that is not in this row" for name, does in _LIBRARIES if name in linked)
-    return Program(
-        go=info.version.removeprefix("go"),
-        version=info.go,
-        default_godebug=parse_default_godebug(info.settings),
-        architecture=info.settings.get("GOARCH", "amd64"),
-        info=info,
-        notes=notes,
-    )
-
-
-def predict(limited: Limited, programs: tuple[Program, ...], judge: Judge) -> Prediction:
+def predict_limited(limited: Limited, programs: tuple[OfflineProgram, ...], judge: Judge) -> Prediction:
     """One row for each program; ``judge`` adds recommendations and findings to a process's report, as for a live one."""
     snapshot = _snapshot(limited)
     limits = enforce(snapshot)
@@ -202,22 +125,7 @@ def predict(limited: Limited, programs: tuple[Program, ...], judge: Judge) -> Pr
     return Prediction(snapshot=snapshot, limits=limits, rows=tuple(rows))
 
 
-def worst_stall(limits: CpuLimits, procs: int | None) -> PeriodStall | None:
-    """The worst period of a quota under so many busy threads; None where the quota cannot run out, or the number is not known.
-
-    n threads use n µs a µs: a quota Q is gone after Q / n, and the rest of the period is waiting (sched-bwc.rst).
-    """
-    bandwidth = limits.binding.bandwidth if limits.binding is not None else None
-    if procs is None or bandwidth is None or bandwidth.quota_us is None or limits.limit_cores is None:
-        return None
-    threads = min(procs, len(limits.usable))
-    if threads <= limits.limit_cores:
-        return None
-    runs_us = bandwidth.quota_us / threads
-    return PeriodStall(threads=threads, period_us=bandwidth.period_us, runs_us=runs_us, stalls_us=bandwidth.period_us - runs_us)
-
-
-def derive_limited(limited: Limited, program: Program) -> tuple[GoDerivation, GoFacts]:
+def derive_limited(limited: Limited, program: OfflineProgram) -> tuple[GoDerivation, GoFacts]:
     """What a program would derive in a container with these limits, and the facts that follow from it."""
     cgroup_text, mountinfo_text, files = _files(limited)
     return derive_program(
@@ -227,55 +135,6 @@ def derive_limited(limited: Limited, program: Program) -> tuple[GoDerivation, Go
         cgroup_text=cgroup_text,
         mountinfo_text=mountinfo_text,
         read_limit=lambda path: files.get(path.replace("//", "/")),  # Go 1.25 puts "/" and "/cpu.max" together as they are
-    )
-
-
-def derive_program(
-    program: Program,
-    *,
-    environ: tuple[tuple[str, str], ...],
-    affinity_count: int,
-    cgroup_text: str,
-    mountinfo_text: str,
-    read_limit: ReadLimit,
-) -> tuple[GoDerivation, GoFacts]:
-    """What a program that does not run yet would derive where these are the texts that it reads: see GoInputs."""
-    inputs = GoInputs(
-        version=program.version,
-        architecture=program.architecture,
-        default_godebug=program.default_godebug,
-        environ=environ,
-        affinity_count=affinity_count,
-        cgroup_text=cgroup_text,
-        mountinfo_text=mountinfo_text,
-        read_limit=read_limit,
-    )
-    derivation = derive(inputs)
-    return derivation, _facts(program, inputs, derivation)
-
-
-def _facts(program: Program, inputs: GoInputs, derivation: GoDerivation) -> GoFacts:
-    """What can be known of a runtime that does not run: all that is derived, and nothing observed."""
-    values = {"GOMAXPROCS": derivation.gomaxprocs, "GOMEMLIMIT": derivation.gomemlimit, "GOGC": derivation.gogc}
-    info = program.info
-    return GoFacts(
-        path=info.path if info is not None else "",
-        deleted=False,
-        version=program.go,
-        main_module=(info.main_module or None) if info is not None else None,
-        godebug=dict(pair.partition("=")[::2] for pair in program.default_godebug.split(",") if "=" in pair),
-        modules=dict(info.modules) if info is not None else {},
-        build_settings=dict(info.settings) if info is not None else {},
-        settings=tuple(
-            GoSetting(name=name, derived=value, observed=None, observed_from=None, because=derivation.because.get(name, ()))
-            for name, value in values.items()
-        ),
-        pinned=derivation.pinned,
-        follows=None,
-        cpus_at_start=derivation.num_cpu,
-        heap_live_bytes=None,
-        mapped_bytes=None,
-        **derived_facts(inputs, derivation),  # type: ignore[arg-type]  # each value has the type of the field it is named for
     )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from cgtune.model import Policy, Recommendation
+from cgtune.model import PeriodStall, Policy, Recommendation
 from cgtune.numbers import format_cores, format_cpus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import CpuLevel, GoFacts, Limits
+    from cgtune.model import CpuLevel, CpuLimits, GoFacts, Limits
 
 _LEAST_PROCS = {"ceil": 2, "floor": 1}  # Go's own minimum (runtime/cgroup_linux.go, 1.25.0 to 1.27.3); automaxprocs' and Rust's
 _DEFAULT = Policy()
@@ -70,6 +70,27 @@ def derive_procs_by_itself(facts: GoFacts, cpus: int) -> int | None:
     if facts.follows is not None and not facts.follows.own:
         return None
     return min(cpus, max(_LEAST_PROCS["ceil"], math.ceil(float(seen.quota_us) / float(seen.period_us))))
+
+
+def worst_stall(limits: CpuLimits, procs: int | None) -> PeriodStall | None:
+    """The worst period of a quota under so many busy threads; None if the quota cannot run out, or the number is not known.
+
+    n threads use n µs a µs: a quota Q is gone after Q / n, and the rest of the period is waiting (sched-bwc.rst).
+    """
+    bandwidth = limits.binding.bandwidth if limits.binding is not None else None
+    if procs is None or bandwidth is None or bandwidth.quota_us is None or limits.limit_cores is None:
+        return None
+    threads = min(procs, len(limits.usable))
+    if threads <= limits.limit_cores:
+        return None
+    runs_us = bandwidth.quota_us / threads
+    return PeriodStall(
+        threads=threads,
+        quota_us=bandwidth.quota_us,
+        period_us=bandwidth.period_us,
+        runs_us=runs_us,
+        stalls_us=bandwidth.period_us - runs_us,
+    )
 
 
 def format_quota(limits: Limits) -> str:

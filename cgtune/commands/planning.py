@@ -6,7 +6,7 @@ A program that does not run yet derives by the same mirror of Go as one that doe
 from __future__ import annotations
 
 from cgtune.advice import variables
-from cgtune.api import inspect_host, read_program
+from cgtune.api import inspect_host
 from cgtune.errors import CgtuneError, UsageError
 from cgtune.snapshot import MachineView
 from cgtune.system.host import Host
@@ -14,9 +14,9 @@ from cgtune.system.host import Host
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.advice.named import NamedLimits
-    from cgtune.advice.prediction import Program
     from cgtune.advice.variables import Variable
     from cgtune.model import GoFacts, Note, Policy, ProcessReport
+    from cgtune.runtimes.go.offline import OfflineProgram
 
 _MISSES_ON_V1 = 25  # the one version to which it matters; 1.24 never looks, and 1.26 finds its limit on both
 _MISSED_ON_V1 = "in a container on cgroup v1 it looks for the file under the cgroup's whole path, which the container's mount does not have"
@@ -86,6 +86,8 @@ def plan_exec(
 
     A script, and a program that may not be read, may start a Go program: of those nothing is known. Raises what inspect raises.
     """
+    from cgtune.runtimes.go.offline import read_program
+
     try:
         program = read_program(path)
     except CgtuneError:
@@ -96,10 +98,10 @@ def plan_exec(
         return variables.plan_here(process, facts, policy, always=always), None if program is None else program.go
 
 
-def derive_there(host: Host, process: ProcessReport, program: Program, environ: tuple[tuple[str, str], ...]) -> GoFacts:
+def derive_there(host: Host, process: ProcessReport, program: OfflineProgram, environ: tuple[tuple[str, str], ...]) -> GoFacts:
     """What a program that does not run yet would derive in the place of this process: its cgroups, its mounts, its affinity."""
-    from cgtune.advice.prediction import derive_program
     from cgtune.runtimes.go.held import HeldReader
+    from cgtune.runtimes.go.offline import derive_program
     from cgtune.runtimes.go.reader import GoReading
 
     identity = process.snapshot.process
@@ -115,9 +117,9 @@ def derive_there(host: Host, process: ProcessReport, program: Program, environ: 
     )[1]
 
 
-def _planned_program(go: str | None, language: str | None, binary: str | None) -> Program | None:
+def _planned_program(go: str | None, language: str | None, binary: str | None) -> OfflineProgram | None:
     """The one program that is to run, None where nobody said which."""
-    from cgtune.advice.prediction import parse_programs
+    from cgtune.runtimes.go.offline import parse_programs, read_program
 
     if binary is not None:
         if go is not None or language is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from cgtune.advice.memory import measure_outside
-from cgtune.advice.procs import derive_procs_by_itself, format_quota
+from cgtune.advice.procs import derive_procs_by_itself, format_quota, worst_stall
 from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, Advice, Policy, Recommendation
 from cgtune.numbers import format_cpus, format_mib
 
@@ -148,16 +148,14 @@ class Case:
     @property
     def stall(self) -> str:
         """What a busy moment looks like under the quota, in milliseconds."""
-        level = self.cpu.binding
-        if level is None or level.bandwidth is None or level.bandwidth.quota_us is None:
+        worst = worst_stall(self.cpu, self.procs_count)
+        if worst is None:
             return ""
-        threads = min(self.procs_count, self.usable)
-        quota, period = level.bandwidth.quota_us / 1000, level.bandwidth.period_us / 1000
-        if threads < 1 or quota / threads >= period:
-            return ""
-        runs = quota / threads
-        busy = f"{threads} busy threads use" if threads > 1 else "1 busy thread uses"
-        return f"{busy} up the quota of {quota:g} ms in {runs:.3g} ms, then all stand still for {period - runs:.3g} of {period:g} ms"
+        busy = f"{worst.threads} busy threads use" if worst.threads > 1 else "1 busy thread uses"
+        runs, stalls, period = (microseconds / 1000 for microseconds in (worst.runs_us, worst.stalls_us, worst.period_us))
+        return (
+            f"{busy} up the quota of {worst.quota_us / 1000:g} ms in {runs:.3g} ms, then all stand still for {stalls:.3g} of {period:g} ms"
+        )
 
     def variable_words(self, name: str) -> str:
         """What its environment says of a variable, with the file; a process that is only predicted has none."""

@@ -17,11 +17,11 @@ import referencing
 from hypothesis import given, strategies as st
 
 import cgtune
-from cgtune.advice.prediction import program_of, worst_stall
-from cgtune.api import read_program
+from cgtune.advice.procs import worst_stall
 from cgtune.errors import UsageError
 from cgtune.model import Bandwidth, CpuLevel, CpuLimits, Prediction
 from cgtune.outputs.predict import render_predict
+from cgtune.runtimes.go.offline import program_of, read_program
 from cgtune.runtimes.go.program.modinfo import parse_build_info
 from tests.support import goprograms, toolchains
 from tests.support.command import ROOT, run

@@ -1,0 +1,176 @@
+"""A Go program that does not run: a version that somebody named, or a file on disk; and what it would derive.
+
+The mirror of Go is the one that live processes go through. Nothing is observed.
+Not covered: `godebug` lines in go.mod and `//go:debug` of a version that is only named.
+"""
+
+from __future__ import annotations
+
+from cgtune.errors import UsageError
+from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, GoFacts, GoSetting
+from cgtune.records import Record
+from cgtune.runtimes.go.program.version import parse_version
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.runtimes.go.derived.derive import GoDerivation
+    from cgtune.runtimes.go.derived.inputs import GoInputs
+    from cgtune.runtimes.go.derived.limitfile import ReadLimit
+    from cgtune.runtimes.go.program.modinfo import BuildInfo
+    from cgtune.runtimes.go.program.version import GoVersion
+
+_MOST_VERSIONS = 64
+_FIRST_AWARE, _FIRST_STRICT = 25, 21  # the first to read a quota; the first to refuse a go line newer than itself
+_UNAWARE = "containermaxprocs=0,updatemaxprocs=0"  # what the go command records for a go line before 1.25
+
+_LIBRARIES = (  # maxprocs.Set of automaxprocs 1.6.0, memlimit.SetGoMemLimitWithOpts of automemlimit 0.7
+    (AUTOMAXPROCS, "sets GOMAXPROCS to the CPU limit rounded down, at least 1, where the variable is not there"),
+    (AUTOMEMLIMIT, "sets GOMEMLIMIT to 90 % of the memory limit, or what it is told, where the variable is not there"),
+)
+
+# What the executables of other systems than ELF's begin with, as the Go linker writes them
+_SYSTEMS = {
+    b"MZ": "Windows",
+    b"\xcf\xfa\xed\xfe": "macOS",
+    b"\xca\xfe\xba\xbe": "macOS",  # several architectures in one
+    b"\0asm": "WebAssembly",
+    b"\x01\xf7": "AIX",
+}
+
+
+class OfflineProgram(Record):
+    """A program as far as it decides anything: its version, the GODEBUG string that the go command gave it, and where it is for."""
+
+    go: str
+    version: GoVersion | None
+    language: str | None = None
+    default_godebug: str = ""
+    architecture: str = "amd64"
+    info: BuildInfo | None = None
+    notes: tuple[str, ...] = ()
+
+
+def parse_programs(versions: str, language: str | None) -> tuple[OfflineProgram, ...]:
+    """Programs that each of these Go versions would build from a module with that go line; None: one as new as the version itself.
+
+    Raises UsageError for what is no version of Go.
+    """
+    names = versions.split(",")
+    if len(names) > _MOST_VERSIONS:
+        raise UsageError(f"--go names {len(names)} versions; give at most {_MOST_VERSIONS}, as in --go 1.24,1.25")
+    line = None if language is None else _parse_release(language, "--language", "--language 1.24")
+    return tuple(_program(_parse_release(name, "--go", "--go 1.21,1.24,1.27"), name, line, language) for name in names)
+
+
+def _parse_release(text: str, option: str, example: str) -> GoVersion:
+    version = parse_version(text if text.startswith("go") else f"go{text}") if len(text) <= 40 and text.isascii() else None
+    plain = version is not None and set(text.removeprefix("go")) <= set("0123456789.rcbeta") and text.count(".") <= 2
+    if version is None or not plain or version.major != 1 or version.minor > 999:
+        raise UsageError(f"{option} {text[:40]!a} is no version of Go; example: {example}")
+    return version
+
+
+def _program(version: GoVersion, name: str, line: GoVersion | None, language: str | None) -> OfflineProgram:
+    notes: tuple[str, ...] = ()
+    names_patch = name.count(".") == 2
+    is_behind = line is not None and (
+        line.minor > version.minor or (names_patch and (line.minor, line.patch) > (version.minor, version.patch))
+    )
+    if is_behind and version.minor >= _FIRST_STRICT:
+        notes = (f"Go {name} does not itself build a module with the go line {language}: it fetches a newer Go, or stops",)
+    # cmd/go/internal/load/godebug.go: the old behaviour of every setting that changed after the go line's version
+    unaware = line is not None and version.minor >= _FIRST_AWARE > line.minor
+    return OfflineProgram(
+        go=name.removeprefix("go"), version=version, language=language, default_godebug=_UNAWARE if unaware else "", notes=notes
+    )
+
+
+def program_of(info: BuildInfo) -> OfflineProgram:
+    """A program on disk, by its build info."""
+    from cgtune.runtimes.go.derived.godebug import parse_default_godebug
+
+    linked = dict(info.modules)
+    notes = tuple(f"it links {name} {linked[name]}, which {does}: that is not in this row" for name, does in _LIBRARIES if name in linked)
+    return OfflineProgram(
+        go=info.version.removeprefix("go"),
+        version=info.go,
+        default_godebug=parse_default_godebug(info.settings),
+        architecture=info.settings.get("GOARCH", "amd64"),
+        info=info,
+        notes=notes,
+    )
+
+
+def read_program(path: str) -> OfflineProgram:
+    """The Go program in this file. Raises UsageError where there is none, or one for another system, Malformed where it is damaged."""
+    from cgtune.runtimes.go.program.buildinfo import read_go_program
+    from cgtune.system.programfile import ProgramFile
+
+    with ProgramFile(path, "--binary") as file:
+        found = read_go_program(file.read_at)
+        head = file.read_at(0, 4)
+    system = _SYSTEMS.get(head, _SYSTEMS.get(head[:2])) if found is None else found[1].settings.get("GOOS", "linux")
+    if system not in (None, "linux", "android"):
+        raise UsageError(f"--binary {path!r} is a program for {system}, which has no cgroups; name one for Linux, by GOOS=linux go build")
+    if found is None:
+        raise UsageError(
+            f"--binary {path!r} is not a Go program, or tells nothing of itself; name one that go build made: --binary ./server"
+        )
+    return program_of(found[1])
+
+
+def derive_program(
+    program: OfflineProgram,
+    *,
+    environ: tuple[tuple[str, str], ...],
+    affinity_count: int,
+    cgroup_text: str,
+    mountinfo_text: str,
+    read_limit: ReadLimit,
+) -> tuple[GoDerivation, GoFacts]:
+    """What a program that does not run yet would derive if these are the texts that it reads: see GoInputs.
+
+    Returns (its derivation, the facts that follow from it).
+    """
+    from cgtune.runtimes.go.derived.derive import derive
+    from cgtune.runtimes.go.derived.inputs import GoInputs
+
+    inputs = GoInputs(
+        version=program.version,
+        architecture=program.architecture,
+        default_godebug=program.default_godebug,
+        environ=environ,
+        affinity_count=affinity_count,
+        cgroup_text=cgroup_text,
+        mountinfo_text=mountinfo_text,
+        read_limit=read_limit,
+    )
+    derivation = derive(inputs)
+    return derivation, _facts(program, inputs, derivation)
+
+
+def _facts(program: OfflineProgram, inputs: GoInputs, derivation: GoDerivation) -> GoFacts:
+    """What can be known of a runtime that does not run: all that is derived, and nothing observed."""
+    from cgtune.runtimes.go.derived.facts import derived_facts
+
+    values = {"GOMAXPROCS": derivation.gomaxprocs, "GOMEMLIMIT": derivation.gomemlimit, "GOGC": derivation.gogc}
+    info = program.info
+    return GoFacts(
+        path=info.path if info is not None else "",
+        deleted=False,
+        version=program.go,
+        main_module=(info.main_module or None) if info is not None else None,
+        godebug=dict(pair.partition("=")[::2] for pair in program.default_godebug.split(",") if "=" in pair),
+        modules=dict(info.modules) if info is not None else {},
+        build_settings=dict(info.settings) if info is not None else {},
+        settings=tuple(
+            GoSetting(name=name, derived=value, observed=None, observed_from=None, because=derivation.because.get(name, ()))
+            for name, value in values.items()
+        ),
+        pinned=derivation.pinned,
+        follows=None,
+        cpus_at_start=derivation.num_cpu,
+        heap_live_bytes=None,
+        mapped_bytes=None,
+        **derived_facts(inputs, derivation),  # type: ignore[arg-type]  # each value has the type of the field it is named for
+    )
