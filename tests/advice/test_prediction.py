@@ -18,14 +18,10 @@ from hypothesis import given, strategies as st
 
 import cgtune
 from cgtune.advice.procs import worst_stall
-from cgtune.errors import UsageError
 from cgtune.model import Bandwidth, CpuLevel, CpuLimits, Prediction
 from cgtune.outputs.predict import render_predict
-from cgtune.runtimes.go.offline import program_of, read_program
-from cgtune.runtimes.go.program.modinfo import parse_build_info
 from tests.support import goprograms, toolchains
 from tests.support.command import ROOT, run
-from tests.support.elfs import framed, go_program, inline_record
 from tests.support.needs import only_where, require
 
 
@@ -217,35 +213,6 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments: tuple[str, ...], says:
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("head", "system"),
-    [
-        (b"MZ\x90\0", "Windows"),
-        (b"\xcf\xfa\xed\xfe", "macOS"),
-        (b"\xca\xfe\xba\xbe", "macOS"),
-        (b"\0asm", "WebAssembly"),
-        (b"\x01\xf7\0\1", "AIX"),
-    ],
-)
-def test_a_program_of_another_format_is_named(tmp_path: Path, head: bytes, system: str) -> None:
-    """What is no ELF file is no Linux program, and says whose it is."""
-    (tmp_path / "server").write_bytes(head + bytes(200))
-    with pytest.raises(UsageError, match=f"is a program for {system}, which has no cgroups"):
-        read_program(str(tmp_path / "server"))
-
-
-@pytest.mark.parametrize(("system", "refused"), [("freebsd", True), ("solaris", True), ("linux", False), ("android", False), (None, False)])
-def test_a_program_for_another_system_is_refused(tmp_path: Path, system: str | None, refused: bool) -> None:
-    """FreeBSD's programs are ELF files as well, and read no cpu.max: what Linux would give them says nothing."""
-    text = "path\tx\n" + (f"build\tGOOS={system}\n" if system else "")
-    (tmp_path / "server").write_bytes(go_program(inline_record("go1.27.3", framed(text))))
-    if refused:
-        with pytest.raises(UsageError, match=f"is a program for {system}, which has no cgroups"):
-            read_program(str(tmp_path / "server"))
-    else:
-        assert read_program(str(tmp_path / "server")).go == "1.27.3"
-
-
 def test_a_fifo_as_binary_does_not_block(tmp_path: Path) -> None:
     """A FIFO that nobody writes to is refused at once."""
     os.mkfifo(tmp_path / "fifo")
@@ -291,14 +258,6 @@ PROGRAMS = [
     for version in toolchains.NEWEST
     for language in (("1.21", "1.25") if toolchains.minor(version) >= 25 else ("1.21",))
 ]
-
-
-def test_a_library_that_decides_for_itself_is_named() -> None:
-    """A program on disk that links automaxprocs or automemlimit will not do what its runtime derives, and the row says so."""
-    modinfo = b"path\texample.com/a\ndep\tgo.uber.org/automaxprocs\tv1.6.0\th1:x=\n"
-    program = program_of(parse_build_info(b"go1.24.11", b"0" * 16 + modinfo + b"0" * 16))
-    assert len(program.notes) == 1
-    assert program.notes[0].startswith("it links go.uber.org/automaxprocs v1.6.0, which sets GOMAXPROCS")
 
 
 def test_versions_that_say_the_same_say_it_once() -> None:

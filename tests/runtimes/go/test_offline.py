@@ -1,0 +1,66 @@
+"""A Go program that does not run: named by its version, or a file on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cgtune.errors import UsageError
+from cgtune.runtimes.go.offline import parse_programs, program_of, read_program
+from cgtune.runtimes.go.program.modinfo import parse_build_info
+from tests.support.elfs import framed, go_program, inline_record
+
+
+@pytest.mark.parametrize(
+    ("go", "language", "is_noted"),
+    [
+        ("1.24.3", "1.24.2", False),
+        ("1.24.3", "1.24.3", False),
+        ("1.24.3", "1.24.4", True),
+        ("1.24.3", "1.25", True),
+        ("1.24", "1.24.4", False),  # which patch it is, nobody said
+        ("1.20", "1.21", False),  # before 1.21 a newer go line was only tried
+    ],
+)
+def test_only_a_newer_go_line_fetches_a_newer_go(go: str, language: str, is_noted: bool) -> None:
+    """A toolchain builds each module whose go line is not above itself, its own patch included."""
+    (program,) = parse_programs(go, language)
+    assert bool(program.notes) == is_noted
+
+
+@pytest.mark.parametrize(
+    ("head", "system"),
+    [
+        (b"MZ\x90\0", "Windows"),
+        (b"\xcf\xfa\xed\xfe", "macOS"),
+        (b"\xca\xfe\xba\xbe", "macOS"),
+        (b"\0asm", "WebAssembly"),
+        (b"\x01\xf7\0\1", "AIX"),
+    ],
+)
+def test_a_program_of_another_format_is_named(tmp_path: Path, head: bytes, system: str) -> None:
+    """What is no ELF file is no Linux program, and says whose it is."""
+    (tmp_path / "server").write_bytes(head + bytes(200))
+    with pytest.raises(UsageError, match=f"is a program for {system}, which has no cgroups"):
+        read_program(str(tmp_path / "server"))
+
+
+@pytest.mark.parametrize(("system", "refused"), [("freebsd", True), ("solaris", True), ("linux", False), ("android", False), (None, False)])
+def test_a_program_for_another_system_is_refused(tmp_path: Path, system: str | None, refused: bool) -> None:
+    """FreeBSD's programs are ELF files as well, and read no cpu.max: what Linux would give them says nothing."""
+    text = "path\tx\n" + (f"build\tGOOS={system}\n" if system else "")
+    (tmp_path / "server").write_bytes(go_program(inline_record("go1.27.3", framed(text))))
+    if refused:
+        with pytest.raises(UsageError, match=f"is a program for {system}, which has no cgroups"):
+            read_program(str(tmp_path / "server"))
+    else:
+        assert read_program(str(tmp_path / "server")).go == "1.27.3"
+
+
+def test_a_library_that_decides_for_itself_is_named() -> None:
+    """A program on disk that links automaxprocs or automemlimit will not do what its runtime derives, and the row says so."""
+    modinfo = b"path\texample.com/a\ndep\tgo.uber.org/automaxprocs\tv1.6.0\th1:x=\n"
+    program = program_of(parse_build_info(b"go1.24.11", b"0" * 16 + modinfo + b"0" * 16))
+    assert len(program.notes) == 1
+    assert program.notes[0].startswith("it links go.uber.org/automaxprocs v1.6.0, which sets GOMAXPROCS")
