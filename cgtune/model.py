@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
     Off = Literal["off"]
     Severity = Literal["info", "warning", "critical"]
+    #: Why a Go runtime sees no CPU quota. What it found: "max" (the file says that there is none), "malformed". Why it found no file:
+    #: "not-opened", "not-mounted" (no mount shows its cgroup), "no-membership" (its cgroup is not named), "no-path" (a mount whose root is
+    #: no path ends its search), "malformed-text" and "too-long" (of /proc/self/cgroup and mountinfo), "dies". What became of the one that
+    #: it opened at its start: "none-at-start", "closed" (by the program), "removed".
+    QuotaSearch = Literal["not-opened", "not-mounted", "no-membership", "no-path", "malformed-text", "too-long", "dies"]
+    QuotaCause = QuotaSearch | Literal["max", "malformed", "none-at-start", "closed", "removed"]
+    #: What a Go program dies of at its start: "limit-texts" are /proc/self/cgroup and mountinfo, "gomaxprocs" is a variable too large.
+    DeathCause = Literal["cgocheck", "gomemlimit", "limit-texts", "gomaxprocs", "quota", "removed-godebug"]
 
 
 #: The worst first.
@@ -225,12 +233,23 @@ class LimitFile(Record):
 
 
 class QuotaSeen(Record):
-    """What a Go runtime of 1.25 or later sees of its CPU quota; ``why`` says in words why it sees none, None where it sees one."""
+    """What a Go runtime of 1.25 or later sees of its CPU quota. ``cause`` is why it sees none, ``why`` the same for a person.
+
+    Both are None if it sees one.
+    """
 
     files: tuple[str, ...]
     quota_us: int | None
     period_us: int | None
+    cause: QuotaCause | None
     why: str | None
+
+
+class RemovedGodebug(Record):
+    """A setting of GODEBUG that Go has dropped: its ``key``, and the message with which the program would exit, ``dies``."""
+
+    key: str
+    dies: str
 
 
 #: Libraries that set GOMAXPROCS and GOMEMLIMIT from the cgroup when the program starts, unless its environment has the variable.
@@ -241,12 +260,13 @@ class GoFacts(Record):
     """One Go runtime in one process.
 
     ``path`` is its file ("" for a program that unpacked itself into memory); ``godebug`` the settings compiled in; ``dies`` what it
-    would print if it died at its start; ``pinned``: GOMAXPROCS was set and is not updated; ``aware`` and ``updates``: whether GODEBUG
-    lets it obey its quota, and follow changes. None: not known, or no such thing in its version.
+    would print if it died at its start, and ``dies_of`` the cause; ``pinned``: GOMAXPROCS was set and is not updated; ``aware`` and
+    ``updates``: whether GODEBUG lets it obey its quota, and follow changes. None: not known, or no such thing in its version.
     ``minor`` is 27 for Go 1.27.3. ``variables`` are the first entries of GOMAXPROCS, GOMEMLIMIT, GOGC and GODEBUG in its environment (None:
     not readable), ``ignored`` the names of those that are set and that this version takes for no number. ``aware_from`` and
     ``updates_from`` say who decided: "version", "built-in", "build" or "environment". ``heap_marked_bytes`` is the live heap that the last
-    collection found. ``removed_godebug`` is what Go 1.27 prints as it dies of this GODEBUG, in whichever version the program is now.
+    collection found. ``removed_godebug`` is the setting because of which Go 1.27 would exit, whatever version the program runs now; None:
+    it would start.
     """
 
     path: str
@@ -272,7 +292,8 @@ class GoFacts(Record):
     updates_from: str | None = None
     seen: QuotaSeen | None = None
     heap_marked_bytes: int | None = None
-    removed_godebug: str | None = None
+    removed_godebug: RemovedGodebug | None = None
+    dies_of: DeathCause | None = None
 
 
 class Snapshot(Record):

@@ -52,7 +52,7 @@ def recommend_procs(
 
 def survive_quota(recommended: Recommendation, facts: GoFacts, usable_count: int) -> Recommendation:
     """GOMAXPROCS for a runtime that dies of its quota at its start: set in any case. For any other what is ``recommended``."""
-    if facts.dies is None or "procresize" not in facts.dies:
+    if facts.dies_of != "quota":
         return recommended
     because = recommended.because if recommended.set else ()  # "Go's own default is right" is not
     why = f"Go {facts.version} dies of this quota at its start; where GOMAXPROCS is set, it never looks at it"

@@ -180,7 +180,7 @@ def _say_why_set(facts: GoFacts, by_itself: int | None) -> str:
         if facts.aware_from == "version":
             return f"{name} never reads a CPU quota"
         return f"{name} could read the quota, but {'its build' if facts.aware_from == 'build' else 'GODEBUG'} says containermaxprocs=0"
-    if facts.seen is not None and facts.seen.why is not None:
+    if facts.seen is not None and facts.seen.cause is not None:
         return f"{name} would see no quota: {facts.seen.why}"
     if facts.updates is False:
         return f"{name} would not follow changes of the quota: updatemaxprocs=0"

@@ -131,7 +131,7 @@ class Case:
         """Why container awareness alone would not make GOMAXPROCS right, as far as that is known; empty: it would."""
         if not self.binds_own:
             return "the quota is that of an ancestor, and no Go version reads those"
-        if self.facts is None or self.facts.seen is None or self.facts.seen.why is None:
+        if self.facts is None or self.facts.seen is None or self.facts.seen.cause is None:
             return ""
         return f"Go {self.facts.version} would not find the quota: {self.facts.seen.why}"
 

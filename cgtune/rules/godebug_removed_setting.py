@@ -36,18 +36,17 @@ def judge(case: Case) -> Finding | None:
     facts = case.facts
     if facts is None or facts.removed_godebug is None:
         return None
-    dies = facts.dies is not None and "removed GODEBUG" in facts.dies
+    removed, dies = facts.removed_godebug, facts.dies_of == "removed-godebug"
     what = "dies at its start" if dies else "would die at its start if it were built with Go 1.27"
     return Finding(
         rule=ID,
         severity="critical" if dies else SEVERITY,
         summary=f"the program {what} of a setting in GODEBUG that Go has removed",
-        evidence=(case.variable_words("GODEBUG"), facts.removed_godebug),
-        advice=(Advice(variable="GODEBUG", value=_without(case.variable("GODEBUG"), facts.removed_godebug), reason=_WHY),),
+        evidence=(case.variable_words("GODEBUG"), removed.dies),
+        advice=(Advice(variable="GODEBUG", value=_without(case.variable("GODEBUG"), removed.key), reason=_WHY),),
     )
 
 
-def _without(godebug: str, message: str) -> str | None:
-    """The GODEBUG without the setting that the runtime's message names between its first quotes; None where nothing is left."""
-    key = message.split('"')[1] if '"' in message else ""
+def _without(godebug: str, key: str) -> str | None:
+    """The GODEBUG without this setting; None if nothing is left."""
     return ",".join(field for field in godebug.split(",") if field and field.partition("=")[0] != key) or None

@@ -38,7 +38,7 @@ _NO_LIMIT = (1 << 63) - 1  # to Go this is none, and what is above it is malform
 def judge(case: Case) -> Finding | None:
     """The derivation ends in GOMEMLIMIT's death."""
     facts = case.facts
-    if facts is None or facts.dies is None or "malformed GOMEMLIMIT" not in facts.dies:
+    if facts is None or facts.dies is None or facts.dies_of != "gomemlimit":
         return None
     text = case.variable("GOMEMLIMIT")
     meant = parse_meant(text)

@@ -41,13 +41,6 @@ SEVERITY: Severity = "warning"
 SUMMARY = "Go looks for its CPU quota in the wrong place and finds none"
 
 
-_NO_PATH = "/proc/self/mountinfo has a root that is no path"
-_NONE_AT_START = "the runtime found no limit file when it started"
-_CLOSED = "what it opened as its limit file"
-_NOT_MOUNTED = ("/proc/self/mountinfo has no cgroup mount", "no cgroup v")
-_NOT_OPENED = "cannot be opened"
-
-
 def judge(case: Case) -> Finding | None:
     """An aware runtime sees no quota, or a wider one, although that of its own cgroup binds."""
     facts, binding = case.facts, case.cpu.binding
@@ -56,22 +49,22 @@ def judge(case: Case) -> Finding | None:
     if binding is None or not case.binds_own:
         return None
     seen, bandwidth = facts.seen, binding.bandwidth
-    if seen.why is None and bandwidth is not None and (seen.quota_us, seen.period_us) == (bandwidth.quota_us, bandwidth.period_us):
+    if seen.cause is None and bandwidth is not None and (seen.quota_us, seen.period_us) == (bandwidth.quota_us, bandwidth.period_us):
         return None  # it reads the very quota that binds: that GOMAXPROCS is more has another cause
     found = seen.why or f"it reads {' and '.join(seen.files) or 'another file'}: {seen.quota_us} {seen.period_us}"
-    if seen.why is not None and seen.why.startswith(_NO_PATH):
+    if seen.cause == "no-path":
         cause = "a mount whose root is no path stands before the cgroup mount, which ends Go's search (1.26 and 1.27)"
         act_words = "mount the cgroup file system before that mount, or unmount it: the runtime then finds its quota"
-    elif seen.why is not None and seen.why.startswith(_NONE_AT_START):
+    elif seen.cause == "none-at-start":
         cause = "its cgroup has a limit file now, and Go looks for one only once, at its start"
         act_words = "restart the program: it then finds its quota, and follows it from there on"
-    elif seen.why is not None and seen.why.startswith(_CLOSED):
+    elif seen.cause == "closed":
         cause = "the program closed the runtime's own descriptor: it closes files that it did not open"
         act_words = "let the program leave descriptors alone that it did not open: the runtime keeps its limit file open"
-    elif seen.why is not None and seen.why.startswith(_NOT_MOUNTED):
+    elif seen.cause == "not-mounted":
         cause = "no mount that it can see shows its cgroup"
         act_words = "mount the cgroup file system, read-only will do, at /sys/fs/cgroup of its container"
-    elif case.minor == 25 and seen.why is not None and seen.why.endswith(_NOT_OPENED):
+    elif seen.cause == "not-opened" and case.minor == 25:
         cause = "Go 1.25 looks below the mount point for the whole cgroup path, though the mount begins further down"
         act_words = "build with Go 1.26 or later: it takes the mount's root into account"
     else:

@@ -33,7 +33,7 @@ SUMMARY = "Go dies of this CPU quota when it starts"
 def judge(case: Case) -> Finding | None:
     """The derivation ends in procresize's death."""
     facts = case.facts
-    if facts is None or facts.dies is None or "procresize" not in facts.dies:
+    if facts is None or facts.dies is None or facts.dies_of != "quota":
         return None
     seen = facts.seen
     quota = f"quota {seen.quota_us} µs, period {seen.period_us} µs" if seen is not None else "a quota that it cannot use"

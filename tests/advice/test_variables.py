@@ -70,7 +70,7 @@ def test_a_period_of_0() -> None:
     process = report()
     leaf = process.snapshot.cpu_chain[0].replace(bandwidth=Bandwidth(quota_us=0, period_us=0))
     snapshot = process.snapshot.replace(cpu_chain=(leaf,))
-    dying = go_facts(seen=sees(0, 0), dies="fatal error: procresize: invalid arg")
+    dying = go_facts(seen=sees(0, 0), dies="fatal error: procresize: invalid arg", dies_of="quota")
     (procs, _) = plan_here(process.replace(snapshot=snapshot, limits=enforce(snapshot)), dying, DEFAULT)
     words = "Go 1.27.3 dies of this quota at its start; where GOMAXPROCS is set, it never looks at it"
     assert (procs.value, procs.because) == ("8", (words,))

@@ -169,7 +169,7 @@ def _check_parts(line: int, said: list[str], case: EnvironmentCase) -> None:
 
 def _check_derivation(version: GoVersion, said: list[str], end: str | None, case: EnvironmentCase) -> None:
     """The derivation as a whole, on 8 CPUs without a quota."""
-    unlimited = LimitSeen(why="there is none")
+    unlimited = LimitSeen(cause="max", why="there is none")
     inputs = GoInputs(version=version, default_godebug=case.default_godebug, environ=case.entries, affinity_count=8, limit=unlimited)
     derived = derive(inputs)
     if end is not None:

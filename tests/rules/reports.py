@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cgtune.advice.advise import advise
 from cgtune.limits import enforce
@@ -24,8 +24,14 @@ from cgtune.model import (
     Snapshot,
     Throttling,
 )
+from cgtune.runtimes.go.derived.facts import quota_seen
+from cgtune.runtimes.go.derived.limitfile import locate_limit
+
+if TYPE_CHECKING:
+    from cgtune.model import QuotaCause
 
 MIB = 1 << 20
+CGROUP2 = "30 23 0:26 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n"
 Value = int | Literal["off"] | None
 
 
@@ -77,9 +83,20 @@ def go_facts(
     return facts.replace(**changes)
 
 
-def sees(quota_us: int | None, period_us: int = 100_000, why: str | None = None) -> QuotaSeen:
+def sees(quota_us: int | None, period_us: int = 100_000) -> QuotaSeen:
     """What the runtime reads at the usual place."""
-    return QuotaSeen(files=("/sys/fs/cgroup/cpu.max",), quota_us=quota_us, period_us=None if quota_us is None else period_us, why=why)
+    said = "max" if quota_us is None else quota_us
+    return looks(27, "0::/\n", CGROUP2, {"/sys/fs/cgroup/cpu.max": f"{said} {period_us}\n"})
+
+
+def looks(minor: int, cgroup: str, mountinfo: str, files: Mapping[str, str]) -> QuotaSeen:
+    """What a runtime of Go 1.``minor`` sees that reads these two texts of /proc, where these limit files are."""
+    return quota_seen(locate_limit(minor, cgroup, mountinfo, lambda path: files.get(path.replace("//", "/"))))
+
+
+def lost(cause: QuotaCause) -> QuotaSeen:
+    """What a runtime sees that has no limit file any more: see runtimes/go/held.py."""
+    return QuotaSeen(files=(), quota_us=None, period_us=None, cause=cause, why="it has none")
 
 
 def cpu_level(

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cgtune.advice.memory import group_by_limit
 from cgtune.model import Bandwidth, CpuLevel, Finding, Policy, ProcessReport, QuotaSeen, Throttling
-from cgtune.rules import RULES, locate_rule
+from cgtune.rules import RULES, judge_all, locate_rule
 from cgtune.rules.case import Case, godebug_aware
 from cgtune.rules.gomemlimit_malformed import parse_meant
 from cgtune.rules.no_quota_many_cpus import derive_requests
-from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees
+from cgtune.runtimes.go.derived.derive import derive
+from cgtune.runtimes.go.derived.grammar import parse_godebug
+from cgtune.runtimes.go.derived.inputs import GoInputs
+from cgtune.runtimes.go.derived.limitfile import parse_limit
+from cgtune.runtimes.go.program.version import parse_version
+from tests.rules.reports import CGROUP2, MIB, follows, go_facts, looks, lost, memory_level, report, sees
 
 OFF_BY_BUILD = {"aware": False, "aware_from": "build", "updates": False, "updates_from": "build"}
 OFF_BY_ENV = {"aware": False, "aware_from": "environment", "variables": {"GODEBUG": "http2debug=1,containermaxprocs=0"}}
-UNSEEN = sees(None, why="/sys/fs/cgroup/docker/ab/cpu.cfs_quota_us cannot be opened")
-CLOSED = sees(None, why="what it opened as its limit file, descriptor 3 and 4, is none any more")
-NONE_AT_START = sees(None, why="the runtime found no limit file when it started, and holds none open")
-NSFS = sees(None, why="/proc/self/mountinfo has a root that is no path before the cgroup mount: '36 25 0:4 net:[4026532281] /run/netns/x'")
-MALFORMED = "GOMEMLIMIT=512Mi\nfatal error: malformed GOMEMLIMIT; see `go doc runtime/debug.SetMemoryLimit`"
-REMOVED = 'fatal error: removed GODEBUG "tls3des" set to old value "1" in environment (https://go.dev/doc/godebug#go-127)'
+# What Go's mirror finds: its words are its own, and no rule hangs on them
+V1_MOUNT = "30 23 0:26 /docker/ab /sys/fs/cgroup/cpu ro - cgroup cgroup rw,cpu\n"
+UNSEEN = looks(25, "4:cpu:/docker/ab\n", V1_MOUNT, {})
+UNREACHED = looks(27, "4:cpu:/app\n", V1_MOUNT, {})
+UNMOUNTED = looks(25, "0::/\n", "", {})
+NSFS = looks(27, "0::/\n", "36 25 0:4 net:[4026532281] /run/netns/x rw - nsfs nsfs rw\n" + CGROUP2, {})
+CLOSED, NONE_AT_START = lost("closed"), lost("none-at-start")
+
+
+def dies(*environ: tuple[str, str], quota: str = "max 100000") -> dict[str, Any]:
+    """What a program of Go 1.27 dies of at its start with this environment, under this quota: the words and the cause."""
+    limit = parse_limit(27, 2, (f"{quota}\n",))
+    derived = derive(GoInputs(version=parse_version("go1.27.3"), environ=environ, affinity_count=8, limit=limit))
+    return {"dies": derived.dies, "dies_of": derived.dies_of}
+
+
+MALFORMED = dies(("GOMEMLIMIT", "512Mi"))
+CRASHING = dies(quota="0 0")
+REMOVED = parse_godebug("tls3des=1", 27).removed
+KILLED = dies(("GODEBUG", "tls3des=1"))
 
 
 def limited(size_mib: int, **changes: object) -> tuple[object, ...]:
@@ -67,7 +88,7 @@ CASES = [
         {"cores": 5.0, "parent_cores": 3.0},
         "warning",
     ),
-    ("ancestor-quota-ignored", "the leaf has none", {"seen": sees(None, why="cpu.max says max")}, {"parent_cores": 3.0}, "warning"),
+    ("ancestor-quota-ignored", "the leaf has none", {"seen": sees(None)}, {"parent_cores": 3.0}, "warning"),
     ("ancestor-quota-ignored", "the leaf is as tight", {"procs": 3, "seen": sees(300_000)}, {"cores": 3.0, "parent_cores": 3.0}, None),
     ("ancestor-quota-ignored", "1.24 reads none at all", {"minor": 24}, {"parent_cores": 3.0}, None),
     ("limit-file-missed", "1.25 on v1, mount root below /", {"minor": 25, "seen": UNSEEN}, {"cores": 3.0, "version": 1}, "warning"),
@@ -90,7 +111,7 @@ CASES = [
     (
         "gomaxprocs-malformed",
         "in a program that dies of something else",
-        {"procs": None, "ignored": ("GOMAXPROCS",), "variables": {"GOMAXPROCS": "y"}, "dies": MALFORMED},
+        {"procs": None, "ignored": ("GOMAXPROCS",), "variables": {"GOMAXPROCS": "y"}, **MALFORMED},
         {"cores": 2.0},
         "warning",
     ),
@@ -100,7 +121,7 @@ CASES = [
     (
         "gomaxprocs-pinned",
         "of a program that dies",
-        {"procs": None, "pinned": True, "variables": {"GOMAXPROCS": "3"}, "seen": sees(300_000), "dies": MALFORMED},
+        {"procs": None, "pinned": True, "variables": {"GOMAXPROCS": "3"}, "seen": sees(300_000), **MALFORMED},
         {"cores": 3.0},
         None,
     ),
@@ -115,10 +136,10 @@ CASES = [
     ),
     ("updates-disabled", "fits still", {"procs": 3, "updates": False, "seen": sees(300_000)}, {"cores": 3.0}, "info"),
     ("updates-disabled", "the quota has shrunk", {"procs": 6, "updates": False, "seen": sees(300_000)}, {"cores": 3.0}, "warning"),
-    ("updates-disabled", "of a program that dies", {"procs": None, "updates": False, "dies": MALFORMED}, {"cores": 3.0}, "info"),
+    ("updates-disabled", "of a program that dies", {"procs": None, "updates": False, **MALFORMED}, {"cores": 3.0}, "info"),
     ("updates-disabled", "no quota to follow", {"updates": False}, {}, None),
-    ("quota-crashes-go", "period 0", {"procs": None, "dies": "fatal error: procresize: invalid arg", "seen": sees(0, 0)}, {}, "critical"),
-    ("quota-crashes-go", "another death", {"procs": None, "dies": MALFORMED}, {}, None),
+    ("quota-crashes-go", "period 0", {"procs": None, **CRASHING, "seen": sees(0, 0)}, {}, "critical"),
+    ("quota-crashes-go", "another death", {"procs": None, **MALFORMED}, {}, None),
     ("follows-old-cgroup", "moved", {"follows": follows("/sys/fs/cgroup/old/cpu.max")}, {"cores": 2.0}, "warning"),
     ("follows-old-cgroup", "moved, updates off", {"follows": follows("/old/cpu.max"), "updates": False}, {"cores": 2.0}, "warning"),
     ("follows-old-cgroup", "moved, and GOMAXPROCS fits all the same", {"follows": follows("/sys/fs/cgroup/old/cpu.max")}, {}, "info"),
@@ -133,7 +154,7 @@ CASES = [
     (
         "automaxprocs-redundant",
         "in a program that dies of something else",
-        {"procs": None, "dies": MALFORMED, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}},
+        {"procs": None, **MALFORMED, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}},
         {},
         "info",
     ),
@@ -185,8 +206,8 @@ CASES = [
         "warning",
     ),
     ("gomemlimit-near-limit", "4 % left", {"memory": 486 * MIB}, {"memory": limited(512)}, None),
-    ("gomemlimit-malformed", "512Mi", {"memory": None, "dies": MALFORMED, "variables": {"GOMEMLIMIT": "512Mi"}}, {}, "critical"),
-    ("gomemlimit-malformed", "another death", {"memory": None, "dies": REMOVED}, {}, None),
+    ("gomemlimit-malformed", "512Mi", {"memory": None, **MALFORMED, "variables": {"GOMEMLIMIT": "512Mi"}}, {}, "critical"),
+    ("gomemlimit-malformed", "another death", {"memory": None, **KILLED}, {}, None),
     ("gomemlimit-too-small", "65 % of it alive", {"memory": 100 * MIB, "heap_marked_bytes": 65 * MIB}, {"memory": limited(512)}, "warning"),
     (
         "gomemlimit-too-small",
@@ -237,13 +258,13 @@ CASES = [
     ("gc-off-without-limit", "on the machine", {"gogc": "off"}, {}, "warning"),
     ("gc-off-without-limit", "with GOMEMLIMIT", {"gogc": "off", "memory": 400 * MIB}, {"memory": limited(512)}, None),
     ("gogc-malformed", "50%", {"ignored": ("GOGC",), "variables": {"GOGC": "50%"}}, {}, "warning"),
-    ("gogc-malformed", "in a program that dies of something else", {"gogc": None, "ignored": ("GOGC",), "dies": MALFORMED}, {}, "warning"),
+    ("gogc-malformed", "in a program that dies of something else", {"gogc": None, "ignored": ("GOGC",), **MALFORMED}, {}, "warning"),
     ("gogc-malformed", "another variable", {"ignored": ("GOMAXPROCS",)}, {}, None),
     ("oom-killed", "once", {}, {"oom_kills": 1}, "warning"),
     ("oom-killed", "never", {}, {}, None),
     ("swap-hides-pressure", "1 MiB is in swap", {}, {"memory": limited(512, swapped_bytes=MIB)}, "info"),
     ("swap-hides-pressure", "allowed, and not used", {}, {"memory": limited(512)}, None),
-    ("godebug-removed-setting", "kills", {"dies": REMOVED, "removed_godebug": REMOVED}, {}, "critical"),
+    ("godebug-removed-setting", "kills", {**KILLED, "removed_godebug": REMOVED}, {}, "critical"),
     ("godebug-removed-setting", "would kill", {"minor": 26, "removed_godebug": REMOVED}, {}, "info"),
     ("godebug-removed-setting", "none", {"variables": {"GODEBUG": "gctrace=1"}}, {}, None),
 ]
@@ -280,8 +301,9 @@ def test_a_rule_on_both_sides_of_its_edge(
         (27, NONE_AT_START, "only once, at its start"),
         (27, NSFS, "no path"),
         (27, UNSEEN, "not the limit"),
-        (25, sees(None, why="/proc/self/mountinfo has no cgroup mount that could hold the CPU controller"), "no mount"),
-        (27, sees(None, why="no cgroup v1 mount with the CPU controller reaches '/app'"), "no mount"),
+        (25, UNREACHED, "no mount"),
+        (25, UNMOUNTED, "no mount"),
+        (27, UNREACHED, "no mount"),
     ],
 )
 def test_a_missed_limit_file_has_one_cause(minor: int, seen: QuotaSeen, words: str) -> None:
@@ -289,6 +311,36 @@ def test_a_missed_limit_file_has_one_cause(minor: int, seen: QuotaSeen, words: s
     finding = _judge("limit-file-missed", report(go_facts(minor=minor, seen=seen), cores=3.0, version=1))
     assert finding is not None
     assert words in finding.evidence[-2]
+
+
+def _chosen(made: ProcessReport) -> list[tuple[object, ...]]:
+    """What is judged and advised, without the sentences that say it."""
+    return [(each.rule, each.severity, [(advice.variable, advice.value) for advice in each.advice]) for each in judge_all(made, Policy())]
+
+
+@pytest.mark.parametrize(("rule", "what", "facts", "rest", "severity"), CASES, ids=[f"{row[0]}: {row[1]}" for row in CASES])
+def test_a_reworded_sentence_changes_no_judgement(
+    rule: str, what: str, facts: dict[str, object], rest: dict[str, object], severity: str | None
+) -> None:
+    """Code branches on words, and sentences are made last: whatever they say, rule, severity and advised values stay the same."""
+    del rule, what, severity
+    runtime = go_facts(**facts)  # type: ignore[arg-type]
+    seen, removed = runtime.seen, runtime.removed_godebug
+    reworded = runtime.replace(
+        seen=seen if seen is None or seen.why is None else seen.replace(why="x"),
+        dies=None if runtime.dies is None else "x",
+        removed_godebug=None if removed is None else removed.replace(dies="x"),
+        settings=tuple(setting.replace(because=("x",)) for setting in runtime.settings),
+    )
+    assert _chosen(report(reworded, **rest)) == _chosen(report(runtime, **rest))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["procresize", "removed GODEBUG", "malformed GOMEMLIMIT"])
+def test_a_death_is_known_by_its_cause(text: str) -> None:
+    """What the runtime prints holds the variable's own text: whatever that says, the program dies of nothing else."""
+    made = report(go_facts(memory=None, variables={"GOMEMLIMIT": text}, **dies(("GOMEMLIMIT", text))))
+    assert [finding.rule for finding in judge_all(made, Policy())] == ["gomemlimit-malformed"]
+    assert made.recommendations[0].set is False
 
 
 def test_every_rule_is_shown_speaking_and_silent() -> None:
@@ -481,7 +533,7 @@ def test_a_small_gomemlimit_where_none_is_recommended(
 @pytest.mark.parametrize(("text", "advised"), [("512Mi", ["486MiB"]), ("400Mi", ["486MiB", "400MiB"])])
 def test_what_was_meant_is_no_advice_at_the_limit(text: str, advised: list[str]) -> None:
     """A malformed GOMEMLIMIT as large as the memory limit is not mended into a well-formed one as large as that."""
-    facts = go_facts(memory=None, dies=MALFORMED, variables={"GOMEMLIMIT": text})
+    facts = go_facts(memory=None, **MALFORMED, variables={"GOMEMLIMIT": text})
     finding = _judge("gomemlimit-malformed", report(facts, memory=limited(512)))  # type: ignore[arg-type]
     assert finding is not None
     assert [advice.value for advice in finding.advice] == advised

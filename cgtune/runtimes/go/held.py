@@ -34,10 +34,14 @@ class HeldReader:
         self.notes: list[Note] = []
 
     def read(self, words: LiveWords) -> tuple[LimitSeen | None, LimitFile | None]:
-        """What the runtime sees, None where only the files say so now; and the file that it holds open, which is the one it obeys."""
+        """Returns (quota as the runtime sees it, limit file that it holds open).
+
+        The first is None if its memory does not tell; then read the files as they are now. The second is the file that it obeys.
+        """
         if words.container_setting and words.container_aware is False and words.gomaxprocs is not None:
             # runtime.cgroupOK is decided once, at the start, before GOMAXPROCS is: whatever the files say now, it found none then
-            return LimitSeen(why=self._why_none() or "the runtime found no limit file when it started, and holds none open"), None
+            why = "the runtime found no limit file when it started, and holds none open"
+            return self._find_none() or LimitSeen(cause="none-at-start", why=why), None
         # With containermaxprocs off it closes its limit files: one that is open is the program's own, a monitoring agent's perhaps
         if self.minor is None or words.container_setting is False or words.limit_fds == ():
             return None, None
@@ -46,7 +50,7 @@ class HeldReader:
             held = self._read_held(numbers)
             if held is None:
                 shown = " and ".join(map(str, numbers))
-                return LimitSeen(why=f"what it opened as its limit file, descriptor {shown}, is none any more"), None
+                return LimitSeen(cause="closed", why=f"what it opened as its limit file, descriptor {shown}, is none any more"), None
             return self._see(self.minor, numbers[0], self._below_root(held)) if held else (None, None)
         except NoSuchProcess:
             raise
@@ -66,7 +70,7 @@ class HeldReader:
             self.notes.append(Note(path=f"/proc/{self.pid}/fd", why=why))
         follows = LimitFile(path=held[0], own=own, exists=exists)
         if not exists:
-            return LimitSeen(why=f"the {held[0]} that the runtime opened was removed, and it reads no other"), follows
+            return LimitSeen(cause="removed", why=f"the {held[0]} that the runtime opened was removed, and it reads no other"), follows
         # Go 1.25 glues mount point and path together, and opens /sys/fs/cgroup//cpu.max
         if tuple(map(_plain, located.files)) == held:
             return located, follows
@@ -91,8 +95,8 @@ class HeldReader:
         except (Absent, Unreadable):
             return False
 
-    def _why_none(self) -> str | None:
-        """Why the runtime finds no limit file, as far as that is so still and its path is known."""
+    def _find_none(self) -> LimitSeen | None:
+        """Why the runtime finds no limit file; None if it would find one now, or if the path of its cgroup is not known."""
         if self.minor is None or self.texts.hidden:
             return None
         try:
@@ -101,7 +105,7 @@ class HeldReader:
             raise
         except CgtuneError:
             return None
-        return None if located.files else located.why
+        return None if located.files else LimitSeen(cause=located.cause, why=located.why)
 
     def _read_held(self, numbers: tuple[int, ...]) -> tuple[str, ...] | None:
         """The files behind the runtime's own descriptors; None where they are no limit files any more, or none that belong together."""

@@ -179,11 +179,11 @@ def test_no_file_is_taken_for_that_of_a_runtime_that_holds_none(tmp_path: Path, 
 
 def test_a_runtime_that_found_none_when_it_started(tmp_path: Path) -> None:
     """It never looks again: a file that is there by now changes nothing, whatever it says; why there is none still, is said."""
-    none = LimitSeen(why="the runtime found no limit file when it started, and holds none open")
+    none = LimitSeen(cause="none-at-start", why="the runtime found no limit file when it started, and holds none open")
     for place, files in (("quota", BOTH), ("unlimited", {OWN: "max 100000\n"})):
         assert _read(_process(tmp_path / place, {}, files), V2, container_aware=False, limit_fds=())[:2] == (none, None)
     limit, _, _ = _read(_process(tmp_path / "missing", {}, {}), V2, container_aware=False, limit_fds=())
-    assert limit == LimitSeen(why=f"{OWN} cannot be opened")
+    assert limit == LimitSeen(cause="not-opened", why=f"{OWN} cannot be opened")
 
 
 def test_links_after_a_chroot(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cgtune.model import DeathCause
     from cgtune.runtimes.go.derived.godebug import GodebugSwitch
     from cgtune.runtimes.go.derived.inputs import GoInputs
     from cgtune.runtimes.go.derived.limitfile import LimitSeen
@@ -31,8 +32,9 @@ _DOUBTFUL_PROCS = 10_000  # 20 000 mostly live; 100 000 were seen to hang, and t
 
 
 class GoDerivation(Record):
-    """What the runtime concludes. A setting is a number, "off", or None: not known, or the process dies at its start (``dies``).
+    """What the runtime concludes. A setting is a number, "off", or None: not known, or the process dies at its start.
 
+    ``dies`` is what it prints then, ``dies_of`` the cause; both are None if it lives, or if the versions that it may be differ in this.
     ``num_cpu`` is runtime.NumCPU(). ``pinned``: a valid GOMAXPROCS variable sets the value and stops the updates. ``limit`` is what the
     runtime sees of its quota: from 1.25 on it looks whether or not it uses it; None where it does not look or where we do not know.
     ``because`` gives the steps of each setting, by the setting's name.
@@ -47,6 +49,7 @@ class GoDerivation(Record):
     pinned: bool | None
     limit: LimitSeen | None
     dies: str | None
+    dies_of: DeathCause | None
     because: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
 
@@ -68,8 +71,15 @@ def _derive_as(inputs: GoInputs, minor: int) -> GoDerivation:
     memory = derive_gomemlimit(inputs, minor)
     gogc = derive_gogc(inputs, minor)
     # The order of runtime.schedinit and runtime.main: the first death is the one that is seen.
-    dies = godebug.dies_early or memory.dies or (limit.dies if limit else None) or procs.dies or godebug.dies_late
-    if dies:
+    deaths: tuple[tuple[DeathCause, str | None], ...] = (
+        ("cgocheck", godebug.dies_early),
+        ("gomemlimit", memory.dies),
+        ("limit-texts", limit.dies if limit is not None else None),
+        ("gomaxprocs" if pinned else "quota", procs.dies),
+        ("removed-godebug", godebug.dies_late),
+    )
+    dies_of, dies = next(((cause, text) for cause, text in deaths if text is not None), (None, None))
+    if dies is not None:
         end = f"the program dies at its start: {dies.splitlines()[-1]}"
         procs, memory, gogc = (Step(value=None, because=(*step.because, end)) for step in (procs, memory, gogc))
     return GoDerivation(
@@ -82,6 +92,7 @@ def _derive_as(inputs: GoInputs, minor: int) -> GoDerivation:
         pinned=pinned,
         limit=limit,
         dies=dies,
+        dies_of=dies_of,
         because={"GOMAXPROCS": procs.because, "GOMEMLIMIT": memory.because, "GOGC": gogc.because},
         notes=trouble + _input_notes(inputs, procs.value),
     )
@@ -112,6 +123,7 @@ def _derive_unknown(inputs: GoInputs) -> GoDerivation:
         same = all(getattr(answer, field) == getattr(first, field) for answer in answers)
         agreed[field] = getattr(first, field) if same else None
         because[field.upper()] = last.because[field.upper()] if same else steps
+    is_same_death = all(answer.dies == last.dies for answer in answers)
     unknown = last.aware.replace(on=None, number=None, source="version")
     return last.replace(
         **agreed,
@@ -119,7 +131,8 @@ def _derive_unknown(inputs: GoInputs) -> GoDerivation:
         aware=unknown,
         updates=unknown,
         pinned=last.pinned if all(answer.pinned == last.pinned for answer in answers) else None,
-        dies=last.dies if all(answer.dies == last.dies for answer in answers) else None,
+        dies=last.dies if is_same_death else None,
+        dies_of=last.dies_of if is_same_death else None,
         notes=("the Go version is not known: only what all versions agree on is derived", *last.notes),
     )
 

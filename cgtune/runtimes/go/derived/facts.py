@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.runtimes.go.derived.derive import GoDerivation
     from cgtune.runtimes.go.derived.inputs import GoInputs
+    from cgtune.runtimes.go.derived.limitfile import LimitSeen
 
 _VARIABLES = ("GOMAXPROCS", "GOMEMLIMIT", "GOGC", "GODEBUG")
 _REMOVAL_KILLS = 27  # internal/godebugs: the first version that ends a program for a setting it has dropped
@@ -29,13 +30,19 @@ def derived_facts(inputs: GoInputs, derivation: GoDerivation) -> dict[str, objec
         "variables": variables,
         "ignored": _ignored(variables or {}, minor),
         "dies": derivation.dies,
+        "dies_of": derivation.dies_of,
         "aware": derivation.aware.on,
         "aware_from": derivation.aware.source,
         "updates": derivation.updates.on,
         "updates_from": derivation.updates.source,
-        "seen": None if seen is None else QuotaSeen(files=seen.files, quota_us=seen.quota_us, period_us=seen.period_us, why=seen.why),
+        "seen": None if seen is None else quota_seen(seen),
         "removed_godebug": parse_godebug((variables or {}).get("GODEBUG", ""), _REMOVAL_KILLS).removed,
     }
+
+
+def quota_seen(limit: LimitSeen) -> QuotaSeen:
+    """What of the look-up goes into the facts."""
+    return QuotaSeen(files=limit.files, quota_us=limit.quota_us, period_us=limit.period_us, cause=limit.cause, why=limit.why)
 
 
 def _ignored(variables: dict[str, str], minor: int | None) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ def derive_godebug(build: str | None, environment: str | None, minor: int) -> Go
         if reading is None:
             continue
         checks = checks if reading.cgocheck is None else reading.cgocheck
-        late = reading.removed or late
+        late = reading.removed.dies if reading.removed is not None else late
         if minor >= 21 and checks > 1 and reading.removed is None:  # judged at the end of each string that is read to its end
             early = CGOCHECK_DEATH
     if minor < 25:

@@ -8,6 +8,7 @@ What is not covered: settings of GODEBUG other than the two for the CPU quota an
 
 from __future__ import annotations
 
+from cgtune.model import RemovedGodebug
 from cgtune.records import Record
 
 _DIGITS = frozenset("0123456789")
@@ -35,13 +36,13 @@ CGOCHECK_DEATH = "fatal error: cgocheck > 1 mode is no longer supported at runti
 class GodebugReading(Record):
     """What one GODEBUG string changed: the last valid value of each key, None where it was left as it was.
 
-    ``removed`` is what the program prints when it dies for a setting that its Go version has dropped; the rest was not read then.
+    ``removed`` is the setting for which the program dies because its Go version has dropped it; the rest was not read then.
     """
 
     containermaxprocs: int | None = None
     updatemaxprocs: int | None = None
     cgocheck: int | None = None
-    removed: str | None = None
+    removed: RemovedGodebug | None = None
 
 
 def parse_integer(text: str, minor: int, bits: int = 64) -> int | None:
@@ -114,7 +115,7 @@ def parse_godebug(text: str, minor: int) -> GodebugReading:
         if not equals:
             continue
         if minor >= 27 and key in _REMOVED and value in _REMOVED[key][1]:
-            removed = _removed_death(key, value)
+            removed = RemovedGodebug(key=key, dies=_removed_death(key, value))
             break  # runtime1.go returns here: what follows in the string is never read, what came before holds
         number = parse_integer(value, minor, 32)
         if number is not None and key in ("containermaxprocs", "updatemaxprocs", "cgocheck"):

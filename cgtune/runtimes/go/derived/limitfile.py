@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cgtune.model import QuotaCause
+
     ReadLimit = Callable[[str], str | bytes | None]
 
 _PATH_MAX = 4096
@@ -24,22 +26,27 @@ _CONTENT_MAX = 64  # a file that fills this buffer is malformed
 
 
 class LimitSeen(Record):
-    """What a runtime sees of its CPU quota. ``why`` says in words why there is none, and is None where there is one.
+    """What a runtime sees of its CPU quota. ``cause`` is why there is none, ``why`` the same for a person; both are None if there is one.
 
-    ``files`` are the files that the runtime opens: cpu.max, or quota and period; empty where it gets that far in no way. They stay open
-    for good where the program is container-aware. ``dies`` is what the runtime prints when the texts kill it.
+    ``files`` are the files that the runtime opens: cpu.max, or quota and period; empty if the runtime never gets as far as opening one.
+    They stay open for good if the program is container-aware. ``dies`` is what the runtime prints when the texts kill it.
     """
 
     version: int | None = None
     files: tuple[str, ...] = ()
     quota_us: int | None = None
     period_us: int | None = None
+    cause: QuotaCause | None = None
     why: str | None = None
     dies: str | None = None
 
 
 class _Unusable(Exception):
-    """The runtime gives up here and goes on as if there were no cgroup. The text is for a person."""
+    """The runtime gives up here and goes on as if there were no cgroup. ``why`` is for a person."""
+
+    def __init__(self, cause: QuotaCause, why: str) -> None:
+        super().__init__(why)
+        self.cause, self.why = cause, why
 
 
 class _Fatal(Exception):
@@ -55,20 +62,20 @@ def locate_limit(minor: int, cgroup: str | bytes, mountinfo: str | bytes, read_l
     try:
         locate = _locate_new if minor >= 26 else _locate_old
         version, folder = locate(_bytes(cgroup), _bytes(mountinfo))
-    except _Unusable as why:
-        return LimitSeen(why=str(why))
+    except _Unusable as end:
+        return LimitSeen(cause=end.cause, why=end.why)
     except _Fatal as death:
-        return LimitSeen(why="the runtime dies while it looks for its cgroup", dies=str(death))
+        return LimitSeen(cause="dies", why="the runtime dies while it looks for its cgroup", dies=str(death))
     names = (b"/cpu.max",) if version == 2 else (b"/cpu.cfs_quota_us", b"/cpu.cfs_period_us")
     files: list[str] = []
     contents: list[bytes] = []
     for name in names:
         path = _opened_path(folder + name)
         if path is None:
-            return LimitSeen(version=version, why=f"the path of {name[1:].decode()} is longer than {_PATH_MAX - 1} bytes")
+            return LimitSeen(version=version, cause="too-long", why=f"the path of {name[1:].decode()} is longer than {_PATH_MAX - 1} bytes")
         content = read_limit(path)
         if content is None:
-            return LimitSeen(version=version, why=f"{shown_path(path)} cannot be opened")
+            return LimitSeen(version=version, cause="not-opened", why=f"{shown_path(path)} cannot be opened")
         files.append(path)
         contents.append(_bytes(content))
     return parse_limit(minor, version, tuple(contents)).replace(files=tuple(files))
@@ -77,8 +84,11 @@ def locate_limit(minor: int, cgroup: str | bytes, mountinfo: str | bytes, read_l
 def parse_limit(minor: int, version: int, contents: tuple[str | bytes, ...]) -> LimitSeen:
     """What Go 1.``minor`` makes of the limit files' contents: of cpu.max (version 2), or of quota and period (version 1)."""
     raw = [_bytes(content) for content in contents]
-    quota, period, why = _parse_v2(raw[0], minor) if version == 2 else _parse_v1(raw[0], raw[1], minor)
-    return LimitSeen(version=version, quota_us=quota, period_us=period, why=why)
+    try:
+        quota, period = _parse_v2(raw[0], minor) if version == 2 else _parse_v1(raw[0], raw[1], minor)
+    except _Unusable as end:
+        return LimitSeen(version=version, cause=end.cause, why=end.why)
+    return LimitSeen(version=version, quota_us=quota, period_us=period)
 
 
 def shown_path(path: str) -> str:
@@ -86,31 +96,32 @@ def shown_path(path: str) -> str:
     return path if path.isprintable() else ascii(path)
 
 
-def _parse_v2(content: bytes, minor: int) -> tuple[int | None, int | None, str | None]:
+def _parse_v2(content: bytes, minor: int) -> tuple[int, int]:
+    """Quota and period in µs. Raises _Unusable if the runtime finds no limit in them; so does _parse_v1."""
     # "<quota or max> <period>\n"; the period of "max" is not even looked at
     quota_text, space, rest = content.partition(b" ")
     if len(content) >= _CONTENT_MAX or not space:
-        return None, None, f"cpu.max is malformed to Go: {_shown(content)}"
+        raise _Unusable("malformed", f"cpu.max is malformed to Go: {_shown(content)}")
     if quota_text == b"max":
-        return None, None, "cpu.max says max"
+        raise _Unusable("max", "cpu.max says max")
     period_text, newline, _ = rest.partition(b"\n")
     quota, period = _integer(quota_text, minor), _integer(period_text, minor)
     if not newline or quota is None or period is None:
-        return None, None, f"cpu.max is malformed to Go: {_shown(content)}"
-    return quota, period, None  # a negative quota is a limit here
+        raise _Unusable("malformed", f"cpu.max is malformed to Go: {_shown(content)}")
+    return quota, period  # a negative quota is a limit here
 
 
-def _parse_v1(quota_content: bytes, period_content: bytes, minor: int) -> tuple[int | None, int | None, str | None]:
-    # one number and a newline in each; the period is read only where the quota is a limit
+def _parse_v1(quota_content: bytes, period_content: bytes, minor: int) -> tuple[int, int]:
+    # one number and a newline in each; the period is read only if the quota is a limit
     quota = _v1_number(quota_content, minor)
     if quota is None:
-        return None, None, f"cpu.cfs_quota_us is malformed to Go: {_shown(quota_content)}"
+        raise _Unusable("malformed", f"cpu.cfs_quota_us is malformed to Go: {_shown(quota_content)}")
     if quota < 0:
-        return None, None, f"cpu.cfs_quota_us is {quota}"
+        raise _Unusable("max", f"cpu.cfs_quota_us is {quota}")
     period = _v1_number(period_content, minor)
     if period is None:
-        return None, None, f"cpu.cfs_period_us is malformed to Go: {_shown(period_content)}"
-    return quota, period, None
+        raise _Unusable("malformed", f"cpu.cfs_period_us is malformed to Go: {_shown(period_content)}")
+    return quota, period
 
 
 def _v1_number(content: bytes, minor: int) -> int | None:
@@ -136,7 +147,7 @@ def _locate_new(cgroup: bytes, mountinfo: bytes) -> tuple[int, bytes]:
         root, mount_point, rest = _mount_fields(line)
         if not root.startswith(b"/"):
             # golang/go, 1.26.0 to 1.27.3: an nsfs line ("net:[4026531833]") before the cgroup's own ends the search
-            raise _Unusable(f"/proc/self/mountinfo has a root that is no path before the cgroup mount: {_shown(line)}")
+            raise _Unusable("no-path", f"/proc/self/mountinfo has a root that is no path before the cgroup mount: {_shown(line)}")
         if not _is_cpu_mount(rest, version):
             continue
         root = _unescaped(root, most_digit=b"7"[0])
@@ -148,13 +159,13 @@ def _locate_new(cgroup: bytes, mountinfo: bytes) -> tuple[int, bytes]:
         if _has_path_prefix(relative, b"/.."):
             continue  # outside of what this mount can reach
         return version, _joined(mount_point, relative)
-    raise _Unusable(f"no cgroup v{version} mount with the CPU controller reaches {_shown(path)}")
+    raise _Unusable("not-mounted", f"no cgroup v{version} mount with the CPU controller reaches {_shown(path)}")
 
 
 def _joined(mount_point: bytes, relative: bytes) -> bytes:
     room = len(mount_point) - 3 * mount_point.count(b"\\")
     if room + len(relative) > _PATH_MAX:
-        raise _Unusable("the path of the cgroup is too long")
+        raise _Unusable("too-long", "the path of the cgroup is too long")
     if room < 0:  # only with escapes that no kernel writes: copy(out[n:], rel) in parseCPUMount goes out of bounds
         raise _Fatal("fatal error: panic on system stack")
     return _unescaped(mount_point, most_digit=b"7"[0]) + relative
@@ -165,21 +176,21 @@ def _membership(cgroup: bytes, *, checks_path: bool) -> tuple[int, bytes]:
     unified = b""
     for line, complete in _lines(cgroup):
         if not complete:
-            raise _Unusable("/proc/self/cgroup has a line that is too long or without an end")
+            raise _Unusable("too-long", "/proc/self/cgroup has a line that is too long or without an end")
         fields = line.split(b":", 2)
         if len(fields) < 3:
-            raise _Unusable(f"/proc/self/cgroup is malformed: {_shown(line)}")
+            raise _Unusable("malformed-text", f"/proc/self/cgroup is malformed: {_shown(line)}")
         hierarchy, controllers, path = fields
         if checks_path and not path.startswith(b"/"):
-            raise _Unusable(f"/proc/self/cgroup is malformed: {_shown(line)}")
+            raise _Unusable("malformed-text", f"/proc/self/cgroup is malformed: {_shown(line)}")
         if checks_path and len(path) > _PATH_MAX:
-            raise _Unusable("the path in /proc/self/cgroup is too long")
+            raise _Unusable("too-long", "the path in /proc/self/cgroup is too long")
         if hierarchy == b"0":
             unified = path
         elif b"cpu" in controllers.split(b","):
             return 1, path
     if not unified:
-        raise _Unusable("/proc/self/cgroup names no cgroup that could hold the CPU controller")
+        raise _Unusable("no-membership", "/proc/self/cgroup names no cgroup that could hold the CPU controller")
     return 2, unified
 
 
@@ -192,7 +203,7 @@ def _old_mount_point(mountinfo: bytes) -> bytes:
         elif rest.startswith(b"cgroup ") and _is_cpu_mount(rest, 1):
             return _old_unescaped(mount_point)
     if not unified:
-        raise _Unusable("/proc/self/mountinfo has no cgroup mount that could hold the CPU controller")
+        raise _Unusable("not-mounted", "/proc/self/mountinfo has no cgroup mount that could hold the CPU controller")
     return unified
 
 
@@ -200,11 +211,11 @@ def _mount_fields(line: bytes) -> tuple[bytes, bytes, bytes]:
     # 36 35 98:0 /root /point rw,noatime master:1 - cgroup2 none rw -- gives (4) root, (5) mount point, and all from (9) the type on
     fields = line.split(b" ", 5)
     if len(fields) < 6:
-        raise _Unusable(f"/proc/self/mountinfo is malformed: {_shown(line)}")
+        raise _Unusable("malformed-text", f"/proc/self/mountinfo is malformed: {_shown(line)}")
     end = fields[5].find(b" - ")
     # The separator may not be the end of the line, and the type has to be followed by a blank.
     if end < 0 or b" " not in (rest := fields[5][end + 3 :]):
-        raise _Unusable(f"/proc/self/mountinfo is malformed: {_shown(line)}")
+        raise _Unusable("malformed-text", f"/proc/self/mountinfo is malformed: {_shown(line)}")
     return fields[3], fields[4], rest
 
 
@@ -216,7 +227,7 @@ def _is_cpu_mount(rest: bytes, version: int) -> bool:
         return False
     _, blank, options = source_and_options.partition(b" ")
     if not blank:
-        raise _Unusable(f"/proc/self/mountinfo is malformed: {_shown(rest)}")
+        raise _Unusable("malformed-text", f"/proc/self/mountinfo is malformed: {_shown(rest)}")
     return b"cpu" in options.split(b",")
 
 
@@ -243,10 +254,10 @@ def _unescaped(text: bytes, *, most_digit: int) -> bytes:
             continue
         digits = text[position + 1 : position + 4]
         if len(digits) < 3 or not all(0x30 <= digit <= most_digit for digit in digits):
-            raise _Unusable(f"/proc/self/mountinfo has a bad escape: {_shown(text)}")
+            raise _Unusable("malformed-text", f"/proc/self/mountinfo has a bad escape: {_shown(text)}")
         value = (digits[0] - 0x30) * 64 + (digits[1] - 0x30) * 8 + digits[2] - 0x30
         if most_digit == 0x37 and value > 0xFF:
-            raise _Unusable(f"/proc/self/mountinfo has a bad escape: {_shown(text)}")
+            raise _Unusable("malformed-text", f"/proc/self/mountinfo has a bad escape: {_shown(text)}")
         plain.append(value & 0xFF)
         position += 4
     return bytes(plain)

@@ -6,6 +6,7 @@ from cgtune.errors import Unreadable
 from cgtune.runtimes.go.derived.derive import GoDerivation, derive
 from cgtune.runtimes.go.derived.inputs import GoInputs
 from cgtune.runtimes.go.derived.limitfile import LimitSeen, parse_limit
+from cgtune.runtimes.go.derived.settings import HOPELESS_PROCS
 from cgtune.runtimes.go.program.version import GoVersion, parse_version
 
 OLD_LANGUAGE = "containermaxprocs=0,updatemaxprocs=0"
@@ -96,6 +97,31 @@ def test_the_first_death_is_the_one_told() -> None:
     assert "cgocheck" in str(on_eight("1.27.3", crash, "", malformed, ("GODEBUG", "cgocheck=2")).dies)
     assert on_eight("1.19.8", "max 100000\n", "", ("GODEBUG", "cgocheck=2")).dies is None
     assert "removed GODEBUG" in str(on_eight("1.27.3", "max 100000\n", "", ("GODEBUG", "x509sha1=1,cgocheck=2")).dies)
+
+
+@pytest.mark.parametrize(
+    ("content", "environ", "cause"),
+    [
+        ("max 100000\n", [("GODEBUG", "cgocheck=2")], "cgocheck"),
+        ("max 100000\n", [("GOMEMLIMIT", "procresize")], "gomemlimit"),
+        ("max 100000\n", [("GOMAXPROCS", str(HOPELESS_PROCS))], "gomaxprocs"),
+        ("0 0\n", [], "quota"),
+        ("0 0\n", [("GODEBUG", "x509sha1=1")], "quota"),
+        ("max 100000\n", [("GODEBUG", "x509sha1=1")], "removed-godebug"),
+        ("max 100000\n", [], None),
+    ],
+)
+def test_each_death_has_a_word(content: str, environ: list[tuple[str, str]], cause: str | None) -> None:
+    """What the program prints is for people: the cause beside it is what code branches on."""
+    derived = on_eight("1.27.3", content, "", *environ)
+    assert (derived.dies_of, derived.dies is None) == (cause, cause is None)
+
+
+def test_texts_that_kill_have_a_word() -> None:
+    """A mount point that no kernel writes ends Go 1.26 while it looks."""
+    inputs = GoInputs(version=version("1.26.6"), affinity_count=8, cgroup_text="0::/a\n", read_limit=lambda _: None)
+    derived = derive(inputs.replace(mountinfo_text="30 23 0:26 / \\\\\\ rw - cgroup2 cgroup2 rw\n"))
+    assert (derived.dies_of, derived.dies) == ("limit-texts", "fatal error: panic on system stack")
 
 
 def test_a_death_of_the_build_is_not_healed_by_the_environment() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
+from cgtune.model import RemovedGodebug
 from cgtune.runtimes.go.derived.grammar import NO_LIMIT, parse_godebug, parse_gogc, parse_gomaxprocs, parse_gomemlimit, parse_integer
 
 GIB = 1 << 30
@@ -144,8 +145,9 @@ def test_a_removed_setting_ends_the_program_from_1_27_on() -> None:
     assert (parse_godebug(text, 26).removed, parse_godebug(text, 26).updatemaxprocs) == (None, 0)
     read = parse_godebug(text, 27)
     assert (read.containermaxprocs, read.updatemaxprocs) == (0, None)
-    assert read.removed == (
-        'fatal error: removed GODEBUG "asynctimerchan" set to old value "2" in environment (https://go.dev/doc/godebug#go-127)'
+    assert read.removed == RemovedGodebug(
+        key="asynctimerchan",
+        dies='fatal error: removed GODEBUG "asynctimerchan" set to old value "2" in environment (https://go.dev/doc/godebug#go-127)',
     )
     assert parse_godebug("asynctimerchan=0", 27).removed is None
 

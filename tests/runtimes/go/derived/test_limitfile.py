@@ -74,7 +74,33 @@ def test_where_the_runtime_looks(cgroup: str, mountinfo: str, old: str | None, n
 def test_a_missing_file_is_no_limit() -> None:
     """Where the limit file cannot be opened there is no limit, and the words name the file."""
     seen = locate_limit(26, "0::/a\n", SYS, lambda _: None)
-    assert seen == LimitSeen(version=2, why="/sys/fs/cgroup/a/cpu.max cannot be opened")
+    assert seen == LimitSeen(version=2, cause="not-opened", why="/sys/fs/cgroup/a/cpu.max cannot be opened")
+
+
+@pytest.mark.parametrize(
+    ("minor", "cgroup", "mountinfo", "content", "cause"),
+    [
+        (27, "0::/a\n", SYS, "max 100000\n", "max"),
+        (27, "0::/a\n", SYS, "300000 100000", "malformed"),
+        (27, "4:cpu:/a\n", mount("/", "/c", "cgroup", V1), "-1\n", "max"),
+        (27, "4:cpu:/a\n", mount("/", "/c", "cgroup", V1), "300000", "malformed"),
+        (27, "0::/a\n", SYS, None, "not-opened"),
+        (25, "0::/a\n", "", None, "not-mounted"),
+        (27, "0::/a\n", "", None, "not-mounted"),
+        (27, "", SYS, None, "no-membership"),
+        (27, "0::/a\n", "36 25 0:4 net:[4026532281] /run/netns/x rw - nsfs nsfs rw\n" + SYS, None, "no-path"),
+        (27, "0:\n", SYS, None, "malformed-text"),
+        (27, "0::/a\n", "36 25\n", None, "malformed-text"),
+        (27, "0::/" + "a/" * 2040 + "\n", SYS, None, "too-long"),
+        (27, "7:a:/" + "x" * 70_000 + "\n0::/a\n", SYS, None, "too-long"),
+        (26, "0::/a\n", mount("/", "\\\\\\"), None, "dies"),
+        (27, "0::/a\n", SYS, "300000 100000\n", None),
+    ],
+)
+def test_why_there_is_no_quota(minor: int, cgroup: str, mountinfo: str, content: str | None, cause: str | None) -> None:
+    """The cause is one word, which rules and advice branch on; there are words for a person whenever there is a cause."""
+    seen = locate_limit(minor, cgroup, mountinfo, lambda _: content)
+    assert (seen.cause, seen.why is None) == (cause, cause is None)
 
 
 def test_both_v1_files_have_to_be_there() -> None:
@@ -156,4 +182,4 @@ def test_any_bytes_have_a_meaning(minor: int, cgroup: bytes, mountinfo: bytes, c
     """No bytes whatever make the lookup raise; there is a quota and a period, or a reason why not."""
     for text in (cgroup, b"0::/a\n"):
         seen = locate_limit(minor, text, mountinfo, lambda _: content)
-        assert (seen.why is None) == (seen.quota_us is not None and seen.period_us is not None)
+        assert (seen.why is None) == (seen.cause is None) == (seen.quota_us is not None and seen.period_us is not None)
