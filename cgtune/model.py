@@ -10,11 +10,14 @@ from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Literal
 
     Off = Literal["off"]
     Severity = Literal["info", "warning", "critical"]
+    #: Names with a text each, every name once: what a mapping would hold, but immutable and hashable.
+    Pairs = tuple[tuple[str, str], ...]
+    #: Who decided on a switch of GODEBUG: "version" stands for a Go that has no such switch.
+    Decider = Literal["version", "built-in", "build", "environment"]
     #: Why a Go runtime sees no CPU quota. What it found: "max" (the file says that there is none), "malformed". Why it found no file:
     #: "not-opened", "not-mounted" (no mount shows its cgroup), "no-membership" (its cgroup is not named), "no-path" (a mount whose root is
     #: no path ends its search), "malformed-text" and "too-long" (of /proc/self/cgroup and mountinfo), "dies". What became of the one that
@@ -256,44 +259,77 @@ class RemovedGodebug(Record):
 AUTOMAXPROCS, AUTOMEMLIMIT = "go.uber.org/automaxprocs", "github.com/KimMachineGun/automemlimit"
 
 
-class GoFacts(Record):
-    """One Go runtime in one process.
+class GoProgram(Record):
+    """Which program a Go runtime comes with, as its file says.
 
-    ``path`` is its file ("" for a program that unpacked itself into memory); ``godebug`` the settings compiled in; ``dies`` what it
-    would print if it died at its start, and ``dies_of`` the cause; ``pinned``: GOMAXPROCS was set and is not updated; ``aware`` and
-    ``updates``: whether GODEBUG lets it obey its quota, and follow changes. None: not known, or no such thing in its version.
-    ``minor`` is 27 for Go 1.27.3. ``variables`` are the first entries of GOMAXPROCS, GOMEMLIMIT, GOGC and GODEBUG in its environment (None:
-    not readable), ``ignored`` the names of those that are set and that this version takes for no number. ``aware_from`` and
-    ``updates_from`` say who decided: "version", "built-in", "build" or "environment". ``heap_marked_bytes`` is the live heap that the last
-    collection found. ``removed_godebug`` is the setting because of which Go 1.27 would exit, whatever version the program runs now; None:
-    it would start.
+    ``path`` is its file ("" for a program that unpacked itself into memory), ``deleted``: that file is gone. ``minor`` is 27 for Go 1.27.3,
+    None if the version is not known. ``godebug`` are the settings compiled in; ``modules`` the dependencies by path, each with its version.
     """
 
     path: str
     deleted: bool
     version: str
+    minor: int | None
     main_module: str | None
-    godebug: Mapping[str, str]
-    modules: Mapping[str, str]
-    build_settings: Mapping[str, str]
-    settings: tuple[GoSetting, ...]
+    godebug: Pairs
+    modules: Pairs
+    build_settings: Pairs
+
+    def version_of(self, module: str) -> str | None:
+        """The version of a dependency; None if the program is not known to link it."""
+        return dict(self.modules).get(module)
+
+
+class GoDerived(Record):
+    """What follows for a Go runtime from its version, its build and its environment, beside the settings.
+
+    ``variables`` are the first entries of GOMAXPROCS, GOMEMLIMIT, GOGC and GODEBUG in its environment (None: not readable), ``ignored`` the
+    names of those that are set and that this version takes for no number. ``dies`` is what it would print if it died at its start,
+    ``dies_of`` the cause. ``aware`` and ``updates``: whether GODEBUG lets it obey its quota, and follow changes (None: not known);
+    ``aware_from`` and ``updates_from`` say who decided. ``seen`` is None if it does not look for a quota, or if that is not known.
+    ``removed_godebug`` holds the message with which Go 1.27 would exit because of this GODEBUG, whatever version the program runs now;
+    None: it would start.
+    """
+
+    variables: Pairs | None
+    ignored: tuple[str, ...]
     dies: str | None
-    pinned: bool | None
+    dies_of: DeathCause | None
     aware: bool | None
+    aware_from: Decider | None
     updates: bool | None
-    follows: LimitFile | None
-    cpus_at_start: int | None
-    heap_live_bytes: int | None
-    mapped_bytes: int | None
-    minor: int | None = None
-    variables: Mapping[str, str] | None = None
-    ignored: tuple[str, ...] = ()
-    aware_from: str | None = None
-    updates_from: str | None = None
-    seen: QuotaSeen | None = None
+    updates_from: Decider | None
+    seen: QuotaSeen | None
+    removed_godebug: RemovedGodebug | None
+
+    def variable(self, name: str) -> str | None:
+        """What the environment says of one of the four variables; None if it is not there, or if the environment is not known."""
+        return dict(self.variables or ()).get(name)
+
+
+class GoObserved(Record):
+    """What a Go runtime has at this moment, beside the settings. None: not known, or no such thing in its version.
+
+    ``pinned``: GOMAXPROCS was set and is not updated; of a program that does not run, whether its environment sets it. ``follows`` is the
+    limit file that it holds open. ``heap_live_bytes`` is what the last collection left plus what was allocated since, ``heap_marked_bytes``
+    the live heap that it found; ``mapped_bytes`` is what the runtime holds its memory limit against.
+    """
+
+    pinned: bool | None
+    follows: LimitFile | None = None
+    cpus_at_start: int | None = None
+    heap_live_bytes: int | None = None
     heap_marked_bytes: int | None = None
-    removed_godebug: RemovedGodebug | None = None
-    dies_of: DeathCause | None = None
+    mapped_bytes: int | None = None
+
+
+class GoFacts(Record):
+    """One Go runtime in one process. Each of ``settings`` has its derived and its observed value side by side."""
+
+    program: GoProgram
+    derived: GoDerived
+    observed: GoObserved
+    settings: tuple[GoSetting, ...]
 
 
 class Snapshot(Record):

@@ -133,7 +133,7 @@ def test_the_python_example_of_the_readme_runs() -> None:
     setting, *lines = block.replace("pid=4242", f"pid={pid}, root={str(story)!r}").strip().split("\n\n")[1].splitlines()
     exec(f"import cgtune\n{setting}", names)
     cores, size, runtimes = (eval(line, names) for line in lines)
-    assert (cores, size, [facts.version for facts in runtimes]) == (None, 268435456, ["1.27.3"])
+    assert (cores, size, [facts.program.version for facts in runtimes]) == (None, 268435456, ["1.27.3"])
 
 
 def test_every_twin_is_documented() -> None:

@@ -42,8 +42,8 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups
     unlimited = limits.memory.limit_bytes is None and limits.memory.high_bytes is None
     if unlimited and (process.unread_memory_limits or not snapshot.memory_chain):
         memory = memory.replace(because=say_unlimited("memory limit", snapshot.memory_chain, process.unread_memory_limits))
-    if memory.set and all(facts.minor is not None and facts.minor < _FIRST_WITH_MEMORY_LIMIT for facts in snapshot.go):
-        why = f"Go {snapshot.go[0].version} has no GOMEMLIMIT: it came with 1.{_FIRST_WITH_MEMORY_LIMIT}"
+    if memory.set and all(facts.program.minor is not None and facts.program.minor < _FIRST_WITH_MEMORY_LIMIT for facts in snapshot.go):
+        why = f"Go {snapshot.go[0].program.version} has no GOMEMLIMIT: it came with 1.{_FIRST_WITH_MEMORY_LIMIT}"
         memory = memory.replace(value=None, set=False, because=(*memory.because, why))
     return procs, memory
 

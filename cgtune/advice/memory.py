@@ -147,7 +147,7 @@ def size_that_ends_it(live_heap_bytes: int, policy: Policy) -> int:
 
 def _live_heap(snapshot: Snapshot) -> int | None:
     """What the last collections of its runtimes found alive, None where one does not tell."""
-    marked = [facts.heap_marked_bytes for facts in snapshot.go]
+    marked = [facts.observed.heap_marked_bytes for facts in snapshot.go]
     return None if None in marked else sum(size for size in marked if size is not None)
 
 
@@ -155,7 +155,7 @@ def _share(level: MemoryLevel, limit_bytes: int, name: str, snapshot: Snapshot, 
     """What a limit of one cgroup leaves to this process beside the other Go programs under it."""
     pid = snapshot.process.pid
     inside = [snapshot] + [other for other in groups.get(level.key, ()) if other.process.pid != pid]
-    mapped = [facts.mapped_bytes for member in inside for facts in member.go]
+    mapped = [facts.observed.mapped_bytes for member in inside for facts in member.go]
     room = find_room(limit_bytes, f"{level.directory}/{name}", policy, measure_outside(level, mapped))
     count = len(snapshot.go)
     if len(mapped) == 1:

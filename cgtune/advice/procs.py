@@ -52,10 +52,10 @@ def recommend_procs(
 
 def survive_quota(recommended: Recommendation, facts: GoFacts, usable_count: int) -> Recommendation:
     """GOMAXPROCS for a runtime that dies of its quota at its start: set in any case. For any other what is ``recommended``."""
-    if facts.dies_of != "quota":
+    if facts.derived.dies_of != "quota":
         return recommended
     because = recommended.because if recommended.set else ()  # "Go's own default is right" is not
-    why = f"Go {facts.version} dies of this quota at its start; where GOMAXPROCS is set, it never looks at it"
+    why = f"Go {facts.program.version} dies of this quota at its start; where GOMAXPROCS is set, it never looks at it"
     return recommended.replace(value=recommended.value or max(1, usable_count), set=True, because=(*because, why))
 
 
@@ -63,11 +63,13 @@ def derive_procs_by_itself(facts: GoFacts, cpus: int) -> int | None:
     """GOMAXPROCS that this runtime would reach and keep up to date without the variable; None where it would not, or where that is not
     known. A value that the program has set in its own code is not undone by leaving the variable unset.
     """
-    pinned_by_code = facts.pinned and (facts.variables is None or "GOMAXPROCS" not in facts.variables or "GOMAXPROCS" in facts.ignored)
-    seen = facts.seen
-    if not facts.aware or not facts.updates or pinned_by_code or seen is None or not seen.quota_us or not seen.period_us:
+    derived, seen = facts.derived, facts.derived.seen
+    by_code = derived.variable("GOMAXPROCS") is None or "GOMAXPROCS" in derived.ignored
+    if not derived.aware or not derived.updates or (facts.observed.pinned and by_code):
         return None
-    if facts.follows is not None and not facts.follows.own:
+    if seen is None or not seen.quota_us or not seen.period_us:
+        return None
+    if facts.observed.follows is not None and not facts.observed.follows.own:
         return None
     return min(cpus, max(_LEAST_PROCS["ceil"], math.ceil(float(seen.quota_us) / float(seen.period_us))))
 

@@ -166,23 +166,25 @@ def _say_newer(facts: GoFacts) -> tuple[str, ...]:
     """That a runtime is trusted whose rules nobody has checked."""
     from cgtune.runtimes.go.derived.derive import NEWEST_MINOR
 
-    if facts.minor is None or facts.minor <= NEWEST_MINOR:
+    if facts.program.minor is None or facts.program.minor <= NEWEST_MINOR:
         return ()
-    return (f"Go {facts.version} is newer than 1.{NEWEST_MINOR}, the newest that was checked: its rules are assumed to hold still",)
+    return (f"Go {facts.program.version} is newer than 1.{NEWEST_MINOR}, the newest that was checked: its rules are assumed to hold still",)
 
 
 def _say_why_set(facts: GoFacts, by_itself: int | None) -> str:
     """Why a known runtime needs the variable."""
-    name = f"Go {facts.version}"
-    if facts.minor is None:
+    name = f"Go {facts.program.version}"
+    if facts.program.minor is None:
         return _UNKNOWN_PROGRAM
-    if facts.aware is False:
-        if facts.aware_from == "version":
+    if facts.derived.aware is False:
+        if facts.derived.aware_from == "version":
             return f"{name} never reads a CPU quota"
-        return f"{name} could read the quota, but {'its build' if facts.aware_from == 'build' else 'GODEBUG'} says containermaxprocs=0"
-    if facts.seen is not None and facts.seen.cause is not None:
-        return f"{name} would see no quota: {facts.seen.why}"
-    if facts.updates is False:
+        return (
+            f"{name} could read the quota, but {'its build' if facts.derived.aware_from == 'build' else 'GODEBUG'} says containermaxprocs=0"
+        )
+    if facts.derived.seen is not None and facts.derived.seen.cause is not None:
+        return f"{name} would see no quota: {facts.derived.seen.why}"
+    if facts.derived.updates is False:
         return f"{name} would not follow changes of the quota: updatemaxprocs=0"
     return f"{name} would come to {by_itself} by itself" if by_itself is not None else f"whether {name} would follow the quota is not known"
 
@@ -206,6 +208,6 @@ def _variable(recommended: Recommendation, *, always: bool = False) -> Variable:
 
 
 def _without_memory_limit(memory: Variable, facts: GoFacts | None) -> Variable:
-    if memory.value is None or facts is None or facts.minor is None or facts.minor >= _FIRST_WITH_MEMORY_LIMIT:
+    if memory.value is None or facts is None or facts.program.minor is None or facts.program.minor >= _FIRST_WITH_MEMORY_LIMIT:
         return memory
-    return memory.replace(value=None, because=(f"Go {facts.version} has no GOMEMLIMIT: it came with 1.19",))
+    return memory.replace(value=None, because=(f"Go {facts.program.version} has no GOMEMLIMIT: it came with 1.19",))

@@ -47,8 +47,9 @@ def plan_named(
         cpus = named.node_cpus or variables.UNKNOWN_CPUS
         limited = route.Limited(cpus=cpus, cgroup=1 if cgroup == "v1" else 2, bandwidth=named.own)
         facts = route.derive_limited(limited, program)[1]
-        if facts.seen is not None and facts.seen.cause is not None:  # it names a file of the container, and that is not there yet
-            facts = facts.replace(seen=facts.seen.replace(why=_MISSED_ON_V1))
+        seen = facts.derived.seen
+        if seen is not None and seen.cause is not None:  # its words name a file of the container, and that is not there yet
+            facts = facts.replace(derived=facts.derived.replace(seen=seen.replace(why=_MISSED_ON_V1)))
     return variables.plan_named(named, facts, policy, always=always)
 
 

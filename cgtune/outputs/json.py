@@ -7,8 +7,6 @@ from cgtune.outputs.words import format_cpu_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cgtune.model import (
         ByteLimit,
         CpuLevel,
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
         Machine,
         MemoryLevel,
         Note,
+        Pairs,
         Pressure,
         ProcessReport,
         Recommendation,
@@ -84,25 +83,25 @@ def process_content(report: ProcessReport) -> Json:
 
 
 def _go(facts: GoFacts) -> Json:
-    follows = facts.follows
+    follows = facts.observed.follows
     return {
-        "version": _text(facts.version),
+        "version": _text(facts.program.version),
         "language": None,  # go.mod's go line is not recorded in the program; DefaultGODEBUG tells what follows from it
-        "main_module": _text(facts.main_module),
-        "godebug": _texts(facts.godebug),
-        "modules": _texts(facts.modules),
-        "settings": _texts(facts.build_settings),
-        "path": _text(facts.path),
-        "deleted": facts.deleted,
-        "container_aware": facts.aware,
-        "updates": facts.updates,
-        "pinned": facts.pinned,
+        "main_module": _text(facts.program.main_module),
+        "godebug": _texts(facts.program.godebug),
+        "modules": _texts(facts.program.modules),
+        "settings": _texts(facts.program.build_settings),
+        "path": _text(facts.program.path),
+        "deleted": facts.program.deleted,
+        "container_aware": facts.derived.aware,
+        "updates": facts.derived.updates,
+        "pinned": facts.observed.pinned,
         "follows": None if follows is None else {"path": _text(follows.path), "own": follows.own, "exists": follows.exists},
-        "dies": _text(facts.dies),
-        "cpus_at_start": facts.cpus_at_start,
-        "heap_live_bytes": facts.heap_live_bytes,
-        "heap_marked_bytes": facts.heap_marked_bytes,
-        "mapped_bytes": facts.mapped_bytes,
+        "dies": _text(facts.derived.dies),
+        "cpus_at_start": facts.observed.cpus_at_start,
+        "heap_live_bytes": facts.observed.heap_live_bytes,
+        "heap_marked_bytes": facts.observed.heap_marked_bytes,
+        "mapped_bytes": facts.observed.mapped_bytes,
     }
 
 
@@ -135,8 +134,8 @@ def _finding(finding: Finding) -> Json:
     }
 
 
-def _texts(pairs: Mapping[str, str]) -> Json:
-    return {escape_control(name): escape_control(value) for name, value in pairs.items()}
+def _texts(pairs: Pairs) -> Json:
+    return {escape_control(name): escape_control(value) for name, value in pairs}
 
 
 def _enforced(snapshot: Snapshot, limits: Limits) -> Json:

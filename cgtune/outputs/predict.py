@@ -59,7 +59,7 @@ def _row_content(row: PredictedRow) -> dict[str, object]:
         "go": escape_control(row.go),
         "language": row.language,
         "settings": process["settings"],
-        "dies": None if facts.dies is None else escape_control(facts.dies),
+        "dies": None if facts.derived.dies is None else escape_control(facts.derived.dies),
         "findings": process["findings"],
         "program": process["go"],
         "stall": None if stall is None else _stall_content(stall),
@@ -92,7 +92,7 @@ def _limits_line(prediction: Prediction) -> str:
 def _cells(row: PredictedRow) -> list[str]:
     facts = row.process.snapshot.go[0]
     derived = {setting.name: setting.derived for setting in facts.settings}
-    unknown = "dies" if facts.dies else _UNKNOWN
+    unknown = "dies" if facts.derived.dies else _UNKNOWN
     procs, memory = derived["GOMAXPROCS"], derived["GOMEMLIMIT"]
     return [
         escape_control(row.go),
@@ -124,8 +124,8 @@ def _reasons(row: PredictedRow) -> Iterator[str]:
 
 def _findings(row: PredictedRow) -> Iterator[str]:
     facts = row.process.snapshot.go[0]
-    if facts.dies:
-        yield f"dies at its start: {facts.dies.splitlines()[-1]}"
+    if facts.derived.dies:
+        yield f"dies at its start: {facts.derived.dies.splitlines()[-1]}"
     for finding in row.process.findings:
         yield f"{finding.severity} {finding.rule}: {_for_any_version(row, finding.summary)}"
 

@@ -160,11 +160,11 @@ def _add_go(families: _Families, report: ProcessReport, facts: GoFacts, labels: 
     chain = report.snapshot.cpu_chain or report.snapshot.memory_chain
     values = (
         chain[0].path if chain else "",
-        facts.version,
-        facts.main_module or "",
-        _truth(facts.aware),
-        facts.aware_from or "",
-        _truth(facts.updates),
+        facts.program.version,
+        facts.program.main_module or "",
+        _truth(facts.derived.aware),
+        facts.derived.aware_from or "",
+        _truth(facts.derived.updates),
     )
     more = {name: _text(value) for name, value in zip(_GO_LABELS, values, strict=True)}
     families.add("cgtune_go_info", "Its Go runtime; id is its cgroup as cadvisor spells it.", 1, labels, **more)

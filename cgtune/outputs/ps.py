@@ -48,7 +48,7 @@ def _row(report: ProcessReport) -> list[str]:
         str(process.pid),
         escape_control(process.command)[:_NAME_WIDTH],
         (report.snapshot.container.id or "-")[:12],
-        escape_control(facts.version) + more,
+        escape_control(facts.program.version) + more,
         _triple(report, "GOMAXPROCS"),
         _triple(report, "GOMEMLIMIT"),
         "max" if cores is None else format_cores(cores),

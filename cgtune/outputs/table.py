@@ -74,12 +74,12 @@ def is_set_without_advice(report: ProcessReport, recommendation: Recommendation)
     """Whether its environment has the variable and nothing better is known: not to recommend a value is no reason to take away this one."""
     name = recommendation.name
     advised = any(advice.variable == name for finding in report.findings for advice in finding.advice)
-    ignored = any(name in facts.ignored or facts.dies for facts in report.snapshot.go)
+    ignored = any(name in facts.derived.ignored or facts.derived.dies for facts in report.snapshot.go)
     return recommendation.value is None and bool(_present(report, name)) and not advised and not ignored
 
 
 def _present(report: ProcessReport, name: str) -> str:
-    return (report.snapshot.go[0].variables or {}).get(name, "") if report.snapshot.go else ""
+    return (report.snapshot.go[0].derived.variable(name) or "") if report.snapshot.go else ""
 
 
 def _urgency(report: ProcessReport) -> tuple[int, int, int]:
@@ -166,8 +166,8 @@ def _cpu_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
 
 
 def _go_lines(facts: GoFacts, style: Style, *, verbose: bool) -> Iterator[str]:
-    what = f"Go {facts.version}" + (f", {facts.main_module}" if facts.main_module else "")
-    if facts.aware is False:
+    what = f"Go {facts.program.version}" + (f", {facts.program.main_module}" if facts.program.main_module else "")
+    if facts.derived.aware is False:
         what += ", does not look at its CPU quota"
     yield _labelled("runtime", escape_control(what))
     for setting in facts.settings:
@@ -177,8 +177,8 @@ def _go_lines(facts: GoFacts, style: Style, *, verbose: bool) -> Iterator[str]:
         yield _labelled(setting.name, style("strong", f"now {observed}") + f"{read_from}, derived {derived}")
         for step in setting.because if verbose else ():
             yield from wrapped("", escape_control(step), "- ")
-    if facts.dies:
-        yield from wrapped("", style("alarm", f"dies at its next start: {escape_control(facts.dies)}"))
+    if facts.derived.dies:
+        yield from wrapped("", style("alarm", f"dies at its next start: {escape_control(facts.derived.dies)}"))
 
 
 def format_value(name: str, value: int | Off) -> str:

@@ -41,7 +41,7 @@ def format_setting(recommendation: Recommendation) -> str:
 
 def subject(process: ProcessReport) -> str:
     """Which process: `42 server (Go 1.24.11)`."""
-    versions = ", ".join(escape_control(facts.version) for facts in process.snapshot.go)
+    versions = ", ".join(escape_control(facts.program.version) for facts in process.snapshot.go)
     name = f"{process.snapshot.process.pid} {escape_control(process.snapshot.process.command)}"
     return f"{name} (Go {versions})" if versions else name
 

@@ -159,7 +159,7 @@ def judge_all(
         if index:
             told = {(finding.rule, finding.summary) for finding in findings}
             fresh = [finding for finding in found if (finding.rule, finding.summary) not in told]
-            found = tuple(finding.replace(summary=f"{facts.path}: {finding.summary}") for finding in fresh)
+            found = tuple(finding.replace(summary=f"{facts.program.path}: {finding.summary}") for finding in fresh)
         findings += found
     return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
 

@@ -33,19 +33,19 @@ SUMMARY = "the CPUs of the process have changed since it started, and GOMAXPROCS
 def judge(case: Case) -> Finding | None:
     """A runtime that does not follow has the CPU count of its start."""
     facts = case.facts
-    if facts is None or facts.cpus_at_start is None or case.procs != facts.cpus_at_start or case.procs_are_set:
+    if facts is None or facts.observed.cpus_at_start is None or case.procs != facts.observed.cpus_at_start or case.procs_are_set:
         return None
     now = len(case.snapshot.allowed_cpus)
-    follows = case.minor is not None and case.minor >= 25 and facts.updates is not False
-    if now == facts.cpus_at_start or follows or not now:
+    follows = case.minor is not None and case.minor >= 25 and facts.derived.updates is not False
+    if now == facts.observed.cpus_at_start or follows or not now:
         return None
     return Finding(
         rule=ID,
-        severity=SEVERITY if now < facts.cpus_at_start else "info",
+        severity=SEVERITY if now < facts.observed.cpus_at_start else "info",
         summary=f"GOMAXPROCS is {case.procs} from its start, the process may use {format_cpus(now)} now",
         evidence=(
             case.procs_words,
-            f"CPUs at the start: {facts.cpus_at_start}",
+            f"CPUs at the start: {facts.observed.cpus_at_start}",
             f"/proc/{case.pid}/status: affinity of {format_cpus(now)}, counting those online",
         ),
         advice=(act(f"restart the program: it counts its CPUs once and will come to {now}"),),

@@ -39,7 +39,7 @@ SUMMARY = "the quota of a parent cgroup binds, and Go reads only its own cgroup'
 def judge(case: Case) -> Finding | None:
     """An aware runtime took more than an ancestor's quota allows."""
     facts, binding = case.facts, case.cpu.binding
-    if facts is None or binding is None or not facts.aware or not case.follows_own or not case.derives_unlimited:
+    if facts is None or binding is None or not facts.derived.aware or not case.follows_own or not case.derives_unlimited:
         return None
     if case.binds_own:
         return None

@@ -34,15 +34,16 @@ SUMMARY = "automaxprocs is linked in, and this Go follows its CPU quota by itsel
 def judge(case: Case) -> Finding | None:
     """The library in a program whose runtime obeys quotas, and finds this one."""
     facts = case.facts
-    if facts is None or AUTOMAXPROCS not in facts.modules or not facts.aware or case.set_by_variable:
+    version = None if facts is None else facts.program.version_of(AUTOMAXPROCS)
+    if facts is None or version is None or not facts.derived.aware or case.set_by_variable:
         return None
     if case.quota_binds and case.binds_own and case.by_itself is None:
         return None  # the library finds a quota that the runtime does not: 1.25 in a container on v1
-    does = "has stopped" if facts.pinned else "stops, where there is a quota,"
+    does = "has stopped" if facts.observed.pinned else "stops, where there is a quota,"
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"automaxprocs {does} the updates that Go {facts.version} makes by itself",
-        evidence=tuple(line for line in (f"build info: {AUTOMAXPROCS} {facts.modules[AUTOMAXPROCS]}", case.procs_words) if line),
+        summary=f"automaxprocs {does} the updates that Go {facts.program.version} makes by itself",
+        evidence=tuple(line for line in (f"build info: {AUTOMAXPROCS} {version}", case.procs_words) if line),
         advice=(act(f"remove the import of {AUTOMAXPROCS}: the runtime obeys its quota and follows changes"),),
     )

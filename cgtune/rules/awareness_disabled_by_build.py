@@ -37,14 +37,15 @@ SUMMARY = "Go could obey its CPU quota, but was told not to at build time"
 def judge(case: Case) -> Finding | None:
     """A runtime that could obey the quota was told not to, at build time."""
     facts = case.facts
-    if facts is None or facts.aware is not False or facts.aware_from != "build" or not case.derives_unlimited:
+    if facts is None or facts.derived.aware is not False or facts.derived.aware_from != "build" or not case.derives_unlimited:
         return None
+    said = dict(facts.program.godebug).get("containermaxprocs", "0")
     return Finding(
         rule=ID,
         severity=SEVERITY,
         summary=f"container awareness is switched off at build time: GOMAXPROCS is {case.procs} under {case.cores_words}",
         evidence=case.procs_evidence(
-            f"built with Go {facts.version} and DefaultGODEBUG containermaxprocs={facts.godebug.get('containermaxprocs', '0')}",
+            f"built with Go {facts.program.version} and DefaultGODEBUG containermaxprocs={said}",
             case.stall,
         ),
         advice=(

@@ -36,7 +36,7 @@ SUMMARY = "Go could obey its CPU quota, but was told not to by the environment"
 def judge(case: Case) -> Finding | None:
     """A runtime that could obey the quota was told not to, by the environment."""
     facts = case.facts
-    if facts is None or facts.aware is not False or facts.aware_from != "environment" or not case.derives_unlimited:
+    if facts is None or facts.derived.aware is not False or facts.derived.aware_from != "environment" or not case.derives_unlimited:
         return None
     return Finding(
         rule=ID,

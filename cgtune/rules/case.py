@@ -43,7 +43,7 @@ class Case:
         self.pid = self.snapshot.process.pid
         self.usable = len(self.cpu.usable)
         self.limit_cores = self.cpu.limit_cores
-        self.minor = facts.minor if facts is not None else None
+        self.minor = facts.program.minor if facts is not None else None
         self.procs, self._procs_from = self._value("GOMAXPROCS")
         self.gomemlimit, self._gomemlimit_from = self._value("GOMEMLIMIT")
         self.gogc, self._gogc_from = self._value("GOGC")
@@ -85,34 +85,35 @@ class Case:
     @property
     def set_by_variable(self) -> bool:
         """Whether the GOMAXPROCS variable is what decides."""
-        variables = self.facts.variables if self.facts is not None else None
-        if variables is None or not variables.get("GOMAXPROCS") or "GOMAXPROCS" in (self.facts.ignored if self.facts else ()):
+        text = self.variable("GOMAXPROCS")
+        if self.facts is None or not text or "GOMAXPROCS" in self.facts.derived.ignored:
             return False
-        return variables["GOMAXPROCS"].lstrip("+0") == str(self.procs)
+        return text.lstrip("+0") == str(self.procs)
 
     @property
     def procs_are_set(self) -> bool:
         """Whether somebody chose GOMAXPROCS: the variable, or the program by a call. Without a flag to tell (before 1.25), by the value."""
         if self.facts is None or self.set_by_variable:
             return self.facts is not None
-        if self.facts.pinned is not None:
-            return self.facts.pinned
+        if self.facts.observed.pinned is not None:
+            return self.facts.observed.pinned
         setting = self._setting("GOMAXPROCS")
-        default = self.facts.cpus_at_start if self.minor is not None and self.minor < 25 else None
+        default = self.facts.observed.cpus_at_start if self.minor is not None and self.minor < 25 else None
         expected = default if default is not None else setting.derived if setting is not None else None
         return setting is not None and setting.observed is not None and expected is not None and setting.observed != expected
 
     @property
     def follows_own(self) -> bool:
         """Whether the runtime obeys the limit file of the cgroup it is in, as far as can be seen."""
-        return self.facts is None or self.facts.follows is None or self.facts.follows.own
+        return self.facts is None or self.facts.observed.follows is None or self.facts.observed.follows.own
 
     @property
     def by_itself(self) -> int | None:
         """GOMAXPROCS that the runtime would reach and keep up to date if nobody set it, None where it would not."""
         if self.facts is None:
             return None
-        return derive_procs_by_itself(self.facts.replace(pinned=False), len(self.snapshot.allowed_cpus))
+        unpinned = self.facts.replace(observed=self.facts.observed.replace(pinned=False))
+        return derive_procs_by_itself(unpinned, len(self.snapshot.allowed_cpus))
 
     @property
     def lags(self) -> bool:
@@ -131,9 +132,9 @@ class Case:
         """Why container awareness alone would not make GOMAXPROCS right, as far as that is known; empty: it would."""
         if not self.binds_own:
             return "the quota is that of an ancestor, and no Go version reads those"
-        if self.facts is None or self.facts.seen is None or self.facts.seen.cause is None:
+        if self.facts is None or self.facts.derived.seen is None or self.facts.derived.seen.cause is None:
             return ""
-        return f"Go {self.facts.version} would not find the quota: {self.facts.seen.why}"
+        return f"Go {self.facts.program.version} would not find the quota: {self.facts.derived.seen.why}"
 
     @property
     def derives_unlimited(self) -> bool:
@@ -164,7 +165,7 @@ class Case:
 
     def variable(self, name: str) -> str:
         """A variable of its environment, empty where it is not set or not known."""
-        return (self.facts.variables or {}).get(name, "") if self.facts is not None else ""
+        return (self.facts.derived.variable(name) or "") if self.facts is not None else ""
 
     @property
     def procs_words(self) -> str:
@@ -195,10 +196,14 @@ class Case:
 
     def change_procs(self, reason: str) -> Advice:
         """The same where GOMAXPROCS was set: a call in the program has its way whatever the variable says."""
-        if self.set_by_variable or self.facts is None or self.facts.variables is None or not self.procs_are_set:
+        if self.set_by_variable or self.facts is None or self.facts.derived.variables is None or not self.procs_are_set:
             return self.set_procs(reason)
         # automaxprocs leaves GOMAXPROCS alone where the variable is there; other code is not known to
-        if AUTOMAXPROCS in self.facts.modules and "GOMAXPROCS" not in self.facts.variables and self.recommended("GOMAXPROCS").set:
+        if (
+            self.facts.program.version_of(AUTOMAXPROCS) is not None
+            and self.facts.derived.variable("GOMAXPROCS") is None
+            and self.recommended("GOMAXPROCS").set
+        ):
             return self.set_procs(f"{reason}; automaxprocs, which set it, leaves the variable alone")
         value = self.recommended("GOMAXPROCS").value
         wanted = "drop that call" if value in (None, self.by_itself) else f"let it set {value}, or drop it and set GOMAXPROCS={value}"
@@ -238,7 +243,7 @@ class Case:
         level = self.memory.binding
         if level is None or self.facts is None:
             return None
-        mapped = [facts.mapped_bytes for member in self.sharers for facts in member.go]
+        mapped = [facts.observed.mapped_bytes for member in self.sharers for facts in member.go]
         return measure_outside(level, mapped)
 
     @property
@@ -251,7 +256,7 @@ class Case:
     @property
     def live_words(self) -> str:
         """The live heap, where it is known."""
-        live = self.facts.heap_marked_bytes if self.facts is not None else None
+        live = self.facts.observed.heap_marked_bytes if self.facts is not None else None
         return (
             ""
             if live is None
@@ -279,7 +284,7 @@ class Case:
     def change_memory(self, value: str | None, reason: str) -> Advice:
         """Give GOMEMLIMIT this value, None: none at all, where it came from: the environment, or a call in the program."""
         # automemlimit leaves a limit alone that the environment gives; other code is not known to
-        if self.memory_is_set_inside and self.facts is not None and AUTOMEMLIMIT not in self.facts.modules:
+        if self.memory_is_set_inside and self.facts is not None and self.facts.program.version_of(AUTOMEMLIMIT) is None:
             what = "let the program set no limit" if value is None else f"let the program set {value}"
             return act(f"{what}, as it calls debug.SetMemoryLimit, which no variable changes: {reason}")
         return Advice(variable="GOMEMLIMIT", value=value, reason=reason)
@@ -290,9 +295,9 @@ def godebug_aware(facts: GoFacts) -> str | None:
 
     That of the environment without what it says of the two switches; both are switched on where the build has a word on them.
     """
-    before = (facts.variables or {}).get("GODEBUG", "")
+    before = facts.derived.variable("GODEBUG") or ""
     kept = [field for field in before.split(",") if field and field.partition("=")[0] not in _SWITCHES]
-    if "build" in (facts.aware_from, facts.updates_from) or any(name in facts.godebug for name in _SWITCHES):
+    if "build" in (facts.derived.aware_from, facts.derived.updates_from) or any(name in _SWITCHES for name, _ in facts.program.godebug):
         kept += [f"{name}=1" for name in _SWITCHES]
     return ",".join(kept) or None
 

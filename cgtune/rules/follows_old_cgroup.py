@@ -38,15 +38,15 @@ SUMMARY = "the process was moved, and its runtime still obeys its former cgroup"
 def judge(case: Case) -> Finding | None:
     """The limit file that the runtime holds open is not that of its cgroup."""
     facts = case.facts
-    if facts is None or facts.follows is None or facts.follows.own or case.procs_are_set:
+    if facts is None or facts.observed.follows is None or facts.observed.follows.own or case.procs_are_set:
         return None
     worth = math.floor(min(case.usable, case.limit_cores if case.limit_cores is not None else case.usable))
     fits = not case.exceeds and worth <= case.procs_count
-    gone = "" if facts.follows.exists else ", which is gone: it takes all CPUs"
+    gone = "" if facts.observed.follows.exists else ", which is gone: it takes all CPUs"
     summary = f"the runtime follows the CPU quota of a cgroup that the process has left{gone}"
-    if facts.updates is False:
+    if facts.derived.updates is False:
         summary = "the runtime took the CPU quota of a cgroup that the process has left, and follows none (updatemaxprocs=0)"
-    held = facts.follows.path + ("" if facts.follows.exists else ", of a cgroup that was removed")
+    held = facts.observed.follows.path + ("" if facts.observed.follows.exists else ", of a cgroup that was removed")
     leaf = case.snapshot.cpu_chain[0].directory if case.snapshot.cpu_chain else "not visible"
     return Finding(
         rule=ID,

@@ -33,7 +33,7 @@ def judge(case: Case) -> Finding | None:
     if case.facts is None or case.gogc != "off" or case.gomemlimit != "off":
         return None
     why = "100, the default, collects when the heap has doubled"
-    if case.facts.variables is None or case.variable("GOGC"):
+    if case.facts.derived.variables is None or case.variable("GOGC"):
         back = Advice(variable="GOGC", value=None, reason=why)
     else:
         back = act(f"drop the call of debug.SetGCPercent in the program: {why}")

@@ -39,8 +39,8 @@ def judge(case: Case) -> Finding | None:
     """An old runtime took all CPUs although a quota binds."""
     if case.facts is None or case.minor is None or case.minor >= 25 or not case.derives_unlimited:
         return None
-    summary = f"Go {case.facts.version} does not see its CPU quota: GOMAXPROCS is {case.procs} under {case.cores_words}"
-    evidence = case.procs_evidence(f"built with Go {case.facts.version}; runtimes before 1.25 never read a CPU quota", case.stall)
+    summary = f"Go {case.facts.program.version} does not see its CPU quota: GOMAXPROCS is {case.procs} under {case.cores_words}"
+    evidence = case.procs_evidence(f"built with Go {case.facts.program.version}; runtimes before 1.25 never read a CPU quota", case.stall)
     if case.binds_own and case.cpu.binding is not None:
         # golang/go issue 76390: 1.25 misses it where the container has its own subtree mounted, as all have on v1
         first = "1.26" if case.cpu.binding.version == 1 else "1.25"

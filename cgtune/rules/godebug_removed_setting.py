@@ -34,9 +34,9 @@ _WHY = "without the setting that Go has removed; where there is another one, the
 def judge(case: Case) -> Finding | None:
     """The environment holds a removed setting with its old value."""
     facts = case.facts
-    if facts is None or facts.removed_godebug is None:
+    if facts is None or facts.derived.removed_godebug is None:
         return None
-    removed, dies = facts.removed_godebug, facts.dies_of == "removed-godebug"
+    removed, dies = facts.derived.removed_godebug, facts.derived.dies_of == "removed-godebug"
     what = "dies at its start" if dies else "would die at its start if it were built with Go 1.27"
     return Finding(
         rule=ID,

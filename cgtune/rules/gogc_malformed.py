@@ -29,12 +29,12 @@ SUMMARY = "GOGC is set to something that Go ignores"
 
 def judge(case: Case) -> Finding | None:
     """The variable is set, and this version takes it for no number."""
-    if case.facts is None or "GOGC" not in case.facts.ignored:
+    if case.facts is None or "GOGC" not in case.facts.derived.ignored:
         return None
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"GOGC={case.variable('GOGC')[:60]!r} is no number to Go {case.facts.version}: 100 is taken, without a word",
+        summary=f"GOGC={case.variable('GOGC')[:60]!r} is no number to Go {case.facts.program.version}: 100 is taken, without a word",
         evidence=tuple(line for line in (case.variable_words("GOGC"), case.gogc_words) if line),
         advice=(Advice(variable="GOGC", value=None, reason="or write plain digits, or off"),),
     )

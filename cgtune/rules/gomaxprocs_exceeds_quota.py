@@ -46,17 +46,17 @@ def judge(case: Case) -> Finding | None:
         summary = f"GOMAXPROCS is {case.procs}: the runtime has not followed its quota of {case.cores_words} yet"
         return Finding(rule=ID, severity="info", summary=summary, evidence=case.procs_evidence(case.stall), advice=(_wait(facts),))
     if case.exceeds:
-        by = "its environment" if case.set_by_variable else "a call in the program" if facts.variables is not None else "somebody"
+        by = "its environment" if case.set_by_variable else "a call in the program" if facts.derived.variables is not None else "somebody"
         summary = f"GOMAXPROCS is {case.procs}, set by {by}; the quota is worth {case.allowed_procs}"
         advice = case.change_procs("the most threads that the enforced quota can feed")
         return Finding(rule=ID, severity=SEVERITY, summary=summary, evidence=case.procs_evidence(case.stall), advice=(advice,))
     if not case.quota_binds and case.usable and case.procs_count > case.usable:
         summary = f"GOMAXPROCS is {case.procs} on {case.usable} usable CPU{'s' * (case.usable > 1)}"
-        waits = bool(facts.updates) and not case.procs_are_set
+        waits = bool(facts.derived.updates) and not case.procs_are_set
         advice = _wait(facts) if waits else case.change_procs("Go's default is the number of usable CPUs")
         return Finding(rule=ID, severity="info", summary=summary, evidence=case.procs_evidence(), advice=(advice,))
     return None
 
 
 def _wait(facts: GoFacts) -> Advice:
-    return act(f"wait and look again: Go {facts.version} follows by itself, an idle program within a minute or so")
+    return act(f"wait and look again: Go {facts.program.version} follows by itself, an idle program within a minute or so")

@@ -31,13 +31,13 @@ SUMMARY = "GOMAXPROCS is set to something that Go ignores"
 
 def judge(case: Case) -> Finding | None:
     """The variable is set, and this version takes it for no number."""
-    if case.facts is None or "GOMAXPROCS" not in case.facts.ignored:
+    if case.facts is None or "GOMAXPROCS" not in case.facts.derived.ignored:
         return None
     text = case.variable("GOMAXPROCS")[:60]
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"GOMAXPROCS={text!r} is no whole number above 0 to Go {case.facts.version}: ignored without a word",
+        summary=f"GOMAXPROCS={text!r} is no whole number above 0 to Go {case.facts.program.version}: ignored without a word",
         evidence=case.procs_evidence(case.variable_words("GOMAXPROCS")),
         advice=(case.set_procs("plain digits are read by every version"),),
     )

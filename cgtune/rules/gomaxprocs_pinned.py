@@ -33,12 +33,12 @@ SUMMARY = "GOMAXPROCS is set, so the runtime no longer follows its CPU quota"
 def judge(case: Case) -> Finding | None:
     """A pin where the runtime would have obeyed and followed the quota that binds."""
     facts = case.facts
-    if facts is None or not facts.pinned or not case.quota_binds or case.procs is None:
+    if facts is None or not facts.observed.pinned or not case.quota_binds or case.procs is None:
         return None
     if case.by_itself is None or case.by_itself != case.recommended("GOMAXPROCS").value:
         return None  # it would come to another value: here the pin is what keeps GOMAXPROCS right
     if case.set_by_variable:
-        besides = f"; remove {AUTOMAXPROCS} with it, which would set it again" if AUTOMAXPROCS in facts.modules else ""
+        besides = f"; remove {AUTOMAXPROCS} with it, which would set it again" if facts.program.version_of(AUTOMAXPROCS) is not None else ""
         why = f"the runtime follows its quota by itself{besides}"
         by, advice = "the GOMAXPROCS variable", Advice(variable="GOMAXPROCS", value=None, reason=why)
     else:
@@ -47,6 +47,6 @@ def judge(case: Case) -> Finding | None:
         rule=ID,
         severity=SEVERITY,
         summary=f"GOMAXPROCS is pinned to {case.procs} by {by} and does not follow the quota",
-        evidence=case.procs_evidence(f"without it Go {facts.version} would come to {case.by_itself} and follow changes"),
+        evidence=case.procs_evidence(f"without it Go {facts.program.version} would come to {case.by_itself} and follow changes"),
         advice=(advice,),
     )

@@ -33,7 +33,7 @@ def judge(case: Case) -> Finding | None:
     """What is in memory differs from what the environment gives."""
     if case.facts is None or not case.memory_is_set_inside:
         return None
-    library = case.facts.modules.get(AUTOMEMLIMIT)
+    library = case.facts.program.version_of(AUTOMEMLIMIT)
     given = case.variable_words("GOMEMLIMIT") if case.variable("GOMEMLIMIT") else "GOMEMLIMIT is not in its environment"
     who = f"build info: {AUTOMEMLIMIT} {library}" if library else "no library that does it is known in the build info"
     return Finding(

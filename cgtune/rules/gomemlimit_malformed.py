@@ -38,7 +38,7 @@ _NO_LIMIT = (1 << 63) - 1  # to Go this is none, and what is above it is malform
 def judge(case: Case) -> Finding | None:
     """The derivation ends in GOMEMLIMIT's death."""
     facts = case.facts
-    if facts is None or facts.dies is None or facts.dies_of != "gomemlimit":
+    if facts is None or facts.derived.dies is None or facts.derived.dies_of != "gomemlimit":
         return None
     text = case.variable("GOMEMLIMIT")
     meant = parse_meant(text)
@@ -49,8 +49,8 @@ def judge(case: Case) -> Finding | None:
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"GOMEMLIMIT={text[:60]!r} is malformed: Go {facts.version} dies at its start with exit status 2",
-        evidence=(case.variable_words("GOMEMLIMIT"), facts.dies.splitlines()[-1]),
+        summary=f"GOMEMLIMIT={text[:60]!r} is malformed: Go {facts.program.version} dies at its start with exit status 2",
+        evidence=(case.variable_words("GOMEMLIMIT"), facts.derived.dies.splitlines()[-1]),
         advice=case.set_memory("the recommended value, as Go reads it") + same
         or (act("write digits, or digits with KiB, MiB, GiB or TiB, or remove the variable"),),
     )

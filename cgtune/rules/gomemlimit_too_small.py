@@ -49,7 +49,7 @@ def judge(case: Case) -> Finding | None:
         return None  # the enforced limit is what is too small
     if case.memory.limit_bytes is not None and recommendation.value is None and value >= _UNIT_MISTAKE_BYTES:
         return None
-    live, mapped = facts.heap_marked_bytes, facts.mapped_bytes
+    live, mapped = facts.observed.heap_marked_bytes, facts.observed.mapped_bytes
     crowded = live is not None and live * 100 >= value * _CROWDED_PERCENT
     beyond = mapped is not None and mapped > value * _FAR
     if not (crowded or beyond or value < _UNIT_MISTAKE_BYTES):

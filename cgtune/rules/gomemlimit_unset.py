@@ -49,7 +49,7 @@ def judge(case: Case) -> Finding | None:
         limit, name, does, words = case.memory.high_bytes, "memory.high", "slows it down", case.high_words
     if limit is None:
         return None
-    later = (act(f"build with Go 1.{_FIRST_MINOR} or later: Go {case.facts.version} has no memory limit"),)
+    later = (act(f"build with Go 1.{_FIRST_MINOR} or later: Go {case.facts.program.version} has no memory limit"),)
     return Finding(
         rule=ID,
         severity=SEVERITY,

@@ -44,11 +44,11 @@ SUMMARY = "Go looks for its CPU quota in the wrong place and finds none"
 def judge(case: Case) -> Finding | None:
     """An aware runtime sees no quota, or a wider one, although that of its own cgroup binds."""
     facts, binding = case.facts, case.cpu.binding
-    if facts is None or facts.seen is None or not facts.aware or not case.follows_own or not case.derives_unlimited:
+    if facts is None or facts.derived.seen is None or not facts.derived.aware or not case.follows_own or not case.derives_unlimited:
         return None
     if binding is None or not case.binds_own:
         return None
-    seen, bandwidth = facts.seen, binding.bandwidth
+    seen, bandwidth = facts.derived.seen, binding.bandwidth
     if seen.cause is None and bandwidth is not None and (seen.quota_us, seen.period_us) == (bandwidth.quota_us, bandwidth.period_us):
         return None  # it reads the very quota that binds: that GOMAXPROCS is more has another cause
     found = seen.why or f"it reads {' and '.join(seen.files) or 'another file'}: {seen.quota_us} {seen.period_us}"
@@ -73,7 +73,7 @@ def judge(case: Case) -> Finding | None:
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"Go {facts.version} does not find its CPU quota: GOMAXPROCS is {case.procs} under {case.cores_words}",
+        summary=f"Go {facts.program.version} does not find its CPU quota: GOMAXPROCS is {case.procs} under {case.cores_words}",
         evidence=case.procs_evidence(f"what the runtime sees: {found}", cause, case.stall),
         advice=(case.set_procs("does not depend on the file"), act(act_words)),
     )

@@ -33,16 +33,16 @@ SUMMARY = "Go dies of this CPU quota when it starts"
 def judge(case: Case) -> Finding | None:
     """The derivation ends in procresize's death."""
     facts = case.facts
-    if facts is None or facts.dies is None or facts.dies_of != "quota":
+    if facts is None or facts.derived.dies is None or facts.derived.dies_of != "quota":
         return None
-    seen = facts.seen
+    seen = facts.derived.seen
     quota = f"quota {seen.quota_us} µs, period {seen.period_us} µs" if seen is not None else "a quota that it cannot use"
     files = " and ".join(seen.files) if seen is not None and seen.files else "its limit file"
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"Go {facts.version} dies at its start of the CPU quota it reads",
-        evidence=(f"{files}: {quota}", facts.dies.splitlines()[-1]),
+        summary=f"Go {facts.program.version} dies at its start of the CPU quota it reads",
+        evidence=(f"{files}: {quota}", facts.derived.dies.splitlines()[-1]),
         advice=(
             case.set_procs("where it is set, the quota is never evaluated"),
             act('write a sane quota into the file, or "max" (v1: -1)'),

@@ -36,7 +36,7 @@ SUMMARY = "the runtime took its quota at the start and does not follow changes"
 def judge(case: Case) -> Finding | None:
     """Awareness without updates under a quota that binds; a warning once the quota has changed."""
     facts = case.facts
-    if facts is None or not facts.aware or facts.updates is not False or case.procs_are_set or not case.quota_binds:
+    if facts is None or not facts.derived.aware or facts.derived.updates is not False or case.procs_are_set or not case.quota_binds:
         return None
     stale = case.exceeds or 0 < case.procs_count < math.floor(min(case.limit_cores or 0, case.usable))
     number = f" {case.procs}" if case.procs_count else ""
@@ -44,7 +44,7 @@ def judge(case: Case) -> Finding | None:
     return Finding(
         rule=ID,
         severity="warning" if stale else SEVERITY,
-        summary=f"updatemaxprocs=0 from the {facts.updates_from}: GOMAXPROCS{number} {text}",
+        summary=f"updatemaxprocs=0 from the {facts.derived.updates_from}: GOMAXPROCS{number} {text}",
         evidence=case.procs_evidence(),
         advice=(
             Advice(

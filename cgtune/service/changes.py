@@ -43,7 +43,7 @@ def _by_identity(report: Report) -> dict[Identity, ProcessReport]:
     found = {}
     for process in report.processes:
         identity, go = process.snapshot.process, process.snapshot.go
-        program = f"{go[0].main_module} {go[0].version}" if go else None
+        program = f"{go[0].program.main_module} {go[0].program.version}" if go else None
         executable = (identity.executable or "").removesuffix(" (deleted)")  # proc_pid_exe(5): a file replaced under a running program
         found[identity.pid, identity.start_ticks, executable, program] = process
     return found

@@ -16,7 +16,7 @@ from cgtune.limits import enforce
 from cgtune.model import Policy, Recommendation
 from cgtune.outputs.words import format_setting
 from cgtune.runtimes.go.derived.grammar import parse_gomemlimit
-from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees
+from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees, with_facts
 
 DEFAULT = Policy()
 FLOOR = Policy(rounding="floor")
@@ -312,7 +312,7 @@ def test_runtimes_of_one_process_read_one_variable() -> None:
     groups = group_by_limit((both, beside.snapshot))
     parts = [advise(each, one.limits, DEFAULT, groups)[1].value or 0 for each in (both, beside.snapshot)]
     assert 2 * parts[0] + parts[1] <= 512 * MIB
-    unknown = both.replace(go=(one.snapshot.go[0], library.replace(mapped_bytes=None)))
+    unknown = both.replace(go=(one.snapshot.go[0], with_facts(library, mapped_bytes=None)))
     assert "an equal part for each" in advise(unknown, one.limits)[1].because[-2]
 
 

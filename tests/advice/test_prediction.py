@@ -78,7 +78,7 @@ def test_an_impossible_memory_limit_variable_is_told() -> None:
     prediction = cgtune.predict(cpus=4, go="1.21,1.27", env=["GOMEMLIMIT=512Mi"])
     assert derived(prediction) == [None, None]
     for row in prediction.rows:
-        assert "malformed GOMEMLIMIT" in str(row.process.snapshot.go[0].dies)
+        assert "malformed GOMEMLIMIT" in str(row.process.snapshot.go[0].derived.dies)
 
 
 def test_recommendations_stand_beside() -> None:
@@ -294,7 +294,7 @@ def test_real_programs_do_what_is_predicted(version: str, language: str) -> None
             [program, "report", "exit"], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
         )
         for prediction in (named, on_disk):
-            dies = prediction.rows[0].process.snapshot.go[0].dies
+            dies = prediction.rows[0].process.snapshot.go[0].derived.dies
             if dies is not None:
                 assert (done.returncode, done.stderr.startswith(dies)) == (2, True), (environment, dies, done.stderr)
                 continue

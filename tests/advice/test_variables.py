@@ -57,7 +57,7 @@ def test_why_it_is_set(go: GoFacts | None, words: str) -> None:
 def test_a_quota_that_kills() -> None:
     """A quota so large that Go's own arithmetic ends in a crash: the program gets the CPUs of the node, and lives."""
     deadly = "17592186044415 1000"
-    assert facts("1.26", cpu_limit=deadly).dies is not None
+    assert facts("1.26", cpu_limit=deadly).derived.dies is not None
     procs = plan_named(parse_named(cpu_limit=deadly, node_cpus="8"), facts("1.26", cpu_limit=deadly), DEFAULT)[0]
     assert (procs.value, "dies of this quota at its start" in procs.because[-1]) == ("8", True)
     assert planned(facts("1.24", cpu_limit=deadly), cpu_limit=deadly, node_cpus="8") == [None, None]

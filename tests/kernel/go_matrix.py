@@ -155,16 +155,17 @@ class Matrix:
             if pid not in stage.ended:
                 said = stage.said[pid][0]
                 expected = {"GOMAXPROCS": said["gomaxprocs"], "GOMEMLIMIT": said["memory_limit"], "GOGC": said["gc_percent"]}
-                if facts.dies is not None or {name: derived for name, (derived, _) in values.items()} != expected:
-                    found.append(f"{program.name}: lives as {expected}, and cgtune derived {values}, dies: {facts.dies!r}")
+                if facts.derived.dies is not None or {name: derived for name, (derived, _) in values.items()} != expected:
+                    found.append(f"{program.name}: lives as {expected}, and cgtune derived {values}, dies: {facts.derived.dies!r}")
             elif (
                 stage.ended[pid] != 2
-                or not facts.dies
-                or facts.dies not in printed
+                or not facts.derived.dies
+                or facts.derived.dies not in printed
                 or any(derived is not None for derived, _ in values.values())
             ):
                 found.append(
-                    f"{program.name}: status {stage.ended[pid]}, printed {printed[:200]!r}; cgtune derived {values}, dies: {facts.dies!r}"
+                    f"{program.name}: status {stage.ended[pid]}, printed {printed[:200]!r}; cgtune derived {values},"
+                    f" dies: {facts.derived.dies!r}"
                 )
             self.comparisons += 7
         return [f"{scenario.name}: before the start: {line}" for line in found]
@@ -198,9 +199,9 @@ class Matrix:
     def _compare(self, scenario: Scenario, program: Program, derived: dict[str, Any], said: dict[str, Any], facts: GoFacts) -> list[str]:
         expected: dict[str, object] = {"version": program.version, "num_cpu": said["num_cpu"], "dies": None, "observed_from": "memory"}
         found: dict[str, object] = {
-            "version": facts.version,
-            "num_cpu": facts.cpus_at_start,
-            "dies": facts.dies,
+            "version": facts.program.version,
+            "num_cpu": facts.observed.cpus_at_start,
+            "dies": facts.derived.dies,
             "observed_from": " ".join({setting.observed_from or "nowhere" for setting in facts.settings}),
         }
         for name, key in (("GOMAXPROCS", "gomaxprocs"), ("GOMEMLIMIT", "memory_limit"), ("GOGC", "gc_percent")):
@@ -209,7 +210,7 @@ class Matrix:
             found |= {f"{name} derived": setting.derived, f"{name} observed": setting.observed}
         if program.column:
             expected["pinned"] = scenario.pins.split()[program.column] == "y"
-            found["pinned"] = facts.pinned
+            found["pinned"] = facts.observed.pinned
         if program.column > 2 and scenario.follows != "any":
             words = scenario.follows.split()
             expected["follows"] = words[0] if program.column == 3 else words[-1]
@@ -219,9 +220,9 @@ class Matrix:
 
 
 def _follows(facts: GoFacts) -> str:
-    if facts.follows is None:
+    if facts.observed.follows is None:
         return "none"
-    return "own" if facts.follows.own else "other" if facts.follows.exists else "gone"
+    return "own" if facts.observed.follows.own else "other" if facts.observed.follows.exists else "gone"
 
 
 def copy_near(programs: Iterable[Program]) -> list[Program]:

@@ -12,7 +12,10 @@ from cgtune.model import (
     ByteLimit,
     Container,
     CpuLevel,
+    GoDerived,
     GoFacts,
+    GoObserved,
+    GoProgram,
     GoSetting,
     LimitFile,
     Machine,
@@ -52,35 +55,46 @@ def go_facts(
     pairs = (("GOMAXPROCS", procs, procs_derived), ("GOMEMLIMIT", memory, memory_derived), ("GOGC", gogc, None))
     aware = minor >= 25
     facts = GoFacts(
-        path="/app/server",
-        deleted=False,
-        version=f"1.{minor}.3",
-        main_module="example.com/server",
-        godebug={},
-        modules=modules or {},
-        build_settings={},
+        program=GoProgram(
+            path="/app/server",
+            deleted=False,
+            version=f"1.{minor}.3",
+            minor=minor,
+            main_module="example.com/server",
+            godebug=(),
+            modules=tuple((modules or {}).items()),
+            build_settings=(),
+        ),
+        derived=GoDerived(
+            variables=tuple((variables or {}).items()),
+            ignored=(),
+            dies=None,
+            dies_of=None,
+            aware=aware,
+            aware_from="built-in" if aware else "version",
+            updates=aware,
+            updates_from="built-in" if aware else "version",
+            seen=seen,
+            removed_godebug=None,
+        ),
+        observed=GoObserved(pinned=False if aware else None, cpus_at_start=8, mapped_bytes=10 * MIB, heap_marked_bytes=2 * MIB),
         settings=tuple(
             GoSetting(
                 name=name, derived=now if derived is None else derived, observed=now, observed_from="memory" if now else None, because=()
             )
             for name, now, derived in pairs
         ),
-        dies=None,
-        pinned=False if aware else None,
-        aware=aware,
-        updates=aware,
-        follows=None,
-        cpus_at_start=8,
-        heap_live_bytes=None,
-        mapped_bytes=10 * MIB,
-        minor=minor,
-        variables=variables or {},
-        aware_from="built-in" if aware else "version",
-        updates_from="built-in" if aware else "version",
-        seen=seen,
-        heap_marked_bytes=2 * MIB,
     )
-    return facts.replace(**changes)
+    return with_facts(facts, **changes)
+
+
+def with_facts(facts: GoFacts, **changes: object) -> GoFacts:
+    """The same runtime with some of its facts changed, each by the name of the field, in whichever of the inner records that is."""
+    inner = {}
+    for name in ("program", "derived", "observed"):
+        record = getattr(facts, name)
+        inner[name] = record.replace(**{field: changes.pop(field) for field in tuple(changes) if hasattr(record, field)})
+    return facts.replace(**inner, **changes)
 
 
 def sees(quota_us: int | None, period_us: int = 100_000) -> QuotaSeen:

@@ -17,7 +17,7 @@ from cgtune.runtimes.go.derived.grammar import parse_godebug
 from cgtune.runtimes.go.derived.inputs import GoInputs
 from cgtune.runtimes.go.derived.limitfile import parse_limit
 from cgtune.runtimes.go.program.version import parse_version
-from tests.rules.reports import CGROUP2, MIB, follows, go_facts, looks, lost, memory_level, report, sees
+from tests.rules.reports import CGROUP2, MIB, follows, go_facts, looks, lost, memory_level, report, sees, with_facts
 
 OFF_BY_BUILD = {"aware": False, "aware_from": "build", "updates": False, "updates_from": "build"}
 OFF_BY_ENV = {"aware": False, "aware_from": "environment", "variables": {"GODEBUG": "http2debug=1,containermaxprocs=0"}}
@@ -325,10 +325,11 @@ def test_a_reworded_sentence_changes_no_judgement(
     """Code branches on words, and sentences are made last: whatever they say, rule, severity and advised values stay the same."""
     del rule, what, severity
     runtime = go_facts(**facts)  # type: ignore[arg-type]
-    seen, removed = runtime.seen, runtime.removed_godebug
-    reworded = runtime.replace(
+    seen, removed, death = runtime.derived.seen, runtime.derived.removed_godebug, runtime.derived.dies
+    reworded = with_facts(
+        runtime,
         seen=seen if seen is None or seen.why is None else seen.replace(why="x"),
-        dies=None if runtime.dies is None else "x",
+        dies=None if death is None else "x",
         removed_godebug=None if removed is None else removed.replace(dies="x"),
         settings=tuple(setting.replace(because=("x",)) for setting in runtime.settings),
     )
@@ -479,7 +480,7 @@ def test_the_go_that_finds_the_quota(version: int, first: str) -> None:
 def test_a_variable_is_no_advice_against_a_call(facts: dict[str, object], advised: tuple[str | None, str | None]) -> None:
     """What a call in the program has set is mended there; where the environment cannot be read, the variable is what may help."""
     made = go_facts(**facts)  # type: ignore[arg-type]
-    made = made.replace(variables=None) if facts.get("variables", "") is None else made
+    made = with_facts(made, variables=None) if facts.get("variables", "") is None else made
     finding = _judge("gomaxprocs-exceeds-quota", report(made, cores=2.0))
     assert finding is not None
     assert (finding.advice[0].variable, finding.advice[0].value) == advised
@@ -630,7 +631,7 @@ def test_a_weight_back_to_a_request(weight: int, cores: tuple[float, float]) -> 
 )
 def test_the_godebug_that_switches_awareness_on(before: str, build: dict[str, str], advised: str | None) -> None:
     """What the environment says against it goes; what the build says against it is overruled; the rest stays."""
-    assert godebug_aware(go_facts(variables={"GODEBUG": before}, godebug=build)) == advised
+    assert godebug_aware(go_facts(variables={"GODEBUG": before}, godebug=tuple(build.items()))) == advised
 
 
 @pytest.mark.parametrize(

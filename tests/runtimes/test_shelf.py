@@ -32,5 +32,5 @@ def test_a_snapshot_has_what_each_runtime_reads(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(runtimes, "load_runtimes", lambda: (another("/first"), another("/second")))
     with Host(str(stories.STORIES / "v2-ancestor-tighter")) as host:
         snapshot = read_snapshot(MachineView(host), 4242)
-    assert [facts.path for facts in snapshot.go] == ["/first", "/second"]
+    assert [facts.program.path for facts in snapshot.go] == ["/first", "/second"]
     assert [note.path for note in snapshot.notes if note.why == "read"] == ["/first", "/second"]

@@ -7,14 +7,13 @@ Not covered: `godebug` lines in go.mod and `//go:debug` of a version that is onl
 from __future__ import annotations
 
 from cgtune.errors import UsageError
-from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, GoFacts, GoSetting
+from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, GoFacts, GoObserved
 from cgtune.records import Record
 from cgtune.runtimes.go.program.version import parse_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.runtimes.go.derived.derive import GoDerivation
-    from cgtune.runtimes.go.derived.inputs import GoInputs
     from cgtune.runtimes.go.derived.limitfile import ReadLimit
     from cgtune.runtimes.go.program.modinfo import BuildInfo
     from cgtune.runtimes.go.program.version import GoVersion
@@ -95,7 +94,7 @@ def program_of(info: BuildInfo) -> OfflineProgram:
         go=info.version.removeprefix("go"),
         version=info.go,
         default_godebug=parse_default_godebug(info.settings),
-        architecture=info.settings.get("GOARCH", "amd64"),
+        architecture=dict(info.settings).get("GOARCH", "amd64"),
         info=info,
         notes=notes,
     )
@@ -109,7 +108,7 @@ def read_program(path: str) -> OfflineProgram:
     with ProgramFile(path, "--binary") as file:
         found = read_go_program(file.read_at)
         head = file.read_at(0, 4)
-    system = _SYSTEMS.get(head, _SYSTEMS.get(head[:2])) if found is None else found[1].settings.get("GOOS", "linux")
+    system = _SYSTEMS.get(head, _SYSTEMS.get(head[:2])) if found is None else dict(found[1].settings).get("GOOS", "linux")
     if system not in (None, "linux", "android"):
         raise UsageError(f"--binary {path!r} is a program for {system}, which has no cgroups; name one for Linux, by GOOS=linux go build")
     if found is None:
@@ -133,6 +132,7 @@ def derive_program(
     Returns (its derivation, the facts that follow from it).
     """
     from cgtune.runtimes.go.derived.derive import derive
+    from cgtune.runtimes.go.derived.facts import derived_facts, program_facts, setting_facts
     from cgtune.runtimes.go.derived.inputs import GoInputs
 
     inputs = GoInputs(
@@ -145,32 +145,10 @@ def derive_program(
         mountinfo_text=mountinfo_text,
         read_limit=read_limit,
     )
-    derivation = derive(inputs)
-    return derivation, _facts(program, inputs, derivation)
-
-
-def _facts(program: OfflineProgram, inputs: GoInputs, derivation: GoDerivation) -> GoFacts:
-    """What can be known of a runtime that does not run: all that is derived, and nothing observed."""
-    from cgtune.runtimes.go.derived.facts import derived_facts
-
-    values = {"GOMAXPROCS": derivation.gomaxprocs, "GOMEMLIMIT": derivation.gomemlimit, "GOGC": derivation.gogc}
-    info = program.info
-    return GoFacts(
-        path=info.path if info is not None else "",
-        deleted=False,
-        version=program.go,
-        main_module=(info.main_module or None) if info is not None else None,
-        godebug=dict(pair.partition("=")[::2] for pair in program.default_godebug.split(",") if "=" in pair),
-        modules=dict(info.modules) if info is not None else {},
-        build_settings=dict(info.settings) if info is not None else {},
-        settings=tuple(
-            GoSetting(name=name, derived=value, observed=None, observed_from=None, because=derivation.because.get(name, ()))
-            for name, value in values.items()
-        ),
-        pinned=derivation.pinned,
-        follows=None,
-        cpus_at_start=derivation.num_cpu,
-        heap_live_bytes=None,
-        mapped_bytes=None,
-        **derived_facts(inputs, derivation),  # type: ignore[arg-type]  # each value has the type of the field it is named for
+    derivation, info = derive(inputs), program.info
+    return derivation, GoFacts(
+        program=program_facts(inputs, info, version=program.go, path="" if info is None else info.path),
+        derived=derived_facts(inputs, derivation),
+        observed=GoObserved(pinned=derivation.pinned, cpus_at_start=derivation.num_cpu),
+        settings=setting_facts(derivation, {}),
     )

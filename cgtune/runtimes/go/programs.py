@@ -127,7 +127,7 @@ def locate_runtimes(
             continue
         known.remember(file.identity, found)
         # A plugin brings build info of its own and no runtime: it runs on that of the program that opened it
-        if found is not None and found[1].settings.get("-buildmode") != "plugin":
+        if found is not None and ("-buildmode", "plugin") not in found[1].settings:
             # remembered from another process, whose files may be gone: read this one's from here on
             elf, info = found[0].replace(read_at=file.read_at), found[1]
             runtimes += [

@@ -1,15 +1,16 @@
 """Reads the Go runtimes of one process: build info, what each derives, and what each has at this moment.
 
-With held.py, to which it hands its host on, the one of this shelf that reads files. Reading needs ptrace access of mode READ for exe,
-maps, environ, mountinfo and fd (same user, or CAP_SYS_PTRACE), of mode ATTACH for mem (the same, and Yama's ptrace_scope); map_files, for
-libraries, CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE, and /proc/PID/root stands in where that is missing (proc_pid_mem(5), ptrace(2)).
-Not covered: the environment that a library finds when it is loaded later than its program started.
+Only this module, and held.py, which gets the host from it, read files; the rest of runtimes/go is handed bytes. Reading needs ptrace access
+of mode READ for exe, maps, environ, mountinfo and fd (same user, or CAP_SYS_PTRACE), of mode ATTACH for mem (the same, and Yama's
+ptrace_scope); map_files, for libraries, needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE, and /proc/PID/root stands in if that is missing
+(proc_pid_mem(5), ptrace(2)).
+Not covered: the environment that a library finds if it is loaded later than its program started.
 """
 
 from __future__ import annotations
 
 from cgtune.errors import Absent, CgtuneError, NoSuchProcess, Unreadable
-from cgtune.model import GoFacts, GoSetting, LimitFile, Note
+from cgtune.model import GoFacts, GoObserved, LimitFile, Note
 from cgtune.runtimes.go.program.mappings import parse_maps
 from cgtune.runtimes.go.programs import GoRuntime, Known, Mapped, OpenedFile, locate_runtimes, read_runtime_words
 from cgtune.system.reading import note_on
@@ -106,7 +107,7 @@ class GoReading:
     def _facts(self, runtime: GoRuntime, known: Known) -> GoFacts:
         # Most processes are not Go's: what only Go programs need is loaded when there is one.
         from cgtune.runtimes.go.derived.derive import derive
-        from cgtune.runtimes.go.derived.facts import derived_facts
+        from cgtune.runtimes.go.derived.facts import derived_facts, program_facts, setting_facts
 
         info, inputs = runtime.info, self._inputs(runtime)
         words = self._read_words(runtime, known)
@@ -123,22 +124,21 @@ class GoReading:
         self.notes += [Note(path=runtime.path or self.executable or "", why=why) for why in derivation.notes]
         whose = f"{runtime.path}: " if inputs.library else ""  # one process may hold several runtimes
         self.notes += [Note(path=f"/proc/{self.pid}/mem", why=f"{whose}{why}") for why in words.notes]
+        version = info.version.removeprefix("go")
         return GoFacts(
-            path=runtime.path,
-            deleted=runtime.deleted,
-            version=info.version.removeprefix("go"),
-            main_module=info.main_module or None,
-            godebug=dict(pair.partition("=")[::2] for pair in (inputs.default_godebug or "").split(",") if "=" in pair),
-            modules=dict(info.modules),
-            build_settings=dict(info.settings),
-            settings=_settings(derivation, words),
-            pinned=words.pinned,
-            follows=follows,
-            cpus_at_start=words.cpus_at_start,
-            heap_live_bytes=words.heap_live_bytes,
-            heap_marked_bytes=words.heap_marked_bytes,
-            mapped_bytes=words.mapped_bytes,
-            **derived_facts(inputs, derivation),  # type: ignore[arg-type]  # each value has the type of the field it is named for
+            program=program_facts(inputs, info, version=version, path=runtime.path, deleted=runtime.deleted),
+            derived=derived_facts(inputs, derivation),
+            observed=GoObserved(
+                pinned=words.pinned,
+                follows=follows,
+                cpus_at_start=words.cpus_at_start,
+                heap_live_bytes=words.heap_live_bytes,
+                heap_marked_bytes=words.heap_marked_bytes,
+                mapped_bytes=words.mapped_bytes,
+            ),
+            settings=setting_facts(
+                derivation, {"GOMAXPROCS": words.gomaxprocs, "GOMEMLIMIT": words.memory_limit_bytes, "GOGC": words.gc_percent}
+            ),
         )
 
     def _inputs(self, runtime: GoRuntime) -> GoInputs:
@@ -258,22 +258,4 @@ def _unrecorded_switches(derivation: GoDerivation, words: LiveWords) -> tuple[st
         f"{name}={int(live)}"
         for name, switch, live in switches
         if live is not None and switch.on is not None and live != switch.on and switch.source in ("build", "built-in")
-    )
-
-
-def _settings(derivation: GoDerivation, words: LiveWords) -> tuple[GoSetting, ...]:
-    triples = (
-        ("GOMAXPROCS", derivation.gomaxprocs, words.gomaxprocs),
-        ("GOMEMLIMIT", derivation.gomemlimit, words.memory_limit_bytes),
-        ("GOGC", derivation.gogc, words.gc_percent),
-    )
-    return tuple(
-        GoSetting(
-            name=name,
-            derived=derived,
-            observed=observed,
-            observed_from=None if observed is None else "memory",
-            because=derivation.because.get(name, ()),
-        )
-        for name, derived, observed in triples
     )

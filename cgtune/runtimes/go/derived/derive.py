@@ -16,8 +16,6 @@ from cgtune.runtimes.go.derived.settings import Step, derive_gogc, derive_gomaxp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cgtune.model import DeathCause
     from cgtune.runtimes.go.derived.godebug import GodebugSwitch
     from cgtune.runtimes.go.derived.inputs import GoInputs
@@ -31,13 +29,21 @@ _FAMILIES = (18, 19, 21, 25, 26, 27)  # one of each set of rules, for a program 
 _DOUBTFUL_PROCS = 10_000  # 20 000 mostly live; 100 000 were seen to hang, and to end in thread exhaustion (10 000 is Go's most)
 
 
+class Steps(Record):
+    """How the runtime comes to each setting."""
+
+    gomaxprocs: tuple[str, ...]
+    gomemlimit: tuple[str, ...]
+    gogc: tuple[str, ...]
+
+
 class GoDerivation(Record):
     """What the runtime concludes. A setting is a number, "off", or None: not known, or the process dies at its start.
 
     ``dies`` is what it prints then, ``dies_of`` the cause; both are None if it lives, or if the versions that it may be differ in this.
     ``num_cpu`` is runtime.NumCPU(). ``pinned``: a valid GOMAXPROCS variable sets the value and stops the updates. ``limit`` is what the
     runtime sees of its quota: from 1.25 on it looks whether or not it uses it; None where it does not look or where we do not know.
-    ``because`` gives the steps of each setting, by the setting's name.
+    ``because`` gives the steps of each setting.
     """
 
     gomaxprocs: int | None
@@ -50,7 +56,7 @@ class GoDerivation(Record):
     limit: LimitSeen | None
     dies: str | None
     dies_of: DeathCause | None
-    because: Mapping[str, tuple[str, ...]]
+    because: Steps
     notes: tuple[str, ...]
 
 
@@ -93,7 +99,7 @@ def _derive_as(inputs: GoInputs, minor: int) -> GoDerivation:
         limit=limit,
         dies=dies,
         dies_of=dies_of,
-        because={"GOMAXPROCS": procs.because, "GOMEMLIMIT": memory.because, "GOGC": gogc.because},
+        because=Steps(gomaxprocs=procs.because, gomemlimit=memory.because, gogc=gogc.because),
         notes=trouble + _input_notes(inputs, procs.value),
     )
 
@@ -118,11 +124,11 @@ def _derive_unknown(inputs: GoInputs) -> GoDerivation:
     first, last = answers[0], answers[-1]
     steps = ("the program does not tell its Go version, and the versions differ in this",)
     agreed: dict[str, object] = {}
-    because: dict[str, tuple[str, ...]] = {}
+    because = last.because
     for field in ("gomaxprocs", "gomemlimit", "gogc"):
         same = all(getattr(answer, field) == getattr(first, field) for answer in answers)
         agreed[field] = getattr(first, field) if same else None
-        because[field.upper()] = last.because[field.upper()] if same else steps
+        because = because if same else because.replace(**{field: steps})
     is_same_death = all(answer.dies == last.dies for answer in answers)
     unknown = last.aware.replace(on=None, number=None, source="version")
     return last.replace(

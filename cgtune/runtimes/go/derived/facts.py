@@ -1,15 +1,19 @@
-"""What of a derivation goes into the facts of a runtime, the same for a live process and for a prediction."""
+"""What of a program and its derivation goes into the facts of a runtime, the same for a live process and for one that does not run."""
 
 from __future__ import annotations
 
-from cgtune.model import QuotaSeen
+from cgtune.model import GoDerived, GoProgram, GoSetting, QuotaSeen
 from cgtune.runtimes.go.derived.grammar import parse_godebug, parse_gogc, parse_gomaxprocs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cgtune.model import Off, Pairs
     from cgtune.runtimes.go.derived.derive import GoDerivation
     from cgtune.runtimes.go.derived.inputs import GoInputs
     from cgtune.runtimes.go.derived.limitfile import LimitSeen
+    from cgtune.runtimes.go.program.modinfo import BuildInfo
 
 _VARIABLES = ("GOMAXPROCS", "GOMEMLIMIT", "GOGC", "GODEBUG")
 _REMOVAL_KILLS = 27  # internal/godebugs: the first version that ends a program for a setting it has dropped
@@ -18,26 +22,62 @@ _REMOVAL_KILLS = 27  # internal/godebugs: the first version that ends a program 
 _MEANS_DEFAULT = ("", "0")
 
 
-def derived_facts(inputs: GoInputs, derivation: GoDerivation) -> dict[str, object]:
-    """The fields of GoFacts that follow from a derivation: minor, variables, ignored, dies, aware, updates, who decided, and seen."""
-    minor = None if inputs.version is None else inputs.version.minor
+def derived_facts(inputs: GoInputs, derivation: GoDerivation) -> GoDerived:
+    """What follows from a derivation, beside the settings."""
     variables = None
     if inputs.environ is not None:
         variables = {name: value for name, value in reversed(inputs.environ) if name in _VARIABLES}  # the first entry counts
-    seen = derivation.limit
-    return {
-        "minor": minor,
-        "variables": variables,
-        "ignored": _ignored(variables or {}, minor),
-        "dies": derivation.dies,
-        "dies_of": derivation.dies_of,
-        "aware": derivation.aware.on,
-        "aware_from": derivation.aware.source,
-        "updates": derivation.updates.on,
-        "updates_from": derivation.updates.source,
-        "seen": None if seen is None else quota_seen(seen),
-        "removed_godebug": parse_godebug((variables or {}).get("GODEBUG", ""), _REMOVAL_KILLS).removed,
-    }
+    known, seen = variables or {}, derivation.limit
+    return GoDerived(
+        variables=None if variables is None else tuple(variables.items()),
+        ignored=_ignored(known, None if inputs.version is None else inputs.version.minor),
+        dies=derivation.dies,
+        dies_of=derivation.dies_of,
+        aware=derivation.aware.on,
+        aware_from=derivation.aware.source,
+        updates=derivation.updates.on,
+        updates_from=derivation.updates.source,
+        seen=None if seen is None else quota_seen(seen),
+        removed_godebug=parse_godebug(known.get("GODEBUG", ""), _REMOVAL_KILLS).removed,
+    )
+
+
+def program_facts(inputs: GoInputs, info: BuildInfo | None, *, version: str, path: str, deleted: bool = False) -> GoProgram:
+    """Which program the runtime comes with. ``info`` None: only its version was named, which is ``version``."""
+    return GoProgram(
+        path=path,
+        deleted=deleted,
+        version=version,
+        minor=None if inputs.version is None else inputs.version.minor,
+        main_module=None if info is None else info.main_module or None,
+        godebug=_once(pair.partition("=")[::2] for pair in (inputs.default_godebug or "").split(",") if "=" in pair),
+        modules=() if info is None else _once(info.modules),
+        build_settings=() if info is None else info.settings,
+    )
+
+
+def setting_facts(derivation: GoDerivation, observed: Mapping[str, int | Off | None]) -> tuple[GoSetting, ...]:
+    """The three settings, with what the process's memory says of each; a name that is missing was not observed."""
+    triples = (
+        ("GOMAXPROCS", derivation.gomaxprocs, derivation.because.gomaxprocs),
+        ("GOMEMLIMIT", derivation.gomemlimit, derivation.because.gomemlimit),
+        ("GOGC", derivation.gogc, derivation.because.gogc),
+    )
+    return tuple(
+        GoSetting(
+            name=name,
+            derived=derived,
+            observed=observed.get(name),
+            observed_from=None if observed.get(name) is None else "memory",
+            because=because,
+        )
+        for name, derived, because in triples
+    )
+
+
+def _once(pairs: Iterable[tuple[str, str]]) -> Pairs:
+    """Each name once, at its first place, with its last text."""
+    return tuple(dict(pairs).items())
 
 
 def quota_seen(limit: LimitSeen) -> QuotaSeen:

@@ -11,8 +11,9 @@ from cgtune.runtimes.go.derived.grammar import CGOCHECK_DEATH, parse_godebug
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from cgtune.model import Decider, Pairs
     from cgtune.runtimes.go.derived.grammar import GodebugReading
 
 _VARIABLE = "runtime.godebugDefault="
@@ -22,13 +23,12 @@ _BUILT_IN = 1  # both, in every version that knows them: runtime/runtime1.go, 1.
 class GodebugSwitch(Record):
     """containermaxprocs or updatemaxprocs: whether it is on, its number, and where that number comes from.
 
-    ``source`` is "version" (this Go has no such setting), "built-in", "build" or "environment". ``on`` and ``number`` are None where
-    the deciding string is not known.
+    ``on`` and ``number`` are None if the deciding string is not known.
     """
 
     on: bool | None
     number: int | None
-    source: str
+    source: Decider
 
 
 class GodebugEffect(Record):
@@ -40,11 +40,12 @@ class GodebugEffect(Record):
     dies_late: str | None
 
 
-def parse_default_godebug(settings: Mapping[str, str]) -> str:
+def parse_default_godebug(build_settings: Pairs) -> str:
     """The GODEBUG string that the linker put in, from the build settings: DefaultGODEBUG, unless -ldflags overrode it with -X.
 
     A program without settings (not linked by the go command) has none, and so is container-aware whatever its language version is.
     """
+    settings = dict(build_settings)
     default = settings.get("DefaultGODEBUG", "")
     words = _split_flags(settings.get("-ldflags", ""))
     for word in words:
@@ -83,8 +84,10 @@ def derive_godebug(build: str | None, environment: str | None, minor: int) -> Go
     )
 
 
-def _effective(readings: list[GodebugReading | None], key: str) -> tuple[int | None, str]:
-    for reading, source in zip(reversed(readings), ("environment", "build"), strict=True):
+def _effective(readings: list[GodebugReading | None], key: str) -> tuple[int | None, Decider]:
+    """The number that holds, None if the deciding string is not known, and who decided on it."""
+    sources: tuple[Decider, ...] = ("environment", "build")
+    for reading, source in zip(reversed(readings), sources, strict=True):
         if reading is None:
             return None, source
         if (number := getattr(reading, key)) is not None:

@@ -98,7 +98,7 @@ def locate_live_words(elf: Elf, version: GoVersion | None, *, bias: int, read_me
         bias=bias,
         read_memory=read_memory,
     )
-    code = {name: elf.read_address(symbols.functions[name], size) for name, size in functions.items() if name in symbols.functions}
+    code = {name: elf.read_address(address, functions[name]) for name, address in symbols.functions if name in functions}
     return _Search(elf, version, symbols, code).layout(cpus, aware=aware)
 
 
@@ -110,13 +110,13 @@ class _Search:
         self.minor = version.minor if version is not None and version.major == 1 else None
         # nobody has checked this version: what a symbol's name does not prove, two ways have to agree on
         self.unchecked = version is None or (version.major, version.minor) > _NEWEST_KNOWN
-        self.symbols = symbols
+        self.functions, self.objects = dict(symbols.functions), dict(symbols.objects)
         self.code = code
         self.uses = {name: self._plausible_uses(name, text) for name, text in code.items() if name != _HEAP_GOAL}
         self.notes = list(symbols.notes)
 
     def layout(self, cpus: tuple[str, str], *, aware: bool) -> LiveLayout:
-        if not self.symbols.objects and not self.code:
+        if not self.objects and not self.code:
             return LiveLayout(
                 aware_version=aware, notes=(*self.notes, "neither the symbols nor the functions of the Go runtime were found")
             )
@@ -140,7 +140,7 @@ class _Search:
     def _plausible_uses(self, function: str, code: bytes) -> list[decode.Use]:
         """The uses of code and data. On amd64 a constant inside of one instruction can read as another one, that points anywhere."""
         uses = []
-        for use in decode.decode_uses(self.elf, self.symbols.functions[function], code):
+        for use in decode.decode_uses(self.elf, self.functions[function], code):
             part = self.elf.segment_at(use.address)
             if part is not None and (part.executable if use.kind == decode.CALL else part.writable):
                 uses.append(use)
@@ -149,7 +149,7 @@ class _Search:
     def _proof(self) -> tuple[int, bytes] | None:
         for name in (_PROCRESIZE, _GCINIT, _OSINIT):
             if len(code := self.code.get(name, b"")) >= _PROOF_BYTES:
-                return self.symbols.functions[name], code[:_PROOF_BYTES]
+                return self.functions[name], code[:_PROOF_BYTES]
         code = self.elf.read_address(self.elf.entry, _PROOF_BYTES) if self.elf.entry else b""
         return (self.elf.entry, code) if len(code) == _PROOF_BYTES else None
 
@@ -160,7 +160,7 @@ class _Search:
 
     def _cpus(self, variable: str, function: str) -> int | None:
         # osinit: the call that counts CPUs, then the store of what it returned
-        target = self.symbols.functions.get(function)
+        target = self.functions.get(function)
         uses = [use for use in self.uses.get(_OSINIT, []) if use.kind != decode.ADDRESS]
         stores = [
             store.address
@@ -171,7 +171,7 @@ class _Search:
 
     def _controller(self) -> int | None:
         # gcinit: the address of gcController as the receiver of its method init. One way is enough: its values prove themselves.
-        target = self.symbols.functions.get(_CONTROLLER_INIT)
+        target = self.functions.get(_CONTROLLER_INIT)
         uses = self.uses.get(_GCINIT, [])
         last = next((at for at, use in enumerate(uses) if (use.kind, use.address) == (decode.CALL, target)), 0)
         addresses = [use.address for use in uses[:last] if use.kind == decode.ADDRESS]
@@ -189,7 +189,7 @@ class _Search:
         return _MEMORY_LIMIT_OFFSET, known
 
     def _pinned(self) -> int | None:
-        sched = self.symbols.objects.get("runtime.sched")
+        sched = self.objects.get("runtime.sched")
         offset = _PINNED_OFFSETS.get(self.minor or 0)
         symbol = sched.address + offset if sched is not None and offset is not None else None
         # the linker leaves GOMAXPROCS out of a program that has no use for it; sysmon's look at the flag is always there
@@ -208,7 +208,7 @@ class _Search:
         return self._agreed("cgroupCPU", self._symbol("runtime.cgroupCPU", CPU_BYTES), [next(decoded, None)], 8, needed=1)
 
     def _setting(self, name: str, function: str) -> int | None:
-        debug = self.symbols.objects.get("runtime.debug")
+        debug = self.objects.get("runtime.debug")
         symbol = debug.address + _DEBUG_OFFSETS[function] if debug is not None and not self.unchecked else None
         decoded = self._first(function, decode.COMPARE, 4) or self._first(function, decode.LOAD, 4)
         if debug is not None and decoded is not None and not 0 <= decoded - debug.address < debug.size_bytes:
@@ -216,7 +216,7 @@ class _Search:
         return self._agreed(f"debug.{name}", symbol, [decoded], 4, needed=1)
 
     def _symbol(self, name: str, least_bytes: int) -> int | None:
-        symbol = self.symbols.objects.get(name)
+        symbol = self.objects.get(name)
         return symbol.address if symbol is not None and symbol.size_bytes >= least_bytes else None
 
     def _first(self, function: str, kind: str, size: int) -> int | None:

@@ -47,10 +47,10 @@ class FunctionTable(Record):
 
 
 class RuntimeSymbols(Record):
-    """What was found: functions as linked address to name and name to address, objects by name. ``notes`` say what was tried in vain."""
+    """What was found: functions by name, each with its address as linked, and objects by name. ``notes`` say what was tried in vain."""
 
-    functions: dict[str, int]
-    objects: dict[str, Symbol]
+    functions: tuple[tuple[str, int], ...]
+    objects: tuple[tuple[str, Symbol], ...]
     notes: tuple[str, ...] = ()
 
 
@@ -75,7 +75,8 @@ def locate_runtime_symbols(
             code = _locate_functions(elf, table, functions, bias, read_memory) | code
         except Malformed as error:
             notes.append(f"function table not used: {error}")
-    return RuntimeSymbols(functions=code, objects={name: found[name] for name in objects if name in found}, notes=tuple(notes))
+    named = tuple((name, found[name]) for name in objects if name in found)
+    return RuntimeSymbols(functions=tuple(code.items()), objects=named, notes=tuple(notes))
 
 
 def _locate_functions(elf: Elf, table: FunctionTable, names: tuple[str, ...], bias: int, read_memory: ReadAt) -> dict[str, int]:

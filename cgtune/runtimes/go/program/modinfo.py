@@ -8,8 +8,7 @@ from cgtune.runtimes.go.program.version import parse_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
+    from cgtune.model import Pairs
     from cgtune.runtimes.go.program.version import GoVersion
 
 _MOST_LINES = 20_000
@@ -27,9 +26,8 @@ class BuildInfo(Record):
     go: GoVersion | None  # None: the version is in no form that we know ("unknown", "devel +abcdef")
     path: str
     main_module: str
-    main_version: str
     modules: tuple[tuple[str, str], ...]
-    settings: Mapping[str, str]
+    settings: Pairs
 
 
 def parse_build_info(version: bytes, modinfo: bytes) -> BuildInfo:
@@ -53,16 +51,15 @@ def parse_build_info(version: bytes, modinfo: bytes) -> BuildInfo:
         version=said,
         go=parse_version(said),
         path=paths[-1] if paths else "",
-        main_module=main[0],
-        main_version=main[1],
+        main_module=main,
         modules=modules,
-        settings=_read_only(settings),
+        settings=tuple(settings.items()),
     )
 
 
-def _parse_modules(fields: list[tuple[str, str]]) -> tuple[tuple[str, str], tuple[tuple[str, str], ...]]:
-    """The main module and its dependencies, each as path and version, with what replaces them."""
-    main = ("", "")
+def _parse_modules(fields: list[tuple[str, str]]) -> tuple[str, Pairs]:
+    """The main module's path, and its dependencies, each as path and version, with what replaces them."""
+    main = ""
     modules: list[tuple[str, str]] = []
     replaces_main = False
     for kind, rest in fields:
@@ -71,13 +68,11 @@ def _parse_modules(fields: list[tuple[str, str]]) -> tuple[tuple[str, str], tupl
         name, _, tail = rest.partition("\t")
         entry = (_printable(name), _printable(tail.partition("\t")[0]))
         if kind == "mod":
-            main, replaces_main = entry, True
+            main, replaces_main = entry[0], True
         elif kind == "dep":
             modules.append(entry)
             replaces_main = False
-        elif replaces_main:
-            main = (main[0], _replaced(main, entry))
-        elif modules:
+        elif modules and not replaces_main:
             modules[-1] = (modules[-1][0], _replaced(modules[-1], entry))
     return main, tuple(modules)
 
@@ -135,8 +130,3 @@ def _parse_hexadecimal(digits: str) -> int:
 def _printable(text: str) -> str:
     """``text`` with control characters as backslash escapes: it comes from a stranger's file and ends on a terminal."""
     return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _read_only(settings: dict[str, str]) -> Mapping[str, str]:
-    proxy: Callable[[dict[str, str]], Mapping[str, str]] = type(type.__dict__)  # types.MappingProxyType, without importing types
-    return proxy(settings)

@@ -13,7 +13,6 @@ class GoVersion(Record):
     patch: int
     prerelease: str  # "rc1", "beta1" or ""
     development: bool  # "devel go1.28-abcdef": rules may be those of 1.27 or of 1.28
-    experiments: tuple[str, ...]
     text: str
 
     def at_least(self, major: int, minor: int, patch: int = 0) -> bool:
@@ -42,14 +41,12 @@ def parse_version(text: str) -> GoVersion | None:
             prerelease = f"{kind}{number}" if number is not None else kind
     # Older and newer forms of both: "devel go1.24-abcdef", "go1.25-devel_abcdef"; "go1.25.5 X:jsonv2", "go1.27.3-X:nojsonv2" (seen)
     development = development or "-devel" in word
-    experiments = next((item.partition("X:")[2] for item in words if item.startswith("X:") or "-X:" in item), "")
     return GoVersion(
         major=major,
         minor=minor,
         patch=patch or 0,
         prerelease=prerelease,
         development=development,
-        experiments=tuple(name for name in experiments.split(",") if name),
         text=text,
     )
 

@@ -174,7 +174,7 @@ def test_what_is_not_known_is_none_and_said() -> None:
     assert (no_cpus.gomaxprocs, no_cpus.num_cpu) == (None, None)
     no_limit = derive(GoInputs(version=version("1.27.3"), affinity_count=8))
     assert no_limit.gomaxprocs is None
-    assert "not known" in no_limit.because["GOMAXPROCS"][-1]
+    assert "not known" in no_limit.because.gomaxprocs[-1]
     assert derive(GoInputs(version=version("1.24.11"), affinity_count=0)).gomaxprocs == 1
 
 
@@ -225,10 +225,10 @@ def test_what_a_person_reads_is_printable_and_short() -> None:
             mountinfo_text=mounts,
             read_limit={"/c\n\x1b/cpu.max": content}.get,
         )
-        told = " ".join(derive(inputs).because["GOMAXPROCS"])
+        told = " ".join(derive(inputs).because.gomaxprocs)
         assert told.isprintable()
         assert "/c\\n\\x1b/cpu.max" in told
-    for steps in derived.because.values():
+    for steps in (derived.because.gomaxprocs, derived.because.gomemlimit, derived.because.gogc):
         assert all(step.isprintable() and len(step) < 400 for step in steps)
 
 
@@ -269,10 +269,10 @@ def test_a_program_without_a_version_gets_what_all_versions_agree_on() -> None:
 def test_every_step_is_told() -> None:
     """The steps name the file, the numbers and the rule, for a reader without the source at hand."""
     derived = on_eight("1.27.3", "250000 100000\n")
-    assert derived.because["GOMAXPROCS"] == (
+    assert derived.because.gomaxprocs == (
         "the affinity mask allows 8 CPUs",
         "/sys/fs/cgroup/cpu.max: quota 250000 µs, period 100000 µs",
         "250000 / 100000 is 3 rounded up: GOMAXPROCS is 3",
     )
-    assert derived.because["GOGC"] == ("GOGC is not set: 100",)
-    assert on_eight("1.24.11").because["GOMAXPROCS"][-1] == "Go 1.24 never reads a CPU quota: GOMAXPROCS is 8"
+    assert derived.because.gogc == ("GOGC is not set: 100",)
+    assert on_eight("1.24.11").because.gomaxprocs[-1] == "Go 1.24 never reads a CPU quota: GOMAXPROCS is 8"

@@ -25,12 +25,12 @@ RECORDED = "containermaxprocs=0,updatemaxprocs=0"
 )
 def test_linker_flags_override_the_recorded_default(flags: str, expected: str) -> None:
     """-X in -ldflags replaces the string that the go command chose, though the build info still records that one."""
-    assert parse_default_godebug({"DefaultGODEBUG": RECORDED, "-ldflags": flags}) == expected
+    assert parse_default_godebug((("DefaultGODEBUG", RECORDED), ("-ldflags", flags))) == expected
 
 
 def test_a_program_without_settings_has_no_default() -> None:
     """A program that was not linked by the go command has no GODEBUG string."""
-    assert parse_default_godebug({}) == ""
+    assert parse_default_godebug(()) == ""
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def _info(data: bytes) -> BuildInfo | None:
 def _check(info: BuildInfo | None, version: str = "go1.25.5") -> None:
     assert info is not None
     assert info.version == version
-    assert (info.path, info.main_module, info.main_version) == ("example.com/app/cmd", "example.com/app", "v1.2.3")
+    assert (info.path, info.main_module) == ("example.com/app/cmd", "example.com/app")
     assert info.modules == (("go.uber.org/automaxprocs", "v1.6.0"), ("a.b/c", "v1.0.0 => a.b/c v1.0.1"), ("d.e/f", "v0.1.0 => ../f"))
     assert dict(info.settings) == {
         "-buildmode": "exe",
@@ -185,7 +185,7 @@ def test_real_programs_say_what_go_says_of_them(mode: str) -> None:
     said = json.loads(printed.stdout)
     assert (info.version, info.path, info.main_module) == (said["GoVersion"], said["Path"], said["Main"]["Path"])
     assert dict(info.settings) == {setting["Key"]: setting.get("Value", "") for setting in said["Settings"]}
-    assert info.settings["DefaultGODEBUG"].find("containermaxprocs=0") >= 0
+    assert "containermaxprocs=0" in dict(info.settings)["DefaultGODEBUG"]
     assert len(reads) <= 6
     assert sum(reads) <= 32 << 10
 

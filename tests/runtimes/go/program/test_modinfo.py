@@ -19,7 +19,7 @@ def test_endless_module_lines_are_refused() -> None:
 def test_control_characters_do_not_reach_the_terminal() -> None:
     """What a stranger's program calls itself comes as printable text."""
     info = parse_build_info(b"go1.25.5\x1b[31m", framed('path\ta\x1b]0;b\x07\nmod\t\xff\tv1\nbuild\tk="\\u001b[0m\\ud800"\n'))
-    for text in (info.version, info.path, info.main_module, *info.settings.values()):
+    for text in (info.version, info.path, info.main_module, *dict(info.settings).values()):
         assert text.isprintable()
 
 
