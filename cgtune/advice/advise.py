@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cgtune.advice.memory import advise_memory
-from cgtune.advice.procs import derive_procs_by_itself, format_quota, recommend_procs, survive_quota
+from cgtune.advice.memory import advise_memory, is_without_memory_limit, say_no_memory_limit
+from cgtune.advice.procs import format_quota, procs_by_itself, recommend_procs, survive_quota
 from cgtune.model import Policy, ProcessReport, Recommendation
 
 TYPE_CHECKING = False
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from cgtune.advice.memory import Groups
     from cgtune.model import Level, Limits, Note, Snapshot
 
-_FIRST_WITH_MEMORY_LIMIT = 19  # Go 1.19
 _DEFAULT = Policy()
 _ALONE: Groups = {}
 
@@ -29,7 +28,7 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups
         return ()
     cpu = limits.cpu
     says = () if cpu.binding is None else (format_quota(limits),)
-    by_itself = {derive_procs_by_itself(facts, len(snapshot.allowed_cpus)) for facts in snapshot.go}
+    by_itself = {procs_by_itself(facts, len(snapshot.allowed_cpus)) for facts in snapshot.go}
     follows = by_itself.pop() if len(by_itself) == 1 else None
     recommended = recommend_procs(cpu.limit_cores, len(cpu.usable), policy, follows_by_itself=follows)
     for facts in snapshot.go:
@@ -42,8 +41,8 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups
     unlimited = limits.memory.limit_bytes is None and limits.memory.high_bytes is None
     if unlimited and (process.unread_memory_limits or not snapshot.memory_chain):
         memory = memory.replace(because=say_unlimited("memory limit", snapshot.memory_chain, process.unread_memory_limits))
-    if memory.set and all(facts.program.minor is not None and facts.program.minor < _FIRST_WITH_MEMORY_LIMIT for facts in snapshot.go):
-        why = f"Go {snapshot.go[0].program.version} has no GOMEMLIMIT: it came with 1.{_FIRST_WITH_MEMORY_LIMIT}"
+    if memory.set and all(is_without_memory_limit(facts) for facts in snapshot.go):
+        why = say_no_memory_limit(snapshot.go[0])
         memory = memory.replace(value=None, set=False, because=(*memory.because, why))
     return procs, memory
 

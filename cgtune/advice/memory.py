@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from cgtune.model import Limits, MemoryLevel, Snapshot
+    from cgtune.model import GoFacts, Limits, MemoryLevel, Snapshot
 
     Groups = Mapping[str, Sequence[Snapshot]]
 
@@ -143,6 +143,20 @@ def measure_outside(level: MemoryLevel, mapped_bytes: Sequence[int | None]) -> i
 def size_that_ends_it(live_heap_bytes: int, policy: Policy) -> int:
     """The memory limit under which this live heap is a share that lets the collector work at ease, in whole MiB."""
     return math.ceil(live_heap_bytes * 100 / policy.roomy_percent / _MIB) * _MIB
+
+
+def is_without_memory_limit(facts: GoFacts) -> bool:
+    """Whether a runtime is known to be too old for GOMEMLIMIT."""
+    from cgtune.runtimes.go.derived.versions import FIRST_WITH_MEMORY_LIMIT
+
+    return facts.program.minor is not None and facts.program.minor < FIRST_WITH_MEMORY_LIMIT
+
+
+def say_no_memory_limit(facts: GoFacts) -> str:
+    """Why nothing is set for such a runtime."""
+    from cgtune.runtimes.go.derived.versions import FIRST_WITH_MEMORY_LIMIT
+
+    return f"Go {facts.program.version} has no GOMEMLIMIT: it came with 1.{FIRST_WITH_MEMORY_LIMIT}"
 
 
 def _live_heap(snapshot: Snapshot) -> int | None:

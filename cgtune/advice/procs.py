@@ -59,19 +59,17 @@ def survive_quota(recommended: Recommendation, facts: GoFacts, usable_count: int
     return recommended.replace(value=recommended.value or max(1, usable_count), set=True, because=(*because, why))
 
 
-def derive_procs_by_itself(facts: GoFacts, cpus: int) -> int | None:
+def procs_by_itself(facts: GoFacts, cpus: int) -> int | None:
     """GOMAXPROCS that this runtime would reach and keep up to date without the variable; None where it would not, or where that is not
     known. A value that the program has set in its own code is not undone by leaving the variable unset.
     """
-    derived, seen = facts.derived, facts.derived.seen
+    from cgtune.runtimes.go.derived.procs import derive_by_itself
+
+    derived, observed = facts.derived, facts.observed
     by_code = derived.variable("GOMAXPROCS") is None or "GOMAXPROCS" in derived.ignored
-    if not derived.aware or not derived.updates or (facts.observed.pinned and by_code):
+    if (observed.pinned and by_code) or (observed.follows is not None and not observed.follows.own):
         return None
-    if seen is None or not seen.quota_us or not seen.period_us:
-        return None
-    if facts.observed.follows is not None and not facts.observed.follows.own:
-        return None
-    return min(cpus, max(_LEAST_PROCS["ceil"], math.ceil(float(seen.quota_us) / float(seen.period_us))))
+    return derive_by_itself(derived, cpus)
 
 
 def worst_stall(limits: CpuLimits, procs: int | None) -> PeriodStall | None:

@@ -7,8 +7,8 @@ program is what it would derive there, or nothing at all. Where nothing is known
 from __future__ import annotations
 
 from cgtune.advice.advise import say_unlimited, say_unread
-from cgtune.advice.memory import recommend_memory
-from cgtune.advice.procs import derive_procs_by_itself, format_quota, recommend_procs, survive_quota
+from cgtune.advice.memory import is_without_memory_limit, recommend_memory, say_no_memory_limit
+from cgtune.advice.procs import format_quota, procs_by_itself, recommend_procs, survive_quota
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 #: As many CPUs as any machine may have, where those of the machine are not known.
 UNKNOWN_CPUS = 1 << 16
 
-_FIRST_WITH_MEMORY_LIMIT = 19
 _UNKNOWN_PROGRAM = "which Go runs it is not known, so it is not left to the runtime"
 
 
@@ -86,12 +85,12 @@ def _say_better(variable: Variable, present: str) -> tuple[str, ...]:
 
 def _doubts(name: str, text: str, minor: int | None) -> tuple[str, ...]:
     """What Go makes of a value that it cannot use."""
-    from cgtune.runtimes.go.derived.derive import NEWEST_MINOR
     from cgtune.runtimes.go.derived.grammar import parse_gomaxprocs, parse_gomemlimit
+    from cgtune.runtimes.go.derived.versions import NEWEST
 
-    if name == "GOMAXPROCS" and parse_gomaxprocs(text, minor or NEWEST_MINOR) is None:
+    if name == "GOMAXPROCS" and parse_gomaxprocs(text, minor or NEWEST) is None:
         return ("Go ignores it: it takes a whole number from 1 up",)
-    if name == "GOMEMLIMIT" and parse_gomemlimit(text, minor or NEWEST_MINOR) is None:
+    if name == "GOMEMLIMIT" and parse_gomemlimit(text, minor or NEWEST) is None:
         return ("Go dies of it at its start: it is malformed",)
     return ()
 
@@ -149,7 +148,7 @@ def plan_running(recommendations: Sequence[Recommendation], *, always: bool = Fa
 
 
 def _plan_procs(limit_cores: float | None, cpus: int, facts: GoFacts | None, policy: Policy) -> Recommendation:
-    by_itself = None if facts is None else derive_procs_by_itself(facts, cpus)
+    by_itself = None if facts is None else procs_by_itself(facts, cpus)
     recommended = recommend_procs(limit_cores, cpus, policy, follows_by_itself=by_itself)
     surviving = recommended if facts is None else survive_quota(recommended, facts, cpus)
     if surviving is not recommended:
@@ -164,11 +163,11 @@ def _plan_procs(limit_cores: float | None, cpus: int, facts: GoFacts | None, pol
 
 def _say_newer(facts: GoFacts) -> tuple[str, ...]:
     """That a runtime is trusted whose rules nobody has checked."""
-    from cgtune.runtimes.go.derived.derive import NEWEST_MINOR
+    from cgtune.runtimes.go.derived.versions import NEWEST
 
-    if facts.program.minor is None or facts.program.minor <= NEWEST_MINOR:
+    if facts.program.minor is None or facts.program.minor <= NEWEST:
         return ()
-    return (f"Go {facts.program.version} is newer than 1.{NEWEST_MINOR}, the newest that was checked: its rules are assumed to hold still",)
+    return (f"Go {facts.program.version} is newer than 1.{NEWEST}, the newest that was checked: its rules are assumed to hold still",)
 
 
 def _say_why_set(facts: GoFacts, by_itself: int | None) -> str:
@@ -208,6 +207,6 @@ def _variable(recommended: Recommendation, *, always: bool = False) -> Variable:
 
 
 def _without_memory_limit(memory: Variable, facts: GoFacts | None) -> Variable:
-    if memory.value is None or facts is None or facts.program.minor is None or facts.program.minor >= _FIRST_WITH_MEMORY_LIMIT:
+    if memory.value is None or facts is None or not is_without_memory_limit(facts):
         return memory
-    return memory.replace(value=None, because=(f"Go {facts.program.version} has no GOMEMLIMIT: it came with 1.19",))
+    return memory.replace(value=None, because=(say_no_memory_limit(facts),))

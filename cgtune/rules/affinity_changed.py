@@ -19,6 +19,7 @@ from __future__ import annotations
 from cgtune.model import Finding
 from cgtune.numbers import format_cpus
 from cgtune.rules.case import act
+from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def judge(case: Case) -> Finding | None:
     if facts is None or facts.observed.cpus_at_start is None or case.procs != facts.observed.cpus_at_start or case.procs_are_set:
         return None
     now = len(case.snapshot.allowed_cpus)
-    follows = case.minor is not None and case.minor >= 25 and facts.derived.updates is not False
+    follows = case.minor is not None and case.minor >= FIRST_AWARE and facts.derived.updates is not False
     if now == facts.observed.cpus_at_start or follows or not now:
         return None
     return Finding(

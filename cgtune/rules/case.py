@@ -5,12 +5,12 @@ Every figure of a summary or of evidence comes from here, so that two findings n
 
 from __future__ import annotations
 
-import math
-
 from cgtune.advice.memory import measure_outside
-from cgtune.advice.procs import derive_procs_by_itself, format_quota, worst_stall
+from cgtune.advice.procs import format_quota, worst_stall
 from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, Advice, Policy, Recommendation
 from cgtune.numbers import format_cpus, format_mib
+from cgtune.runtimes.go.derived.procs import derive_by_itself, procs_under
+from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from cgtune.model import CpuLevel, GoFacts, GoSetting, Off, ProcessReport, Snapshot
 
 _MIB = 1 << 20
-_GO_LEAST_PROCS = 2
 _MOST_SHOWN = 200  # characters of a variable
 _SWITCHES = ("containermaxprocs", "updatemaxprocs")
 
@@ -74,7 +73,7 @@ class Case:
         """The most that GOMAXPROCS may be without a finding: Go's own rule on the true limit, or the policy's number where that is more."""
         if self.limit_cores is None or not self.quota_binds:
             return max(1, self.usable)
-        by_rule = min(max(1, self.usable), max(_GO_LEAST_PROCS, math.ceil(self.limit_cores)))
+        by_rule = procs_under(self.limit_cores, max(1, self.usable))
         return max(by_rule, self.recommended("GOMAXPROCS").value or 0)
 
     @property
@@ -98,7 +97,7 @@ class Case:
         if self.facts.observed.pinned is not None:
             return self.facts.observed.pinned
         setting = self._setting("GOMAXPROCS")
-        default = self.facts.observed.cpus_at_start if self.minor is not None and self.minor < 25 else None
+        default = self.facts.observed.cpus_at_start if self.minor is not None and self.minor < FIRST_AWARE else None
         expected = default if default is not None else setting.derived if setting is not None else None
         return setting is not None and setting.observed is not None and expected is not None and setting.observed != expected
 
@@ -112,8 +111,7 @@ class Case:
         """GOMAXPROCS that the runtime would reach and keep up to date if nobody set it, None where it would not."""
         if self.facts is None:
             return None
-        unpinned = self.facts.replace(observed=self.facts.observed.replace(pinned=False))
-        return derive_procs_by_itself(unpinned, len(self.snapshot.allowed_cpus))
+        return derive_by_itself(self.facts.derived, len(self.snapshot.allowed_cpus)) if self.follows_own else None
 
     @property
     def lags(self) -> bool:

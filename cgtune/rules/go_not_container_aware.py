@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from cgtune.model import Finding
 from cgtune.rules.case import act
+from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ SUMMARY = "Go before 1.25 does not know CPU quotas"
 
 def judge(case: Case) -> Finding | None:
     """An old runtime took all CPUs although a quota binds."""
-    if case.facts is None or case.minor is None or case.minor >= 25 or not case.derives_unlimited:
+    if case.facts is None or case.minor is None or case.minor >= FIRST_AWARE or not case.derives_unlimited:
         return None
     summary = f"Go {case.facts.program.version} does not see its CPU quota: GOMAXPROCS is {case.procs} under {case.cores_words}"
     evidence = case.procs_evidence(f"built with Go {case.facts.program.version}; runtimes before 1.25 never read a CPU quota", case.stall)

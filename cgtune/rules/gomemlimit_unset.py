@@ -20,9 +20,11 @@ Sources: https://go.dev/doc/gc-guide (Memory limit); golang/go issue 75164.
 
 from __future__ import annotations
 
+from cgtune.advice.memory import is_without_memory_limit
 from cgtune.model import Finding
 from cgtune.numbers import format_mib
 from cgtune.rules.case import act
+from cgtune.runtimes.go.derived.versions import FIRST_WITH_MEMORY_LIMIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,14 +36,11 @@ SEVERITY: Severity = "warning"
 SUMMARY = "a memory limit is enforced and Go does not know it"
 
 
-_FIRST_MINOR = 19  # GOMEMLIMIT came with Go 1.19
-
-
 def judge(case: Case) -> Finding | None:
     """No memory limit in Go under one of the kernel's for which a value is recommended."""
     if case.facts is None or case.gomemlimit != "off":
         return None
-    old = case.minor is not None and case.minor < _FIRST_MINOR
+    old = is_without_memory_limit(case.facts)
     if not case.recommended("GOMEMLIMIT").set and not old:
         return None
     limit, name, does, words = case.memory.limit_bytes, "the memory limit", "kills", case.limit_words
@@ -49,7 +48,7 @@ def judge(case: Case) -> Finding | None:
         limit, name, does, words = case.memory.high_bytes, "memory.high", "slows it down", case.high_words
     if limit is None:
         return None
-    later = (act(f"build with Go 1.{_FIRST_MINOR} or later: Go {case.facts.program.version} has no memory limit"),)
+    later = (act(f"build with Go 1.{FIRST_WITH_MEMORY_LIMIT} or later: Go {case.facts.program.version} has no memory limit"),)
     return Finding(
         rule=ID,
         severity=SEVERITY,

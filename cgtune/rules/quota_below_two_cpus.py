@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from cgtune.model import Finding
 from cgtune.rules.case import act
+from cgtune.runtimes.go.derived.procs import LEAST_PROCS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,12 +34,9 @@ SEVERITY: Severity = "info"
 SUMMARY = "Go never goes below two threads, the quota is one CPU or less"
 
 
-_LEAST = 2
-
-
 def judge(case: Case) -> Finding | None:
     """The minimum of two threads is more than the quota."""
-    if case.limit_cores is None or case.limit_cores > 1 or not case.quota_binds or case.procs != _LEAST:
+    if case.limit_cores is None or case.limit_cores > 1 or not case.quota_binds or case.procs != LEAST_PROCS:
         return None
     return Finding(
         rule=ID,

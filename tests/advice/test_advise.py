@@ -133,6 +133,13 @@ def test_recommended_memory(
     assert recommendation.because
 
 
+@pytest.mark.parametrize(("outside_bytes", "expected"), [(24 * MIB, 32 * MIB), (24 * MIB + 1, None)])
+def test_no_value_below_half_of_the_smallest_limit(outside_bytes: int, expected: int | None) -> None:
+    """64 MiB is the smallest limit for which a value is recommended, and 32 MiB the smallest value, as docs/advice.md says."""
+    recommendation = recommend_memory(64 * MIB, None, Policy(outside_bytes=outside_bytes))
+    assert (recommendation.value, recommendation.set) == (expected, expected is not None)
+
+
 def test_a_crowded_limit_is_told_with_the_size_that_ends_it() -> None:
     """Above 60 % alive the value only buys time; twice the live heap is what is needed."""
     said = advised(100 * MIB, outside_bytes=0, live_bytes=61 * MIB).because[-1]
@@ -314,6 +321,14 @@ def test_runtimes_of_one_process_read_one_variable() -> None:
     assert 2 * parts[0] + parts[1] <= 512 * MIB
     unknown = both.replace(go=(one.snapshot.go[0], with_facts(library, mapped_bytes=None)))
     assert "an equal part for each" in advise(unknown, one.limits)[1].because[-2]
+
+
+def test_a_runtime_that_is_too_old_takes_nothing_from_its_neighbour() -> None:
+    """Go 1.18 knows no GOMEMLIMIT: one that runs beside it in the same process does, and both read one environment."""
+    made = report(go_facts(minor=18), memory=(memory_level("/pod/app", 512 * MIB),))
+    assert (made.recommendations[1].value, made.recommendations[1].set) == (None, False)
+    both = made.snapshot.replace(go=(*made.snapshot.go, go_facts(path="/app/plugin.so")))
+    assert advise(both, made.limits)[1].set
 
 
 def test_a_crowded_limit_counts_every_runtime() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from cgtune.model import SEVERITIES, Finding, Policy, ProcessReport
 from cgtune.rules import RULES, SILENCES, judge_all
-from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees
+from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees, with_facts
 from tests.rules.test_rules import MALFORMED, NSFS, OFF_BY_BUILD, OFF_BY_ENV, REMOVED
 
 
@@ -143,6 +143,22 @@ def test_a_second_runtime_is_named() -> None:
     made = made.replace(snapshot=made.snapshot.replace(go=(*made.snapshot.go, second)))
     (finding,) = judge_all(made, Policy())
     assert finding.summary.startswith("/app/plugin.so: ")
+
+
+def test_throttling_is_told_once_for_all_runtimes() -> None:
+    """The cgroup is that of all runtimes of a process: the first one's cause stands for it, and it is no finding of the second."""
+    made = report(go_facts(minor=24), cores=2.0, throttled=(900, 1000))
+    second = go_facts(procs=2, seen=sees(200_000), path="/app/plugin.so")
+    made = made.replace(snapshot=made.snapshot.replace(go=(*made.snapshot.go, second)))
+    assert [rule for rule, _ in _found(made)] == ["go-not-container-aware"]
+
+
+def test_a_symptom_of_a_symptom_is_silent() -> None:
+    """Fewer CPUs than at the start make GOMAXPROCS too large, and that makes the kernel stop the process: one cause, with what it shows."""
+    facts = with_facts(go_facts(seen=sees(200_000)), minor=None)  # of no known version: nobody says that it follows
+    (finding,) = judge_all(report(facts, cores=2.0, affinity=4, throttled=(900, 1000)), Policy())
+    assert finding.rule == "affinity-changed"
+    assert any("nr_throttled 900" in line for line in finding.evidence)
 
 
 def test_what_two_runtimes_share_is_told_once() -> None:

@@ -26,7 +26,7 @@ def test_a_snapshot_has_what_each_runtime_reads(monkeypatch: pytest.MonkeyPatch)
     """In the order of the table, with the notes of each; nothing of the snapshot names one of them."""
 
     def another(name: str) -> SimpleNamespace:
-        facts, note = go_facts().replace(path=name), Note(path=name, why="read")
+        facts, note = go_facts(path=name), Note(path=name, why="read")
         return SimpleNamespace(read_runtimes=lambda *_arguments: ((facts,), (note,)))
 
     monkeypatch.setattr(runtimes, "load_runtimes", lambda: (another("/first"), another("/second")))

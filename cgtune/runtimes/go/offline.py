@@ -9,6 +9,7 @@ from __future__ import annotations
 from cgtune.errors import UsageError
 from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, GoFacts, GoObserved
 from cgtune.records import Record
+from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 from cgtune.runtimes.go.program.version import parse_version
 
 TYPE_CHECKING = False
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from cgtune.runtimes.go.program.version import GoVersion
 
 _MOST_VERSIONS = 64
-_FIRST_AWARE, _FIRST_STRICT = 25, 21  # the first to read a quota; the first to refuse a go line newer than itself
+_FIRST_STRICT = 21  # the first to refuse a go line newer than itself
 _UNAWARE = "containermaxprocs=0,updatemaxprocs=0"  # what the go command records for a go line before 1.25
 
 _LIBRARIES = (  # maxprocs.Set of automaxprocs 1.6.0, memlimit.SetGoMemLimitWithOpts of automemlimit 0.7
@@ -78,7 +79,7 @@ def _program(version: GoVersion, name: str, line: GoVersion | None, language: st
     if is_behind and version.minor >= _FIRST_STRICT:
         notes = (f"Go {name} does not itself build a module with the go line {language}: it fetches a newer Go, or stops",)
     # cmd/go/internal/load/godebug.go: the old behaviour of every setting that changed after the go line's version
-    unaware = line is not None and version.minor >= _FIRST_AWARE > line.minor
+    unaware = line is not None and version.minor >= FIRST_AWARE > line.minor
     return OfflineProgram(
         go=name.removeprefix("go"), version=version, language=language, default_godebug=_UNAWARE if unaware else "", notes=notes
     )

@@ -108,11 +108,12 @@ class GoReading:
         # Most processes are not Go's: what only Go programs need is loaded when there is one.
         from cgtune.runtimes.go.derived.derive import derive
         from cgtune.runtimes.go.derived.facts import derived_facts, program_facts, setting_facts
+        from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 
         info, inputs = runtime.info, self._inputs(runtime)
         words = self._read_words(runtime, known)
         follows = None
-        if info.go is None or info.go.at_least(1, 25):
+        if info.go is None or info.go.at_least(1, FIRST_AWARE):
             inputs, follows = self._with_limit(inputs, info.go, words)
         derivation = derive(inputs)
         if unrecorded := _unrecorded_switches(derivation, words):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from cgtune.errors import CgtuneError
 from cgtune.records import Record
+from cgtune.runtimes.go.derived import versions
 from cgtune.runtimes.go.derived.godebug import derive_godebug
 from cgtune.runtimes.go.derived.limitfile import locate_limit
 from cgtune.runtimes.go.derived.settings import Step, derive_gogc, derive_gomaxprocs, derive_gomemlimit, locate_variable
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from cgtune.runtimes.go.derived.settings import Setting
     from cgtune.runtimes.go.program.version import GoVersion
 
-NEWEST_MINOR = 27
-_NEWEST_CHECKED = {21: 13, 22: 10, 23: 9, 24: 11, 25: 5, 26: 6, 27: 3}
+_NEWEST_CHECKED = {21: 13, 22: 10, 23: 9, 24: 11, 25: 5, 26: 6, versions.NEWEST: 3}
 _FAMILIES = (18, 19, 21, 25, 26, 27)  # one of each set of rules, for a program that does not tell its version
 _DOUBTFUL_PROCS = 10_000  # 20 000 mostly live; 100 000 were seen to hang, and to end in thread exhaustion (10 000 is Go's most)
 
@@ -64,7 +64,7 @@ def derive(inputs: GoInputs) -> GoDerivation:
     """What the runtime derives, by the rules of its version; a version newer than we know follows the newest rules, with a note."""
     if inputs.version is None:
         return _derive_unknown(inputs)
-    minor = inputs.version.minor if inputs.version.major == 1 else max(inputs.version.minor, NEWEST_MINOR)
+    minor = inputs.version.minor if inputs.version.major == 1 else max(inputs.version.minor, versions.NEWEST)
     derived = _derive_as(inputs, minor)
     return derived.replace(notes=_version_notes(inputs, inputs.version, derived) + derived.notes)
 
@@ -106,7 +106,7 @@ def _derive_as(inputs: GoInputs, minor: int) -> GoDerivation:
 
 def _see_limit(inputs: GoInputs, minor: int) -> tuple[LimitSeen | None, tuple[str, ...]]:
     """What the runtime sees of its quota, None where we do not know; and a note where that is for an error."""
-    if minor < 25:
+    if minor < versions.FIRST_AWARE:
         return None, ()
     if inputs.limit is not None:
         return inputs.limit, ()
@@ -146,10 +146,10 @@ def _derive_unknown(inputs: GoInputs) -> GoDerivation:
 def _version_notes(inputs: GoInputs, version: GoVersion, derived: GoDerivation) -> tuple[str, ...]:
     notes = []
     name = f"Go {version.major}.{version.minor}.{version.patch}"
-    if version.major != 1 or version.minor > NEWEST_MINOR:
-        newest = f"1.{NEWEST_MINOR}.{_NEWEST_CHECKED[NEWEST_MINOR]}"
+    if version.major != 1 or version.minor > versions.NEWEST:
+        newest = f"1.{versions.NEWEST}.{_NEWEST_CHECKED[versions.NEWEST]}"
         notes.append(f"{name} is newer than {newest}, the newest that was checked: its rules are assumed to hold still")
-    elif version.minor < 19:
+    elif version.minor < versions.FIRST_WITH_MEMORY_LIMIT:
         notes.append(f"{name} is older than 1.19, the oldest whose rules were checked")
     elif version.minor == 25 and version.patch > _NEWEST_CHECKED[25]:
         notes.append(_unconfirmed_fix(inputs, name, derived))

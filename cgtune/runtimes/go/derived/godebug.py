@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cgtune.records import Record
 from cgtune.runtimes.go.derived.grammar import CGOCHECK_DEATH, parse_godebug
+from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def derive_godebug(build: str | None, environment: str | None, minor: int) -> Go
         late = reading.removed.dies if reading.removed is not None else late
         if minor >= 21 and checks > 1 and reading.removed is None:  # judged at the end of each string that is read to its end
             early = CGOCHECK_DEATH
-    if minor < 25:
+    if minor < FIRST_AWARE:
         absent = GodebugSwitch(on=False, number=None, source="version")
         return GodebugEffect(aware=absent, updates=absent, dies_early=early, dies_late=late)
     aware, aware_source = _effective(readings, "containermaxprocs")

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import math
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import GoDerived
+
+LEAST_PROCS = 2  # runtime/cgroup_linux.go, 1.25.0 to 1.27.3
 _INT32_MOST = (1 << 31) - 1
 
 # What int32(f) gives where f does not fit. Run on amd64 (1.24 to 1.27.3); on the others under emulation, 1.25.5 and 1.27.3 alike.
@@ -14,21 +19,38 @@ _NAN_IS_MOST = ("riscv64", "mips", "mipsle", "mips64", "mips64le")
 
 
 def limited_procs(cpus: int, quota_us: int, period_us: int, architecture: str) -> tuple[int, str]:
-    """GOMAXPROCS under this quota, and the steps in words. A number below 1 is one for which the runtime dies."""
-    limit = _quotient(quota_us, period_us)
-    if math.isfinite(limit):
-        limit = float(math.ceil(limit))
-    if not limit < 2:  # max(NaN, 2) is NaN in Go
-        words = f"{quota_us} / {period_us} is {limit:g} rounded up"
-    else:
-        limit = 2.0
+    """Returns (GOMAXPROCS under this quota, the steps in words). A number below 1 is one for which the runtime dies."""
+    cores = _quotient(quota_us, period_us)
+    limit = round_quota(cores)
+    if cores <= LEAST_PROCS - 1:
         words = f"{quota_us} / {period_us} rounded up is below 2: Go never goes under 2"
+    else:
+        words = f"{quota_us} / {period_us} is {limit:g} rounded up"
     procs = int32_of(limit, architecture)
     if procs < 1:
         return procs, f"{words}, which becomes {procs} as an int32 on {architecture}: the runtime dies of it"
     if procs < cpus:
         return procs, f"{words}: GOMAXPROCS is {procs}"
     return cpus, f"{words}, not below the {cpus} CPUs: GOMAXPROCS is {cpus}"
+
+
+def round_quota(cores: float) -> float:
+    """What Go makes of a quota worth so many CPUs: rounded up, and never under 2. NaN stays NaN: max(NaN, 2) is that in Go, too."""
+    rounded = float(math.ceil(cores)) if math.isfinite(cores) else cores
+    return float(LEAST_PROCS) if rounded < LEAST_PROCS else rounded
+
+
+def procs_under(cores: float, cpus: int) -> int:
+    """GOMAXPROCS by Go's rule on so many CPUs, under a quota that is worth ``cores`` and that an int32 holds."""
+    return int(min(cpus, round_quota(cores)))
+
+
+def derive_by_itself(derived: GoDerived, cpus: int) -> int | None:
+    """GOMAXPROCS that a runtime reaches and keeps up to date if nobody sets it; None: it does neither, or that is not known."""
+    seen = derived.seen
+    if not derived.aware or not derived.updates or seen is None or not seen.quota_us or not seen.period_us:
+        return None
+    return procs_under(_quotient(seen.quota_us, seen.period_us), cpus)
 
 
 def int32_of(number: float, architecture: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cgtune.records import Record
+from cgtune.runtimes.go.derived import versions
 from cgtune.runtimes.go.derived.grammar import NO_LIMIT, malformed_gomemlimit_death, parse_gogc, parse_gomaxprocs, parse_gomemlimit
 from cgtune.runtimes.go.derived.limitfile import shown_path
 from cgtune.runtimes.go.derived.procs import limited_procs
@@ -24,7 +25,7 @@ _HOPELESS_DEATH = "fatal error: out of memory, or another crash on the way there
 _PROCRESIZE_DEATH = "fatal error: procresize: invalid arg"
 
 
-class Variable(Record):
+class FirstEntry(Record):
     """One variable as the runtime gets it: its first entry; "" where it is not set, which is the same to Go."""
 
     text: str
@@ -63,7 +64,7 @@ def derive_gomaxprocs(inputs: GoInputs, minor: int, aware: GodebugSwitch, limit:
 
 def _derive_default_procs(cpus: int, minor: int, aware: GodebugSwitch, limit: LimitSeen | None, architecture: str) -> Step:
     """runtime.defaultGOMAXPROCS: all CPUs, lowered by the quota that the runtime sees."""
-    if minor < 25:
+    if minor < versions.FIRST_AWARE:
         return Step(value=cpus, because=(f"Go 1.{minor} never reads a CPU quota: GOMAXPROCS is {cpus}",))
     if aware.on is False:
         words = f"containermaxprocs={aware.number} from the {aware.source}: the CPU quota is not used, GOMAXPROCS is {cpus}"
@@ -86,8 +87,9 @@ def _derive_default_procs(cpus: int, minor: int, aware: GodebugSwitch, limit: Li
 
 def derive_gomemlimit(inputs: GoInputs, minor: int) -> Step:
     """GOMEMLIMIT in bytes, or "off"; death for a malformed one, as runtime.readGOMEMLIMIT does it."""
-    if minor < 19:
-        return Step(value="off", because=(f"Go 1.{minor} has no memory limit: GOMEMLIMIT came with 1.19",))
+    if minor < versions.FIRST_WITH_MEMORY_LIMIT:
+        why = f"Go 1.{minor} has no memory limit: GOMEMLIMIT came with 1.{versions.FIRST_WITH_MEMORY_LIMIT}"
+        return Step(value="off", because=(why,))
     variable = locate_variable(inputs, "GOMEMLIMIT")
     if variable is None:
         return _unknown("GOMEMLIMIT")
@@ -117,13 +119,13 @@ def derive_gogc(inputs: GoInputs, minor: int) -> Step:
     return Step(value=percent, because=(*variable.steps, f"GOGC={_shown(variable.text)} is {percent}"))
 
 
-def locate_variable(inputs: GoInputs, name: str) -> Variable | None:
+def locate_variable(inputs: GoInputs, name: str) -> FirstEntry | None:
     """The first entry of that name, which alone counts: gogetenv in runtime/env_posix.go. None: the environment is not known."""
     if inputs.environ is None:
         return None
     values = [value for key, value in inputs.environ if key == name]
     steps = (f"the first of {len(values)} entries for {name} counts",) if len(values) > 1 else ()
-    return Variable(text=values[0] if values else "", is_set=bool(values), steps=steps)
+    return FirstEntry(text=values[0] if values else "", is_set=bool(values), steps=steps)
 
 
 def _shown(text: str) -> str:
