@@ -68,7 +68,7 @@ class Bandwidth(Record):
 
     @property
     def limit_cores(self) -> float | None:
-        """Quota over period, in CPUs; None where nothing limits. A period of 0 (seen on old kernels as 0/0) limits nothing."""
+        """Quota over period, in CPUs; None if nothing limits. A period of 0 (seen on old kernels as 0/0) limits nothing."""
         if self.quota_us is None or self.period_us == 0:
             return None
         return self.quota_us / self.period_us
@@ -102,7 +102,7 @@ class Stall(Record):
 
 
 class Pressure(Record):
-    """A PSI file. ``scope`` is "cgroup" or "machine" (where the cgroup has no pressure of its own, as on v1)."""
+    """A PSI file. ``scope`` is "cgroup" or "machine" (if the cgroup has no pressure of its own, as on v1)."""
 
     scope: str
     file: str
@@ -121,7 +121,7 @@ class Level(Record):
 class CpuLevel(Level):
     """The cpu controller's files of one cgroup. ``weight`` is v2's cpu.weight, ``shares`` v1's cpu.shares.
 
-    ``request_cores`` is the request behind these, where somebody said it; no file does.
+    ``request_cores`` is the request behind these, if somebody said it; no file does.
     """
 
     bandwidth: Bandwidth | None
@@ -132,7 +132,7 @@ class CpuLevel(Level):
 
 
 def most_throttled(levels: tuple[CpuLevel, ...]) -> CpuLevel | None:
-    """The level with the largest share of throttled periods, the first where several agree; one stop in a single period is no share."""
+    """The level with the largest share of throttled periods, the first if several agree; one stop in a single period is no share."""
 
     def share(level: CpuLevel) -> float:
         counters = level.throttling
@@ -153,7 +153,7 @@ class MemoryLevel(Level):
 
     ``hierarchical`` is v1's own minimum over the ancestors that count (memory.stat). ``memsw`` is v1's limit of memory plus swap,
     ``swap`` v2's limit of swap alone. ``swap_current_bytes`` is what of the cgroup and those below it is swapped out. ``use_hierarchy``
-    is False where a v1 cgroup's limit does not hold for its children. ``reclaimable_bytes`` is the part of ``current_bytes`` that the
+    is False if a v1 cgroup's limit does not hold for its children. ``reclaimable_bytes`` is the part of ``current_bytes`` that the
     kernel gives back when it needs room: page cache of files that is no shared memory, and v2's reclaimable slab. ``identity`` is its
     directory's (device, inode): the same through every mount.
     """
@@ -176,7 +176,7 @@ class MemoryLevel(Level):
 
 
 def locate_charged(chain: tuple[MemoryLevel, ...]) -> MemoryLevel | None:
-    """The nearest cgroup that has the memory controller: where v2 does not enable it, memory is charged further up; None in v2's root."""
+    """The nearest cgroup that has the memory controller: if v2 does not enable it, memory is charged further up; None in v2's root."""
     return next((level for level in chain if level.limit is not None or level.current_bytes is not None), None)
 
 
@@ -369,7 +369,7 @@ class Snapshot(Record):
 
 
 class CpuLimits(Record):
-    """What the kernel enforces for CPU. ``binding`` is the level whose quota is the least; None where nothing limits.
+    """What the kernel enforces for CPU. ``binding`` is the level whose quota is the least; None if nothing limits.
 
     ``usable`` is online ∩ cpuset ∩ affinity; ``cpuset`` is the level of the cpuset hierarchy that holds for the process.
     """
@@ -383,7 +383,7 @@ class CpuLimits(Record):
 class MemoryLimits(Record):
     """What the kernel enforces for memory.
 
-    ``limit_from`` is the file that says ``limit_bytes``. ``binding`` is None where nothing limits, and also where v1's
+    ``limit_from`` is the file that says ``limit_bytes``. ``binding`` is None if nothing limits, and also if v1's
     hierarchical limit betrays an ancestor that cannot be seen from here.
     """
 
@@ -454,8 +454,8 @@ class Policy(Record):
     """Every number that a recommendation hangs on, beside what is measured. The defaults stand in docs/advice.md.
 
     ``rounding`` of a fractional CPU limit is "ceil" (Go's own way) or "floor"; ``min_procs`` None: 2 with ceil, 1 with floor.
-    ``headroom_percent`` None: ``unmeasured_percent`` of the memory limit is kept free where nothing was measured, ``measured_percent``
-    where the memory outside the Go runtime was; ``outside_bytes`` declares that memory and so counts as measured.
+    ``headroom_percent`` None: ``unmeasured_percent`` of the memory limit is kept free if nothing was measured, ``measured_percent``
+    if the memory outside the Go runtime was; ``outside_bytes`` declares that memory and so counts as measured.
     """
 
     rounding: Literal["ceil", "floor"] = "ceil"
@@ -539,7 +539,7 @@ class PredictedRow(Record):
     """What one Go version would do. ``process`` is a process that does not exist, with that runtime alone; nothing in it is observed.
 
     ``go`` is the version as it was asked for, or as the program on disk says it; ``language`` is the go line of go.mod, None: not known.
-    ``stall`` is None where no quota can stall its GOMAXPROCS threads, or where their number is not known.
+    ``stall`` is None if no quota can stall its GOMAXPROCS threads, or if their number is not known.
     """
 
     go: str
@@ -569,7 +569,7 @@ class RuleText(Record):
 class Measure(Record):
     """One number of one process, for a graph. ``unit`` is "%", "B" (bytes), "c" (a counter) or "" (so many things).
 
-    Above ``warn`` a finding of its own is a warning, above ``crit`` it is critical; None where no rule has such a number.
+    Above ``warn`` a finding of its own is a warning, above ``crit`` it is critical; None if no rule has such a number.
     """
 
     name: str

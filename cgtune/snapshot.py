@@ -68,7 +68,7 @@ class MachineView:
         return self._known
 
 
-class _Program(Record):
+class _Identified(Record):
     """The first half of a snapshot: who the process is, and its Go runtimes; each with the notes that it cost."""
 
     process: Process
@@ -83,14 +83,14 @@ def read_snapshot(view: MachineView, pid: int) -> Snapshot:
     Raises NoSuchProcess if there is none or it ends midway, Unreadable or Malformed if an essential file (stat, status, cgroup)
     cannot be used.
     """
-    return _read_settled(view, _read_program(view, pid))
+    return _read_settled(view, _read_identified(view, pid))
 
 
 def read_go_snapshot(view: MachineView, pid: int, notes: list[Note]) -> Snapshot | None:
     """As read_snapshot for a Go program; None for any other, with what could not be seen of it in ``notes``."""
     if _is_known_other(view, pid):
         return None
-    program = _read_program(view, pid)
+    program = _read_identified(view, pid)
     if program.go:
         return _read_settled(view, program)
     notes.extend(program.process_notes + program.go_notes)
@@ -99,7 +99,7 @@ def read_go_snapshot(view: MachineView, pid: int, notes: list[Note]) -> Snapshot
 
 def is_go(view: MachineView, pid: int) -> bool:
     """Whether a process holds a Go runtime, as far as can be seen. Raises as read_snapshot does."""
-    return not _is_known_other(view, pid) and bool(_read_program(view, pid).go)
+    return not _is_known_other(view, pid) and bool(_read_identified(view, pid).go)
 
 
 def _is_known_other(view: MachineView, pid: int) -> bool:
@@ -113,7 +113,7 @@ def _is_known_other(view: MachineView, pid: int) -> bool:
         return False
 
 
-def _read_settled(view: MachineView, program: _Program) -> Snapshot:
+def _read_settled(view: MachineView, program: _Identified) -> Snapshot:
     """The snapshot of a process that did not move meanwhile, if it ever stands still."""
     host, pid = view.host, program.process.pid
     snapshot, before = _read_rest(view, program)
@@ -126,23 +126,23 @@ def _read_settled(view: MachineView, program: _Program) -> Snapshot:
         # In the midst of an execve the environment reads as empty, and what was read before it is another program's
         if not moved and now.environ_start == snapshot.process.environ_start:
             return snapshot
-        snapshot, before = _read_rest(view, _read_program(view, pid))
+        snapshot, before = _read_rest(view, _read_identified(view, pid))
     path, why = f"/proc/{pid}/stat", "the process started another program while it was read; what is said may mix the two"
     if moved:
         path, why = f"/proc/{pid}/cgroup", "the process was moved between cgroups while it was read; the chain may mix two places"
     return snapshot.replace(notes=(*snapshot.notes, Note(path=path, why=why)))
 
 
-def _read_program(view: MachineView, pid: int) -> _Program:
+def _read_identified(view: MachineView, pid: int) -> _Identified:
     view.host.forget(f"/proc/{pid}")
     process_notes: list[Note] = []
     process = read_process(view, pid, process_notes)
     go_notes: list[Note] = []
     go = read_go(view, process, go_notes)
-    return _Program(process=process, process_notes=tuple(process_notes), go=go, go_notes=tuple(go_notes))
+    return _Identified(process=process, process_notes=tuple(process_notes), go=go, go_notes=tuple(go_notes))
 
 
-def _read_rest(view: MachineView, program: _Program) -> tuple[Snapshot, tuple[Membership, ...]]:
+def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple[Membership, ...]]:
     host, pid, notes = view.host, program.process.pid, [*view.notes, *program.process_notes]
     memberships = _read_memberships(host, pid)
     if not memberships and view.machine.cgroup_mode != "none":

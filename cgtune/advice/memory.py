@@ -52,7 +52,7 @@ class Share(Record):
         return self.room.free_bytes * self.part
 
     def crowded_by(self, live_bytes: int, policy: Policy) -> Crowded | None:
-        """How this limit is too small for so large a live heap, None where it is not: what others use leaves less of it."""
+        """How this limit is too small for so large a live heap, None if it is not: what others use leaves less of it."""
         left = (self.room.limit_bytes - self.room.outside_bytes) * self.part
         if not self.part or live_bytes * 100 <= left * policy.crowded_percent:
             return None
@@ -104,7 +104,7 @@ def recommend_memory(
 ) -> Recommendation:
     """GOMEMLIMIT for a program that does not run yet, under a memory limit and a memory.high (None: none).
 
-    ``limit_from`` and ``high_from`` are the files that say them. ``machine_bytes`` is the machine's memory, None where it is not known: a
+    ``limit_from`` and ``high_from`` are the files that say them. ``machine_bytes`` is the machine's memory, None if it is not known: a
     limit above it is never reached.
     """
     named = ((limit_bytes, limit_from), (high_bytes, high_from))
@@ -126,7 +126,7 @@ def find_room(limit_bytes: int, file: str, policy: Policy, outside_bytes: int | 
 
 
 def measure_outside(level: MemoryLevel, mapped_bytes: Sequence[int | None]) -> int | None:
-    """What is charged to this cgroup beyond its Go runtimes and cannot be given back, in bytes; None where that cannot be told.
+    """What is charged to this cgroup beyond its Go runtimes and cannot be given back, in bytes; None if that cannot be told.
 
     Other processes, cgo, stacks, shared memory and the kernel's own, what is swapped out included. ``mapped_bytes`` are the figures that
     the runtimes hold their own limits against: pages that Go has mapped and not yet touched are in them and not in the charge, so the
@@ -160,7 +160,7 @@ def say_no_memory_limit(facts: GoFacts) -> str:
 
 
 def _live_heap(snapshot: Snapshot) -> int | None:
-    """What the last collections of its runtimes found alive, None where one does not tell."""
+    """What the last collections of its runtimes found alive, None if one does not tell."""
     marked = [facts.observed.heap_marked_bytes for facts in snapshot.go]
     return None if None in marked else sum(size for size in marked if size is not None)
 

@@ -20,7 +20,7 @@ def recommend_procs(
 ) -> Recommendation:
     """GOMAXPROCS for an enforced limit in cores (None: no limit) and so many usable CPUs (online, in the cpuset and the affinity).
 
-    ``follows_by_itself`` is the value that the runtime reaches without the variable and keeps up to date, None where it does not: where
+    ``follows_by_itself`` is the value that the runtime reaches without the variable and keeps up to date, None if it does not: where
     that is the recommended one, the variable is better left unset.
     """
     name = "GOMAXPROCS"
@@ -60,7 +60,7 @@ def survive_quota(recommended: Recommendation, facts: GoFacts, usable_count: int
 
 
 def procs_by_itself(facts: GoFacts, cpus: int) -> int | None:
-    """GOMAXPROCS that this runtime would reach and keep up to date without the variable; None where it would not, or where that is not
+    """GOMAXPROCS that this runtime would reach and keep up to date without the variable; None if it would not, or if that is not
     known. A value that the program has set in its own code is not undone by leaving the variable unset.
     """
     from cgtune.runtimes.go.derived.procs import derive_by_itself

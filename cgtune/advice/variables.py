@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cgtune.advice.named import NamedLimits
     from cgtune.model import GoFacts, Policy, ProcessReport, Recommendation
 
-#: As many CPUs as any machine may have, where those of the machine are not known.
+#: As many CPUs as any machine may have, if those of the machine are not known.
 UNKNOWN_CPUS = 1 << 16
 
 _UNKNOWN_PROGRAM = "which Go runs it is not known, so it is not left to the runtime"
@@ -102,8 +102,8 @@ def _with_value(environ: tuple[tuple[str, str], ...], name: str, value: str) -> 
     return (*others[0], (name, value), *others[1])
 
 
-def plan_named(named: NamedLimits, facts: GoFacts | None, policy: Policy, *, always: bool = False) -> tuple[Variable, ...]:
-    """For a container whose limits were named. ``facts`` None: which Go it runs is not known. ``always``: even where it is not needed."""
+def advise_named(named: NamedLimits, facts: GoFacts | None, policy: Policy, *, always: bool = False) -> tuple[Variable, ...]:
+    """For a container whose limits were named. ``facts`` None: which Go it runs is not known. ``always``: even if it is not needed."""
     procs = Variable(name="GOMAXPROCS", value=None, because=("no CPU limit was named",))
     if named.is_cpu_named:
         recommended = _plan_procs(named.limit_cores, named.node_cpus or UNKNOWN_CPUS, facts, policy)
@@ -118,7 +118,7 @@ def plan_named(named: NamedLimits, facts: GoFacts | None, policy: Policy, *, alw
     return procs, _without_memory_limit(memory, facts)
 
 
-def plan_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *, always: bool = False) -> tuple[Variable, ...]:
+def advise_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *, always: bool = False) -> tuple[Variable, ...]:
     """For a program that will run in the place of this process. ``facts`` None: whether it is Go's, and which, is not known."""
     limits, snapshot = process.limits, process.snapshot
     recommended = _plan_procs(limits.cpu.limit_cores, len(limits.cpu.usable), facts, policy)
@@ -142,7 +142,7 @@ def plan_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *, 
     return _variable(recommended, always=always), _without_memory_limit(_variable(memory), facts)
 
 
-def plan_running(recommendations: Sequence[Recommendation], *, always: bool = False) -> tuple[Variable, ...]:
+def advise_running(recommendations: Sequence[Recommendation], *, always: bool = False) -> tuple[Variable, ...]:
     """For the next start of a Go program that runs, from what is recommended for it now."""
     return tuple(_variable(recommended, always=always) for recommended in recommendations)
 

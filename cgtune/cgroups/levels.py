@@ -28,7 +28,10 @@ class Shared:
     def read_chain(
         self, host: Host, chain: list[tuple[int, Place]], read: Callable[[Host, Place, int, list[Note]], T], notes: list[Note]
     ) -> tuple[T, ...]:
-        """``read`` of each level of a chain, leaf first. What a level cost in notes, it costs each process."""
+        """``read`` of each level of a chain, leaf first.
+
+        Notes made while a level was read are repeated for every process that shares it.
+        """
         levels = []
         for version, place in chain:
             key = (read, place.path, place.directory)

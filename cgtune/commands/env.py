@@ -6,7 +6,7 @@ library; what it does not understand at once it leaves to the full face, which k
 
 from __future__ import annotations
 
-from cgtune.advice.variables import plan_named
+from cgtune.advice.variables import advise_named
 from cgtune.commands.terminal import EXIT_CLEAN, EXIT_COULD_NOT_INSPECT, EXIT_USAGE, complain, emit, fail
 from cgtune.commands.twins import one_of, parse_flag, parse_pid, parse_text, parse_twins
 from cgtune.errors import CgtuneError, UsageError
@@ -122,7 +122,7 @@ def _plan(options: EnvOptions) -> tuple[tuple[Variable, ...], tuple[str, ...]]:
 
     named = parse_named(**{name: getattr(options, name) for name in _NAMES})
     if all(value is None for value in program.values()):
-        return plan_named(named, None, options.policy, always=options.always), ()
+        return advise_named(named, None, options.policy, always=options.always), ()
     from cgtune.commands import planning
 
     return planning.plan_named(named, options.policy, cgroup=options.cgroup, always=options.always, **program), ()

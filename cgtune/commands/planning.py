@@ -50,7 +50,7 @@ def plan_named(
         seen = facts.derived.seen
         if seen is not None and seen.cause is not None:  # its words name a file of the container, and that is not there yet
             facts = facts.replace(derived=facts.derived.replace(seen=seen.replace(why=_MISSED_ON_V1)))
-    return variables.plan_named(named, facts, policy, always=always)
+    return variables.advise_named(named, facts, policy, always=always)
 
 
 def plan_here(
@@ -73,10 +73,10 @@ def plan_here(
     with Host(root) as host:
         process = inspect_host(host, () if pid is None else (pid,), self_only=pid is None, cheaply=True).processes[0]
         if program is None and process.snapshot.go:
-            planned = variables.plan_running(advise(process.snapshot, process.limits, policy), always=always)
+            planned = variables.advise_running(advise(process.snapshot, process.limits, policy), always=always)
         else:
             facts = None if program is None else derive_there(host, process, program, ())
-            planned = variables.plan_here(process, facts, policy, always=always)
+            planned = variables.advise_here(process, facts, policy, always=always)
     return planned, process.notes
 
 
@@ -96,7 +96,7 @@ def plan_exec(
     with Host(root) as host:
         process = inspect_host(host, self_only=True, cheaply=True).processes[0]
         facts = None if program is None else derive_there(host, process, program, environ)
-        return variables.plan_here(process, facts, policy, always=always), None if program is None else program.go
+        return variables.advise_here(process, facts, policy, always=always), None if program is None else program.go
 
 
 def derive_there(host: Host, process: ProcessReport, program: OfflineProgram, environ: tuple[tuple[str, str], ...]) -> GoFacts:

@@ -1,6 +1,6 @@
 """The rules, in the order in which equally bad findings are shown, and which finding makes which others superfluous.
 
-One cause gives one finding: where the cause is named, its symptoms are silent. The cause then bears the worst severity among them, and
+One cause gives one finding: if the cause is named, its symptoms are silent. The cause then bears the worst severity among them, and
 their evidence.
 """
 
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
         __doc__: str | None
 
         def judge(self, case: Case) -> Finding | None:
-            """The finding, None where there is nothing to say."""
+            """The finding, None if there is nothing to say."""
 
 
 RULES: tuple[Rule, ...] = (
@@ -142,10 +142,9 @@ def judge_all(
     """All findings on a process that has its recommendations, worst first.
 
     ``window`` is the cgroup that was throttled most while it was watched, with the growth of its counters; ``groups`` are the Go processes
-    of the report by cgroup. Of a program that is no Go program only its cgroup is judged, of cgtune's
-    own process nothing. The findings on a second or later Go runtime of one process name its file; what is the same as
-    for the first, which shares its environment and its cgroup, is not repeated. Of ``ignored`` rules nothing is left but the throttling and
-    the OOM kills that they would have stood for.
+    of the report by cgroup. Programs without a Go runtime are judged by the rules in ANY_PROGRAM only; cgtune itself by none. The findings
+    on a second or later Go runtime of one process name its file; what is the same as for the first, which shares its environment and its
+    cgroup, is not repeated. Ignoring a rule hides its finding, but not a cpu-throttled or oom-killed finding that it would have absorbed.
     """
     if not process.snapshot.go:
         if process.snapshot.process.is_self:
@@ -165,7 +164,7 @@ def judge_all(
 
 
 def locate_rule(name: str) -> Rule:
-    """The rule of that id; raises UsageError where there is none."""
+    """The rule of that id; raises UsageError if there is none."""
     for rule in RULES:
         if name == rule.ID:
             return rule

@@ -25,7 +25,7 @@ _SWITCHES = ("containermaxprocs", "updatemaxprocs")
 class Case:
     """One runtime (``facts``; None for a program that is no Go program) of one process, under one policy.
 
-    ``window`` is the cgroup that was throttled most while it was watched, with the growth of its counters; None where they were read once.
+    ``window`` is the cgroup that was throttled most while it was watched, with the growth of its counters; None if they were read once.
     ``groups`` are the Go processes of the report by the cgroups whose memory limits hold for them.
     """
 
@@ -60,7 +60,7 @@ class Case:
 
     @property
     def procs_count(self) -> int:
-        """GOMAXPROCS, 0 where it is not known."""
+        """GOMAXPROCS, 0 if it is not known."""
         return self.procs if isinstance(self.procs, int) else 0
 
     @property
@@ -70,7 +70,7 @@ class Case:
 
     @property
     def allowed_procs(self) -> int:
-        """The most that GOMAXPROCS may be without a finding: Go's own rule on the true limit, or the policy's number where that is more."""
+        """The most that GOMAXPROCS may be without a finding: Go's own rule on the true limit, or the policy's number if that is more."""
         if self.limit_cores is None or not self.quota_binds:
             return max(1, self.usable)
         by_rule = procs_under(self.limit_cores, max(1, self.usable))
@@ -108,7 +108,7 @@ class Case:
 
     @property
     def by_itself(self) -> int | None:
-        """GOMAXPROCS that the runtime would reach and keep up to date if nobody set it, None where it would not."""
+        """GOMAXPROCS that the runtime would reach and keep up to date if nobody set it, None if it would not."""
         if self.facts is None:
             return None
         return derive_by_itself(self.facts.derived, len(self.snapshot.allowed_cpus)) if self.follows_own else None
@@ -162,12 +162,12 @@ class Case:
         return f"{where}: {name}={self.variable(name)[:_MOST_SHOWN]!r}"
 
     def variable(self, name: str) -> str:
-        """A variable of its environment, empty where it is not set or not known."""
+        """A variable of its environment, empty if it is not set or not known."""
         return (self.facts.derived.variable(name) or "") if self.facts is not None else ""
 
     @property
     def procs_words(self) -> str:
-        """GOMAXPROCS and where it is known from; empty where it is not, as of a program that dies at its start."""
+        """GOMAXPROCS and where it is known from; empty if it is not, as of a program that dies at its start."""
         return "" if self.procs is None else f"GOMAXPROCS is {self.procs} ({self._procs_from})"
 
     @property
@@ -186,17 +186,17 @@ class Case:
         return tuple(line for line in (self.procs_words, self.quota_words, *more) if line)
 
     def set_procs(self, reason: str) -> Advice:
-        """Set GOMAXPROCS to the recommended value, or leave it unset where the runtime does better alone."""
+        """Set GOMAXPROCS to the recommended value, or leave it unset if the runtime does better alone."""
         recommendation = self.recommended("GOMAXPROCS")
         if recommendation.value is not None and recommendation.set:
             return Advice(variable="GOMAXPROCS", value=str(recommendation.value), reason=reason)
         return Advice(variable="GOMAXPROCS", value=None, reason=recommendation.because[-1] if recommendation.because else reason)
 
     def change_procs(self, reason: str) -> Advice:
-        """The same where GOMAXPROCS was set: a call in the program has its way whatever the variable says."""
+        """The same if GOMAXPROCS was set: a call in the program has its way whatever the variable says."""
         if self.set_by_variable or self.facts is None or self.facts.derived.variables is None or not self.procs_are_set:
             return self.set_procs(reason)
-        # automaxprocs leaves GOMAXPROCS alone where the variable is there; other code is not known to
+        # automaxprocs leaves GOMAXPROCS alone if the variable is there; other code is not known to
         if (
             self.facts.program.version_of(AUTOMAXPROCS) is not None
             and self.facts.derived.variable("GOMAXPROCS") is None
@@ -217,13 +217,13 @@ class Case:
 
     @property
     def high_words(self) -> str:
-        """The file of the binding memory.high, and its bytes; empty where none is set."""
+        """The file of the binding memory.high, and its bytes; empty if none is set."""
         high, level = self.memory.high_bytes, self.memory.high_binding
         return "" if high is None or level is None else f"{level.directory}/memory.high: {high} bytes ({format_mib(high)} MiB)"
 
     @property
     def gomemlimit_words(self) -> str:
-        """GOMEMLIMIT and where it is known from; empty where it is not."""
+        """GOMEMLIMIT and where it is known from; empty if it is not."""
         value = self.gomemlimit
         if value is None:
             return ""
@@ -232,12 +232,12 @@ class Case:
 
     @property
     def gogc_words(self) -> str:
-        """GOGC and where it is known from; empty where it is not."""
+        """GOGC and where it is known from; empty if it is not."""
         return "" if self.gogc is None else f"GOGC is {self.gogc} ({self._gogc_from})"
 
     @property
     def outside_bytes(self) -> int | None:
-        """What is charged to the binding cgroup and managed by no Go runtime that we know of; None where it cannot be told."""
+        """What is charged to the binding cgroup and managed by no Go runtime that we know of; None if it cannot be told."""
         level = self.memory.binding
         if level is None or self.facts is None:
             return None
@@ -253,7 +253,7 @@ class Case:
 
     @property
     def live_words(self) -> str:
-        """The live heap, where it is known."""
+        """The live heap, if it is known."""
         live = self.facts.observed.heap_marked_bytes if self.facts is not None else None
         return (
             ""
@@ -268,14 +268,14 @@ class Case:
         return setting is not None and None not in (setting.observed, setting.derived) and setting.observed != setting.derived
 
     def set_memory(self, reason: str) -> tuple[Advice, ...]:
-        """Set GOMEMLIMIT to the recommended value, where there is one."""
+        """Set GOMEMLIMIT to the recommended value, if there is one."""
         recommendation = self.recommended("GOMEMLIMIT")
         if recommendation.value is None or not recommendation.set:
             return ()
         return (self.change_memory(format_limit(recommendation.value), reason),)
 
     def lower_memory(self, reason: str) -> tuple[Advice, ...]:
-        """The same where memory ran out: a value that is as low already is not raised."""
+        """The same if memory ran out: a value that is as low already is not raised."""
         now, value = self.gomemlimit, self.recommended("GOMEMLIMIT").value
         return () if isinstance(now, int) and value is not None and now <= value else self.set_memory(reason)
 
@@ -289,9 +289,9 @@ class Case:
 
 
 def godebug_aware(facts: GoFacts) -> str | None:
-    """GODEBUG under which a Go of 1.25 or later obeys its quota and follows it, None where no GODEBUG at all does.
+    """GODEBUG under which a Go of 1.25 or later obeys its quota and follows it, None if no GODEBUG at all does.
 
-    That of the environment without what it says of the two switches; both are switched on where the build has a word on them.
+    That of the environment without what it says of the two switches; both are switched on if the build has a word on them.
     """
     before = facts.derived.variable("GODEBUG") or ""
     kept = [field for field in before.split(",") if field and field.partition("=")[0] not in _SWITCHES]
@@ -301,7 +301,7 @@ def godebug_aware(facts: GoFacts) -> str | None:
 
 
 def format_limit(limit_bytes: int) -> str:
-    """A GOMEMLIMIT that every Go version reads: whole MiB where it is that, else plain bytes."""
+    """A GOMEMLIMIT that every Go version reads: whole MiB if it is that, else plain bytes."""
     return f"{limit_bytes // _MIB}MiB" if limit_bytes and limit_bytes % _MIB == 0 else str(limit_bytes)
 
 

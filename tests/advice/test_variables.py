@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 
 import cgtune
 from cgtune.advice.named import parse_named
-from cgtune.advice.variables import Variable, apply_variables, plan_here, plan_named
+from cgtune.advice.variables import Variable, advise_here, advise_named, apply_variables
 from cgtune.commands import planning
 from cgtune.limits import enforce
 from cgtune.model import Bandwidth, GoFacts, Policy
@@ -26,7 +26,7 @@ def facts(go: str, *, language: str | None = None, cgroup: str = "v2", cpu_limit
 
 def planned(go: GoFacts | None, *, policy: Policy = DEFAULT, always: bool = False, **named: Any) -> list[str | None]:
     """GOMAXPROCS and GOMEMLIMIT."""
-    return [variable.value for variable in plan_named(parse_named(**named), go, policy, always=always)]
+    return [variable.value for variable in advise_named(parse_named(**named), go, policy, always=always)]
 
 
 def test_the_done_when_of_an_init_container() -> None:
@@ -49,7 +49,7 @@ def test_the_done_when_of_an_init_container() -> None:
 )
 def test_why_it_is_set(go: GoFacts | None, words: str) -> None:
     """The comment says what it is about this program that it cannot do by itself."""
-    procs = plan_named(parse_named(cpu_limit="2.5"), go, DEFAULT)[0]
+    procs = advise_named(parse_named(cpu_limit="2.5"), go, DEFAULT)[0]
     assert procs.value == "3"
     assert words in procs.because[-1]
 
@@ -58,10 +58,10 @@ def test_a_quota_that_kills() -> None:
     """A quota so large that Go's own arithmetic ends in a crash: the program gets the CPUs of the node, and lives."""
     deadly = "17592186044415 1000"
     assert facts("1.26", cpu_limit=deadly).derived.dies is not None
-    procs = plan_named(parse_named(cpu_limit=deadly, node_cpus="8"), facts("1.26", cpu_limit=deadly), DEFAULT)[0]
+    procs = advise_named(parse_named(cpu_limit=deadly, node_cpus="8"), facts("1.26", cpu_limit=deadly), DEFAULT)[0]
     assert (procs.value, "dies of this quota at its start" in procs.because[-1]) == ("8", True)
     assert planned(facts("1.24", cpu_limit=deadly), cpu_limit=deadly, node_cpus="8") == [None, None]
-    procs = plan_named(parse_named(cpu_limit=deadly), facts("1.26", cpu_limit=deadly), DEFAULT)[0]
+    procs = advise_named(parse_named(cpu_limit=deadly), facts("1.26", cpu_limit=deadly), DEFAULT)[0]
     assert (procs.value, procs.because[0].endswith("it never looks at it: name the node's CPUs for a value")) == (None, True)
 
 
@@ -71,14 +71,14 @@ def test_a_period_of_0() -> None:
     leaf = process.snapshot.cpu_chain[0].replace(bandwidth=Bandwidth(quota_us=0, period_us=0))
     snapshot = process.snapshot.replace(cpu_chain=(leaf,))
     dying = go_facts(seen=sees(0, 0), dies="fatal error: procresize: invalid arg", dies_of="quota")
-    (procs, _) = plan_here(process.replace(snapshot=snapshot, limits=enforce(snapshot)), dying, DEFAULT)
+    (procs, _) = advise_here(process.replace(snapshot=snapshot, limits=enforce(snapshot)), dying, DEFAULT)
     words = "Go 1.27.3 dies of this quota at its start; where GOMAXPROCS is set, it never looks at it"
     assert (procs.value, procs.because) == ("8", (words,))
 
 
 def test_limits_that_go_does_not_see() -> None:
     """Under a tighter limit of the pod, Go 1.27 comes to its own container's: it gets the variable."""
-    procs = plan_named(parse_named(cpu_limit="4", pod_cpu_limit="2"), facts("1.27", cpu_limit="4"), DEFAULT)[0]
+    procs = advise_named(parse_named(cpu_limit="4", pod_cpu_limit="2"), facts("1.27", cpu_limit="4"), DEFAULT)[0]
     assert (procs.value, procs.because[0], procs.because[-1]) == (
         "2",
         "the pod's limit is the tightest",
@@ -94,18 +94,18 @@ def test_no_value() -> None:
     assert planned(None, cpu_limit="7500m", node_cpus="7910m") == ["8", None]  # allocatable is a little less than the node's CPUs
     assert planned(None, cpu_limit="2", memory_limit="48Mi") == ["2", None]
     assert planned(None, memory_limit="512Mi") == [None, "460MiB"]
-    because = plan_named(parse_named(cpu_limit="8", node_cpus="7910m", memory_limit="48Mi"), None, DEFAULT)
+    because = advise_named(parse_named(cpu_limit="8", node_cpus="7910m", memory_limit="48Mi"), None, DEFAULT)
     assert "which Kubernetes fills in where no limit is set" in because[0].because[0]
     assert "below 64 MiB no value helps" in because[1].because[-1]
 
 
 def test_rounding_up_is_said() -> None:
     """A whole number may hide a fraction: no matter where it is rounded up anyway, and a word of warning where it is not."""
-    procs = plan_named(parse_named(cpu_limit="3"), None, DEFAULT)[0]
+    procs = advise_named(parse_named(cpu_limit="3"), None, DEFAULT)[0]
     assert (procs.value, procs.because[0]) == ("3", "if Kubernetes has rounded a fraction up to this (divisor 1), the result is the same")
-    procs = plan_named(parse_named(cpu_limit="3"), None, Policy(rounding="floor"))[0]
+    procs = advise_named(parse_named(cpu_limit="3"), None, Policy(rounding="floor"))[0]
     assert "the result may be too high: divisor 1m tells" in procs.because[0]
-    assert not any("divisor" in reason for reason in plan_named(parse_named(cpu_limit="3.0"), None, DEFAULT)[0].because)
+    assert not any("divisor" in reason for reason in advise_named(parse_named(cpu_limit="3.0"), None, DEFAULT)[0].because)
 
 
 @given(st.integers(10, 64_000))
@@ -125,15 +125,15 @@ def test_a_newer_go_than_was_checked() -> None:
     """Where it is left to a runtime whose rules nobody has checked, the comment says so; where it is set, they do not matter."""
     words = "Go 1.99 is newer than 1.27, the newest that was checked: its rules are assumed to hold still"
     for version, language, expected in (("1.99", None, True), ("1.27", None, False), ("1.99", "1.24", False)):
-        procs = plan_named(parse_named(cpu_limit="2.5"), facts(version, language=language), DEFAULT)[0]
+        procs = advise_named(parse_named(cpu_limit="2.5"), facts(version, language=language), DEFAULT)[0]
         assert (procs.value is None, words in procs.because) == (language is None, expected)
 
 
 def test_what_containers_of_a_pod_share() -> None:
     """A pod's memory limit is for all of its containers, and the comment says how to say what the others take."""
-    memory = plan_named(parse_named(memory_limit="2Gi", pod_memory_limit="1Gi"), None, DEFAULT)[1]
+    memory = advise_named(parse_named(memory_limit="2Gi", pod_memory_limit="1Gi"), None, DEFAULT)[1]
     assert (memory.value, "its other containers use of it is for --outside to say" in memory.because[0]) == ("921MiB", True)
-    declared = plan_named(parse_named(memory_limit="2Gi", pod_memory_limit="1Gi"), None, Policy(outside_bytes=256 << 20))[1]
+    declared = advise_named(parse_named(memory_limit="2Gi", pod_memory_limit="1Gi"), None, Policy(outside_bytes=256 << 20))[1]
     assert declared.value == "727MiB"
 
 
@@ -157,7 +157,7 @@ def test_the_cgroup_version_where_nobody_says_it(mode: str, value: str | None, m
 def test_a_runtime_that_was_told_not_to_follow() -> None:
     """It comes to the value once and stays there: it gets the variable, and the comment says why."""
     told = cgtune.predict(cpu_limit="2.5", cpus=64, go="1.27", env=["GODEBUG=updatemaxprocs=0"]).rows[0].process.snapshot.go[0]
-    procs = plan_named(parse_named(cpu_limit="2.5"), told, DEFAULT)[0]
+    procs = advise_named(parse_named(cpu_limit="2.5"), told, DEFAULT)[0]
     assert (procs.value, procs.because[-1]) == ("3", "Go 1.27 would not follow changes of the quota: updatemaxprocs=0")
 
 

@@ -1,9 +1,9 @@
 """The limit files that a Go runtime holds open, and what it reads of its quota because of that.
 
 The runtime looks for its limit files once, at its start, and keeps them open (runtime/cgroup_linux.go, 1.25 to 1.27): after a move to
-another cgroup it obeys the old one's, and where it found none it never looks again.
+another cgroup it obeys the old one's, and if it found none it never looks again.
 What is not covered: on Linux before 5.14, a cgroup that was removed and made again under a runtime that holds the old one's file; and,
-where the reader's cgroup namespace hides names at the head of the process's path, a move that changed none but those.
+if the reader's cgroup namespace hides names at the head of the process's path, a move that changed none but those.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class HeldReader:
         return parse_limit(minor, version, tuple(contents)).replace(files=held), follows
 
     def read_limit(self, path: str) -> bytes | None:
-        """A limit file as the process itself would open it; None where it is not there. Raises Unreadable or NoSuchProcess."""
+        """A limit file as the process itself would open it; None if it is not there. Raises Unreadable or NoSuchProcess."""
         try:
             return self.host.read_bytes(f"/proc/{self.pid}/root{_plain(path)}", cap_bytes=1 << 16)
         except (Absent, Malformed):
@@ -108,7 +108,7 @@ class HeldReader:
         return None if located.files else LimitSeen(cause=located.cause, why=located.why)
 
     def _read_held(self, numbers: tuple[int, ...]) -> tuple[str, ...] | None:
-        """The files behind the runtime's own descriptors; None where they are no limit files any more, or none that belong together."""
+        """The files behind the runtime's own descriptors; None if they are no limit files any more, or none that belong together."""
         held = tuple(path for number in numbers if (path := self._read_open(number)) is not None)
         return held if not numbers or (len(held) == len(numbers) and _is_whole(held)) else None
 
@@ -130,7 +130,7 @@ class HeldReader:
         return likely
 
     def _read_open(self, number: int) -> str | None:
-        """The limit file that is open under a number; None where there is none, or another file."""
+        """The limit file that is open under a number; None if there is none, or another file."""
         try:
             target = self.host.read_link(f"/proc/{self.pid}/fd/{number}")
         except Absent:

@@ -102,7 +102,7 @@ def program_of(info: BuildInfo) -> OfflineProgram:
 
 
 def read_program(path: str) -> OfflineProgram:
-    """The Go program in this file. Raises UsageError where there is none, or one for another system, Malformed where it is damaged."""
+    """The Go program in this file. Raises UsageError if there is none, or one for another system, Malformed if it is damaged."""
     from cgtune.runtimes.go.program.buildinfo import read_go_program
     from cgtune.system.programfile import ProgramFile
 

@@ -63,7 +63,7 @@ class Mapped(Record):
 class Known:
     """What was found out so far, for the processes to come and the looks to come; of the last 2048 files, as a node agent runs for months.
 
-    ``processes`` holds by pid what is as good as long as the process maps the same files at the same addresses.
+    ``processes``: by pid, the runtimes found last time; valid while the text of /proc/PID/maps is unchanged.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Known:
         self.processes: dict[int, Mapped] = {}
 
     def remember(self, identity: Hashable, found: tuple[Elf, BuildInfo] | None) -> None:
-        """Keep what was found in this file, which may be nothing of Go's; the oldest is forgotten where there are too many."""
+        """Keep what was found in this file, which may be nothing of Go's; the oldest is forgotten if there are too many."""
         if identity is None:
             return
         self.files[identity] = found
@@ -108,7 +108,7 @@ def locate_runtimes(
 ) -> tuple[tuple[GoRuntime, ...], tuple[Note, ...]]:
     """The Go runtimes of a process, in order of address; none for most processes. What could not be told stands in the notes.
 
-    ``open_module`` opens a module's file and raises Unreadable where it cannot. With ``read_memory``, programs that unpacked themselves
+    ``open_module`` opens a module's file and raises Unreadable if it cannot. With ``read_memory``, programs that unpacked themselves
     into anonymous memory are found as well; that needs the anonymous mappings, and costs nothing where no such memory holds code.
     """
     runtimes: list[GoRuntime] = []
@@ -145,7 +145,7 @@ def _read_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> list[GoR
 
 
 def read_runtime_words(runtime: GoRuntime, known: Known, read_memory: ReadAt) -> LiveWords:
-    """The live words of one runtime. Raises Unreadable where the process's memory may not be read."""
+    """The live words of one runtime. Raises Unreadable if the process's memory may not be read."""
     from cgtune.runtimes.go.observed.layout import locate_live_words
     from cgtune.runtimes.go.observed.live import read_live_words
 

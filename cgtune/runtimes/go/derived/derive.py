@@ -42,7 +42,7 @@ class GoDerivation(Record):
 
     ``dies`` is what it prints then, ``dies_of`` the cause; both are None if it lives, or if the versions that it may be differ in this.
     ``num_cpu`` is runtime.NumCPU(). ``pinned``: a valid GOMAXPROCS variable sets the value and stops the updates. ``limit`` is what the
-    runtime sees of its quota: from 1.25 on it looks whether or not it uses it; None where it does not look or where we do not know.
+    runtime sees of its quota: from 1.25 on it looks whether or not it uses it; None if it does not look or if we do not know.
     ``because`` gives the steps of each setting.
     """
 
@@ -105,7 +105,7 @@ def _derive_as(inputs: GoInputs, minor: int) -> GoDerivation:
 
 
 def _see_limit(inputs: GoInputs, minor: int) -> tuple[LimitSeen | None, tuple[str, ...]]:
-    """What the runtime sees of its quota, None where we do not know; and a note where that is for an error."""
+    """What the runtime sees of its quota, None if we do not know; and a note if that is for an error."""
     if minor < versions.FIRST_AWARE:
         return None, ()
     if inputs.limit is not None:

@@ -34,7 +34,7 @@ CGOCHECK_DEATH = "fatal error: cgocheck > 1 mode is no longer supported at runti
 
 
 class GodebugReading(Record):
-    """What one GODEBUG string changed: the last valid value of each key, None where it was left as it was.
+    """What one GODEBUG string changed: the last valid value of each key, None if it was left as it was.
 
     ``removed`` is the setting for which the program dies because its Go version has dropped it; the rest was not read then.
     """
@@ -46,7 +46,7 @@ class GodebugReading(Record):
 
 
 def parse_integer(text: str, minor: int, bits: int = 64) -> int | None:
-    """A signed decimal as Go 1.``minor`` reads it into ``bits`` bits, or None where that version finds no number."""
+    """A signed decimal as Go 1.``minor`` reads it into ``bits`` bits, or None if that version finds no number."""
     digits = text
     if minor >= 26:  # strconv.ParseInt(s, 10, bits): [+-]?[0-9]+
         if digits[:1] in ("+", "-"):
@@ -70,13 +70,13 @@ def parse_integer(text: str, minor: int, bits: int = 64) -> int | None:
 
 
 def parse_gomaxprocs(text: str, minor: int) -> int | None:
-    """The value of the GOMAXPROCS variable, or None where that version ignores it without a word."""
+    """The value of the GOMAXPROCS variable, or None if that version ignores it without a word."""
     number = parse_integer(text, minor, 32)
     return number if number is not None and number > 0 else None
 
 
 def parse_gogc(text: str, minor: int) -> int | None:
-    """The percentage of the GOGC variable, -1 for off; None where that version takes 100 instead, without a word."""
+    """The percentage of the GOGC variable, -1 for off; None if that version takes 100 instead, without a word."""
     if text == "off":
         return -1
     number = parse_integer(text, minor, 32)
@@ -84,7 +84,7 @@ def parse_gogc(text: str, minor: int) -> int | None:
 
 
 def parse_gomemlimit(text: str, minor: int) -> int | None:
-    """The bytes of the GOMEMLIMIT variable (NO_LIMIT for none), or None where the program dies at its start for it."""
+    """The bytes of the GOMEMLIMIT variable (NO_LIMIT for none), or None if the program dies at its start for it."""
     if text in ("", "off"):
         return NO_LIMIT
     if text[-1] in _DIGITS:

@@ -15,8 +15,8 @@ class GoInputs(Record):
 
     ``environ`` is the environment as at exec, in its order, entries without "=" left out. ``default_godebug`` is the string that the
     linker put in, "" for none: see parse_default_godebug. ``cgroup_text`` and ``mountinfo_text`` are /proc/self/cgroup and
-    /proc/self/mountinfo as the process itself sees them, "" where it has none; ``read_limit`` opens a path as that process spells it,
-    gives None where it cannot, and raises a CgtuneError where we cannot tell. ``limit`` stands in for these three where it is given.
+    /proc/self/mountinfo as the process itself sees them, "" if it has none; ``read_limit`` opens a path as that process spells it,
+    gives None if it cannot, and raises a CgtuneError if we cannot tell. ``limit`` stands in for these three if it is given.
     ``library`` marks a runtime that lives in a shared library of another program.
     """
 

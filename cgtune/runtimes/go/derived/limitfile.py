@@ -56,7 +56,7 @@ class _Fatal(Exception):
 def locate_limit(minor: int, cgroup: str | bytes, mountinfo: str | bytes, read_limit: ReadLimit) -> LimitSeen:
     """What Go 1.``minor`` (1.25 or later) finds and reads, given its /proc/self/cgroup and /proc/self/mountinfo.
 
-    ``read_limit`` gives the content of a file by the path that the target process uses, None where that process cannot open it.
+    ``read_limit`` gives the content of a file by the path that the target process uses, None if that process cannot open it.
     A text that is not there at all is the empty text.
     """
     try:
@@ -92,7 +92,7 @@ def parse_limit(minor: int, version: int, contents: tuple[str | bytes, ...]) -> 
 
 
 def shown_path(path: str) -> str:
-    """A path for a person: as it is where it is printable, quoted with escapes where it is not."""
+    """A path for a person: as it is if it is printable, else quoted with escapes."""
     return path if path.isprintable() else ascii(path)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 LEAST_PROCS = 2  # runtime/cgroup_linux.go, 1.25.0 to 1.27.3
 _INT32_MOST = (1 << 31) - 1
 
-# What int32(f) gives where f does not fit. Run on amd64 (1.24 to 1.27.3); on the others under emulation, 1.25.5 and 1.27.3 alike.
+# What int32(f) gives if f does not fit. Run on amd64 (1.24 to 1.27.3); on the others under emulation, 1.25.5 and 1.27.3 alike.
 # amd64 and 386 give the least int32 for all of them; every other architecture saturates, and differs in NaN only.
 _OVERFLOW_IS_LEAST = ("amd64", "386")
 _NAN_IS_ZERO = ("arm64", "arm", "loong64")

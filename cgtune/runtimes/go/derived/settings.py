@@ -26,7 +26,7 @@ _PROCRESIZE_DEATH = "fatal error: procresize: invalid arg"
 
 
 class FirstEntry(Record):
-    """One variable as the runtime gets it: its first entry; "" where it is not set, which is the same to Go."""
+    """One variable as the runtime gets it: its first entry; "" if it is not set, which is the same to Go."""
 
     text: str
     is_set: bool

@@ -18,7 +18,7 @@ class BuildInfo(Record):
     """The record of one program. Texts are printable: control characters come as backslash escapes.
 
     ``modules`` are the dependencies as (path, version); a replaced one keeps its path, and its version reads "v1.2.3 => path v1.2.4".
-    ``settings`` are the build settings, among them DefaultGODEBUG and -ldflags. All but ``version`` are empty where the program was
+    ``settings`` are the build settings, among them DefaultGODEBUG and -ldflags. All but ``version`` are empty if the program was
     built without modules.
     """
 

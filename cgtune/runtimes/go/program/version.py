@@ -21,7 +21,7 @@ class GoVersion(Record):
 
 
 def parse_version(text: str) -> GoVersion | None:
-    """A Go version string, "go1.25.5 X:synctest" or "devel go1.28-abcdef ...", or None where it names no version."""
+    """A Go version string, "go1.25.5 X:synctest" or "devel go1.28-abcdef ...", or None if it names no version."""
     words = text.split()
     development = bool(words) and words[0] == "devel"
     word = words[1] if development and len(words) > 1 else words[0] if words else ""
