@@ -28,7 +28,9 @@ def main() -> int:
 
         return run(arguments)
     except KeyboardInterrupt:
-        return 130
+        from cgtune import exits
+
+        return exits.INTERRUPTED
 
 
 def _run_plain(arguments: list[str]) -> int | None:

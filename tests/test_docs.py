@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import typer
 
+from cgtune import exits
 from tests.support.command import PROGRAM, ROOT, environment
 from tests.test_imports import GROUND, TABLE
 
 DOCUMENTS = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if path.exists()]
-EXIT_CODES = (0, 1, 2, 3, 130)
+EXIT_CODES = sorted({code for name, code in vars(exits).items() if name.isupper()})
 
 
 def _text() -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 
+from cgtune import exits
 from cgtune.cgroups.throttling import watched_growth
-from cgtune.commands.terminal import EXIT_COULD_NOT_INSPECT, EXIT_USAGE, LOOKING, Telling, emit, fail
+from cgtune.commands.terminal import LOOKING, Telling, emit, fail
 from cgtune.commands.twins import one_of, parse_flag, parse_pid, parse_text, parse_twins
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
 from cgtune.model import SEVERITIES
@@ -53,9 +54,9 @@ def run_check(options: CheckOptions) -> int:
         verdict = read_verdict(options)
         emit(render_verdict(verdict, options.format))
     except UsageError as error:
-        return refuse(str(error), EXIT_USAGE, options.style, options.format)
+        return refuse(str(error), exits.USAGE, options.style, options.format)
     except CgtuneError as error:
-        return refuse(str(error), EXIT_COULD_NOT_INSPECT, options.style, options.format)
+        return refuse(str(error), exits.COULD_NOT_INSPECT, options.style, options.format)
     if options.format == "text":
         from cgtune.outputs.words import note_words
 

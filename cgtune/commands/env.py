@@ -6,8 +6,9 @@ library; what it does not understand at once it leaves to the full face, which k
 
 from __future__ import annotations
 
+from cgtune import exits
 from cgtune.advice.variables import plan_named
-from cgtune.commands.terminal import EXIT_CLEAN, EXIT_COULD_NOT_INSPECT, EXIT_USAGE, complain, emit, fail
+from cgtune.commands.terminal import complain, emit, fail
 from cgtune.commands.twins import one_of, parse_flag, parse_pid, parse_text, parse_twins
 from cgtune.errors import CgtuneError, UsageError
 from cgtune.model import Policy
@@ -92,14 +93,14 @@ def run_env(options: EnvOptions) -> int:
             is_new = replace_file(options.output, text.encode(), mode, "--output")
             unseen = (*unseen, f"{options.output} {'is written' if is_new else 'says so already'}")
     except UsageError as error:
-        return fail(str(error), EXIT_USAGE)
+        return fail(str(error), exits.USAGE)
     except CgtuneError as error:
-        return fail(str(error), EXIT_COULD_NOT_INSPECT)
+        return fail(str(error), exits.COULD_NOT_INSPECT)
     if options.output is not None or not DIALECTS[options.dialect].comments:
         unseen = (*map(render_reason, variables), *unseen)
     for line in unseen:
-        fail(line, EXIT_CLEAN)
-    return EXIT_CLEAN
+        fail(line, exits.CLEAN)
+    return exits.CLEAN
 
 
 def _plan(options: EnvOptions) -> tuple[tuple[Variable, ...], tuple[str, ...]]:
@@ -130,7 +131,7 @@ def _plan(options: EnvOptions) -> tuple[tuple[Variable, ...], tuple[str, ...]]:
 
 def _refuse_without_limits() -> int:
     what = "whose limits? name them with --cpu-limit and --memory-limit, or take one's own with --self, a process's with --pid"
-    code = fail(f"{what}; in an init container, add to it:", EXIT_USAGE)
+    code = fail(f"{what}; in an init container, add to it:", exits.USAGE)
     complain(MANIFEST)
     return code
 

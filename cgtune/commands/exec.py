@@ -13,7 +13,8 @@ import errno
 import os
 import stat
 
-from cgtune.commands.terminal import EXIT_CLEAN, EXIT_EXEC_FAILED, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, emit, fail
+from cgtune import exits
+from cgtune.commands.terminal import emit, fail
 from cgtune.commands.twins import one_of, parse_flag, parse_text, parse_twins
 from cgtune.errors import CgtuneError, UsageError, reason
 from cgtune.model import Policy
@@ -72,9 +73,9 @@ def run_exec(options: ExecOptions) -> int:
         if options.dry_run:
             emit("".join(f"{outcome.name}={outcome.value}\n" for outcome in outcomes if outcome.act == "set"))
     except CgtuneError as error:  # an option that cannot be used, or a dry run that could not print
-        return fail(str(error), EXIT_EXEC_FAILED)
+        return fail(str(error), exits.EXEC_FAILED)
     _log(line)
-    return EXIT_CLEAN if options.dry_run else _become(program.path, options.command, environ)
+    return exits.CLEAN if options.dry_run else _become(program.path, options.command, environ)
 
 
 def read_own_environ() -> Environ:
@@ -107,9 +108,9 @@ def locate_program(name: str, path: str) -> Program:
         else:
             return Program(path=candidate)
     if refused is not None and name:
-        return Program(path="", code=EXIT_NOT_EXECUTABLE, why=refused)
+        return Program(path="", code=exits.NOT_EXECUTABLE, why=refused)
     where = missing if "/" in name else f"not found in PATH, which is {path!r}"
-    return Program(path="", code=EXIT_NOT_FOUND, why=f"{where}; give the path of the program")
+    return Program(path="", code=exits.NOT_FOUND, why=f"{where}; give the path of the program")
 
 
 def _prepare(path: str, environ: Environ, options: ExecOptions) -> tuple[Environ, str, tuple[Outcome, ...]]:
@@ -214,10 +215,10 @@ def _become(path: str, command: Sequence[str], environ: Environ) -> int:
             except OSError as refused:
                 error = refused
         if error.errno == errno.ENOENT:
-            return fail(f"{path!r} is there, but its interpreter or loader is not; look at its first line, or at ldd", EXIT_NOT_FOUND)
-        return fail(f"{path!r}: {reason(error)}; {_HINTS.get(error.errno or 0, 'look at it with file(1)')}", EXIT_NOT_EXECUTABLE)
+            return fail(f"{path!r} is there, but its interpreter or loader is not; look at its first line, or at ldd", exits.NOT_FOUND)
+        return fail(f"{path!r}: {reason(error)}; {_HINTS.get(error.errno or 0, 'look at it with file(1)')}", exits.NOT_EXECUTABLE)
     except ValueError as error:  # a NUL in an argument
-        return fail(f"{path!r}: {error}; look at its arguments", EXIT_EXEC_FAILED)
+        return fail(f"{path!r}: {error}; look at its arguments", exits.EXEC_FAILED)
 
 
 def _execve(path: str, arguments: Sequence[str], environ: Environ) -> NoReturn:

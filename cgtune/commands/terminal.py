@@ -1,4 +1,4 @@
-"""What every face of cgtune shares with the terminal: exit codes, one write of all output, one line for each failure."""
+"""What every face of cgtune shares with the terminal: one write of all output, one line for each failure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from cgtune.outputs.escape import escape_control
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
-
-EXIT_CLEAN, EXIT_FINDING, EXIT_USAGE, EXIT_COULD_NOT_INSPECT, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
-EXIT_EXEC_FAILED, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND = 125, 126, 127  # of exec, as of env(1): its command has all others
 
 _PATIENCE_SECONDS = 2.0
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from cgtune import exits
 from cgtune.commands.options.check import check
 from cgtune.commands.options.env import env
 from cgtune.commands.options.exec import exec_
@@ -26,11 +27,6 @@ from cgtune.commands.options.shared import (  # noqa: TC001  # typer reads them
     SelfOnly,
 )
 from cgtune.commands.terminal import (
-    EXIT_CLEAN,
-    EXIT_COULD_NOT_INSPECT,
-    EXIT_EXEC_FAILED,
-    EXIT_INTERRUPTED,
-    EXIT_USAGE,
     LOOKING,
     Telling,
     complain,
@@ -217,21 +213,21 @@ def run(arguments: list[str]) -> int:
     try:
         code = _program(arguments)(args=arguments, prog_name="cgtune", standalone_mode=False)
     except UsageError as error:
-        return _refuse(arguments, str(error), EXIT_USAGE)
+        return _refuse(arguments, str(error), exits.USAGE)
     except CgtuneError as error:
-        return _refuse(arguments, str(error), EXIT_COULD_NOT_INSPECT)
+        return _refuse(arguments, str(error), exits.COULD_NOT_INSPECT)
     except Exception as error:
         # Typer carries click inside from 0.20 on, outside before: its exceptions are known by what they can do, not by their class.
         if type(error).__name__ == "Abort":
-            return EXIT_INTERRUPTED
+            return exits.INTERRUPTED
         message = getattr(error, "format_message", None)
         if message is None:
             raise
         if type(error).__name__ == "NoArgsIsHelpError":  # no command at all: its message is the help
             complain(f"{message()}\n")
-            return EXIT_USAGE
-        return _refuse(arguments, f"{message()} ({_example(error) or _hint(arguments)})", EXIT_USAGE)
-    return code if isinstance(code, int) else EXIT_CLEAN
+            return exits.USAGE
+        return _refuse(arguments, f"{message()} ({_example(error) or _hint(arguments)})", exits.USAGE)
+    return code if isinstance(code, int) else exits.CLEAN
 
 
 def _hint(arguments: list[str]) -> str:
@@ -266,7 +262,7 @@ def _program(arguments: list[str]) -> typer.Typer:
 def _refuse(arguments: list[str], message: str, code: int) -> int:
     """One line that says why; to a nagios daemon a command line that cannot be used is UNKNOWN too, and exec's codes are its own."""
     if arguments[:1] == ["exec"]:
-        return fail(message, EXIT_EXEC_FAILED)
+        return fail(message, exits.EXEC_FAILED)
     if arguments[:1] != ["check"]:
         return fail(message, code)
     from cgtune.commands.check import parse_refused, refuse
