@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from cgtune.model import Note, ProcessReport, Report, Severity
 
-EXIT_STYLES = ("lint", "nagios")
 _NAGIOS_CODES = {"critical": exits.NAGIOS_CRITICAL, "warning": exits.NAGIOS_WARNING, "info": exits.NAGIOS_WARNING}
 
 

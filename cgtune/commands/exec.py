@@ -15,7 +15,6 @@ import stat
 
 from cgtune import exits
 from cgtune.commands.terminal import emit, fail
-from cgtune.commands.twins import one_of, parse_flag, parse_text, parse_twins
 from cgtune.errors import CgtuneError, UsageError, reason
 from cgtune.model import Policy
 from cgtune.outputs.escape import escape_bytes, escape_control
@@ -24,11 +23,10 @@ from cgtune.system.host import Host, timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from typing import NoReturn
 
     from cgtune.advice.variables import Outcome
-    from cgtune.commands.twins import Twins
 
     Environ = tuple[tuple[str, str], ...]
 
@@ -233,18 +231,3 @@ def _is_binary(path: str) -> bool:
             return b"\0" in file.read(128)
     except OSError:
         return True
-
-
-def parse_environment(environ: Mapping[str, str], command: Sequence[str]) -> ExecOptions | None:
-    """The options of the plain form; None where a variable is not one of ours, or its value not the plainest one."""
-    fields = parse_twins(environ, _TWINS)
-    return None if fields is None else ExecOptions(command=tuple(command), **fields)  # type: ignore[arg-type]  # see _TWINS
-
-
-_TWINS: Twins = {
-    "CGTUNE_OVERRIDE": ("override", parse_flag),
-    "CGTUNE_ALWAYS": ("always", parse_flag),
-    "CGTUNE_DRY_RUN": ("dry_run", parse_flag),
-    "CGTUNE_LOG_FORMAT": ("log_format", one_of(("text", "json"))),
-    "CGTUNE_ROOT": ("root", parse_text),
-}

@@ -70,7 +70,7 @@ def plan_here(
 
     program = _planned_program(go, language, binary)
     with Host(root) as host:
-        process = inspect_host(host, () if pid is None else (pid,), self_only=pid is None, cheaply=True).processes[0]
+        process = inspect_host(host, () if pid is None else (pid,), self_only=pid is None).processes[0]
         if program is None and process.snapshot.go:
             planned = variables.plan_running(advise(process.snapshot, process.limits, policy), always=always)
         else:
@@ -91,7 +91,7 @@ def plan_exec(
     except CgtuneError:
         program = None
     with Host(root) as host:
-        process = inspect_host(host, self_only=True, cheaply=True).processes[0]
+        process = inspect_host(host, self_only=True).processes[0]
         facts = None if program is None else derive_there(host, process, program, environ)
         return variables.plan_here(process, facts, policy, always=always), None if program is None else program.go
 
