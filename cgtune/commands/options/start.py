@@ -25,5 +25,5 @@ def start(arguments: list[str]) -> int:
         package = (error.name or "").partition(".")[0]
         if package in ("", "cgtune"):  # a fault of ours
             raise
-        why = f"the Python package {package} is not installed, and this needs it; install cgtune with what it needs, as README.md says"
+        why = f"the Python package {package} is not installed, and this needs it; install it: python3 -m pip install {package}"
         return refuse(arguments, why, exits.COULD_NOT_INSPECT)
