@@ -44,7 +44,7 @@ def main() -> int:
             ("cgtune --version", [*PROGRAM, "--version"], 1.5),
             ("cgtune inspect --pid PID --format json", [*inspect, "json"], 4),
             ("cgtune inspect --pid PID", [*inspect, "table"], 7.5),
-            ("cgtune ps --root RECORDING", [*PROGRAM, "ps", "--root", str(RECORDING), "--format", "json"], 4),
+            ("cgtune ps --root RECORDING", [*PROGRAM, "ps", "--root", str(RECORDING)], 4),
             ("cgtune check, as a probe starts it", [*PROGRAM, "check"], 3.5),
             ("cgtune check --pid PID --fail-on critical", [*PROGRAM, "check", "--pid", str(target.pid), "--fail-on", "critical"], 4),
             ("cgtune env with options", [*WITHOUT, *PROGRAM, "env", "--cpu-limit", "2.5", "--memory-limit=512Mi"], 2.2),

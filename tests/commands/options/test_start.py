@@ -45,7 +45,7 @@ def test_what_is_not_installed_is_one_line(arguments: tuple[str, ...], package: 
         ("--version",),
         ("inspect", "--self", "--format", "json"),
         ("check", "--self", "--fail-on=critical"),
-        ("ps", "--format=json"),
+        ("ps", "--root=/"),
         ("env", "--cpu-limit", "2.5", "--memory-limit", "512Mi"),
         ("exec", "--dry-run", "--", "true"),
         ("predict", "--cpu-limit", "2.5"),
