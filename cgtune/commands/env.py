@@ -16,7 +16,7 @@ from cgtune.system.outputfile import parse_mode, replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.advice.variables import Variable
+    from cgtune.advice.variables import PlannedVariable
 
 #: What an init container needs in its manifest to know the limits of the container "app".
 MANIFEST = """\
@@ -91,7 +91,7 @@ def run_env(options: EnvOptions) -> int:
     return exits.CLEAN
 
 
-def _plan(options: EnvOptions) -> tuple[tuple[Variable, ...], tuple[str, ...]]:
+def _plan(options: EnvOptions) -> tuple[tuple[PlannedVariable, ...], tuple[str, ...]]:
     """The variables, and lines about what could not be seen on the way."""
     program = {"go": options.go, "language": options.language, "binary": options.binary}
     if not options.is_named:
@@ -103,7 +103,7 @@ def _plan(options: EnvOptions) -> tuple[tuple[Variable, ...], tuple[str, ...]]:
         from cgtune.commands import planning
         from cgtune.outputs.words import note_words
 
-        variables, notes = planning.plan_here(options.pid, options.policy, root=options.root, always=options.always, **program)
+        variables, notes = planning.plan_for_place(options.pid, options.policy, root=options.root, always=options.always, **program)
         return variables, tuple(f"not seen: {note.path}: {note_words(note)}" for note in notes)
     if options.self_only or options.pid is not None:
         raise UsageError("--pid and --self look limits up, and limits were named too (perhaps by a CGTUNE_* variable): give one of both")
@@ -124,7 +124,7 @@ def _plan(options: EnvOptions) -> tuple[tuple[Variable, ...], tuple[str, ...]]:
         return plan_named(named, None, options.policy, always=options.always), ()
     from cgtune.commands import planning
 
-    return planning.plan_named(named, options.policy, cgroup=options.cgroup, always=options.always, **program), ()
+    return planning.plan_for_container(named, options.policy, cgroup=options.cgroup, always=options.always, **program), ()
 
 
 def _refuse_without_limits() -> int:

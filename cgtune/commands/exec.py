@@ -51,8 +51,8 @@ class ExecOptions(Record):
     policy: Policy = Policy()
 
 
-class Program(Record):
-    """A program that was found, or (``code``) why there is none."""
+class Executable(Record):
+    """The file that execvp(3) would take, or (``code``) why there is none."""
 
     path: str
     code: int = 0
@@ -87,7 +87,7 @@ def read_own_environ() -> Environ:
     return tuple((name, value) for name, equals, value in pairs if name and equals)
 
 
-def locate_program(name: str, path: str) -> Program:
+def locate_program(name: str, path: str) -> Executable:
     """The file that execvp(3) would take for this name."""
     refused = missing = None
     for candidate in [name] if "/" in name else [f"{folder or '.'}/{name}" for folder in path.split(":")]:
@@ -104,20 +104,20 @@ def locate_program(name: str, path: str) -> Program:
         elif not stat.S_ISREG(found.st_mode) or not os.access(candidate, os.X_OK, effective_ids=True):
             refused = refused or "it may not be executed; look at its mode with ls -l, and for noexec with findmnt -T"
         else:
-            return Program(path=candidate)
+            return Executable(path=candidate)
     if refused is not None and name:
-        return Program(path="", code=exits.NOT_EXECUTABLE, why=refused)
+        return Executable(path="", code=exits.NOT_EXECUTABLE, why=refused)
     where = missing if "/" in name else f"not found in PATH, which is {path!r}"
-    return Program(path="", code=exits.NOT_FOUND, why=f"{where}; give the path of the program")
+    return Executable(path="", code=exits.NOT_FOUND, why=f"{where}; give the path of the program")
 
 
 def _prepare(path: str, environ: Environ, options: ExecOptions) -> tuple[Environ, str, tuple[Outcome, ...]]:
     """The environment to start with, the line to log, and what was done."""
     try:
         from cgtune.advice.variables import apply_variables
-        from cgtune.commands.planning import plan_exec
+        from cgtune.commands.planning import plan_for_command
 
-        variables, go = plan_exec(path, environ, options.policy, root=options.root, always=options.always)
+        variables, go = plan_for_command(path, environ, options.policy, root=options.root, always=options.always)
         environ, outcomes = apply_variables(environ, variables, override=options.override, minor=_minor(go))
     except UsageError:
         raise
