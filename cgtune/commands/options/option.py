@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     class _Of(Record, Generic[T_co]):
         pass
 
-else:  # `typing` costs as much as a bare start
+else:  # typing costs nearly as much as a bare start
     T_co = None
 
     class _Of(Record):
@@ -27,7 +27,7 @@ else:  # `typing` costs as much as a bare start
 
 
 class Option(_Of[T_co]):
-    """One option. Its value is a T_co: ``default``, if neither the command line nor its twin in the environment gives one.
+    """One option. Its value is ``default`` if neither the command line nor its twin in the environment gives one.
 
     ``kind`` is what one value of it is: a text, one of ``choices``, a flag, a whole number (from ``least`` up) or any number. ``many``: it
     may be given several times, and its value is the tuple of all. ``metavar`` and ``help`` are what --help shows.
