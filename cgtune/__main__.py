@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> int:
-    """Run the command line and return its exit code; the plainest forms never load the command-line library."""
+    """Run the command line and return its exit code; the usual forms never load the command-line library."""
     arguments = sys.argv[1:]
     if arguments == ["--version"]:
         from cgtune import __version__
@@ -21,36 +21,13 @@ def main() -> int:
         from cgtune.commands.terminal import open_closed_streams
 
         open_closed_streams()
-        code = _run_plain(arguments)
-        if code is not None:
-            return code
-        from cgtune.commands.options.app import run
+        from cgtune.commands.options.start import start
 
-        return run(arguments)
+        return start(arguments)
     except KeyboardInterrupt:
-        return 130
+        from cgtune import exits
 
-
-def _run_plain(arguments: list[str]) -> int | None:
-    """The exit code of a plain form: all options in CGTUNE_* variables, and those of the plainest; None where it is not one."""
-    import os
-
-    if arguments == ["check"]:
-        from cgtune.commands.check import parse_environment, run_check
-
-        options = parse_environment(os.environ)
-        return None if options is None else run_check(options)
-    if arguments == ["env"]:
-        from cgtune.commands import env
-
-        plain = env.parse_environment(os.environ)
-        return None if plain is None else env.run_env(plain)
-    if arguments[:2] == ["exec", "--"] and len(arguments) > 2:
-        from cgtune.commands import exec as exec_
-
-        whole = exec_.parse_environment(os.environ, arguments[2:])
-        return None if whole is None else exec_.run_exec(whole)
-    return None
+        return exits.INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -43,8 +43,8 @@ def inspect(
     return judge(report, policy)
 
 
-def inspect_host(host: Host, pids: Sequence[int] = (), *, self_only: bool = False, cheaply: bool = False) -> Report:
-    """As inspect, on a host that is already open, without recommendations and findings: see judge. ``cheaply``: without psutil."""
+def inspect_host(host: Host, pids: Sequence[int] = (), *, self_only: bool = False) -> Report:
+    """As inspect, on a host that is already open, without recommendations and findings: see judge."""
     if self_only and pids:
         raise UsageError("--self and --pid exclude each other: --self reports this container only, --pid just these processes")
     view = MachineView(host)
@@ -56,7 +56,7 @@ def inspect_host(host: Host, pids: Sequence[int] = (), *, self_only: bool = Fals
             raise NoSuchProcess("/proc/self below the root names no process; name one with --pid")
         pids = () if view.self_pid is None else (view.self_pid,)
         if not self_only:
-            found = _read_go(view, cheaply=cheaply)
+            found = _read_go(view)
         if view.self_pid is None and not (found and found.snapshots):
             raise NoSuchProcess("there is no process below the root that cgtune could report; name one with --pid")
     named = gather(view, dict.fromkeys(pids), _raise, go_only=False).snapshots
@@ -163,9 +163,9 @@ def report_of(host: Host, view: MachineView, snapshots: Sequence[Snapshot], note
     return Report(version=__version__, time=timestamp(host.time_seconds()), machine=view.machine, processes=processes, notes=notes)
 
 
-def _read_go(view: MachineView, *, cheaply: bool = False) -> Gathered:
+def _read_go(view: MachineView) -> Gathered:
     """Every Go process but the reader itself, by pid; one that cannot be read is counted."""
-    pids = (pid for pid in list_pids(view.host, cheaply=cheaply) if pid != view.self_pid)
+    pids = (pid for pid in list_pids(view.host) if pid != view.self_pid)
     return gather(view, pids, _pass_over, go_only=True)
 
 

@@ -81,13 +81,16 @@ def gather(
     return Gathered(snapshots=tuple(snapshots), unreadable=unreadable, left_out=left_out, privilege=privilege)
 
 
-def list_pids(host: Host, *, cheaply: bool = False) -> list[int]:
-    """The pids below the root. A probe reads the names in /proc by itself: psutil finds the same, and its import costs two bare starts."""
-    if cheaply:
-        try:
-            return sorted(int(name) for name in host.list_directory("/proc") if name.isascii() and name.isdigit())
-        except CgtuneError:
-            return []
-    from cgtune.system.processes import list_pids
+def list_pids(host: Host) -> list[int]:
+    """The pids below the root, ascending. psutil lists the same, but its import costs two bare starts."""
+    try:
+        return sorted(int(name) for name in host.list_directory("/proc") if name.isascii() and name.isdigit())
+    except CgtuneError:
+        return []
 
-    return list_pids(host.root)
+
+def list_pids_by_psutil(host: Host) -> list[int]:
+    """The same by psutil: for a service, which starts once."""
+    from cgtune.system.processes import psutil_pids
+
+    return psutil_pids(host.root)

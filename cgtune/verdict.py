@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cgtune import exits
 from cgtune.errors import UsageError
 from cgtune.model import SEVERITIES, Blind, RuleText, Verdict
 from cgtune.rules import RULES, locate_rule
@@ -12,10 +13,7 @@ if TYPE_CHECKING:
 
     from cgtune.model import Note, ProcessReport, Report, Severity
 
-EXIT_STYLES = ("lint", "nagios")
-_FAILED = 1
-_NAGIOS_CODES = {"critical": 2, "warning": 1, "info": 1}
-_NAGIOS_UNKNOWN = 3
+_NAGIOS_CODES = {"critical": exits.NAGIOS_CRITICAL, "warning": exits.NAGIOS_WARNING, "info": exits.NAGIOS_WARNING}
 
 
 def parse_ignored(names: Sequence[str]) -> frozenset[str]:
@@ -79,10 +77,10 @@ def judge_report(report: Report, *, fail_on: Severity, ignored: frozenset[str], 
 def exit_code(verdict: Verdict, style: str) -> int:
     """lint: 0, or 1 with a failure. nagios: 0, or 1 or 2 by the worst failure."""
     if not verdict.failures:
-        return 0
-    return _NAGIOS_CODES[verdict.failures[0][1].severity] if style == "nagios" else _FAILED
+        return exits.CLEAN
+    return _NAGIOS_CODES[verdict.failures[0][1].severity] if style == "nagios" else exits.FINDING
 
 
 def failure_code(code: int, style: str) -> int:
     """The exit code if no verdict could be given; to nagios all of these are UNKNOWN."""
-    return _NAGIOS_UNKNOWN if style == "nagios" else code
+    return exits.NAGIOS_UNKNOWN if style == "nagios" else code

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import typer
 
+from cgtune import exits
 from tests.support.command import PROGRAM, ROOT, environment
 from tests.test_imports import GROUND, TABLE
 
 DOCUMENTS = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if path.exists()]
-EXIT_CODES = (0, 1, 2, 3, 130)
+EXIT_CODES = sorted({code for name, code in vars(exits).items() if isinstance(code, int)})
 
 
 def _text() -> str:
@@ -27,7 +28,7 @@ def _text() -> str:
 
 def _commands() -> Iterator[tuple[str, Any]]:
     """Every command that can be typed, by its full name."""
-    from cgtune.commands.options.app import app
+    from cgtune.commands.options.app import make_app
 
     def walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
         below = getattr(command, "commands", {})
@@ -36,7 +37,7 @@ def _commands() -> Iterator[tuple[str, Any]]:
         for word, inner in below.items():
             yield from walk(f"{name} {word}", inner)
 
-    whole = typer.main.get_command(app)
+    whole = typer.main.get_command(make_app())
     yield "cgtune", whole
     yield from (row for row in walk("cgtune", whole) if row[1] is not whole)
 

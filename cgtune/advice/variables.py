@@ -24,7 +24,7 @@ UNKNOWN_CPUS = 1 << 16
 _UNKNOWN_PROGRAM = "which Go runs it is not known, so it is not left to the runtime"
 
 
-class Variable(Record):
+class PlannedVariable(Record):
     """One variable. ``value`` None: it is better left unset. ``is_reached``: the program comes to the recommended value without it."""
 
     name: str
@@ -43,7 +43,7 @@ class Outcome(Record):
 
 
 def apply_variables(
-    environ: tuple[tuple[str, str], ...], variables: Sequence[Variable], *, override: bool = False, minor: int | None = None
+    environ: tuple[tuple[str, str], ...], variables: Sequence[PlannedVariable], *, override: bool = False, minor: int | None = None
 ) -> tuple[tuple[tuple[str, str], ...], tuple[Outcome, ...]]:
     """The environment with these variables in it, all else as it was and in its order; and what was done.
 
@@ -60,7 +60,7 @@ def apply_variables(
     return environ, tuple(outcomes)
 
 
-def _decide(variable: Variable, present: str, *, override: bool, minor: int | None) -> Outcome:
+def _decide(variable: PlannedVariable, present: str, *, override: bool, minor: int | None) -> Outcome:
     name, because = variable.name, variable.because
     if present and override and variable.is_reached:
         return Outcome(name=name, act="removed", value=None, because=(f"it was {present!r}", *because))
@@ -76,7 +76,7 @@ def _decide(variable: Variable, present: str, *, override: bool, minor: int | No
     return Outcome(name=name, act="set", value=variable.value, because=(f"it was {present!r}", *because) if present else because)
 
 
-def _say_better(variable: Variable, present: str) -> tuple[str, ...]:
+def _say_better(variable: PlannedVariable, present: str) -> tuple[str, ...]:
     """What --override would make of a value that is kept."""
     if variable.is_reached:
         return ("the program comes to the recommended value without it, and follows changes: --override removes it",)
@@ -102,23 +102,23 @@ def _with_value(environ: tuple[tuple[str, str], ...], name: str, value: str) -> 
     return (*others[0], (name, value), *others[1])
 
 
-def advise_named(named: NamedLimits, facts: GoFacts | None, policy: Policy, *, always: bool = False) -> tuple[Variable, ...]:
+def advise_named(named: NamedLimits, facts: GoFacts | None, policy: Policy, *, always: bool = False) -> tuple[PlannedVariable, ...]:
     """For a container whose limits were named. ``facts`` None: which Go it runs is not known. ``always``: even if it is not needed."""
-    procs = Variable(name="GOMAXPROCS", value=None, because=("no CPU limit was named",))
+    procs = PlannedVariable(name="GOMAXPROCS", value=None, because=("no CPU limit was named",))
     if named.is_cpu_named:
         recommended = _plan_procs(named.limit_cores, named.node_cpus or UNKNOWN_CPUS, facts, policy)
         says = named.cpu_says
         if named.is_rounded and recommended.value is not None:
             says += (_say_rounded(policy),)
         procs = _variable(recommended.replace(because=says + recommended.because), always=always)
-    memory = Variable(name="GOMEMLIMIT", value=None, because=("no memory limit was named",))
+    memory = PlannedVariable(name="GOMEMLIMIT", value=None, because=("no memory limit was named",))
     if named.is_memory_named:
         recommended = recommend_memory(named.memory_bytes, None, policy)
         memory = _variable(recommended.replace(because=named.memory_says + recommended.because))
     return procs, _without_memory_limit(memory, facts)
 
 
-def advise_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *, always: bool = False) -> tuple[Variable, ...]:
+def advise_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *, always: bool = False) -> tuple[PlannedVariable, ...]:
     """For a program that will run in the place of this process. ``facts`` None: whether it is Go's, and which, is not known."""
     limits, snapshot = process.limits, process.snapshot
     recommended = _plan_procs(limits.cpu.limit_cores, len(limits.cpu.usable), facts, policy)
@@ -142,7 +142,7 @@ def advise_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *
     return _variable(recommended, always=always), _without_memory_limit(_variable(memory), facts)
 
 
-def advise_running(recommendations: Sequence[Recommendation], *, always: bool = False) -> tuple[Variable, ...]:
+def advise_running(recommendations: Sequence[Recommendation], *, always: bool = False) -> tuple[PlannedVariable, ...]:
     """For the next start of a Go program that runs, from what is recommended for it now."""
     return tuple(_variable(recommended, always=always) for recommended in recommendations)
 
@@ -195,18 +195,18 @@ def _say_rounded(policy: Policy) -> str:
     return "if Kubernetes has rounded a fraction up to this (divisor 1), the result may be too high: divisor 1m tells"
 
 
-def _variable(recommended: Recommendation, *, always: bool = False) -> Variable:
+def _variable(recommended: Recommendation, *, always: bool = False) -> PlannedVariable:
     is_reached = not recommended.set and recommended.value is not None
     because = recommended.because
     if is_reached and always:
         because = (*because[:-1], "set all the same, as was asked for: the runtime makes no updates then")
     elif not recommended.set:
-        return Variable(name=recommended.name, value=None, because=because, is_reached=is_reached)
+        return PlannedVariable(name=recommended.name, value=None, because=because, is_reached=is_reached)
     value = str(recommended.value) if recommended.name == "GOMAXPROCS" else f"{(recommended.value or 0) >> 20}MiB"
-    return Variable(name=recommended.name, value=value, because=because)
+    return PlannedVariable(name=recommended.name, value=value, because=because)
 
 
-def _without_memory_limit(memory: Variable, facts: GoFacts | None) -> Variable:
+def _without_memory_limit(memory: PlannedVariable, facts: GoFacts | None) -> PlannedVariable:
     if memory.value is None or facts is None or not is_without_memory_limit(facts):
         return memory
     return memory.replace(value=None, because=(say_no_memory_limit(facts),))

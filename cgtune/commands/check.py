@@ -1,30 +1,28 @@
 """The face of ``cgtune check`` below its options: targets in, text and exit code out.
 
-A probe calls it every few seconds, in its plain form: without arguments, all options in CGTUNE_* variables. That form loads neither the
-command-line library nor psutil; what it does not understand at once it leaves to the full face, which knows the words for it.
+A probe calls it every few seconds. It loads neither the command-line library nor psutil.
 """
 
 from __future__ import annotations
 
 import time
 
+from cgtune import exits
 from cgtune.cgroups.throttling import watched_growth
-from cgtune.commands.terminal import EXIT_COULD_NOT_INSPECT, EXIT_USAGE, LOOKING, Telling, emit, fail
-from cgtune.commands.twins import one_of, parse_flag, parse_pid, parse_text, parse_twins
+from cgtune.commands.terminal import LOOKING, Telling, emit, fail
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
-from cgtune.model import SEVERITIES
+from cgtune.model import Policy
+from cgtune.outputs import load_renderer
 from cgtune.records import Record
-from cgtune.verdict import EXIT_STYLES, blind, exit_code, failure_code, judge_report, parse_ignored
+from cgtune.verdict import blind, exit_code, failure_code, judge_report, parse_ignored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from cgtune.commands.twins import Twins
-    from cgtune.model import Policy, Report, Severity, Verdict
+    from cgtune.model import Report, Severity, Verdict
     from cgtune.system.host import Host
 
-FORMATS = ("text", "json", "sarif", "junit", "github", "nagios")
 _MOST_WINDOW_SECONDS = 3600.0
 
 
@@ -39,7 +37,7 @@ class CheckOptions(Record):
     ignore: tuple[str, ...] = ()
     exit_style: str | None = None
     window_seconds: float | None = None
-    policy: Policy | None = None
+    policy: Policy = Policy()
 
     @property
     def style(self) -> str:
@@ -51,11 +49,11 @@ def run_check(options: CheckOptions) -> int:
     """Look, judge, say it in one write, and give the exit code back."""
     try:
         verdict = read_verdict(options)
-        emit(render_verdict(verdict, options.format))
+        emit(load_renderer("check", options.format)(verdict))
     except UsageError as error:
-        return refuse(str(error), EXIT_USAGE, options.style, options.format)
+        return refuse(str(error), exits.USAGE, options.style, options.format)
     except CgtuneError as error:
-        return refuse(str(error), EXIT_COULD_NOT_INSPECT, options.style, options.format)
+        return refuse(str(error), exits.COULD_NOT_INSPECT, options.style, options.format)
     if options.format == "text":
         from cgtune.outputs.words import note_words
 
@@ -86,7 +84,7 @@ def read_verdict(options: CheckOptions) -> Verdict:
     if window is not None and not 0 < window <= _MOST_WINDOW_SECONDS:
         raise UsageError(f"--window {window:g} is not above 0 and at most {_MOST_WINDOW_SECONDS:g} seconds; example: --window 30")
     with Telling(LOOKING if window is None else f"watching for {window:g} s"), Host(options.root) as host:
-        report = api.inspect_host(host, options.pids, self_only=options.self_only, cheaply=True)
+        report = api.inspect_host(host, options.pids, self_only=options.self_only)
         require_sight(report, options)
         windows = None
         if window is not None:
@@ -98,9 +96,8 @@ def read_verdict(options: CheckOptions) -> Verdict:
     if options.format != "nagios":
         return verdict
     from cgtune.measures import measure_report
-    from cgtune.model import Policy
 
-    return verdict.replace(measures=measure_report(report, options.policy or Policy(), windows or {}))
+    return verdict.replace(measures=measure_report(report, options.policy, windows or {}))
 
 
 def _watch(host: Host, options: CheckOptions, seconds: float) -> Report:
@@ -111,7 +108,7 @@ def _watch(host: Host, options: CheckOptions, seconds: float) -> Report:
         raise UsageError("--window needs a live machine: the counters of a recording stand still; leave out --window or --root")
     time.sleep(seconds)
     host.forget()
-    return api.inspect_host(host, options.pids, self_only=options.self_only, cheaply=True)
+    return api.inspect_host(host, options.pids, self_only=options.self_only)
 
 
 def require_sight(report: Report, options: CheckOptions) -> None:
@@ -127,32 +124,6 @@ def require_sight(report: Report, options: CheckOptions) -> None:
     raise Unreadable(f"{why.what}: {why.note.why}; {why.hint}", privilege=why.note.privilege)
 
 
-def render_verdict(verdict: Verdict, format_: str) -> str:
-    """The verdict in one of FORMATS; the empty text if that format has nothing to say."""
-    if format_ == "json":
-        from cgtune.outputs.json import render_json
-
-        return render_json(verdict.report)
-    render: Callable[[Verdict], str]
-    if format_ == "sarif":
-        from cgtune.outputs.sarif import render_sarif as render
-    elif format_ == "junit":
-        from cgtune.outputs.junit import render_junit as render
-    elif format_ == "github":
-        from cgtune.outputs.github import render_github as render
-    elif format_ == "nagios":
-        from cgtune.outputs.nagios import render_nagios as render
-    else:
-        from cgtune.outputs.text import render_text as render
-    return render(verdict)
-
-
-def parse_environment(environ: Mapping[str, str]) -> CheckOptions | None:
-    """The options of the plain form; None if a variable is not one of ours, or its value not the plainest one."""
-    fields = parse_twins(environ, _TWINS)
-    return None if fields is None else CheckOptions(**fields)  # type: ignore[arg-type]  # each has the type of the field it is named for
-
-
 def parse_refused(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, str]:
     """Exit style and format as far as they can be told from a command line that was refused."""
     style, format_ = environ.get("CGTUNE_EXIT_STYLE", ""), environ.get("CGTUNE_FORMAT", "")
@@ -164,24 +135,3 @@ def parse_refused(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple
         elif name == "--format":
             format_ = value if equals else following
     return style or ("nagios" if format_ == "nagios" else "lint"), format_
-
-
-def _parse_pids(text: str) -> tuple[int, ...] | None:
-    pids = [pid for word in text.split() if (pid := parse_pid(word)) is not None]
-    return tuple(pids) if len(pids) == len(text.split()) else None
-
-
-def _parse_seconds(text: str) -> float | None:
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
-
-
-_TWINS: Twins = {
-    "CGTUNE_PID": ("pids", _parse_pids),
-    "CGTUNE_SELF": ("self_only", parse_flag),
-    "CGTUNE_ROOT": ("root", parse_text),
-    "CGTUNE_FORMAT": ("format", one_of(FORMATS)),
-    "CGTUNE_FAIL_ON": ("fail_on", one_of(SEVERITIES)),
-    "CGTUNE_IGNORE": ("ignore", lambda text: tuple(text.split())),
-    "CGTUNE_EXIT_STYLE": ("exit_style", one_of(EXIT_STYLES)),
-    "CGTUNE_WINDOW": ("window_seconds", _parse_seconds),
-}

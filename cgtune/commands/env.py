@@ -1,14 +1,13 @@
 """The face of ``cgtune env`` below its options: limits in, an env file out.
 
-An init container runs it in its plain form: without arguments, all options in CGTUNE_* variables. That form does not load the command-line
-library; what it does not understand at once it leaves to the full face, which knows the words for it.
+An init container runs it. If the limits are named, and nothing is said of the program, nothing of the machine is looked at.
 """
 
 from __future__ import annotations
 
+from cgtune import exits
 from cgtune.advice.variables import advise_named
-from cgtune.commands.terminal import EXIT_CLEAN, EXIT_COULD_NOT_INSPECT, EXIT_USAGE, complain, emit, fail
-from cgtune.commands.twins import one_of, parse_flag, parse_pid, parse_text, parse_twins
+from cgtune.commands.terminal import complain, emit, fail
 from cgtune.errors import CgtuneError, UsageError
 from cgtune.model import Policy
 from cgtune.outputs.envfile import DIALECTS, render_env, render_reason
@@ -17,17 +16,7 @@ from cgtune.system.outputfile import parse_mode, replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cgtune.advice.variables import Variable
-    from cgtune.commands.twins import Twins
-
-_NAMES = (
-    *("cpu_limit", "memory_limit", "cpu_request", "pod_cpu_limit", "pod_memory_limit"),
-    *("node_cpus", "node_memory", "cpu_divisor", "memory_divisor"),
-)
-_LIMITS = ("cpu_limit", "memory_limit", "pod_cpu_limit", "pod_memory_limit")
-_BESIDE = ("cpu_request", "node_cpus", "node_memory")
+    from cgtune.advice.variables import PlannedVariable
 
 #: What an init container needs in its manifest to know the limits of the container "app".
 MANIFEST = """\
@@ -71,7 +60,7 @@ class EnvOptions(Record):
     @property
     def is_named(self) -> bool:
         """Whether limits are named, rather than to be looked up."""
-        return any(getattr(self, name) is not None for name in _LIMITS)
+        return (self.cpu_limit, self.memory_limit, self.pod_cpu_limit, self.pod_memory_limit) != (None,) * 4
 
 
 def run_env(options: EnvOptions) -> int:
@@ -92,61 +81,54 @@ def run_env(options: EnvOptions) -> int:
             is_new = replace_file(options.output, text.encode(), mode, "--output")
             unseen = (*unseen, f"{options.output} {'is written' if is_new else 'says so already'}")
     except UsageError as error:
-        return fail(str(error), EXIT_USAGE)
+        return fail(str(error), exits.USAGE)
     except CgtuneError as error:
-        return fail(str(error), EXIT_COULD_NOT_INSPECT)
+        return fail(str(error), exits.COULD_NOT_INSPECT)
     if options.output is not None or not DIALECTS[options.dialect].comments:
         unseen = (*map(render_reason, variables), *unseen)
     for line in unseen:
-        fail(line, EXIT_CLEAN)
-    return EXIT_CLEAN
+        fail(line, exits.CLEAN)
+    return exits.CLEAN
 
 
-def _plan(options: EnvOptions) -> tuple[tuple[Variable, ...], tuple[str, ...]]:
+def _plan(options: EnvOptions) -> tuple[tuple[PlannedVariable, ...], tuple[str, ...]]:
     """The variables, and lines about what could not be seen on the way."""
     program = {"go": options.go, "language": options.language, "binary": options.binary}
     if not options.is_named:
         if options.self_only and options.pid is not None:
             raise UsageError("--self and --pid exclude each other: --self is this container, --pid another process")
-        if beside := next((name for name in _BESIDE if getattr(options, name) is not None), None):
-            option = f"--{beside.replace('_', '-')}"
+        beside = {"--cpu-request": options.cpu_request, "--node-cpus": options.node_cpus, "--node-memory": options.node_memory}
+        if option := next((name for name, text in beside.items() if text is not None), None):
             raise UsageError(f"{option} belongs to limits that are named; leave it out with --self and --pid, which look all up")
         from cgtune.commands import planning
         from cgtune.outputs.words import note_words
 
-        variables, notes = planning.plan_here(options.pid, options.policy, root=options.root, always=options.always, **program)
+        variables, notes = planning.plan_for_place(options.pid, options.policy, root=options.root, always=options.always, **program)
         return variables, tuple(f"not seen: {note.path}: {note_words(note)}" for note in notes)
     if options.self_only or options.pid is not None:
         raise UsageError("--pid and --self look limits up, and limits were named too (perhaps by a CGTUNE_* variable): give one of both")
     from cgtune.advice.named import parse_named
 
-    named = parse_named(**{name: getattr(options, name) for name in _NAMES})
+    named = parse_named(
+        cpu_limit=options.cpu_limit,
+        memory_limit=options.memory_limit,
+        cpu_request=options.cpu_request,
+        pod_cpu_limit=options.pod_cpu_limit,
+        pod_memory_limit=options.pod_memory_limit,
+        node_cpus=options.node_cpus,
+        node_memory=options.node_memory,
+        cpu_divisor=options.cpu_divisor,
+        memory_divisor=options.memory_divisor,
+    )
     if all(value is None for value in program.values()):
         return advise_named(named, None, options.policy, always=options.always), ()
     from cgtune.commands import planning
 
-    return planning.plan_named(named, options.policy, cgroup=options.cgroup, always=options.always, **program), ()
+    return planning.plan_for_container(named, options.policy, cgroup=options.cgroup, always=options.always, **program), ()
 
 
 def _refuse_without_limits() -> int:
     what = "whose limits? name them with --cpu-limit and --memory-limit, or take one's own with --self, a process's with --pid"
-    code = fail(f"{what}; in an init container, add to it:", EXIT_USAGE)
+    code = fail(f"{what}; in an init container, add to it:", exits.USAGE)
     complain(MANIFEST)
     return code
-
-
-def parse_environment(environ: Mapping[str, str]) -> EnvOptions | None:
-    """The options of the plain form; None where a variable is not one of ours, or its value not the plainest one."""
-    fields = parse_twins(environ, _TWINS)
-    return None if fields is None else EnvOptions(**fields)  # type: ignore[arg-type]  # each has the type of the field it is named for
-
-
-_TEXTS = (*_NAMES, "go", "language", "binary", "root", "output", "mode")
-_TWINS: Twins = {f"CGTUNE_{name.upper()}": (name, parse_text) for name in _TEXTS} | {
-    "CGTUNE_PID": ("pid", parse_pid),
-    "CGTUNE_SELF": ("self_only", parse_flag),
-    "CGTUNE_ALWAYS": ("always", parse_flag),
-    "CGTUNE_CPU_DIVISOR": ("cpu_divisor", one_of(("1", "1m"))),
-    "CGTUNE_CGROUP": ("cgroup", one_of(("v1", "v2"))),
-    "CGTUNE_DIALECT": ("dialect", one_of(tuple(DIALECTS))),
-}

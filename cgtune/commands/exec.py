@@ -13,8 +13,8 @@ import errno
 import os
 import stat
 
-from cgtune.commands.terminal import EXIT_CLEAN, EXIT_EXEC_FAILED, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, emit, fail
-from cgtune.commands.twins import one_of, parse_flag, parse_text, parse_twins
+from cgtune import exits
+from cgtune.commands.terminal import emit, fail
 from cgtune.errors import CgtuneError, UsageError, reason
 from cgtune.model import Policy
 from cgtune.outputs.escape import escape_bytes, escape_control
@@ -23,11 +23,10 @@ from cgtune.system.host import Host, timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from typing import NoReturn
 
     from cgtune.advice.variables import Outcome
-    from cgtune.commands.twins import Twins
 
     Environ = tuple[tuple[str, str], ...]
 
@@ -52,8 +51,8 @@ class ExecOptions(Record):
     policy: Policy = Policy()
 
 
-class Program(Record):
-    """A program that was found, or (``code``) why there is none."""
+class Executable(Record):
+    """The file that execvp(3) would take, or (``code``) why there is none."""
 
     path: str
     code: int = 0
@@ -72,9 +71,9 @@ def run_exec(options: ExecOptions) -> int:
         if options.dry_run:
             emit("".join(f"{outcome.name}={outcome.value}\n" for outcome in outcomes if outcome.act == "set"))
     except CgtuneError as error:  # an option that cannot be used, or a dry run that could not print
-        return fail(str(error), EXIT_EXEC_FAILED)
+        return fail(str(error), exits.EXEC_FAILED)
     _log(line)
-    return EXIT_CLEAN if options.dry_run else _become(program.path, options.command, environ)
+    return exits.CLEAN if options.dry_run else _become(program.path, options.command, environ)
 
 
 def read_own_environ() -> Environ:
@@ -88,7 +87,7 @@ def read_own_environ() -> Environ:
     return tuple((name, value) for name, equals, value in pairs if name and equals)
 
 
-def locate_program(name: str, path: str) -> Program:
+def locate_program(name: str, path: str) -> Executable:
     """The file that execvp(3) would take for this name."""
     refused = missing = None
     for candidate in [name] if "/" in name else [f"{folder or '.'}/{name}" for folder in path.split(":")]:
@@ -105,20 +104,20 @@ def locate_program(name: str, path: str) -> Program:
         elif not stat.S_ISREG(found.st_mode) or not os.access(candidate, os.X_OK, effective_ids=True):
             refused = refused or "it may not be executed; look at its mode with ls -l, and for noexec with findmnt -T"
         else:
-            return Program(path=candidate)
+            return Executable(path=candidate)
     if refused is not None and name:
-        return Program(path="", code=EXIT_NOT_EXECUTABLE, why=refused)
+        return Executable(path="", code=exits.NOT_EXECUTABLE, why=refused)
     where = missing if "/" in name else f"not found in PATH, which is {path!r}"
-    return Program(path="", code=EXIT_NOT_FOUND, why=f"{where}; give the path of the program")
+    return Executable(path="", code=exits.NOT_FOUND, why=f"{where}; give the path of the program")
 
 
 def _prepare(path: str, environ: Environ, options: ExecOptions) -> tuple[Environ, str, tuple[Outcome, ...]]:
     """The environment to start with, the line to log, and what was done."""
     try:
         from cgtune.advice.variables import apply_variables
-        from cgtune.commands.planning import plan_exec
+        from cgtune.commands.planning import plan_for_command
 
-        variables, go = plan_exec(path, environ, options.policy, root=options.root, always=options.always)
+        variables, go = plan_for_command(path, environ, options.policy, root=options.root, always=options.always)
         environ, outcomes = apply_variables(environ, variables, override=options.override, minor=_minor(go))
     except UsageError:
         raise
@@ -214,10 +213,10 @@ def _become(path: str, command: Sequence[str], environ: Environ) -> int:
             except OSError as refused:
                 error = refused
         if error.errno == errno.ENOENT:
-            return fail(f"{path!r} is there, but its interpreter or loader is not; look at its first line, or at ldd", EXIT_NOT_FOUND)
-        return fail(f"{path!r}: {reason(error)}; {_HINTS.get(error.errno or 0, 'look at it with file(1)')}", EXIT_NOT_EXECUTABLE)
+            return fail(f"{path!r} is there, but its interpreter or loader is not; look at its first line, or at ldd", exits.NOT_FOUND)
+        return fail(f"{path!r}: {reason(error)}; {_HINTS.get(error.errno or 0, 'look at it with file(1)')}", exits.NOT_EXECUTABLE)
     except ValueError as error:  # a NUL in an argument
-        return fail(f"{path!r}: {error}; look at its arguments", EXIT_EXEC_FAILED)
+        return fail(f"{path!r}: {error}; look at its arguments", exits.EXEC_FAILED)
 
 
 def _execve(path: str, arguments: Sequence[str], environ: Environ) -> NoReturn:
@@ -232,18 +231,3 @@ def _is_binary(path: str) -> bool:
             return b"\0" in file.read(128)
     except OSError:
         return True
-
-
-def parse_environment(environ: Mapping[str, str], command: Sequence[str]) -> ExecOptions | None:
-    """The options of the plain form; None where a variable is not one of ours, or its value not the plainest one."""
-    fields = parse_twins(environ, _TWINS)
-    return None if fields is None else ExecOptions(command=tuple(command), **fields)  # type: ignore[arg-type]  # see _TWINS
-
-
-_TWINS: Twins = {
-    "CGTUNE_OVERRIDE": ("override", parse_flag),
-    "CGTUNE_ALWAYS": ("always", parse_flag),
-    "CGTUNE_DRY_RUN": ("dry_run", parse_flag),
-    "CGTUNE_LOG_FORMAT": ("log_format", one_of(("text", "json"))),
-    "CGTUNE_ROOT": ("root", parse_text),
-}

@@ -14,7 +14,7 @@ from cgtune.system.host import Host
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.advice.named import NamedLimits
-    from cgtune.advice.variables import Variable
+    from cgtune.advice.variables import PlannedVariable
     from cgtune.model import GoFacts, Note, Policy, ProcessReport
     from cgtune.runtimes.go.offline import OfflineProgram
 
@@ -22,7 +22,7 @@ _MISSES_ON_V1 = 25  # the one version to which it matters; 1.24 never looks, and
 _MISSED_ON_V1 = "in a container on cgroup v1 it looks for the file under the cgroup's whole path, which the container's mount does not have"
 
 
-def plan_named(
+def plan_for_container(
     named: NamedLimits,
     policy: Policy,
     *,
@@ -31,7 +31,7 @@ def plan_named(
     binary: str | None = None,
     cgroup: str | None = None,
     always: bool = False,
-) -> tuple[Variable, ...]:
+) -> tuple[PlannedVariable, ...]:
     """The variables for a container whose limits are named, and which runs that program; without ``go`` and ``binary`` any may run.
 
     ``cgroup`` is v1 or v2, None: as on this machine, which is the node of a pod. Raises UsageError, or Malformed for a damaged program.
@@ -53,7 +53,7 @@ def plan_named(
     return variables.advise_named(named, facts, policy, always=always)
 
 
-def plan_here(
+def plan_for_place(
     pid: int | None,
     policy: Policy,
     *,
@@ -62,7 +62,7 @@ def plan_here(
     language: str | None = None,
     binary: str | None = None,
     always: bool = False,
-) -> tuple[tuple[Variable, ...], tuple[Note, ...]]:
+) -> tuple[tuple[PlannedVariable, ...], tuple[Note, ...]]:
     """The variables for a program that is to run where process ``pid`` does, None: where cgtune itself does; and what could not be seen.
 
     Without ``go`` and ``binary`` it is the program that runs there now, if that is a Go program. Raises what inspect raises.
@@ -71,7 +71,7 @@ def plan_here(
 
     program = _planned_program(go, language, binary)
     with Host(root) as host:
-        process = inspect_host(host, () if pid is None else (pid,), self_only=pid is None, cheaply=True).processes[0]
+        process = inspect_host(host, () if pid is None else (pid,), self_only=pid is None).processes[0]
         if program is None and process.snapshot.go:
             planned = variables.advise_running(advise(process.snapshot, process.limits, policy), always=always)
         else:
@@ -80,9 +80,9 @@ def plan_here(
     return planned, process.notes
 
 
-def plan_exec(
+def plan_for_command(
     path: str, environ: tuple[tuple[str, str], ...], policy: Policy, *, root: str = "/", always: bool = False
-) -> tuple[tuple[Variable, ...], str | None]:
+) -> tuple[tuple[PlannedVariable, ...], str | None]:
     """The variables for the program ``path`` if this very process became it, with this environment; and its Go version, None: no known one.
 
     A script, and a program that may not be read, may start a Go program: of those nothing is known. Raises what inspect raises.
@@ -94,7 +94,7 @@ def plan_exec(
     except CgtuneError:
         program = None
     with Host(root) as host:
-        process = inspect_host(host, self_only=True, cheaply=True).processes[0]
+        process = inspect_host(host, self_only=True).processes[0]
         facts = None if program is None else derive_there(host, process, program, environ)
         return variables.advise_here(process, facts, policy, always=always), None if program is None else program.go
 

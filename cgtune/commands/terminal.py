@@ -1,4 +1,4 @@
-"""What every face of cgtune shares with the terminal: exit codes, one write of all output, one line for each failure."""
+"""What every face of cgtune shares with the terminal: one write of all output, one line for each failure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from cgtune.outputs.escape import escape_control
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
-
-EXIT_CLEAN, EXIT_FINDING, EXIT_USAGE, EXIT_COULD_NOT_INSPECT, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
-EXIT_EXEC_FAILED, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND = 125, 126, 127  # of exec, as of env(1): its command has all others
 
 _PATIENCE_SECONDS = 2.0
 
@@ -63,6 +60,11 @@ class Telling:
         complain(f"cgtune: {self._what} ...")
 
 
+def is_coloured() -> bool:
+    """Whether what is written to stdout may have colours: for a terminal, unless NO_COLOR or TERM say otherwise."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def open_closed_streams() -> None:
     """Give a process that was started with stdout or stderr closed one that leads nowhere: what it finds out is in its exit code."""
     # None where the descriptor was closed (Python/pylifecycle.c, create_stdio)
@@ -83,5 +85,5 @@ def emit(text: str) -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    # What Python flushes at its end must not find the same trouble again: it would make the exit code 120.
+    # Point the stream at /dev/null: otherwise Python's flush at exit fails again and makes the exit code 120.
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

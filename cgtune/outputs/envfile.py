@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cgtune.advice.variables import Variable
+    from cgtune.advice.variables import PlannedVariable
 
 #: The kubelet reads no larger file (KEP-3721), and docker no longer line (bufio.Scanner).
 _MOST_BYTES = 64 << 10
@@ -38,7 +38,7 @@ class Dialect(Record):
     indent: str = ""
 
 
-def render_env(variables: Sequence[Variable], dialect: str) -> str:
+def render_env(variables: Sequence[PlannedVariable], dialect: str) -> str:
     """The file, or part of one, that gives these variables to whoever reads that dialect of DIALECTS; those left unset are comments.
 
     Raises Unwritable for a name or value that the dialect cannot carry.
@@ -58,12 +58,12 @@ def render_env(variables: Sequence[Variable], dialect: str) -> str:
     return text
 
 
-def render_comment(variable: Variable) -> str:
+def render_comment(variable: PlannedVariable) -> str:
     """One line that says why, harmless in every dialect that has comments."""
     return f"# {render_reason(variable)}"
 
 
-def render_reason(variable: Variable) -> str:
+def render_reason(variable: PlannedVariable) -> str:
     """One line without anything that could end it: the variable, its value or that it stays unset, and why."""
     said = f"{variable.name}={variable.value}" if variable.value is not None else f"{variable.name} stays unset"
     text = escape_control(f"{said}: {'; '.join(variable.because)}")

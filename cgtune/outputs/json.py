@@ -24,11 +24,17 @@ if TYPE_CHECKING:
         Report,
         Snapshot,
         Stall,
+        Verdict,
     )
 
     Json = dict[str, object]
 
 SCHEMA = "cgtune/report/v1"
+
+
+def render_verdict_json(verdict: Verdict) -> str:
+    """The judged report: what ``check`` has to say beyond it is in its exit code."""
+    return render_json(verdict.report)
 
 
 def render_json(report: Report) -> str:

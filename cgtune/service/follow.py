@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cgtune import api
 from cgtune.errors import CgtuneError, NoSuchProcess
-from cgtune.gather import gather, list_pids
+from cgtune.gather import gather, list_pids_by_psutil
 from cgtune.outputs.words import blind_words
 from cgtune.records import Record
 from cgtune.service.windows import Windows
@@ -103,7 +103,7 @@ class Follower:
 
     def _search_order(self, view: MachineView) -> list[int]:
         """All pids but the reader's own, those first that were in the last report: who is in it stays in it."""
-        pids = [pid for pid in list_pids(self._host) if pid != view.self_pid]
+        pids = [pid for pid in list_pids_by_psutil(self._host) if pid != view.self_pid]
         return sorted(pids, key=lambda pid: (pid not in self._followed, pid))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def list_pids(root: str) -> list[int]:
+def psutil_pids(root: str) -> list[int]:
     """The pids below ``root``/proc, ascending: a live machine's, or those that a recording holds."""
     import psutil
 

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.support.command import PROGRAM, environment
 
 ROUNDS = 25
+RECORDING = Path(__file__).resolve().parents[2] / "fixtures/cgroupfs/v2-bench-swapped-out"  # of a Go program; read by json, 0.7 bare starts
 # An environment of their own, by env(1), which costs a millisecond more
 WITHOUT = ("/usr/bin/env", "-u", "CGTUNE_PID")
 NAMED = (*WITHOUT, "CGTUNE_CPU_LIMIT=2500", "CGTUNE_CPU_DIVISOR=1m", "CGTUNE_MEMORY_LIMIT=536870912")
@@ -41,12 +42,16 @@ def main() -> int:
         rows: list[tuple[str, list[str], float | None]] = [
             ("python -I -c pass", [sys.executable, "-I", "-c", "pass"], None),
             ("cgtune --version", [*PROGRAM, "--version"], 1.5),
-            ("cgtune inspect --pid PID --format json", [*inspect, "json"], 9),
-            ("cgtune inspect --pid PID", [*inspect, "table"], 14),
+            ("cgtune inspect --pid PID --format json", [*inspect, "json"], 4),
+            ("cgtune inspect --pid PID", [*inspect, "table"], 8),
+            ("cgtune ps --root RECORDING", [*PROGRAM, "ps", "--root", str(RECORDING)], 4.5),
             ("cgtune check, as a probe starts it", [*PROGRAM, "check"], 3.5),
+            ("cgtune check --pid PID --fail-on critical", [*PROGRAM, "check", "--pid", str(target.pid), "--fail-on", "critical"], 4),
+            ("cgtune env with options", [*WITHOUT, *PROGRAM, "env", "--cpu-limit", "2.5", "--memory-limit=512Mi"], 2.2),
             ("cgtune env, as an init container starts it", [*NAMED, *PROGRAM, "env"], 2.2),
             ("the same, knowing which Go", [*NAMED, "CGTUNE_GO=1.27", *PROGRAM, "env"], 3.5),
             ("cgtune exec -- true, as an entrypoint", [*WITHOUT, *PROGRAM, "exec", "--", "true"], 3.5),
+            ("cgtune exec --always -- true", [*WITHOUT, *PROGRAM, "exec", "--always", "--", "true"], 3.5),
             # For comparison: runpy alone is dear, and no code of ours can make -m cheaper.
             ("python -I -m this-does-nothing", [sys.executable, "-I", "-m", "__hello__"], None),
         ]

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 
 import cgtune
 from cgtune.advice.named import parse_named
-from cgtune.advice.variables import Variable, advise_here, advise_named, apply_variables
+from cgtune.advice.variables import PlannedVariable, advise_here, advise_named, apply_variables
 from cgtune.commands import planning
 from cgtune.limits import enforce
 from cgtune.model import Bandwidth, GoFacts, Policy
@@ -138,12 +138,12 @@ def test_what_containers_of_a_pod_share() -> None:
 
 
 def test_named_programs() -> None:
-    """planning.plan_named: on v1 Go 1.25 needs what 1.26 does not, and no file is named in a container that is not there."""
+    """planning.plan_for_container: on v1 Go 1.25 needs what 1.26 does not, and no file is named in a container that is not there."""
     named = parse_named(cpu_limit="2.5")
-    missed = planning.plan_named(named, DEFAULT, go="go1.25", cgroup="v1")[0].because[-1]
+    missed = planning.plan_for_container(named, DEFAULT, go="go1.25", cgroup="v1")[0].because[-1]
     assert (missed.partition(":")[0], "/sys/" in missed) == ("Go 1.25 would see no quota", False)
     for go, cgroup, value in (("1.25", "v1", "3"), ("1.26", "v1", None), ("1.25", "v2", None), ("1.24", "v2", "3")):
-        assert planning.plan_named(named, DEFAULT, go=go, cgroup=cgroup)[0].value == value, (go, cgroup)
+        assert planning.plan_for_container(named, DEFAULT, go=go, cgroup=cgroup)[0].value == value, (go, cgroup)
 
 
 @pytest.mark.parametrize(("mode", "value"), [("v2", None), ("v1", "3"), ("hybrid", "3"), ("none", "3")])
@@ -151,7 +151,7 @@ def test_the_cgroup_version_where_nobody_says_it(mode: str, value: str | None, m
     """It is that of this machine, and counts for Go 1.25 alone, which misses its limit on v1."""
     monkeypatch.setattr(planning, "MachineView", lambda _host: SimpleNamespace(machine=SimpleNamespace(cgroup_mode=mode)))
     named = parse_named(cpu_limit="2.5")
-    assert [planning.plan_named(named, DEFAULT, go=go)[0].value for go in ("1.24", "1.25", "1.26")] == ["3", value, None]
+    assert [planning.plan_for_container(named, DEFAULT, go=go)[0].value for go in ("1.24", "1.25", "1.26")] == ["3", value, None]
 
 
 def test_a_runtime_that_was_told_not_to_follow() -> None:
@@ -161,9 +161,9 @@ def test_a_runtime_that_was_told_not_to_follow() -> None:
     assert (procs.value, procs.because[-1]) == ("3", "Go 1.27 would not follow changes of the quota: updatemaxprocs=0")
 
 
-SET = Variable(name="GOMAXPROCS", value="3", because=("so",))
-REACHED = Variable(name="GOMAXPROCS", value=None, because=("by itself",), is_reached=True)
-UNKNOWN = Variable(name="GOMAXPROCS", value=None, because=("no quota",))
+SET = PlannedVariable(name="GOMAXPROCS", value="3", because=("so",))
+REACHED = PlannedVariable(name="GOMAXPROCS", value=None, because=("by itself",), is_reached=True)
+UNKNOWN = PlannedVariable(name="GOMAXPROCS", value=None, because=("no quota",))
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ UNKNOWN = Variable(name="GOMAXPROCS", value=None, because=("no quota",))
         (UNKNOWN, [], True, "unset", []),
     ],
 )
-def test_what_becomes_of_a_variable(variable: Variable, entries: list[str], override: bool, act: str, after: list[str]) -> None:
+def test_what_becomes_of_a_variable(variable: PlannedVariable, entries: list[str], override: bool, act: str, after: list[str]) -> None:
     """What the user set is kept unless it is to be overridden; all around it stays, in its order."""
     around = (("A", "1"), *(("GOMAXPROCS", entry) for entry in entries), ("B", ""), ("A", "2"))
     environ, (outcome,) = apply_variables(around, [variable], override=override)
@@ -197,7 +197,7 @@ def test_what_becomes_of_a_variable(variable: Variable, entries: list[str], over
 
 def test_a_kept_value_that_go_cannot_use() -> None:
     """What Go makes of it is said: ignored, or deadly."""
-    memory = Variable(name="GOMEMLIMIT", value="460MiB", because=("so",))
+    memory = PlannedVariable(name="GOMEMLIMIT", value="460MiB", because=("so",))
     _, outcomes = apply_variables((("GOMAXPROCS", "abc"), ("GOMEMLIMIT", "512Mi")), [SET, memory])
     assert [outcome.because[1] for outcome in outcomes] == [
         "Go ignores it: it takes a whole number from 1 up",
@@ -215,7 +215,7 @@ def test_a_kept_value_that_go_cannot_use() -> None:
     ],
     ids=["another value", "the same", "needless", "nothing better is known"],
 )
-def test_a_kept_value_says_what_override_would_do(variable: Variable, present: str, says: tuple[str, ...]) -> None:
+def test_a_kept_value_says_what_override_would_do(variable: PlannedVariable, present: str, says: tuple[str, ...]) -> None:
     """Who set GOMAXPROCS by hand, years ago, learns of the better value from the line in the log."""
     _, (outcome,) = apply_variables((("GOMAXPROCS", present),), [variable])
     assert (outcome.act, outcome.because) == ("kept", ("it was set already", *says))

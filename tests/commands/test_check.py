@@ -21,19 +21,29 @@ import jsonschema
 import pytest
 
 import cgtune
-from cgtune.commands.check import FORMATS, CheckOptions, parse_environment, render_verdict, require_sight
+from cgtune.commands.check import CheckOptions, require_sight
+from cgtune.commands.options.check import COMMAND, check_options
+from cgtune.commands.options.plain import parse_plain
 from cgtune.errors import NoSuchProcess, Unreadable, UsageError
 from cgtune.measures import measure_report
 from cgtune.model import Advice, Finding, Measure, Note, Policy, Report, Throttling, Verdict
+from cgtune.outputs import load_renderer, names_of
 from cgtune.rules import RULES
 from cgtune.verdict import exit_code, failure_code, judge_report, parse_ignored
 from tests.rules import reports as rule_reports
 from tests.support import inside
 from tests.support.command import INTERRUPTIBLE, PROGRAM, ROOT, environment, run
 
+FORMATS = names_of("check")
+
 Severity = Literal["info", "warning", "critical"]
 
 HOSTILE = 'a\x1b[31m|b%0A"<&>\n::error::c\udcff'
+
+
+def render_verdict(verdict: Verdict, name: str) -> str:
+    """The verdict in one of FORMATS."""
+    return load_renderer("check", name)(verdict)
 
 
 def finding(rule: str, severity: Severity, summary: str = "too many", evidence: str = "cpu.max: 50000 100000") -> Finding:
@@ -316,8 +326,9 @@ TWINS = {
 
 def test_the_plain_form_reads_every_twin() -> None:
     """Each variable sets the field of its option; a variable of nobody's or an empty one changes nothing."""
-    options = parse_environment(TWINS | {"PATH": "/bin", "CGTUNE_POLICY": ""})
-    assert options == CheckOptions(
+    values = parse_plain(COMMAND, (), TWINS | {"PATH": "/bin", "CGTUNE_POLICY": "", "CGTUNE_NEW": "1"})
+    assert values is not None
+    assert check_options(values) == CheckOptions(
         pids=(41, 42),
         self_only=False,
         root="/host",
@@ -327,19 +338,21 @@ def test_the_plain_form_reads_every_twin() -> None:
         exit_style="nagios",
         window_seconds=30.0,
     )
-    assert parse_environment({}) == CheckOptions()
+    nothing = parse_plain(COMMAND, (), {})
+    assert nothing is not None
+    assert check_options(nothing) == CheckOptions()
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
     [
         *(("CGTUNE_PID", "0"), ("CGTUNE_PID", "x"), ("CGTUNE_PID", "\u0664"), ("CGTUNE_SELF", "perhaps"), ("CGTUNE_FORMAT", "table")),
-        *(("CGTUNE_FAIL_ON", "error"), ("CGTUNE_EXIT_STYLE", "x"), ("CGTUNE_WINDOW", "1e3"), ("CGTUNE_HEADROOM", "5"), ("CGTUNE_NEW", "1")),
+        *(("CGTUNE_FAIL_ON", "error"), ("CGTUNE_EXIT_STYLE", "x"), ("CGTUNE_WINDOW", "1e3"), ("CGTUNE_MIN_PROCS", "-1")),
     ],
 )
 def test_the_plain_form_leaves_the_rest_to_the_full_one(name: str, text: str) -> None:
     """What is not plainly right is for the face that has the words for it."""
-    assert parse_environment({name: text}) is None
+    assert parse_plain(COMMAND, (), {name: text}) is None
 
 
 @pytest.fixture

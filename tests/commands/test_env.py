@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from cgtune.commands.env import EnvOptions, parse_environment
+from cgtune.commands.env import EnvOptions
+from cgtune.commands.options.env import COMMAND, env_options
+from cgtune.commands.options.plain import parse_plain
+from cgtune.model import Policy
 from cgtune.outputs.envfile import DIALECTS
 from tests.support import command, goprograms, inside, stories, toolchains
 from tests.support.envreaders import READERS
@@ -172,10 +175,16 @@ def test_the_plain_form_says_what_the_full_one_says(environ: dict[str, str]) -> 
 
 def test_which_environments_are_plain() -> None:
     """Limits of an init container are; what only the full face has words for is not."""
-    assert parse_environment({"CGTUNE_CPU_LIMIT": "2500", "HOME": "/"}) == EnvOptions(cpu_limit="2500")
-    assert parse_environment({"CGTUNE_CPU_LIMIT": "", "CGTUNE_SELF": "", "CGTUNE_ROUNDING": ""}) == EnvOptions()
-    for other in ({"CGTUNE_ROUNDING": "floor"}, {"CGTUNE_PORT": "tcp://x"}, {"CGTUNE_DIALECT": "ini"}, {"CGTUNE_PID": "x"}):
-        assert parse_environment(other) is None
+    for environ, options in (
+        ({"CGTUNE_CPU_LIMIT": "2500", "HOME": "/"}, EnvOptions(cpu_limit="2500")),
+        ({"CGTUNE_CPU_LIMIT": "", "CGTUNE_SELF": "", "CGTUNE_ROUNDING": "", "CGTUNE_PORT": "tcp://x"}, EnvOptions()),
+        ({"CGTUNE_ROUNDING": "floor"}, EnvOptions(policy=Policy(rounding="floor"))),
+    ):
+        values = parse_plain(COMMAND, (), environ)
+        assert values is not None
+        assert env_options(values) == options
+    for other in ({"CGTUNE_ROUNDING": "up"}, {"CGTUNE_DIALECT": "ini"}, {"CGTUNE_PID": "x"}):
+        assert parse_plain(COMMAND, (), other) is None
 
 
 def test_another_process(tmp_path: Path) -> None:

@@ -286,7 +286,7 @@ def test_a_fault_of_cgtunes_own(monkeypatch: pytest.MonkeyPatch, capfd: pytest.C
     def fail(*_arguments: object, **_options: object) -> None:
         raise ZeroDivisionError("of 3 by 0")
 
-    monkeypatch.setattr("cgtune.commands.planning.plan_exec", fail)
+    monkeypatch.setattr("cgtune.commands.planning.plan_for_command", fail)
     done = inside.run("exec", "--dry-run", "--", "true")
     assert (done.returncode, done.stdout) == (0, "")
     line = capfd.readouterr().err

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 import cgtune
 from tests.deploy.manifests import (
@@ -64,10 +63,9 @@ def test_what_schemas_do_not_say() -> None:
 
 
 def _twins() -> set[str]:
-    from cgtune.commands.options.app import app
+    from cgtune.commands.options import load_command
 
-    serve = typer.main.get_command(app).commands["serve"]  # type: ignore[attr-defined]  # click's group
-    return {str(parameter.envvar) for parameter in serve.params if parameter.envvar}
+    return {option.twin for option in load_command("serve").options}
 
 
 def test_cgtune_is_told_only_what_it_understands() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cgtune.advice.variables import Variable
+from cgtune.advice.variables import PlannedVariable
 from cgtune.outputs.envfile import render_env
 from tests.live.cgroups import Groups
 from tests.live.containers import Podman
@@ -114,7 +114,7 @@ def test_podman_reads_the_file(podman: Podman, tmp_path: Path) -> None:
     assert path.read_text().count("#") == 2
     odd = {"GO1": " a ", "GO2": "#a", "GO3": "'q' \"r\"", "GO4": "$HOME `id`", "GO5": "", "GO6": "a=b\\"}
     with path.open("a") as file:
-        file.write(render_env([Variable(name=name, value=value, because=("so",)) for name, value in odd.items()], "docker"))
+        file.write(render_env([PlannedVariable(name=name, value=value, because=("so",)) for name, value in odd.items()], "docker"))
     done = podman.run("--env-file", str(path), argv=("cat", "/proc/self/environ"))
     assert done.returncode == 0, done.stderr
     taken = dict(entry.partition("=")[::2] for entry in done.stdout.split("\0") if entry.startswith("GO"))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from cgtune.advice.variables import Variable
+from cgtune.advice.variables import PlannedVariable
 from cgtune.errors import Unwritable
 from cgtune.outputs.envfile import DIALECTS, render_comment, render_env
 from tests.support.envreaders import READERS, read_compose, read_docker, read_kubernetes, read_systemd
@@ -20,8 +20,8 @@ from tests.support.needs import require
 
 SHELLS = (("dash",), ("bash", "--posix"), ("bash",), ("busybox", "sh"))
 PLANNED = (
-    Variable(name="GOMAXPROCS", value="3", because=("2.5 CPUs rounded up is 3", "Go 1.24 never reads a CPU quota")),
-    Variable(name="GOMEMLIMIT", value="460MiB", because=("the memory limit: 536870912 bytes",)),
+    PlannedVariable(name="GOMAXPROCS", value="3", because=("2.5 CPUs rounded up is 3", "Go 1.24 never reads a CPU quota")),
+    PlannedVariable(name="GOMEMLIMIT", value="460MiB", because=("the memory limit: 536870912 bytes",)),
 )
 TAKEN = {"GOMAXPROCS": "3", "GOMEMLIMIT": "460MiB"}
 HOSTILE = "x\n\r\0\x1b[31m'\"`$(touch /tmp/cgtune-test-owned)\\\n#; \u2028\u202e=\udcff<<EOF\\"
@@ -33,7 +33,7 @@ sane = st.sampled_from(
 values = sane | st.text(max_size=30) | st.text("'\"\\$`#=;<> \t\n\r!{}()&|*?[]~", max_size=12)
 variables = st.lists(
     st.builds(
-        Variable,
+        PlannedVariable,
         name=names,
         value=st.none() | values,
         because=st.lists(st.text(max_size=60) | st.just(HOSTILE), min_size=1, max_size=3).map(tuple),
@@ -43,7 +43,7 @@ variables = st.lists(
 )
 
 
-def expected(written: Sequence[Variable]) -> dict[str, str]:
+def expected(written: Sequence[PlannedVariable]) -> dict[str, str]:
     """What a reader has to see."""
     return {variable.name: variable.value for variable in written if variable.value is not None}
 
@@ -51,7 +51,7 @@ def expected(written: Sequence[Variable]) -> dict[str, str]:
 @pytest.mark.parametrize("dialect", READERS)
 @given(written=variables)
 @settings(max_examples=150, deadline=None)
-def test_a_reader_sees_what_was_meant(dialect: str, written: list[Variable]) -> None:
+def test_a_reader_sees_what_was_meant(dialect: str, written: list[PlannedVariable]) -> None:
     """Whatever names, values and reasons there are: the consumer's own rules give back the same, or the value was refused."""
     try:
         text = render_env(written, dialect)
@@ -64,7 +64,7 @@ def test_a_reader_sees_what_was_meant(dialect: str, written: list[Variable]) -> 
 @given(value=st.text(string.ascii_letters + string.digits + "._-:/@%+, ", min_size=1, max_size=30).map(str.strip).filter(bool))
 def test_no_dialect_refuses_a_plain_value(dialect: str, value: str) -> None:
     """Digits, units and paths can be written for everybody."""
-    assert value in render_env([Variable(name="X", value=value, because=("so",))], dialect)
+    assert value in render_env([PlannedVariable(name="X", value=value, because=("so",))], dialect)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -78,16 +78,16 @@ def test_values_that_no_file_can_carry(dialect: str) -> None:
     ]
     for value in refused:
         with pytest.raises(Unwritable, match=f"the dialect {dialect} cannot carry X="):
-            render_env([Variable(name="X", value=value, because=())], dialect)
+            render_env([PlannedVariable(name="X", value=value, because=())], dialect)
     for name in ("", "1X", "A B", "A=B", "A\nB", "Ä"):
         with pytest.raises(Unwritable, match="is no name"):
-            render_env([Variable(name=name, value="1", because=())], dialect)
+            render_env([PlannedVariable(name=name, value="1", because=())], dialect)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_file_without_variables(dialect: str) -> None:
     """Where nothing has to be set the file says why, where it can, and is still one that its reader takes."""
-    left = [Variable(name="GOMAXPROCS", value=None, because=("no CPU limit was named",))]
+    left = [PlannedVariable(name="GOMAXPROCS", value=None, because=("no CPU limit was named",))]
     text = render_env(left, dialect)
     assert ("# GOMAXPROCS stays unset: no CPU limit was named\n" in text) == DIALECTS[dialect].comments
     if dialect in READERS:
@@ -96,15 +96,15 @@ def test_a_file_without_variables(dialect: str) -> None:
 
 def test_comments_are_one_harmless_line() -> None:
     """Nothing in a reason ends the line, turns it round, or carries it on into the next."""
-    comment = render_comment(Variable(name="X", value="1", because=(HOSTILE,)))
+    comment = render_comment(PlannedVariable(name="X", value="1", because=(HOSTILE,)))
     assert comment.isprintable()
     assert not comment.endswith("\\")
-    assert len(render_comment(Variable(name="X", value="1", because=("x" * 5000,)))) < 1100
+    assert len(render_comment(PlannedVariable(name="X", value="1", because=("x" * 5000,)))) < 1100
 
 
 def test_a_file_that_no_kubelet_reads() -> None:
     """Beyond 64 KiB nothing is written."""
-    many = [Variable(name=f"X{number}", value="1", because=("x" * 900,)) for number in range(100)]
+    many = [PlannedVariable(name=f"X{number}", value="1", because=("x" * 900,)) for number in range(100)]
     with pytest.raises(Unwritable, match="more than any reader"):
         render_env(many, "kubernetes")
 
@@ -112,7 +112,7 @@ def test_a_file_that_no_kubelet_reads() -> None:
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 @given(written=variables)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_real_shell_sees_what_was_meant(shell: tuple[str, ...], written: list[Variable]) -> None:
+def test_a_real_shell_sees_what_was_meant(shell: tuple[str, ...], written: list[PlannedVariable]) -> None:
     """dash, bash and busybox take the file of the dialect sh, and export exactly these values."""
     try:
         text = render_env(written, "sh")
@@ -145,9 +145,9 @@ def read_by(shell: tuple[str, ...], text: str, *, before: str = "", evaluated: b
     return {name: value for name, _, value in pairs if name.startswith(("X", "GO"))}
 
 
-@given(written=st.lists(st.builds(Variable, name=st.just("ID"), value=values, because=st.just((HOSTILE,))), min_size=1, max_size=1))
+@given(written=st.lists(st.builds(PlannedVariable, name=st.just("ID"), value=values, because=st.just((HOSTILE,))), min_size=1, max_size=1))
 @settings(max_examples=40, deadline=None)
-def test_systemd_itself_sees_what_was_meant(written: list[Variable]) -> None:
+def test_systemd_itself_sees_what_was_meant(written: list[PlannedVariable]) -> None:
     """systemd's own parser: systemd-tmpfiles reads os-release with the very code that reads EnvironmentFile=, and prints its ID."""
     require(shutil.which("systemd-tmpfiles"), "apt-get install --no-install-recommends systemd")
     try:

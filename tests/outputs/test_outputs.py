@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
+from tabulate import tabulate
 
 from cgtune.api import inspect
 from cgtune.model import MemoryLevel, Note, Policy, Report
 from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.json import render_json
-from cgtune.outputs.ps import render_ps
+from cgtune.outputs.ps import lay_out, render_ps
 from cgtune.outputs.table import render_table
 from cgtune.outputs.words import format_bytes, format_cpu_list
 from cgtune.rules import judge_all
@@ -204,3 +205,16 @@ def test_cpu_lists(cpus: set[int], text: str) -> None:
 def test_json_says_the_same_bytes_each_time(tmp_path: Path) -> None:
     """The same facts read twice are the same bytes: no order, time or number of the run gets in."""
     assert render_json(report("k8s-burstable-systemd")) == render_json(report("k8s-burstable-systemd"))
+
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Zl", "Zp")), max_size=25)
+
+
+@given(st.lists(st.tuples(st.integers(1, 1 << 22).map(str), *[CELLS] * 8), min_size=1, max_size=4))
+def test_the_table_of_ps_is_laid_out_as_tabulate_does(rows: list[tuple[str, ...]]) -> None:
+    """Made by hand for the sake of the start, it has the same bytes."""
+    headers = ["pid", "command", "container", "Go", *["GOMAXPROCS\nnow / derived / set", "GOMEMLIMIT\nnow / derived / set"]]
+    headers += ["CPU\nlimit", "memory\nlimit", "worst finding"]
+    align = ("right", "left", "left", "left", "left", "left", "right", "right", "left")
+    table = tabulate(rows, headers=headers, tablefmt="plain", colalign=align, disable_numparse=True)
+    assert "\n".join(lay_out(rows)) == table

@@ -196,13 +196,13 @@ def test_more_go_processes_than_are_reported(go_program: Path, monkeypatch: pyte
     silent, pipe = subprocess.DEVNULL, subprocess.PIPE
     started = [subprocess.Popen([go_program], stdin=pipe, stderr=silent) for _ in range(4)]
     other = subprocess.Popen(["sleep", "600"])
-    of_this_machine = gather.list_pids
+    of_this_machine = gather.list_pids_by_psutil
 
     def list_pids(host: Host) -> list[int]:
         """This test's processes: others on this machine may come and go meanwhile."""
         return [pid for pid in of_this_machine(host) if pid in {process.pid for process in (*started, other)}]
 
-    monkeypatch.setattr(follow, "list_pids", list_pids)
+    monkeypatch.setattr(follow, "list_pids_by_psutil", list_pids)
     try:
         with Host() as host:
             follower = Follower(host, (), None)
@@ -217,10 +217,10 @@ def test_more_go_processes_than_are_reported(go_program: Path, monkeypatch: pyte
             started.append(late)
             assert _pids(follower.look(2.0).report) == _pids(second.report)
             first_pid = min(_pids(second.report))
-            monkeypatch.setattr(follow, "list_pids", lambda host: [pid for pid in list_pids(host) if pid != first_pid])
+            monkeypatch.setattr(follow, "list_pids_by_psutil", lambda host: [pid for pid in list_pids(host) if pid != first_pid])
             without = follower.look(2.1)
             assert first_pid not in _pids(without.report)
-            monkeypatch.setattr(follow, "list_pids", list_pids)  # and comes back, with a lower pid than those that are followed
+            monkeypatch.setattr(follow, "list_pids_by_psutil", list_pids)  # and comes back, with a lower pid than those that are followed
             assert _pids(follower.look(2.2).report) == _pids(without.report)
             read: list[str] = []
             genuine = Host.read_bytes

@@ -24,7 +24,7 @@ def run(*arguments: object, **environ: str) -> Done:
     """Run one command line to its end; an exception that it lets through is the caller's, as a traceback would be the user's."""
     written, err = io.BytesIO(), io.StringIO()
     out = io.TextIOWrapper(written, "utf-8")
-    with _environment(environ), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with environment(environ), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = run_command_line([str(argument) for argument in arguments])
         out.flush()
     return Done(code, written.getvalue().decode(), err.getvalue())
@@ -38,7 +38,8 @@ def parse_report(done: Done) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _environment(environ: dict[str, str]) -> Iterator[None]:
+def environment(environ: dict[str, str]) -> Iterator[None]:
+    """Meanwhile, os.environ has of all CGTUNE_* variables these alone."""
     before = dict(os.environ)
     for name in [name for name in before if name.startswith("CGTUNE_")]:
         del os.environ[name]

@@ -2,44 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from cgtune.commands.exec import ExecOptions, run_exec
+from cgtune.commands.options.option import Argument, Command, choice, flag
+from cgtune.commands.options.shared import ALWAYS, POLICY, ROOT, parse_chosen_policy
 
-import typer
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.commands.options.option import Values
 
-from cgtune.commands.options.shared import (  # noqa: TC001  # typer reads them
-    Always,
-    Headroom,
-    MinProcs,
-    Numbers,
-    Outside,
-    ReserveCpu,
-    Rounding,
+ARGV: Argument[tuple[str, ...]] = Argument(
+    name="command",
+    metavar="[--] COMMAND [ARGS]...",
+    help="The program to become, and its arguments.",
+    default=(),
+    many=True,
+    is_needed=True,
 )
+OVERRIDE = flag("--override", "Replace what is set already; else it stays as it is.")
+DRY_RUN = flag("--dry-run", "Print the variables that would be set, and start nothing.")
+LOG_FORMAT = choice("--log-format", ("text", "json"), "The one line on standard error, for people or for a log collector.", default="text")
+PLACE = ROOT.replace(help="The folder that holds proc/ and sys/, if not /.")
 
 
-def exec_(  # noqa: PLR0913  # one argument for each option of the command
-    command: Annotated[list[str], typer.Argument(metavar="[--] COMMAND [ARGS]...", help="The program to become, and its arguments.")],
-    override: Annotated[
-        bool, typer.Option("--override", envvar="CGTUNE_OVERRIDE", help="Replace what is set already; else it stays as it is.")
-    ] = False,
-    always: Always = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", envvar="CGTUNE_DRY_RUN", help="Print the variables that would be set, and start nothing.")
-    ] = False,
-    log_format: Annotated[
-        Literal["text", "json"],
-        typer.Option("--log-format", envvar="CGTUNE_LOG_FORMAT", help="The one line on standard error, for people or for a log collector."),
-    ] = "text",
-    root: Annotated[
-        str, typer.Option("--root", envvar="CGTUNE_ROOT", metavar="DIR", help="The folder that holds proc/ and sys/, if not /.")
-    ] = "/",
-    rounding: Rounding = "ceil",
-    min_procs: MinProcs = None,
-    reserve_cpu: ReserveCpu = None,
-    headroom: Headroom = None,
-    outside: Outside = None,
-    numbers: Numbers = None,
-) -> int:
+def exec_options(values: Values) -> ExecOptions:
+    """What these values ask for; raises UsageError."""
+    return ExecOptions(
+        command=values[ARGV],
+        override=values[OVERRIDE],
+        always=values[ALWAYS],
+        dry_run=values[DRY_RUN],
+        log_format=values[LOG_FORMAT],
+        root=values[PLACE],
+        policy=parse_chosen_policy(values),
+    )
+
+
+def _run(values: Values) -> int:
     """Set GOMAXPROCS and GOMEMLIMIT to fit this container's limits, where they should be set, and become COMMAND: the same process, the
     same open files, nothing left behind.
 
@@ -52,20 +50,12 @@ def exec_(  # noqa: PLR0913  # one argument for each option of the command
       cgtune exec -- /app/server --port 80
       cgtune exec --dry-run -- /app/server
     """
-    from cgtune.advice.policy import parse_policy
-    from cgtune.commands.exec import ExecOptions, run_exec
+    return run_exec(exec_options(values))
 
-    policy = parse_policy(
-        rounding=rounding, min_procs=min_procs, reserve_cpu=reserve_cpu, headroom=headroom, outside=outside, numbers=numbers
-    )
-    return run_exec(
-        ExecOptions(
-            command=tuple(command),
-            override=override,
-            always=always,
-            dry_run=dry_run,
-            log_format=log_format,
-            root=root,
-            policy=policy,
-        )
-    )
+
+COMMAND = Command(
+    summary="Set the variables and become the command: an entrypoint.",
+    options=(OVERRIDE, ALWAYS, DRY_RUN, LOG_FORMAT, PLACE, *POLICY),
+    argument=ARGV,
+    run=_run,
+)

@@ -1,0 +1,36 @@
+"""``cgtune inspect`` below its options: the report in one write."""
+
+from __future__ import annotations
+
+from cgtune.commands.terminal import LOOKING, Telling, emit, is_coloured
+from cgtune.model import Policy
+from cgtune.records import Record
+
+
+class InspectOptions(Record):
+    """What to look at, and how to show it."""
+
+    pids: tuple[int, ...] = ()
+    self_only: bool = False
+    root: str = "/"
+    format: str = "table"
+    metrics_url: str | None = None
+    verbose: bool = False
+    policy: Policy = Policy()
+
+
+def run_inspect(options: InspectOptions) -> None:
+    """Look, judge and print. Raises what api.inspect raises, and Unwritable."""
+    from cgtune import api
+    from cgtune.outputs import load_renderer
+
+    with Telling(LOOKING):
+        report = api.inspect(
+            options.pids,
+            root=options.root,
+            self_only=options.self_only,
+            metrics_url=options.metrics_url,
+            policy=options.policy,
+        )
+    render = load_renderer("inspect", options.format)
+    emit(render(report, colour=is_coloured(), verbose=options.verbose) if options.format == "table" else render(report))

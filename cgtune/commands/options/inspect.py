@@ -1,0 +1,51 @@
+"""The options of ``cgtune inspect``."""
+
+from __future__ import annotations
+
+from cgtune.commands.inspect import InspectOptions, run_inspect
+from cgtune.commands.options.option import Command, choice, flag, optional_text
+from cgtune.commands.options.shared import PIDS, POLICY, ROOT, SELF, parse_chosen_policy
+from cgtune.outputs import names_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.commands.options.option import Values
+
+FORMAT = choice("--format", names_of("inspect"), "A table for people, JSON (cgtune/report/v1) for scripts.", default="table")
+METRICS_URL = optional_text("--metrics-url", "URL", "The Go program's own Prometheus endpoint; needs one --pid.")
+VERBOSE = flag("--verbose", "Say by which steps each Go value is derived.", short="-v")
+
+
+def inspect_options(values: Values) -> InspectOptions:
+    """What these values ask for; raises UsageError."""
+    return InspectOptions(
+        pids=values[PIDS],
+        self_only=values[SELF],
+        root=values[ROOT],
+        format=values[FORMAT],
+        metrics_url=values[METRICS_URL],
+        verbose=values[VERBOSE],
+        policy=parse_chosen_policy(values),
+    )
+
+
+def _run(values: Values) -> None:
+    """Report what the kernel enforces, what each Go runtime derives from it, and what it has at this moment.
+
+    Limits are those of the whole chain of cgroups, with the file that says so. Without options: this container, then every Go process
+    that can be seen.
+
+    \b
+    Examples:
+      cgtune inspect
+      cgtune inspect --pid 4242
+      cgtune inspect --root /host --pid 4242 --format json
+    """
+    run_inspect(inspect_options(values))
+
+
+COMMAND = Command(
+    summary="The report: what is enforced, derived and held, and what to do.",
+    options=(PIDS, SELF, ROOT, FORMAT, METRICS_URL, VERBOSE, *POLICY),
+    run=_run,
+)

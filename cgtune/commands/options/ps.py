@@ -1,0 +1,33 @@
+"""The options of ``cgtune ps``."""
+
+from __future__ import annotations
+
+from cgtune.commands.options.option import Command, choice
+from cgtune.commands.options.shared import POLICY, ROOT, parse_chosen_policy
+from cgtune.commands.ps import PsOptions, run_ps
+from cgtune.outputs import names_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.commands.options.option import Values
+
+FORMAT = choice("--format", names_of("ps"), "A table for people, JSON (cgtune/report/v1) for scripts.", default="table")
+
+
+def ps_options(values: Values) -> PsOptions:
+    """What these values ask for; raises UsageError."""
+    return PsOptions(root=values[ROOT], format=values[FORMAT], policy=parse_chosen_policy(values))
+
+
+def _run(values: Values) -> None:
+    """List the Go processes of this machine or pod, one line each: what they have now, what they derive, what limits them.
+
+    \b
+    Examples:
+      cgtune ps
+      cgtune ps --root /host --format json
+    """
+    run_ps(ps_options(values))
+
+
+COMMAND = Command(summary="The Go processes that can be seen, one line each.", options=(ROOT, FORMAT, *POLICY), run=_run)

@@ -1,0 +1,25 @@
+"""``cgtune ps`` below its options: the Go processes in one write."""
+
+from __future__ import annotations
+
+from cgtune.commands.terminal import LOOKING, Telling, emit
+from cgtune.model import Policy
+from cgtune.records import Record
+
+
+class PsOptions(Record):
+    """Where to look, and how to show it."""
+
+    root: str = "/"
+    format: str = "table"
+    policy: Policy = Policy()
+
+
+def run_ps(options: PsOptions) -> None:
+    """Look, judge and print. Raises what api.list_go raises, and Unwritable."""
+    from cgtune import api
+    from cgtune.outputs import load_renderer
+
+    with Telling(LOOKING):
+        report = api.list_go(root=options.root, policy=options.policy)
+    emit(load_renderer("ps", options.format)(report))

@@ -1,0 +1,60 @@
+"""How a start ends that lacks what it needs, or is interrupted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.command import ROOT, environment
+
+# -S: without site-packages, as on a machine where nothing was installed
+BARE = (sys.executable, "-S", "-m", "cgtune")
+
+
+def run_bare(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run cgtune in its checkout, with Python alone."""
+    return subprocess.run([*BARE, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, env=environment(), check=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "package", "code"),
+    [
+        ((), "typer", 3),
+        (("--help",), "typer", 3),
+        (("inspect", "--help"), "typer", 3),
+        (("inspect", "--nothing"), "typer", 3),
+        (("inspect", "--self"), "tabulate", 3),
+        (("check", "--exit-style", "nagios", "--nothing"), "typer", 3),
+        (("exec", "--help"), "typer", 125),
+        (("serve", "--listen", "127.0.0.1:0"), "waitress", 3),
+        (("serve", "--textfile", "/tmp/cgtune-test-never-made.prom"), "prometheus_client", 3),
+    ],
+)
+def test_what_is_not_installed_is_one_line(arguments: tuple[str, ...], package: str, code: int) -> None:
+    """A command that needs a package names it and how to install it, with no traceback."""
+    done = run_bare(*arguments)
+    line = f"cgtune: the Python package {package} is not installed, and this needs it; install it: python3 -m pip install {package}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", line)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--version",),
+        ("inspect", "--self", "--format", "json"),
+        ("check", "--self", "--fail-on=critical"),
+        ("ps", "--root=/"),
+        ("env", "--cpu-limit", "2.5", "--memory-limit", "512Mi"),
+        ("exec", "--dry-run", "--", "true"),
+        ("predict", "--cpu-limit", "2.5"),
+        ("explain", "oom-killed"),
+    ],
+    ids=" ".join,
+)
+def test_the_usual_forms_need_python_alone(arguments: tuple[str, ...]) -> None:
+    """With the usual options these commands work where no package is installed."""
+    done = run_bare(*arguments)
+    assert done.returncode == 0, done
+    assert "Traceback" not in done.stderr
