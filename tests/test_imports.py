@@ -25,15 +25,15 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.runtimes.elfsymbols": ("runtimes.elf (types)",),
     "cgtune.runtimes.go": (
         *("runtimes.elf (types)", "runtimes.go.program", "runtimes.go.derived", "runtimes.go.observed"),
-        *("cgroups.kernel", "system.reading", "system.host (types)"),
+        *("cgroups.kernel", "system.reading", "system.programfile", "system.host (types)"),
     ),
     "cgtune.runtimes.go.program": ("runtimes.elf",),
     "cgtune.runtimes.go.derived": ("runtimes.go.program (types)", "cgroups.kernel", "cgroups.locate"),
     "cgtune.runtimes.go.observed": ("runtimes.go.program (types)", "runtimes.elf", "runtimes.elfsymbols"),
     "cgtune.snapshot": ("system", "cgroups", "runtimes"),
     "cgtune.limits": (),
-    "cgtune.advice": ("limits", "runtimes.go.derived", "runtimes.go.program"),
-    "cgtune.rules": ("advice",),
+    "cgtune.advice": ("limits", "runtimes.go.derived", "runtimes.go.offline"),
+    "cgtune.rules": ("advice", "runtimes.go.derived.procs", "runtimes.go.derived.versions"),
     "cgtune.verdict": ("rules",),
     "cgtune.measures": ("rules",),
     "cgtune.outputs": ("rules (types)", "advice.variables (types)"),
@@ -45,6 +45,7 @@ TABLE: dict[str, tuple[str, ...]] = {
 }
 GROUND: dict[str, tuple[str, ...]] = {
     "cgtune.errors": (),
+    "cgtune.exits": (),
     "cgtune.numbers": (),
     "cgtune.records": (),
     "cgtune.model": ("records",),
@@ -77,19 +78,18 @@ HEAVY = {
     *("subprocess", "tempfile", "shutil", "logging", "argparse", "typer", "click", "rich", "tabulate", "psutil", "prometheus_client"),
 }
 MAY_LOAD_AT_THE_TOP = {
-    "cgtune.commands.options": {"typer", "typing"},  # typer reads the annotations of a command
+    "cgtune.commands.options.app": {"typer", "typing", "inspect"},  # typer reads the signature and the annotations of a command
     "cgtune.service.journal": {"logging", "json"},  # the service's own, which no other command loads
     "cgtune.service.textfile": {"contextlib"},
 }
 
 OTHERS = {"typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress"}
 THIRD_PARTY = {
-    "cgtune.commands.options": {"typer", "click"},
+    "cgtune.commands.options.app": {"typer", "click"},
     "cgtune.service.listener": {"waitress"},
     "cgtune.outputs.prometheus": {"prometheus_client"},
     "cgtune.system.processes": {"psutil"},
     "cgtune.outputs.table": {"tabulate"},
-    "cgtune.outputs.ps": {"tabulate"},
 }
 
 
@@ -354,9 +354,12 @@ NAMED = {"CGTUNE_CPU_LIMIT": "2500m", "CGTUNE_MEMORY_LIMIT": "512Mi"}
         (("env",), NAMED, False),
         (("env",), NAMED | {"CGTUNE_GO": "1.27"}, True),
         (("env",), {"CGTUNE_SELF": "1"}, True),
+        (("env", "--cpu-limit", "2500m", "--memory-limit=512Mi"), {}, False),
         (("exec", "--", "true"), {"CGTUNE_DRY_RUN": "1"}, True),
+        (("exec", "--dry-run", "--", "true"), {}, True),
+        (("ps",), {}, True),
     ],
-    ids=["env", "env for a known Go", "env for itself", "exec"],
+    ids=["env", "env for a known Go", "env for itself", "env with flags", "exec", "exec with flags", "ps"],
 )
 def test_plain_forms_load_no_library(arguments: tuple[str, ...], environ: dict[str, str], looks: bool) -> None:
     """An init container and an entrypoint start without the command-line library, any rule or report; with limits that are only named
@@ -365,20 +368,21 @@ def test_plain_forms_load_no_library(arguments: tuple[str, ...], environ: dict[s
     loaded = loaded_modules(*arguments, **environ)
     assert {name.split(".")[0] for name in loaded} - sys.stdlib_module_names <= {"cgtune"}
     assert loaded & {"typing", "dataclasses", "re", "json", "argparse", "subprocess", "pathlib"} == set()
-    beyond = ("rules", "cli", "processes") if looks else ("rules", "cli", "processes", "runtimes", "api", "snapshot", "host", "root")
+    beyond = ["commands.options.app", "system.processes"] + ["rules"] * (arguments[0] != "ps")
+    beyond += [] if looks else ["runtimes.go.reader", "api", "snapshot", "system.host", "system.root"]
     assert not [name for name in loaded if name.startswith(tuple(f"cgtune.{part}" for part in beyond))]
 
 
-# What each command may load of other people's packages, beside the standard library. typer brings its own copy of click, and these two.
-TYPER = {"typer", "annotated_doc", "shellingham"}
+# What each command may load of other people's packages, beside the standard library.
 MAY_LOAD: dict[tuple[str, ...], set[str]] = {
-    ("inspect", "--format", "json"): TYPER,
-    ("inspect", "--format", "table"): TYPER | {"tabulate"},
+    ("inspect", "--format", "json"): set(),
+    ("inspect", "--format=table"): {"tabulate"},
+    ("check", "--format", "text", "--fail-on=critical"): set(),
 }
-OUTPUTS = {"json": {"json", "escape", "words"}, "table": {"escape", "table", "words"}}
+OUTPUTS = {"json": {"json", "escape", "words"}, "table": {"escape", "table", "words"}, "text": {"escape", "text", "words"}}
 TABULATE_ASKS_ITS_VERSION = {"email", "socket"}  # through importlib.metadata
 
-# What typer needs of the standard library is a good half of a start already; these are the dear modules that it does not need.
+# The dear modules of the standard library that no such command needs.
 NEVER_LOADED = {
     "asyncio",
     "concurrent",
@@ -407,7 +411,7 @@ def test_a_command_loads_only_what_it_needs(arguments: tuple[str, ...]) -> None:
     assert packages - sys.stdlib_module_names - {"cgtune"} <= MAY_LOAD[arguments]
     assert packages & NEVER_LOADED <= (TABULATE_ASKS_ITS_VERSION if "tabulate" in packages else set())
     formats = {name for name in loaded if name.startswith("cgtune.outputs.")}
-    assert formats == {f"cgtune.outputs.{name}" for name in OUTPUTS[arguments[-1]]}
+    assert formats == {f"cgtune.outputs.{name}" for name in OUTPUTS[next(name for name in OUTPUTS if name in " ".join(arguments))]}
     assert (
         loaded & {"cgtune.service.serve", "cgtune.service", "cgtune.system.processes", "cgtune.system.endpoint", "cgtune.system.capture"}
         == set()
