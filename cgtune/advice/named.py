@@ -28,8 +28,11 @@ _SMALLEST_BARE_BYTES = 64 << 20  # below it a bare number of bytes could be one 
 _MEMORY_DIVISORS = {"1": 1, "1k": 10**3, "1Ki": 1 << 10, "1M": 10**6, "1Mi": 1 << 20}
 
 
-# A request that is not set is filled in as 0; an unset limit never is, for it the node's allocatable stands
-_NO_LIMIT = "limits nothing: so Kubernetes fills in a request that is not set, and docker and compose mean no limit by it"
+# Seen with Kubernetes 1.36. For an unset limit of a container that names itself, or of no init container, the node's allocatable stands.
+_NO_LIMIT = (
+    "limits nothing: so Kubernetes fills in a request that is not set, and the limit of an init container that containerName names and that"
+    " has none (leave containerName out there); docker and compose mean no limit by it"
+)
 
 
 class NamedLimits(Record):
@@ -74,6 +77,8 @@ def parse_named(  # noqa: PLR0913  # one argument for each option
     own, is_rounded = (None, False) if cpu_limit is None else _parse_limit(cpu_limit, "--cpu-limit", cpu_divisor)
     if cpu_request is not None:
         says += _judge_request(cpu_request, cpu_divisor, own)
+    if cpu_limit is not None and own is not None and own.limit_cores == _LEAST_MILLICORES / 1000:
+        says += _judge_tiny(cpu_limit, cpu_divisor)
     if own is not None and own.limit_cores is not None and node is not None and _is_node(own.limit_cores, node, is_rounded=is_rounded):
         says.append(
             f"the limit of {format_cpus(own.limit_cores)} is all that the node has, which Kubernetes fills in where no limit is set"
@@ -109,9 +114,6 @@ def _parse_limit(text: str, option: str, divisor: str | None) -> tuple[Bandwidth
         return parse_cpu_limit(text, option), False
     if not int(text):
         raise UsageError(f"{option} 0 {_NO_LIMIT}; write {option} max")
-    if divisor == "1m" and int(text) < _LEAST_MILLICORES:
-        why = f"is {text}m by --cpu-divisor 1m, and the kernel enforces {_LEAST_MILLICORES}m at least"
-        raise UsageError(f"{option} {text} {why}; write divisor: 1m into its resourceFieldRef too, or {text}.0 for whole CPUs")
     return parse_cpu_limit(_with_unit(text, option, divisor, _LEAST_MILLICORES), option), divisor != "1m"
 
 
@@ -143,6 +145,17 @@ def _judge_request(text: str, divisor: str | None, own: Bandwidth | None) -> lis
         shown = format_cpus(own.limit_cores)
         raise UsageError(f"--cpu-request {text} is above the limit of {shown}, which Kubernetes refuses; look at both again")
     return []
+
+
+def _judge_tiny(text: str, divisor: str | None) -> list[str]:
+    """What to know of a limit that was raised to the least one: 3 with --cpu-divisor 1m may also be 3 CPUs without its divisor."""
+    if text in ("max", f"{_LEAST_MILLICORES}m") or " " in text:
+        return []
+    asked = f"{text}m" if _is_bare(text) else text
+    says = [f"the limit of {asked} is enforced as {_LEAST_MILLICORES}m, the least that the kubelet and the kernel know"]
+    if _is_bare(text) and divisor == "1m":
+        says.append(f"if {text} CPUs were meant, its resourceFieldRef lacks divisor: 1m")
+    return [] if asked == f"{_LEAST_MILLICORES}m" else says
 
 
 def _is_node(cores: float, node: float, *, is_rounded: bool) -> bool:

@@ -1,7 +1,9 @@
-"""The quantities that people type: CPUs and bytes as Kubernetes writes them, a quota over a period as the kernel does, durations. Pure.
+"""The quantities that people type: CPUs and bytes as Kubernetes takes them, a quota over a period as the kernel does, durations. Pure.
 
-Strict on purpose: what Kubernetes, Docker and Go read differently (``512m``, ``512mb``, ``512MiB``) is refused instead of guessed.
-Not covered: fractions of a thousandth of a CPU.
+A quantity is read by the rules of Kubernetes (k8s.io/apimachinery, pkg/api/resource/quantity.go): digits with at most one point, then one
+suffix: Ki to Ei (powers of 1024), n u m k M G T P E (of 1000), or ``e`` and a power of ten, each sign optional. What is smaller than its
+unit counts whole: a thousandth of a CPU, a byte. What only Docker or Go would read (``512mb``, ``512MiB``) is refused instead of guessed,
+and so is a quantity that Kubernetes takes and nobody can mean: ``512m`` of memory is half a byte.
 """
 
 from __future__ import annotations
@@ -15,34 +17,41 @@ USUAL_PERIOD_US = 100_000
 # kernel/sched: a period lies between 1 ms and 1 s, a quota between 1 ms and 2**44 - 1 µs; any other is refused with EINVAL.
 _LEAST_US, _MOST_PERIOD_US, _MOST_QUOTA_US = 1000, 1_000_000, (1 << 44) - 1
 
-_UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40, "Pi": 1 << 50, "Ei": 1 << 60}
-_UNITS |= {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
+_BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}  # powers of 2
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}  # powers of 10
 _DURATIONS = (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0))
 _MOST_BYTES = (1 << 63) - 1
+_LEAST_MILLI_BYTES = 1 << 20  # Kubernetes itself prints m for computed memory (128974848000m); what is below is a slip for Mi
 _MOST_CORES = 1_000_000
-_MOST_DIGITS = 20
-_MOST_EXPONENT_DIGITS = 2
+_MOST_DIGITS = 60
+_MOST_EXPONENT = 99
 _DIGITS = frozenset("0123456789")
 
 
 def parse_cpu_quantity(text: str, option: str) -> float:
-    """CPUs: ``2.5``, ``25e-1``, or in thousandths ``2500m``; 0 is one. Raises UsageError, which names ``option`` and gives an example."""
-    number = _parse_decimal(text.removesuffix("m")) or _parse_exponential(text)
-    if number is None or (text.endswith("m") and number[1] != 1) or number[0] > _MOST_CORES * number[1]:
+    """CPUs, to the next thousandth: ``2.5``, ``2500m``, ``25e-1``; 0 is one.
+
+    Raises UsageError, which names ``option`` and gives an example.
+    """
+    number = parse_quantity(text)
+    if number is None or number[0] < 0 or number[0] > _MOST_CORES * number[1]:
         raise UsageError(f"{option} {_shown(text)} is no number of CPUs; examples: {option} 2.5, {option} 2500m")
-    return number[0] / (number[1] * (1000 if text.endswith("m") else 1))
+    return -(-number[0] * 1000 // number[1]) / 1000
 
 
 def parse_cpu_limit(text: str, option: str) -> Bandwidth:
     """A CPU limit as the kernel keeps it: from CPUs, over the usual period of 100 ms; or as cpu.max has it, ``250000 100000`` or ``max``.
 
-    Raises UsageError for what is no quantity, and for a quota or period that no kernel takes.
+    Less than 10m becomes 10m, as the kubelet has it. Raises UsageError for what is no quantity, and for a quota or period that no kernel
+    takes.
     """
     words = text.split(" ")
     if words[0] == "max" and len(words) == 1:
         return Bandwidth(quota_us=None, period_us=USUAL_PERIOD_US)
     if len(words) == 1:
-        return _checked(round(parse_cpu_quantity(text, option) * USUAL_PERIOD_US), USUAL_PERIOD_US, text, option)
+        quota_us = round(parse_cpu_quantity(text, option) * USUAL_PERIOD_US)
+        # 1m to 9m: the kubelet writes the least quota that the kernel takes (seen with Kubernetes 1.36)
+        return _checked(max(quota_us, _LEAST_US) if quota_us else 0, USUAL_PERIOD_US, text, option)
     numbers = [int(word) if 0 < len(word) <= _MOST_DIGITS and _DIGITS.issuperset(word) else None for word in words]
     if len(words) != 2 or numbers[1] is None or (numbers[0] is None and words[0] != "max"):
         examples = f'examples: {option} 2.5, {option} 2500m, {option} "250000 100000"'
@@ -51,18 +60,18 @@ def parse_cpu_limit(text: str, option: str) -> Bandwidth:
 
 
 def parse_byte_quantity(text: str, option: str, *, least: int = 0) -> int:
-    """Bytes, plain, as ``129e6``, or with a unit of Kubernetes: Ki Mi Gi Ti Pi Ei (powers of 1024), k M G T P E (of 1000).
+    """Bytes, to the next whole one: plain, ``512Mi``, ``500M``, ``1.5e9``. More than 2^63 - 1 becomes that, as in Kubernetes.
 
-    With a unit a part of a byte counts whole. Raises UsageError, which names ``option`` and gives an example, also for less than ``least``.
+    Raises UsageError, which names ``option`` and gives an example, also for less than ``least``.
     """
-    unit = text.lstrip("0123456789.")
-    number = _parse_decimal(text.removesuffix(unit)) if unit in _UNITS else _parse_decimal(text) or _parse_exponential(text)
-    if number is None or (unit not in _UNITS and number[0] % number[1]):
+    number = parse_quantity(text)
+    if number is None or number[0] < 0:
         raise UsageError(f"{option} {_shown(text)} is no number of bytes; examples: {option} 512Mi, {option} 1.5Gi, {option} 536870912")
-    count = -(-number[0] * _UNITS.get(unit, 1) // number[1])
-    if count > _MOST_BYTES or count < least:
-        bound = f"less than {least} bytes" if count < least else "more bytes than a machine can count"
-        raise UsageError(f"{option} {_shown(text)} is {bound}; example: {option} 512Mi")
+    count = min(-(-number[0] // number[1]), _MOST_BYTES)
+    if text.endswith("m") and count < max(least, _LEAST_MILLI_BYTES):
+        raise UsageError(f"{option} {_shown(text)} is {count} bytes to Kubernetes, for m is a thousandth; write {text[:-1][:40]}Mi")
+    if count < least:
+        raise UsageError(f"{option} {_shown(text)} is less than {least} bytes; example: {option} 512Mi")
     return count
 
 
@@ -92,23 +101,44 @@ def _checked(quota_us: int | None, period_us: int, text: str, option: str) -> Ba
     return Bandwidth(quota_us=quota_us, period_us=period_us)
 
 
+def parse_quantity(text: str) -> tuple[int, int] | None:
+    """Returns (numerator, denominator) of a quantity of Kubernetes, exactly; None if it is none. Blanks around it do not count.
+
+    The denominator is above 0, the numerator may be negative. Nothing is rounded; whole numbers and decimals of up to 60 digits, powers of
+    ten up to 99.
+    """
+    text = text.strip(" ")
+    negative = text.startswith("-")
+    text = text[1:] if text[:1] in ("-", "+") else text
+    suffix = text.lstrip("0123456789.")
+    number = _parse_decimal(text.removesuffix(suffix).removesuffix("."))
+    if number is None:
+        return None
+    numerator, denominator = -number[0] if negative else number[0], number[1]
+    if suffix in _BINARY:
+        return numerator << _BINARY[suffix], denominator
+    power = _DECIMAL[suffix] if suffix in _DECIMAL else _parse_exponent(suffix)
+    if power is None:
+        return None
+    return (numerator * 10**power, denominator) if power >= 0 else (numerator, denominator * 10**-power)
+
+
+def _parse_exponent(suffix: str) -> int | None:
+    """The power of ten of ``e9``, ``E+09`` and ``e-3``."""
+    digits = suffix[2:] if suffix[1:2] in ("-", "+") else suffix[1:]
+    if suffix[:1] not in ("e", "E") or not 0 < len(digits) <= _MOST_DIGITS or not _DIGITS.issuperset(digits):
+        return None
+    power = -int(digits) if suffix[1] == "-" else int(digits)
+    return power if abs(power) <= _MOST_EXPONENT else None
+
+
 def _parse_decimal(text: str) -> tuple[int, int] | None:
-    """The number exactly, as numerator and a power of ten; None for anything but plain digits with at most one point."""
+    """Returns (numerator, power of ten below it); None for anything but plain digits with at most one point, which has digits behind it."""
     whole, point, part = text.partition(".")
     digits = whole + part
     if not digits or len(digits) > _MOST_DIGITS or not _DIGITS.issuperset(digits) or (point and not part):
         return None
     return int(digits), int(f"1{'0' * len(part)}")
-
-
-def _parse_exponential(text: str) -> tuple[int, int] | None:
-    """As _parse_decimal, with an exponent of ten as Kubernetes takes it (apimachinery, resource.Quantity): ``129e6``, ``25E-1``."""
-    mantissa, _, exponent = text.replace("E", "e").partition("e")
-    number, digits = _parse_decimal(mantissa), exponent.removeprefix("-")
-    if number is None or not 0 < len(digits) <= _MOST_EXPONENT_DIGITS or not _DIGITS.issuperset(digits):
-        return None
-    power = 10 ** int(digits)
-    return (number[0], number[1] * power) if exponent.startswith("-") else (number[0] * power, number[1])
 
 
 def _shown(text: str) -> str:
