@@ -87,8 +87,8 @@ def _is_one_line(value: str) -> bool:
 
 
 def _kubernetes(name: str, value: str) -> str | None:
-    # KEP-3721, as of 1.35: single quotes alone, which cannot stand inside
-    return f"{name}='{value}'" if _is_one_line(value) and "'" not in value else None
+    # KEP-3721, seen with 1.36.2: single quotes alone, which cannot stand inside; an empty value counts as a missing key
+    return f"{name}='{value}'" if value and _is_one_line(value) and "'" not in value else None
 
 
 def _sh(name: str, value: str) -> str:

@@ -239,7 +239,7 @@ def apimachinery(text: str) -> decimal.Decimal | None:
         if suffix is None:
             return value
         if suffix.endswith("i"):
-            return value * 1024 ** ("KMGTPE".index(suffix[0]) + 1)
+            return value * decimal.Decimal(1024) ** ("KMGTPE".index(suffix[0]) + 1)
         return value.scaleb(_POWERS[suffix] if suffix in _POWERS else int(suffix[1:]))
 
 

@@ -7,38 +7,58 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 BLANK = " \t"
 
 
 def read_kubernetes(text: str) -> dict[str, str]:
-    """The kubelet's for fileKeyRef, as of 1.35 (KEP-3721; pkg/kubelet/util/env): single quotes only, the first entry of a name counts.
+    """The kubelet's for fileKeyRef: every key of a file that is right to its end.
 
-    Blanks before a name do not count; one behind the ``=`` makes the value empty, whatever follows; nothing behind it is an error. Newlines
-    may stand between the quotes; behind the closing one only a comment.
+    The first entry of a name counts, and an empty value is none.
     """
-    if len(text.encode()) > 64 << 10:
-        raise ValueError("larger than 64 KiB")
     found: dict[str, str] = {}
-    while text:
-        line, _, after = text.partition("\n")
+    for name, value in _kubernetes_entries(text):
+        found.setdefault(name, value)
+    return {name: value for name, value in found.items() if value}
+
+
+def read_kubernetes_key(text: str, key: str) -> str | None:
+    """One key as the kubelet looks it up: what stands behind it is not looked at. None if there is no such key, or an empty value."""
+    return next((value for name, value in _kubernetes_entries(text) if name == key), None) or None
+
+
+def _kubernetes_entries(text: str) -> Iterator[tuple[str, str]]:
+    """The entries of a file in order, seen line by line with Kubernetes 1.36.2 (containerd 2.4): single quotes only.
+
+    Blanks before a name do not count; one before the ``=`` is an error; one behind it makes the value empty, whatever follows. Nothing
+    behind it is an error. Newlines may stand between the quotes; behind the closing one only a comment. CRLF is a line's end. A name may hold
+    anything else, so ``export A`` and a name behind a byte order mark are other names.
+    """
+    lines = text.split("\n")
+    while lines:
+        line = _kubernetes_line(lines)
         name, equals, value = line.lstrip(BLANK).partition("=")
         if not line.strip(BLANK) or name.startswith("#"):
-            text = after
             continue
-        if not equals or not re.fullmatch(r"[!-<>-~]{1,128}", name):
+        if not equals or not name or name.endswith((" ", "\t")):
             raise ValueError(f"no NAME= in {line!r}")
         if value.startswith((" ", "\t")):
-            found.setdefault(name, "")
-            text = after
+            yield name, ""
             continue
-        quoted = re.match(r"[^=]*='([^']*)'[ \t]*(?:#[^\n]*)?(?:\n|\Z)", text)
+        while value.startswith("'") and "'" not in value[1:] and lines:
+            value += "\n" + _kubernetes_line(lines)
+        quoted = re.fullmatch(r"'([^']*)'[ \t]*(?:#[^\n]*)?", value)
         if quoted is None:
             raise ValueError(f"not one value between single quotes: {line!r}")
-        found.setdefault(name, quoted[1])
-        text = text[quoted.end() :]
-    return found
+        yield name, quoted[1]
+
+
+def _kubernetes_line(lines: list[str]) -> str:
+    line = lines.pop(0)
+    if len(line.encode()) >= 64 << 10:
+        raise ValueError("a line of 64 KiB or more")
+    return line.removesuffix("\r")
 
 
 def read_docker(text: str) -> dict[str, str]:
