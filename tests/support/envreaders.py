@@ -32,8 +32,8 @@ def _kubernetes_entries(text: str) -> Iterator[tuple[str, str]]:
     """The entries of a file in order, seen line by line with Kubernetes 1.36.2 (containerd 2.4): single quotes only.
 
     Blanks before a name do not count; one before the ``=`` is an error; one behind it makes the value empty, whatever follows. Nothing
-    behind it is an error. Newlines may stand between the quotes; behind the closing one only a comment. CRLF is a line's end. A name may hold
-    anything else, so ``export A`` and a name behind a byte order mark are other names.
+    behind it is an error. Newlines may stand between the quotes; behind the closing one only a comment. CRLF is a line's end. A name may
+    hold anything else, so ``export A`` and a name behind a byte order mark are other names.
     """
     lines = text.split("\n")
     while lines:
