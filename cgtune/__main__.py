@@ -8,11 +8,15 @@ import sys
 def main() -> int:
     """Run the command line and return its exit code; the usual forms never load the command-line library."""
     arguments = sys.argv[1:]
-    if arguments == ["--version"]:
+    if "--version" in arguments and {*arguments} <= {"--version", "--verbose", "-v"}:
         from cgtune import __version__
 
         try:
             print(f"cgtune {__version__}", flush=True)
+            if len(arguments) > 1:
+                from cgtune.runtimes.go.derived.versions import CHECKED
+
+                print(f"Go {', '.join(CHECKED)}: checked against running programs; other patches are taken to be as these", flush=True)
         except OSError:
             pass  # the whole program, below, has the words for a full disk
         else:

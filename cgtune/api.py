@@ -7,6 +7,7 @@ from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
 from cgtune.gather import Gathered, gather, list_pids
 from cgtune.limits import enforce
 from cgtune.model import Note, Policy, ProcessReport, Report
+from cgtune.runtimes.go.derived.versions import CHECKED
 from cgtune.snapshot import MachineView
 from cgtune.system.host import Host, timestamp
 
@@ -160,7 +161,14 @@ def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: 
 def report_of(host: Host, view: MachineView, snapshots: Sequence[Snapshot], notes: tuple[Note, ...] = ()) -> Report:
     """The report on what was read, without recommendations and findings: see judge."""
     processes = tuple(ProcessReport(snapshot=snapshot, limits=enforce(snapshot)) for snapshot in snapshots)
-    return Report(version=__version__, time=timestamp(host.time_seconds()), machine=view.machine, processes=processes, notes=notes)
+    return Report(
+        version=__version__,
+        time=timestamp(host.time_seconds()),
+        machine=view.machine,
+        processes=processes,
+        notes=notes,
+        go_checked=CHECKED,
+    )
 
 
 def _read_go(view: MachineView) -> Gathered:

@@ -516,13 +516,14 @@ class ProcessReport(Record):
 
 
 class Report(Record):
-    """What every output renders. ``time`` is RFC 3339, UTC."""
+    """What every output renders. ``time`` is RFC 3339, UTC. ``go_checked`` are the versions of Go that the mirror was checked against."""
 
     version: str
     time: str
     machine: Machine
     processes: tuple[ProcessReport, ...]
     notes: tuple[Note, ...] = ()
+    go_checked: tuple[str, ...] = ()
 
 
 class PeriodStall(Record):

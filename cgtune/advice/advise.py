@@ -42,8 +42,7 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups
     if unlimited and (process.unread_memory_limits or not snapshot.memory_chain):
         memory = memory.replace(because=say_unlimited("memory limit", snapshot.memory_chain, process.unread_memory_limits))
     if memory.set and all(is_without_memory_limit(facts) for facts in snapshot.go):
-        why = say_no_memory_limit(snapshot.go[0])
-        memory = memory.replace(value=None, set=False, because=(*memory.because, why))
+        memory = memory.replace(value=None, set=False, because=(say_no_memory_limit(snapshot.go[0]),))
     return procs, memory
 
 

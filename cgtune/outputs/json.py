@@ -44,6 +44,7 @@ def render_json(report: Report) -> str:
     content = {
         "schema": SCHEMA,
         "cgtune": report.version,
+        "go_checked": list(report.go_checked),
         "time": report.time,
         "machine": _machine(report.machine),
         "processes": [process_content(process) for process in report.processes],

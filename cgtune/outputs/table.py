@@ -182,10 +182,12 @@ def _go_lines(facts: GoFacts, style: Style, *, verbose: bool) -> Iterator[str]:
 
 
 def format_value(name: str, value: int | Off) -> str:
-    """A setting's value for people, short: GOMEMLIMIT in a unit where that is exact, else in bytes; the others as they are."""
-    if name == "GOMEMLIMIT" and value != "off" and "." not in format_bytes(value):
+    """A setting's value for people, short: GOMEMLIMIT in the largest unit in which it is exact; the others as they are."""
+    if name != "GOMEMLIMIT" or value == "off":
+        return str(value)
+    if "." not in format_bytes(value):
         return format_bytes(value)
-    return str(value)
+    return f"{value >> 20} MiB" if value % (1 << 20) == 0 else f"{value} B"
 
 
 def _usable_text(report: ProcessReport) -> str:

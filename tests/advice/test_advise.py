@@ -8,6 +8,7 @@ import sys
 import pytest
 from hypothesis import given, strategies as st
 
+import cgtune
 from cgtune.advice.advise import advise
 from cgtune.advice.memory import find_room, group_by_limit, measure_outside, recommend_memory, size_that_ends_it
 from cgtune.advice.procs import recommend_procs
@@ -374,3 +375,18 @@ def test_many_programs_are_not_compared_in_pairs() -> None:
         return calls
 
     assert count_calls(160) < 2.5 * count_calls(80)
+
+
+def test_a_version_without_a_memory_limit_says_so_first() -> None:
+    """Before 1.19 there is no GOMEMLIMIT, and nothing is worked out for one that cannot be set."""
+    prediction = cgtune.predict(memory_limit="512Mi", cpus=2, go="1.18,1.19")
+    old, new = (row.process.recommendations[1] for row in prediction.rows)
+    assert (old.set, old.because) == (False, ("Go 1.18 has no GOMEMLIMIT: it came with 1.19",))
+    assert (new.set, new.value) == (True, 460 << 20)
+
+
+@pytest.mark.parametrize(("given", "rule"), [("600MiB", "gomemlimit-exceeds-limit"), ("511MiB", "gomemlimit-near-limit"), ("460MiB", None)])
+def test_a_memory_limit_in_the_environment_is_judged_without_a_process(given: str, rule: str | None) -> None:
+    """``predict --env GOMEMLIMIT`` finds what the same value would be found for in a process that runs."""
+    prediction = cgtune.predict(memory_limit="512Mi", cpus=2, go="1.24", env=[f"GOMEMLIMIT={given}"])
+    assert [finding.rule for finding in prediction.rows[0].process.findings] == ([] if rule is None else [rule])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given, strategies as st
@@ -16,7 +17,7 @@ from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.json import render_json
 from cgtune.outputs.ps import lay_out, render_ps
-from cgtune.outputs.table import render_table
+from cgtune.outputs.table import format_value, render_table
 from cgtune.outputs.words import format_bytes, format_cpu_list
 from cgtune.rules import judge_all
 from tests.rules.reports import MIB, go_facts, memory_level, report as process_report
@@ -166,6 +167,18 @@ def test_escaped_text_is_printable_and_plain_text_is_untouched(text: str) -> Non
 def test_codes(text: str, escaped: str) -> None:
     """Bytes that were no UTF-8 are shown as the bytes that they were."""
     assert escape_control(text) == escaped
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        *(("GOMEMLIMIT", 460 << 20, "460 MiB"), ("GOMEMLIMIT", 300_000_000, "300000000 B"), ("GOMEMLIMIT", "off", "off")),
+        *(("GOMEMLIMIT", 3 << 29, "1536 MiB"), ("GOMAXPROCS", 300_000_000, "300000000")),
+    ],
+)
+def test_a_memory_limit_has_a_unit(name: str, value: int | Literal["off"], text: str) -> None:
+    """GOMEMLIMIT is shown exactly and with its unit, whatever it is a multiple of."""
+    assert format_value(name, value) == text
 
 
 @pytest.mark.parametrize(

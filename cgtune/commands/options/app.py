@@ -110,6 +110,7 @@ def _version(wanted: bool) -> None:
 
 
 def _cgtune(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Beside --version: the versions of Go that were checked.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")] = False,
 ) -> None:
     pass

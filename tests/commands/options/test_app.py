@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from cgtune.runtimes.go.derived.versions import CHECKED
 from tests.support import command, inside, stories
 from tests.support.needs import require
 
@@ -383,6 +384,15 @@ def test_who_waits_is_told_what_for(arguments: tuple[str, ...], tmp_path: Path) 
         told += chunk
     assert told == b"cgtune: looking at the processes ...\r\x1b[K"
     os.close(ours)
+
+
+@pytest.mark.parametrize("words", [("--version", "-v"), ("-v", "--version"), ("--verbose", "--version")], ids=" ".join)
+def test_how_far_go_was_checked(words: tuple[str, ...]) -> None:
+    """Beside the version -v names each version of Go that was checked; --version alone stays one short line."""
+    done = command.run(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"Go {', '.join(CHECKED)}: checked" in done.stdout
+    assert command.run("--version").stdout == done.stdout.splitlines(keepends=True)[0]
 
 
 def test_help_names_every_command() -> None:

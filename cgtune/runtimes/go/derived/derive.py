@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from cgtune.runtimes.go.derived.settings import Setting
     from cgtune.runtimes.go.program.version import GoVersion
 
-_NEWEST_CHECKED = {21: 13, 22: 10, 23: 9, 24: 11, 25: 5, 26: 6, versions.NEWEST: 3}
 _FAMILIES = (18, 19, 21, 25, 26, 27)  # one of each set of rules, for a program that does not tell its version
 _DOUBTFUL_PROCS = 10_000  # 20 000 mostly live; 100 000 were seen to hang, and to end in thread exhaustion (10 000 is Go's most)
 
@@ -147,28 +146,25 @@ def _version_notes(inputs: GoInputs, version: GoVersion, derived: GoDerivation) 
     notes = []
     name = f"Go {version.major}.{version.minor}.{version.patch}"
     if version.major != 1 or version.minor > versions.NEWEST:
-        newest = f"1.{versions.NEWEST}.{_NEWEST_CHECKED[versions.NEWEST]}"
-        notes.append(f"{name} is newer than {newest}, the newest that was checked: its rules are assumed to hold still")
+        notes.append(f"{name} is newer than {versions.CHECKED[-1]}, the newest that was checked: its rules are assumed to hold still")
     elif version.minor < versions.FIRST_WITH_MEMORY_LIMIT:
         notes.append(f"{name} is older than 1.19, the oldest whose rules were checked")
-    elif version.minor == 25 and version.patch > _NEWEST_CHECKED[25]:
-        notes.append(_unconfirmed_fix(inputs, name, derived))
-    elif version.patch > _NEWEST_CHECKED.get(version.minor, version.patch):
-        notes.append(f"{name} is newer than 1.{version.minor}.{_NEWEST_CHECKED[version.minor]}, the newest of its line that was checked")
+    elif version.minor == 25 and version.patch > versions.NEWEST_PATCH[25]:
+        notes += _unconfirmed_fix(inputs, name, derived)
     if version.development or version.prerelease:
         notes.append(f"{version.text!r} is no release: taken as {name}, from which it may differ")
     return tuple(notes)
 
 
-def _unconfirmed_fix(inputs: GoInputs, name: str, derived: GoDerivation) -> str:
-    """1.26.0 looks up the limit file by the mount's root; whether a later 1.25 does so too could not be seen."""
-    note = f"{name} could not be checked: taken as 1.25.5, though 1.26's way to the limit file may have reached it"
+def _unconfirmed_fix(inputs: GoInputs, name: str, derived: GoDerivation) -> tuple[str, ...]:
+    """1.26.0 looks up the limit file by the mount's root; whether a later 1.25 does so too could not be seen. Nothing, if it is all one."""
     if derived.pinned or derived.aware.on is False or inputs.limit is not None:
-        return f"{note}; here that makes no difference"
+        return ()
     fixed = _derive_as(inputs.replace(limit=_see_limit(inputs, 26)[0]), 25)
     if (fixed.gomaxprocs, fixed.dies) == (derived.gomaxprocs, derived.dies):
-        return f"{note}; here that makes no difference"
-    return f"{note}; then GOMAXPROCS would be {fixed.gomaxprocs if fixed.gomaxprocs is not None else 'not known'} instead"
+        return ()
+    note = f"{name} could not be checked: taken as 1.25.5, though 1.26's way to the limit file may have reached it"
+    return (f"{note}; then GOMAXPROCS would be {fixed.gomaxprocs if fixed.gomaxprocs is not None else 'not known'} instead",)
 
 
 def _input_notes(inputs: GoInputs, procs: Setting) -> tuple[str, ...]:
