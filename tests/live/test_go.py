@@ -22,8 +22,8 @@ import pytest
 from cgtune.api import inspect_host, judge
 from cgtune.errors import Unreadable
 from cgtune.outputs.json import render_json
-from cgtune.system.capture import RecordingHost
-from cgtune.system.host import Host
+from cgtune.system.capture import Capture
+from cgtune.system.host import Host, open_source
 from tests.live.cgroups import _ENTER, Group, Groups
 from tests.live.containers import _PODMAN, Podman
 from tests.support import goprograms, toolchains
@@ -344,9 +344,10 @@ def test_a_recording_replays_to_the_same_report(groups: Groups, tmp_path: Path, 
     group.limit_cpu(50_000)
     out = tmp_path / ("stuck" if form == "folder" else "stuck.tar.gz")
     with Probe(_newest(), wrapper=_inside(group), environment=_SECRETIVE) as probe:
-        with RecordingHost("/") as host:
+        capture = Capture(open_source("/"))
+        with Host(source=capture) as host:
             recorded = render_json(judge(inspect_host(host, [probe.pid])))
-            host.replace_recording(str(out))
+            capture.replace_recording(str(out))
         said = probe.values
     replayed = run("inspect", "--root", out, "--pid", probe.pid, "--format", "json").stdout
     assert replayed == recorded

@@ -24,6 +24,9 @@ NUMBERS = st.integers(0, 1 << 70)
         identities=st.dictionaries(TEXTS, st.lists(NUMBERS, max_size=5).map(tuple), max_size=3),
         pids=st.lists(NUMBERS, max_size=3).map(tuple),
         found=st.dictionaries(TEXTS, TEXTS, max_size=3),
+        listings=st.dictionaries(TEXTS, st.lists(TEXTS, max_size=3).map(tuple), max_size=3),
+        by_hand=st.none() | st.frozensets(TEXTS, max_size=3),
+        pages=st.dictionaries(TEXTS, TEXTS, max_size=3),
     )
 )
 def test_a_marker_survives_the_disk(recording: Recording) -> None:
