@@ -101,7 +101,7 @@ class Recorded(Source):
             )
         try:
             content = self._files.read_whole(self._recording.pages[kept], READ_CAP_BYTES)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise Unreadable(f"--metrics-url {kept}: the recording's page cannot be read; record it again with cgtune snapshot") from error
         return content.decode("utf-8", "replace")
 

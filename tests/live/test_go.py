@@ -443,6 +443,28 @@ def test_the_programs_own_endpoint(endpoint: http.server.ThreadingHTTPServer) ->
         assert all(word in " ".join(said) for word in ("GOMAXPROCS 4", "GOMEMLIMIT 1048576", "GOGC off"))
 
 
+def test_an_endpoint_in_a_recording(endpoint: http.server.ThreadingHTTPServer, tmp_path: Path) -> None:
+    """What the endpoint said is said in the replay, byte for byte, when nobody listens any more; without the option nothing of it is."""
+    setattr(endpoint, "page", _page(4, "1.048576e+06", 50))  # noqa: B010
+    url, capture = f"{_url(endpoint)}?token=hunter2", Capture(open_source("/"))
+    with Probe(_newest()) as probe:
+        with Host(source=capture) as host:
+            recorded = render_json(judge(inspect_host(host, [probe.pid], metrics_url=url)))
+            capture.replace_recording(str(tmp_path / "held"))
+        done = run("snapshot", tmp_path / "out.tar.gz", "--pid", probe.pid, "--metrics-url", url)
+        assert (done.returncode, done.stderr) == (0, "")
+        unread = run("snapshot", tmp_path / "none", "--pid", probe.pid, "--metrics-url", _url(endpoint, "/broken"))
+        assert (unread.returncode, len(unread.stderr.splitlines()), (tmp_path / "none").exists()) == (3, 1, False)
+    endpoint.shutdown()
+    assert "the endpoint says GOMAXPROCS 4" in recorded
+    replayed = run("inspect", "--root", tmp_path / "held", "--pid", probe.pid, "--metrics-url", url, "--format", "json").stdout
+    assert replayed == recorded
+    out = ("inspect", "--root", tmp_path / "out.tar.gz", "--pid", probe.pid, "--format", "json")
+    assert "the endpoint says GOMAXPROCS 4" in run(*out, "--metrics-url", url.partition("?")[0]).stdout
+    assert "endpoint" not in run(*out).stdout
+    assert b"hunter2" not in b"".join(path.read_bytes() for path in (tmp_path / "held").rglob("*") if path.is_file())
+
+
 def test_an_endpoint_that_says_nothing_of_use(endpoint: http.server.ThreadingHTTPServer) -> None:
     """A page of garbage is a note for each value; what memory tells stays."""
     with Probe(_newest()) as probe:

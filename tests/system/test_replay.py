@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import http.server
 import os
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from cgtune.errors import CgtuneError
+from cgtune.errors import CgtuneError, Unreadable, UsageError
 from cgtune.system.capture import Capture
 from cgtune.system.host import Host, open_source
+from cgtune.system.replay import Recorded
 from cgtune.system.root import Root
 from cgtune.system.source import Files, Source
 
@@ -122,13 +125,80 @@ def test_what_is_no_plain_path_is_none_in_the_replay(tmp_path: Path, path: str) 
         assert {reading: _ask(replay, reading, path) for reading in READINGS} == said
 
 
+@pytest.fixture
+def endpoint() -> Iterator[str]:
+    """The URL, with a secret in its query, of a real metrics page that tells more than what Go's runtime does."""
+    page = b'# TYPE go_gc_gogc_percent gauge\ngo_gc_gogc_percent 100\norders_total{customer="lovelace"} 5\ngo_sched_gomaxprocs_threads 4\n'
+
+    class Endpoint(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/metrics?token=hunter2" else 403)
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, *_words: object) -> None:
+            """Nothing on standard error."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/metrics?token=hunter2"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("form", ["out", "out.tar.gz"])
+def test_a_page_is_replayed_without_the_network(endpoint: str, tmp_path: Path, form: str) -> None:
+    """The lines of Go's own metrics, by the URL with its secrets or without; once more from a recording of the recording."""
+    root, outs = "/", [tmp_path / form, tmp_path / "again"]
+    for out in outs:
+        capture = Capture(open_source(root))
+        with Host(source=capture) as host:
+            host.read_page(endpoint)
+            capture.replace_recording(str(out))
+        root = str(out)
+    for out in outs:
+        with Host(str(out)) as replay:
+            for url in (endpoint, endpoint.partition("?")[0]):
+                assert replay.read_page(url) == "go_gc_gogc_percent 100\ngo_sched_gomaxprocs_threads 4\n"
+    kept = b"".join(path.read_bytes() for path in outs[1].rglob("*") if path.is_file())
+    assert b"hunter2" not in kept
+    assert b"lovelace" not in kept
+
+
+def test_a_page_that_was_not_recorded(tmp_path: Path, endpoint: str) -> None:
+    """A recording never asks the network, whoever made it: one line, without what may be secret in the URL."""
+    capture = Capture(open_source("/"))
+    with Host(source=capture) as host:
+        capture.replace_recording(str(tmp_path / "out"))
+        with pytest.raises(UsageError, match="no http URL"):
+            host.read_page("file:///etc/passwd")
+    with Host(str(tmp_path / "out")) as replay:
+        with pytest.raises(Unreadable, match=r"/metrics: this recording holds no such page; record it with .*--metrics-url \S+/metrics$"):
+            replay.read_page(endpoint)
+        with pytest.raises(UsageError, match="no http URL"):
+            replay.read_page("file:///etc/passwd")
+
+
+def test_a_damaged_recording_names_no_page_elsewhere(tmp_path: Path) -> None:
+    """What a marker calls a page is looked for in the recording alone, and never through a link."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "secret").write_text("go_gc_gogc_percent 1\n")
+    (tmp_path / "out/link").symlink_to(tmp_path / "secret")
+    for place in ("/../secret", "/link", "/none", "none", "/a\\u0000b"):
+        (tmp_path / "out/cgtune-snapshot.json").write_text(f'{{"time_seconds": 1, "pages": {{"http://x/m": "{place}"}}}}')
+        with Host(str(tmp_path / "out")) as replay, pytest.raises(Unreadable):
+            replay.read_page("http://x/m")
+
+
 @pytest.mark.parametrize("method", sorted(Source.__abstractmethods__))
 def test_a_source_cannot_forget_a_method(method: str) -> None:
     """A source without one of them cannot be made, and each of the three has them all as its own: nothing is inherited silently."""
     forgetful = type("Forgetful", (Source,), {name: vars(Capture)[name] for name in Source.__abstractmethods__ - {method}})
     with pytest.raises(TypeError, match=method):
         forgetful(open_source("/").origin)
-    for source in (Files, Capture):
+    for source in (Files, Recorded, Capture):
         assert method in vars(source)
 
 
