@@ -36,4 +36,6 @@ def _run(values: Values) -> None:
     emit(f"{values[OUT]}\n")
 
 
-COMMAND = Command(summary="Record all that inspect reads, for a bug report or a test.", options=(PIDS, SELF, ROOT, METRICS_URL), argument=OUT, run=_run)
+COMMAND = Command(
+    summary="Record all that inspect reads, for a bug report or a test.", options=(PIDS, SELF, ROOT, METRICS_URL), argument=OUT, run=_run
+)
