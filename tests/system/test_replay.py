@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import http.server
+import json
 import os
 import subprocess
 import threading
@@ -112,6 +113,29 @@ def test_what_was_answered_last_holds(machine: tuple[str, str], tmp_path: Path) 
         capture.replace_recording(str(tmp_path / "out"))
     with Host(str(tmp_path / "out")) as replay:
         assert _ask_all(replay, folder) == said
+
+
+def test_of_a_search_the_outcome_is_kept(tmp_path: Path) -> None:
+    """Not what was passed on the way: neither what was read there, nor who was refused, nor the names of other processes' folders."""
+    machine, out = tmp_path / "machine", tmp_path / "out"
+    for name, members in (("a", "1\n"), ("b", f"{os.getpid()}\n"), ("c", "2\n")):
+        (machine / f"sys/{name}").mkdir(parents=True)
+        (machine / f"sys/{name}/cgroup.procs").write_text(members)
+    (machine / "proc/42").mkdir(parents=True)
+    (machine / "proc/42/comm").write_text("sleep\n")
+    capture = Capture(open_source(str(machine)))
+    with Host(source=capture) as host:
+        identity = host.read_identity("/sys/c")
+        assert (host.locate_own_directory("/sys", 1), host.locate_directory("/sys", 1, identity)) == ("/sys/b", "/sys/c")
+        assert (host.list_directory("/proc"), host.read_text("/proc/42/comm")) == (["42"], "sleep\n")
+        capture.drop_others(frozenset())
+        capture.replace_recording(str(out))
+    assert [path.name for path in out.rglob("*")] == ["cgtune-snapshot.json"]
+    marker = json.loads((out / "cgtune-snapshot.json").read_text())
+    assert (set(marker["identities"]), marker["listings"], marker["unreadable"]) == ({"/sys/c"}, {}, {})
+    with Host(str(out)) as replay:
+        assert (replay.locate_own_directory("/sys", 1), replay.locate_directory("/sys", 1, identity)) == ("/sys/b", "/sys/c")
+        assert replay.locate_directory("/sys", 2, identity) is None
 
 
 @pytest.mark.parametrize("path", ["/sys/../x", "/sys/none/../x", "/sys/a\0b", "/\ud800", "/proc//x"])
