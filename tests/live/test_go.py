@@ -337,6 +337,28 @@ def test_another_users_program(groups: Groups, tmp_path_factory: pytest.TempPath
         _assert_as_said(inspect(probe.pid), probe.values)
 
 
+def test_what_was_refused_is_refused_in_the_recording(groups: Groups, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Root that may not list another user's open files sees Go 1.27 without them: the replay says so with the same notes."""
+    require(os.geteuid() == 0, "takes root's rights away: run as root")
+    place = tmp_path_factory.mktemp("open")
+    for folder in (place, *place.parents[:2]):
+        folder.chmod(0o755)
+    shutil.copy(_newest(), place / "server")
+    as_nobody = (*_inside(groups.make("app")), "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+    with Probe(place / "server", wrapper=as_nobody) as probe:
+        bounded = ("setpriv", "--bounding-set=-dac_read_search,-dac_override", "--inh-caps=-all", "--", *PROGRAM)
+
+        def say(*arguments: object, by: tuple[str, ...] = tuple(PROGRAM)) -> subprocess.CompletedProcess[str]:
+            argv = [*by, *map(str, arguments), "--pid", str(probe.pid)]
+            return subprocess.run(argv, capture_output=True, text=True, timeout=120, env=environment(), check=False)
+
+        assert say("snapshot", place / "out", by=bounded).returncode == 0
+        live = only_process(parse_report(say("inspect", "--format", "json", by=bounded)))
+    replayed = only_process(parse_report(say("inspect", "--root", place / "out", "--format", "json")))
+    assert replayed["notes"] == live["notes"]
+    assert [note["why"] for note in live["notes"] if note["path"] == f"/proc/{probe.pid}/fd"] == ["permission denied"]
+
+
 @pytest.mark.parametrize("form", ["folder", "file"])
 def test_a_recording_replays_to_the_same_report(groups: Groups, tmp_path: Path, form: str) -> None:
     """A recording of a stripped program replays, when the program is no more, to the very bytes of the report it was made with."""
