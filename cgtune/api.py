@@ -9,7 +9,7 @@ from cgtune.limits import enforce
 from cgtune.model import Note, Policy, ProcessReport, Report
 from cgtune.runtimes.go.derived.versions import CHECKED
 from cgtune.snapshot import MachineView
-from cgtune.system.host import Host, timestamp
+from cgtune.system.host import Host, open_source, timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,22 +35,19 @@ def inspect(
     None: the defaults. Raises UsageError (an impossible root or target), NoSuchProcess, Unreadable or Malformed.
     """
     pids = pids if pid is None else (pid, *pids)
+    with Host(root) as host:
+        return judge(inspect_host(host, pids, self_only=self_only, metrics_url=metrics_url), policy)
+
+
+def inspect_host(host: Host, pids: Sequence[int] = (), *, self_only: bool = False, metrics_url: str | None = None) -> Report:
+    """As inspect, on a host that is already open, without recommendations and findings: see judge."""
     if metrics_url is not None and len(set(pids)) != 1:
         raise UsageError("--metrics-url is one program's own endpoint: name that program with one --pid")
-    with Host(root) as host:
-        report = inspect_host(host, pids, self_only=self_only)
-    if metrics_url is not None:
-        report = _with_metrics(report, metrics_url)
-    return judge(report, policy)
-
-
-def inspect_host(host: Host, pids: Sequence[int] = (), *, self_only: bool = False) -> Report:
-    """As inspect, on a host that is already open, without recommendations and findings: see judge."""
     if self_only and pids:
         raise UsageError("--self and --pid exclude each other: --self reports this container only, --pid just these processes")
     view = MachineView(host)
-    if not pids and not self_only and host.recording is not None:
-        pids = host.recording.pids
+    if not pids and not self_only:
+        pids = host.recorded_pids or ()
     found: Gathered | None = None
     if not pids:
         if view.self_pid is None and self_only:
@@ -61,7 +58,8 @@ def inspect_host(host: Host, pids: Sequence[int] = (), *, self_only: bool = Fals
         if view.self_pid is None and not (found and found.snapshots):
             raise NoSuchProcess("there is no process below the root that cgtune could report; name one with --pid")
     named = gather(view, dict.fromkeys(pids), _raise, go_only=False).snapshots
-    return report_of(host, view, named) if found is None else report_of(host, view, named + found.snapshots, found.notes)
+    report = report_of(host, view, named) if found is None else report_of(host, view, named + found.snapshots, found.notes)
+    return report if metrics_url is None else _with_metrics(host, report, metrics_url)
 
 
 def list_go(*, root: str = "/", policy: Policy | None = None) -> Report:
@@ -142,20 +140,21 @@ def predict(  # noqa: PLR0913  # one argument for each option of the command
     return route.predict_limited(limited, programs, lambda process: judge_processes((process,), policy)[0])
 
 
-def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: bool = False) -> None:
+def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: bool = False, metrics_url: str | None = None) -> None:
     """Capture all that inspect reads for these processes into ``out``, a folder or a .tar.gz; inspect with ``root=out`` replays it.
 
     Raises UsageError (``out`` exists), Unwritable, and what inspect raises; nothing is left half-written.
     """
-    from cgtune.system.capture import RecordingHost
+    from cgtune.system.capture import Capture
 
-    with RecordingHost(root) as host:
-        report = inspect_host(host, pids, self_only=self_only)
-        host.drop_others(frozenset(process.snapshot.process.pid for process in report.processes))
+    capture = Capture(open_source(root))
+    with Host(source=capture) as host:
+        report = inspect_host(host, pids, self_only=self_only, metrics_url=metrics_url)
+        capture.drop_others(frozenset(process.snapshot.process.pid for process in report.processes))
         for process in report.processes:
             if not process.snapshot.go:
-                host.drop_program(process.snapshot.process.pid)
-        host.replace_recording(out, tuple(pids))
+                capture.drop_program(process.snapshot.process.pid)
+        capture.replace_recording(out, tuple(pids))
 
 
 def report_of(host: Host, view: MachineView, snapshots: Sequence[Snapshot], notes: tuple[Note, ...] = ()) -> Report:
@@ -187,10 +186,9 @@ def _raise(_pid: int, error: Exception) -> None:
     raise error
 
 
-def _with_metrics(report: Report, url: str) -> Report:
+def _with_metrics(host: Host, report: Report, url: str) -> Report:
     """The report with what the program's own endpoint says: it fills what memory did not tell, and a contradiction is a note."""
     from cgtune.runtimes.go.observed.metrics import parse_go_metrics, with_metrics
-    from cgtune.system.endpoint import read_metrics
 
     process = report.processes[0]
     if not process.snapshot.go:
@@ -200,6 +198,6 @@ def _with_metrics(report: Report, url: str) -> Report:
                 f"process {pid} could not be looked into, so whether it is a Go program is not known; run as its user or as root"
             )
         raise UsageError(f"--metrics-url: process {pid} is no Go program")
-    facts, notes = with_metrics(process.snapshot.go[0], parse_go_metrics(read_metrics(url)), url)
+    facts, notes = with_metrics(process.snapshot.go[0], parse_go_metrics(host.read_page(url)), url)
     snapshot = process.snapshot.replace(go=(facts, *process.snapshot.go[1:]), notes=(*process.snapshot.notes, *notes))
     return report.replace(processes=(process.replace(snapshot=snapshot),))

@@ -186,8 +186,8 @@ def read_go(view: MachineView, process: Process, notes: list[Note]) -> tuple[GoF
 
 
 def _say_who_is_there(host: Host) -> str:
-    if host.recording is not None:
-        pids = host.recording.pids
+    pids = host.recorded_pids
+    if pids is not None:
         if not pids:
             return "leave out --pid to see what was recorded"
         return f"the recording is of {', '.join(map(str, pids[:_MOST_PIDS]))}{' and others' * (len(pids) > _MOST_PIDS)}"

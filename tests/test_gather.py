@@ -67,7 +67,7 @@ def test_who_names_a_process_is_told_its_error(view: MachineView, pid: int) -> N
 def test_a_fault_of_ours_ends_a_search(view: MachineView, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for the next look here: it must be seen. Errors of the processes themselves are counted."""
     monkeypatch.setattr(api, "list_pids", lambda *_arguments, **_options: [1, 2, 3, 4242])
-    monkeypatch.setattr(view.host, "recording", None)
+    monkeypatch.setattr(view.host, "recorded_pids", None)
     report = api.inspect_host(view.host)
     assert [note.privilege for note in report.notes] == ["CAP_SYS_PTRACE"]
     monkeypatch.setattr(api, "list_pids", lambda *_arguments, **_options: [4, 4242])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from cgtune.snapshot import MachineView, read_snapshot
-from cgtune.system.host import Host
+from cgtune.system.capture import Capture
+from cgtune.system.host import Host, open_source
 from tests.support.stories import STORIES
 
 CPU = "/sys/devices/system/cpu"
@@ -73,3 +75,21 @@ def test_a_process_that_starts_another_program(starts: list[int], command: str, 
         snapshot = read_snapshot(MachineView(host), 4242)
     assert snapshot.process.command == command
     assert any("started another program" in note.why for note in snapshot.notes) is noted
+
+
+def test_the_threads_that_are_asked_are_bounded(tmp_path: Path) -> None:
+    """A process that is bound to one CPU by its first thread may have 30,000 more: the affinity of 64 is read, whose names come first."""
+    shutil.copytree(STORIES / "v2-affinity-and-offline-cpus", tmp_path / "machine", symlinks=True)
+    folder = tmp_path / "machine/proc/4242"
+    status = (folder / "status").read_text()
+    for thread in range(4242, 4242 + 100):
+        (folder / f"task/{thread}").mkdir(parents=True, exist_ok=True)
+        (folder / f"task/{thread}/status").write_text(status)
+    capture = Capture(open_source(str(tmp_path / "machine")))
+    with Host(source=capture) as host:
+        before = read_snapshot(MachineView(host), 4242)
+        capture.replace_recording(str(tmp_path / "out"))
+    assert sorted(path.name for path in (tmp_path / "out/proc/4242/task").iterdir()) == [str(thread) for thread in range(4242, 4242 + 64)]
+    with Host(str(tmp_path / "out")) as host:  # the names of all are recorded
+        assert len(host.list_directory("/proc/4242/task")) == 100
+        assert read_snapshot(MachineView(host), 4242) == before

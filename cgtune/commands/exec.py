@@ -1,42 +1,29 @@
 """The face of ``cgtune exec`` below its options: sets the recommended variables and becomes the command.
 
-What cannot be found out must not keep a program from starting: then nothing is set, and the one line on stderr says so. The environment
-comes from /proc/self/environ, byte for byte, because Python itself may add to it at its start (LC_CTYPE, PEP 538). Python also ignores
-SIGPIPE and SIGXFSZ before any of our code runs, which a command would inherit.
-Not covered: whether these two were ignored before Python started cannot be found out; the command gets the default. Entries of the
-environment without a name or without "=" are left out: no exec call of Python's takes them.
+What cannot be found out must not keep a program from starting: then nothing is set, and the one line on stderr says so.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 
 from cgtune import exits
 from cgtune.commands.terminal import emit, fail
-from cgtune.errors import CgtuneError, UsageError, reason
+from cgtune.errors import CgtuneError, UsageError
 from cgtune.model import Policy
 from cgtune.outputs.escape import escape_bytes, escape_control
 from cgtune.records import Record
-from cgtune.system.host import Host, timestamp
+from cgtune.system.execute import Failure, locate_program, read_own_environ, replace_process
+from cgtune.system.host import timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import NoReturn
 
     from cgtune.advice.variables import Outcome
+    from cgtune.system.execute import Environ
 
-    Environ = tuple[tuple[str, str], ...]
-
-_SHELL = "/bin/sh"
-_USUAL_PATH = "/bin:/usr/bin"  # confstr(_CS_PATH), which execvp(3) takes where PATH is not set
-_MOST_ENVIRON_BYTES = 64 << 20
-_HINTS = {
-    errno.E2BIG: "its arguments and its environment together are too long, shorten them",
-    errno.ETXTBSY: "somebody has it open for writing, wait until it is written",
-}
+_CODES = {"not-found": exits.NOT_FOUND, "not-executable": exits.NOT_EXECUTABLE, "not-possible": exits.EXEC_FAILED}
 
 
 class ExecOptions(Record):
@@ -51,64 +38,23 @@ class ExecOptions(Record):
     policy: Policy = Policy()
 
 
-class Executable(Record):
-    """The file that execvp(3) would take, or (``code``) why there is none."""
-
-    path: str
-    code: int = 0
-    why: str = ""
-
-
 def run_exec(options: ExecOptions) -> int:
     """Become the command; an exit code comes back only where that failed, and from a dry run."""
-    name = options.command[0]
     environ = read_own_environ()
-    program = locate_program(name, next((value for key, value in environ if key == "PATH"), _USUAL_PATH))
-    if program.code:
-        return fail(f"{name!r}: {program.why}", program.code)
+    path = locate_program(options.command[0], environ)
+    if isinstance(path, Failure):
+        return fail(path.why, _CODES[path.cause])
     try:
-        environ, line, outcomes = _prepare(program.path, environ, options)
+        environ, line, outcomes = _prepare(path, environ, options)
         if options.dry_run:
             emit("".join(f"{outcome.name}={outcome.value}\n" for outcome in outcomes if outcome.act == "set"))
     except CgtuneError as error:  # an option that cannot be used, or a dry run that could not print
         return fail(str(error), exits.EXEC_FAILED)
     _log(line)
-    return exits.CLEAN if options.dry_run else _become(program.path, options.command, environ)
-
-
-def read_own_environ() -> Environ:
-    """The environment that this process was started with, in its order, duplicates and all."""
-    try:
-        with Host() as host:
-            content = host.read_bytes(f"/proc/{host.read_link('/proc/self')}/environ", cap_bytes=_MOST_ENVIRON_BYTES)
-    except CgtuneError:  # no /proc here: then as Python has it
-        content = b"\0".join(name + b"=" + value for name, value in os.environb.items())
-    pairs = (os.fsdecode(entry).partition("=") for entry in content.split(b"\0"))
-    return tuple((name, value) for name, equals, value in pairs if name and equals)
-
-
-def locate_program(name: str, path: str) -> Executable:
-    """The file that execvp(3) would take for this name."""
-    refused = missing = None
-    for candidate in [name] if "/" in name else [f"{folder or '.'}/{name}" for folder in path.split(":")]:
-        try:
-            found = os.stat(candidate)
-        except PermissionError:
-            refused = refused or "a folder on the way to it may not be entered; look at their modes with namei -l"
-            continue
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-            missing = reason(error)
-            continue
-        if not name or stat.S_ISDIR(found.st_mode):
-            refused = refused or "it is a folder; give the path of the program in it"
-        elif not stat.S_ISREG(found.st_mode) or not os.access(candidate, os.X_OK, effective_ids=True):
-            refused = refused or "it may not be executed; look at its mode with ls -l, and for noexec with findmnt -T"
-        else:
-            return Executable(path=candidate)
-    if refused is not None and name:
-        return Executable(path="", code=exits.NOT_EXECUTABLE, why=refused)
-    where = missing if "/" in name else f"not found in PATH, which is {path!r}"
-    return Executable(path="", code=exits.NOT_FOUND, why=f"{where}; give the path of the program")
+    if options.dry_run:
+        return exits.CLEAN
+    failure = replace_process(path, options.command, environ)
+    return fail(failure.why, _CODES[failure.cause])
 
 
 def _prepare(path: str, environ: Environ, options: ExecOptions) -> tuple[Environ, str, tuple[Outcome, ...]]:
@@ -177,57 +123,3 @@ def _log(line: str) -> None:
         os.write(2, f"{line}\n".encode())
     except OSError:
         return
-
-
-class _Entries:
-    """An environment as os.execve takes one, which asks for no more than keys and values: names may stand in it twice."""
-
-    def __init__(self, environ: Environ) -> None:
-        self._environ = environ
-
-    def __len__(self) -> int:
-        return len(self._environ)
-
-    def __getitem__(self, name: str) -> str:
-        return dict(self._environ)[name]
-
-    def keys(self) -> list[str]:
-        return [name for name, _ in self._environ]
-
-    def values(self) -> list[str]:
-        return [value for _, value in self._environ]
-
-
-def _become(path: str, command: Sequence[str], environ: Environ) -> int:
-    """Replace this process; an exit code comes back where the kernel refused."""
-    import signal
-
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python/pylifecycle.c: ignored at its start, and so they would stay
-        signal.signal(number, signal.SIG_DFL)
-    try:
-        _execve(path, command, environ)
-    except OSError as error:
-        if error.errno == errno.ENOEXEC and not _is_binary(path):
-            try:  # as execvp(3) does for a script without #!
-                _execve(_SHELL, (_SHELL, path, *command[1:]), environ)
-            except OSError as refused:
-                error = refused
-        if error.errno == errno.ENOENT:
-            return fail(f"{path!r} is there, but its interpreter or loader is not; look at its first line, or at ldd", exits.NOT_FOUND)
-        return fail(f"{path!r}: {reason(error)}; {_HINTS.get(error.errno or 0, 'look at it with file(1)')}", exits.NOT_EXECUTABLE)
-    except ValueError as error:  # a NUL in an argument
-        return fail(f"{path!r}: {error}; look at its arguments", exits.EXEC_FAILED)
-
-
-def _execve(path: str, arguments: Sequence[str], environ: Environ) -> NoReturn:
-    # All that posixmodule.c asks of an environment. S606: to start a program is what was asked for.
-    os.execve(path, list(arguments), _Entries(environ))  # type: ignore[arg-type]  # noqa: S606
-
-
-def _is_binary(path: str) -> bool:
-    """Whether a shell would refuse it for a script."""
-    try:
-        with open(path, "rb") as file:
-            return b"\0" in file.read(128)
-    except OSError:
-        return True

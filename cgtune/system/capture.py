@@ -1,22 +1,27 @@
-"""Recordings: a host that remembers what was read through it, and the folder or .tar.gz that replays it.
+"""Recordings: a source that keeps what passes through it, and the folder or .tar.gz that replays it.
 
-Environments are redacted before they are kept; nothing is kept that was not read.
+Environments, mount tables and pages are redacted before they are kept; nothing is kept that was not read.
 """
 
 from __future__ import annotations
 
-from cgtune.errors import Absent, CgtuneError
-from cgtune.system.host import Host
-from cgtune.system.recording import ARCHIVE_SUFFIXES, MARKER, REGIONS_SUFFIX, Recording, render_marker, render_regions, search_key
+import errno
+
+from cgtune.system.recording import REGIONS_SUFFIX, Recording, redact_url, refusal_key, render_marker, render_regions, search_key
 from cgtune.system.replace import replace_archive, replace_tree
-from cgtune.system.root import READ_CAP_BYTES
+from cgtune.system.source import ARCHIVE_SUFFIXES, MARKER, Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
+    from cgtune.system.recording import Reading
+
     T = TypeVar("T")
+
+#: What reads as "does not exist": a recording says it by holding nothing there.
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.EOPNOTSUPP})
 
 #: A variable with one of these words in its name says how a Go runtime was set up; every other value is cut. Whole words: GOOGLE_API_KEY
 #: and MONGOGCP_PASSWORD are none of Go's.
@@ -25,83 +30,119 @@ _KEPT_WORDS = frozenset({"GOMAXPROCS", "GOMEMLIMIT", "GOGC", "GODEBUG", "GOTRACE
 REDACTED = b"<redacted>"
 
 
-class RecordingHost(Host):
-    """A Host that keeps every file, link and identity that was read, and every refusal, by its path below the root."""
+class _Kept:
+    """What was answered, by path, and what was refused. Each in the order in which it was asked for."""
 
-    def __init__(self, root: str = "/") -> None:
-        """As Host."""
-        super().__init__(root)
-        self._texts: dict[str, bytes] = {}
-        self._links: dict[str, str] = {}
-        self._unreadable: dict[str, int] = {}
-        self._identities: dict[str, tuple[int, ...]] = {}
-        self._read_regions: dict[str, dict[int, bytes]] = {}
+    def __init__(self) -> None:
+        self.texts: dict[str, bytes] = {}
+        self.links: dict[str, str] = {}
+        self.listings: dict[str, tuple[str, ...]] = {}
+        self.identities: dict[str, tuple[int, ...]] = {}
+        self.regions: dict[str, dict[int, bytes]] = {}
+        self.refused: dict[str, dict[Reading, int]] = {}
+
+    def answers(self) -> tuple[dict[str, Any], ...]:
+        """All but what was refused."""
+        return self.texts, self.links, self.listings, self.identities, self.regions
+
+    def is_refused(self, path: str) -> bool:
+        """Whether there is something at this path that could not be read."""
+        return any(number not in _ABSENT for number in self.refused.get(path, {}).values())
+
+
+class Capture(Source):
+    """Another source, and what it answered: every file, link, listing, identity and page, and every refusal. The last answer holds."""
+
+    def __init__(self, inner: Source) -> None:
+        """``inner`` is open, and is closed with this one."""
+        super().__init__(inner.origin)
+        self._inner = inner
+        self._began_seconds = inner.time_seconds()
+        self._kept = _Kept()
+        self._by_hand: set[str] = set()
         self._found: dict[str, str] = {}
-        self._believed: set[str] = set()
-        self._began_seconds = self.time_seconds()
+        self._pages: dict[str, bytes] = {}
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def forget(self, below: str) -> None:
+        self._inner.forget(below)
 
     def time_seconds(self) -> float:
         """The moment at which the recording began: the replay's report bears the same time."""
-        return self._began_seconds if hasattr(self, "_began_seconds") else super().time_seconds()
+        return self._began_seconds
 
-    def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
-        """As Host; the content is kept."""
-        content = self._keep_refusal(path, lambda: super(RecordingHost, self).read_bytes(path, cap_bytes=cap_bytes))
+    def read_whole(self, path: str, cap_bytes: int) -> bytes:
+        content = self._ask("read", path, lambda: self._inner.read_whole(path, cap_bytes))
         redact = _REDACTIONS.get(path.rpartition("/")[2])
-        self._texts[path] = content if redact is None else redact(content)
+        self._kept.texts[path] = content if redact is None else redact(content)
         return content
 
     def read_link(self, path: str) -> str:
-        """As Host; the target is kept."""
-        target = self._keep_refusal(path, lambda: super(RecordingHost, self).read_link(path))
-        self._links[path] = target
+        target = self._ask("link", path, lambda: self._inner.read_link(path))
+        self._kept.links[path] = target
         return target
 
-    def read_at(self, path: str, offset: int, size: int) -> bytes:
-        """As Host; of the regions that begin at one place, the longest is kept."""
-        content = self._keep_refusal(path, lambda: super(RecordingHost, self).read_at(path, offset, size))
-        regions = self._read_regions.setdefault(path, {})
+    def list_names(self, path: str) -> list[str]:
+        names = self._ask("list", path, lambda: self._inner.list_names(path))
+        self._kept.listings[path] = tuple(names)
+        return names
+
+    def list_folders(self, path: str) -> list[str]:
+        """Only a search asks this, of which the outcome is kept."""
+        return self._inner.list_folders(path)
+
+    def read_region(self, path: str, offset: int, size: int) -> bytes:
+        """Of the regions that begin at one place, the longest is kept."""
+        content = self._ask("region", path, lambda: self._inner.read_region(path, offset, size))
+        regions = self._kept.regions.setdefault(path, {})
         if len(content) >= len(regions.get(offset, b"")):
             regions[offset] = content
         return content
 
     def read_file_identity(self, path: str) -> tuple[int, ...]:
-        """As Host; the numbers are kept."""
-        identity = self._keep_refusal(path, lambda: super(RecordingHost, self).read_file_identity(path))
-        self._identities[path] = identity
+        identity = self._ask("file", path, lambda: self._inner.read_file_identity(path))
+        self._kept.identities[path] = identity
         return identity
 
     def read_identity(self, path: str) -> tuple[int, int]:
-        """As Host; the pair is kept."""
-        identity = self._keep_refusal(path, lambda: super(RecordingHost, self).read_identity(path))
-        self._identities[path] = identity
+        identity = self._ask("directory", path, lambda: self._inner.read_identity(path))
+        self._kept.identities[path] = identity
         return identity
 
-    def require_device(self, directory: str, device: str) -> None:
-        """As Host; what was believed of a tree made by hand is believed in its recording: the device of the copy says nothing."""
-        self._keep_refusal(directory, lambda: super(RecordingHost, self).require_device(directory, device))
-        if self._is_by_hand(directory):
-            self._believed.add(directory)
+    def is_by_hand(self, directory: str) -> bool:
+        answer = self._inner.is_by_hand(directory)
+        if answer:
+            self._by_hand.add(directory)
+        return answer
 
-    def locate_directory(self, top: str, depth: int, identity: tuple[int, int], *, visits: int = 20_000) -> str | None:
-        """As Host; the outcome is kept, not what was passed on the way."""
-        return self._keep_search(
-            search_key(top, depth, identity), lambda: super(RecordingHost, self).locate_directory(top, depth, identity, visits=visits)
-        )
-
-    def locate_own_directory(self, top: str, depth: int, *, visits: int = 20_000) -> str | None:
-        """As Host; the outcome is kept, not what was passed on the way."""
-        return self._keep_search(
-            search_key(top, depth, None), lambda: super(RecordingHost, self).locate_own_directory(top, depth, visits=visits)
-        )
-
-    def _keep_search(self, key: str, search: Callable[[], str | None]) -> str | None:
-        before = dict(self._identities), dict(self._texts), dict(self._unreadable)
-        found = search()
-        self._identities, self._texts, self._unreadable = before
+    def search(self, top: str, depth: int, identity: tuple[int, int] | None, walk: Callable[[], str | None]) -> str | None:
+        """The outcome is kept, not what was passed on the way."""
+        before, self._kept = self._kept, _Kept()
+        try:
+            found = self._inner.search(top, depth, identity, walk)
+        finally:
+            self._kept = before
         if found is not None:
-            self._found[key] = found
+            self._found[search_key(top, depth, identity)] = found
         return found
+
+    def read_page(self, url: str) -> str:
+        page = self._inner.read_page(url)
+        self._pages[redact_url(url)] = redact_page(page.encode("utf-8"))
+        return page
+
+    def _ask(self, reading: Reading, path: str, ask: Callable[[], T]) -> T:
+        """The answer; a refusal is kept, until the same is answered."""
+        try:
+            answer = ask()
+        except OSError as error:
+            if error.errno is not None:
+                self._kept.refused.setdefault(path, {})[reading] = error.errno
+            raise
+        self._kept.refused.get(path, {}).pop(reading, None)
+        return answer
 
     def drop_program(self, pid: int) -> None:
         """Leave out what was read to find that ``pid`` is no Go program: without its mappings a replay finds the same, and is small.
@@ -109,52 +150,68 @@ class RecordingHost(Host):
         Where something of it could not be read, all is kept: the replay has to say so too.
         """
         own = tuple(f"/proc/{pid}/{name}" for name in ("maps", "exe", "map_files/", "root/"))
-        if any(path.startswith(own) for path in self._unreadable):
+        if any(path.startswith(own) and self._kept.is_refused(path) for path in self._kept.refused):
             return
-        for path in [path for path in self._identities if path.startswith(own[1:3])]:
-            self._identities.pop(path)
-            self._read_regions.pop(path, None)
-        self._texts.pop(f"/proc/{pid}/maps", None)
+        for path in [path for path in self._kept.identities if path.startswith(own[1:3])]:
+            self._kept.identities.pop(path)
+            self._kept.regions.pop(path, None)
+        self._kept.texts.pop(f"/proc/{pid}/maps", None)
 
     def drop_others(self, kept: frozenset[int]) -> None:
         """Leave out what was read of processes that the report does not speak of; of those that could not be read, the refusals stay."""
-        refused = {pid for path in self._unreadable if (pid := _pid_of(path))}
+        refused = {pid for path in self._kept.refused if self._kept.is_refused(path) and (pid := _pid_of(path))}
         # The mounts of the process that reads, or of pid 1 in its stead, are one of the two views.
-        reader = self._links.get("/proc/self", "")
+        reader = self._kept.links.get("/proc/self", "")
         keep = kept | refused | {int(reader) if reader.isascii() and reader.isdigit() else 1}
-        everything: tuple[dict[str, Any], ...] = (self._texts, self._links, self._identities, self._read_regions)
-        for held in everything:
+        for held in (*self._kept.answers(), self._kept.refused):
             for path in [path for path in held if (pid := _pid_of(path)) and pid not in keep]:
                 del held[path]
+        self._kept.listings.pop("/proc", None)  # else it would name those that are left out
 
     def replace_recording(self, out: str, pids: tuple[int, ...] = ()) -> None:
         """Write what was read to ``out``, a folder or a .tar.gz that must not exist yet. Raises UsageError or Unwritable.
 
-        ``pids`` are those that were asked for by number: the replay reports them where none is named.
+        ``pids`` are those that were asked for by number: the replay reports them if none is named.
         """
+        regions = {path + REGIONS_SUFFIX: render_regions(kept) for path, kept in self._kept.regions.items()}
+        pages = {url: f"/cgtune-page-{number}.txt" for number, url in enumerate(self._pages, 1)}
+        files = self._kept.texts | regions | {pages[url]: page for url, page in self._pages.items()}
         marker = Recording(
-            time_seconds=self.time_seconds(),
-            mount_prefix=self.mount_prefix,
-            page_bytes=self.page_bytes,
-            ticks_per_second=self.ticks_per_second,
-            unreadable=self._unreadable,
-            identities={path: identity for path, identity in self._identities.items() if path not in self._believed},
+            time_seconds=self._began_seconds,
+            mount_prefix=self.origin.mount_prefix,
+            page_bytes=self.origin.page_bytes,
+            ticks_per_second=self.origin.ticks_per_second,
             pids=pids,
+            unreadable=self._unreadable(),
+            identities=self._kept.identities,
             found=self._found,
+            listings=self._untold({*files, *self._kept.links}),
+            by_hand=frozenset(self._by_hand),
+            pages=pages,
         )
-        regions = {path + REGIONS_SUFFIX: render_regions(kept) for path, kept in self._read_regions.items()}
-        files = {f"/{MARKER}": render_marker(marker)} | self._texts | regions
         write = replace_archive if out.endswith(ARCHIVE_SUFFIXES) else replace_tree
-        write(out, files, self._links)
+        write(out, {f"/{MARKER}": render_marker(marker)} | files, self._kept.links)
 
-    def _keep_refusal(self, path: str, read: Callable[[], T]) -> T:
-        try:
-            return read()
-        except CgtuneError as error:
-            # What is absent here is absent in the recording without a word.
-            if not isinstance(error, Absent) and isinstance(error.__cause__, OSError) and error.__cause__.errno is not None:
-                self._unreadable[path] = error.__cause__.errno
-            raise
+    def _unreadable(self) -> dict[str, int]:
+        """The refusals as a marker has them: by the path if nothing else was answered there, else by the path and the way to read it."""
+        kept: dict[str, int] = {}
+        answered = {path for held in self._kept.answers() for path in held}
+        for path, refused in self._kept.refused.items():
+            numbers = set(refused.values())
+            if path in answered or len(numbers) > 1:
+                kept |= {refusal_key(reading, path): number for reading, number in refused.items()}
+            elif not numbers <= _ABSENT:
+                kept[path] = numbers.pop()
+        return kept
+
+    def _untold(self, paths: set[str]) -> dict[str, tuple[str, ...]]:
+        """The listings that a recording of the files and links at ``paths`` does not tell by itself."""
+        told: dict[str, set[str]] = {}
+        for path in paths:
+            names = path.split("/")
+            for depth in range(1, len(names)):
+                told.setdefault("/".join(names[:depth]) or "/", set()).add(names[depth])
+        return {path: names for path, names in self._kept.listings.items() if told.get(path) != set(names)}
 
 
 def _pid_of(path: str) -> int | None:
@@ -190,6 +247,11 @@ def _mask(line: bytes) -> bytes:
     if kind in (b"cgroup", b"cgroup2"):
         return line
     return mount + dash + kind + blank + b" ".join(b"x" * len(word) for word in rest.split(b" "))
+
+
+def redact_page(content: bytes) -> bytes:
+    """Of a metrics page the lines of the Go runtime's own metrics: what else a program tells of its business is nobody's."""
+    return b"".join(line + b"\n" for line in content.split(b"\n") if line.startswith(b"go_"))
 
 
 _REDACTIONS = {"environ": redact_environ, "mountinfo": redact_mountinfo}

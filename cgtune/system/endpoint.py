@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from cgtune.errors import Unreadable, UsageError
+from cgtune.errors import Unreadable
 
 _TIMEOUT_SECONDS = 3  # without a word
 _WHOLE_SECONDS = 6  # for all of it: a server that sends a byte now and then never times out
 _CAP_BYTES = 8 << 20
 
 
-def read_metrics(url: str) -> str:
-    """The page at ``url`` as text. Raises UsageError (no http URL) or Unreadable (no answer, too slow, too large)."""
-    if not url.startswith(("http://", "https://")):
-        raise UsageError(f"--metrics-url {url!r} is no http URL; one looks like http://127.0.0.1:9090/metrics")
+def read_page(url: str) -> str:
+    """The page at ``url``, which must be an http URL, as text. Raises Unreadable (no answer, too slow, too large)."""
     import threading
 
     answers: list[str | Unreadable] = []
-    worker = threading.Thread(target=lambda: answers.append(_read_page(url)), daemon=True)
+    worker = threading.Thread(target=lambda: answers.append(_fetch(url)), daemon=True)
     worker.start()
     worker.join(_WHOLE_SECONDS)
     answer = answers[0] if answers else Unreadable(f"--metrics-url {url}: no whole answer within {_WHOLE_SECONDS} s; is it a metrics page?")
@@ -25,7 +23,7 @@ def read_metrics(url: str) -> str:
     return answer
 
 
-def _read_page(url: str) -> str | Unreadable:
+def _fetch(url: str) -> str | Unreadable:
     import http.client
     import urllib.request
 

@@ -1,18 +1,18 @@
 """One machine's facts, read from the files below a root directory.
 
 Every fact is a file below the root, so the root may be this machine (``/``), another one's /proc and /sys mounted below a folder, or
-a recording made by ``cgtune snapshot``, which then answers for the machine it was made on. Each failure is one of our own errors.
+a recording made by ``cgtune snapshot``, which then answers for the machine it was made on. The files are read by a ``source``; here is
+what each failure means, which files are trusted, and how a directory is searched for. Each failure is one of our own errors.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 
 from cgtune.errors import Absent, CgtuneError, Malformed, Unreadable, UsageError, reason, translate
-from cgtune.system.recording import ARCHIVE_SUFFIXES, LARGEST_BYTES, MARKER, REGIONS_SUFFIX, parse_marker, parse_regions
 from cgtune.system.root import READ_CAP_BYTES, Root
+from cgtune.system.source import ARCHIVE_SUFFIXES, MARKER, Files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
     from typing import Self, TypeVar
 
-    from cgtune.system.recording import Recording
+    from cgtune.system.source import Source
 
     T = TypeVar("T")
 
@@ -29,24 +29,20 @@ class Host:
     """One machine's files below ``root``. Paths are absolute within it, as that machine spells them.
 
     Use it as a context manager: directories stay open between reads, which pins a /proc/PID to the process it was opened for.
+    ``root``, ``is_live``, ``mount_prefix``, ``page_bytes`` and ``ticks_per_second`` are those of source.Origin. ``recorded_pids`` are
+    those that a recording was asked for, in order; None: it is no recording.
     """
 
-    def __init__(self, root: str = "/") -> None:
-        """Open ``root``; raises UsageError where it is no directory that can be entered, nor a recording."""
-        self._unpacked = _unpack(root)
-        if self._unpacked is not None:
-            root = self._unpacked.name
-        try:
-            absolute = os.path.realpath(root)
-            self._root = Root(root)
-        except (OSError, ValueError) as error:
-            raise UsageError(f"--root {root!r}: {reason(error)}; name a folder that holds proc/ and sys/, or a recording") from error
-        self._regions: dict[str, dict[int, bytes]] = {}
-        self.root = absolute
-        self.recording = self._read_recording()
-        self.is_live = self._root.has_doors = self.recording is None and (absolute == "/" or self._root.has_procfs())
-        #: What precedes a path below the root in the mount table of the process that reads: "" for /, else such as "/host".
-        self.mount_prefix = self.recording.mount_prefix if self.recording is not None else absolute.rstrip("/") if self.is_live else ""
+    def __init__(self, root: str = "/", *, source: Source | None = None) -> None:
+        """Open ``root``, or take a ``source`` that is open already, and close it in the end.
+
+        Raises UsageError if the root is no directory that can be entered, nor a recording.
+        """
+        self._source = open_source(root) if source is None else source
+        origin = self._source.origin
+        self.root, self.is_live, self.mount_prefix = origin.root, origin.is_live, origin.mount_prefix
+        self.page_bytes, self.ticks_per_second = origin.page_bytes, origin.ticks_per_second
+        self.recorded_pids = origin.pids
 
     def __enter__(self) -> Self:
         return self
@@ -56,29 +52,15 @@ class Host:
 
     def close(self) -> None:
         """Close all that is open, and remove what was unpacked."""
-        self._root.close()
-        if self._unpacked is not None:
-            self._unpacked.cleanup()
+        self._source.close()
 
     def forget(self, below: str = "/") -> None:
         """Close what is kept open at or below ``below``: the next read looks them up anew."""
-        self._root.forget(below)
-
-    # What a recording keeps and a live machine knows by itself
-
-    @property
-    def page_bytes(self) -> int:
-        """The size of a memory page."""
-        return self.recording.page_bytes if self.recording is not None else os.sysconf("SC_PAGE_SIZE")
-
-    @property
-    def ticks_per_second(self) -> int:
-        """The unit of start times in /proc/PID/stat."""
-        return self.recording.ticks_per_second if self.recording is not None else os.sysconf("SC_CLK_TCK")
+        self._source.forget(below)
 
     def time_seconds(self) -> float:
         """Now, or when the recording was made; seconds since the epoch."""
-        return self.recording.time_seconds if self.recording is not None else time.time()
+        return self._source.time_seconds()
 
     # Reading
 
@@ -91,81 +73,72 @@ class Host:
 
     def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once. Raises as read_text does."""
-        return self._read(path, lambda: self._root.read_whole(path, cap_bytes))
+        return self._ask(path, lambda: self._source.read_whole(path, cap_bytes))
 
     def read_link(self, path: str) -> str:
         """The target of a symbolic link. Raises as read_text does."""
-        return self._read(path, lambda: self._root.read_link(path))
+        return self._ask(path, lambda: self._source.read_link(path))
 
     def list_directory(self, path: str) -> list[str]:
         """The names in a directory, sorted. Raises as read_text does."""
-        return self._read(path, lambda: self._root.list_names(path))
+        return self._ask(path, lambda: self._source.list_names(path))
 
     def read_at(self, path: str, offset: int, size: int) -> bytes:
         """Up to ``size`` bytes at ``offset`` of a large file (an executable, a process's memory); what is not there is left out.
 
-        Raises as read_text does where the file cannot be opened.
+        Raises as read_text does if the file cannot be opened.
         """
-        self._refuse_recorded(path)
-        if self.recording is not None:
-            return self._read_recorded_at(path, offset)[:size]
-        try:
-            return os.pread(self._root.open_file(path), size, offset)
-        except OverflowError:
-            return b""
-        except OSError as error:
-            if error.errno in (errno.EIO, errno.EINVAL, errno.EFAULT):  # memory that is not mapped, or beyond all of it
-                return b""
-            raise translate(error, path) from error
+        return self._ask(path, lambda: self._source.read_region(path, offset, size))
 
     def read_file_identity(self, path: str) -> tuple[int, ...]:
         """(device, inode, size, two times) of a file: equal for the same content only. Raises as read_text does."""
-        self._refuse_recorded(path)
-        if self.recording is not None and path in self.recording.identities:
-            return self.recording.identities[path]
-        status = self._read(path, lambda: os.fstat(self._root.open_file(path)))
-        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        return self._ask(path, lambda: self._source.read_file_identity(path))
 
     def read_identity(self, path: str) -> tuple[int, int]:
         """(device, inode) of a directory: the same cgroup has the same pair through every mount. Raises as read_text does."""
-        self._refuse_recorded(path)
-        if self.recording is not None and len(kept := self.recording.identities.get(path, ())) >= 2:
-            return kept[0], kept[1]
-        status = self._read(path, lambda: os.fstat(self._root.open_directory(path)))
-        return status.st_dev, status.st_ino
+        return self._ask(path, lambda: self._source.read_identity(path))
 
     def read_known_identity(self, path: str) -> tuple[int, int] | None:
-        """As read_identity; None where nothing is known of it: of a tree that was copied or made, of a directory that is refused."""
+        """As read_identity; None if nothing is known of it: of a tree that was copied or made, of a directory that is refused."""
         try:
-            return None if self._is_by_hand(path) else self.read_identity(path)
+            return None if self._source.is_by_hand(path) else self.read_identity(path)
         except CgtuneError:
             return None
 
-    def _read(self, path: str, read: Callable[[], T]) -> T:
-        self._refuse_recorded(path)
+    def read_page(self, url: str) -> str:
+        """The page at an http URL: what a program says of itself. Raises UsageError (no such URL) or Unreadable."""
+        if not url.startswith(("http://", "https://")):
+            raise UsageError(f"--metrics-url {url!r} is no http URL; one looks like http://127.0.0.1:9090/metrics")
+        return self._source.read_page(url)
+
+    def _ask(self, path: str, ask: Callable[[], T]) -> T:
         try:
-            return read()
+            if b"\0" in os.fsencode(path):
+                raise Unreadable(f"{path} is not a plain path")
+        except UnicodeEncodeError as refused:  # it comes with damaged mount tables, as a NUL does
+            raise Unreadable(f"{path} is not a plain path") from refused
+        try:
+            return ask()
         except OSError as error:
             raise translate(error, path) from error
 
     # Searching and trusting
 
     def locate_directory(self, top: str, depth: int, identity: tuple[int, int], *, visits: int = 20_000) -> str | None:
-        """The directory exactly ``depth`` levels below ``top`` with this identity; None where none of them has it, or none of
+        """The directory exactly ``depth`` levels below ``top`` with this identity; None if none of them has it, or none of
         the first ``visits`` directories on the way.
         """
-        if self.recording is not None:
-            return self.recording.locate_directory(top, depth, identity)
-        return self._search(top, depth, visits, lambda directory: self.read_identity(directory) == identity)
+        return self._search(top, depth, visits, identity, lambda directory: self.read_identity(directory) == identity)
 
     def locate_own_directory(self, top: str, depth: int, *, visits: int = 20_000) -> str | None:
-        """The cgroup directory ``depth`` levels below ``top`` that lists this very process; None where none of those visited does."""
-        if self.recording is not None:
-            return self.recording.locate_directory(top, depth, None)
+        """The cgroup directory ``depth`` levels below ``top`` that lists this very process; None if none of those visited does."""
         own = str(os.getpid()).encode("ascii")  # cgroup.procs shows pids as the process that opens it counts them
-        return self._search(top, depth, visits, lambda directory: own in self._read_members(directory).split())
+        return self._search(top, depth, visits, None, lambda directory: own in self._read_members(directory).split())
 
-    def _search(self, top: str, depth: int, visits: int, matches: Callable[[str], bool]) -> str | None:
+    def _search(self, top: str, depth: int, visits: int, identity: tuple[int, int] | None, matches: Callable[[str], bool]) -> str | None:
+        return self._source.search(top, depth, identity, lambda: self._walk(top, depth, visits, matches))
+
+    def _walk(self, top: str, depth: int, visits: int, matches: Callable[[str], bool]) -> str | None:
         waiting = [(top, depth)]
         for _visit in range(visits):
             if not waiting:
@@ -173,13 +146,16 @@ class Host:
             directory, below = waiting.pop()
             try:
                 if below:
-                    names = [name for name in reversed(self.list_directory(directory)) if self._root.is_folder(directory, name)]
+                    names = reversed(self._list_folders(directory))
                     waiting += [(f"{directory.rstrip('/')}/{name}", below - 1) for name in names]
                 elif matches(directory):
                     return directory
             except CgtuneError:
                 continue  # gone meanwhile, or closed to us: it cannot be told, and another may be the one
         return None
+
+    def _list_folders(self, directory: str) -> list[str]:
+        return self._ask(directory, lambda: self._source.list_folders(directory))
 
     def _read_members(self, directory: str) -> bytes:
         try:
@@ -191,11 +167,9 @@ class Host:
         """Raise Unreadable unless ``directory`` lies on the device ("major:minor") that the kernel's mount table names for it.
 
         Only files on that device are the kernel's; anything else at that place was put there by somebody. A recording repeats what was
-        found then; where it says nothing, as one made by hand does, it is trusted.
+        found then. If nothing is known of the device, as in a tree that was made by hand, the directory is trusted.
         """
-        if self.recording is not None:
-            self._refuse_recorded(directory)
-        if self._is_by_hand(directory):
+        if self._source.is_by_hand(directory):
             return
         number = self.read_identity(directory)[0]
         try:
@@ -205,53 +179,44 @@ class Host:
         if found != device:
             raise Unreadable(f"{directory} is not the filesystem that the mount table names ({device})")
 
-    def _is_by_hand(self, directory: str) -> bool:
-        """Whether nothing is known of the device that a directory lay on: in a tree that was copied or made, not recorded."""
-        return not self.is_live and (self.recording is None or directory not in self.recording.identities)
 
-    # Recordings
+def open_source(path: str) -> Source:
+    """What lies below ``path``, or the recording that it is, a folder or packed.
 
-    def _read_recording(self) -> Recording | None:
-        try:
-            text = self._root.read_whole(f"/{MARKER}")
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise UsageError(f"--root: {MARKER}: {reason(error)}; record it again with cgtune snapshot") from error
-        try:
-            return parse_marker(text)
-        except Malformed as error:
-            raise UsageError(f"--root: {error}; record it again with cgtune snapshot") from error
-
-    def _read_recorded_at(self, path: str, offset: int) -> bytes:
-        if path not in self._regions:
-            try:
-                self._regions[path] = parse_regions(self._root.read_whole(path + REGIONS_SUFFIX, LARGEST_BYTES))
-            except OSError as error:
-                raise translate(error, path) from error
-            except Malformed as error:
-                raise Malformed(f"{path}{REGIONS_SUFFIX} is {error}") from error
-        return self._regions[path].get(offset, b"")
-
-    def _refuse_recorded(self, path: str) -> None:
-        """Raise what the recording says, and Unreadable for what no file can be called: both come with damaged mount tables."""
-        try:
-            if b"\0" in os.fsencode(path):
-                raise Unreadable(f"{path} is not a plain path")
-        except UnicodeEncodeError as refused:
-            raise Unreadable(f"{path} is not a plain path") from refused
-        if self.recording is not None and path in self.recording.unreadable:
-            number = self.recording.unreadable[path]
-            error = OSError(number, os.strerror(number))
-            raise translate(error, path) from error
-
-
-def _unpack(root: str) -> TemporaryDirectory[str] | None:
-    if not root.endswith(ARCHIVE_SUFFIXES) or not os.path.isfile(root):
-        return None
+    Raises UsageError if it is no directory that can be entered, or a damaged recording.
+    """
+    if not path.endswith(ARCHIVE_SUFFIXES) or not os.path.isfile(path):
+        return _open_folder(path, None)
     from cgtune.system.unpack import unpack
 
-    return unpack(root)
+    unpacked = unpack(path)
+    try:
+        return _open_folder(unpacked.name, unpacked)
+    except UsageError:
+        unpacked.cleanup()
+        raise
+
+
+def _open_folder(path: str, unpacked: TemporaryDirectory[str] | None) -> Source:
+    try:
+        absolute = os.path.realpath(path)
+        root = Root(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--root {path!r}: {reason(error)}; name a folder that holds proc/ and sys/, or a recording") from error
+    try:
+        text = root.read_whole(f"/{MARKER}")
+    except FileNotFoundError:
+        return Files(root, absolute, is_live=absolute == "/" or root.has_procfs(), unpacked=unpacked)
+    except OSError as error:
+        raise UsageError(f"--root: {MARKER}: {reason(error)}; record it again with cgtune snapshot") from error
+    from cgtune.system.recording import parse_marker
+    from cgtune.system.replay import Recorded
+
+    try:
+        recording = parse_marker(text)
+    except Malformed as error:
+        raise UsageError(f"--root: {error}; record it again with cgtune snapshot") from error
+    return Recorded(Files(root, absolute, is_live=False, unpacked=unpacked), recording)
 
 
 def timestamp(seconds: float) -> str:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from cgtune.errors import Malformed
 from cgtune.records import Record
+from cgtune.system.source import MARKER
 
-#: The marker at the top of a recording.
-MARKER = "cgtune-snapshot.json"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal
+
+    #: How something is read: as a whole file, a link, a list of names, a region of a large file, the identity of a file or a directory.
+    Reading = Literal["read", "link", "list", "region", "file", "directory"]
 
 #: Of a large file only what was read is kept, under its name with this suffix.
 REGIONS_SUFFIX = ".regions"
-
-#: A recording may be packed into one file of such a name.
-ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
 
 #: A recording that grows beyond this is none of ours.
 LARGEST_BYTES = 512 << 20
@@ -33,14 +36,13 @@ class Recording(Record):
     mount_prefix: str  # the root it was read below, as its mount table spells it; "" for /
     page_bytes: int
     ticks_per_second: int
-    unreadable: dict[str, int]  # path -> errno
-    identities: dict[str, tuple[int, ...]]  # directory or file -> what identifies it
     pids: tuple[int, ...]  # those that were asked for, in order; none: what a run without --pid reports
-    found: dict[str, str]  # search_key -> directory
-
-    def locate_directory(self, top: str, depth: int, identity: tuple[int, int] | None) -> str | None:
-        """What a search below ``top`` found then; None where it found nothing, or was not made."""
-        return self.found.get(search_key(top, depth, identity))
+    unreadable: Mapping[str, int]  # path, refused however it is read, or refusal_key -> errno
+    identities: Mapping[str, tuple[int, ...]]  # directory or file -> what identifies it
+    found: Mapping[str, str]  # search_key -> directory
+    listings: Mapping[str, tuple[str, ...]]  # directory -> its names, if the files of the recording do not tell them
+    by_hand: frozenset[str] | None  # directories of whose device nothing was known, as in a copy; None: all that have no identity
+    pages: Mapping[str, str]  # URL, without what may be secret -> the file at the top of the recording that holds the page
 
 
 def parse_marker(text: bytes) -> Recording:
@@ -54,10 +56,13 @@ def parse_marker(text: bytes) -> Recording:
             mount_prefix=str(facts.get("mount_prefix", "")),
             page_bytes=_within(facts.get("page_bytes", 4096), 1, 1 << 40),
             ticks_per_second=_within(facts.get("ticks_per_second", 100), 1, 1 << 40),
+            pids=tuple(map(int, facts.get("pids", ()))),
             unreadable={str(path): _within(number, 1, _HIGHEST_ERRNO) for path, number in facts.get("unreadable", {}).items()},
             identities={str(path): tuple(map(int, numbers)) for path, numbers in facts.get("identities", {}).items()},
-            pids=tuple(map(int, facts.get("pids", ()))),
             found={str(key): str(directory) for key, directory in facts.get("found", {}).items()},
+            listings={str(path): tuple(map(str, names)) for path, names in facts.get("listings", {}).items()},
+            by_hand=frozenset(map(str, facts["by_hand"])) if "by_hand" in facts else None,
+            pages={str(url): str(path) for url, path in facts.get("pages", {}).items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OverflowError) as error:
         raise Malformed(f"{MARKER} is damaged ({error})") from error
@@ -68,6 +73,10 @@ def render_marker(recording: Recording) -> bytes:
     import json
 
     facts = {"schema": _SCHEMA, **vars(recording)}
+    if recording.by_hand is None:
+        del facts["by_hand"]
+    else:
+        facts["by_hand"] = sorted(recording.by_hand)
     return (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode("ascii")
 
 
@@ -92,6 +101,19 @@ def render_regions(regions: dict[int, bytes]) -> bytes:
 def search_key(top: str, depth: int, identity: tuple[int, int] | None) -> str:
     """The name under which a recording keeps the outcome of one search for a directory; without an identity, for the reader's own."""
     return f"{top} {depth} {f'{identity[0]}:{identity[1]}' if identity is not None else 'self'}"
+
+
+def refusal_key(reading: Reading, path: str) -> str:
+    """The name under which a recording keeps a refusal of one way to read ``path``, if another way had an answer."""
+    return f"{reading} {path}"
+
+
+def redact_url(url: str) -> str:
+    """An http URL without user, password, query and fragment: secrets stand there, as in http://me:secret@localhost/metrics?token=x."""
+    scheme, separator, rest = url.partition("://")
+    place = rest.partition("#")[0].partition("?")[0]
+    authority, slash, path = place.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def _within(number: object, lowest: int, highest: int) -> int:

@@ -27,7 +27,7 @@ _OPEN_FILES = 128
 class Root:
     """A directory and what lies below it; paths are absolute within it. Directories and large files stay open between reads.
 
-    ``has_doors``: links in /proc/PID are followed where they are the kernel's own doors. Set it only where /proc below is the kernel's.
+    No link is followed until ``open_doors`` is called.
     """
 
     def __init__(self, path: str) -> None:
@@ -35,7 +35,11 @@ class Root:
         self._top = os.open(path, _DIRECTORY_FLAGS)
         self._directories: dict[str, int] = {}
         self._files: dict[str, int] = {}
-        self.has_doors = False
+        self._has_doors = False
+
+    def open_doors(self) -> None:
+        """Follow the links in /proc/PID that are the kernel's own doors. Call it only if /proc below is the kernel's."""
+        self._has_doors = True
 
     def close(self) -> None:
         """Close all that is open."""
@@ -90,7 +94,7 @@ class Root:
         if path not in self._files:
             directory, _, name = path.rpartition("/")
             parts = directory.split("/")
-            door = self.has_doors and parts[:2] == ["", "proc"] and ((len(parts) == 3 and name == "exe") or parts[3:] == ["map_files"])
+            door = self._has_doors and parts[:2] == ["", "proc"] and ((len(parts) == 3 and name == "exe") or parts[3:] == ["map_files"])
             file = os.open(name, FILE_FLAGS if door else FILE_FLAGS | os.O_NOFOLLOW, dir_fd=self.open_directory(directory))
             try:
                 require_regular(file)
@@ -112,8 +116,13 @@ class Root:
         while nearest and nearest not in self._directories:
             nearest, _, name = nearest.rpartition("/")
             names.append(name)
+        names.reverse()
+        # Before anything is opened: what is no plain path is refused whether the folders on the way exist or not.
+        for count, name in enumerate(names, 1):
+            if name in ("", ".", ".."):
+                raise Unreadable(f"{'/'.join((nearest, *names[:count]))} is not a plain path")
         opened = self._directories[nearest] if nearest else self._top
-        for name in reversed(names):
+        for name in names:
             nearest = f"{nearest}/{name}"
             opened = self._open_step(opened, nearest, name)
             if len(self._directories) >= _OPEN_DIRECTORIES:
@@ -122,10 +131,8 @@ class Root:
         return opened
 
     def _open_step(self, parent: int, path: str, name: str) -> int:
-        if name in ("", ".", ".."):
-            raise Unreadable(f"{path} is not a plain path")
         # /proc/PID/root is the kernel's own door into the process's root; it is the one link that is followed, and only on procfs.
-        door = self.has_doors and name == "root" and path.startswith("/proc/") and path.count("/") == 3
+        door = self._has_doors and name == "root" and path.startswith("/proc/") and path.count("/") == 3
         try:
             return os.open(name, _DIRECTORY_FLAGS if door else _DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=parent)
         except NotADirectoryError:

@@ -5,10 +5,20 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, example, given, strategies as st
 
 from cgtune.cgroups.kernel import parse_cgroup, parse_mountinfo
-from cgtune.cgroups.locate import Gap, locate_chain, locate_hierarchy, locate_in_gap, locate_membership, locate_mode, locate_mounts
+from cgtune.cgroups.locate import (
+    Gap,
+    count_hidden,
+    locate_chain,
+    locate_hierarchy,
+    locate_in_gap,
+    locate_membership,
+    locate_mode,
+    locate_mounts,
+    rebase_path,
+)
 from cgtune.model import Membership, Mount
 
 
@@ -188,3 +198,28 @@ def test_any_text_is_located_or_not(path: str, root: str, point: str) -> None:
     """No path, however odd, raises."""
     locate_chain(unified(path), mount(root, point))
     locate_mounts((mount(root, point), mount(path, root, id_=31, parent=30)))
+
+
+#: The names from a hierarchy's true root down to a cgroup: few of them, so that two cgroups often share parents.
+TRUE_PATHS = st.lists(st.sampled_from("abc"), max_size=4)
+
+
+def _spelled(cgroup: list[str], reader: list[str]) -> str:
+    """A cgroup as the kernel prints it for a reader whose namespace begins at ``reader`` (kernfs_path_from_node, fs/kernfs/dir.c)."""
+    shared = 0
+    while shared < min(len(cgroup), len(reader)) and cgroup[shared] == reader[shared]:
+        shared += 1
+    return "/" + "/".join([".."] * (len(reader) - shared) + cgroup[shared:])
+
+
+@given(cgroup=TRUE_PATHS, ours=TRUE_PATHS, theirs=TRUE_PATHS)
+@example(cgroup=["c"], ours=["a", "b"], theirs=["a", "c"])  # theirs begins beside ours, the cgroup above both
+@example(cgroup=[], ours=["a"], theirs=["a", "b"])
+def test_a_path_is_spelled_for_another_reader_and_back(cgroup: list[str], ours: list[str], theirs: list[str]) -> None:
+    """From how we see a cgroup and their namespace follows how they see it, and from that how we do, unless parents' names are hidden."""
+    we_see, they_begin = _spelled(cgroup, ours), _spelled(theirs, ours)
+    they_see, we_begin = _spelled(cgroup, theirs), _spelled(ours, theirs)
+    assume(count_hidden(we_see, they_begin) == 0)
+    assert rebase_path(we_see, they_begin) == they_see
+    if count_hidden(they_see, we_begin) == 0:
+        assert rebase_path(they_see, we_begin) == we_see

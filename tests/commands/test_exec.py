@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cgtune.commands.exec import _Entries, locate_program
+from cgtune.system.execute import Entries
 from tests.support import inside, stories
 from tests.support.command import PROGRAM, environment, run
 from tests.support.needs import require
@@ -105,7 +105,7 @@ def _spawn(argv: Sequence[str], pairs: Sequence[tuple[str, str]]) -> bytes:
     """What a program writes that is started with exactly these entries, twice the same name among them perhaps."""
     reader, writer = os.pipe()
     actions = [(os.POSIX_SPAWN_DUP2, writer, 1), (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)]
-    pid = os.posix_spawn(argv[0], list(argv), _Entries(tuple(pairs)), file_actions=actions)  # type: ignore[arg-type]  # keys and values
+    pid = os.posix_spawn(argv[0], list(argv), Entries(tuple(pairs)), file_actions=actions)  # type: ignore[arg-type]  # keys and values
     os.close(writer)
     with open(reader, "rb") as file:
         written = file.read()
@@ -150,16 +150,6 @@ def test_how_a_command_is_found(tmp_path: Path) -> None:
         folder.mkdir()
     _program(first, "tool", b"#!/bin/sh\n", 0o644)
     tool = _program(second, "tool", b"#!/bin/sh\necho found $0\n")
-    (first / "folder").mkdir()
-    assert locate_program("tool", f"{first}:/nonexistent:{second}").path == str(tool)
-    assert [locate_program(name, f"{first}").code for name in ("tool", "folder", "none", "")] == [126, 126, 127, 127]
-    assert [locate_program(name, "").code for name in (f"{first}/tool", str(first), f"{tool}/x", f"{first}/none", "a\0b")] == [
-        126,
-        126,
-        127,
-        127,
-        127,
-    ]
     assert start([*EXEC, "true"], env={}).returncode == 0  # without PATH: /bin and /usr/bin
     written = _spawn([*EXEC, "tool"], [("PATH", str(second)), ("PATH", "/usr/bin")])
     assert written == f"found {tool}\n".encode()  # of two the first counts

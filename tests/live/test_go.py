@@ -22,8 +22,8 @@ import pytest
 from cgtune.api import inspect_host, judge
 from cgtune.errors import Unreadable
 from cgtune.outputs.json import render_json
-from cgtune.system.capture import RecordingHost
-from cgtune.system.host import Host
+from cgtune.system.capture import Capture
+from cgtune.system.host import Host, open_source
 from tests.live.cgroups import _ENTER, Group, Groups
 from tests.live.containers import _PODMAN, Podman
 from tests.support import goprograms, toolchains
@@ -337,6 +337,28 @@ def test_another_users_program(groups: Groups, tmp_path_factory: pytest.TempPath
         _assert_as_said(inspect(probe.pid), probe.values)
 
 
+def test_what_was_refused_is_refused_in_the_recording(groups: Groups, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Root that may not list another user's open files sees Go 1.27 without them: the replay says so with the same notes."""
+    require(os.geteuid() == 0, "takes root's rights away: run as root")
+    place = tmp_path_factory.mktemp("open")
+    for folder in (place, *place.parents[:2]):
+        folder.chmod(0o755)
+    shutil.copy(_newest(), place / "server")
+    as_nobody = (*_inside(groups.make("app")), "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+    with Probe(place / "server", wrapper=as_nobody) as probe:
+        bounded = ("setpriv", "--bounding-set=-dac_read_search,-dac_override", "--inh-caps=-all", "--", *PROGRAM)
+
+        def say(*arguments: object, by: tuple[str, ...] = tuple(PROGRAM)) -> subprocess.CompletedProcess[str]:
+            argv = [*by, *map(str, arguments), "--pid", str(probe.pid)]
+            return subprocess.run(argv, capture_output=True, text=True, timeout=120, env=environment(), check=False)
+
+        assert say("snapshot", place / "out", by=bounded).returncode == 0
+        live = only_process(parse_report(say("inspect", "--format", "json", by=bounded)))
+    replayed = only_process(parse_report(say("inspect", "--root", place / "out", "--format", "json")))
+    assert replayed["notes"] == live["notes"]
+    assert [note["why"] for note in live["notes"] if note["path"] == f"/proc/{probe.pid}/fd"] == ["permission denied"]
+
+
 @pytest.mark.parametrize("form", ["folder", "file"])
 def test_a_recording_replays_to_the_same_report(groups: Groups, tmp_path: Path, form: str) -> None:
     """A recording of a stripped program replays, when the program is no more, to the very bytes of the report it was made with."""
@@ -344,9 +366,10 @@ def test_a_recording_replays_to_the_same_report(groups: Groups, tmp_path: Path, 
     group.limit_cpu(50_000)
     out = tmp_path / ("stuck" if form == "folder" else "stuck.tar.gz")
     with Probe(_newest(), wrapper=_inside(group), environment=_SECRETIVE) as probe:
-        with RecordingHost("/") as host:
+        capture = Capture(open_source("/"))
+        with Host(source=capture) as host:
             recorded = render_json(judge(inspect_host(host, [probe.pid])))
-            host.replace_recording(str(out))
+            capture.replace_recording(str(out))
         said = probe.values
     replayed = run("inspect", "--root", out, "--pid", probe.pid, "--format", "json").stdout
     assert replayed == recorded
@@ -440,6 +463,28 @@ def test_the_programs_own_endpoint(endpoint: http.server.ThreadingHTTPServer) ->
         said = [note["why"] for note in entry["notes"] if note["path"] == _url(endpoint)]
         assert len(said) == 3
         assert all(word in " ".join(said) for word in ("GOMAXPROCS 4", "GOMEMLIMIT 1048576", "GOGC off"))
+
+
+def test_an_endpoint_in_a_recording(endpoint: http.server.ThreadingHTTPServer, tmp_path: Path) -> None:
+    """What the endpoint said is said in the replay, byte for byte, when nobody listens any more; without the option nothing of it is."""
+    setattr(endpoint, "page", _page(4, "1.048576e+06", 50))  # noqa: B010
+    url, capture = f"{_url(endpoint)}?token=hunter2", Capture(open_source("/"))
+    with Probe(_newest()) as probe:
+        with Host(source=capture) as host:
+            recorded = render_json(judge(inspect_host(host, [probe.pid], metrics_url=url)))
+            capture.replace_recording(str(tmp_path / "held"))
+        done = run("snapshot", tmp_path / "out.tar.gz", "--pid", probe.pid, "--metrics-url", url)
+        assert (done.returncode, done.stderr) == (0, "")
+        unread = run("snapshot", tmp_path / "none", "--pid", probe.pid, "--metrics-url", _url(endpoint, "/broken"))
+        assert (unread.returncode, len(unread.stderr.splitlines()), (tmp_path / "none").exists()) == (3, 1, False)
+    endpoint.shutdown()
+    assert "the endpoint says GOMAXPROCS 4" in recorded
+    replayed = run("inspect", "--root", tmp_path / "held", "--pid", probe.pid, "--metrics-url", url, "--format", "json").stdout
+    assert replayed == recorded
+    out = ("inspect", "--root", tmp_path / "out.tar.gz", "--pid", probe.pid, "--format", "json")
+    assert "the endpoint says GOMAXPROCS 4" in run(*out, "--metrics-url", url.partition("?")[0]).stdout
+    assert "endpoint" not in run(*out).stdout
+    assert b"hunter2" not in b"".join(path.read_bytes() for path in (tmp_path / "held").rglob("*") if path.is_file())
 
 
 def test_an_endpoint_that_says_nothing_of_use(endpoint: http.server.ThreadingHTTPServer) -> None:

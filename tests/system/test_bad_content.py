@@ -19,7 +19,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from cgtune.system.capture import RecordingHost
+from cgtune.system.capture import Capture
+from cgtune.system.host import Host, open_source
 from tests.support import inside, stories
 from tests.support.command import ROOT
 
@@ -72,9 +73,10 @@ def _files_read(base: str, tmp_path_factory: pytest.TempPathFactory) -> list[str
     from cgtune.api import inspect_host
 
     out = tmp_path_factory.mktemp("read") / "out"
-    with RecordingHost(str(stories.STORIES / base)) as host:
+    capture = Capture(open_source(str(stories.STORIES / base)))
+    with Host(source=capture) as host:
         inspect_host(host, [int(stories.read_expected(base)["arguments"][1])])
-        host.replace_recording(str(out))
+        capture.replace_recording(str(out))
     return sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_symlink() or path.is_file())
 
 

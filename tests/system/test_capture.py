@@ -16,7 +16,7 @@ from cgtune import api
 from cgtune.errors import NoSuchProcess, Unwritable, UsageError
 from cgtune.outputs.json import render_json
 from cgtune.system.capture import REDACTED, redact_environ, redact_mountinfo
-from cgtune.system.recording import MARKER
+from cgtune.system.source import MARKER
 from tests.support import stories
 from tests.support.stories import STORIES
 

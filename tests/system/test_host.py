@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from pathlib import Path
@@ -117,14 +118,55 @@ def test_a_root_that_may_not_be_entered(machine: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def test_a_link_named_root_leads_nowhere(machine: Path) -> None:
-    """proc/PID/root is followed on the kernel's own procfs only; in a folder of plain files it is a link like any other."""
+@pytest.mark.parametrize("marker", [None, '{"time_seconds": 1}'], ids=["a copy", "a recording"])
+def test_a_link_named_root_leads_nowhere(machine: Path, marker: str | None) -> None:
+    """proc/PID/root and exe are followed on the kernel's own procfs only; in a folder of plain files they are links like any other."""
     (machine / "proc/42").mkdir(parents=True)
     (machine / "proc/42/root").symlink_to("/")
+    (machine / "proc/42/exe").symlink_to("/etc/passwd")
+    if marker is not None:
+        (machine / "cgtune-snapshot.json").write_text(marker)
     with Host(str(machine)) as host:
         assert not host.is_live
         with pytest.raises(Unreadable, match="symbolic link"):
             host.read_text("/proc/42/root/etc/passwd")
+        with pytest.raises(Unreadable, match="symbolic link"):
+            host.read_file_identity("/proc/42/exe")
+
+
+@pytest.mark.parametrize("method", ["read_at", "read_file_identity"])
+def test_a_library_that_is_a_link_out_of_its_process_is_not_followed(machine: Path, method: str) -> None:
+    """Behind the open door into a process's root, and in a folder of plain files, a link is somebody else's: it would lead to our files."""
+    library = machine / "lib/x.so"
+    library.parent.mkdir()
+    library.symlink_to(machine.parent / "secret")
+    arguments = (0, 16) if method == "read_at" else ()
+    with Host() as host, pytest.raises(Unreadable, match="symbolic link, which is not followed"):
+        getattr(host, method)(f"/proc/{os.getpid()}/root{library}", *arguments)
+    with Host(str(machine)) as host, pytest.raises(Unreadable, match="symbolic link, which is not followed"):
+        getattr(host, method)("/lib/x.so", *arguments)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL, errno.EFAULT])
+def test_memory_that_is_not_mapped_is_no_error(machine: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """However the kernel says of /proc/PID/mem that nothing is at a place: there are no bytes. Any other refusal is one."""
+
+    def refuse(_file: int, _size: int, _offset: int) -> bytes:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "pread", refuse)
+    with Host(str(machine)) as host:
+        assert host.read_at("/sys/file", 1 << 46, 8) == b""
+        number = errno.EACCES
+        with pytest.raises(Unreadable, match="permission denied"):
+            host.read_at("/sys/file", 1 << 46, 8)
+
+
+def test_no_address_is_too_large() -> None:
+    """Of this very process: what no file offset can be is memory that is not mapped."""
+    with Host() as host:
+        for address in (0, (1 << 63) - 8, 1 << 63, 1 << 70):
+            assert host.read_at(f"/proc/{os.getpid()}/mem", address, 8) == b""
 
 
 def test_the_door_into_a_process_is_open_on_the_machine_itself() -> None:

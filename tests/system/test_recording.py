@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cgtune.errors import Malformed
-from cgtune.system.recording import Recording, parse_marker, parse_regions, render_marker, render_regions
+from cgtune.system.recording import Recording, parse_marker, parse_regions, redact_url, render_marker, render_regions
 
 #: Names as they are read: bytes that are no UTF-8 stand as lone surrogates.
 TEXTS = st.text(st.characters(codec="utf-8") | st.integers(0xDC80, 0xDCFF).map(chr), max_size=10)
@@ -24,6 +24,9 @@ NUMBERS = st.integers(0, 1 << 70)
         identities=st.dictionaries(TEXTS, st.lists(NUMBERS, max_size=5).map(tuple), max_size=3),
         pids=st.lists(NUMBERS, max_size=3).map(tuple),
         found=st.dictionaries(TEXTS, TEXTS, max_size=3),
+        listings=st.dictionaries(TEXTS, st.lists(TEXTS, max_size=3).map(tuple), max_size=3),
+        by_hand=st.none() | st.frozensets(TEXTS, max_size=3),
+        pages=st.dictionaries(TEXTS, TEXTS, max_size=3),
     )
 )
 def test_a_marker_survives_the_disk(recording: Recording) -> None:
@@ -76,3 +79,21 @@ def test_a_marker_of_hand_needs_the_time_alone() -> None:
     """A story made by hand says when it plays; the rest is the usual."""
     recording = parse_marker(b'{"time_seconds": 1}')
     assert (recording.page_bytes, recording.ticks_per_second, recording.pids) == (4096, 100, ())
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("http://127.0.0.1:9090/metrics", "http://127.0.0.1:9090/metrics"),
+        ("http://me:secret@localhost:9090/metrics", "http://localhost:9090/metrics"),
+        ("https://me@[::1]:9090/metrics?token=secret", "https://[::1]:9090/metrics"),
+        ("http://localhost/metrics?a=b#secret", "http://localhost/metrics"),
+        ("http://localhost/a@b/metrics#secret?x", "http://localhost/a@b/metrics"),
+        ("http://me:sec/ret@localhost", "http://me:sec/ret@localhost"),  # a slash ends the host: no client takes this for a password
+        ("http://me:se@cret@localhost?x", "http://localhost"),
+        ("http://", "http://"),
+    ],
+)
+def test_a_url_is_kept_without_its_secrets(url: str, kept: str) -> None:
+    """User, password, query and fragment are cut; what is left says which page it was."""
+    assert redact_url(url) == kept

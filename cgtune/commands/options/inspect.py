@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cgtune.commands.inspect import InspectOptions, run_inspect
-from cgtune.commands.options.option import Command, choice, flag, optional_text
-from cgtune.commands.options.shared import PIDS, POLICY, ROOT, SELF, parse_chosen_policy
+from cgtune.commands.options.option import Command, choice, flag
+from cgtune.commands.options.shared import METRICS_URL, PIDS, POLICY, ROOT, SELF, parse_chosen_policy
 from cgtune.outputs import names_of
 
 TYPE_CHECKING = False
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from cgtune.commands.options.option import Values
 
 FORMAT = choice("--format", names_of("inspect"), "A table for people, JSON (cgtune/report/v1) for scripts.", default="table")
-METRICS_URL = optional_text("--metrics-url", "URL", "The Go program's own Prometheus endpoint; needs one --pid.")
 VERBOSE = flag("--verbose", "Say by which steps each Go value is derived.", short="-v")
 
 

@@ -19,6 +19,7 @@ ROOT = text(
     "The folder that holds proc/ and sys/: a node's, mounted at /host, or a recording made by cgtune snapshot.",
     default="/",
 )
+METRICS_URL = optional_text("--metrics-url", "URL", "The Go program's own Prometheus endpoint; needs one --pid.")
 IGNORE = texts("--ignore", "RULE", "Leave this rule's findings out; may be given several times.")
 ALWAYS = flag("--always", "Set GOMAXPROCS even where the runtime comes to it by itself.")
 

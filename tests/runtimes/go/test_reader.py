@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from cgtune.runtimes.go.derived.inputs import GoInputs
 from cgtune.runtimes.go.derived.ownview import OwnTexts
 from cgtune.runtimes.go.observed.live import LiveWords
 from cgtune.runtimes.go.program.version import parse_version
+from cgtune.runtimes.go.programs import Known
 from cgtune.runtimes.go.reader import GoReading, _unrecorded_switches
 from cgtune.system.host import Host
+from tests.support.elfs import framed, go_program, inline_record
 
 CGROUP, MOUNTINFO = "0::/pod/app\n", "30 20 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
 OTHERS = OwnTexts(cgroup="0::/\n", mountinfo=MOUNTINFO.replace(" / ", " /../.. "), assumed=("/pod/app",))
@@ -61,3 +64,19 @@ def test_switches_that_the_build_info_does_not_tell(
     derivation = derive(GoInputs(version=parse_version(version), environ=(("GODEBUG", environment),), affinity_count=8))
     words = LiveWords(gomaxprocs=live[0], container_setting=live[1], updates=live[2])
     assert _unrecorded_switches(derivation, words) == unrecorded
+
+
+def test_a_program_that_was_replaced_in_place_is_read_again(tmp_path: Path) -> None:
+    """The text of the mappings names an inode, which another file may have got since: its size and times tell that it is another."""
+    folder = tmp_path / "proc/42"
+    folder.mkdir(parents=True)
+    (folder / "maps").write_text("00400000-00401000 r-xp 00001000 08:01 99                                 /app/server\n")
+    known, versions = Known(), []
+    for seconds, version in enumerate(("go1.24.1", "go1.27.3")):
+        (folder / "exe").write_bytes(go_program(inline_record(version, framed("path\tx\n"))))
+        os.utime(folder / "exe", (seconds, seconds))  # the clock of a filesystem may stand still for some milliseconds
+        for _look in range(2):
+            with Host(str(tmp_path)) as host:
+                facts = GoReading(host, 42, executable="/app/server", affinity_count=8).read(known)
+            versions.append([runtime.program.version for runtime in facts])
+    assert versions == [["1.24.1"], ["1.24.1"], ["1.27.3"], ["1.27.3"]]

@@ -1,0 +1,115 @@
+"""A recording as a source: it answers for the machine that it was made on, as that answered then.
+
+What the marker says comes first: a refusal, an identity, a listing. All else is in the recording's files. Nothing is asked of the
+machine that replays it, and nothing of the network.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cgtune.errors import Malformed, Unreadable
+from cgtune.system.recording import LARGEST_BYTES, REGIONS_SUFFIX, parse_regions, redact_url, refusal_key, search_key
+from cgtune.system.root import READ_CAP_BYTES
+from cgtune.system.source import Origin, Source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cgtune.system.recording import Reading, Recording
+    from cgtune.system.source import Files
+
+
+class Recorded(Source):
+    """The files of a recording, and what its marker says beside them."""
+
+    def __init__(self, files: Files, recording: Recording) -> None:
+        """``files`` are open, and are closed with this source."""
+        super().__init__(
+            Origin(
+                root=files.origin.root,
+                is_live=False,
+                mount_prefix=recording.mount_prefix,
+                page_bytes=recording.page_bytes,
+                ticks_per_second=recording.ticks_per_second,
+                pids=recording.pids,
+            )
+        )
+        self._files, self._recording = files, recording
+        self._regions: dict[str, dict[int, bytes]] = {}
+
+    def close(self) -> None:
+        self._files.close()
+
+    def forget(self, below: str) -> None:
+        self._files.forget(below)
+
+    def time_seconds(self) -> float:
+        return self._recording.time_seconds
+
+    def read_whole(self, path: str, cap_bytes: int) -> bytes:
+        self._refuse("read", path)
+        return self._files.read_whole(path, cap_bytes)
+
+    def read_link(self, path: str) -> str:
+        self._refuse("link", path)
+        return self._files.read_link(path)
+
+    def list_names(self, path: str) -> list[str]:
+        self._refuse("list", path)
+        names = self._recording.listings.get(path)
+        return self._files.list_names(path) if names is None else list(names)
+
+    def list_folders(self, path: str) -> list[str]:
+        self._refuse("list", path)
+        return self._files.list_folders(path)
+
+    def read_region(self, path: str, offset: int, size: int) -> bytes:
+        self._refuse("region", path)
+        if path not in self._regions:
+            content = self._files.read_whole(path + REGIONS_SUFFIX, LARGEST_BYTES)
+            try:
+                self._regions[path] = parse_regions(content)
+            except Malformed as error:
+                raise Malformed(f"{path}{REGIONS_SUFFIX} is {error}") from error
+        return self._regions[path].get(offset, b"")[:size]
+
+    def read_file_identity(self, path: str) -> tuple[int, ...]:
+        self._refuse("file", path)
+        kept = self._recording.identities.get(path)
+        return self._files.read_file_identity(path) if kept is None else kept
+
+    def read_identity(self, path: str) -> tuple[int, int]:
+        self._refuse("directory", path)
+        kept = self._recording.identities.get(path, ())
+        return (kept[0], kept[1]) if len(kept) >= 2 else self._files.read_identity(path)
+
+    def is_by_hand(self, directory: str) -> bool:
+        if self._recording.by_hand is not None:
+            return directory in self._recording.by_hand
+        return directory not in self._recording.identities and self._refusal("directory", directory) is None
+
+    def search(self, top: str, depth: int, identity: tuple[int, int] | None, walk: Callable[[], str | None]) -> str | None:  # noqa: ARG002  # what a walk found is known
+        return self._recording.found.get(search_key(top, depth, identity))
+
+    def read_page(self, url: str) -> str:
+        kept = redact_url(url)
+        if kept not in self._recording.pages:
+            raise Unreadable(
+                f"--metrics-url {kept}: this recording holds no such page; record it with cgtune snapshot --metrics-url {kept}"
+            )
+        try:
+            content = self._files.read_whole(self._recording.pages[kept], READ_CAP_BYTES)
+        except (OSError, ValueError) as error:
+            raise Unreadable(f"--metrics-url {kept}: the recording's page cannot be read; record it again with cgtune snapshot") from error
+        return content.decode("utf-8", "replace")
+
+    def _refuse(self, reading: Reading, path: str) -> None:
+        number = self._refusal(reading, path)
+        if number is not None:
+            raise OSError(number, os.strerror(number))
+
+    def _refusal(self, reading: Reading, path: str) -> int | None:
+        number = self._recording.unreadable.get(path)
+        return self._recording.unreadable.get(refusal_key(reading, path)) if number is None else number

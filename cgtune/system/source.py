@@ -1,0 +1,181 @@
+"""Where the facts of a host come from: one small interface, and the files below a root as its first implementation.
+
+There are three sources. ``Files`` is what lies below a root now, live or copied. ``replay.Recorded`` is what a recording holds.
+``capture.Capture`` passes on what another source answers, and keeps it. A source raises OSError, or Unreadable for what is no plain
+path; ``host`` knows what each means.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from abc import ABC, abstractmethod
+
+from cgtune.records import Record
+from cgtune.system.root import READ_CAP_BYTES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from tempfile import TemporaryDirectory
+
+    from cgtune.system.root import Root
+
+#: The marker at the top of a recording.
+MARKER = "cgtune-snapshot.json"
+
+#: A recording may be packed into one file of such a name.
+ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
+
+
+class Origin(Record):
+    """What holds for all that a source answers.
+
+    ``root``: the folder that is read, without links. ``is_live``: whether the kernel answers now. ``mount_prefix``: what precedes a path
+    below the root in the mount table of the process that reads: "" for /, else such as "/host". ``ticks_per_second``: the unit of start
+    times in /proc/PID/stat. ``pids``: those that a recording was asked for, in order; None: it is no recording.
+    """
+
+    root: str
+    is_live: bool
+    mount_prefix: str
+    page_bytes: int
+    ticks_per_second: int
+    pids: tuple[int, ...] | None = None
+
+
+class Source(ABC):
+    """What a host asks. Every method must be there: a source that lacks one cannot be made."""
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close all that is open, and remove what was unpacked."""
+
+    @abstractmethod
+    def forget(self, below: str) -> None:
+        """Close what is kept open at or below ``below``: the next question looks it up anew."""
+
+    @abstractmethod
+    def time_seconds(self) -> float:
+        """The time that the answers are of; seconds since the epoch."""
+
+    @abstractmethod
+    def read_whole(self, path: str, cap_bytes: int) -> bytes:
+        """The whole file, read once; an error if it is larger than the cap."""
+
+    @abstractmethod
+    def read_link(self, path: str) -> str:
+        """The target of a symbolic link."""
+
+    @abstractmethod
+    def list_names(self, path: str) -> list[str]:
+        """The names in a directory, sorted."""
+
+    @abstractmethod
+    def list_folders(self, path: str) -> list[str]:
+        """The names of the directories in a directory, sorted, without links to such. Only a search asks this."""
+
+    @abstractmethod
+    def read_region(self, path: str, offset: int, size: int) -> bytes:
+        """Up to ``size`` bytes at ``offset`` of a large file; what is not there is left out."""
+
+    @abstractmethod
+    def read_file_identity(self, path: str) -> tuple[int, ...]:
+        """(device, inode, size, two times) of a file."""
+
+    @abstractmethod
+    def read_identity(self, path: str) -> tuple[int, int]:
+        """(device, inode) of a directory."""
+
+    @abstractmethod
+    def is_by_hand(self, directory: str) -> bool:
+        """Whether nothing is known of the device that a directory lay on: in a tree that was copied or made, not recorded."""
+
+    @abstractmethod
+    def search(self, top: str, depth: int, identity: tuple[int, int] | None, walk: Callable[[], str | None]) -> str | None:
+        """The directory that ``walk`` finds by asking this source again and again; a recording knows what was found without a walk.
+
+        Searched for is the directory ``depth`` levels below ``top`` with this identity; None: the cgroup that lists the reader itself.
+        """
+
+    @abstractmethod
+    def read_page(self, url: str) -> str:
+        """The page at an http URL. Raises Unreadable."""
+
+
+class Files(Source):
+    """What lies below a root now: this machine's files, another's mounted there, or a copy of them."""
+
+    def __init__(self, root: Root, path: str, *, is_live: bool, unpacked: TemporaryDirectory[str] | None = None) -> None:
+        """``path`` is that of ``root``. ``is_live`` opens the kernel's doors in /proc/PID: its /proc must be the kernel's.
+
+        ``unpacked`` is the folder that was made for the files; it is removed when they are closed.
+        """
+        super().__init__(
+            Origin(
+                root=path,
+                is_live=is_live,
+                mount_prefix=path.rstrip("/") if is_live else "",
+                page_bytes=os.sysconf("SC_PAGE_SIZE"),
+                ticks_per_second=os.sysconf("SC_CLK_TCK"),
+            )
+        )
+        self._root, self._unpacked = root, unpacked
+        if is_live:
+            root.open_doors()
+
+    def close(self) -> None:
+        self._root.close()
+        if self._unpacked is not None:
+            self._unpacked.cleanup()
+
+    def forget(self, below: str) -> None:
+        self._root.forget(below)
+
+    def time_seconds(self) -> float:
+        return time.time()
+
+    def read_whole(self, path: str, cap_bytes: int = READ_CAP_BYTES) -> bytes:
+        return self._root.read_whole(path, cap_bytes)
+
+    def read_link(self, path: str) -> str:
+        return self._root.read_link(path)
+
+    def list_names(self, path: str) -> list[str]:
+        return self._root.list_names(path)
+
+    def list_folders(self, path: str) -> list[str]:
+        return [name for name in self._root.list_names(path) if self._root.is_folder(path, name)]
+
+    def read_region(self, path: str, offset: int, size: int) -> bytes:
+        try:
+            return os.pread(self._root.open_file(path), size, offset)
+        except OverflowError:
+            return b""
+        except OSError as error:
+            if error.errno in (errno.EIO, errno.EINVAL, errno.EFAULT):  # memory that is not mapped, or beyond all of it
+                return b""
+            raise
+
+    def read_file_identity(self, path: str) -> tuple[int, ...]:
+        status = os.fstat(self._root.open_file(path))
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+    def read_identity(self, path: str) -> tuple[int, int]:
+        status = os.fstat(self._root.open_directory(path))
+        return status.st_dev, status.st_ino
+
+    def is_by_hand(self, directory: str) -> bool:  # noqa: ARG002  # all of a tree that is not live
+        return not self.origin.is_live
+
+    def search(self, top: str, depth: int, identity: tuple[int, int] | None, walk: Callable[[], str | None]) -> str | None:  # noqa: ARG002  # nothing is known before
+        return walk()
+
+    def read_page(self, url: str) -> str:
+        from cgtune.system.endpoint import read_page
+
+        return read_page(url)
