@@ -15,6 +15,7 @@ from tests.support.toolchains import ToolchainUnavailable
 # so that a red build is the fault of the change it tests; at a desk they are new each time.
 settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("desk"), derandomize=True)
+settings.register_profile("fast", settings.get_profile("desk"), max_examples=25)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 # The marks of tests that --fast leaves out, with the words of the line that says so; a test counts for the first that it bears.
@@ -30,6 +31,12 @@ _left_out: Counter[str] = Counter()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``scripts/test --fast``: what a contributor runs before each commit."""
     parser.addoption("--fast", action="store_true", help="leave out the tests that are slow, live, in the bench, or need fetched tools")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With --fast: a quarter of the drawn examples. Before test files are imported, which is when they ask for the profile."""
+    if config.option.fast:
+        settings.load_profile("fast")
 
 
 @pytest.hookimpl(tryfirst=True)
