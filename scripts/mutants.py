@@ -24,6 +24,9 @@ _LEFT_OUT = (".git", ".venv", "dist", ".coverage", ".hypothesis", ".mypy_cache",
 #: A mutant may loop for ever; its killers take seconds.
 _PATIENCE_SECONDS = 300
 
+#: Fewer drawn examples: a mutant that only a lucky draw kills is not held.
+_OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "--fast")
+
 
 class TableError(ValueError):
     """A line of the table that says nothing, or a mutant that cannot be made."""
@@ -91,7 +94,7 @@ class Copy:
 
     def run(self, killers: Sequence[str]) -> int:
         """The exit status of pytest on these; -1 if it took too long."""
-        argv = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *killers]
+        argv = [sys.executable, "-m", "pytest", *_OPTIONS, *killers]
         environ = {name: value for name, value in os.environ.items() if name not in ("CI", "CGTUNE_REQUIRE_LIVE")}
         try:
             return subprocess.run(argv, cwd=self.root, env=environ, capture_output=True, timeout=_PATIENCE_SECONDS).returncode

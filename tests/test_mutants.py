@@ -86,6 +86,7 @@ def test_what_it_says(
     (tmp_path / "table").write_text(f"@ a.py test_a.py\n- return 1\n+ {new}\n")
     monkeypatch.setattr(mutants, "ROOT", tmp_path)
     monkeypatch.setattr(mutants, "TABLE", tmp_path / "table")
+    monkeypatch.setattr(mutants, "_OPTIONS", ("-q",))
     assert mutants.main(["--jobs", "1"]) == code
     printed = capsys.readouterr()
     assert said in printed.out + printed.err
