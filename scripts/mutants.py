@@ -159,11 +159,11 @@ def main(argv: Sequence[str]) -> int:
                 copies.put(copy)
 
         # A killer that fails without any mutant would kill them all.
-        broken = [" ".join(killers) for killers, status in pool.map(run, sorted({each.killers for each in mutants})) if status]
-        if broken:
-            print(f"mutants: these fail without any mutant: {'; '.join(broken)}", file=sys.stderr)
-            return 3
-        for mutant, answer in pool.map(judge, mutants):
+        broken = {killers for killers, status in pool.map(run, sorted({each.killers for each in mutants})) if status}
+        for killers in sorted(broken):
+            print(f"error: fails without any mutant: {' '.join(killers)}", flush=True)
+        answers.update((mutant, "error") for mutant in mutants if mutant.killers in broken)
+        for mutant, answer in pool.map(judge, [each for each in mutants if each.killers not in broken]):
             answers[mutant] = answer
             if answer != "killed":
                 print(f"{answer}: {mutant} (expected killer: {' '.join(mutant.killers)})", flush=True)
