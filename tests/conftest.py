@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Generator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import toolchains
 from tests.support.needs import require
 from tests.support.toolchains import ToolchainUnavailable
 
@@ -13,14 +15,74 @@ from tests.support.toolchains import ToolchainUnavailable
 # so that a red build is the fault of the change it tests; at a desk they are new each time.
 settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("desk"), derandomize=True)
+settings.register_profile("fast", settings.get_profile("desk"), max_examples=25)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
+
+# The marks of tests that --fast leaves out, with the words of the line that says so; a test counts for the first that it bears.
+_LEFT_OUT = {
+    "kernel": "in the bench",
+    "live": "on real cgroups and containers",
+    "fetched": "with Go toolchains and other fetched tools",
+    "slow": "slow",
+}
+_left_out: Counter[str] = Counter()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``scripts/test --fast``: what a contributor runs before each commit."""
+    parser.addoption("--fast", action="store_true", help="leave out the tests that are slow, live, in the bench, or need fetched tools")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With --fast: a quarter of the drawn examples. Before test files are imported, which is when they ask for the profile."""
+    if config.option.fast:
+        settings.load_profile("fast")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --fast: leave out, and count for the line at the end."""
+    if not config.option.fast:
+        return
+    marks = [next(filter(item.get_closest_marker, _LEFT_OUT), None) for item in items]
+    _left_out.update(mark for mark in marks if mark)
+    config.hook.pytest_deselected(items=[item for item, mark in zip(items, marks, strict=True) if mark])
+    items[:] = [item for item, mark in zip(items, marks, strict=True) if not mark]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """With --fast: one line of what was left out."""
+    if _left_out:
+        parts = ", ".join(f"{_left_out[mark]} {words}" for mark, words in _LEFT_OUT.items() if _left_out[mark])
+        terminalreporter.write_line(f"--fast left out: {parts} (scripts/test has them all but the bench's: scripts/test --kernel)")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that needs something fetched has to bear the mark: else --fast would take it, and wait for a network."""
+    if not any(map(item.get_closest_marker, ("fetched", "live"))):
+        toolchains.unmarked = "needs what is fetched (toolchains.cache): give the test the mark `fetched`"
+    try:
+        return (yield)
+    finally:
+        toolchains.unmarked = None
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Generator[None, object, object]:
-    """A test whose Go toolchain cannot be fetched is like any other that cannot run here."""
+    """A test whose Go toolchain is not here is like any other that cannot run here."""
+    return (yield from _skip_without_toolchain())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    """So is one whose fixtures build a Go program."""
+    return (yield from _skip_without_toolchain())
+
+
+def _skip_without_toolchain() -> Generator[None, object, object]:
     try:
         return (yield)
     except ToolchainUnavailable as error:
-        require(False, f"the Go toolchain cannot be fetched: {error}")
+        require(False, str(error))
         raise

@@ -30,12 +30,14 @@ def read_pod(name: str) -> dict[str, Any]:
     ("name", "version"),
     [("pod-filekeyref.yaml", "1.35"), ("pod-shell.yaml", kubernetes.OLDEST), *((name, kubernetes.NEWEST) for name in PODS)],
 )
+@pytest.mark.fetched
 def test_the_pods_are_what_kubernetes_takes(name: str, version: str) -> None:
     """Strict schemas of the first version that each is for, and of the newest, have nothing against them."""
     assert kubernetes.violations(read_pod(name), version) == []
 
 
 @pytest.mark.parametrize("name", PODS)
+@pytest.mark.fetched
 def test_kubectl_reads_the_very_same_pods(name: str) -> None:
     """kubectl's own types keep every field, also those that the containers share by a YAML alias: what it sends is what stands there."""
     done = kubernetes.run("kubectl", "set", "image", "--local", "--filename", EXAMPLES / name, "app=other:1", "--output", "json")
@@ -63,6 +65,7 @@ def _misspell_lock(pod: dict[str, Any]) -> None:
     ("misspell", "word"),
     [(_misspell_key, "'volume' was"), (_misspell_container, "'container' was"), (_misspell_lock, "readonlyRootFilesystem")],
 )
+@pytest.mark.fetched
 def test_a_typo_in_a_pod_is_told(misspell: Any, word: str) -> None:
     """The check can fail: one letter off, and the strict schema names it."""
     pod = copy.deepcopy(read_pod("pod-filekeyref.yaml"))
@@ -70,6 +73,7 @@ def test_a_typo_in_a_pod_is_told(misspell: Any, word: str) -> None:
     assert any(word in line for line in kubernetes.violations(pod, "1.35"))
 
 
+@pytest.mark.fetched
 def test_keys_of_files_are_new() -> None:
     """Kubernetes 1.33 does not know fileKeyRef, which is why there are two pods."""
     told = kubernetes.violations(read_pod("pod-filekeyref.yaml"), "1.33")

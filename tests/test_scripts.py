@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -23,12 +25,19 @@ case "$1 $2" in
     mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
   "-m pip")
     case "$3" in --version) exit 0 ;; esac
-    echo pip >> "$LOG"
+    for word; do :; done
+    echo "pip:${word##*/}" >> "$LOG"
     sleep 0.2
-    case "$STAND_IN" in no-network) echo "ERROR: no such package" >&2; exit 1 ;; esac ;;
+    case "$STAND_IN" in
+      no-package) echo "looking" ; echo "ERROR: no such package" >&2; exit 1 ;;
+      no-network) echo "WARNING: Retrying (Retry(total=1" ; echo "ERROR: No matching distribution found" >&2; exit 1 ;;
+    esac ;;
   *) for word; do printf '[%s]' "$word"; done; echo ;;
 esac
 """
+
+
+USER, TESTS = "pip:requirements.lock", "pip:requirements-dev.lock"
 
 
 class Clone:
@@ -39,9 +48,11 @@ class Clone:
         self.log = place / "log"
         self.bin = place / "bin"
         shutil.copytree(ROOT / "scripts", self.root / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
-        (self.root / "requirements-dev.lock").write_text("typer==0.28.0\n")
+        (self.root / "deploy").mkdir()
+        (self.root / "deploy" / "requirements.lock").write_text("# made\nrich==15.0.0\ntyper==0.28.0\n")
+        (self.root / "requirements-dev.lock").write_text("pytest==9.2.0\nrich==15.0.0\ntyper==0.28.0\n")
         self.bin.mkdir()
-        for name in ("sh", "readlink", "cmp", "cp", "mv", "rm", "mkdir", "sleep", "flock"):
+        for name in ("sh", "readlink", "cmp", "cp", "mv", "rm", "mkdir", "sleep", "flock", "grep", "tail"):
             (self.bin / name).symlink_to(shutil.which(name) or pytest.fail(f"{name} is missing"))
         (self.bin / "python3").write_text(_STAND_IN)
         (self.bin / "python3").chmod(0o755)
@@ -60,6 +71,19 @@ class Clone:
         return self.log.read_text().split() if self.log.exists() else []
 
 
+class Locks:
+    """The two lock files of a clone."""
+
+    def __init__(self, clone: Clone) -> None:
+        self.paths = (clone.root / "requirements-dev.lock", clone.root / "deploy" / "requirements.lock")
+
+    def write(self, version: str) -> None:
+        """Change the version of typer, as a pull would; the files are newer than any mark."""
+        for path in self.paths:
+            path.write_text(re.sub("typer==.*", f"typer=={version}", path.read_text()))
+            os.utime(path, (2_000_000_000, 2_000_000_000))
+
+
 @pytest.fixture
 def clone(tmp_path: Path) -> Clone:
     """A fresh clone for this test alone."""
@@ -70,12 +94,35 @@ def test_the_first_command_makes_the_venv_and_the_second_starts_nothing(clone: C
     """The first run says on stderr what it does, stdout has the program's output only, and later runs call neither venv nor pip."""
     script = clone.root / "scripts" / "cgtune"
     code, out, err = clone.run(script, "inspect")
-    assert (code, clone.logged()) == (0, ["venv", "pip"])
+    assert (code, clone.logged()) == (0, ["venv", USER])
     assert out.startswith("[-I][-c]")
     assert out.endswith("[inspect]\n")
-    assert [line.split(":")[0] for line in err.splitlines()] == ["cgtune", "cgtune"]
+    first, second = err.splitlines()
+    assert first == "cgtune: first run here: making .venv with Python 3.12.3"
+    assert second == "cgtune: installing the 2 packages of deploy/requirements.lock, once"
     assert clone.run(script, "inspect") == (0, out, "")
-    assert clone.logged() == ["venv", "pip"]
+    assert clone.logged() == ["venv", USER]
+
+
+def test_a_user_gets_no_packages_of_the_tests(clone: Clone) -> None:
+    """scripts/cgtune installs what it needs; the first scripts/test adds its own; after that neither installs anything."""
+    cgtune, test = clone.root / "scripts" / "cgtune", clone.root / "scripts" / "test"
+    for script in (cgtune, test, cgtune, test):
+        assert clone.run(script, "-q")[0] == 0
+    assert clone.logged() == ["venv", USER, TESTS]
+
+
+def test_an_older_lock_is_installed_over_a_newer_one(clone: Clone) -> None:
+    """The mark is of the lock that was installed last: going back to an older commit, and forth again, installs each time."""
+    cgtune, test, locks = clone.root / "scripts" / "cgtune", clone.root / "scripts" / "test", Locks(clone)
+    clone.run(cgtune, "inspect")
+    locks.write("0.29.0")
+    clone.run(test, "-q")
+    locks.write("0.28.0")
+    clone.run(cgtune, "inspect")
+    locks.write("0.29.0")
+    clone.run(test, "-q")
+    assert clone.logged() == ["venv", USER, TESTS, USER, TESTS]
 
 
 def test_arguments_arrive_as_they_are_from_anywhere_through_a_symlink(clone: Clone, tmp_path: Path) -> None:
@@ -96,7 +143,7 @@ def test_a_half_made_venv_is_made_anew(clone: Clone) -> None:
     (broken / "leftover").touch()
     code, out, _ = clone.run(clone.root / "scripts" / "test", "-q")
     assert (code, out) == (0, "[-m][pytest][-q]\n")
-    assert clone.logged() == ["venv", "pip"]
+    assert clone.logged() == ["venv", TESTS]
     assert not (broken / "leftover").exists()
 
 
@@ -113,30 +160,52 @@ def test_after_an_upgrade_of_python_the_venv_is_made_anew(clone: Clone) -> None:
     (clone.bin / "python3").unlink()
     (clone.bin / "python3").symlink_to("python3.12")
     assert clone.run(script, "inspect")[0] == 0
-    assert clone.logged() == ["venv", "pip"] * 2
+    assert clone.logged() == ["venv", USER] * 2
 
 
 def test_a_failed_install_is_one_line_and_the_next_run_tries_again(clone: Clone) -> None:
-    """When pip fails the run ends with exit code 3, and what it left is no finished .venv."""
+    """When pip fails the run ends with exit code 3 and one line that says why; what it left is no finished .venv."""
     script = clone.root / "scripts" / "cgtune"
-    code, out, err = clone.run(script, "inspect", stand_in="no-network")
-    assert (code, out) == (3, "")
-    assert err.splitlines()[-1].startswith("cgtune: pip could not install requirements-dev.lock")
+    why = {"no-network": "the package index cannot be reached", "no-package": "ERROR: no such package"}
+    for stand_in, words in why.items():
+        code, out, err = clone.run(script, "inspect", stand_in=stand_in)
+        assert (code, out) == (3, "")
+        assert [line for line in err.splitlines() if "first run here" not in line and "installing" not in line] == [
+            f"cgtune: pip could not install deploy/requirements.lock: {words}; run again to retry"
+        ]
     assert clone.run(script, "inspect")[0] == 0
-    assert clone.logged() == ["venv", "pip"] * 2
+    assert clone.logged() == ["venv", USER] * 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("script", "lock"), [("cgtune", "deploy/requirements.lock"), ("test", "requirements-dev.lock")])
+def test_without_a_network_the_first_command_says_so(tmp_path: Path, script: str, lock: str) -> None:
+    """The real Python and the real pip, whose index is a port where nobody listens: one line says what cannot be had, exit code 3."""
+    clone = tmp_path / "clone"
+    for name in ("scripts", "deploy/requirements.lock", "requirements-dev.lock"):
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if name == "scripts" else shutil.copy)(ROOT / name, clone / name)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    environ = kept | {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": f"http://127.0.0.1:{port}/simple", "HOME": str(tmp_path)}
+    done = subprocess.run([clone / "scripts" / script, "--version"], capture_output=True, text=True, timeout=120, env=environ, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.splitlines()[2:] == [
+        f"{script}: pip could not install {lock}: the package index cannot be reached; run again to retry"
+    ]
 
 
 def test_a_changed_lock_is_installed_into_the_venv_that_is_there(clone: Clone) -> None:
     """After a pull that changed the lock file pip runs once; a lock file that was only touched costs nothing."""
-    script, lock = clone.root / "scripts" / "cgtune", clone.root / "requirements-dev.lock"
+    script, locks = clone.root / "scripts" / "cgtune", Locks(clone)
     clone.run(script, "inspect")
-    os.utime(lock, (2_000_000_000, 2_000_000_000))
+    locks.write("0.28.0")
     clone.run(script, "inspect")
-    assert clone.logged() == ["venv", "pip"]
-    lock.write_text("typer==0.28.1\n")
-    os.utime(lock, (2_000_000_000, 2_000_000_000))
+    assert clone.logged() == ["venv", USER]
+    locks.write("0.28.1")
     clone.run(script, "inspect")
-    assert clone.logged() == ["venv", "pip", "pip"]
+    assert clone.logged() == ["venv", USER, USER]
 
 
 def test_two_first_commands_at_once_make_one_venv(clone: Clone) -> None:
@@ -145,7 +214,7 @@ def test_two_first_commands_at_once_make_one_venv(clone: Clone) -> None:
     for program in both:
         out, err = program.communicate(timeout=30)
         assert (program.returncode, out.endswith("[inspect]\n")) == (0, True), err
-    assert clone.logged() == ["venv", "pip"]
+    assert clone.logged() == ["venv", USER]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from cgtune.model import Bandwidth, CpuLevel, CpuLimits, Prediction
 from cgtune.outputs.predict import render_predict
 from tests.support import goprograms, toolchains
 from tests.support.command import ROOT, run
-from tests.support.needs import only_where, require
+from tests.support.needs import only_where
 
 
 def derived(prediction: Prediction, name: str = "GOMAXPROCS") -> list[object]:
@@ -277,13 +277,11 @@ def test_a_named_request_is_not_computed_back() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("version", "language"), PROGRAMS)
+@pytest.mark.fetched
 def test_real_programs_do_what_is_predicted(version: str, language: str) -> None:
     """A program of this version and go line prints the predicted values, by --go and --language as by --binary, or dies as predicted."""
     only_where(platform.machine() == "x86_64", "the toolchains are for x86-64")
-    try:
-        toolchains.goroot(version)
-    except toolchains.ToolchainUnavailable as error:
-        require(False, f"the Go toolchain cannot be fetched: {error}")
+    toolchains.goroot(version)
     program = goprograms.build(version, language=language)
     cpus = len(os.sched_getaffinity(0))
     for environment in ENVIRONMENTS:

@@ -205,6 +205,24 @@ def test_v1_quotas_that_are_none(quota: str, period: str) -> None:
         kernel.parse_cfs_quota(quota, period)
 
 
+@pytest.mark.parametrize(
+    ("stat", "reclaimable"),
+    [
+        ({"file": 700, "shmem": 200, "slab_reclaimable": 30}, 530),
+        ({"file": 700, "shmem": 200}, 500),
+        ({"file": 100, "shmem": 200, "slab_reclaimable": 30}, 30),  # the figures are not read at one moment
+        ({"total_cache": 700, "total_shmem": 200, "file": 9, "shmem": 1}, 500),
+        ({"total_cache": 100, "total_shmem": 200}, 0),
+        ({"total_cache": 700}, None),  # an old kernel: how much of it is shared memory is not told
+        ({"file": 700}, None),
+        ({}, None),
+    ],
+)
+def test_what_can_be_given_back(stat: dict[str, int], reclaimable: int | None) -> None:
+    """The page cache without shared memory, and on v2 the slab that can be reclaimed; never below zero; None if it cannot be told."""
+    assert kernel.count_reclaimable(stat) == reclaimable
+
+
 def test_mountinfo_fields() -> None:
     """Optional fields, several or none, and super options with blanks, as on WSL2's 9p lines, do not shift the others."""
     text = (

@@ -537,6 +537,7 @@ def test_an_interrupted_watch_is_130(sleeper: int) -> None:
         assert (watch.returncode, out, err) == (130, b"", b"")
 
 
+@pytest.mark.slow
 def test_progress_is_for_a_terminal_only(sleeper: int) -> None:
     """Someone who waits sees what for; a log file does not."""
     ours, theirs = os.openpty()

@@ -20,7 +20,7 @@ from cgtune.model import Policy
 from cgtune.outputs.envfile import DIALECTS
 from tests.support import command, goprograms, inside, stories, toolchains
 from tests.support.envreaders import READERS
-from tests.support.needs import only_where, require
+from tests.support.needs import only_where
 
 NAMED = ("env", "--cpu-limit", "2.5", "--memory-limit", "512Mi")
 BOTH = {"GOMAXPROCS": "3", "GOMEMLIMIT": "460MiB"}
@@ -211,13 +211,11 @@ def test_another_program_than_the_one_that_runs_there() -> None:
 def program() -> Path:
     """A Go 1.24 program on disk."""
     only_where(platform.machine() == "x86_64", "the toolchains are for x86-64")
-    try:
-        toolchains.goroot("1.24.11")
-    except toolchains.ToolchainUnavailable as error:
-        require(False, f"the Go toolchain cannot be fetched: {error}")
+    toolchains.goroot("1.24.11")
     return goprograms.build("1.24.11")
 
 
+@pytest.mark.fetched
 def test_a_program_on_disk(program: Path) -> None:
     """--binary takes version and settings from the file."""
     done = inside.run(*NAMED, "--binary", program)

@@ -1,4 +1,4 @@
-"""What the image installs is what the tests ran on."""
+"""What the image and scripts/cgtune install is what the tests ran on."""
 
 from __future__ import annotations
 

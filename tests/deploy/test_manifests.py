@@ -30,6 +30,8 @@ from tests.deploy.manifests import (
 from tests.support import kubernetes
 from tests.support.command import ROOT
 
+pytestmark = pytest.mark.fetched
+
 _Render = Callable[[], tuple[Object, ...]]
 _QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|M|G|Ki|Mi|Gi)?")
 _SIDECARS = ("sidecar", "prometheus-operator")

@@ -7,8 +7,9 @@ import pytest
 
 from tests.differential.compare import ENVIRONMENT_VERSIONS, LIMIT_VERSIONS, compare_environments, compare_limits
 from tests.differential.oracle import build_oracle
-from tests.support.needs import only_where, require
-from tests.support.toolchains import ToolchainUnavailable
+from tests.support.needs import only_where
+
+pytestmark = pytest.mark.fetched
 
 QUICK = 300  # a few seconds; scripts/differential runs 20 000 of each
 
@@ -17,11 +18,8 @@ QUICK = 300  # a few seconds; scripts/differential runs 20 000 of each
 def oracles() -> None:
     """The oracles are built, or the tests cannot run here."""
     only_where(platform.machine() == "x86_64", "the toolchains are for x86-64")
-    try:
-        for version in {*LIMIT_VERSIONS, *ENVIRONMENT_VERSIONS}:
-            build_oracle(version)
-    except ToolchainUnavailable as error:
-        require(False, f"the Go toolchains cannot be fetched: {error}")
+    for version in {*LIMIT_VERSIONS, *ENVIRONMENT_VERSIONS}:
+        build_oracle(version)
 
 
 @pytest.mark.slow

@@ -188,6 +188,7 @@ def test_the_dashboard_has_something_to_show(stage: Groups, prometheus: Promethe
 
 def test_the_page_passes_the_check_of_prometheus(stage: Groups, service: Service) -> None:
     """promtool check metrics has nothing against a page with a real Go program in it."""
+    require(shutil.which("promtool"), "apt-get install --no-install-recommends prometheus")
     group = stage.make("page")
     group.limit_cpu(50_000)
     with _mistuned(group) as probe:

@@ -33,11 +33,7 @@ def _can_build() -> None:
 
 def build(version: str) -> Path:
     """The probe by that Go."""
-    try:
-        return goprograms.build(version)
-    except toolchains.ToolchainUnavailable as error:
-        require(False, f"the Go toolchain cannot be fetched: {error}")
-        raise
+    return goprograms.build(version)
 
 
 def start(group: Group, program: Path, *commands: str, **environ: str) -> subprocess.Popen[bytes]:
@@ -181,11 +177,7 @@ def executor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("executor")
     (folder / "main.go").write_text(_EXECUTOR)
     (folder / "go.mod").write_text("module example.com/executor\n\ngo 1.21\n")
-    try:
-        return toolchains.build("1.24.11", folder, folder / "executor", "-buildvcs=false")
-    except toolchains.ToolchainUnavailable as error:
-        require(False, f"the Go toolchain cannot be fetched: {error}")
-        raise
+    return toolchains.build("1.24.11", folder, folder / "executor", "-buildvcs=false")
 
 
 def test_a_process_that_becomes_another_program_is_known_again(executor: Path) -> None:

@@ -18,8 +18,7 @@ from cgtune.service.follow import Follower, Stopped
 from cgtune.snapshot import read_snapshot
 from cgtune.system.host import Host
 from cgtune.verdict import blind
-from tests.support import goprograms, stories, toolchains
-from tests.support.needs import require
+from tests.support import goprograms, stories
 
 
 @pytest.mark.parametrize("story", stories.names())
@@ -184,13 +183,10 @@ def test_nothing_is_kept_of_who_ended() -> None:
 @pytest.fixture
 def go_program() -> Path:
     """A small Go program."""
-    try:
-        return goprograms.build("1.24.11", package="./minimal")
-    except toolchains.ToolchainUnavailable as error:
-        require(False, f"the Go toolchain cannot be fetched: {error}")
-        raise
+    return goprograms.build("1.24.11", package="./minimal")
 
 
+@pytest.mark.fetched
 def test_more_go_processes_than_are_reported(go_program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that were in the report stay in it, whoever comes; the others are counted. A process that is not Go's is read as one file."""
     silent, pipe = subprocess.DEVNULL, subprocess.PIPE

@@ -77,6 +77,7 @@ def test_many_requests_at_once_get_the_first_answers(service: Service) -> None:
     assert received.count(b"Connection: close") == 1
 
 
+@pytest.mark.slow
 def test_two_hundred_connections_and_more(service: Service) -> None:
     """Silent connections take nobody's place: 200 fit, and of 400 the longest waiting ones make room."""
     files, rss = open_files(service.pid), rss_bytes(service.pid)

@@ -75,6 +75,10 @@ def build(
     place = toolchains.cache() / "programs" / f"goprobe-{version}-{mode}-{language}-{key[:16]}"
     if place.is_file():
         return place
+    if environment.get("CGO_ENABLED") == "1":
+        _need("gcc", "gcc libc6-dev")
+    if stripped:
+        _need("strip", "binutils")
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as folder:
         shutil.copytree(SOURCE, Path(folder) / "source")
@@ -95,6 +99,11 @@ def build(
             subprocess.run(["strip", str(output)], check=True)
         os.replace(output, place)
     return place
+
+
+def _need(program: str, packages: str) -> None:
+    if not shutil.which(program):
+        raise toolchains.ToolchainUnavailable(f"{program} is missing: apt-get install --no-install-recommends {packages}")
 
 
 def _goroot(version: str) -> Path:
@@ -121,6 +130,7 @@ def build_unpacker() -> Path:
     source = SOURCE / "packed" / "unpack.c"
     place = toolchains.cache() / "programs" / f"unpack-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}"
     if not place.is_file():
+        _need("gcc", "gcc libc6-dev")
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place.parent) as folder:
             output = Path(folder) / "unpack"

@@ -25,6 +25,7 @@ def test_mutants_of_small_files_do_no_harm(seed: int) -> None:
     assert fuzz(synthetic_subjects(), 800, seed)["cases"] == 800
 
 
+@pytest.mark.fetched
 def test_mutants_of_real_programs_do_no_harm() -> None:
     """Hundreds of mutated Go programs raise nothing but our own errors."""
     subjects = synthetic_subjects()[:1] + real_subjects()

@@ -28,6 +28,7 @@ _MONITOR: dict[str, Any] = {
 
 @pytest.mark.parametrize("version", [kubernetes.OLDEST, kubernetes.NEWEST])
 @pytest.mark.parametrize("good", [_POD, _MONITOR], ids=["Pod", "PodMonitor"])
+@pytest.mark.fetched
 def test_a_good_object_passes(good: dict[str, Any], version: str) -> None:
     """A pod with a sidecar container, and a PodMonitor, are valid in the oldest and the newest Kubernetes that we know."""
     assert kubernetes.violations(good, version) == []
@@ -45,6 +46,7 @@ def test_a_good_object_passes(good: dict[str, Any], version: str) -> None:
     ],
     ids=["unknown field", "wrong type", "unknown kind", "unknown metadata", "operator: wrong type", "operator: no duration"],
 )
+@pytest.mark.fetched
 def test_a_bad_object_is_told(bad: dict[str, Any], word: str) -> None:
     """A field that Kubernetes does not know, a value of the wrong type, and a kind without a schema are violations, each with its word."""
     (told,) = kubernetes.violations(bad)
@@ -58,6 +60,7 @@ def test_a_key_that_stands_twice_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("name", "word"), [("kubectl", "v1.37"), ("helm", "v4.")])
+@pytest.mark.fetched
 def test_the_tools_are_real(name: str, word: str) -> None:
     """kubectl and helm run and say their version."""
     done = kubernetes.run(name, "version", *(["--client"] if name == "kubectl" else []))

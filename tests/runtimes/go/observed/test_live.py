@@ -26,6 +26,8 @@ from tests.support.goprocess import memory, open_limit_files, read_images, read_
 from tests.support.goprograms import LibraryHost, Probe, build, build_unpacker
 from tests.support.needs import require
 
+pytestmark = pytest.mark.fetched
+
 NO_LIMIT = 9223372036854775807
 # A quick share of the matrix: each way to find the words, on both sides of each change in Go. scripts/live-matrix runs all of it.
 QUICK = [

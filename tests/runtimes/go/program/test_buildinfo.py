@@ -164,6 +164,7 @@ MODES = ("plain", "sw", "pie", "pie-sw", "trimpath", "cgo-pie-strip", "shared-sw
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.fetched
 def test_real_programs_say_what_go_says_of_them(mode: str) -> None:
     """Path, modules and settings equal those that ``go version -m`` prints, in at most 6 reads and 32 KiB."""
     require(goprograms.is_present("1.25.5"), "needs Go 1.25.5 in the cache: scripts/toolchain 1.25.5")
@@ -190,6 +191,7 @@ def test_real_programs_say_what_go_says_of_them(mode: str) -> None:
     assert sum(reads) <= 32 << 10
 
 
+@pytest.mark.fetched
 def test_section_headers_are_not_needed_in_real_programs(tmp_path: Path) -> None:
     """A real program whose section headers were wiped says the same as before."""
     require(goprograms.is_present("1.27.3"), "needs Go 1.27.3 in the cache: scripts/toolchain 1.27.3")

@@ -99,6 +99,7 @@ def test_a_thousand_libraries_are_too_many() -> None:
     "line",
     ["r--p 0 00:00 0", "rwxp 0 00:00 0", "rw-p 0 00:00 0 [anon: x]", "r--s 0 1:0 {at} /data/{at}", "r-xp 0 1:0 7 /x", "r--p 0 1:0 7 /x"],
 )
+@pytest.mark.slow
 def test_sixty_thousand_mappings_are_not_kept(line: str) -> None:
     """vm.max_map_count is 65 530: who has so many, of whatever kind, costs their text and no more, and still is told apart."""
     text = "100-200 r-xp 0 1:0 7 /x\n" + "".join(f"{at * 16:x}-{at * 16 + 8:x} {line.format(at=at)}\n" for at in range(1000, 61_000))
