@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import lzma
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,7 @@ def _run(*arguments: str, cwd: Path = ROOT, **environ: str) -> subprocess.Comple
         (["--cpus", "0", "--", "true"], "--cpus 0"),
         (["--cpus", "many", "--", "true"], "--cpus"),
         (["--cgroup", "v3", "--", "true"], "v3"),
+        (["--kernel", "11", "--", "true"], "--kernel"),
         (["--memory", "3", "--", "true"], "--memory"),
         (["--memory", "16M", "--", "true"], "256M"),
         (["--timeout", "0", "--", "true"], "--timeout"),
@@ -65,7 +67,20 @@ def test_help_teaches() -> None:
     """--help shows each option, the hierarchies and the exit statuses, on standard output."""
     done = _run("--help")
     assert (done.returncode, done.stderr) == (0, "")
-    for word in ("--cpus", "--cgroup", "--memory", "--timeout", "--results", "--env", "hybrid", "124", "125", "examples:"):
+    for word in (
+        "--cpus",
+        "--cgroup",
+        "--kernel",
+        "trixie",
+        "--memory",
+        "--timeout",
+        "--results",
+        "--env",
+        "hybrid",
+        "124",
+        "125",
+        "examples:",
+    ):
         assert word in done.stdout
 
 
@@ -136,12 +151,83 @@ def test_last_words(log: bytes, said: str) -> None:
     assert len(vm.last_words(log).splitlines()) == 1
 
 
-def test_the_boot_image_comes_out_of_its_wrapping() -> None:
-    """From a bzImage the ELF image is taken; what is wrapped in another way is left as it is."""
+_PACKED = {
+    "xz": lzma.compress,
+    "zstd": lambda data: subprocess.run(["zstd", "--stdout", "--quiet"], input=data, capture_output=True, check=True).stdout,
+}
+
+
+def _bzimage(payload: bytes, sectors: int) -> bytes:
+    """A kernel as the boot protocol lays it: setup code of one and ``sectors`` sectors, code, the payload with its size, a trailer."""
+    head = bytearray(512 * (sectors or 4) + 512)
+    head[0x1F1] = sectors
+    head[0x202:0x206] = b"HdrS"
+    struct.pack_into("<II", head, 0x248, 716, len(payload) + 4)
+    return bytes(head) + b"\xfd7zXZ\0 is no payload".ljust(716, b"\x90") + payload + struct.pack("<I", 5004) + b"trailer"
+
+
+@pytest.mark.parametrize("packing", ["xz", "zstd"])
+@pytest.mark.parametrize("sectors", [0, 39])
+def test_the_boot_image_comes_out_of_its_wrapping(packing: str, sectors: int) -> None:
+    """From a bzImage the ELF image is taken, as Debian 12 packs it and as Debian 13 does."""
     image = b"\x7fELF" + bytes(5000)
-    assert vm.boot_image(b"setup code" + lzma.compress(image, lzma.FORMAT_XZ) + b"trailer") == image
-    for other in (b"setup code \x28\xb5\x2f\xfd", b"setup \xfd7zXZ\0 and no more", b"setup" + lzma.compress(b"no ELF", lzma.FORMAT_XZ)):
-        assert vm.boot_image(other) == other
+    assert vm.boot_image(_bzimage(_PACKED[packing](image), sectors)) == image
+
+
+def test_a_kernel_in_another_wrapping_is_left_as_it_is() -> None:
+    """QEMU takes a bzImage too; what is no kernel is said."""
+    for payload in (b"\x1f\x8b gzip", lzma.compress(b"no ELF", lzma.FORMAT_XZ)):
+        packed = _bzimage(payload, 4)
+        assert vm.boot_image(packed) == packed
+    with pytest.raises(vm.Failure, match="no bzImage"):
+        vm.boot_image(b"\x7fELF" + bytes(2000))
+
+
+@pytest.mark.parametrize(
+    ("depends", "packages"),
+    [
+        (
+            """\
+linux-image-amd64
+  Depends: linux-image-6.1.0-50-amd64
+linux-image-6.1.0-50-amd64
+ |Depends: linux-initramfs-tool
+linux-initramfs-tool
+linux-base
+""",
+            ["linux-image-6.1.0-50-amd64"],
+        ),
+        (
+            """\
+linux-image-amd64
+  Depends: linux-base-amd64
+  Depends: linux-image-7.2.12+deb14-amd64
+linux-base-amd64
+  Depends: linux-base-7.2.12+deb14-amd64
+linux-image-7.2.12+deb14-amd64
+  PreDepends: linux-base
+  Depends: linux-binary-7.2.12+deb14-amd64
+  Depends: linux-modules-7.2.12+deb14-amd64
+linux-base
+linux-base-7.2.12+deb14-amd64
+linux-binary-7.2.12+deb14-amd64
+linux-modules-7.2.12+deb14-amd64
+linux-modules-7.1.9+deb14-amd64
+""",
+            [f"linux-{part}-7.2.12+deb14-amd64" for part in ("base", "binary", "image", "modules")],
+        ),
+    ],
+    ids=["Debian 12", "Debian 14"],
+)
+def test_all_packages_of_a_kernel_are_found(depends: str, packages: list[str]) -> None:
+    """One package up to Debian 13; from Debian 14 on those that its image package needs, each of the same version."""
+    assert vm.kernel_packages(depends) == packages
+
+
+def test_a_suite_without_a_kernel_is_said() -> None:
+    """No traceback if the archive has no kernel of this kind."""
+    with pytest.raises(vm.Failure, match="linux-image-amd64"):
+        vm.kernel_packages("linux-image-amd64\n")
 
 
 def test_modules_come_after_what_they_need(tmp_path: Path) -> None:
@@ -149,12 +235,13 @@ def test_modules_come_after_what_they_need(tmp_path: Path) -> None:
 
     def make(name: str, depends: str, suffix: str = ".ko") -> None:
         data = b"\x7fELF\0depends=" + depends.encode() + b"\0name=x\0"
-        (tmp_path / f"{name}{suffix}").write_bytes(lzma.compress(data) if suffix.endswith("xz") else data)
+        packed = _PACKED["xz"](data) if suffix.endswith("xz") else _PACKED["zstd"](data) if suffix.endswith("zst") else data
+        (tmp_path / f"{name}{suffix}").write_bytes(packed)
 
     make("virtio_ring", "")
     make("virtio", "virtio_ring")
     make("virtio_pci", "virtio,virtio_ring", ".ko.xz")
-    make("virtio_console", "virtio")
+    make("virtio_console", "virtio", ".ko.zst")
     make("9pnet", "")
     make("9pnet_virtio", "9pnet,virtio")
     make("9p", "9pnet")

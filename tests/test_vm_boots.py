@@ -51,6 +51,21 @@ def test_from_prepared_state_a_guest_is_up_in_20_seconds() -> None:
     assert watch.seconds < 20
 
 
+@pytest.mark.parametrize(("debian", "release"), [("12", "6.1."), ("13", "+deb13"), ("14", "+deb14")])
+def test_the_kernels_of_three_debians_boot(debian: str, release: str) -> None:
+    """Each comes up with every controller at one place: below v1, or left over for cgroup2, which then passes it on."""
+    script = "uname -r; ls -d /sys/fs/cgroup/*/ | tr '\n' ' '; echo; cat /sys/fs/cgroup/unified/cgroup.subtree_control"
+    assert _run("--kernel", debian, "--prepare").returncode == 0
+    done = _run("--kernel", debian, "--cgroup", "hybrid", "--timeout", "180", "--", "sh", "-c", script)
+    assert done.returncode == 0
+    kernel, mounts, left_over = (line.split() for line in done.stdout.splitlines())
+    assert release in kernel[0]
+    below_v1 = {controller for mount in mounts for controller in Path(mount).name.split(",")}
+    assert {"cpu", "cpuacct", "blkio", "pids"} <= below_v1
+    for controller in ("cpuset", "memory"):
+        assert (controller in below_v1) != (controller in left_over)
+
+
 def test_a_second_is_a_second() -> None:
     """The guest's clock goes at this machine's pace, also where others wanted all CPUs while it started."""
     others = [subprocess.Popen([sys.executable, "-I", "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]

@@ -11,8 +11,11 @@ from tests.support.needs import require
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the one marker that only these tests have."""
+    """Register the two markers that only these tests have."""
     config.addinivalue_line("markers", "hierarchy(*modes): a kernel test for some of v2, v1 and hybrid only")
+    config.addinivalue_line(
+        "markers", "v1_memory: outside v2, a kernel test for v1's memory controller, which Debian 12's kernel is the last to have"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -20,6 +23,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     here = os.environ.get("CGTUNE_BENCH")
     marks = {item: item.get_closest_marker("hierarchy") for item in items}
     elsewhere = [item for item, mark in marks.items() if here and mark and here not in mark.args]
+    if here in ("v1", "hybrid") and cgroups.hierarchies().get("memory", (2,))[0] == 2:
+        elsewhere += [item for item in items if item not in elsewhere and item.get_closest_marker("v1_memory")]
     config.hook.pytest_deselected(items=elsewhere)
     items[:] = [item for item in items if item not in elsewhere]
 

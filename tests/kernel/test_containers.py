@@ -99,6 +99,7 @@ def _assert_limits(entry: dict[str, Any], cores: float = 0.5, limit_bytes: int =
     assert entry["enforced"]["memory"]["limit_bytes"] == limit_bytes
 
 
+@pytest.mark.v1_memory
 def test_from_inside(podman: Podman, container: tuple[str, str, int]) -> None:
     """cgtune in the container, of the process that is pid 1 there."""
     entry = _only(podman.exec(container[0], *_INSPECT, "--pid", "1"))
@@ -114,6 +115,7 @@ def test_from_inside_as_the_only_program(podman: Podman) -> None:
     assert first["self"] is True
 
 
+@pytest.mark.v1_memory
 def test_from_outside(container: tuple[str, str, int]) -> None:
     """The host names the process by its own count, sees the chain to the root and learns which container it is."""
     _, identity, pid = container

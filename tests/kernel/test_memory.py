@@ -105,6 +105,7 @@ def test_swap_v2(groups: Groups, targets: Targets, swap_bytes: int) -> None:
     assert (memory["limit_bytes"], memory["swap_bytes"]) == (64 * MIB, swap_bytes)
 
 
+@pytest.mark.v1_memory
 @pytest.mark.hierarchy("v1", "hybrid")
 def test_swap_v1(groups: Groups, targets: Targets) -> None:
     """v1 limits memory and swap together: what is left for swap is the difference."""
@@ -249,6 +250,7 @@ def test_pressure_on_a_hybrid_machine(groups: Groups, targets: Targets) -> None:
         aside.rmdir()
 
 
+@pytest.mark.v1_memory
 @pytest.mark.hierarchy("v1", "hybrid")
 def test_the_hierarchical_limit_betrays_a_hidden_ancestor(groups: Groups, targets: Targets) -> None:
     """A v1 container that sees only its own group learns from memory.stat that somebody above has less, and the report says so."""

@@ -333,7 +333,8 @@ def test_a_zombie_whose_group_is_gone(mode: str, groups: Groups) -> None:
         place.rmdir()
     try:
         # v1 says that a process that has ended is in the root group.
-        expected = f"0::{leaf.path} (deleted)" if mode == "v2" else "0::/" if mode == "hybrid" else ":cpu,cpuacct:/"
+        in_v2 = leaf.version("memory") == 2  # on a hybrid machine it depends on the kernel
+        expected = f"0::{leaf.path} (deleted)" if in_v2 else "0::/" if mode == "hybrid" else ":cpu,cpuacct:/"
         assert any(line.endswith(expected) for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines())
         entry = bench.attempt(pid)
         if isinstance(entry, CgtuneError):
