@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import lzma
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tests.support.command import ROOT
+from tests.support.needs import require
 
 
 def _load() -> ModuleType:
@@ -222,6 +224,16 @@ linux-modules-7.1.9+deb14-amd64
 def test_all_packages_of_a_kernel_are_found(depends: str, packages: list[str]) -> None:
     """One package up to Debian 13; from Debian 14 on those that its image package needs, each of the same version."""
     assert vm.kernel_packages(depends) == packages
+
+
+def test_apt_has_lists_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another suite is asked for beside this machine's own; an archive that does not answer, on a port of nobody, is one line."""
+    require(shutil.which("apt-get"), "needs apt")
+    monkeypatch.setattr(vm, "archive_of_debian", lambda: "http://127.0.0.1:9/debian/")
+    with pytest.raises(vm.Failure, match=r"^apt-get update failed: E: .*\Z"):
+        vm.apt_for("trixie", tmp_path)
+    assert (tmp_path / "sources.list").read_text().endswith("http://127.0.0.1:9/debian/ trixie main\n")
+    assert (tmp_path / "state/lists/lock").exists()
 
 
 def test_a_suite_without_a_kernel_is_said() -> None:
