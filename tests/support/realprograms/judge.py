@@ -1,14 +1,6 @@
 """Holds what cgtune said of real programs against the witnesses: the runtime's traces, the environment that was given, the pinned version.
 
-Verdicts, worst first:
-
-wrong      a number of cgtune's is not the witness's
-silent     a Go program of which cgtune says nothing at all, as if it were none
-unread     a number is missing, or the program is not known as Go; a note says so
-older      built by Go before 1.19, the oldest of which cgtune reads live values; a note says so
-unheld     the program could not be held while it was looked at, or does not run here
-unfetched  its registry did not give it
-agree      everything that was compared is the same
+The verdicts, worst first, are explained by ``scripts/real-programs --help``.
 """
 
 from __future__ import annotations
@@ -19,6 +11,7 @@ from typing import Any, NamedTuple
 from tests.support.realprograms.listing import Program
 from tests.support.realprograms.observe import GIVEN_VALUES, Seen
 
+# Worst first: a program gets the first of which something was found.
 VERDICTS = ("wrong", "silent", "unread", "older", "unheld", "unfetched", "agree")
 _FIRST_READ = 19  # and the first that knows GOMEMLIMIT
 

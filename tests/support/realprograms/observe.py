@@ -64,7 +64,8 @@ def observe(programs: Sequence[Program], place: Place, groups: Groups, say: Call
                     yield seen
         for program, why in again:
             say(f"{run}: {program.name}, to be stopped at its start")
-            yield _stop(program, run, environment, place, groups)._replace(why=why)
+            seen = _stop(program, run, environment, place, groups)
+            yield seen._replace(why=why) if seen.procs is None else seen
 
 
 def _stop(program: Program, run: str, environment: Mapping[str, str], place: Place, groups: Groups) -> Seen:
