@@ -66,10 +66,15 @@ def full_pipe() -> tuple[int, int]:
     return read_end, write_end
 
 
-class Held:
-    """One program, started; ``way`` is running or stopped."""
+def shift_ports(arguments: Sequence[str], slot: int) -> list[str]:
+    """The list has ports 21001 to 21099: the programs that are held together, in slots 0, 1, 2 and so on, get others, 100 apart."""
+    return [re.sub(r"\b210(\d\d)\b", lambda port: str(int(port[0]) + 100 * slot), argument) for argument in arguments]
 
-    def __init__(self, program: Program, group: Group, environment: Mapping[str, str], way: str, trace_ms: int) -> None:
+
+class Held:
+    """One program, started; ``way`` is running or stopped, ``slot`` its number among those that are held together."""
+
+    def __init__(self, program: Program, group: Group, environment: Mapping[str, str], way: str, trace_ms: int, slot: int) -> None:
         self.program = program
         self.way = way
         self.group = group
@@ -91,7 +96,7 @@ class Held:
             passed.append(os.open(library_folder(program.library), os.O_RDONLY | os.O_DIRECTORY))
             variables["LD_LIBRARY_PATH"] = f"/proc/self/fd/{passed[-1]}"
         places = [str(place) for place in group.directories()]
-        argv = ["/bin/sh", "-c", _ENTER, "sh", *places, "--", f"/proc/self/fd/{executable}", *program.arguments]
+        argv = ["/bin/sh", "-c", _ENTER, "sh", *places, "--", f"/proc/self/fd/{executable}", *shift_ports(program.arguments, slot)]
         self.process = subprocess.Popen(argv, stdin=self._stdin, stdout=self._descriptors[1], stderr=stderr, env=variables,
                                         cwd=self._folder, pass_fds=passed, start_new_session=True)  # fmt: skip
         for descriptor in (stderr, *passed):

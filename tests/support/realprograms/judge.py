@@ -101,7 +101,9 @@ def _judge_procs(program: Program, run: str, seen: Seen, report: dict[str, Any],
             sheet.compare(f"{run}: GOMAXPROCS", setting["observed"] if seen.collection_procs != first else first, seen.collection_procs,
                           "gctrace")  # fmt: skip
     else:
-        sheet.remarks.append(f"{run}: GOMAXPROCS changed from {before} to {after} during the look, cgtune says {setting['observed']}")
+        sheet.readings += 1
+        verdict = sheet.remarks if setting["observed"] in (before, after) else sheet.found["wrong"]
+        verdict.append(f"{run}: GOMAXPROCS changed from {before} to {after} during the look, cgtune says {setting['observed']}")
     if not _sets(program, "GOMAXPROCS"):
         sheet.compare(f"{run}: the derived GOMAXPROCS", setting["derived"], first, "the first schedtrace")
     elif setting["derived"] != after:

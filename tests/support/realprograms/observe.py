@@ -83,11 +83,11 @@ def _look(
     held: list[Held] = []
     trace_ms = 100 if place.patience == 1 else 500
     try:
-        for program in programs:
+        for slot, program in enumerate(programs):
             group = groups.make(f"program{next(_numbers)}")
             _limit(group, place)
-            held.append(Held(program, group, environment, way, trace_ms))
-        settle = 0.7 * place.patience
+            held.append(Held(program, group, environment, way, trace_ms, slot))
+        settle = 1.0 * place.patience
 
         def is_ready(one: Held) -> bool:
             if not one.is_alive():
