@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,13 @@ def test_no_number_is_wrong_and_none_is_missing(document: dict[str, Any]) -> Non
 
 
 def test_nothing_is_left_of_the_programs(document: dict[str, Any]) -> None:
-    """After the run there is no group of its own, no process of nobody's from its cache, and no folder."""
-    groups = [place for _, root in hierarchies().values() for place in root.glob("cgtune-test-live-*/program*")]
-    assert [place for place in groups if not _maker_lives(place)] == []
-    assert list(Path("/tmp").glob("cgtune-test-real-*")) == []
+    """After the run there is no group of its own, and so no process in one, and no folder."""
+    assert document["programs"]
+    groups = [place for _, root in hierarchies().values() for place in root.glob("cgtune-test-live-*")]
+    folders = list(Path(tempfile.gettempdir()).glob("cgtune-test-real-*"))
+    assert [place for place in groups + folders if not _maker_lives(place)] == []
 
 
 def _maker_lives(place: Path) -> bool:
-    """Whether the run that made this group, another one than ours, still goes on: its pid is in the name of the group above."""
-    return Path(f"/proc/{place.parent.name.split('-')[3]}").exists()
+    """Whether the run that made it still goes on, and so is not ours: its pid is the fourth word of the name."""
+    return Path(f"/proc/{place.name.split('-')[3]}").exists()

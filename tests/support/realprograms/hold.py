@@ -2,12 +2,14 @@
 
 Each runs as nobody (uid 65534), in a folder of its own, without a network but loopback, under a quota and a memory limit, and is killed
 afterwards. The runtime's own words are the witness: GODEBUG=schedtrace prints GOMAXPROCS, GODEBUG=gctrace how many Ps a collection had.
-Nothing is traced, injected or preloaded. Two ways to hold a program that would end at once:
+Nothing is traced, injected or preloaded. Three ways to hold a program that would end at once:
 
 running  standard input stays open and empty, standard output is a pipe that is full already: whoever reads or prints waits in the kernel.
          Its standard error is read all the time, so the witness speaks before and after the look.
-stopped  for programs that end in spite of that (they print to standard error, or nothing): GODEBUG=inittrace makes the runtime print a
-         line for each package it initialises, into a pipe of one page that is read only until the witness has spoken; then SIGSTOP.
+blocked  for programs that end in spite of that: standard error is a pipe of one page, filled up to the last bytes. The first line of
+         schedtrace fits in, a usage message does not, and whoever prints it waits. What the witness said is read after the look.
+stopped  for programs that end even so (they print little, or nothing): GODEBUG=inittrace makes the runtime print a line for each package
+         it initialises, into a pipe of one page that is read only until the witness has spoken; then SIGSTOP.
 
 What is not covered: a program that ends before the witness has spoken once.
 """
@@ -25,7 +27,9 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
+import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -43,6 +47,9 @@ _ENTER = (
 _SCHED = re.compile(rb"SCHED \d+ms: gomaxprocs=(\d+) idle")
 _COLLECTION = re.compile(rb"\ngc \d+ @[^\n]* (\d+) P(?: \(forced\))?\n")
 _KEPT_BYTES = 1 << 20
+_PAGE_BYTES = 4096
+_ROOM_BYTES = 256  # schedtrace prints 110 to 200 at once
+_RARELY_MS = 20_000
 _F_SETPIPE_SZ = 1031
 
 
@@ -72,7 +79,7 @@ def shift_ports(arguments: Sequence[str], slot: int) -> list[str]:
 
 
 class Held:
-    """One program, started; ``way`` is running or stopped, ``slot`` its number among those that are held together."""
+    """One program, started; ``way`` is running, blocked or stopped, ``slot`` its number among those that are held together."""
 
     def __init__(self, program: Program, group: Group, environment: Mapping[str, str], way: str, trace_ms: int, slot: int) -> None:
         self.program = program
@@ -81,16 +88,22 @@ class Held:
         self.text = b"\n"
         self.spoken: list[int] = []  # GOMAXPROCS in each line of the witness
         self.first_heard: float | None = None
-        self._folder = tempfile.mkdtemp(prefix="cgtune-test-real-")
+        self._folder = tempfile.mkdtemp(prefix=f"cgtune-test-real-{os.getpid()}-")
         os.chown(self._folder, NOBODY, NOBODY)
         self._descriptors = list(full_pipe())
         self._stdin, self._stdin_kept = os.pipe()
         self.stderr, stderr = os.pipe()
-        if way == "stopped":
-            fcntl.fcntl(stderr, _F_SETPIPE_SZ, 4096)
+        if way != "running":
+            fcntl.fcntl(stderr, _F_SETPIPE_SZ, _PAGE_BYTES)
+        if way == "blocked":
+            os.write(stderr, b"\n" * (_PAGE_BYTES - _ROOM_BYTES))
         executable = os.open(program_path(program), os.O_RDONLY)
         passed = [executable]
-        traces = f"schedtrace={trace_ms}," + ("gctrace=1" if way == "running" else "inittrace=1")
+        traces = {
+            "running": f"schedtrace={trace_ms},gctrace=1",
+            "blocked": f"schedtrace={_RARELY_MS}",
+            "stopped": f"schedtrace={trace_ms},inittrace=1",
+        }[way]
         variables = {"PATH": "/usr/bin:/bin", "HOME": self._folder, "TMPDIR": self._folder, "GODEBUG": traces, **environment}
         if program.library:
             passed.append(os.open(library_folder(program.library), os.O_RDONLY | os.O_DIRECTORY))
@@ -112,12 +125,18 @@ class Held:
         return self.process.poll() is None
 
     def wants_reading(self) -> bool:
-        """Whether standard error is still read: of one that is to be stopped only until the witness has spoken."""
-        return self.way == "running" or not self.spoken
+        """Whether standard error is read now: all the time, until the witness has spoken, or (of one that is to block) not before the look."""
+        return self.way == "running" or (self.way == "stopped" and not self.spoken)
+
+    def waiting_bytes(self) -> int:
+        """How much of its own it has printed that was not read yet."""
+        count = bytearray(4)
+        fcntl.ioctl(self.stderr, termios.FIONREAD, count)
+        return int.from_bytes(count, sys.byteorder) - (_PAGE_BYTES - _ROOM_BYTES if self.way == "blocked" else 0)
 
     def hear(self) -> bool:
         """Read what was printed; False at its end."""
-        size = 65536 if self.way == "running" else 256
+        size = 256 if self.way == "stopped" else 65536
         with contextlib.suppress(BlockingIOError):
             data = os.read(self.stderr, size)
             if not data:

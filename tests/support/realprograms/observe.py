@@ -25,7 +25,7 @@ GIVEN = {"GOMAXPROCS": "5", "GOMEMLIMIT": "301MiB", "GOGC": "77"}
 GIVEN_VALUES: Mapping[str, int] = {"GOMAXPROCS": 5, "GOMEMLIMIT": 301 << 20, "GOGC": 77}
 RUNS: Mapping[str, Mapping[str, str]] = {"plain": {}, "given": GIVEN}
 MEMORY_BYTES = 768 << 20
-_TRIES = 5
+_TRIES = 8  # until one that ends at once was stopped in time
 _numbers = itertools.count()
 
 
@@ -63,15 +63,17 @@ def observe(programs: Sequence[Program], place: Place, groups: Groups, say: Call
                 else:
                     yield seen
         for program, why in again:
-            say(f"{run}: {program.name}, to be stopped at its start")
-            seen = _stop(program, run, environment, place, groups)
+            say(f"{run}: {program.name}, which does not stay by itself")
+            seen = _hold(program, run, environment, place, groups)
             yield seen._replace(why=why) if seen.procs is None else seen
 
 
-def _stop(program: Program, run: str, environment: Mapping[str, str], place: Place, groups: Groups) -> Seen:
-    """Started anew until it could be stopped, a few times."""
-    for _ in range(_TRIES - 1):
-        (seen,) = _look([program], run, environment, "stopped", place, groups)
+def _hold(program: Program, run: str, environment: Mapping[str, str], place: Place, groups: Groups) -> Seen:
+    """Blocked, else stopped; started anew until it was stopped in time, a few times."""
+    # The witness of one that blocks has spoken before the program could set anything.
+    ways = ["blocked"] if "GOMAXPROCS" not in program.sets else []
+    for way in (*ways, *["stopped"] * (_TRIES - 1)):
+        (seen,) = _look([program], run, environment, way, place, groups)
         if seen.procs is not None:
             return seen
     return _look([program], run, environment, "stopped", place, groups)[0]
@@ -87,18 +89,23 @@ def _look(
             group = groups.make(f"program{next(_numbers)}")
             _limit(group, place)
             held.append(Held(program, group, environment, way, trace_ms, slot))
-        settle = 1.0 * place.patience
+        settle, began = 1.0 * place.patience, time.monotonic()
 
         def is_ready(one: Held) -> bool:
             if not one.is_alive():
                 return True
             if way == "stopped":
                 return bool(one.spoken) and is_stopped(one.pid)
+            if way == "blocked":
+                return one.waiting_bytes() > 0 and time.monotonic() - began > settle
             return len(one.spoken) >= 2 and one.first_heard is not None and time.monotonic() - one.first_heard > settle
 
         listen(held, lambda: all(map(is_ready, held)), 15 * place.patience)
-        before = {one.pid: one.spoken[-1] for one in held if one.spoken and one.is_alive()}
-        reports = _inspect(list(before), held, 60 * place.patience) if before else {}
+        alive = [one for one in held if one.is_alive() and (one.spoken or way == "blocked")]
+        reports = _inspect([one.pid for one in alive], held, 60 * place.patience) if alive else {}
+        if way == "blocked":
+            alive = [one for one in alive if one.is_alive() and one.hear() and one.spoken]
+        before = {one.pid: one.spoken[0 if way == "blocked" else -1] for one in alive}
         heard = {one.pid: len(one.spoken) for one in held}
         if way == "running":
             listen(held, lambda: all(len(one.spoken) > heard[one.pid] or not one.is_alive() for one in held), 5 * place.patience)
@@ -110,7 +117,7 @@ def _look(
 
 def _seen(one: Held, run: str, before: int | None, report: dict[str, Any] | None) -> Seen:
     why = ""
-    if before is None or not one.is_alive():
+    if before is None or (one.way != "blocked" and not one.is_alive()):
         code = one.process.poll()
         said = one.last_words()
         state = f"ended with {code}" if code is not None else "the witness did not speak"
