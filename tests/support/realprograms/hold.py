@@ -125,7 +125,7 @@ class Held:
         return self.process.poll() is None
 
     def wants_reading(self) -> bool:
-        """Whether standard error is read now: all the time, until the witness has spoken, or (of one that is to block) not before the look."""
+        """Whether standard error is read now: all the time, until the witness has spoken, or (one that is to block) after the look."""
         return self.way == "running" or (self.way == "stopped" and not self.spoken)
 
     def waiting_bytes(self) -> int:
