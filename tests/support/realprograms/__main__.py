@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +97,8 @@ def host_place() -> observe.Place:
     return observe.Place(cpus=len(os.sched_getaffinity(0)), quota_us=_HOST_QUOTA_US, together=4, patience=1)
 
 
-def observe_here(programs: Sequence[Program], place: observe.Place) -> list[observe.Seen]:
-    """Run them on the machine that this is. CannotRun: it lends no control groups, or this is not root."""
+def observe_here(programs: Sequence[Program], place: observe.Place) -> Iterator[observe.Seen]:
+    """Run them on the machine that this is; each run as it is done. CannotRun: it lends no control groups, or this is not root."""
     if os.geteuid() != 0:
         raise CannotRun("makes control groups: run as root")
     cgroups.sweep()
@@ -109,7 +109,7 @@ def observe_here(programs: Sequence[Program], place: observe.Place) -> list[obse
     leave_network()
     groups = cgroups.Groups(places)
     try:
-        return list(observe.observe(programs, place, groups, say))
+        yield from observe.observe(programs, place, groups, say)
     finally:
         groups.remove()
 
@@ -120,13 +120,13 @@ def observe_in_guest(programs: Sequence[Program]) -> list[observe.Seen]:
     with tempfile.TemporaryDirectory(prefix="cgtune-real-") as results:
         command = [str(ROOT / "scripts" / "vm"), "--cgroup", "v2", "--cpus", str(_GUEST.cpus), "--memory", "6G", "--timeout", "7200"]
         command += ["--env", f"{_WATCHED}=1"] if sys.stderr.isatty() else []
-        command += ["--results", results, "--", sys.executable, "-m", __package__ or "", "--observe-into", "/results/seen.json", *names]
+        command += ["--results", results, "--", sys.executable, "-m", __package__ or "", "--observe-into", "/results/seen", *names]
         done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sys.stderr)
-        found = Path(results) / "seen.json"
+        found = Path(results) / "seen"
         if done.returncode or not found.is_file():
             raise CannotRun(f"the guest ended with {done.returncode}")
         keys = {program.key for program in programs}
-        return [seen for row in json.loads(found.read_text()) if (seen := _seen(row)).key in keys]
+        return [seen for line in found.read_text().splitlines() if (seen := _seen(json.loads(line))).key in keys]
 
 
 def _seen(row: dict[str, Any]) -> observe.Seen:
@@ -134,10 +134,11 @@ def _seen(row: dict[str, Any]) -> observe.Seen:
 
 
 def write_observations(options: argparse.Namespace, programs: Sequence[Program]) -> None:
-    """What the guest does: observe those that are in the cache, and write it down."""
+    """What the guest does: observe those that are in the cache, and write down each run in a line of JSON."""
     present = [program for program in programs if fetch.program_path(program).is_file()]
-    seen = observe_here(present, _GUEST)
-    options.observe_into.write_text(json.dumps([one._asdict() for one in seen]))
+    with options.observe_into.open("w") as lines:
+        for seen in observe_here(present, _GUEST):
+            print(json.dumps(seen._asdict()), file=lines, flush=True)
 
 
 def compare(options: argparse.Namespace, programs: Sequence[Program]) -> list[judge.Judged]:
