@@ -44,12 +44,66 @@ def blind(report: Report, pids: Sequence[int] = (), *, self_only: bool = False) 
     if not self_only and report.notes and not any(process.snapshot.go for process in report.processes):
         hint = "run as their user or as root, or name others with --pid"
         return Blind(cause="no-go", what="no Go process could be looked into", hint=hint, note=report.notes[0])
+    failed = next((note for note in report.notes if note.kind == "failed"), None)
+    if failed is not None:
+        return Blind(cause="failed", what="a process could not be read", hint="name others with --pid, or --self", note=failed)
     return None
+
+
+def blind_partly(report: Report) -> Blind | None:
+    """What decides, and is not known of a process in the report; None if there is no such thing. A failure stands whatever this says."""
+    for process in report.processes:
+        if (note := _undecided(process)) is not None:
+            pid = process.snapshot.process.pid
+            what = f"what decides is not known of process {pid}"
+            return Blind(cause="partly", what=what, hint="run as its user or as root" if note.privilege else "try again", note=note)
+    return None
+
+
+def unseen_notes(report: Report) -> tuple[Note, ...]:
+    """What whoever takes a report for clean has to know: what could not be read, and levels above a chain that shows no limit."""
+    notes = list(report.notes)
+    for process in report.processes:
+        is_limited = process.limits.cpu.limit_cores is not None and process.limits.memory.limit_bytes is not None
+        kinds = ("failed",) if is_limited or not process.snapshot.go else ("failed", "hidden")
+        notes += [note for note in process.notes if note.kind in kinds]
+    return tuple(dict.fromkeys(notes))
 
 
 def _unseen(process: ProcessReport) -> Note | None:
     """What kept us from knowing whether a process is a Go program; None if that is known. The one place that knows which notes do so."""
-    return None if process.snapshot.go else next((note for note in process.notes if note.privilege), None)
+    if process.snapshot.go:
+        return None
+    pid = process.snapshot.process.pid
+    own = (f"/proc/{pid}/exe", f"/proc/{pid}/maps", process.snapshot.process.executable)
+    notes = [note for note in process.notes if note.privilege or (note.kind == "failed" and note.path in own)]
+    return next(iter(notes), None)
+
+
+#: Files that show how it goes and that no rule hangs on, by the end of their path.
+_DISPENSABLE = (".pressure", "/proc/pressure/cpu", "/proc/pressure/memory", "/cpu.weight", "/cpu.shares")
+_MACHINE = ("/proc/meminfo", "/proc/stat", "/proc/sys/kernel/osrelease", "/sys/kernel/sched_ext/state", "/sys/kernel/sched_ext/root/ops")
+
+
+def _undecided(process: ProcessReport) -> Note | None:
+    """The first thing that a rule needs of this process and that could not be read; None if there is none.
+
+    A missing privilege, for its memory perhaps, does no harm as long as each setting is known all the same. Of cgtune's own process
+    nothing is judged.
+    """
+    snapshot = process.snapshot
+    if snapshot.process.is_self and not snapshot.go:
+        return None
+    settings = [setting for facts in snapshot.go if not facts.dies for setting in facts.settings]
+    known = all(setting.observed is not None or setting.derived is not None for setting in settings)
+    limits = (f"/proc/{snapshot.process.pid}/cgroup", f"/proc/{snapshot.process.pid}/status")
+    for note in process.notes:
+        if note.kind != "failed" or note.path.endswith(_DISPENSABLE) or note.path in _MACHINE:
+            continue
+        if note.privilege and known and note.path not in limits:
+            continue
+        return note
+    return None
 
 
 def judge_report(report: Report, *, fail_on: Severity, ignored: frozenset[str], window_seconds: float | None = None) -> Verdict:

@@ -91,13 +91,17 @@ class GoReading:
         path = f"/proc/{self.pid}/exe" if own == self.executable else f"/proc/{self.pid}/map_files/{first.start:x}-{first.end:x}"
         try:
             identity = self.host.read_file_identity(path)
-        except (Unreadable, Absent):
+        except Unreadable as error:
             if path.endswith("/exe"):
                 raise
             path = f"/proc/{self.pid}/root{module.path}"
-            identity = self.host.read_file_identity(path)
+            privilege = "CAP_CHECKPOINT_RESTORE" if error.privilege else None  # for map_files, proc_pid_map_files(5)
+            try:
+                identity = self.host.read_file_identity(path)
+            except Absent as gone:
+                raise Unreadable(str(gone), privilege=privilege) from None
             if identity[1] != module.inode:
-                raise Unreadable(f"{path} is another file than the one that is mapped") from None
+                raise Unreadable(f"{path} is another file than the one that is mapped", privilege=privilege) from None
         self._opened[path] = identity
         return OpenedFile(identity=identity, read_at=lambda offset, size: self.host.read_at(path, offset, size))
 
@@ -227,7 +231,8 @@ class GoReading:
     def _note(self, path: str, error: CgtuneError) -> None:
         privilege = error.privilege if isinstance(error, Unreadable) else None
         if privilege and path.endswith("/mem") and self._is_ptrace_off():
-            self.notes.append(Note(path=path, why="permission denied: Yama's ptrace_scope is 3, which no privilege overrides"))
+            why = "permission denied: Yama's ptrace_scope is 3, which no privilege overrides"
+            self.notes.append(Note(path=path, why=why, kind="failed"))
             return
         self._add(note_on(path, error))
 
