@@ -5,7 +5,7 @@ One loop for whoever looks once (api) and for whoever looks again and again (ser
 
 from __future__ import annotations
 
-from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable
+from cgtune.errors import Absent, NoSuchProcess, Unreadable
 from cgtune.model import Note
 from cgtune.records import Record
 from cgtune.snapshot import MachineView, is_go, read_go_snapshot, read_snapshot
@@ -105,10 +105,13 @@ def gather(
 
 
 def list_pids(host: Host) -> list[int]:
-    """The pids below the root, ascending. psutil lists the same, but its import costs two bare starts."""
+    """The pids below the root, ascending; none without a /proc. Raises Unreadable: nobody knows then who is there.
+
+    psutil lists the same, but its import costs two bare starts.
+    """
     try:
         return sorted(int(name) for name in host.list_directory("/proc") if name.isascii() and name.isdigit())
-    except CgtuneError:
+    except Absent:
         return []
 
 

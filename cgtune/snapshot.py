@@ -40,7 +40,7 @@ class MachineView:
         """
         self.host = host
         self.notes: list[Note] = []
-        self.self_pid = _read_self_pid(host)
+        self.self_pid = _read_self_pid(host, self.notes)
         reader = self.self_pid if self.self_pid is not None else 1
         mounts = read_optional(host, f"/proc/{reader}/mountinfo", kernel.parse_mountinfo, self.notes) or ()
         self.ours: Ours = Ours(host, self.self_pid, locate_mounts(mounts, host.mount_prefix), None if before is None else before.ours)
@@ -187,9 +187,7 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
         cpu_hidden_above=chains.hidden_above("cpu"),
         memory_hidden_above=chains.hidden_above("memory"),
         unsupported=_read_unsupported(view, memberships, cpu_chain, memory_chain),
-        threads=_read_threads(host, pid, memberships, cpu)
-        if any(level.bandwidth is not None and level.bandwidth.limit_cores is not None for level in cpu_chain)
-        else None,
+        threads=_read_threads(host, program.process, memberships, cpu, notes) if any(map(_is_limited, cpu_chain)) else None,
     )
     return snapshot.replace(notes=tuple(dict.fromkeys(notes))), memberships
 
@@ -218,32 +216,40 @@ def _read_unsupported(
     return frozenset(lacking)
 
 
-def _read_threads(host: Host, pid: int, memberships: tuple[Membership, ...], chain: list[tuple[int, Place]]) -> Threads | None:
+def _is_limited(level: CpuLevel) -> bool:
+    return level.bandwidth is not None and level.bandwidth.limit_cores is not None
+
+
+def _read_threads(
+    host: Host, process: Process, memberships: tuple[Membership, ...], chain: list[tuple[int, Place]], notes: list[Note]
+) -> Threads | None:
     """What sets single threads apart from their process, as to CPU quotas; None if they cannot be seen.
 
     sched_setscheduler(2) is for one thread. On v1 each thread may be moved by itself; on v2 within a threaded subtree (cgroup-v2.rst).
     """
+    folder = f"/proc/{process.pid}/task"
     try:
-        names = sorted((name for name in host.list_directory(f"/proc/{pid}/task") if name.isdecimal()), key=int)
-    except CgtuneError:
+        names = sorted((name for name in host.list_directory(folder) if name.isdecimal()), key=int)
+    except (Absent, NoSuchProcess):
         return None  # a recording from elsewhere
-    if len(names) < 2:  # the first one is the process's own
+    except CgtuneError as error:
+        notes.append(note_on(folder, error))
         return None
     version, place = chain[0]
     kind = read_optional(host, f"{place.directory}/cgroup.type", str.strip, []) if version == 2 else "threaded"
-    real_time, elsewhere, looked_at = 0, list[str](), 0
+    real_time, elsewhere, looked_at = int(process.scheduling in REAL_TIME), list[str](), 1
     own = locate_membership(memberships, "cpu")
-    for name in names[:_MOST_THREADS]:
+    for name in [name for name in names if name != str(process.pid)][: _MOST_THREADS - 1]:  # the first one is the process's own
         try:
-            real_time += kernel.parse_stat(host.read_text(f"/proc/{pid}/task/{name}/stat")).scheduling in REAL_TIME
+            real_time += kernel.parse_stat(host.read_text(f"{folder}/{name}/stat")).scheduling in REAL_TIME
             if kind in ("threaded", "domain threaded"):
-                at = locate_membership(kernel.parse_cgroup(host.read_text(f"/proc/{pid}/task/{name}/cgroup")), "cpu")
+                at = locate_membership(kernel.parse_cgroup(host.read_text(f"{folder}/{name}/cgroup")), "cpu")
                 elsewhere += [at.path] if at is not None and at != own else []
         except CgtuneError:
             continue  # it has ended
         looked_at += 1
     return Threads(
-        count=len(names),
+        count=max(len(names), looked_at),
         looked_at=looked_at,
         real_time=real_time,
         elsewhere=len(elsewhere),
@@ -442,8 +448,11 @@ def _read_hidden(host: Host, mounts: tuple[Mount, ...], self_pid: int | None) ->
     return Note(path="/proc", why=why, privilege="CAP_SYS_PTRACE")
 
 
-def _read_self_pid(host: Host) -> int | None:
+def _read_self_pid(host: Host, notes: list[Note]) -> int | None:
+    """The reader's own pid; None below a root that does not show it, as a recording's."""
     try:
         return kernel.parse_count(host.read_link("/proc/self"))
-    except CgtuneError:
+    except CgtuneError as error:
+        if host.is_live and not isinstance(error, Absent):
+            notes.append(note_on("/proc/self", error))
         return None

@@ -55,8 +55,12 @@ def blind_partly(report: Report) -> Blind | None:
     for process in report.processes:
         if (note := _undecided(process)) is not None:
             pid = process.snapshot.process.pid
-            what = f"what decides is not known of process {pid}"
-            return Blind(cause="partly", what=what, hint="run as its user or as root" if note.privilege else "try again", note=note)
+            what, hint = f"process {pid} could not be looked into completely", "try again, or name another one with --pid"
+            if note.privilege:
+                hint = "run as its user or as root"
+            elif note.path == f"/proc/{pid}/cgroup":
+                hint = "mount its cgroups where cgtune runs, at /sys/fs/cgroup, or look from the host"
+            return Blind(cause="partly", what=what, hint=hint, note=note)
     return None
 
 
@@ -94,7 +98,7 @@ def _undecided(process: ProcessReport) -> Note | None:
     snapshot = process.snapshot
     if snapshot.process.is_self and not snapshot.go:
         return None
-    settings = [setting for facts in snapshot.go if not facts.dies for setting in facts.settings]
+    settings = [setting for facts in snapshot.go if not facts.derived.dies for setting in facts.settings]
     known = all(setting.observed is not None or setting.derived is not None for setting in settings)
     limits = (f"/proc/{snapshot.process.pid}/cgroup", f"/proc/{snapshot.process.pid}/status")
     for note in process.notes:

@@ -242,4 +242,8 @@ def is_hierarchy_root(host: Host, version: int, place: Place) -> bool:
     """Only a hierarchy's true root has release_agent (v1); every cgroup but the true root has cgroup.events (v2)."""
     if version == 2:
         return not exists(host, f"{place.directory}/cgroup.events")
-    return exists(host, f"{place.directory}/release_agent")
+    try:
+        host.read_text(f"{place.directory}/release_agent")
+    except CgtuneError:
+        return False  # it is not there, or that cannot be told
+    return True

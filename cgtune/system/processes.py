@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from cgtune.errors import translate
+
 
 def psutil_pids(root: str) -> list[int]:
-    """The pids below ``root``/proc, ascending: a live machine's, or those that a recording holds."""
+    """The pids below ``root``/proc, ascending: a live machine's, or those that a recording holds. Raises Unreadable."""
     import psutil
 
     before = psutil.PROCFS_PATH
     psutil.PROCFS_PATH = f"{root.rstrip('/')}/proc"
     try:
         return sorted(psutil.pids())
-    except OSError:
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise translate(error, "/proc") from error
     finally:
         psutil.PROCFS_PATH = before

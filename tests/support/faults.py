@@ -48,6 +48,13 @@ def inject(pid: int, route: str, *errnos: int) -> list[Said]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def _library() -> ctypes.CDLL:
+    """What was preloaded into this very program."""
+    library = ctypes.CDLL(None)
+    library.faults_hit.restype = ctypes.c_char_p
+    return library
+
+
 def _check(pid: int) -> Callable[[], Said]:
     def run() -> Said:
         done = inside.run("check", "--pid", pid)
@@ -76,8 +83,8 @@ def _look(pid: int) -> Callable[[], Said]:
     from cgtune.system.host import Host
     from cgtune.verdict import blind, blind_partly
 
-    follow.list_pids = lambda _host: [pid]  # type: ignore[assignment]  # the others are not ours to look at
-    library = ctypes.CDLL(None)
+    follow.list_pids_by_psutil = lambda _host: [pid]  # type: ignore[assignment,misc]  # the others are not ours to look at
+    library = _library()
 
     def said(follower: follow.Follower, second: float) -> Said:
         look = follower.look(second)
@@ -101,8 +108,7 @@ def _look(pid: int) -> Callable[[], Said]:
 
 def main(pid: int, route: str, errnos: list[int]) -> None:
     """One line of JSON for the undisturbed run, and one for each injection."""
-    library = ctypes.CDLL(None)
-    library.faults_hit.restype = ctypes.c_char_p
+    library = _library()
     run = {"check": _check, "inspect": _inspect, "look": _look}[route](pid)
     run()  # what is imported on the way is there from now on
     for call, number in _injections(errnos):
