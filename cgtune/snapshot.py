@@ -54,7 +54,7 @@ class MachineView:
             memory_bytes=meminfo.get("MemTotal"),
             swap_bytes=meminfo.get("SwapTotal"),
             page_bytes=host.page_bytes,
-            kernel=self._read("/proc/sys/kernel/osrelease", str.strip, "which kernel this is"),
+            kernel=self._read("/proc/sys/kernel/osrelease", str.strip, "the release of the kernel"),
             cgroup_mode=locate_mode(self.ours.mounts),
             sched_ext=_read_sched_ext(host, self.notes),
         )
@@ -433,8 +433,8 @@ def _read_hidden(host: Host, mounts: tuple[Mount, ...], self_pid: int | None) ->
     if hide not in ("2", "4", "invisible", "ptraceable"):
         return None  # with 1 they can be seen, and are refused
     status = read_optional(host, f"/proc/{self_pid}/status", str, []) or ""
-    capabilities = kernel.parse_status_value(status, "CapEff") or "0"
-    groups = f"{kernel.parse_status_value(status, 'Groups')} {kernel.parse_status_value(status, 'Gid')}".split()
+    capabilities = kernel.locate_status_value(status, "CapEff") or "0"
+    groups = f"{kernel.locate_status_value(status, 'Groups')} {kernel.locate_status_value(status, 'Gid')}".split()
     try:
         if int(capabilities, 16) >> _CAP_SYS_PTRACE & 1:
             return None

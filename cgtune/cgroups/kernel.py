@@ -257,13 +257,13 @@ def parse_stat(text: str) -> ProcessStat:
 
 def parse_status_affinity(text: str) -> frozenset[int]:
     """`Cpus_allowed_list:\t0-7` of /proc/PID/status: the affinity of the process's first thread, or of one thread (proc_pid_status(5))."""
-    listed = parse_status_value(text, "Cpus_allowed_list")
+    listed = locate_status_value(text, "Cpus_allowed_list")
     if listed is None:
         raise Malformed("status has no Cpus_allowed_list")  # gVisor's has none
     return parse_cpu_list(listed)
 
 
-def parse_status_value(text: str, key: str) -> str | None:
+def locate_status_value(text: str, key: str) -> str | None:
     """What a line of /proc/PID/status says, `CapEff:\t000001ffffffffff`, without its key; None if there is no such line."""
     _, found, after = f"\n{text}".partition(f"\n{key}:")  # some fifty lines stand before that of the affinity
     return after.partition("\n")[0].strip() if found else None
@@ -301,7 +301,10 @@ def parse_online_cpus(text: str) -> frozenset[int]:
 
 def parse_controllers(text: str) -> frozenset[str]:
     """The controllers of a cgroup.controllers file, `cpuset cpu io memory pids` (cgroup-v2.rst)."""
-    return frozenset(text.split())
+    names = frozenset(text.split())
+    if not all(name.isidentifier() for name in names):
+        raise Malformed(f"not a list of controllers: {_quote(text)}")
+    return names
 
 
 def parse_enabled_controllers(text: str) -> frozenset[str]:

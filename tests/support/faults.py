@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from tests.support import inside, toolchains
 
@@ -83,7 +84,6 @@ def _look(pid: int) -> Callable[[], Said]:
     from cgtune.system.host import Host
     from cgtune.verdict import blind, blind_partly
 
-    follow.list_pids_by_psutil = lambda _host: [pid]  # type: ignore[assignment,misc]  # the others are not ours to look at
     library = _library()
 
     def said(follower: follow.Follower, second: float) -> Said:
@@ -93,7 +93,7 @@ def _look(pid: int) -> Callable[[], Said]:
         return {"rules": rules, "unreadable": look.unreadable, "troubles": sorted(look.troubles), "blind": words}
 
     def run() -> Said:
-        with Host() as host:
+        with Host() as host, patch.object(follow, "list_pids_by_psutil", lambda _host: [pid]):  # the others are not ours to look at
             try:
                 follower = follow.Follower(host, (), None)
                 first = said(follower, 0.0)
