@@ -403,8 +403,8 @@ def _read_online(host: Host, lxcfs: set[str], self_pid: int | None, notes: list[
         # Without /sys, as in many sandboxes
         for file, parse in (("/proc/stat", kernel.parse_online_cpus), (f"/proc/{self_pid}/status", kernel.parse_status_affinity)):
             if found := read_optional(host, file, parse, []):
-                why = str(error).removeprefix(path).removeprefix(":").strip()
-                notes.append(Note(path=path, why=f"{why}; the CPUs that are online are taken from {file}"))
+                note = note_on(path, error)
+                notes.append(note.replace(why=f"{note.why}; the CPUs that are online are taken from {file}", kind="fact"))
                 return found
         if not isinstance(error, Absent):
             raise
@@ -441,9 +441,9 @@ def _read_hidden(host: Host, mounts: tuple[Mount, ...], self_pid: int | None) ->
     except ValueError:
         pass  # a damaged recording
     by_group = hide in ("2", "invisible")
-    if by_group and options.get("gid") in groups:
+    if by_group and options.get("gid", "0") in groups:  # root's, if the mount names none
         return None
-    more = f", or the group {options['gid']}" if by_group and "gid" in options else ""
+    more = f", or in the group {options.get('gid', '0')}" if by_group else ""
     why = f"is mounted with hidepid={hide}: processes of other users cannot be seen; run as their user or as root{more}"
     return Note(path="/proc", why=why, privilege="CAP_SYS_PTRACE")
 

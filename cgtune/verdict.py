@@ -40,7 +40,7 @@ def blind(report: Report, pids: Sequence[int] = (), *, self_only: bool = False) 
             what = f"process {pid} has ended: it is a zombie, which its parent has not taken note of"
             return Blind(cause="ended", what=what, hint="name one that runs")
         if (note := _unseen(process)) is not None:
-            return Blind(cause="closed", what=f"process {pid} could not be looked into", hint="run as its user or as root", note=note)
+            return Blind(cause="closed", what=f"process {pid} could not be looked into", hint=_hint(note, pid), note=note)
     if not self_only and report.notes and not any(process.snapshot.go for process in report.processes):
         hint = "run as their user or as root, or name others with --pid"
         return Blind(cause="no-go", what="no Go process could be looked into", hint=hint, note=report.notes[0])
@@ -55,22 +55,32 @@ def blind_partly(report: Report) -> Blind | None:
     for process in report.processes:
         if (note := _undecided(process)) is not None:
             pid = process.snapshot.process.pid
-            what, hint = f"process {pid} could not be looked into completely", "try again, or name another one with --pid"
-            if note.privilege:
-                hint = "run as its user or as root"
-            elif note.path == f"/proc/{pid}/cgroup":
-                hint = "mount its cgroups where cgtune runs, at /sys/fs/cgroup, or look from the host"
-            return Blind(cause="partly", what=what, hint=hint, note=note)
+            what = f"process {pid} could not be looked into completely"
+            return Blind(cause="partly", what=what, hint=_hint(note, pid), note=note)
     return None
 
 
+def _hint(note: Note, pid: int) -> str:
+    """What to try if that could not be seen of a process."""
+    if note.privilege:
+        return "run as its user or as root"
+    if note.path == f"/proc/{pid}/cgroup":
+        return "mount its cgroups where cgtune runs, at /sys/fs/cgroup, or look from the host"
+    return "try again, or name another one with --pid"
+
+
 def unseen_notes(report: Report) -> tuple[Note, ...]:
-    """What whoever takes a report for clean has to know: what could not be read, and levels above a chain that shows no limit."""
+    """What whoever takes a report for clean has to know: what could not be read, which values were not found in the memory of a program,
+    and that there are levels above a chain that shows no limit.
+    """
     notes = list(report.notes)
     for process in report.processes:
+        snapshot = process.snapshot
         is_limited = process.limits.cpu.limit_cores is not None and process.limits.memory.limit_bytes is not None
-        kinds = ("failed",) if is_limited or not process.snapshot.go else ("failed", "hidden")
-        notes += [note for note in process.notes if note.kind in kinds]
+        is_read = all(setting.observed is not None for facts in snapshot.go for setting in facts.settings)
+        memory = None if is_read else f"/proc/{snapshot.process.pid}/mem"
+        kinds = ("failed",) if is_limited or not snapshot.go else ("failed", "hidden")
+        notes += [note for note in process.notes if note.kind in kinds or note.path == memory]
     return tuple(dict.fromkeys(notes))
 
 

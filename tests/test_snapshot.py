@@ -194,10 +194,11 @@ HIDEPID = "24 28 0:23 / /proc rw,nosuid - proc proc rw,{options}\n"
     ("options", "status", "needs"),
     [
         ("hidepid=invisible", "Groups:\t \nCapEff:\t0000000000000000\n", "hidepid=invisible"),
-        ("hidepid=2,gid=5", "Groups:\t7 \nCapEff:\t0000000000000000\n", "or the group 5"),
+        ("hidepid=2,gid=5", "Groups:\t7 \nCapEff:\t0000000000000000\n", "or in the group 5"),
         ("hidepid=2,gid=5", "Groups:\t7 5 \nCapEff:\t0000000000000000\n", None),
         ("hidepid=ptraceable,gid=5", "Groups:\t5 \nCapEff:\t0000000000000000\n", "hidepid=ptraceable"),
         ("hidepid=invisible", "Groups:\t \nCapEff:\t0000000000080000\n", None),
+        ("hidepid=invisible", "Gid:\t1000\t0\t0\t0\nCapEff:\t0000000000000000\n", None),  # root's group is exempt if none is named
         ("hidepid=1", "Groups:\t \nCapEff:\t0000000000000000\n", None),
         ("hidepid=off", "", None),
     ],
