@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tests.support import faults, goprograms, toolchains
 from tests.support.command import PROGRAM, environment, inspect, run
 from tests.support.goprograms import Probe
 from tests.support.needs import only_where, require
-from tests.support.serving import Service
+from tests.support.serving import Service, rss_bytes
 
 pytestmark = pytest.mark.live
 
@@ -117,21 +117,38 @@ def test_threads_apart_are_told_beside_a_quota(groups: Groups) -> None:
         assert f"{other.path}: the limits of those hold for them" in note["why"]
 
 
+_HOARDER = """package main
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+)
+
+func main() {
+	file, _ := os.Open(os.Args[1])
+	for i := 0; i < 20000; i++ {
+		syscall.Mmap(int(file.Fd()), 0, 4096, syscall.PROT_READ|syscall.PROT_EXEC*(i%2), syscall.MAP_PRIVATE)
+	}
+	fmt.Println("ready")
+	time.Sleep(time.Hour)
+}
+"""
+
+
 @pytest.fixture
 def hoarder(tmp_path: Path) -> Iterator[int]:
-    """The pid of a process whose /proc/PID/maps has 17 MB: 20 000 mappings of a file with a path of 750 bytes."""
-    folder = tmp_path / ("n" * 240) / ("n" * 240) / ("n" * 240)
-    folder.mkdir(parents=True)
+    """The pid of a Go program whose /proc/PID/maps has 17 MB: 20 000 mappings of a file with a path of 750 bytes."""
+    _program("1.24.11")  # or there is no toolchain
+    source, folder = tmp_path / "source", tmp_path / ("n" * 240) / ("n" * 240) / ("n" * 240)
+    for made in (source, folder):
+        made.mkdir(parents=True)
     (folder / "f").write_bytes(b"\0" * 8192)
-    program = (
-        "import ctypes, mmap, os, sys, time\n"
-        "map_file, file = ctypes.CDLL(None).mmap, os.open(sys.argv[1], os.O_RDONLY)\n"
-        "map_file.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *3 * [ctypes.c_int], ctypes.c_long]\n"
-        "for i in range(20_000): map_file(None, 4096, mmap.PROT_READ | mmap.PROT_EXEC * (i % 2), mmap.MAP_PRIVATE, file, 0)\n"
-        "print('ready', flush=True)\n"
-        "time.sleep(600)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", program, str(folder / "f")], stdout=subprocess.PIPE, text=True) as started:
+    (source / "main.go").write_text(_HOARDER)
+    (source / "go.mod").write_text("module example.com/hoarder\n\ngo 1.24\n")
+    program = toolchains.build("1.24.11", source, tmp_path / "hoarder")
+    with subprocess.Popen([program, folder / "f"], stdout=subprocess.PIPE, text=True) as started:
         assert started.stdout is not None
         try:
             assert started.stdout.readline() == "ready\n"
@@ -140,15 +157,17 @@ def hoarder(tmp_path: Path) -> Iterator[int]:
             started.kill()
 
 
-def test_mappings_too_large_to_be_read_are_no_clean_process(hoarder: int) -> None:
-    """Whether it is a Go program is not known: named, there is no verdict; in a search it is counted, and told."""
-    done = run("check", "--pid", hoarder)
-    assert (done.returncode, done.stdout) == (3, "")
-    assert f"/proc/{hoarder}/maps: is larger than any file of its kind" in done.stderr
+def test_a_program_with_mappings_by_the_ten_thousand_does_not_hide(hoarder: int) -> None:
+    """What is too large to be held at once is read piece by piece: by name, in a search, and by the service."""
+    assert Path(f"/proc/{hoarder}/maps").stat().st_size == 0  # the kernel does not say how large it is
+    process = inspect(hoarder)
+    assert (process["go"]["version"], process["notes"]) == ("1.24.11", [])
+    assert process["settings"]["GOMAXPROCS"]["observed_from"] == "memory"
     with Service("--interval", "1s").wait_for_report() as service:
-        assert f"process {hoarder}" in [line["about"] for line in service.events("trouble")]
-        ((_, unreadable),) = service.metrics()["cgtune_unreadable_processes"]
-        assert unreadable >= 1
+        assert hoarder in [one["pid"] for one in json.loads(service.fetch("/report").body)["processes"]]
+        grown = rss_bytes(service.pid)
+        service.wait_for(lambda: service.metrics()["cgtune_scans_total"][0][1] >= 4)
+        assert rss_bytes(service.pid) - grown < 16 * MIB
 
 
 @pytest.fixture
