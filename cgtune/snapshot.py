@@ -338,11 +338,13 @@ def _read_affinity(view: MachineView, pid: int, notes: list[Note]) -> frozenset[
     except CgtuneError as error:
         if isinstance(error, Absent) and not exists(host, f"/proc/{pid}/stat"):
             raise NoSuchProcess(f"{path}: the process ended while it was read") from error
-        own = host.own_affinity() if pid == view.self_pid else None
-        if own is None:
-            note = note_on(path, error).replace(kind="fact" if isinstance(error, Malformed) else "failed")
-            notes.append(note.replace(why=f"{note.why}; its affinity is taken to be all CPUs that are online"))
-        return own or online
+        if host.is_live and host.root == "/" and pid == view.self_pid:
+            from cgtune.system.processes import own_affinity
+
+            return own_affinity()
+        note = note_on(path, error).replace(kind="fact" if isinstance(error, Malformed) else "failed")
+        notes.append(note.replace(why=f"{note.why}; its affinity is taken to be all CPUs that are online"))
+        return online
     if affinity >= online:
         return affinity
     try:

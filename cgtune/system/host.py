@@ -58,10 +58,6 @@ class Host:
         """Close what is kept open at or below ``below``: the next read looks them up anew."""
         self._source.forget(below)
 
-    def own_affinity(self) -> frozenset[int] | None:
-        """Where this very process may run; None for a machine that is not this one."""
-        return frozenset(os.sched_getaffinity(0)) if self.is_live and self.root == "/" else None
-
     def time_seconds(self) -> float:
         """Now, or when the recording was made; seconds since the epoch."""
         return self._source.time_seconds()
