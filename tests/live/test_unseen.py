@@ -29,11 +29,7 @@ _ENTER = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shift; done; shi
 
 def _program(version: str) -> Path:
     only_where(platform.machine() == "x86_64", "the toolchains are for x86-64")
-    try:
-        return goprograms.build(version)
-    except toolchains.ToolchainUnavailable as error:
-        require(False, f"the Go toolchain cannot be fetched: {error}")
-        raise
+    return goprograms.build(version)
 
 
 def _started(groups: Groups, program: Path, *wrapper: str, quota: bool = True, limit: bool = True, **environ: str) -> Iterator[Probe]:
