@@ -51,12 +51,13 @@ def inspect_host(host: Host, pids: Sequence[int] = (), *, self_only: bool = Fals
     found: Gathered | None = None
     if not pids:
         if view.self_pid is None and self_only:
-            raise NoSuchProcess("/proc/self below the root names no process; name one with --pid")
+            raise NoSuchProcess(f"{host.root.rstrip('/')}/proc/self names no process; name one with --pid")
         pids = () if view.self_pid is None else (view.self_pid,)
         if not self_only:
             found = _read_go(view)
         if view.self_pid is None and not (found and found.snapshots):
-            raise NoSuchProcess("there is no process below the root that cgtune could report; name one with --pid")
+            where = "" if host.root == "/" else f" below {host.root}"
+            raise NoSuchProcess(f"there is no process{where} that cgtune could report; name one with --pid")
     named = gather(view, dict.fromkeys(pids), _raise, go_only=False).snapshots
     report = report_of(host, view, named) if found is None else report_of(host, view, named + found.snapshots, found.notes)
     return report if metrics_url is None else _with_metrics(host, report, metrics_url)

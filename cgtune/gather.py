@@ -5,7 +5,7 @@ One loop for whoever looks once (api) and for whoever looks again and again (ser
 
 from __future__ import annotations
 
-from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable
+from cgtune.errors import Absent, NoSuchProcess, Unreadable
 from cgtune.model import Note
 from cgtune.records import Record
 from cgtune.snapshot import MachineView, is_go, read_go_snapshot, read_snapshot
@@ -13,6 +13,7 @@ from cgtune.snapshot import MachineView, is_go, read_go_snapshot, read_snapshot
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Literal
 
     from cgtune.model import Snapshot
     from cgtune.system.host import Host
@@ -21,21 +22,28 @@ if TYPE_CHECKING:
 class Gathered(Record):
     """What came of a list of pids. ``snapshots`` are in the order of the pids.
 
-    ``unreadable`` processes could not be looked into, ``left_out`` ones are Go programs beyond those that there was room for.
-    ``privilege`` is the first that was missing in a search.
+    ``unreadable`` processes are not in the report for any reason but being known as no Go programs, ``left_out`` ones are Go programs
+    beyond those that there was room for. ``privilege`` is the first that was missing in a search; ``failed`` is what went wrong with the
+    first process that could not be read for another reason, None: there is no such process. ``hidden``: processes that nobody can count.
     """
 
     snapshots: tuple[Snapshot, ...]
     unreadable: int
     left_out: int
     privilege: str | None
+    failed: str | None = None
+    hidden: Note | None = None
 
     @property
     def notes(self) -> tuple[Note, ...]:
         """What a report says of the unreadable processes; none if there are none."""
         what = "they are Go programs" if self.unreadable > 1 else "it is a Go program"
         why = f"{self.unreadable} process{'es' * (self.unreadable > 1)} could not be looked into; whether {what} is not known"
-        return (Note(path="/proc", why=why, privilege=self.privilege),) if self.unreadable else ()
+        if self.failed is not None:
+            why += f" ({self.failed})"
+        kind: Literal["failed", "fact"] = "fact" if self.failed is None else "failed"
+        counted = (Note(path="/proc", why=why, privilege=self.privilege, kind=kind),) if self.unreadable else ()
+        return counted if self.hidden is None else (*counted, self.hidden)
 
 
 def gather(
@@ -50,14 +58,17 @@ def gather(
 
     ``go_only``: of a search, Go programs alone; a process that ends meanwhile is passed over, and one that permissions close is counted,
     for so it may be with each process of others. Whatever else goes wrong with a process, NoSuchProcess and faults of ours included, is
-    handed to ``on_trouble`` with its pid: the others are read all the same, unless that raises. ``most``: read so many and count the rest.
+    handed to ``on_trouble`` with its pid, and counted: the others are read all the same, unless that raises. ``most``: read so many and
+    count the rest.
     """
     snapshots: list[Snapshot] = []
     unreadable = left_out = 0
     privilege: str | None = None
+    failed: str | None = None
     for pid in pids:
         notes: list[Note] = []
         missing: str | None = None
+        wrong: Exception | None = None
         try:
             if not go_only:
                 snapshots.append(read_snapshot(view, pid))
@@ -67,25 +78,40 @@ def gather(
                 snapshots.append(snapshot)
             else:
                 missing = next((note.privilege for note in notes if note.privilege), None)
-                unreadable += missing is not None
+                untold = next((note for note in notes if note.kind == "failed"), None)
+                if missing is None and untold is not None:
+                    wrong = Unreadable(f"{untold.path}: {untold.why}")
+                unreadable += missing is not None or untold is not None
         except NoSuchProcess as error:
             if not go_only:
                 on_trouble(pid, error)
         except Exception as error:  # noqa: BLE001  # one process that cgtune cannot cope with must not hide the others
             unreadable += 1
             missing = error.privilege if go_only and isinstance(error, Unreadable) else None
-            if missing is None:
-                on_trouble(pid, error)
+            wrong = error if missing is None else None
+        if wrong is not None:
+            failed = failed or f"process {pid}: {wrong}"
+            on_trouble(pid, wrong)
         privilege = privilege or missing
         view.host.forget(f"/proc/{pid}")
-    return Gathered(snapshots=tuple(snapshots), unreadable=unreadable, left_out=left_out, privilege=privilege)
+    return Gathered(
+        snapshots=tuple(snapshots),
+        unreadable=unreadable,
+        left_out=left_out,
+        privilege=privilege,
+        failed=failed,
+        hidden=view.hidden if go_only else None,
+    )
 
 
 def list_pids(host: Host) -> list[int]:
-    """The pids below the root, ascending. psutil lists the same, but its import costs two bare starts."""
+    """The pids below the root, ascending; none without a /proc. Raises Unreadable: nobody knows then who is there.
+
+    psutil lists the same, but its import costs two bare starts.
+    """
     try:
         return sorted(int(name) for name in host.list_directory("/proc") if name.isascii() and name.isdigit())
-    except CgtuneError:
+    except Absent:
         return []
 
 

@@ -6,22 +6,94 @@ for memory. What lies above the highest visible cgroup is not known here.
 
 from __future__ import annotations
 
-from cgtune.model import ByteLimit, CpuLimits, Limits, MemoryLevel, MemoryLimits, Note, Snapshot
+from cgtune.model import (
+    CPU_LIMIT_FILES,
+    MEMORY_LIMIT_FILES,
+    REAL_TIME,
+    ByteLimit,
+    CpuLimits,
+    Limits,
+    MemoryLevel,
+    MemoryLimits,
+    Note,
+    Snapshot,
+)
 
-#: CPU bandwidth control is of the fair class alone (Documentation/scheduler/sched-bwc.rst); numbers of include/uapi/linux/sched.h.
-_REAL_TIME = {1: "SCHED_FIFO", 2: "SCHED_RR", 6: "SCHED_DEADLINE"}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import CpuLevel, Level
 
 
 def enforce(snapshot: Snapshot) -> Limits:
     """The limits of one process: cores, usable CPUs, bytes, and for each the cgroup that says so (the leaf-most where several agree)."""
     memory, notes = _enforce_memory(snapshot.charged_chain)
-    cpu, process = _enforce_cpu(snapshot), snapshot.process
-    if cpu.limit_cores is not None and process.scheduling in _REAL_TIME:
-        why = (
-            f"its first thread runs under {_REAL_TIME[process.scheduling]}: quotas do not hold for real-time threads, whatever stands above"
-        )
-        notes = (*notes, Note(path=f"/proc/{process.pid}/stat", why=why))
+    cpu, pid = _enforce_cpu(snapshot), snapshot.process.pid
+    cpu = cpu.replace(unseen=_say_unseen(snapshot, snapshot.cpu_chain, CPU_LIMIT_FILES, snapshot.cpu_hidden_above))
+    memory = memory.replace(unseen=_say_unseen(snapshot, snapshot.memory_chain, MEMORY_LIMIT_FILES, snapshot.memory_hidden_above))
+    if "memory" in snapshot.unsupported:
+        memory = memory.replace(unsupported="this kernel has no memory controller")
+        why = f"{memory.unsupported}, or it is switched off (cgroup_disable=memory): a memory limit can be neither set nor enforced here"
+        notes = (*notes, Note(path=_controllers_file(snapshot.memory_chain), why=why))
+    if "cpu" in snapshot.unsupported:
+        cpu = cpu.replace(unsupported="this kernel has no CPU controller")
+        why = f"{cpu.unsupported}, or it is switched off (cgroup_disable=cpu): a CPU quota can be neither set nor enforced here"
+        notes = (*notes, Note(path=_controllers_file(snapshot.cpu_chain), why=why))
+    elif cpu.unseen in (None, _say_hidden(snapshot.cpu_hidden_above)) and (level := _locate_without_bandwidth(snapshot.cpu_chain)):
+        cpu = cpu.replace(unsupported="this kernel has no CPU bandwidth control")
+        missing, there = ("cpu.max", "cpu.weight") if level.version == 2 else ("cpu.cfs_quota_us", "cpu.shares")
+        why = f"it does not exist, though {there} does: {cpu.unsupported} (CONFIG_CFS_BANDWIDTH), so no quota can be set or enforced here"
+        notes = (*notes, Note(path=f"{level.directory}/{missing}", why=why))
+    if cpu.limit_cores is not None:
+        path, unbound = _say_unbound(snapshot)
+        cpu = cpu.replace(unbound=unbound)
+        notes = notes if unbound is None else (*notes, Note(path=path, why=unbound))
+        threads = snapshot.threads
+        if threads is not None and threads.elsewhere:
+            first = f"{threads.elsewhere} of the {threads.looked_at} threads looked at, of {threads.count}, are in other cgroups"
+            why = f"{first}, such as {threads.elsewhere_path}: the limits of those hold for them, not the ones shown"
+            notes = (*notes, Note(path=f"/proc/{pid}/task", why=why))
     return Limits(cpu=cpu, memory=memory, notes=notes)
+
+
+def _say_unseen(snapshot: Snapshot, chain: tuple[Level, ...], names: tuple[str, ...], hidden_above: str | None) -> str | None:
+    """Why a limit may be there that was not read; None if all were."""
+    if not chain:
+        return "its cgroups cannot be seen from here"
+    files = {f"{level.directory}/{name}" for level in chain for name in names}
+    unread = next((note.path for note in snapshot.notes if note.kind == "failed" and note.path in files), None)
+    return _say_hidden(hidden_above) if unread is None else f"{unread} cannot be read"
+
+
+def _say_hidden(hidden_above: str | None) -> str | None:
+    return None if hidden_above is None else f"cgroups above {hidden_above} cannot be seen from here"
+
+
+def _say_unbound(snapshot: Snapshot) -> tuple[str, str | None]:
+    """Returns (the file that says so, why the CPU quota may not hold for the process; None: it holds)."""
+    process, threads = snapshot.process, snapshot.threads
+    if process.scheduling in REAL_TIME:
+        name = REAL_TIME[process.scheduling]
+        why = f"its first thread runs under {name}: quotas do not hold for real-time threads, whatever stands above"
+        return f"/proc/{process.pid}/stat", why
+    if threads is not None and threads.real_time:
+        first = f"{threads.real_time} of the {threads.looked_at} threads looked at, of {threads.count}, run under a real-time policy"
+        return f"/proc/{process.pid}/task", f"{first}: quotas do not hold for them, whatever stands above"
+    if snapshot.machine.sched_ext is not None:
+        name = f" {snapshot.machine.sched_ext}" if snapshot.machine.sched_ext else ""
+        why = f"the sched_ext scheduler{name} is at work: whether CPU quotas hold, and whether stops are counted, is up to it"
+        return "/sys/kernel/sched_ext/root/ops", why
+    return "", None
+
+
+def _controllers_file(chain: tuple[Level, ...]) -> str:
+    return f"{chain[-1].directory.rstrip('/')}/cgroup.controllers" if chain else "/proc/cgroups"
+
+
+def _locate_without_bandwidth(chain: tuple[CpuLevel, ...]) -> CpuLevel | None:
+    """A cgroup that has a weight and no file for a quota, of a chain that has none at all (kernel/sched/core.c, CONFIG_CFS_BANDWIDTH)."""
+    if any(level.bandwidth is not None for level in chain):
+        return None
+    return next((level for level in chain if level.weight is not None or level.shares is not None), None)
 
 
 def _enforce_cpu(snapshot: Snapshot) -> CpuLimits:

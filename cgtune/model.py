@@ -28,16 +28,28 @@ if TYPE_CHECKING:
     DeathCause = Literal["cgocheck", "gomemlimit", "limit-texts", "gomaxprocs", "quota", "removed-godebug"]
 
 
+#: The files with the CPU quota of a cgroup, and those with its memory limit, of either version.
+CPU_LIMIT_FILES = ("cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us")
+MEMORY_LIMIT_FILES = ("memory.max", "memory.high", "memory.limit_in_bytes")
+
+#: CPU bandwidth control is of the fair class alone (Documentation/scheduler/sched-bwc.rst); numbers of include/uapi/linux/sched.h.
+REAL_TIME = {1: "SCHED_FIFO", 2: "SCHED_RR", 6: "SCHED_DEADLINE"}
+
 #: The worst first.
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
 
 class Note(Record):
-    """Something that could not be seen, or that a reader of the report has to know. ``path`` is the file it is about."""
+    """Something that could not be seen, or that a reader of the report has to know. ``path`` is the file it is about.
+
+    ``privilege`` is the capability that would make it readable. ``kind``: "failed" (it is there, and could not be read or understood),
+    "hidden" (there may be cgroups that cannot be seen from here), or "fact" (anything else).
+    """
 
     path: str
     why: str
-    privilege: str | None = None  # the capability that would make it readable
+    privilege: str | None = None
+    kind: Literal["fact", "failed", "hidden"] = "fact"
 
 
 class Mount(Record):
@@ -181,7 +193,10 @@ def locate_charged(chain: tuple[MemoryLevel, ...]) -> MemoryLevel | None:
 
 
 class Machine(Record):
-    """The machine as seen below the root. ``cgroup_mode`` is v2, v1, hybrid or none."""
+    """The machine as seen below the root. ``cgroup_mode`` is v2, v1, hybrid or none.
+
+    ``sched_ext`` is the name of the BPF scheduler that is at work (Documentation/scheduler/sched-ext.rst); None: the kernel's own is.
+    """
 
     online: frozenset[int]
     memory_bytes: int | None
@@ -189,6 +204,7 @@ class Machine(Record):
     page_bytes: int
     kernel: str | None
     cgroup_mode: str
+    sched_ext: str | None = None
 
 
 class Container(Record):
@@ -212,6 +228,18 @@ class Process(Record):
     affinity: frozenset[int]
     scheduling: int = 0  # the first thread's policy: 1 is SCHED_FIFO
     environ_start: int = 0  # an address, which tells one execve from the next; 0: not known
+
+
+class Threads(Record):
+    """The threads of a process that were looked at, of ``count``: how many run under a real-time policy (sched(7)), and how many are in
+    other cgroups than the process's own, with the path of the first such cgroup.
+    """
+
+    count: int
+    looked_at: int
+    real_time: int
+    elsewhere: int
+    elsewhere_path: str | None
 
 
 class GoSetting(Record):
@@ -333,7 +361,11 @@ class GoFacts(Record):
 
 
 class Snapshot(Record):
-    """All facts read about one process, before anything is concluded. Chains run from the leaf to the highest visible ancestor."""
+    """All facts read about one process, before anything is concluded. Chains run from the leaf to the highest visible ancestor.
+
+    ``cpu_hidden_above`` and ``memory_hidden_above`` are the path of that ancestor, if there are others above it that cannot be seen; None:
+    there are none. ``unsupported`` holds "cpu" or "memory" if the kernel has no such controller. ``threads`` is None if nobody looked.
+    """
 
     machine: Machine
     process: Process
@@ -346,6 +378,10 @@ class Snapshot(Record):
     memory_pressure: Pressure | None
     go: tuple[GoFacts, ...]
     notes: tuple[Note, ...]
+    cpu_hidden_above: str | None = None
+    memory_hidden_above: str | None = None
+    unsupported: frozenset[str] = frozenset()
+    threads: Threads | None = None
 
     @property
     def allowed_cpus(self) -> frozenset[int]:
@@ -371,20 +407,25 @@ class Snapshot(Record):
 class CpuLimits(Record):
     """What the kernel enforces for CPU. ``binding`` is the level whose quota is the least; None if nothing limits.
 
-    ``usable`` is online ∩ cpuset ∩ affinity; ``cpuset`` is the level of the cpuset hierarchy that holds for the process.
+    ``usable`` is online ∩ cpuset ∩ affinity; ``cpuset`` is the level of the cpuset hierarchy that holds for the process. ``unseen`` says
+    why a quota may be there that was not read, or a tighter one; None: all were. ``unsupported`` says why there can be none; None: there
+    can. ``unbound`` says why the quota may not hold for the process, whatever it is; None: it holds.
     """
 
     limit_cores: float | None
     binding: CpuLevel | None
     usable: frozenset[int]
     cpuset: CpusetLevel | None
+    unseen: str | None = None
+    unsupported: str | None = None
+    unbound: str | None = None
 
 
 class MemoryLimits(Record):
     """What the kernel enforces for memory.
 
     ``limit_from`` is the file that says ``limit_bytes``. ``binding`` is None if nothing limits, and also if v1's
-    hierarchical limit betrays an ancestor that cannot be seen from here.
+    hierarchical limit betrays an ancestor that cannot be seen from here. ``unseen`` and ``unsupported`` as of CpuLimits.
     """
 
     limit_bytes: int | None
@@ -393,6 +434,8 @@ class MemoryLimits(Record):
     high_bytes: int | None
     high_binding: MemoryLevel | None
     swap_bytes: int | None
+    unseen: str | None = None
+    unsupported: str | None = None
 
 
 class Limits(Record):
@@ -488,16 +531,16 @@ class ProcessReport(Record):
     @property
     def unread_quotas(self) -> tuple[Note, ...]:
         """Files with a CPU quota that are there and could not be read: beside one of these, no quota does not mean that there is none."""
-        return self._unread(self.snapshot.cpu_chain, ("cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"))
+        return self._unread(self.snapshot.cpu_chain, CPU_LIMIT_FILES)
 
     @property
     def unread_memory_limits(self) -> tuple[Note, ...]:
         """The same for files with a memory limit."""
-        return self._unread(self.snapshot.memory_chain, ("memory.max", "memory.high", "memory.limit_in_bytes"))
+        return self._unread(self.snapshot.memory_chain, MEMORY_LIMIT_FILES)
 
     def _unread(self, chain: tuple[Level, ...], names: tuple[str, ...]) -> tuple[Note, ...]:
         files = {f"{level.directory}/{name}" for level in chain for name in names}
-        return tuple(note for note in self.notes if note.path in files)
+        return tuple(note for note in self.notes if note.kind == "failed" and note.path in files)
 
     @property
     def counted_levels(self) -> tuple[CpuLevel, ...]:
@@ -604,11 +647,12 @@ class Blind(Record):
     """Why a report is no ground for a verdict: nothing in it failed, and yet nobody knows whether all is well.
 
     ``cause``: "missing" (a process that was asked for is not in the report), "ended" (one is a zombie), "closed" (one could not be looked
-    into), "no-go" (there is no Go process in it, and some processes could not be told). ``what`` is the sentence for it, ``hint`` what to
-    try on the command line. ``note`` is the first thing that was not seen; None if ``what`` says all.
+    into), "no-go" (there is no Go process in it, and some processes could not be told), "failed" (a process of a search could not be read
+    for another reason than a privilege), "partly" (of one in the report something that decides is not known). ``what`` is the sentence for
+    it, ``hint`` what to try on the command line. ``note`` is the first thing that was not seen; None if ``what`` says all.
     """
 
-    cause: Literal["missing", "ended", "closed", "no-go"]
+    cause: Literal["missing", "ended", "closed", "no-go", "failed", "partly"]
     what: str
     hint: str
     note: Note | None = None

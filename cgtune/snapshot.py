@@ -6,9 +6,9 @@ from cgtune.cgroups import kernel
 from cgtune.cgroups.chains import ChainReader, Ours
 from cgtune.cgroups.containers import locate_container
 from cgtune.cgroups.levels import Shared, read_cpu_level, read_cpuset_level, read_memory_level, read_oom_kills, read_pressure
-from cgtune.cgroups.locate import locate_mode, locate_mounts
-from cgtune.errors import Absent, CgtuneError, NoSuchProcess, Unreadable
-from cgtune.model import GoFacts, Machine, Membership, Note, Process, Snapshot, locate_charged
+from cgtune.cgroups.locate import Place, locate_membership, locate_mode, locate_mounts
+from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess
+from cgtune.model import REAL_TIME, GoFacts, Machine, Membership, Note, Process, Snapshot, Threads, locate_charged
 from cgtune.records import Record
 from cgtune.system.host import Host, timestamp
 from cgtune.system.reading import exists, note_on, read_essential, read_optional
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
+    from cgtune.model import CpuLevel, Level, MemoryLevel, Mount
     from cgtune.runtimes.go.programs import Known
 
     T = TypeVar("T")
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 #: How often a process is read again that is moved between cgroups under our eyes, or starts another program.
 _ATTEMPTS = 2
 _MOST_THREADS = 64
+_CAP_SYS_PTRACE = 19  # include/uapi/linux/capability.h
 _MOST_PIDS = 10  # of a recording, named where another one was asked for
 
 
@@ -38,25 +40,38 @@ class MachineView:
         """
         self.host = host
         self.notes: list[Note] = []
-        self.self_pid = _read_self_pid(host)
+        self.self_pid = _read_self_pid(host, self.notes)
         reader = self.self_pid if self.self_pid is not None else 1
         mounts = read_optional(host, f"/proc/{reader}/mountinfo", kernel.parse_mountinfo, self.notes) or ()
         self.ours: Ours = Ours(host, self.self_pid, locate_mounts(mounts, host.mount_prefix), None if before is None else before.ours)
         if not any(mount.filesystem in ("cgroup", "cgroup2") for mount in self.ours.mounts) and exists(host, f"/proc/{reader}/cgroup"):
-            self.notes.append(Note(path=f"/proc/{reader}/mountinfo", why="no cgroup filesystem is mounted where cgtune can reach it"))
-        meminfo = read_optional(host, "/proc/meminfo", kernel.parse_meminfo, self.notes) or {}
+            why = "no cgroup filesystem is mounted where cgtune can reach it"
+            self.notes.append(Note(path=f"/proc/{reader}/mountinfo", why=why, kind="hidden"))
+        meminfo = self._read("/proc/meminfo", kernel.parse_meminfo, "how much memory the machine has") or {}
+        lxcfs = {mount.mount_point for mount in mounts if mount.filesystem == "fuse.lxcfs"}
         self.machine = Machine(
-            online=_read_online(host, {mount.mount_point for mount in mounts if mount.filesystem == "fuse.lxcfs"}),
+            online=_read_online(host, lxcfs, self.self_pid, self.notes),
             memory_bytes=meminfo.get("MemTotal"),
             swap_bytes=meminfo.get("SwapTotal"),
             page_bytes=host.page_bytes,
-            kernel=read_optional(host, "/proc/sys/kernel/osrelease", str.strip, self.notes),
+            kernel=self._read("/proc/sys/kernel/osrelease", str.strip, "the release of the kernel"),
             cgroup_mode=locate_mode(self.ours.mounts),
+            sched_ext=_read_sched_ext(host, self.notes),
         )
-        self.boot_seconds = read_optional(host, "/proc/stat", kernel.parse_boot_time, self.notes)
+        self.boot_seconds = self._read("/proc/stat", kernel.parse_boot_time, "when a process started")
+        #: What hides processes of other users, if anything does.
+        self.hidden = _read_hidden(host, mounts, self.self_pid)
         self.cgroups = Shared()
         self.is_again = before is not None
         self._known: Known | None = None if before is None else before.known
+
+    def _read(self, path: str, parse: Callable[[str], T], what: str) -> T | None:
+        """A file that every machine has; one that is not there hides ``what``, and costs a note as well."""
+        before = len(self.notes)
+        found = read_optional(self.host, path, parse, self.notes)
+        if found is None and len(self.notes) == before:
+            self.notes.append(Note(path=path, why=f"it does not exist here: {what} is not known"))
+        return found
 
     @property
     def known(self) -> Known:
@@ -144,12 +159,16 @@ def _read_identified(view: MachineView, pid: int) -> _Identified:
 
 def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple[Membership, ...]]:
     host, pid, notes = view.host, program.process.pid, [*view.notes, *program.process_notes]
-    memberships = _read_memberships(host, pid)
-    if not memberships and view.machine.cgroup_mode != "none":
-        notes.append(Note(path=f"/proc/{pid}/cgroup", why="it names no cgroup, though cgroups are mounted: the limits are not known"))
+    before = len(notes)
+    memberships = _read_memberships(host, pid, notes)
+    if not memberships and view.machine.cgroup_mode != "none" and len(notes) == before:
+        notes.append(
+            Note(path=f"/proc/{pid}/cgroup", why="it names no cgroup, though cgroups are mounted: the limits are not known", kind="failed")
+        )
     chains = ChainReader(host, pid, memberships, view.ours, notes)
     cpu, memory, cpuset = chains.locate("cpu"), chains.locate("memory"), chains.locate("cpuset")
     memory_chain = view.cgroups.read_chain(host, memory, read_memory_level, notes)
+    cpu_chain = view.cgroups.read_chain(host, cpu, read_cpu_level, notes)
     unified = chains.locate_unified()
     found = tuple(chain[0][1].path for chain in (cpu, memory, cpuset, unified) if chain)
     notes.extend(program.go_notes)
@@ -157,7 +176,7 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
         machine=view.machine,
         process=program.process,
         container=locate_container(memberships, chains.their_mounts() if memberships else (), found),
-        cpu_chain=view.cgroups.read_chain(host, cpu, read_cpu_level, notes),
+        cpu_chain=cpu_chain,
         cpuset_chain=tuple(level for level in view.cgroups.read_chain(host, cpuset, read_cpuset_level, notes) if level),
         memory_chain=memory_chain,
         oom_kills=read_oom_kills(host, locate_charged(memory_chain), notes),
@@ -165,8 +184,77 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
         memory_pressure=read_pressure(host, unified, "memory", notes),
         go=program.go,
         notes=(),
+        cpu_hidden_above=chains.hidden_above("cpu"),
+        memory_hidden_above=chains.hidden_above("memory"),
+        unsupported=_read_unsupported(view, memberships, cpu_chain, memory_chain),
+        threads=_read_threads(host, program.process, memberships, cpu, notes) if any(map(_is_limited, cpu_chain)) else None,
     )
     return snapshot.replace(notes=tuple(dict.fromkeys(notes))), memberships
+
+
+def _read_unsupported(
+    view: MachineView, memberships: tuple[Membership, ...], cpu: tuple[CpuLevel, ...], memory: tuple[MemoryLevel, ...]
+) -> frozenset[str]:
+    """Which of the controllers "cpu" and "memory" this kernel does not have. Those that showed any file are not asked about."""
+    asked: list[tuple[str, tuple[Level, ...]]] = []
+    if not any(level.bandwidth is not None or level.weight is not None or level.shares is not None for level in cpu):
+        asked.append(("cpu", cpu))
+    if locate_charged(memory) is None:
+        asked.append(("memory", memory))
+    lacking = set()
+    for controller, chain in asked:
+        if any(controller in membership.controllers for membership in memberships):
+            continue  # it is there, on v1, and its files cannot be seen
+        file, parse = "/proc/cgroups", kernel.parse_enabled_controllers
+        if chain:
+            if not view.ours.is_hierarchy_root(2, Place(path=chain[-1].path, directory=chain[-1].directory)):
+                continue  # perhaps it is not lent to us
+            file, parse = f"{chain[-1].directory.rstrip('/')}/cgroup.controllers", kernel.parse_controllers
+        there = read_optional(view.host, file, parse, [])
+        if there and controller not in there:
+            lacking.add(controller)
+    return frozenset(lacking)
+
+
+def _is_limited(level: CpuLevel) -> bool:
+    return level.bandwidth is not None and level.bandwidth.limit_cores is not None
+
+
+def _read_threads(
+    host: Host, process: Process, memberships: tuple[Membership, ...], chain: list[tuple[int, Place]], notes: list[Note]
+) -> Threads | None:
+    """What sets single threads apart from their process, as to CPU quotas; None if they cannot be seen.
+
+    sched_setscheduler(2) is for one thread. On v1 each thread may be moved by itself; on v2 within a threaded subtree (cgroup-v2.rst).
+    """
+    folder = f"/proc/{process.pid}/task"
+    try:
+        names = sorted((name for name in host.list_directory(folder) if name.isdecimal()), key=int)
+    except (Absent, NoSuchProcess):
+        return None  # a recording from elsewhere
+    except CgtuneError as error:
+        notes.append(note_on(folder, error))
+        return None
+    version, place = chain[0]
+    kind = read_optional(host, f"{place.directory}/cgroup.type", str.strip, []) if version == 2 else "threaded"
+    real_time, elsewhere, looked_at = int(process.scheduling in REAL_TIME), list[str](), 1
+    own = locate_membership(memberships, "cpu")
+    for name in [name for name in names if name != str(process.pid)][: _MOST_THREADS - 1]:  # the first one is the process's own
+        try:
+            real_time += kernel.parse_stat(host.read_text(f"{folder}/{name}/stat")).scheduling in REAL_TIME
+            if kind in ("threaded", "domain threaded"):
+                at = locate_membership(kernel.parse_cgroup(host.read_text(f"{folder}/{name}/cgroup")), "cpu")
+                elsewhere += [at.path] if at is not None and at != own else []
+        except CgtuneError:
+            continue  # it has ended
+        looked_at += 1
+    return Threads(
+        count=max(len(names), looked_at),
+        looked_at=looked_at,
+        real_time=real_time,
+        elsewhere=len(elsewhere),
+        elsewhere_path=elsewhere[0] if elsewhere else None,
+    )
 
 
 def read_go(view: MachineView, process: Process, notes: list[Note]) -> tuple[GoFacts, ...]:
@@ -185,7 +273,10 @@ def read_go(view: MachineView, process: Process, notes: list[Note]) -> tuple[GoF
     return facts
 
 
-def _say_who_is_there(host: Host) -> str:
+def _say_who_is_there(view: MachineView) -> str:
+    host = view.host
+    if view.hidden is not None:
+        return f"{view.hidden.path} {view.hidden.why}"
     pids = host.recorded_pids
     if pids is not None:
         if not pids:
@@ -202,12 +293,14 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
     try:
         status_file = read_essential(host, f"/proc/{pid}/stat", kernel.parse_stat)
     except Absent as error:
-        raise NoSuchProcess(f"no process {pid}; {_say_who_is_there(host)}") from error
+        raise NoSuchProcess(f"no process {pid}; {_say_who_is_there(view)}") from error
     try:
         executable = host.read_link(f"/proc/{pid}/exe")
     except Absent:
         executable = None  # a kernel thread or a zombie
-    except Unreadable as error:
+    except NoSuchProcess:
+        raise
+    except CgtuneError as error:
         executable = None
         if not status_file.is_kernel_thread:
             note = note_on(f"/proc/{pid}/exe", error)
@@ -228,13 +321,30 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
         state=status_file.state,
         scheduling=status_file.scheduling,
         environ_start=status_file.environ_start,
-        affinity=_read_affinity(host, pid, view.machine.online),
+        affinity=_read_affinity(view, pid, notes),
     )
 
 
-def _read_affinity(host: Host, pid: int, online: frozenset[int]) -> frozenset[int]:
-    """Where the process may run. sched_setaffinity(2) binds one thread: if the first one is bound, the others count as well."""
-    affinity = _read_process_file(host, f"/proc/{pid}/status", kernel.parse_status_affinity)
+def _read_affinity(view: MachineView, pid: int, notes: list[Note]) -> frozenset[int]:
+    """Where the process may run. sched_setaffinity(2) binds one thread: if the first one is bound, the others count as well.
+
+    gVisor's status does not tell (pkg/sentry/fsimpl/proc/task_files.go); for one's own process the system call does.
+    """
+    host, online, path = view.host, view.machine.online, f"/proc/{pid}/status"
+    try:
+        affinity = read_essential(host, path, kernel.parse_status_affinity)
+    except NoSuchProcess:
+        raise
+    except CgtuneError as error:
+        if isinstance(error, Absent) and not exists(host, f"/proc/{pid}/stat"):
+            raise NoSuchProcess(f"{path}: the process ended while it was read") from error
+        if host.is_live and host.root == "/" and pid == view.self_pid:
+            from cgtune.system.processes import own_affinity
+
+            return own_affinity()
+        note = note_on(path, error).replace(kind="fact" if isinstance(error, Malformed) else "failed")
+        notes.append(note.replace(why=f"{note.why}; its affinity is taken to be all CPUs that are online"))
+        return online
     if affinity >= online:
         return affinity
     try:
@@ -259,23 +369,25 @@ def _read_stat(host: Host, pid: int) -> kernel.ProcessStat:
         raise NoSuchProcess(f"process {pid} ended while it was read") from error
 
 
-def _read_memberships(host: Host, pid: int) -> tuple[Membership, ...]:
+def _read_memberships(host: Host, pid: int, notes: list[Note] | None = None) -> tuple[Membership, ...]:
+    """The cgroups of a process; none if it has none, or if they cannot be read, which goes to ``notes``."""
+    path = f"/proc/{pid}/cgroup"
     try:
-        return read_essential(host, f"/proc/{pid}/cgroup", kernel.parse_cgroup)
+        return read_essential(host, path, kernel.parse_cgroup)
+    except NoSuchProcess:
+        raise
     except Absent:
         if exists(host, f"/proc/{pid}/stat"):
             return ()  # a kernel without cgroups
         raise NoSuchProcess(f"process {pid} ended while it was read") from None
+    except CgtuneError as error:
+        if notes is not None:
+            note = note_on(path, error)
+            notes.append(note.replace(why=f"{note.why}; its limits are not known"))
+        return ()
 
 
-def _read_process_file(host: Host, path: str, parse: Callable[[str], T]) -> T:
-    try:
-        return read_essential(host, path, parse)
-    except Absent as error:
-        raise NoSuchProcess(f"{path}: the process ended while it was read") from error
-
-
-def _read_online(host: Host, lxcfs: set[str]) -> frozenset[int]:
+def _read_online(host: Host, lxcfs: set[str], self_pid: int | None, notes: list[Note]) -> frozenset[int]:
     folder = "/sys/devices/system"
     path = f"{folder}/cpu/online"
     # lxcfs shows a container as many CPUs here as its limits are worth; sched_getaffinity(2), and so Go, knows nothing of that
@@ -289,12 +401,60 @@ def _read_online(host: Host, lxcfs: set[str]) -> frozenset[int]:
         path = f"{folder}/cpu/possible"
     try:
         return read_essential(host, path, kernel.parse_cpu_list)
-    except Absent as error:
+    except CgtuneError as error:
+        # Without /sys, as in many sandboxes
+        for file, parse in (("/proc/stat", kernel.parse_online_cpus), (f"/proc/{self_pid}/status", kernel.parse_status_affinity)):
+            if found := read_optional(host, file, parse, []):
+                note = note_on(path, error)
+                notes.append(note.replace(why=f"{note.why}; the CPUs that are online are taken from {file}", kind="fact"))
+                return found
+        if not isinstance(error, Absent):
+            raise
+        if host.root == "/":
+            raise Absent(f"{error}, nor do /proc/stat or /proc/self/status; mount /proc, and /sys if it can be") from error
         raise Absent(f"{error}; below the root must lie the proc/ and sys/ of a machine, or a recording of them") from error
 
 
-def _read_self_pid(host: Host) -> int | None:
+def _read_sched_ext(host: Host, notes: list[Note]) -> str | None:
+    """The name of the BPF scheduler at work (Linux 6.12 and later: Documentation/scheduler/sched-ext.rst); None: there is none."""
+    folder = "/sys/kernel/sched_ext"
+    if read_optional(host, f"{folder}/state", str.strip, notes) not in ("enabled", "enabling"):
+        return None
+    return read_optional(host, f"{folder}/root/ops", str.strip, notes) or ""
+
+
+def _read_hidden(host: Host, mounts: tuple[Mount, ...], self_pid: int | None) -> Note | None:
+    """What keeps processes of other users out of the reader's sight: hidepid= of the mount of /proc (proc(5)); None: nothing does.
+
+    From Linux 5.8 on the kernel prints a word instead of the number. Exempt are CAP_SYS_PTRACE and, but for "ptraceable", the group gid=.
+    """
+    point = f"{host.mount_prefix}/proc"
+    mount = next((mount for mount in reversed(mounts) if mount.filesystem == "proc" and mount.mount_point == point), None)
+    options = dict(option.partition("=")[::2] for option in mount.super_options) if mount is not None else {}
+    hide = options.get("hidepid", "0")
+    if hide not in ("2", "4", "invisible", "ptraceable"):
+        return None  # with 1 they can be seen, and are refused
+    status = read_optional(host, f"/proc/{self_pid}/status", str, []) or ""
+    capabilities = kernel.locate_status_value(status, "CapEff") or "0"
+    groups = f"{kernel.locate_status_value(status, 'Groups')} {kernel.locate_status_value(status, 'Gid')}".split()
+    try:
+        if int(capabilities, 16) >> _CAP_SYS_PTRACE & 1:
+            return None
+    except ValueError:
+        pass  # a damaged recording
+    by_group = hide in ("2", "invisible")
+    if by_group and options.get("gid", "0") in groups:  # root's, if the mount names none
+        return None
+    more = f", or in the group {options.get('gid', '0')}" if by_group else ""
+    why = f"is mounted with hidepid={hide}: processes of other users cannot be seen; run as their user or as root{more}"
+    return Note(path="/proc", why=why, privilege="CAP_SYS_PTRACE")
+
+
+def _read_self_pid(host: Host, notes: list[Note]) -> int | None:
+    """The reader's own pid; None below a root that does not show it, as a recording's."""
     try:
         return kernel.parse_count(host.read_link("/proc/self"))
-    except CgtuneError:
+    except CgtuneError as error:
+        if host.is_live and not isinstance(error, Absent):
+            notes.append(note_on("/proc/self", error))
         return None

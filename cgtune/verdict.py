@@ -40,16 +40,84 @@ def blind(report: Report, pids: Sequence[int] = (), *, self_only: bool = False) 
             what = f"process {pid} has ended: it is a zombie, which its parent has not taken note of"
             return Blind(cause="ended", what=what, hint="name one that runs")
         if (note := _unseen(process)) is not None:
-            return Blind(cause="closed", what=f"process {pid} could not be looked into", hint="run as its user or as root", note=note)
+            return Blind(cause="closed", what=f"process {pid} could not be looked into", hint=_hint(note, pid), note=note)
     if not self_only and report.notes and not any(process.snapshot.go for process in report.processes):
         hint = "run as their user or as root, or name others with --pid"
         return Blind(cause="no-go", what="no Go process could be looked into", hint=hint, note=report.notes[0])
+    failed = next((note for note in report.notes if note.kind == "failed"), None)
+    if failed is not None:
+        return Blind(cause="failed", what="a process could not be read", hint="name others with --pid, or --self", note=failed)
     return None
+
+
+def blind_partly(report: Report) -> Blind | None:
+    """What decides, and is not known of a process in the report; None if there is no such thing. A failure stands whatever this says."""
+    for process in report.processes:
+        if (note := _undecided(process)) is not None:
+            pid = process.snapshot.process.pid
+            what = f"process {pid} could not be looked into completely"
+            return Blind(cause="partly", what=what, hint=_hint(note, pid), note=note)
+    return None
+
+
+def _hint(note: Note, pid: int) -> str:
+    """What to try if that could not be seen of a process."""
+    if note.privilege:
+        return "run as its user or as root"
+    if note.path == f"/proc/{pid}/cgroup":
+        return "mount its cgroups where cgtune runs, at /sys/fs/cgroup, or look from the host"
+    return "try again, or name another one with --pid"
+
+
+def unseen_notes(report: Report) -> tuple[Note, ...]:
+    """What whoever takes a report for clean has to know: what could not be read, which values were not found in the memory of a program,
+    and that there are levels above a chain that shows no limit.
+    """
+    notes = list(report.notes)
+    for process in report.processes:
+        snapshot = process.snapshot
+        is_limited = process.limits.cpu.limit_cores is not None and process.limits.memory.limit_bytes is not None
+        is_read = all(setting.observed is not None for facts in snapshot.go for setting in facts.settings)
+        memory = None if is_read else f"/proc/{snapshot.process.pid}/mem"
+        kinds = ("failed",) if is_limited or not snapshot.go else ("failed", "hidden")
+        notes += [note for note in process.notes if note.kind in kinds or note.path == memory]
+    return tuple(dict.fromkeys(notes))
 
 
 def _unseen(process: ProcessReport) -> Note | None:
     """What kept us from knowing whether a process is a Go program; None if that is known. The one place that knows which notes do so."""
-    return None if process.snapshot.go else next((note for note in process.notes if note.privilege), None)
+    if process.snapshot.go:
+        return None
+    pid = process.snapshot.process.pid
+    own = (f"/proc/{pid}/exe", f"/proc/{pid}/maps", process.snapshot.process.executable)
+    notes = [note for note in process.notes if note.privilege or (note.kind == "failed" and note.path in own)]
+    return next(iter(notes), None)
+
+
+#: Files that show how it goes and that no rule hangs on, by the end of their path.
+_DISPENSABLE = (".pressure", "/proc/pressure/cpu", "/proc/pressure/memory", "/cpu.weight", "/cpu.shares")
+_MACHINE = ("/proc/meminfo", "/proc/stat", "/proc/sys/kernel/osrelease", "/sys/kernel/sched_ext/state", "/sys/kernel/sched_ext/root/ops")
+
+
+def _undecided(process: ProcessReport) -> Note | None:
+    """The first thing that a rule needs of this process and that could not be read; None if there is none.
+
+    A missing privilege, for its memory perhaps, does no harm as long as each setting is known all the same. Of cgtune's own process
+    nothing is judged.
+    """
+    snapshot = process.snapshot
+    if snapshot.process.is_self and not snapshot.go:
+        return None
+    settings = [setting for facts in snapshot.go if not facts.derived.dies for setting in facts.settings]
+    known = all(setting.observed is not None or setting.derived is not None for setting in settings)
+    limits = (f"/proc/{snapshot.process.pid}/cgroup", f"/proc/{snapshot.process.pid}/status")
+    for note in process.notes:
+        if note.kind != "failed" or note.path.endswith(_DISPENSABLE) or note.path in _MACHINE:
+            continue
+        if note.privilege and known and note.path not in limits:
+            continue
+        return note
+    return None
 
 
 def judge_report(report: Report, *, fail_on: Severity, ignored: frozenset[str], window_seconds: float | None = None) -> Verdict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cgtune import api, gather
-from cgtune.errors import Malformed, NoSuchProcess, Unreadable
+from cgtune.errors import Absent, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import Note, Snapshot
 from cgtune.snapshot import MachineView, read_snapshot
 from cgtune.system.host import Host
@@ -28,6 +28,9 @@ def view(monkeypatch: pytest.MonkeyPatch) -> MachineView:
     def read(view: MachineView, pid: int, notes: list[Note] | None = None) -> Snapshot | None:
         if pid == 6 and notes is not None:
             notes.append(Note(path="/proc/6/exe", why="permission denied", privilege="CAP_SYS_PTRACE"))
+            return None
+        if pid == 7 and notes is not None:
+            notes.append(Note(path="/proc/7/maps", why="Input/output error", kind="failed"))
             return None
         if pid in ERRORS:
             raise ERRORS[pid]
@@ -73,3 +76,28 @@ def test_a_fault_of_ours_ends_a_search(view: MachineView, monkeypatch: pytest.Mo
     monkeypatch.setattr(api, "list_pids", lambda *_arguments, **_options: [4, 4242])
     with pytest.raises(ZeroDivisionError):
         api.inspect_host(view.host)
+
+
+def test_who_cannot_be_told_is_counted_whatever_the_reason(view: MachineView) -> None:
+    """An executable or mappings that fail to be read are no reason to take a process for no Go program: it is counted, and told."""
+    said: list[tuple[int, Exception]] = []
+    found = gather.gather(view, (4242, 7), lambda pid, error: said.append((pid, error)), go_only=True)
+    assert (found.unreadable, found.privilege, found.failed) == (1, None, "process 7: /proc/7/maps: Input/output error")
+    assert [(pid, str(error)) for pid, error in said] == [(7, "/proc/7/maps: Input/output error")]
+    assert [(note.kind, note.why.partition(" (")[2]) for note in found.notes] == [("failed", f"{found.failed})")]
+
+
+def test_a_process_table_that_cannot_be_listed_is_no_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows then who is there; without a /proc there is nobody."""
+    with Host(STORY) as host:
+        for error, expected in ((Unreadable("/proc: Too many open files"), None), (Absent("/proc does not exist"), [])):
+
+            def fail(_path: str, error: Exception = error) -> list[str]:
+                raise error
+
+            monkeypatch.setattr(host, "list_directory", fail)
+            if expected is None:
+                with pytest.raises(Unreadable):
+                    gather.list_pids(host)
+            else:
+                assert gather.list_pids(host) == expected

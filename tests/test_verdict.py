@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from cgtune import api
 from cgtune.commands import check
 from cgtune.errors import CgtuneError
-from cgtune.model import Note, ProcessReport, Report
+from cgtune.model import GoFacts, Note, ProcessReport, Report
 from cgtune.service.board import Board, Found
 from cgtune.service.follow import Follower, Look
 from cgtune.service.web import App
 from cgtune.system.host import Host
-from cgtune.verdict import judge_report
-from tests.support import stories
+from cgtune.system.source import MARKER
+from cgtune.verdict import judge_report, unseen_notes
+from tests.rules.reports import go_facts
+from tests.support import inside, stories
 
 STORY = str(stories.STORIES / "v2-ancestor-tighter")
 PID = 4242
@@ -52,6 +58,11 @@ def said_by_log(report: Report, pids: tuple[int, ...], monkeypatch: pytest.Monke
         return Follower(host, pids, None).look(0.0).troubles.get("sight")
 
 
+def fitting(**changes: object) -> GoFacts:
+    """A Go runtime that no rule has anything against in the story's limits, one CPU and 512 MiB."""
+    return go_facts(**({"procs": 2, "memory": 400 << 20} | changes))  # type: ignore[arg-type]  # as they came
+
+
 def reports() -> Iterator[tuple[str, Report, tuple[int, ...], str | None]]:
     """Name, report, the pids that were asked for, and the sentence that everybody begins with (None: there is a verdict)."""
     whole = api.inspect([PID], root=STORY)
@@ -69,6 +80,36 @@ def reports() -> Iterator[tuple[str, Report, tuple[int, ...], str | None]]:
     yield "a note that came of reading", read, (PID,), closed
     yield "a note that came of concluding", concluded, (PID,), closed
     yield "a zombie", ended, (PID,), f"process {PID} has ended: it is a zombie"
+    quota = Note(path=process.snapshot.cpu_chain[0].directory + "/cpu.max", why="Input/output error", kind="failed")
+    pressure = quota.replace(path=process.snapshot.cpu_chain[0].directory + "/cpu.pressure")
+    partly = f"process {PID} could not be looked into completely: {quota.path}: Input/output error"
+    program = process.replace(snapshot=process.snapshot.replace(go=(fitting(),)))
+
+    def noted(*notes: Note, go: tuple[GoFacts, ...] = (fitting(),)) -> Report:
+        return told(program.replace(snapshot=program.snapshot.replace(notes=notes, go=go)))
+
+    memory = Note(path=f"/proc/{PID}/mem", why="permission denied", privilege="CAP_SYS_PTRACE", kind="failed")
+    unknown = fitting(procs=None)
+    yield "a quota that cannot be read", noted(quota), (PID,), partly
+    yield "the same in a search", noted(quota), (), partly
+    yield "of a program that is none of Go's", told(process.replace(snapshot=process.snapshot.replace(notes=(quota,)))), (PID,), partly
+    yield "what no rule asks for", noted(pressure), (PID,), None
+    yield "hidden ancestors alone", noted(quota.replace(kind="hidden")), (PID,), None
+    yield "a memory that is closed, all values known", noted(memory), (PID,), None
+    yield (
+        "a memory that is closed, one value not known",
+        noted(memory, go=(unknown,)),
+        (PID,),
+        f"process {PID} could not be looked into comp",
+    )
+    yield "a memory that fails", noted(memory.replace(privilege=None)), (PID,), f"process {PID} could not be looked into completely: /proc"
+    yield (
+        "an executable that fails",
+        told(process.replace(snapshot=process.snapshot.replace(notes=(HIDDEN.replace(privilege=None, kind="failed"),)))),
+        (PID,),
+        closed,
+    )
+    yield "a search that failed on one", noted().replace(notes=(COUNTED.replace(privilege=None, kind="failed"),)), (), "a process could not"
     yield "no Go process, all seen", whole, (), None
     yield "no Go process, some not seen", whole.replace(notes=(COUNTED,)), (), no_go
     yield "one that is not in the report", whole, (PID, 7), "no report on process 7"
@@ -90,3 +131,29 @@ def test_everybody_says_the_same(report: Report, pids: tuple[int, ...], begins: 
     else:
         assert log is not None
         assert page == f"{log}\n"
+
+
+def test_a_failure_stands_whatever_else_is_not_known(tmp_path: Path) -> None:
+    """A throttled cgroup fails the check though its memory limit cannot be read; both are said. Without the failure there is no verdict."""
+    root = tmp_path / "root"
+    shutil.copytree(STORY, root, symlinks=True)
+    marker, stat = root / MARKER, root / "sys/fs/cgroup/pod/cpu.stat"
+    limit = "/sys/fs/cgroup/pod/memory.max"
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), "unreadable": {limit: errno.EIO}}))
+    stat.write_text(stat.read_text().replace("nr_periods 180", "nr_periods 1000").replace("nr_throttled 45", "nr_throttled 450"))
+    failed = inside.run("check", "--root", root, "--pid", PID)
+    assert (failed.returncode, failed.stderr) == (1, f"cgtune: not seen: {limit}: Input/output error\n")
+    assert "cpu-throttled" in failed.stdout
+    refused = inside.run("check", "--root", root, "--pid", PID, "--ignore", "cpu-throttled")
+    said = f"process {PID} could not be looked into completely: {limit}: Input/output error; try again, or name another one with --pid"
+    assert refused == (3, "", f"cgtune: {said}\n")
+
+
+@pytest.mark.parametrize(("limited", "told"), [(True, False), (False, True)])
+def test_hidden_ancestors_are_told_if_no_limit_is_seen(limited: bool, told: bool) -> None:
+    """In every container they are hidden: a clean check stays clean, and says so if a limit above could change that."""
+    (process,) = api.inspect([PID], root=str(stories.STORIES / "v2-container-from-host")).processes
+    snapshot = process.snapshot.replace(go=(go_facts(),), notes=(Note(path="/sys/fs/cgroup", why="hidden", kind="hidden"),))
+    limits = process.limits if limited else process.limits.replace(cpu=process.limits.cpu.replace(limit_cores=None))
+    report = api.inspect([PID], root=STORY).replace(processes=(process.replace(snapshot=snapshot, limits=limits),))
+    assert [note.path for note in unseen_notes(report)] == ["/sys/fs/cgroup"] * told

@@ -36,21 +36,24 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups
     procs = recommended.replace(because=says + recommended.because)
     memory = advise_memory(snapshot, limits, policy, groups)
     process = ProcessReport(snapshot=snapshot, limits=limits)
-    if cpu.limit_cores is None and (process.unread_quotas or not snapshot.cpu_chain):
-        procs = procs.replace(because=say_unlimited("CPU quota", snapshot.cpu_chain, process.unread_quotas))
+    if cpu.limit_cores is None and cpu.unseen is not None:
+        procs = procs.replace(because=say_unlimited("CPU quota", snapshot.cpu_chain, process.unread_quotas, cpu.unseen))
     unlimited = limits.memory.limit_bytes is None and limits.memory.high_bytes is None
-    if unlimited and (process.unread_memory_limits or not snapshot.memory_chain):
-        memory = memory.replace(because=say_unlimited("memory limit", snapshot.memory_chain, process.unread_memory_limits))
+    if unlimited and limits.memory.unseen is not None:
+        chain, unread = snapshot.memory_chain, process.unread_memory_limits
+        memory = memory.replace(because=say_unlimited("memory limit", chain, unread, limits.memory.unseen))
     if memory.set and all(is_without_memory_limit(facts) for facts in snapshot.go):
         memory = memory.replace(value=None, set=False, because=(say_no_memory_limit(snapshot.go[0]),))
     return procs, memory
 
 
-def say_unlimited(what: str, chain: Sequence[Level], unread: Sequence[Note]) -> tuple[str, ...]:
-    """Why no limit is known. What lies above the highest visible cgroup cannot be seen, nor what could not be read."""
+def say_unlimited(what: str, chain: Sequence[Level], unread: Sequence[Note], unseen: str | None) -> tuple[str, ...]:
+    """Why no limit is known. ``unseen`` says why one may be there all the same; None: all cgroups were seen."""
     if unread:
         return (f"no {what} is known", *say_unread(unread))
-    return (f"no {what} in any cgroup that can be seen" if chain else f"its cgroups cannot be seen from here, so no {what} is known",)
+    if not chain:
+        return (f"its cgroups cannot be seen from here, so no {what} is known",)
+    return (f"no {what} in any cgroup that can be seen" + ("" if unseen is None else f", but {unseen}"),)
 
 
 def say_unread(unread: Sequence[Note]) -> tuple[str, ...]:

@@ -95,6 +95,8 @@ def worst_stall(limits: CpuLimits, procs: int | None) -> PeriodStall | None:
 
 def format_quota(limits: Limits) -> str:
     """The file that says the binding CPU quota, and what stands in it."""
+    if limits.cpu.binding is None and limits.cpu.unseen is not None:
+        return f"no CPU quota is known: {limits.cpu.unseen}"
     return format_level_quota(limits.cpu.binding)
 
 

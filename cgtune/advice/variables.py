@@ -123,7 +123,8 @@ def advise_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *
     limits, snapshot = process.limits, process.snapshot
     recommended = _plan_procs(limits.cpu.limit_cores, len(limits.cpu.usable), facts, policy)
     if limits.cpu.limit_cores is None and not recommended.set:
-        recommended = recommended.replace(because=say_unlimited("CPU quota", snapshot.cpu_chain, process.unread_quotas))
+        says = say_unlimited("CPU quota", snapshot.cpu_chain, process.unread_quotas, limits.cpu.unseen)
+        recommended = recommended.replace(because=says)
     elif limits.cpu.binding is not None:
         recommended = recommended.replace(because=(*say_unread(process.unread_quotas), format_quota(limits), *recommended.because))
     high = limits.memory.high_binding
@@ -136,7 +137,8 @@ def advise_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *
         machine_bytes=snapshot.machine.memory_bytes,
     )
     if limits.memory.limit_bytes is None and limits.memory.high_bytes is None:
-        memory = memory.replace(because=say_unlimited("memory limit", snapshot.memory_chain, process.unread_memory_limits))
+        says = say_unlimited("memory limit", snapshot.memory_chain, process.unread_memory_limits, limits.memory.unseen)
+        memory = memory.replace(because=says)
     else:
         memory = memory.replace(because=(*say_unread(process.unread_memory_limits), *memory.because))
     return _variable(recommended, always=always), _without_memory_limit(_variable(memory), facts)

@@ -97,13 +97,18 @@ class ChainReader:
         self._host, self._pid, self._memberships, self._ours, self._notes = host, pid, memberships, ours, notes
         self._found: dict[int, list[tuple[int, Place]]] = {}
         self._theirs: tuple[Mount, ...] | None = None
-        self._hidden_above: set[str] = set()  # v1 has one hierarchy a controller, and the same is hidden in each
+        self._hidden_above: dict[int, str] = {}  # by hierarchy, the highest cgroup that can be seen if there are others above it
         self._privilege: str | None = None  # what would have shown more, if anything was refused
 
     def locate(self, controller: str) -> list[tuple[int, Place]]:
         """(version, place) from the leaf up, of the hierarchy that holds the controller; empty where it cannot be seen."""
         membership = locate_membership(self._memberships, controller)
         return self._locate_membership(membership) if membership is not None else []
+
+    def hidden_above(self, controller: str) -> str | None:
+        """The highest cgroup of the chain that ``locate`` found, if there are others above it that cannot be seen; None: there are none."""
+        membership = locate_membership(self._memberships, controller)
+        return None if membership is None else self._hidden_above.get(membership.hierarchy_id)
 
     def locate_unified(self) -> list[tuple[int, Place]]:
         """The chain in the cgroup v2 hierarchy: it has pressure files even where all controllers are on v1."""
@@ -128,7 +133,7 @@ class ChainReader:
             version = 2 if membership.hierarchy_id == 0 else 1
             chain = self._existing(self._best_chain(version, membership, notes), notes)
             if chain:
-                self._note_hidden_ancestors(version, chain[-1], notes)
+                self._note_hidden_ancestors(membership.hierarchy_id, version, chain[-1], notes)
             self._found[membership.hierarchy_id] = [(version, place) for place in chain]
             if not silently:
                 self._notes.extend(notes)
@@ -154,7 +159,8 @@ class ChainReader:
             why = "the names of its parents are hidden from this cgroup namespace, and its directory could not be found by inode either"
         elif not self.their_mounts():
             why += ", and its own mounts cannot be read"
-        notes.append(Note(path=f"/proc/{self._pid}/cgroup", why=f"{membership.path}: {why}", privilege=self._privilege))
+        why = f"{membership.path}: {why}"
+        notes.append(Note(path=f"/proc/{self._pid}/cgroup", why=why, privilege=self._privilege, kind="failed"))
         return ()
 
     def _is_whole(self, version: int, chain: tuple[Place, ...]) -> bool:
@@ -223,16 +229,21 @@ class ChainReader:
             return chain[index:]
         return ()
 
-    def _note_hidden_ancestors(self, version: int, top: Place, notes: list[Note]) -> None:
-        if top.path not in self._hidden_above and not self._ours.is_hierarchy_root(version, top):
-            self._hidden_above.add(top.path)
-            notes.append(
-                Note(path=top.directory, why=f"cgroups above {top.path} cannot be seen from here; their limits apply all the same")
-            )
+    def _note_hidden_ancestors(self, hierarchy_id: int, version: int, top: Place, notes: list[Note]) -> None:
+        if self._ours.is_hierarchy_root(version, top):
+            return
+        if top.path not in self._hidden_above.values():  # v1 has one hierarchy a controller, and the same is hidden in each
+            why = f"cgroups above {top.path} cannot be seen from here; their limits apply all the same"
+            notes.append(Note(path=top.directory, why=why, kind="hidden"))
+        self._hidden_above[hierarchy_id] = top.path
 
 
 def is_hierarchy_root(host: Host, version: int, place: Place) -> bool:
     """Only a hierarchy's true root has release_agent (v1); every cgroup but the true root has cgroup.events (v2)."""
     if version == 2:
         return not exists(host, f"{place.directory}/cgroup.events")
-    return exists(host, f"{place.directory}/release_agent")
+    try:
+        host.read_text(f"{place.directory}/release_agent")
+    except CgtuneError:
+        return False  # it is not there, or that cannot be told
+    return True

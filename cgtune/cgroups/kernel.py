@@ -257,10 +257,16 @@ def parse_stat(text: str) -> ProcessStat:
 
 def parse_status_affinity(text: str) -> frozenset[int]:
     """`Cpus_allowed_list:\t0-7` of /proc/PID/status: the affinity of the process's first thread, or of one thread (proc_pid_status(5))."""
-    _, key, after = f"\n{text}".partition("\nCpus_allowed_list:")  # some fifty lines stand before it
-    if not key:
-        raise Malformed("status has no Cpus_allowed_list")
-    return parse_cpu_list(after.partition("\n")[0])
+    listed = locate_status_value(text, "Cpus_allowed_list")
+    if listed is None:
+        raise Malformed("status has no Cpus_allowed_list")  # gVisor's has none
+    return parse_cpu_list(listed)
+
+
+def locate_status_value(text: str, key: str) -> str | None:
+    """What a line of /proc/PID/status says, `CapEff:\t000001ffffffffff`, without its key; None if there is no such line."""
+    _, found, after = f"\n{text}".partition(f"\n{key}:")  # some fifty lines stand before that of the affinity
+    return after.partition("\n")[0].strip() if found else None
 
 
 def parse_fdinfo(text: str) -> int | None:
@@ -282,6 +288,31 @@ def parse_meminfo(text: str) -> dict[str, int]:
     if "MemTotal" not in values:
         raise Malformed("meminfo has no MemTotal")
     return values
+
+
+def parse_online_cpus(text: str) -> frozenset[int]:
+    """The CPUs that are online by /proc/stat, with a line `cpu3 1 2 3 ...` for each (proc_stat(5)). Raises Malformed if it has none."""
+    names = (line.partition(" ")[0] for line in text.split("\n"))
+    cpus = frozenset(int(name[3:]) for name in names if name.startswith("cpu") and name[3:].isascii() and name[3:].isdigit())
+    if not cpus or max(cpus) > HIGHEST_CPU:
+        raise Malformed("/proc/stat has no line of a CPU")
+    return cpus
+
+
+def parse_controllers(text: str) -> frozenset[str]:
+    """The controllers of a cgroup.controllers file, `cpuset cpu io memory pids` (cgroup-v2.rst)."""
+    names = frozenset(text.split())
+    if not all(name.isidentifier() for name in names):
+        raise Malformed(f"not a list of controllers: {_quote(text)}")
+    return names
+
+
+def parse_enabled_controllers(text: str) -> frozenset[str]:
+    """The controllers that /proc/cgroups calls enabled: `memory 5 1 1`, name, hierarchy, count of cgroups, 1 or 0 (cgroups(7))."""
+    rows = [line.split() for line in text.split("\n") if line and not line.startswith("#")]
+    if any(len(row) != 4 for row in rows):
+        raise Malformed(f"not a table of four columns: {_quote(text)}")
+    return frozenset(row[0] for row in rows if row[3] == "1")
 
 
 def parse_boot_time(text: str) -> int:

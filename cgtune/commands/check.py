@@ -14,13 +14,13 @@ from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
 from cgtune.model import Policy
 from cgtune.outputs import load_renderer
 from cgtune.records import Record
-from cgtune.verdict import blind, exit_code, failure_code, judge_report, parse_ignored
+from cgtune.verdict import blind, blind_partly, exit_code, failure_code, judge_report, parse_ignored, unseen_notes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cgtune.model import Report, Severity, Verdict
+    from cgtune.model import Blind, Report, Severity, Verdict
     from cgtune.system.host import Host
 
 _MOST_WINDOW_SECONDS = 3600.0
@@ -54,11 +54,11 @@ def run_check(options: CheckOptions) -> int:
         return refuse(str(error), exits.USAGE, options.style, options.format)
     except CgtuneError as error:
         return refuse(str(error), exits.COULD_NOT_INSPECT, options.style, options.format)
-    if options.format == "text":
-        from cgtune.outputs.words import note_words
+    if options.format != "json":  # which holds them
+        for note in unseen_notes(verdict.report):
+            from cgtune.outputs.words import note_words
 
-        for note in verdict.report.notes:
-            fail(f"not seen: {note_words(note)}", 0)
+            fail(f"not seen: {f'{note.path}: ' * (note not in verdict.report.notes)}{note_words(note)}", 0)
     return exit_code(verdict, options.style)
 
 
@@ -93,6 +93,8 @@ def read_verdict(options: CheckOptions) -> Verdict:
             require_sight(report, options)
     report = api.judge(report, options.policy, windows=windows, ignored=ignored)
     verdict = judge_report(report, fail_on=options.fail_on, ignored=ignored, window_seconds=window)
+    if not verdict.failures:
+        _refuse_blind(blind_partly(report))
     if options.format != "nagios":
         return verdict
     from cgtune.measures import measure_report
@@ -116,12 +118,18 @@ def require_sight(report: Report, options: CheckOptions) -> None:
 
     Raises Unreadable, and NoSuchProcess for a named process that has ended.
     """
-    why = blind(report, options.pids, self_only=options.self_only)
+    _refuse_blind(blind(report, options.pids, self_only=options.self_only))
+
+
+def _refuse_blind(why: Blind | None) -> None:
     if why is None:
         return
     if why.note is None:
         raise NoSuchProcess(f"{why.what}; {why.hint}")
-    raise Unreadable(f"{why.what}: {why.note.why}; {why.hint}", privilege=why.note.privilege)
+    place = f"{why.note.path}: " if why.cause in ("closed", "partly") else ""
+    from cgtune.outputs.words import note_words
+
+    raise Unreadable(f"{why.what}: {place}{note_words(why.note)}; {why.hint}", privilege=why.note.privilege)
 
 
 def parse_refused(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, str]:

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cgtune.model import Off, ProcessReport, Report
+    from cgtune.model import Level, Note, Off, ProcessReport, Report
 
 # The two lines of each header, and to which side the column goes
 _COLUMNS = (
@@ -60,10 +60,15 @@ def _row(report: ProcessReport) -> list[str]:
         escape_control(facts.program.version) + more,
         _triple(report, "GOMAXPROCS"),
         _triple(report, "GOMEMLIMIT"),
-        "max" if cores is None else format_cores(cores),
-        "max" if limit is None else format_bytes(limit),
+        _no_limit(report.snapshot.cpu_chain, report.unread_quotas) if cores is None else format_cores(cores),
+        _no_limit(report.snapshot.memory_chain, report.unread_memory_limits) if limit is None else format_bytes(limit),
         f"{report.findings[0].severity} {report.findings[0].rule}" if report.findings else "-",
     ]
+
+
+def _no_limit(chain: Sequence[Level], unread: Sequence[Note]) -> str:
+    """What stands for a limit if there is none, as far as can be seen; "?" if nothing can."""
+    return "max" if chain and not unread else _UNKNOWN
 
 
 def _triple(report: ProcessReport, name: str) -> str:

@@ -154,10 +154,14 @@ def _cpu_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
     limits = report.limits.cpu
     usable = len(limits.usable)
     if limits.limit_cores is None or limits.binding is None or limits.binding.bandwidth is None:
-        seen = bool(report.snapshot.cpu_chain) and not report.unread_quotas
+        seen = (bool(report.snapshot.cpu_chain) or limits.unsupported is not None) and not report.unread_quotas
         unseen = "a quota cannot be read" if report.unread_quotas else "no CPU controller can be seen"
         why = "no quota in any cgroup that can be seen" if seen else unseen
         yield _labelled("CPU", style("strong", f"{'at most ' * (not seen)}{usable} CPU{'s' * (usable != 1)}") + f", {why}")
+        if limits.unsupported is not None:
+            yield from wrapped("", f"{limits.unsupported}: there can be none")
+        elif seen and limits.unseen is not None:
+            yield from wrapped("", escape_control(f"{limits.unseen}, nor can their quotas"))
         return
     bandwidth, directory = limits.binding.bandwidth, escape_control(limits.binding.directory)
     verdict = style("strong", format_cpus(min(limits.limit_cores, usable)))
@@ -202,15 +206,18 @@ def _usable_text(report: ProcessReport) -> str:
 def _memory_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
     limits, machine = report.limits.memory, report.snapshot.machine
     if limits.limit_bytes is None:
-        seen = bool(report.snapshot.memory_chain) and not report.unread_memory_limits
+        seen = (bool(report.snapshot.memory_chain) or limits.unsupported is not None) and not report.unread_memory_limits
         unseen = "a limit cannot be read" if report.unread_memory_limits else "no memory controller can be seen"
         why = "no limit in any visible cgroup" if seen else unseen
-        whole = (
-            f"{'all of' if seen else 'at most'} the machine's {format_bytes(machine.memory_bytes)}"
-            if machine.memory_bytes is not None
-            else "unlimited"
-        )
-        yield _labelled("memory", style("strong", whole) + f", {why}")
+        if machine.memory_bytes is None:
+            yield from wrapped("memory", f"{why}, the machine's memory is not known")
+        else:
+            whole = f"{'all of' if seen else 'at most'} the machine's {format_bytes(machine.memory_bytes)}"
+            yield _labelled("memory", style("strong", whole) + f", {why}")
+        if limits.unsupported is not None:
+            yield from wrapped("", f"{limits.unsupported}: there can be none")
+        elif seen and limits.unseen is not None:
+            yield from wrapped("", escape_control(f"{limits.unseen}, nor can their limits"))
     else:
         yield _labelled("memory", style("strong", format_bytes(limits.limit_bytes)) + f": {limits.limit_bytes} bytes, says")
         yield _labelled("", escape_control(limits.limit_from or ""))
@@ -259,6 +266,9 @@ def _use_lines(report: ProcessReport, style: Style) -> Iterator[str]:
             label = ""
     if snapshot.charged_level is not None and snapshot.charged_level.current_bytes is not None:
         yield from wrapped(label, _memory_text(snapshot, snapshot.charged_level, report.limits.memory))
+        label = ""
+    if report.limits.cpu.unbound is not None:
+        yield from wrapped(label, escape_control(report.limits.cpu.unbound))
         label = ""
     if snapshot.oom_kills is not None:
         yield _labelled(label, style("alarm", f"OOM kills {snapshot.oom_kills}") if snapshot.oom_kills else "OOM kills 0")

@@ -71,4 +71,4 @@ def blind_words(blind: Blind) -> str:
     """Why there is no verdict, in one line, not escaped; the file is named for one process, of a search it is always /proc."""
     if blind.note is None:
         return blind.what
-    return f"{blind.what}: {f'{blind.note.path}: ' * (blind.cause == 'closed')}{note_words(blind.note)}"
+    return f"{blind.what}: {f'{blind.note.path}: ' * (blind.cause in ('closed', 'partly'))}{note_words(blind.note)}"

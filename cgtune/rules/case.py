@@ -148,7 +148,7 @@ class Case:
     def stall(self) -> str:
         """What a busy moment looks like under the quota, in milliseconds."""
         worst = worst_stall(self.cpu, self.procs_count)
-        if worst is None:
+        if worst is None or self.cpu.unbound is not None:
             return ""
         busy = f"{worst.threads} busy threads use" if worst.threads > 1 else "1 busy thread uses"
         runs, stalls, period = (microseconds / 1000 for microseconds in (worst.runs_us, worst.stalls_us, worst.period_us))
@@ -174,7 +174,8 @@ class Case:
     def quota_words(self) -> str:
         """The file of the binding quota, what stands in it, and its cores."""
         cores = "" if self.limit_cores is None else f": {format_cpus(self.limit_cores)}"
-        return f"{format_quota(self.report.limits)}{cores}; {self.usable} usable CPU{'s' * (self.usable != 1)}"
+        unbound = "" if self.cpu.unbound is None else f"; but {self.cpu.unbound}"
+        return f"{format_quota(self.report.limits)}{cores}; {self.usable} usable CPU{'s' * (self.usable != 1)}{unbound}"
 
     @property
     def cores_words(self) -> str:
@@ -213,7 +214,9 @@ class Case:
     def limit_words(self) -> str:
         """The file of the binding memory limit, and its bytes."""
         limit = self.memory.limit_bytes
-        return "no memory limit is enforced" if limit is None else f"{self.memory.limit_from}: {limit} bytes ({format_mib(limit)} MiB)"
+        if limit is None:
+            return "no memory limit is enforced" if self.memory.unseen is None else f"no memory limit is known: {self.memory.unseen}"
+        return f"{self.memory.limit_from}: {limit} bytes ({format_mib(limit)} MiB)"
 
     @property
     def high_words(self) -> str:

@@ -13,7 +13,7 @@ from cgtune.outputs.words import blind_words
 from cgtune.records import Record
 from cgtune.service.windows import Windows
 from cgtune.snapshot import MachineView
-from cgtune.verdict import blind
+from cgtune.verdict import blind, blind_partly
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Follower:
         report = api.report_of(self._host, view, snapshots, found.notes)
         windows = self._windows.watch(report, now_seconds) if self._host.is_live else None
         report = _judge(report, lambda report: api.judge(report, self._policy, windows=windows, ignored=self._ignored), troubles)
-        why = blind(report, self._pids)
+        why = blind(report, self._pids) or blind_partly(report)
         if why is not None and why.cause != "missing":  # these are counted, and who cannot be read has a trouble of its own
             troubles["sight"] = blind_words(why)
         return Look(report=report, unreadable=found.unreadable, left_out=found.left_out, missing=tuple(missing), troubles=troubles)

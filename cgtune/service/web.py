@@ -18,7 +18,7 @@ from cgtune.outputs.prometheus import (
 from cgtune.outputs.text import render_text
 from cgtune.outputs.words import blind_words
 from cgtune.records import Record
-from cgtune.verdict import blind
+from cgtune.verdict import blind, blind_partly
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,13 +90,16 @@ class App:
         if why is not None:
             return Answer(status=_UNAVAILABLE, body=f"{escape_control(why)}\n".encode())
         failures = self._board.page("check", lambda found: render_text(found.verdict).encode("utf-8", "backslashreplace"))
-        return Answer(status=_UNAVAILABLE, body=failures) if failures else Answer(body=b"clean\n")
+        if failures:
+            return Answer(status=_UNAVAILABLE, body=failures)
+        why = self._blind_words(partly=True)
+        return Answer(body=b"clean\n") if why is None else Answer(status=_UNAVAILABLE, body=f"{escape_control(why)}\n".encode())
 
-    def _blind_words(self) -> str | None:
+    def _blind_words(self, *, partly: bool = False) -> str | None:
         """Why the report does not tell whether all is well, as `cgtune check` would refuse to say: exit code 3."""
         found = self._board.found
         assert found is not None  # it is not stale
-        why = blind(found.look.report, self._pids)
+        why = blind_partly(found.look.report) if partly else blind(found.look.report, self._pids)
         return None if why is None else blind_words(why)
 
     def _index(self) -> bytes:

@@ -51,4 +51,5 @@ def exists(host: Host, path: str) -> bool:
 
 def note_on(path: str, error: CgtuneError) -> Note:
     """What a report says of a file that could not be used."""
-    return Note(path=path, why=str(error).removeprefix(f"{path}: "), privilege=getattr(error, "privilege", None))
+    why = str(error).removeprefix(path).removeprefix(":").lstrip()
+    return Note(path=path, why=why, privilege=getattr(error, "privilege", None), kind="failed")

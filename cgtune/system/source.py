@@ -152,12 +152,14 @@ class Files(Source):
         return [name for name in self._root.list_names(path) if self._root.is_folder(path, name)]
 
     def read_region(self, path: str, offset: int, size: int) -> bytes:
+        file = self._root.open_file(path)
         try:
-            return os.pread(self._root.open_file(path), size, offset)
+            return os.pread(file, size, offset)
         except OverflowError:
             return b""
         except OSError as error:
-            if error.errno in (errno.EIO, errno.EINVAL, errno.EFAULT):  # memory that is not mapped, or beyond all of it
+            # Memory that is not mapped, or beyond all of it (mem_rw in fs/proc/base.c). Of a file on a disk it is a failure as any other
+            if error.errno in (errno.EIO, errno.EINVAL, errno.EFAULT) and path.startswith("/proc/") and path.endswith("/mem"):
                 return b""
             raise
 

@@ -31,6 +31,9 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "parse_fdinfo": kernel.parse_fdinfo,
     "parse_meminfo": kernel.parse_meminfo,
     "parse_boot_time": kernel.parse_boot_time,
+    "parse_online_cpus": kernel.parse_online_cpus,
+    "parse_controllers": kernel.parse_controllers,
+    "parse_enabled_controllers": kernel.parse_enabled_controllers,
 }
 
 CPU_STAT = "usage_usec 10\nuser_usec 4\nsystem_usec 6\nnr_periods 100\nnr_throttled 25\nthrottled_usec 1500000\nnr_bursts 0\nburst_usec 0\n"
@@ -84,6 +87,14 @@ GOOD: list[tuple[str, str, Any]] = [
     ("parse_fdinfo", "pos:\t0\nflags:\t02100000\nmnt_id:\t32\nino:\t72559\n", 72559),
     ("parse_fdinfo", "pos:\t0\nflags:\t02100000\nmnt_id:\t32\n", None),
     ("parse_boot_time", "cpu  1 2\nbtime 1700000000\nprocesses 3\n", 1700000000),
+    ("parse_online_cpus", "cpu  1 2\ncpu0 1 2\ncpu3 1 2\nintr 7\n", frozenset({0, 3})),
+    ("parse_controllers", "cpuset cpu io memory hugetlb\n", frozenset({"cpuset", "cpu", "io", "memory", "hugetlb"})),
+    ("parse_controllers", "\n", frozenset()),
+    (
+        "parse_enabled_controllers",
+        "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t1\t7\t1\nmemory\t0\t1\t0\n",
+        frozenset({"cpu"}),
+    ),
 ]
 
 BAD: list[tuple[str, str]] = [
@@ -159,6 +170,10 @@ BAD: list[tuple[str, str]] = [
     ("parse_meminfo", "MemTotal: many kB"),
     ("parse_fdinfo", "ino:\tmany\n"),
     ("parse_boot_time", "cpu 1"),
+    ("parse_online_cpus", "cpu  1 2\nbtime 1\n"),
+    ("parse_online_cpus", "cpu99999999 1 2\n"),
+    ("parse_controllers", "cpu,io"),
+    ("parse_enabled_controllers", "cpu 1 7\n"),
     ("parse_boot_time", "btime soon"),
 ]
 

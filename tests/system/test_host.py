@@ -149,17 +149,25 @@ def test_a_library_that_is_a_link_out_of_its_process_is_not_followed(machine: Pa
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL, errno.EFAULT])
 def test_memory_that_is_not_mapped_is_no_error(machine: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """However the kernel says of /proc/PID/mem that nothing is at a place: there are no bytes. Any other refusal is one."""
+    """However the kernel says of /proc/PID/mem that nothing is at a place: there are no bytes. Any other refusal is one.
+
+    Of a file the same numbers are failures: a disk that gives errors holds no empty executable.
+    """
+    memory = machine / "proc/42/mem"
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    memory.write_bytes(b"")
 
     def refuse(_file: int, _size: int, _offset: int) -> bytes:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "pread", refuse)
     with Host(str(machine)) as host:
-        assert host.read_at("/sys/file", 1 << 46, 8) == b""
+        assert host.read_at("/proc/42/mem", 1 << 46, 8) == b""
+        with pytest.raises(Unreadable, match=os.strerror(number)):
+            host.read_at("/sys/file", 0, 8)
         number = errno.EACCES
         with pytest.raises(Unreadable, match="permission denied"):
-            host.read_at("/sys/file", 1 << 46, 8)
+            host.read_at("/proc/42/mem", 1 << 46, 8)
 
 
 def test_no_address_is_too_large() -> None:

@@ -92,7 +92,10 @@ class HeldReader:
         try:
             inode = kernel.parse_fdinfo(self.host.read_text(f"/proc/{self.pid}/fdinfo/{number}"))
             return inode is not None and inode != self.host.read_file_identity(f"/proc/{self.pid}/root{_plain(path)}")[1]
-        except (Absent, Unreadable):
+        except Absent:
+            return False
+        except Unreadable as error:
+            self.notes.append(note_on(f"/proc/{self.pid}/fdinfo/{number}", error))
             return False
 
     def _find_none(self) -> LimitSeen | None:

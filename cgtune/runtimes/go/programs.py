@@ -123,7 +123,10 @@ def locate_runtimes(
             found = known.files[file.identity] if file.identity in known.files else read_go_program(file.read_at)
         except CgtuneError as error:
             privilege = error.privilege if isinstance(error, Unreadable) else None
-            notes.append(Note(path=module.path, why=f"cannot tell whether it is a Go program: {error}", privilege=privilege))
+            why = f"cannot tell whether it is a Go program: {error}"
+            # Such names are of memory that is shared or holds code made on the spot, as .NET does; nothing on a disk was ever loaded
+            is_memory = module.path.startswith(("/memfd:", "/dev/zero", "/SYSV"))
+            notes.append(Note(path=module.path, why=why, privilege=privilege, kind="fact" if is_memory else "failed"))
             continue
         known.remember(file.identity, found)
         # A plugin brings build info of its own and no runtime: it runs on that of the program that opened it

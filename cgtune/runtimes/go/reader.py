@@ -9,15 +9,15 @@ Not covered: the environment that a library finds if it is loaded later than its
 
 from __future__ import annotations
 
-from cgtune.errors import Absent, CgtuneError, NoSuchProcess, Unreadable
+from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import GoFacts, GoObserved, LimitFile, Note
-from cgtune.runtimes.go.program.mappings import parse_maps
+from cgtune.runtimes.go.program.mappings import parse_map_lines, split_lines
 from cgtune.runtimes.go.programs import GoRuntime, Known, Mapped, OpenedFile, locate_runtimes, read_runtime_words
 from cgtune.system.reading import note_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable, Iterator
 
     from cgtune.model import Process
     from cgtune.runtimes.go.derived.derive import GoDerivation
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from cgtune.runtimes.go.program.mappings import Module
     from cgtune.runtimes.go.program.version import GoVersion
     from cgtune.system.host import Host
+
+_PIECE_BYTES = 1 << 16
+_MOST_MAPS_BYTES = 64 << 20  # 200,000 mappings with a path of 300 bytes
 
 _MACHINES = {62: "amd64", 183: "arm64", 3: "386", 40: "arm", 243: "riscv64", 21: "ppc64le", 22: "s390x", 258: "loong64"}
 
@@ -54,11 +57,12 @@ class GoReading:
 
     def _locate(self, known: Known) -> tuple[GoRuntime, ...]:
         try:
-            text = self.host.read_text(f"/proc/{self.pid}/maps")
+            maps_hash, lines = self._read_maps()
             kept = known.processes.get(self.pid)
-            if kept is not None and kept.maps_hash == hash(text) and self._is_same(kept):
+            if kept is not None and kept.maps_hash == maps_hash and self._is_same(kept):
                 return kept.runtimes
-            runtimes, notes = locate_runtimes(parse_maps(text), self._open_module, known, read_memory=self._read_memory)
+            mappings = parse_map_lines(lines)
+            runtimes, notes = locate_runtimes(mappings, self._open_module, known, read_memory=self._read_memory)
         except Absent:
             return ()
         except NoSuchProcess:
@@ -74,8 +78,34 @@ class GoReading:
         if not notes:
             own = {runtime.identity for runtime in runtimes}
             files = tuple((path, identity) for path, identity in self._opened.items() if identity in own)
-            known.processes[self.pid] = Mapped(maps_hash=hash(text), files=files, runtimes=runtimes)
+            known.processes[self.pid] = Mapped(maps_hash=maps_hash, files=files, runtimes=runtimes)
         return runtimes
+
+    def _read_maps(self) -> tuple[int, Callable[[], Iterator[str]]]:
+        """Returns (what is equal for equal mappings only, the lines of /proc/PID/maps, as often as they are asked for).
+
+        A database maps files by the ten thousand, and its text comes to more than anybody should hold at once.
+        """
+        path = f"/proc/{self.pid}/maps"
+        try:
+            text = self.host.read_text(path)
+        except Malformed:  # too large for one
+            whole = 0
+            for piece in self._read_pieces(path):
+                whole = hash((whole, piece))
+            return whole, lambda: split_lines(self._read_pieces(path))
+        return hash(text), lambda: split_lines((text,))
+
+    def _read_pieces(self, path: str) -> Iterator[str]:
+        """A text piece by piece, each of whole lines; raises Malformed if it is larger than 64 MiB."""
+        offset, rest = 0, b""
+        while piece := self.host.read_at(path, offset, _PIECE_BYTES):
+            offset += len(piece)
+            if offset > _MOST_MAPS_BYTES:
+                raise Malformed(f"{path} is larger than any file of its kind")
+            whole, newline, rest = (rest + piece).rpartition(b"\n")
+            yield (whole + newline).decode("utf-8", "surrogateescape")
+        yield rest.decode("utf-8", "surrogateescape")
 
     def _is_same(self, kept: Mapped) -> bool:
         """Whether the Go files are still those: the text of the mappings names an inode, and another file may have got that since."""
@@ -91,13 +121,17 @@ class GoReading:
         path = f"/proc/{self.pid}/exe" if own == self.executable else f"/proc/{self.pid}/map_files/{first.start:x}-{first.end:x}"
         try:
             identity = self.host.read_file_identity(path)
-        except (Unreadable, Absent):
+        except Unreadable as error:
             if path.endswith("/exe"):
                 raise
             path = f"/proc/{self.pid}/root{module.path}"
-            identity = self.host.read_file_identity(path)
+            privilege = "CAP_CHECKPOINT_RESTORE" if error.privilege else None  # for map_files, proc_pid_map_files(5)
+            try:
+                identity = self.host.read_file_identity(path)
+            except Absent as gone:
+                raise Unreadable(str(gone), privilege=privilege) from None
             if identity[1] != module.inode:
-                raise Unreadable(f"{path} is another file than the one that is mapped") from None
+                raise Unreadable(f"{path} is another file than the one that is mapped", privilege=privilege) from None
         self._opened[path] = identity
         return OpenedFile(identity=identity, read_at=lambda offset, size: self.host.read_at(path, offset, size))
 
@@ -227,7 +261,8 @@ class GoReading:
     def _note(self, path: str, error: CgtuneError) -> None:
         privilege = error.privilege if isinstance(error, Unreadable) else None
         if privilege and path.endswith("/mem") and self._is_ptrace_off():
-            self.notes.append(Note(path=path, why="permission denied: Yama's ptrace_scope is 3, which no privilege overrides"))
+            why = "permission denied: Yama's ptrace_scope is 3, which no privilege overrides"
+            self.notes.append(Note(path=path, why=why, kind="failed"))
             return
         self._add(note_on(path, error))
 

@@ -130,14 +130,13 @@ def test_another_users_process_costs_notes_only() -> None:
         assert paths[0] == paths[1] != []
 
 
-@pytest.mark.parametrize("name", ["stat", "status", "cgroup"])
-def test_a_process_that_is_closed_to_us_is_one_line_with_a_way_out(name: str, tmp_path: Path) -> None:
+def test_a_process_that_is_closed_to_us_is_one_line_with_a_way_out(tmp_path: Path) -> None:
     """Under hidepid=1 not even stat may be read: there is no report, and the line says what would help."""
     shutil.copytree(STORY, tmp_path / "story", symlinks=True)
     marker = tmp_path / "story/cgtune-snapshot.json"
-    marker.write_text(json.dumps({**json.loads(marker.read_text()), "unreadable": {f"/proc/4242/{name}": errno.EACCES}}))
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), "unreadable": {"/proc/4242/stat": errno.EACCES}}))
     line = one_line(inside.run("inspect", "--root", tmp_path / "story", "--pid", 4242), 3)
-    assert line == f"cgtune: /proc/4242/{name}: permission denied; run as its user or as root (it needs CAP_SYS_PTRACE)\n"
+    assert line == "cgtune: /proc/4242/stat: permission denied; run as its user or as root (it needs CAP_SYS_PTRACE)\n"
 
 
 def _as_nobody(arguments: tuple[object, ...]) -> inside.Done:

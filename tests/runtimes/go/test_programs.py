@@ -111,7 +111,8 @@ def test_files_that_cannot_be_told_cost_a_note_each() -> None:
     lines = "\n".join(f"{at}000-{at}fff r-xp 0 1:0 {at} {path}" for at, path in enumerate(("/denied", "/broken", "/text"), 1))
     runtimes, notes = locate_runtimes(parse_maps(lines), open_module, Known())
     assert runtimes == ()
-    assert notes[0] == Note(path="/denied", why="cannot tell whether it is a Go program: permission denied", privilege="CAP_SYS_PTRACE")
+    why = "cannot tell whether it is a Go program: permission denied"
+    assert notes[0] == Note(path="/denied", why=why, privilege="CAP_SYS_PTRACE", kind="failed")
     assert [note.path for note in notes] == ["/denied", "/broken"]
 
 

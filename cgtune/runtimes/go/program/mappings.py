@@ -11,7 +11,7 @@ from cgtune.runtimes.elf import is_elf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from cgtune.runtimes.elf import Elf, ReadAt
 
@@ -63,10 +63,18 @@ def parse_maps(text: str) -> tuple[Mapping, ...]:
     """
     if text.count("\n") > _MOST_LINES:
         raise Malformed(f"more than {_MOST_LINES} memory mappings")
+    return parse_map_lines(lambda: split_lines((text,)))
+
+
+def parse_map_lines(lines: Callable[[], Iterator[str]]) -> tuple[Mapping, ...]:
+    """As parse_maps, of a text that is too large to be held at once: ``lines`` gives its lines, and is asked twice."""
     kept: list[Mapping] = []
     counts: dict[tuple[str, int, str], int] = {}  # of each file that holds code, how many are kept
     images = codes = 0
-    for mapping in map(_parse_line, _lines(text)):
+    for number, line in enumerate(lines()):
+        if number >= _MOST_LINES:
+            raise Malformed(f"more than {_MOST_LINES} memory mappings")
+        mapping = _parse_line(line)
         if mapping.inode and mapping.executable:
             counts[mapping.file] = 0
         elif (may_be_image(mapping) and images < _MOST_IMAGES) or (is_unpacked_code(mapping) and not codes):
@@ -76,7 +84,7 @@ def parse_maps(text: str) -> tuple[Mapping, ...]:
     if len(counts) > _MOST_MODULES:
         raise Malformed(f"{len(counts)} libraries in one process")
     inodes = {str(inode) for _, inode, _ in counts}
-    for line in _lines(text):
+    for line in lines():
         if line.split(None, 5)[4] not in inodes:
             continue
         mapping = _parse_line(line)
@@ -87,15 +95,18 @@ def parse_maps(text: str) -> tuple[Mapping, ...]:
     return tuple(sorted(kept, key=lambda mapping: mapping.start))
 
 
-def _lines(text: str) -> Iterator[str]:
-    """The lines that are not empty, one at a time: a list of them all would be as large as the text again."""
-    start = 0
-    while start < len(text):
-        end = text.find("\n", start)
-        end = len(text) if end < 0 else end
-        if end > start:
-            yield text[start:end]
-        start = end + 1
+def split_lines(pieces: Iterable[str]) -> Iterator[str]:
+    """The lines of a text that comes in pieces, without empty ones; one at a time, as a list of all would be as large as the text again."""
+    rest = ""
+    for piece in pieces:
+        text, start = rest + piece, 0
+        while (end := text.find("\n", start)) >= 0:
+            if end > start:
+                yield text[start:end]
+            start = end + 1
+        rest = text[start:]
+    if rest:
+        yield rest
 
 
 def _parse_line(line: str) -> Mapping:
