@@ -285,13 +285,19 @@ class RemovedGodebug(Record):
 
 #: Libraries that set GOMAXPROCS and GOMEMLIMIT from the cgroup when the program starts, unless its environment has the variable.
 AUTOMAXPROCS, AUTOMEMLIMIT = "go.uber.org/automaxprocs", "github.com/KimMachineGun/automemlimit"
+#: A package of VictoriaMetrics and its kin that does the same for GOMAXPROCS.
+VICTORIA_CGROUP = "github.com/VictoriaMetrics/VictoriaMetrics/lib/cgroup"
 
 
 class GoProgram(Record):
     """Which program a Go runtime comes with, as its file says.
 
     ``path`` is its file ("" for a program that unpacked itself into memory), ``deleted``: that file is gone. ``minor`` is 27 for Go 1.27.3,
-    None if the version is not known. ``godebug`` are the settings compiled in; ``modules`` the dependencies by path, each with its version.
+    None if the version is not known. ``main_module`` is the package's path if no module is recorded, as in Debian's GOPATH builds.
+    ``godebug`` are the settings compiled in; ``modules`` the dependencies by path, each with its version. ``linked`` names what decides
+    settings in the program: AUTOMAXPROCS, AUTOMEMLIMIT, VICTORIA_CGROUP, and the functions "runtime.SetDefaultGOMAXPROCS",
+    "runtime/debug.SetMemoryLimit" and "runtime/debug.SetGCPercent". A name stands there if the dependencies or the program's function
+    names say so; one that is not there may be linked all the same, in a program whose function names cannot be read.
     """
 
     path: str
@@ -302,6 +308,11 @@ class GoProgram(Record):
     godebug: Pairs
     modules: Pairs
     build_settings: Pairs
+    linked: tuple[str, ...] = ()
+
+    def links(self, name: str) -> bool:
+        """Whether one of the names of ``linked`` is known to be in the program; its version may not be known."""
+        return name in self.linked
 
     def version_of(self, module: str) -> str | None:
         """The version of a dependency; None if the program is not known to link it."""

@@ -29,7 +29,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "cgtune.runtimes.go.program": ("runtimes.elf",),
     "cgtune.runtimes.go.derived": ("runtimes.go.program (types)", "cgroups.kernel", "cgroups.locate"),
-    "cgtune.runtimes.go.observed": ("runtimes.go.program (types)", "runtimes.elf", "runtimes.elfsymbols"),
+    "cgtune.runtimes.go.observed": ("runtimes.go.program", "runtimes.elf", "runtimes.elfsymbols"),
     "cgtune.snapshot": ("system", "cgroups", "runtimes"),
     "cgtune.limits": (),
     "cgtune.advice": ("limits", "runtimes.go.derived", "runtimes.go.offline"),

@@ -109,6 +109,7 @@ def _go(facts: GoFacts) -> Json:
         "heap_live_bytes": facts.observed.heap_live_bytes,
         "heap_marked_bytes": facts.observed.heap_marked_bytes,
         "mapped_bytes": facts.observed.mapped_bytes,
+        "linked": [_text(name) for name in facts.program.linked],
     }
 
 

@@ -89,8 +89,12 @@ def program_of(info: BuildInfo) -> OfflineProgram:
     """A program on disk, by its build info."""
     from cgtune.runtimes.go.derived.godebug import parse_default_godebug
 
-    linked = dict(info.modules)
-    notes = tuple(f"it links {name} {linked[name]}, which {does}: that is not in this row" for name, does in _LIBRARIES if name in linked)
+    versions = dict(info.modules)
+    notes = tuple(
+        f"it links {' '.join(filter(None, (name, versions.get(name))))}, which {does}: that is not in this row"
+        for name, does in _LIBRARIES
+        if name in versions or name in info.linked
+    )
     return OfflineProgram(
         go=info.version.removeprefix("go"),
         version=info.go,
@@ -103,11 +107,11 @@ def program_of(info: BuildInfo) -> OfflineProgram:
 
 def read_program(path: str) -> OfflineProgram:
     """The Go program in this file. Raises UsageError if there is none, or one for another system, Malformed if it is damaged."""
-    from cgtune.runtimes.go.program.buildinfo import read_go_program
+    from cgtune.runtimes.go import programs
     from cgtune.system.programfile import ProgramFile
 
     with ProgramFile(path, "--binary") as file:
-        found = read_go_program(file.read_at)
+        found = programs.read_program(file.read_at)
         head = file.read_at(0, 4)
     system = _SYSTEMS.get(head, _SYSTEMS.get(head[:2])) if found is None else dict(found[1].settings).get("GOOS", "linux")
     if system not in (None, "linux", "android"):

@@ -120,7 +120,7 @@ def locate_runtimes(
             break
         try:
             file = open_module(module)
-            found = known.files[file.identity] if file.identity in known.files else read_go_program(file.read_at)
+            found = known.files[file.identity] if file.identity in known.files else read_program(file.read_at)
         except CgtuneError as error:
             privilege = error.privilege if isinstance(error, Unreadable) else None
             why = f"cannot tell whether it is a Go program: {error}"
@@ -142,9 +142,23 @@ def locate_runtimes(
     return tuple(runtimes), tuple(notes)
 
 
+def read_program(read_at: ReadAt) -> tuple[Elf, BuildInfo] | None:
+    """The headers and build info of a file, and what its function names tell beside; None if it is no Go program. Raises Malformed."""
+    found = read_go_program(read_at)
+    return None if found is None else (found[0], _with_linked(*found))
+
+
+def _with_linked(elf: Elf, info: BuildInfo) -> BuildInfo:
+    from cgtune.runtimes.go.program.functiontable import read_linked  # most files are not Go's
+
+    return info.replace(linked=read_linked(elf))
+
+
 def _read_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> list[GoRuntime]:
-    images = [read_go_image(read_memory, base) for base in locate_images(mappings, read_memory)]
-    return [GoRuntime(path="", deleted=False, identity=None, elf=image[0], info=image[1], bias=image[2]) for image in images if image]
+    images = [image for base in locate_images(mappings, read_memory) if (image := read_go_image(read_memory, base)) is not None]
+    return [
+        GoRuntime(path="", deleted=False, identity=None, elf=elf, info=_with_linked(elf, info), bias=bias) for elf, info, bias in images
+    ]
 
 
 def read_runtime_words(runtime: GoRuntime, known: Known, read_memory: ReadAt) -> LiveWords:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cgtune.model import GoDerived, GoProgram, GoSetting, QuotaSeen
+from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, GoDerived, GoProgram, GoSetting, QuotaSeen
 from cgtune.runtimes.go.derived.grammar import parse_godebug, parse_gogc, parse_gomaxprocs
 
 TYPE_CHECKING = False
@@ -49,11 +49,23 @@ def program_facts(inputs: GoInputs, info: BuildInfo | None, *, version: str, pat
         deleted=deleted,
         version=version,
         minor=None if inputs.version is None else inputs.version.minor,
-        main_module=None if info is None else info.main_module or None,
+        main_module=None if info is None else _main_module(info),
         godebug=_once(pair.partition("=")[::2] for pair in (inputs.default_godebug or "").split(",") if "=" in pair),
         modules=() if info is None else _once(info.modules),
         build_settings=() if info is None else info.settings,
+        linked=() if info is None else _linked(info),
     )
+
+
+def _main_module(info: BuildInfo) -> str | None:
+    """The main module's path; the package's if none is recorded (GOPATH builds), unless that only says that files were named."""
+    return info.main_module or (info.path if info.path != "command-line-arguments" else "") or None
+
+
+def _linked(info: BuildInfo) -> tuple[str, ...]:
+    """What decides settings: by the dependencies, which may be there for a part that was not linked, and by the function names."""
+    listed = tuple(name for name in (AUTOMAXPROCS, AUTOMEMLIMIT) if name in dict(info.modules))
+    return tuple(dict.fromkeys((*listed, *info.linked)))
 
 
 def setting_facts(derivation: GoDerivation, observed: Mapping[str, int | Off | None]) -> tuple[GoSetting, ...]:

@@ -12,7 +12,8 @@ from itertools import pairwise
 
 from cgtune.records import Record
 from cgtune.runtimes.go.observed import decode
-from cgtune.runtimes.go.observed.symbols import MAGIC_1_18, MAGIC_1_20, locate_runtime_symbols
+from cgtune.runtimes.go.observed.symbols import locate_runtime_symbols
+from cgtune.runtimes.go.program.functiontable import MAGIC_1_18, MAGIC_1_20
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
 """Where the Go runtime's own functions and variables lie in an executable, stripped or not.
 
-By ``.symtab`` where there is one, else by the function table that every Go program needs to unwind its stacks (runtime/symtab.go,
-cmd/link/internal/ld/pcln.go). That table is found by its section name or, where it was merged into another section or the section headers
-are gone, by its header. Function names are searched for as bytes and the entries found by bisection: no table is walked in Python.
+By ``.symtab`` if there is one, else by the function table (program/functiontable.py). Function names are searched for as bytes and the
+entries found by bisection: no table is walked in Python.
 What is not covered: programs whose names were scrambled (garble), the tables of Go before 1.18.
 """
 
@@ -14,36 +13,20 @@ from itertools import islice
 from cgtune.errors import Malformed
 from cgtune.records import Record
 from cgtune.runtimes.elfsymbols import NameSearch, locate_symbols
+from cgtune.runtimes.go.program.functiontable import bounded, locate_function_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from cgtune.runtimes.elf import Elf, ReadAt
     from cgtune.runtimes.elfsymbols import Symbol
+    from cgtune.runtimes.go.program.functiontable import FunctionTable
 
-MAGIC_1_18 = 0xFFFFFFF0  # Go 1.18 and 1.19
-MAGIC_1_20 = 0xFFFFFFF1  # Go 1.20 to 1.27
-# pcHeader: 1 magic (4 bytes) 2 two zeroes 3 instruction quantum 4 pointer size, then words: 5 functions 6 files 7 text start
-#           8 offset of the function names 9 of the units 10 of the file names 11 of the pc tables 12 of the function table
-_HEADER = struct.Struct("<IHBBQQQQQQQQ")
-_MOST_FUNCTIONS = 8_000_000
-_MOST_TABLE_BYTES = 1 << 30
 _MOST_SCANNED_BYTES = 24 << 20
 _MOST_CANDIDATES = 256
 _MOST_FALSE_HITS = 4096
 _CHUNK_BYTES = 1 << 20
-
-
-class FunctionTable(Record):
-    """The header of a program's function table; offsets count from ``address``, all as linked."""
-
-    address: int
-    functions: int
-    text: int  # as the header has it: 0 from Go 1.26 on
-    names_offset: int
-    names_bytes: int
-    entries_offset: int
 
 
 class RuntimeSymbols(Record):
@@ -87,52 +70,6 @@ def _locate_functions(elf: Elf, table: FunctionTable, names: tuple[str, ...], bi
     return {name: text + offset for name, offset in entries.items()}
 
 
-def locate_function_table(elf: Elf, magic: int | None = None) -> FunctionTable:
-    """The program's function table, which begins with ``magic``, or with either if that is None. Raises Malformed where there is none."""
-    if elf.bits != 64 or not elf.little_endian:
-        raise Malformed("only those of 64-bit little-endian programs are known")
-    for name in (".gopclntab", ".data.rel.ro.gopclntab"):  # the second one: PIE of Go up to 1.25, linked by Go itself
-        section = elf.section(name)
-        if section is not None and (table := parse_function_table(elf, section.address)) is not None:
-            return table
-    merged = elf.section(".data.rel.ro")  # PIE and libraries of Go up to 1.25, linked by the C compiler
-    # Read-only data first; in a PIE of Go up to 1.25 it is data that the dynamic linker relocates, so writable as far as segments tell.
-    order = sorted(elf.segments, key=lambda part: (part.executable, part.writable))
-    places = [(merged.address, merged.size_bytes)] if merged is not None else [(part.address, part.file_bytes) for part in order]
-    magics = (MAGIC_1_20, MAGIC_1_18) if magic is None else (magic,)
-    for number in magics:
-        # The magic number alone: with the zeroes behind it bytes.find takes three times as long, most of all over zeroes
-        pattern = struct.pack("<I", number)
-        bounded = _bounded(places, _MOST_SCANNED_BYTES // len(magics))
-        addresses = (address for place in bounded for address in elf.find(pattern, *place, alignment=8))
-        for address in islice(addresses, _MOST_CANDIDATES):
-            if (table := parse_function_table(elf, address)) is not None:
-                return table
-    raise Malformed("none was found")
-
-
-def _bounded(places: Iterable[tuple[int, int]], left: int) -> Iterator[tuple[int, int]]:
-    """Address and size of each place, until as many bytes as we are willing to search are given out."""
-    for address, size in places:
-        yield address, min(size, left)
-        left -= min(size, left)
-
-
-def parse_function_table(elf: Elf, address: int) -> FunctionTable | None:
-    """The table at a linked address, or None where its header does not hold together."""
-    head = elf.read_address(address, _HEADER.size)
-    if len(head) < _HEADER.size:
-        return None
-    magic, zero, _, pointer_bytes, functions, _, text, names, units, files, counters, entries = _HEADER.unpack(head)
-    if magic not in (MAGIC_1_18, MAGIC_1_20) or zero or pointer_bytes != 8 or not 0 < functions < _MOST_FUNCTIONS:
-        return None
-    if not 0 < names < units <= files <= counters <= entries < _MOST_TABLE_BYTES:
-        return None
-    return FunctionTable(
-        address=address, functions=functions, text=text, names_offset=names, names_bytes=units - names, entries_offset=entries
-    )
-
-
 def _locate_text(elf: Elf, table: FunctionTable, bias: int, read_memory: ReadAt) -> int:
     """Where the functions' offsets count from. Never the section .text: with an external linker C code comes first in it."""
     if table.text:
@@ -163,7 +100,7 @@ def _find_text(elf: Elf, table: FunctionTable, bias: int, read_memory: ReadAt) -
     live = elf.replace(read_loaded=lambda address, size: read_memory(bias + address, size))
     for source, word in ((elf, table.address), (live, (table.address + bias) % (1 << 64))):
         places = [(part.address, part.file_bytes) for part in elf.segments if part.writable]
-        for place in _bounded(places, _MOST_SCANNED_BYTES):
+        for place in bounded(places, _MOST_SCANNED_BYTES):
             for address in source.find(struct.pack("<Q", word), *place, alignment=8):
                 yield from texts(address)
 

@@ -19,7 +19,7 @@ class BuildInfo(Record):
 
     ``modules`` are the dependencies as (path, version); a replaced one keeps its path, and its version reads "v1.2.3 => path v1.2.4".
     ``settings`` are the build settings, among them DefaultGODEBUG and -ldflags. All but ``version`` are empty if the program was
-    built without modules.
+    built without modules. ``linked`` are known libraries and functions that decide settings (see GoProgram), by their function names.
     """
 
     version: str
@@ -28,6 +28,7 @@ class BuildInfo(Record):
     main_module: str
     modules: tuple[tuple[str, str], ...]
     settings: Pairs
+    linked: tuple[str, ...] = ()
 
 
 def parse_build_info(version: bytes, modinfo: bytes) -> BuildInfo:
