@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     #: it opened at its start: "none-at-start", "closed" (by the program), "removed".
     QuotaSearch = Literal["not-opened", "not-mounted", "no-membership", "no-path", "malformed-text", "too-long", "dies"]
     QuotaCause = QuotaSearch | Literal["max", "malformed", "none-at-start", "closed", "removed"]
+    #: How a process lies apart from what its own view of the cgroups shows: its mount begins above its cgroup namespace (the host's own
+    #: mount, put into a container), or its cgroup lies outside of that namespace (somebody outside moved it there).
+    Misplaced = Literal["mount-above", "moved-out"]
     #: What a Go program dies of at its start: "limit-texts" are /proc/self/cgroup and mountinfo, "gomaxprocs" is a variable too large.
     DeathCause = Literal["cgocheck", "gomemlimit", "limit-texts", "gomaxprocs", "quota", "removed-godebug"]
 
@@ -276,6 +279,14 @@ class QuotaSeen(Record):
     why: str | None
 
 
+class FoundIfStarted(Record):
+    """What Go 1.``minor`` would read of its CPU quota if it started where the process is now."""
+
+    minor: int
+    quota_us: int
+    period_us: int
+
+
 class RemovedGodebug(Record):
     """A setting of GODEBUG that Go has dropped: its ``key``, and the message with which the program would exit, ``dies``."""
 
@@ -297,7 +308,8 @@ class GoProgram(Record):
     ``godebug`` are the settings compiled in; ``modules`` the dependencies by path, each with its version. ``linked`` names what decides
     settings in the program: AUTOMAXPROCS, AUTOMEMLIMIT, VICTORIA_CGROUP, and the functions "runtime.SetDefaultGOMAXPROCS",
     "runtime/debug.SetMemoryLimit" and "runtime/debug.SetGCPercent". A name stands there if the dependencies or the program's function
-    names say so; one that is not there may be linked all the same, in a program whose function names cannot be read.
+    names say so; one that is not there may be linked all the same, in a program whose function names cannot be read. ``is_module`` is
+    False if it was built without a go.mod (GOPATH mode).
     """
 
     path: str
@@ -309,6 +321,7 @@ class GoProgram(Record):
     modules: Pairs
     build_settings: Pairs
     linked: tuple[str, ...] = ()
+    is_module: bool = True
 
     def links(self, name: str) -> bool:
         """Whether one of the names of ``linked`` is known to be in the program; its version may not be known."""
@@ -327,7 +340,8 @@ class GoDerived(Record):
     ``dies_of`` the cause. ``aware`` and ``updates``: whether GODEBUG lets it obey its quota, and follow changes (None: not known);
     ``aware_from`` and ``updates_from`` say who decided. ``seen`` is None if it does not look for a quota, or if that is not known.
     ``removed_godebug`` holds the message with which Go 1.27 would exit because of this GODEBUG, whatever version the program runs now;
-    None: it would start.
+    None: it would start. ``if_started`` is worked out for a runtime that misses its quota: those of its own version and of the newest that
+    would find one. ``misplaced`` is None if its view of the cgroups is an ordinary one, or not known.
     """
 
     variables: Pairs | None
@@ -340,6 +354,8 @@ class GoDerived(Record):
     updates_from: Decider | None
     seen: QuotaSeen | None
     removed_godebug: RemovedGodebug | None
+    if_started: tuple[FoundIfStarted, ...] = ()
+    misplaced: Misplaced | None = None
 
     def variable(self, name: str) -> str | None:
         """What the environment says of one of the four variables; None if it is not there, or if the environment is not known."""
@@ -494,7 +510,8 @@ class Crowded(Record):
 class Recommendation(Record):
     """One variable's recommended value. ``set`` False: leave the variable unset; ``value`` is then None, or what Go reaches by itself.
 
-    ``crowded``: the memory limit itself is too small, and a value of GOMEMLIMIT buys time only.
+    ``crowded``: the memory limit itself is too small, and a value of GOMEMLIMIT buys time only. ``overruled``: the program was seen to go
+    by something else than the variable, so that the value has to be set there.
     """
 
     name: str
@@ -502,6 +519,7 @@ class Recommendation(Record):
     set: bool
     because: tuple[str, ...]
     crowded: Crowded | None = None
+    overruled: bool = False
 
 
 class Policy(Record):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from cgtune.advice.memory import advise_memory, is_without_memory_limit, say_no_memory_limit
-from cgtune.advice.procs import format_quota, procs_by_itself, recommend_procs, survive_quota
-from cgtune.model import Policy, ProcessReport, Recommendation
+from cgtune.advice.procs import format_quota, procs_without_pin, recommend_procs, survive_quota
+from cgtune.model import AUTOMEMLIMIT, Policy, ProcessReport, Recommendation
+from cgtune.numbers import format_mib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from cgtune.model import Level, Limits, Note, Snapshot
 
 _DEFAULT = Policy()
+_NEAR = 0.9  # automemlimit takes 90 % of the limit; a value that is not a tenth below ours is as good
 _ALONE: Groups = {}
 
 
@@ -28,7 +30,7 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups
         return ()
     cpu = limits.cpu
     says = () if cpu.binding is None else (format_quota(limits),)
-    by_itself = {procs_by_itself(facts, len(snapshot.allowed_cpus)) for facts in snapshot.go}
+    by_itself = {procs_without_pin(facts, len(snapshot.allowed_cpus)) for facts in snapshot.go}
     follows = by_itself.pop() if len(by_itself) == 1 else None
     recommended = recommend_procs(cpu.limit_cores, len(cpu.usable), policy, follows_by_itself=follows)
     for facts in snapshot.go:
@@ -44,7 +46,37 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups
         memory = memory.replace(because=say_unlimited("memory limit", chain, unread, limits.memory.unseen))
     if memory.set and all(is_without_memory_limit(facts) for facts in snapshot.go):
         memory = memory.replace(value=None, set=False, because=(say_no_memory_limit(snapshot.go[0]),))
-    return procs, memory
+    return _say_overruled(procs, snapshot), _keep_memory(_say_overruled(memory, snapshot), snapshot)
+
+
+def _say_overruled(recommended: Recommendation, snapshot: Snapshot) -> Recommendation:
+    """Whether a variable that is there already is not what holds: then no other value of it helps."""
+    if not recommended.set:
+        return recommended
+    executable = (snapshot.process.executable or "").removesuffix(" (deleted)")
+    for facts in snapshot.go:
+        setting = next((one for one in facts.settings if one.name == recommended.name), None)
+        there = facts.derived.variable(recommended.name) is not None and recommended.name not in facts.derived.ignored
+        if setting is None or None in (setting.observed, setting.derived) or setting.observed == setting.derived or not there:
+            continue
+        if facts.program.path in ("", executable) or not executable:  # a library read the environment of the moment it was loaded
+            because = (*recommended.because, "the program goes by something else than the variable, which is there: set it there")
+            return recommended.replace(overruled=True, because=because)
+    return recommended
+
+
+def _keep_memory(recommended: Recommendation, snapshot: Snapshot) -> Recommendation:
+    """What automemlimit has set is left alone if it is near what is recommended, and not above."""
+    if not recommended.set or recommended.value is None or len(snapshot.go) != 1:
+        return recommended
+    facts = snapshot.go[0]
+    now = next((one.observed for one in facts.settings if one.name == "GOMEMLIMIT"), None)
+    if not facts.program.links(AUTOMEMLIMIT) or facts.derived.variable("GOMEMLIMIT") is not None or not isinstance(now, int):
+        return recommended
+    if not recommended.value * _NEAR <= now <= recommended.value:
+        return recommended
+    because = (*recommended.because, f"automemlimit has set {format_mib(now)} MiB, which is near that: leave it to the library")
+    return recommended.replace(set=False, value=now, because=because)
 
 
 def say_unlimited(what: str, chain: Sequence[Level], unread: Sequence[Note], unseen: str | None) -> tuple[str, ...]:

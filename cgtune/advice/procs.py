@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from cgtune.model import PeriodStall, Policy, Recommendation
+from cgtune.model import AUTOMAXPROCS, VICTORIA_CGROUP, PeriodStall, Policy, Recommendation
 from cgtune.numbers import format_cores, format_cpus
 
 TYPE_CHECKING = False
@@ -70,6 +70,19 @@ def procs_by_itself(facts: GoFacts, cpus: int) -> int | None:
     if (observed.pinned and by_code) or (observed.follows is not None and not observed.follows.own):
         return None
     return derive_by_itself(derived, cpus)
+
+
+def procs_without_pin(facts: GoFacts, cpus: int) -> int | None:
+    """The same if a program that sets it by its own code stopped doing so. A library that leaves the variable alone counts as it is: there
+    the variable helps, and removing the library is advice of its own.
+    """
+    from cgtune.runtimes.go.derived.procs import derive_by_itself
+
+    if facts.program.links(AUTOMAXPROCS) or facts.program.links(VICTORIA_CGROUP):
+        return procs_by_itself(facts, cpus)
+    if facts.observed.follows is not None and not facts.observed.follows.own:
+        return None
+    return derive_by_itself(facts.derived, cpus)
 
 
 def worst_stall(limits: CpuLimits, procs: int | None) -> PeriodStall | None:

@@ -202,7 +202,7 @@ def _variable(recommended: Recommendation, *, always: bool = False) -> PlannedVa
     because = recommended.because
     if is_reached and always:
         because = (*because[:-1], "set all the same, as was asked for: the runtime makes no updates then")
-    elif not recommended.set:
+    elif not recommended.set or recommended.overruled:
         return PlannedVariable(name=recommended.name, value=None, because=because, is_reached=is_reached)
     value = str(recommended.value) if recommended.name == "GOMAXPROCS" else f"{(recommended.value or 0) >> 20}MiB"
     return PlannedVariable(name=recommended.name, value=value, because=because)

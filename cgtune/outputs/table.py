@@ -136,7 +136,9 @@ def _paste_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Itera
     label = "set"
     for recommendation in report.recommendations:
         name = recommendation.name
-        if recommendation.set:
+        if recommendation.overruled:
+            text = f"{name}: {format_setting(recommendation)}, in the program, which overrules the variable"
+        elif recommendation.set:
             text = style("strong", f"export {name}={format_setting(recommendation)}")
         elif is_set_without_advice(report, recommendation):
             text = f"{name}: no value is recommended, leave it as it is"

@@ -15,7 +15,8 @@ How to confirm:
   while [ -e "$d/cgroup.procs" ]; do grep -H . "$d/cpu.max" "$d/cpu.cfs_quota_us" 2>/dev/null; d=${d%/*}; done
 
 What to do: set GOMAXPROCS as recommended (it does not follow later changes), or put the same quota on the process's own cgroup, which Go
-does read and follow.
+does read and follow. A cgroup without cpu.max has no CPU controller: enable it in the parent's cgroup.subtree_control, give it the quota,
+and restart, as Go looks for the file at its start only. A command of lxc-attach runs in such a cgroup: start it in the container instead.
 
 Sources: golang/go issue 81180; Linux Documentation/admin-guide/cgroup-v2.rst (limits are hierarchical).
 """
@@ -45,14 +46,23 @@ def judge(case: Case) -> Finding | None:
         return None
     leaf = case.snapshot.cpu_chain[0]
     own = leaf.bandwidth.limit_cores if leaf.bandwidth is not None else None
-    says = "no limit" if own is None else f"{format_cpus(own)}"
+    says = "says no limit" if own is None else f"says {format_cpus(own)}"
+    act_words = f"or give its own cgroup {leaf.path} the same quota: the runtime reads that one and follows it"
+    if leaf.bandwidth is None:
+        says = "has no CPU controller, so no limit file"
+        act_words = (
+            f"or enable the CPU controller for its own cgroup {leaf.path} (+cpu in its parent's cgroup.subtree_control), give it the same"
+            " quota, and restart the program: the runtime looks for a limit file at its start only"
+        )
+    elif case.would_start_anew:
+        act_words = f"or give its own cgroup {leaf.path} the same quota and restart the program, which holds no limit file open"
     return Finding(
         rule=ID,
         severity=SEVERITY,
         summary=f"the parent {binding.path} allows {case.cores_words}, Go reads only its own cgroup: GOMAXPROCS is {case.procs}",
-        evidence=case.procs_evidence(f"its own cgroup {leaf.directory} says {says}", case.stall),
+        evidence=case.procs_evidence(f"its own cgroup {leaf.directory} {says}", case.stall),
         advice=(
             case.set_procs("no Go version reads an ancestor's quota"),
-            act(f"or give its own cgroup {leaf.path} the same quota: the runtime reads that one and follows it"),
+            act(act_words),
         ),
     )

@@ -23,7 +23,7 @@ from cgtune.rules.case import act
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import Severity
+    from cgtune.model import GoFacts, Severity
     from cgtune.rules.case import Case
 
 ID = "automaxprocs-redundant"
@@ -34,8 +34,7 @@ SUMMARY = "automaxprocs is linked in, and this Go follows its CPU quota by itsel
 def judge(case: Case) -> Finding | None:
     """The library in a program whose runtime obeys quotas, and finds this one."""
     facts = case.facts
-    version = None if facts is None else facts.program.version_of(AUTOMAXPROCS)
-    if facts is None or version is None or not facts.derived.aware or case.set_by_variable:
+    if facts is None or not facts.program.links(AUTOMAXPROCS) or not facts.derived.aware or case.set_by_variable:
         return None
     if case.quota_binds and case.binds_own and case.by_itself is None:
         return None  # the library finds a quota that the runtime does not: 1.25 in a container on v1
@@ -44,6 +43,11 @@ def judge(case: Case) -> Finding | None:
         rule=ID,
         severity=SEVERITY,
         summary=f"automaxprocs {does} the updates that Go {facts.program.version} makes by itself",
-        evidence=tuple(line for line in (f"build info: {AUTOMAXPROCS} {version}", case.procs_words) if line),
+        evidence=tuple(line for line in (_say_linked(facts), case.procs_words) if line),
         advice=(act(f"remove the import of {AUTOMAXPROCS}: the runtime obeys its quota and follows changes"),),
     )
+
+
+def _say_linked(facts: GoFacts) -> str:
+    version = facts.program.version_of(AUTOMAXPROCS)
+    return f"its function table names {AUTOMAXPROCS}" if version is None else f"build info: {AUTOMAXPROCS} {version}"

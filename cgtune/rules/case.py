@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cgtune.advice.memory import measure_outside
 from cgtune.advice.procs import format_quota, worst_stall
-from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, Advice, Policy, Recommendation
+from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, VICTORIA_CGROUP, Advice, Policy, Recommendation
 from cgtune.numbers import format_cpus, format_mib
 from cgtune.runtimes.go.derived.procs import derive_by_itself, procs_under
 from cgtune.runtimes.go.derived.versions import FIRST_AWARE
@@ -18,8 +18,17 @@ if TYPE_CHECKING:
     from cgtune.model import CpuLevel, GoFacts, GoSetting, Off, ProcessReport, Snapshot
 
 _MIB = 1 << 20
+_SETS = "the program set it, by a call of runtime.GOMAXPROCS or an option of its own"
 _MOST_SHOWN = 200  # characters of a variable
 _SWITCHES = ("containermaxprocs", "updatemaxprocs")
+
+
+# The option that sets GOMAXPROCS, by the program's module or package. Debian's node exporter: 1.5.0, whose default is 1.
+_FLAGS = {
+    "github.com/prometheus/node_exporter": "--runtime.gomaxprocs",
+    "github.com/prometheus/prometheus/cmd/prometheus": "--enable-feature=auto-gomaxprocs",
+    "github.com/prometheus/prometheus": "--enable-feature=auto-gomaxprocs",
+}
 
 
 class Case:
@@ -139,6 +148,20 @@ class Case:
         """Whether GOMAXPROCS is too large and nobody chose it: the runtime did not see or not use the quota that binds."""
         return self.exceeds and not self.procs_are_set
 
+    def would_find(self, *minors: int | None) -> bool:
+        """Whether Go of one of these minor versions would read the quota that binds, if it started where the process is now."""
+        found = () if self.facts is None else self.facts.derived.if_started
+        bandwidth = None if self.cpu.binding is None else self.cpu.binding.bandwidth
+        return bandwidth is not None and any(
+            start.minor in minors and (start.quota_us, start.period_us) == (bandwidth.quota_us, bandwidth.period_us) for start in found
+        )
+
+    @property
+    def would_start_anew(self) -> bool:
+        """Whether the runtime holds no limit file open that would tell it of a quota: it has to start again to find one."""
+        seen = None if self.facts is None else self.facts.derived.seen
+        return seen is not None and seen.cause in ("none-at-start", "closed", "removed")
+
     def recommended(self, name: str) -> Recommendation:
         """The recommendation for this variable."""
         empty = Recommendation(name=name, value=None, set=False, because=())
@@ -197,16 +220,41 @@ class Case:
         """The same if GOMAXPROCS was set: a call in the program has its way whatever the variable says."""
         if self.set_by_variable or self.facts is None or self.facts.derived.variables is None or not self.procs_are_set:
             return self.set_procs(reason)
-        # automaxprocs leaves GOMAXPROCS alone if the variable is there; other code is not known to
-        if (
-            self.facts.program.version_of(AUTOMAXPROCS) is not None
-            and self.facts.derived.variable("GOMAXPROCS") is None
-            and self.recommended("GOMAXPROCS").set
-        ):
-            return self.set_procs(f"{reason}; automaxprocs, which set it, leaves the variable alone")
-        value = self.recommended("GOMAXPROCS").value
-        wanted = "drop that call" if value in (None, self.by_itself) else f"let it set {value}, or drop it and set GOMAXPROCS={value}"
-        return act(f"a call of runtime.GOMAXPROCS in the program set it, which no variable changes: {wanted}")
+        value, there = self.recommended("GOMAXPROCS").value, self.facts.derived.variable("GOMAXPROCS")
+        wanted = "" if value is None else f"={value}"
+        if self.in_library:
+            why = f"GOMAXPROCS{wanted} has to be in the environment before this library is loaded: it reads the variable then, and once"
+            return act(f"{why}; or something in the program changed it since: {reason}")
+        library = self.procs_library
+        if library and there is None and self.recommended("GOMAXPROCS").set:
+            return self.set_procs(f"{reason}; {library}, which is linked in, leaves the variable alone")
+        if value in (None, self.by_itself):
+            return act(f"{_SETS}{self._flag}: take that away, and Go comes to the right value by itself")
+        if there is None:
+            tried = f"many programs look at GOMAXPROCS first: try GOMAXPROCS{wanted}, start it again and look"
+            return act(f"{_SETS}{self._flag}; {tried}")
+        return act(f"the program goes by something else than its variable: a call, or an option of its own{self._flag}; let it set {value}")
+
+    @property
+    def in_library(self) -> bool:
+        """Whether this runtime lives in a shared library: it read the environment of the moment it was loaded, perhaps not exec's."""
+        if self.facts is None or not self.facts.program.path:
+            return False
+        return self.facts.program.path != (self.snapshot.process.executable or self.facts.program.path).removesuffix(" (deleted)")
+
+    @property
+    def procs_library(self) -> str:
+        """The library that is known to set GOMAXPROCS in this program, as people call it; empty if none is known."""
+        if self.facts is None:
+            return ""
+        names = {AUTOMAXPROCS: "automaxprocs", VICTORIA_CGROUP: "VictoriaMetrics' own code"}
+        return next((shown for name, shown in names.items() if self.facts.program.links(name)), "")
+
+    @property
+    def _flag(self) -> str:
+        """The program's own option for GOMAXPROCS, if it is known."""
+        flag = None if self.facts is None else _FLAGS.get(self.facts.program.main_module or "")
+        return f" (here {flag})" if flag else ""
 
     # Memory
 
@@ -284,11 +332,23 @@ class Case:
 
     def change_memory(self, value: str | None, reason: str) -> Advice:
         """Give GOMEMLIMIT this value, None: none at all, where it came from: the environment, or a call in the program."""
-        # automemlimit leaves a limit alone that the environment gives; other code is not known to
-        if self.memory_is_set_inside and self.facts is not None and self.facts.program.version_of(AUTOMEMLIMIT) is None:
-            what = "let the program set no limit" if value is None else f"let the program set {value}"
-            return act(f"{what}, as it calls debug.SetMemoryLimit, which no variable changes: {reason}")
-        return Advice(variable="GOMEMLIMIT", value=value, reason=reason)
+        if not self.memory_is_set_inside or self.facts is None:
+            return Advice(variable="GOMEMLIMIT", value=value, reason=reason)
+        there = self.facts.derived.variable("GOMEMLIMIT")
+        if self.facts.program.links(AUTOMEMLIMIT) and there is None:
+            leaves = "automemlimit, which is linked in, leaves the variable alone"
+            return Advice(variable="GOMEMLIMIT", value=value, reason=f"{reason}; {leaves}")
+        what = "no limit" if value is None else value
+        if self.in_library:
+            return act(
+                f"let it be {what} before this library is loaded, which reads GOMEMLIMIT then, or where something changed it: {reason}"
+            )
+        if there is None and value is not None:
+            tried = f"try GOMEMLIMIT={value} and look again, as some programs leave the variable alone"
+            sets = "the program set its limit itself, by debug.SetMemoryLimit or an option of its own"
+            return act(f"{sets}: let it set {what}, or {tried}: {reason}")
+        goes = "the program goes by something else than its variable: debug.SetMemoryLimit or an option of its own"
+        return act(f"{goes}; let it set {what}: {reason}")
 
 
 def godebug_aware(facts: GoFacts) -> str | None:

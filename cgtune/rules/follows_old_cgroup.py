@@ -12,8 +12,8 @@ How to confirm:
   cat /proc/PID/fd/3                                          # by its number: "No such device" where that cgroup was removed
   cat /proc/PID/cgroup                                        # where the process is now
 
-What to do: restart the program in its cgroup, or start it through something that moves first and runs then. Until then GOMAXPROCS cannot
-be put right from outside.
+What to do: restart the program in its cgroup (if it would find the limit file there, which the finding says), or start it through something
+that moves first and runs then. Until then GOMAXPROCS cannot be put right from outside.
 
 Sources: Go source runtime/cgroup_linux.go and internal/runtime/cgroup; seen on Go 1.25.5 and 1.27.3.
 """
@@ -24,10 +24,11 @@ import math
 
 from cgtune.model import Finding
 from cgtune.rules.case import act
+from cgtune.runtimes.go.derived.versions import NEWEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import Severity
+    from cgtune.model import Advice, Severity
     from cgtune.rules.case import Case
 
 ID = "follows-old-cgroup"
@@ -54,7 +55,17 @@ def judge(case: Case) -> Finding | None:
         summary=summary,
         evidence=case.procs_evidence(f"held open: {held}", f"its cgroup now: {leaf}"),
         advice=(
-            act("restart the program inside its cgroup: the limit file is opened once, at the start"),
+            _restart(case),
             *((case.set_procs("for a start that ends like this one, in another cgroup"),) if case.recommended("GOMAXPROCS").set else ()),
         ),
     )
+
+
+def _restart(case: Case) -> Advice:
+    """A restart helps if the runtime would find the file of its present cgroup then."""
+    no_quota = case.limit_cores is None or not case.binds_own
+    if no_quota or case.would_find(case.minor):
+        return act("restart the program inside its cgroup: the limit file is opened once, at the start")
+    newer = f"; Go 1.{NEWEST} would find it" if case.would_find(NEWEST) else ""
+    why = "a restart in this place does not help, as the runtime would not find its limit file from here"
+    return act(f"{why}{newer}: start it in its cgroup, by something that moves first and runs then")

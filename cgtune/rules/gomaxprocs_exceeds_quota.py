@@ -1,9 +1,9 @@
 """GOMAXPROCS is larger than the CPU quota warrants
 
 What it means: the process runs Go code on more threads at once than its quota can feed, and somebody chose that number: the GOMAXPROCS
-variable or a call of runtime.GOMAXPROCS (automaxprocs makes one). Where the runtime chose it, another rule names the cause. Two cases are
-information: a runtime that will follow a quota that has shrunk and has not looked yet (up to a second, in an idle program up to a minute),
-and more threads than usable CPUs where no quota binds.
+variable, an option of the program, or a call of runtime.GOMAXPROCS (automaxprocs makes one). If the runtime chose it, another rule names
+the cause. Two cases are information: a runtime that will follow a quota that has shrunk and has not looked yet (up to a second, in an idle
+program up to a minute), and more threads than usable CPUs where no quota binds.
 
 Why it hurts: Quota Q per period P and n busy threads: the quota is gone after Q/n, and everything stands still for P - Q/n. Half a CPU is
 50 ms of every 100 ms: two threads run 25 ms and stall 75 ms; 64 threads run 0.8 ms and stall 99.2 ms. Each stall is latency, and the
@@ -46,7 +46,9 @@ def judge(case: Case) -> Finding | None:
         summary = f"GOMAXPROCS is {case.procs}: the runtime has not followed its quota of {case.cores_words} yet"
         return Finding(rule=ID, severity="info", summary=summary, evidence=case.procs_evidence(case.stall), advice=(_wait(facts),))
     if case.exceeds:
-        by = "its environment" if case.set_by_variable else "a call in the program" if facts.derived.variables is not None else "somebody"
+        by = "its environment" if case.set_by_variable else "the program itself" if facts.derived.variables is not None else "somebody"
+        by = case.procs_library if by == "the program itself" and case.procs_library else by
+        by = "its environment when it was loaded, or a call since" if case.in_library and not case.set_by_variable else by
         summary = f"GOMAXPROCS is {case.procs}, set by {by}; the quota is worth {case.allowed_procs}"
         advice = case.change_procs("the most threads that the enforced quota can feed")
         return Finding(rule=ID, severity=SEVERITY, summary=summary, evidence=case.procs_evidence(case.stall), advice=(advice,))

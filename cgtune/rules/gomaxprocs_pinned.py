@@ -38,11 +38,17 @@ def judge(case: Case) -> Finding | None:
     if case.by_itself is None or case.by_itself != case.recommended("GOMAXPROCS").value:
         return None  # it would come to another value: here the pin is what keeps GOMAXPROCS right
     if case.set_by_variable:
-        besides = f"; remove {AUTOMAXPROCS} with it, which would set it again" if facts.program.version_of(AUTOMAXPROCS) is not None else ""
+        besides = f"; remove {AUTOMAXPROCS} with it, which would set it again" if facts.program.links(AUTOMAXPROCS) else ""
         why = f"the runtime follows its quota by itself{besides}"
         by, advice = "the GOMAXPROCS variable", Advice(variable="GOMAXPROCS", value=None, reason=why)
     else:
-        by, advice = "a call of runtime.GOMAXPROCS", act("drop the call, or call runtime.SetDefaultGOMAXPROCS after it")
+        by, advice = (
+            "the program",
+            act("take away what sets it, a call or an option of its own, or call runtime.SetDefaultGOMAXPROCS after it"),
+        )
+    if case.in_library and not case.set_by_variable:
+        by = "the environment that its library found when it was loaded, or a call since"
+        advice = act("leave GOMAXPROCS out of that environment: the runtime follows its quota by itself")
     return Finding(
         rule=ID,
         severity=SEVERITY,

@@ -8,6 +8,9 @@ file, or takes another one. Known causes:
     namespace shows net:[4026531833]): the search ends there.
   - several cgroup2 mounts: 1.25 takes the last, 1.26 and later the first that reaches the path.
   - the cgroup file system is not mounted in the container, or not readable.
+  - the host's own cgroup mount was put into a container with a cgroup namespace of its own (docker run -v
+    /sys/fs/cgroup:/sys/fs/cgroup): its root lies above that namespace (/../..), and no Go version knows a way from there.
+  - the process was moved out of its cgroup namespace from outside: its own path begins with /.. then.
   - the file came after the program: `systemctl set-property` gives a running service its first CPUQuota, and Go looks once, at its start.
   - the program closed the descriptor that the runtime keeps open (a host program that closes all it did not open): it reads nothing more.
 
@@ -21,7 +24,7 @@ How to confirm:
   ls -l /proc/PID/fd | grep -E 'cpu.max|cpu.cfs'              # the limit files that the runtime holds open
 
 What to do: set GOMAXPROCS as recommended. For the first cause build with Go 1.26 or later; for the second mount the cgroup file system
-before the namespaces, or unmount them.
+before the namespaces, or unmount them. A restart or a newer Go is advised only if it would find the file where the process is now.
 
 Sources: Go source internal/runtime/cgroup; golang/go issues 76390 and 76810.
 """
@@ -30,6 +33,7 @@ from __future__ import annotations
 
 from cgtune.model import Finding
 from cgtune.rules.case import act
+from cgtune.runtimes.go.derived.versions import NEWEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,16 +59,24 @@ def judge(case: Case) -> Finding | None:
     if seen.cause == "no-path":
         cause = "a mount whose root is no path stands before the cgroup mount, which ends Go's search (1.26 and 1.27)"
         act_words = "mount the cgroup file system before that mount, or unmount it: the runtime then finds its quota"
-    elif seen.cause == "none-at-start":
+    elif seen.cause == "none-at-start" and case.would_find(case.minor):
         cause = "its cgroup has a limit file now, and Go looks for one only once, at its start"
         act_words = "restart the program: it then finds its quota, and follows it from there on"
     elif seen.cause == "closed":
         cause = "the program closed the runtime's own descriptor: it closes files that it did not open"
         act_words = "let the program leave descriptors alone that it did not open: the runtime keeps its limit file open"
+    elif facts.derived.misplaced == "moved-out":
+        cause = "its cgroup lies outside of its cgroup namespace: somebody moved it there from outside, and Go knows no way there"
+        act_words = "start the program in its cgroup: move first, then enter the namespace and start"
+    elif facts.derived.misplaced == "mount-above":
+        cause = "the cgroup mount that it sees begins above its cgroup namespace: it is the host's own, put into the container"
+        act_words = (
+            "do not mount the host's /sys/fs/cgroup into the container (its engine mounts one), or share the host's cgroup namespace"
+        )
     elif seen.cause == "not-mounted":
         cause = "no mount that it can see shows its cgroup"
         act_words = "mount the cgroup file system, read-only will do, at /sys/fs/cgroup of its container"
-    elif seen.cause == "not-opened" and case.minor == 25:
+    elif seen.cause == "not-opened" and case.minor == 25 and case.would_find(NEWEST):
         cause = "Go 1.25 looks below the mount point for the whole cgroup path, though the mount begins further down"
         act_words = "build with Go 1.26 or later: it takes the mount's root into account"
     else:

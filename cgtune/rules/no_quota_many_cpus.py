@@ -10,7 +10,7 @@ held by threads that wait, and the collector starts 16 workers. On an idle machi
 
 How to confirm:
   cd /sys/fs/cgroup; grep -H . cpu.weight cpu.max cpu/cpu.shares cpu/cpu.cfs_quota_us 2>/dev/null   # v2, then v1
-  nproc
+  grep Cpus_allowed_list /proc/PID/status                     # not nproc: newer ones answer with the quota
 
 What to do: nothing where the machine has room. Else give a CPU limit, or set GOMAXPROCS to some 2 times the request (as CRI-O does).
 

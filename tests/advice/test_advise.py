@@ -14,7 +14,7 @@ from cgtune.advice.memory import find_room, group_by_limit, measure_outside, rec
 from cgtune.advice.procs import recommend_procs
 from cgtune.api import judge_processes
 from cgtune.limits import enforce
-from cgtune.model import Policy, Recommendation
+from cgtune.model import AUTOMAXPROCS, Policy, Recommendation
 from cgtune.outputs.words import format_setting
 from cgtune.runtimes.go.derived.grammar import parse_gomemlimit
 from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees, with_facts
@@ -292,7 +292,8 @@ def test_a_cgroup_is_the_same_by_its_identity_not_by_its_name() -> None:
     [
         pytest.param({}, (3, False), id="obeys and follows"),
         pytest.param({"pinned": True, "variables": {"GOMAXPROCS": "8"}}, (3, False), id="pinned by the variable, which can be removed"),
-        pytest.param({"pinned": True}, (3, True), id="pinned by the program"),
+        pytest.param({"pinned": True}, (3, False), id="pinned by the program, which can stop that"),
+        pytest.param({"pinned": True, "linked": (AUTOMAXPROCS,)}, (3, True), id="pinned by a library that leaves the variable alone"),
         pytest.param({"updates": False}, (3, True), id="does not follow"),
         pytest.param({"aware": False}, (3, True), id="does not obey"),
         pytest.param({"seen": sees(None)}, (3, True), id="sees none"),

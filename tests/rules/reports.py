@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from cgtune.advice.advise import advise
 from cgtune.limits import enforce
 from cgtune.model import (
+    AUTOMAXPROCS,
+    AUTOMEMLIMIT,
     Bandwidth,
     ByteLimit,
     Container,
@@ -64,6 +66,7 @@ def go_facts(
             godebug=(),
             modules=tuple((modules or {}).items()),
             build_settings=(),
+            linked=tuple(name for name in modules or {} if name in (AUTOMAXPROCS, AUTOMEMLIMIT)),
         ),
         derived=GoDerived(
             variables=tuple((variables or {}).items()),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cgtune.advice.memory import group_by_limit
-from cgtune.model import Bandwidth, CpuLevel, Finding, Policy, ProcessReport, QuotaSeen, Throttling
+from cgtune.model import VICTORIA_CGROUP, Bandwidth, CpuLevel, Finding, FoundIfStarted, Policy, ProcessReport, QuotaSeen, Throttling
 from cgtune.rules import RULES, judge_all, locate_rule
 from cgtune.rules.case import Case, godebug_aware
 from cgtune.rules.gomemlimit_malformed import parse_meant
@@ -19,6 +19,7 @@ from cgtune.runtimes.go.derived.limitfile import parse_limit
 from cgtune.runtimes.go.program.version import parse_version
 from tests.rules.reports import CGROUP2, MIB, follows, go_facts, looks, lost, memory_level, report, sees, with_facts
 
+FOUND_BY_27 = (FoundIfStarted(minor=27, quota_us=300_000, period_us=100_000),)
 OFF_BY_BUILD = {"aware": False, "aware_from": "build", "updates": False, "updates_from": "build"}
 OFF_BY_ENV = {"aware": False, "aware_from": "environment", "variables": {"GODEBUG": "http2debug=1,containermaxprocs=0"}}
 # What Go's mirror finds: its words are its own, and no rule hangs on them
@@ -294,23 +295,74 @@ def test_a_rule_on_both_sides_of_its_edge(
 
 
 @pytest.mark.parametrize(
-    ("minor", "seen", "words"),
+    ("minor", "seen", "more", "words", "advised"),
     [
-        (25, UNSEEN, "below the mount point"),
-        (25, CLOSED, "closed the runtime's own"),
-        (27, NONE_AT_START, "only once, at its start"),
-        (27, NSFS, "no path"),
-        (27, UNSEEN, "not the limit"),
-        (25, UNREACHED, "no mount"),
-        (25, UNMOUNTED, "no mount"),
-        (27, UNREACHED, "no mount"),
+        (25, UNSEEN, {"if_started": FOUND_BY_27}, "below the mount point", "Go 1.26 or later"),
+        (25, UNSEEN, {}, "not the limit", "visible"),
+        (25, UNSEEN, {"misplaced": "mount-above"}, "begins above its cgroup namespace", "host's /sys/fs/cgroup"),
+        (25, CLOSED, {}, "closed the runtime's own", "descriptors"),
+        (27, NONE_AT_START, {"if_started": FOUND_BY_27}, "only once, at its start", "restart"),
+        (27, NONE_AT_START, {}, "not the limit", "visible"),
+        (27, NONE_AT_START, {"if_started": (FOUND_BY_27[0].replace(quota_us=100_000),)}, "not the limit", "visible"),
+        (25, NONE_AT_START, {"misplaced": "moved-out"}, "outside of its cgroup namespace", "move first"),
+        (27, NSFS, {}, "no path", "before that mount"),
+        (27, UNSEEN, {}, "not the limit", "visible"),
+        (25, UNREACHED, {}, "no mount", "read-only"),
+        (25, UNMOUNTED, {}, "no mount", "read-only"),
+        (27, UNREACHED, {}, "no mount", "read-only"),
+        (27, UNREACHED, {"misplaced": "mount-above"}, "begins above its cgroup namespace", "host's /sys/fs/cgroup"),
     ],
 )
-def test_a_missed_limit_file_has_one_cause(minor: int, seen: QuotaSeen, words: str) -> None:
-    """Why a runtime sees no quota is told from what it saw: the causes are never mixed up."""
-    finding = _judge("limit-file-missed", report(go_facts(minor=minor, seen=seen), cores=3.0, version=1))
+def test_a_missed_limit_file_has_one_cause(minor: int, seen: QuotaSeen, more: dict[str, object], words: str, advised: str) -> None:
+    """Why a runtime sees no quota is told from what it saw, and a newer Go or a restart is advised only if it would find the file there."""
+    finding = _judge("limit-file-missed", report(go_facts(minor=minor, seen=seen, **more), cores=3.0, version=1))  # type: ignore[arg-type]
     assert finding is not None
     assert words in finding.evidence[-2]
+    assert advised in finding.advice[-1].reason
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"if_started": FOUND_BY_27}, "restart the program inside its cgroup"),
+        (
+            {"minor": 26, "if_started": FOUND_BY_27},
+            "does not help, as the runtime would not find its limit file from here; Go 1.27 would find it",
+        ),
+        ({}, "does not help, as the runtime would not find its limit file from here: start it in its cgroup"),
+    ],
+)
+def test_a_restart_is_advised_where_it_helps(more: dict[str, object], words: str) -> None:
+    """A runtime that obeys a cgroup it has left: started anew it must find the file of the present one, or the advice is another."""
+    finding = _judge("follows-old-cgroup", report(go_facts(procs=8, follows=follows("/old/cpu.max"), **more), cores=3.0))  # type: ignore[arg-type]
+    assert finding is not None
+    assert words in finding.advice[0].reason
+
+
+def test_a_build_without_a_go_mod_has_no_go_line_to_raise() -> None:
+    """Debian's GOPATH builds: GODEBUG is what helps, and comes before the words on a module build."""
+    facts = go_facts(**OFF_BY_BUILD, godebug={"containermaxprocs": "0"})  # type: ignore[arg-type]
+    module, gopath = (
+        _judge("awareness-disabled-by-build", report(facts.replace(program=facts.program.replace(is_module=is_module)), cores=2.0))
+        for is_module in (True, False)
+    )
+    assert module is not None
+    assert gopath is not None
+    assert [step.variable for step in module.advice] == ["GOMAXPROCS", None, "GODEBUG"]
+    assert [step.variable for step in gopath.advice] == ["GOMAXPROCS", "GODEBUG", None]
+    assert "no go line can be raised" in gopath.advice[-1].reason
+
+
+def test_a_library_that_is_loaded_later_names_no_call() -> None:
+    """What a library read of its environment when it was loaded may have changed since exec: no call is claimed."""
+    facts = go_facts(procs=7, procs_derived=5, memory=200 * MIB, memory_derived=301 * MIB, pinned=True, variables={"GOMAXPROCS": "5"})
+    facts = facts.replace(program=facts.program.replace(path="/app/liba.so"))
+    made = report(facts, cores=2.0, memory=limited(256))  # type: ignore[arg-type]
+    made = made.replace(snapshot=made.snapshot.replace(process=made.snapshot.process.replace(executable="/usr/bin/python3")))
+    words = " ".join(" ".join([found.summary, *(step.reason for step in found.advice)]) for found in judge_all(made, Policy()))
+    assert "before this library is loaded" in words
+    assert "the program set it" not in words
+    assert "program has set its memory limit itself" not in words
 
 
 def _chosen(made: ProcessReport) -> list[tuple[object, ...]]:
@@ -468,6 +520,7 @@ def test_the_go_that_finds_the_quota(version: int, first: str) -> None:
     [
         ({"pinned": True, "variables": {"GOMAXPROCS": "8"}}, ("GOMAXPROCS", "2")),
         ({"pinned": True, "variables": {"GOMAXPROCS": "8"}, "seen": sees(200_000)}, ("GOMAXPROCS", None)),
+        ({"pinned": True, "seen": sees(200_000)}, (None, None)),
         ({"pinned": True, "variables": {"GOMAXPROCS": "+8"}}, ("GOMAXPROCS", "2")),
         ({"pinned": True, "variables": {"GOMAXPROCS": "6"}}, (None, None)),
         ({"pinned": True}, (None, None)),
@@ -475,6 +528,7 @@ def test_the_go_that_finds_the_quota(version: int, first: str) -> None:
         ({"pinned": True, "variables": None}, ("GOMAXPROCS", "2")),
         ({"minor": 24, "procs": 6, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}}, ("GOMAXPROCS", "2")),
         ({"minor": 24, "procs": 6, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}, "variables": {"GOMAXPROCS": "4"}}, (None, None)),
+        ({"minor": 27, "procs": 6, "pinned": True, "linked": (VICTORIA_CGROUP,)}, ("GOMAXPROCS", "2")),
     ],
 )
 def test_a_variable_is_no_advice_against_a_call(facts: dict[str, object], advised: tuple[str | None, str | None]) -> None:

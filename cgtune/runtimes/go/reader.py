@@ -48,6 +48,7 @@ class GoReading:
         self.host, self.pid, self.executable, self.affinity_count = host, pid, executable, affinity_count
         self.notes: list[Note] = []
         self._is_owners_alone = False
+        self._is_hidden = False  # whether names of its cgroup's parents are hidden from our cgroup namespace
         self._opened: dict[str, Hashable] = {}
 
     def read(self, known: Known) -> tuple[GoFacts, ...]:
@@ -162,7 +163,7 @@ class GoReading:
         version = info.version.removeprefix("go")
         return GoFacts(
             program=program_facts(inputs, info, version=version, path=runtime.path, deleted=runtime.deleted),
-            derived=derived_facts(inputs, derivation),
+            derived=derived_facts(inputs, derivation, misled=follows is not None and not follows.own, hidden=self._is_hidden),
             observed=GoObserved(
                 pinned=words.pinned,
                 follows=follows,
@@ -231,6 +232,7 @@ class GoReading:
         for path in texts.assumed if limit is None else ():  # else the runtime itself has told
             why = f"where its cgroup namespace begins cannot be seen; taken to be at its own cgroup, {path}"
             self.notes.append(Note(path=f"/proc/{self.pid}/ns/cgroup", why=why))
+        self._is_hidden = bool(texts.hidden)
         if limit is None and texts.hidden:
             why = "the names of its parents are hidden from this cgroup namespace: whether the runtime finds its limit file is not sure"
             self.notes.append(Note(path=f"/proc/{self.pid}/cgroup", why=why))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, GoDerived, GoProgram, GoSetting, QuotaSeen
+from cgtune.errors import CgtuneError
+from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, FoundIfStarted, GoDerived, GoProgram, GoSetting, QuotaSeen
 from cgtune.runtimes.go.derived.grammar import parse_godebug, parse_gogc, parse_gomaxprocs
+from cgtune.runtimes.go.derived.versions import FIRST_AWARE, NEWEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cgtune.model import Off, Pairs
+    from cgtune.model import Misplaced, Off, Pairs
     from cgtune.runtimes.go.derived.derive import GoDerivation
     from cgtune.runtimes.go.derived.inputs import GoInputs
     from cgtune.runtimes.go.derived.limitfile import LimitSeen
@@ -22,8 +24,11 @@ _REMOVAL_KILLS = 27  # internal/godebugs: the first version that ends a program 
 _MEANS_DEFAULT = ("", "0")
 
 
-def derived_facts(inputs: GoInputs, derivation: GoDerivation) -> GoDerived:
-    """What follows from a derivation, beside the settings."""
+def derived_facts(inputs: GoInputs, derivation: GoDerivation, *, misled: bool = False, hidden: bool = False) -> GoDerived:
+    """What follows from a derivation, beside the settings.
+
+    ``misled``: the runtime obeys another cgroup's limit file. ``hidden``: names in the path of its cgroup are hidden from us.
+    """
     variables = None
     if inputs.environ is not None:
         variables = {name: value for name, value in reversed(inputs.environ) if name in _VARIABLES}  # the first entry counts
@@ -39,7 +44,46 @@ def derived_facts(inputs: GoInputs, derivation: GoDerivation) -> GoDerived:
         updates_from=derivation.updates.source,
         seen=None if seen is None else quota_seen(seen),
         removed_godebug=parse_godebug(known.get("GODEBUG", ""), _REMOVAL_KILLS).removed,
+        if_started=_derive_starts(inputs) if not hidden and (misled or (seen is not None and seen.cause not in (None, "max"))) else (),
+        misplaced=None if hidden else _locate_misplaced(inputs),
     )
+
+
+def _derive_starts(inputs: GoInputs) -> tuple[FoundIfStarted, ...]:
+    """What the runtime's own version and the newest would find if they started where it is now; those that find nothing are left out."""
+    from cgtune.runtimes.go.derived.limitfile import locate_limit
+
+    if inputs.cgroup_text is None or inputs.mountinfo_text is None or inputs.read_limit is None or inputs.version is None:
+        return ()
+    found = []
+    for minor in sorted({max(inputs.version.minor, FIRST_AWARE), NEWEST}):
+        try:
+            limit = locate_limit(minor, inputs.cgroup_text, inputs.mountinfo_text, inputs.read_limit)
+        except CgtuneError:
+            continue  # whether it would is not known
+        if limit.quota_us is not None and limit.period_us is not None:
+            found.append(FoundIfStarted(minor=minor, quota_us=limit.quota_us, period_us=limit.period_us))
+    return tuple(found)
+
+
+def _locate_misplaced(inputs: GoInputs) -> Misplaced | None:
+    """Read off the two texts as the process itself sees them: what lies outside of its namespace begins with /.. there."""
+    for line in _as_text(inputs.cgroup_text).split("\n"):
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if (number == "0" or "cpu" in controllers.split(",")) and f"{path}/".startswith("/../"):
+            return "moved-out"
+    for line in _as_text(inputs.mountinfo_text).split("\n"):
+        fields, _, rest = line.partition(" - ")
+        root = "".join(fields.split(" ", 4)[3:4])
+        is_cpu = rest.startswith("cgroup2 ") or (rest.startswith("cgroup ") and "cpu" in rest.rpartition(" ")[2].split(","))
+        if is_cpu and f"{root}/".startswith("/../"):
+            return "mount-above"
+    return None
+
+
+def _as_text(raw: str | bytes | None) -> str:
+    return raw.decode("utf-8", "surrogateescape") if isinstance(raw, bytes) else raw or ""
 
 
 def program_facts(inputs: GoInputs, info: BuildInfo | None, *, version: str, path: str, deleted: bool = False) -> GoProgram:
@@ -54,6 +98,7 @@ def program_facts(inputs: GoInputs, info: BuildInfo | None, *, version: str, pat
         modules=() if info is None else _once(info.modules),
         build_settings=() if info is None else info.settings,
         linked=() if info is None else _linked(info),
+        is_module=info is None or bool(info.main_module),
     )
 
 
