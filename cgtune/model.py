@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     QuotaSearch = Literal["not-opened", "not-mounted", "no-membership", "no-path", "malformed-text", "too-long", "dies"]
     QuotaCause = QuotaSearch | Literal["max", "malformed", "none-at-start", "closed", "removed"]
     #: How a process lies apart from what its own view of the cgroups shows: its mount begins above its cgroup namespace (the host's own
-    #: mount, put into a container), or its cgroup lies outside of that namespace (somebody outside moved it there).
-    Misplaced = Literal["mount-above", "moved-out"]
+    #: mount, put into a container), its mount shows a cgroup beside its own, or its cgroup lies outside of that namespace: the process was
+    #: moved from outside, or that folder was mounted.
+    Misplaced = Literal["mount-above", "mount-beside", "moved-out"]
     #: What a Go program dies of at its start: "limit-texts" are /proc/self/cgroup and mountinfo, "gomaxprocs" is a variable too large.
     DeathCause = Literal["cgocheck", "gomemlimit", "limit-texts", "gomaxprocs", "quota", "removed-godebug"]
 

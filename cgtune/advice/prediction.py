@@ -12,6 +12,9 @@ from cgtune.advice.quantities import parse_byte_quantity, parse_cpu_limit, parse
 from cgtune.errors import UsageError
 from cgtune.limits import enforce
 from cgtune.model import (
+    AUTOMAXPROCS,
+    AUTOMEMLIMIT,
+    VICTORIA_CGROUP,
     ByteLimit,
     Container,
     CpuLevel,
@@ -119,10 +122,31 @@ def predict_limited(limited: Limited, programs: tuple[OfflineProgram, ...], judg
                 language=program.language,
                 process=judge(ProcessReport(snapshot=snapshot.replace(go=(facts,)), limits=limits)),
                 stall=worst_stall(limits.cpu, derivation.gomaxprocs),
-                notes=program.notes + derivation.notes,
+                notes=program.notes + derivation.notes + _say_libraries(limited, facts),
             )
         )
     return Prediction(snapshot=snapshot, limits=limits, rows=tuple(rows))
+
+
+def _say_libraries(limited: Limited, facts: GoFacts) -> tuple[str, ...]:
+    """What linked libraries set under these limits, unless the environment has the variable or the program never calls them.
+
+    maxprocs.Set of automaxprocs 1.6.0, memlimit.SetGoMemLimitWithOpts of automemlimit 0.7, lib/cgroup of VictoriaMetrics 1.145.
+    """
+    bandwidth, memory = limited.bandwidth, limited.memory_bytes
+    cores = None if bandwidth is None else bandwidth.limit_cores
+    procs = None if cores is None else f"the CPU limit rounded down, at least 1: here {max(1, int(cores))}"
+    share = None if memory is None else f"90 % of the memory limit, or what it is told: here {memory * 9 // 10 >> 20}MiB"
+    says = []
+    for name, variable, value in (
+        (AUTOMAXPROCS, "GOMAXPROCS", procs),
+        (VICTORIA_CGROUP, "GOMAXPROCS", procs),
+        (AUTOMEMLIMIT, "GOMEMLIMIT", share),
+    ):
+        if value is not None and facts.program.links(name) and facts.derived.variable(variable) is None:
+            shown = " ".join(filter(None, (name, facts.program.version_of(name))))
+            says.append(f"it links {shown}, which sets {variable} to {value}, if the program calls it; that is not in this row")
+    return tuple(says)
 
 
 def derive_limited(limited: Limited, program: OfflineProgram) -> tuple[GoDerivation, GoFacts]:

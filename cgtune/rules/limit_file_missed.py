@@ -10,7 +10,7 @@ file, or takes another one. Known causes:
   - the cgroup file system is not mounted in the container, or not readable.
   - the host's own cgroup mount was put into a container with a cgroup namespace of its own (docker run -v
     /sys/fs/cgroup:/sys/fs/cgroup): its root lies above that namespace (/../..), and no Go version knows a way from there.
-  - the process was moved out of its cgroup namespace from outside: its own path begins with /.. then.
+  - the process was moved from outside, out of its cgroup namespace or away from the cgroup that its mount shows.
   - the file came after the program: `systemctl set-property` gives a running service its first CPUQuota, and Go looks once, at its start.
   - the program closed the descriptor that the runtime keeps open (a host program that closes all it did not open): it reads nothing more.
 
@@ -73,6 +73,9 @@ def judge(case: Case) -> Finding | None:
         act_words = (
             "do not mount the host's /sys/fs/cgroup into the container (its engine mounts one), or share the host's cgroup namespace"
         )
+    elif facts.derived.misplaced == "mount-beside":
+        cause = "the cgroup mount that it sees shows another cgroup than its own: the process was moved, or that one was mounted"
+        act_words = "start the program in its cgroup (move first, then start), in a container that mounts its own cgroup"
     elif seen.cause == "not-mounted":
         cause = "no mount that it can see shows its cgroup"
         act_words = "mount the cgroup file system, read-only will do, at /sys/fs/cgroup of its container"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cgtune.advice.memory import group_by_limit
+from cgtune.limits import enforce
 from cgtune.model import VICTORIA_CGROUP, Bandwidth, CpuLevel, Finding, FoundIfStarted, Policy, ProcessReport, QuotaSeen, Throttling
 from cgtune.rules import RULES, judge_all, locate_rule
 from cgtune.rules.case import Case, godebug_aware
@@ -305,6 +306,7 @@ def test_a_rule_on_both_sides_of_its_edge(
         (27, NONE_AT_START, {}, "not the limit", "visible"),
         (27, NONE_AT_START, {"if_started": (FOUND_BY_27[0].replace(quota_us=100_000),)}, "not the limit", "visible"),
         (25, NONE_AT_START, {"misplaced": "moved-out"}, "outside of its cgroup namespace", "move first"),
+        (25, NONE_AT_START, {"misplaced": "mount-beside"}, "shows another cgroup than its own", "mounts its own cgroup"),
         (27, NSFS, {}, "no path", "before that mount"),
         (27, UNSEEN, {}, "not the limit", "visible"),
         (25, UNREACHED, {}, "no mount", "read-only"),
@@ -715,3 +717,15 @@ def test_an_unknown_rule_is_told_its_neighbour() -> None:
     for name in ("oom-kiled", "oom"):
         with pytest.raises(UsageError, match="did you mean oom-killed"):
             locate_rule(name)
+
+
+def test_a_leaf_without_the_controller_needs_more_than_a_quota() -> None:
+    """An own cgroup without cpu.max: the controller has to be enabled first, and the program started again."""
+    made = report(go_facts(seen=sees(None)), cores=None, parent_cores=2.0)
+    leaf, *above = made.snapshot.cpu_chain
+    snapshot = made.snapshot.replace(cpu_chain=(leaf.replace(bandwidth=None), *above))
+    finding = _judge("ancestor-quota-ignored", made.replace(snapshot=snapshot, limits=enforce(snapshot)))
+    assert finding is not None
+    assert any("has no CPU controller" in line for line in finding.evidence)
+    assert "subtree_control" in finding.advice[1].reason
+    assert "restart the program" in finding.advice[1].reason

@@ -7,7 +7,7 @@ Not covered: `godebug` lines in go.mod and `//go:debug` of a version that is onl
 from __future__ import annotations
 
 from cgtune.errors import UsageError
-from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, GoFacts, GoObserved
+from cgtune.model import GoFacts, GoObserved
 from cgtune.records import Record
 from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 from cgtune.runtimes.go.program.version import parse_version
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 _MOST_VERSIONS = 64
 _FIRST_STRICT = 21  # the first to refuse a go line newer than itself
 _UNAWARE = "containermaxprocs=0,updatemaxprocs=0"  # what the go command records for a go line before 1.25
-
-_LIBRARIES = (  # maxprocs.Set of automaxprocs 1.6.0, memlimit.SetGoMemLimitWithOpts of automemlimit 0.7
-    (AUTOMAXPROCS, "sets GOMAXPROCS to the CPU limit rounded down, at least 1, where the variable is not there"),
-    (AUTOMEMLIMIT, "sets GOMEMLIMIT to 90 % of the memory limit, or what it is told, where the variable is not there"),
-)
 
 # What the executables of other systems than ELF's begin with, as the Go linker writes them
 _SYSTEMS = {
@@ -89,19 +84,12 @@ def program_of(info: BuildInfo) -> OfflineProgram:
     """A program on disk, by its build info."""
     from cgtune.runtimes.go.derived.godebug import parse_default_godebug
 
-    versions = dict(info.modules)
-    notes = tuple(
-        f"it links {' '.join(filter(None, (name, versions.get(name))))}, which {does}: that is not in this row"
-        for name, does in _LIBRARIES
-        if name in versions or name in info.linked
-    )
     return OfflineProgram(
         go=info.version.removeprefix("go"),
         version=info.go,
         default_godebug=parse_default_godebug(info.settings),
         architecture=dict(info.settings).get("GOARCH", "amd64"),
         info=info,
-        notes=notes,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cgtune.advice.prediction import parse_limited, predict_limited
 from cgtune.errors import UsageError
 from cgtune.runtimes.go.offline import parse_programs, program_of, read_program
 from cgtune.runtimes.go.program.modinfo import parse_build_info
@@ -58,9 +59,19 @@ def test_a_program_for_another_system_is_refused(tmp_path: Path, system: str | N
         assert read_program(str(tmp_path / "server")).go == "1.27.3"
 
 
-def test_a_library_that_decides_for_itself_is_named() -> None:
-    """A program on disk that links automaxprocs or automemlimit will not do what its runtime derives, and the row says so."""
+@pytest.mark.parametrize(
+    ("cpu_limit", "environ", "notes"),
+    [
+        ("2.5", [], ["it links go.uber.org/automaxprocs v1.6.0, which sets GOMAXPROCS to the CPU limit rounded down, at least 1: here 2"]),
+        ("0.5", [], ["it links go.uber.org/automaxprocs v1.6.0, which sets GOMAXPROCS to the CPU limit rounded down, at least 1: here 1"]),
+        ("2.5", ["GOMAXPROCS=4"], []),
+        (None, [], []),
+    ],
+)
+def test_what_a_linked_library_sets_is_told(cpu_limit: str | None, environ: list[str], notes: list[str]) -> None:
+    """A program on disk that links automaxprocs may not do what its runtime derives: the row says what it sets under these limits."""
     modinfo = b"path\texample.com/a\ndep\tgo.uber.org/automaxprocs\tv1.6.0\th1:x=\n"
     program = program_of(parse_build_info(b"go1.24.11", b"0" * 16 + modinfo + b"0" * 16))
-    assert len(program.notes) == 1
-    assert program.notes[0].startswith("it links go.uber.org/automaxprocs v1.6.0, which sets GOMAXPROCS")
+    limited = parse_limited(cpu_limit=cpu_limit, cpus=8, memory_limit=None, cpu_request=None, env=environ, cgroup="v2")
+    (row,) = predict_limited(limited, (program,), lambda process: process).rows
+    assert [note.partition(",  if")[0].partition(", if the program")[0] for note in row.notes] == notes

@@ -78,7 +78,7 @@ def _locate_misplaced(inputs: GoInputs) -> Misplaced | None:
         root = "".join(fields.split(" ", 4)[3:4])
         is_cpu = rest.startswith("cgroup2 ") or (rest.startswith("cgroup ") and "cpu" in rest.rpartition(" ")[2].split(","))
         if is_cpu and f"{root}/".startswith("/../"):
-            return "mount-above"
+            return "mount-above" if set(root.split("/")) == {"", ".."} else "mount-beside"
     return None
 
 

@@ -1,4 +1,4 @@
-"""What a Go program says of itself at its own Prometheus endpoint (client_golang's Go collector), as text."""
+"""What a Go program says of itself at its own Prometheus endpoint (client_golang's Go collector, or VictoriaMetrics' library), as text."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 #: (MaxInt64) and GOGC=off as 1.8446744073709552e+19 (MaxUint64).
 _METRICS = {
     "go_sched_gomaxprocs_threads": ("GOMAXPROCS", None),
+    "go_gomaxprocs": ("GOMAXPROCS", None),  # VictoriaMetrics' library
     "go_gc_gomemlimit_bytes": ("GOMEMLIMIT", 9.2e18),
     "go_gc_gogc_percent": ("GOGC", 1.8e19),
 }

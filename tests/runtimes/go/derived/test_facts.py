@@ -37,3 +37,44 @@ def test_the_first_entry_of_a_variable_counts() -> None:
 def test_what_a_version_ignores(version: str, procs: str, gogc: str, ignored: tuple[str, ...]) -> None:
     """What is no number to it and was meant to be one: nothing and 0 ask for the default."""
     assert _facts(version, ("GOMAXPROCS", procs), ("GOGC", gogc)).ignored == ignored
+
+
+V2 = "0::/\n", "30 23 0:26 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n"
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "mountinfo", "misplaced"),
+    [
+        (*V2, None),
+        ("0::/a\n", V2[1], None),
+        ("0::/\n", "30 23 0:26 /../.. /sys/fs/cgroup ro - cgroup2 cgroup rw\n", "mount-above"),
+        ("4:cpu,cpuacct:/\n", "30 23 0:26 /.. /sys/fs/cgroup/cpu ro - cgroup cgroup rw,cpu,cpuacct\n", "mount-above"),
+        ("4:cpu,cpuacct:/\n", "30 23 0:26 /.. /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n", None),
+        ("0::/\n", "30 23 0:26 /../other /sys/fs/cgroup ro - cgroup2 cgroup rw\n", "mount-beside"),
+        ("0::/../../test\n", V2[1], "moved-out"),
+        ("5:memory:/../x\n4:cpu:/\n", "", None),
+        ("0::/..x\n", "30 23 0:26 /..x /sys/fs/cgroup ro - cgroup2 cgroup rw\n", None),
+        ("", "", None),
+    ],
+)
+def test_where_a_process_lies(cgroup: str, mountinfo: str, misplaced: str | None) -> None:
+    """Paths that begin above the process's own cgroup namespace tell what was mounted or moved from outside; others tell nothing."""
+    inputs = GoInputs(
+        version=parse_version("go1.27.3"), affinity_count=8, cgroup_text=cgroup, mountinfo_text=mountinfo, read_limit=lambda _path: None
+    )
+    assert derived_facts(inputs, derive(inputs)).misplaced == misplaced
+
+
+def test_who_would_find_the_quota_if_started_here() -> None:
+    """On v1 in a container Go 1.25 misses its file and 1.27 finds it; nothing is worked out for a runtime that sees its quota."""
+    files = {"/c/cpu.cfs_quota_us": "300000\n", "/c/cpu.cfs_period_us": "100000\n"}
+    mounts = "30 23 0:26 /docker/x /c rw - cgroup cgroup rw,cpu\n"
+    inputs = GoInputs(
+        version=parse_version("go1.25.5"), affinity_count=8, cgroup_text="4:cpu:/docker/x\n", mountinfo_text=mounts, read_limit=files.get
+    )
+    found = derived_facts(inputs, derive(inputs)).if_started
+    assert [(start.minor, start.quota_us, start.period_us) for start in found] == [(27, 300_000, 100_000)]
+    newer = inputs.replace(version=parse_version("go1.27.3"))
+    assert derived_facts(newer, derive(newer)).if_started == ()
+    assert [start.minor for start in derived_facts(newer, derive(newer), misled=True).if_started] == [27]
+    assert derived_facts(inputs, derive(inputs), hidden=True).if_started == ()

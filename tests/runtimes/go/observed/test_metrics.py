@@ -21,6 +21,7 @@ PROCS, LIMIT, GOGC = "go_sched_gomaxprocs_threads", "go_gc_gomemlimit_bytes", "g
         (f'{PROCS}{{pod="a"}} 4\n{PROCS}{{pod="b"}} 4\n', {"GOMAXPROCS": 4}),
         (f'{PROCS}{{pod="a"}} 4\n{PROCS}{{pod="b"}} 8\n', {}),
         (f"{PROCS}\n{PROCS} \n{PROCS}{{}}\n{PROCS}{{ 4\n{PROCS} four\n{PROCS} NaN\n{PROCS} -1\n{PROCS} +Inf\n{PROCS}_total 4\n", {}),
+        ("# TYPE go_gomaxprocs gauge\ngo_gomaxprocs 3\n", {"GOMAXPROCS": 3}),  # VictoriaMetrics' library
         ("", {}),
     ],
 )

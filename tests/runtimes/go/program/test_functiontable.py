@@ -18,6 +18,8 @@ from tests.support.command import run
 from tests.support.elfs import reader
 from tests.support.needs import require
 
+pytestmark = pytest.mark.fetched
+
 NEWEST = toolchains.VERSIONS[-1]
 _LIBRARIES = {
     "go.uber.org/automaxprocs/maxprocs": "package maxprocs\n\n//go:noinline\nfunc Set() {}\n\n//go:noinline\nfunc Unused() {}\n",
@@ -53,10 +55,13 @@ def test_libraries_are_known_without_a_list_of_dependencies(tmp_path: Path, flag
         "github.com/KimMachineGun/automemlimit/memlimit": "memlimit.SetGoMemLimitWithOpts()",
     }
     program = build_gopath(tmp_path, NEWEST, imports, *flags)
-    done = run("predict", "--binary", str(program), "--cpu-limit", "2.5", "--cpus", "8")
+    done = run("predict", "--binary", str(program), "--cpu-limit", "2.5", "--cpus", "8", "--memory-limit", "512Mi")
     said = " ".join(done.stdout.split())
-    assert "it links go.uber.org/automaxprocs, which sets GOMAXPROCS" in said
-    assert "it links github.com/KimMachineGun/automemlimit, which sets GOMEMLIMIT" in said
+    assert "it links go.uber.org/automaxprocs, which sets GOMAXPROCS to the CPU limit rounded down, at least 1: here 2" in said
+    assert (
+        "it links github.com/KimMachineGun/automemlimit, which sets GOMEMLIMIT to 90 % of the memory limit, or what it is told: here 460MiB"
+        in said
+    )
 
 
 def test_a_library_of_which_another_function_is_called_does_not_decide(tmp_path: Path) -> None:
