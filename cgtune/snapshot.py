@@ -5,10 +5,10 @@ from __future__ import annotations
 from cgtune.cgroups import kernel
 from cgtune.cgroups.chains import ChainReader, Ours
 from cgtune.cgroups.containers import locate_container
-from cgtune.cgroups.levels import Shared, read_cpu_level, read_cpuset_level, read_memory_level, read_oom_kills, read_pressure
+from cgtune.cgroups.levels import Shared, read_cpu_level, read_cpuset_level, read_memory_level, read_pressure
 from cgtune.cgroups.locate import locate_mode, locate_mounts
 from cgtune.errors import Absent, CgtuneError, NoSuchProcess, Unreadable
-from cgtune.model import GoFacts, Machine, Membership, Note, Process, Snapshot, locate_charged
+from cgtune.model import GoFacts, Machine, Membership, Note, Process, Snapshot
 from cgtune.records import Record
 from cgtune.system.host import Host, timestamp
 from cgtune.system.reading import exists, note_on, read_essential, read_optional
@@ -160,7 +160,6 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
         cpu_chain=view.cgroups.read_chain(host, cpu, read_cpu_level, notes),
         cpuset_chain=tuple(level for level in view.cgroups.read_chain(host, cpuset, read_cpuset_level, notes) if level),
         memory_chain=memory_chain,
-        oom_kills=read_oom_kills(host, locate_charged(memory_chain), notes),
         cpu_pressure=read_pressure(host, unified, "cpu", notes),
         memory_pressure=read_pressure(host, unified, "memory", notes),
         go=program.go,
