@@ -115,7 +115,7 @@ def _enforce_memory(charged: tuple[MemoryLevel, ...]) -> tuple[MemoryLimits, tup
     high_bytes, high_binding = _least(charged, "high")
     swap_bytes, _ = _least(charged, "swap")
     memsw_bytes, _ = _least(charged, "memsw")
-    if memsw_bytes is not None:  # v1 limits memory plus swap: all but what memory may take is swap's share
+    if memsw_bytes is not None:  # v1 limits memory and swap together: what memory leaves if it is as large as it may be
         swap_bytes = max(0, memsw_bytes - (limit_bytes or 0))
     limit_from = None if binding is None else f"{binding.directory}/{'memory.max' if binding.version == 2 else 'memory.limit_in_bytes'}"
     notes: tuple[Note, ...] = ()
@@ -135,6 +135,7 @@ def _enforce_memory(charged: tuple[MemoryLevel, ...]) -> tuple[MemoryLimits, tup
         high_bytes=high_bytes,
         high_binding=high_binding,
         swap_bytes=swap_bytes,
+        memsw_bytes=memsw_bytes,
     )
     return limits, notes
 

@@ -38,9 +38,8 @@ def _measure(process: ProcessReport, policy: Policy, window: CpuLevel | None) ->
         least = {severity: number for number, severity in find_scale(case)}
         yield Measure(name="throttled", value=percent, unit="%", warn=least.get("warning"), crit=least.get("critical"))
     level, limit = process.limits.memory.binding, process.limits.memory.limit_bytes
-    if level is not None and limit and level.current_bytes is not None and level.reclaimable_bytes is not None:
-        used = max(0, level.current_bytes - level.reclaimable_bytes)
-        yield Measure(name="memory", value=100 * used / limit, unit="%")
+    if level is not None and limit and level.used_bytes is not None:
+        yield Measure(name="memory", value=100 * level.used_bytes / limit, unit="%")
     if process.snapshot.oom_kills is not None:
         yield Measure(name="oom_kills", value=process.snapshot.oom_kills, unit="c")
     if isinstance(case.procs, int):

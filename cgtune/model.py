@@ -97,11 +97,17 @@ class ByteLimit(Record):
 
 
 class Throttling(Record):
-    """Counters of cpu.stat since the cgroup was made."""
+    """Counters of cpu.stat since the cgroup was made.
+
+    ``bursts`` are the periods in which it used more than its quota, from what it had saved up, and ``burst_seconds`` the time that it used
+    beyond the quota so; None before Linux 5.14.
+    """
 
     periods: int
     throttled_periods: int
     throttled_seconds: float
+    bursts: int | None = None
+    burst_seconds: float | None = None
 
 
 #: Fewer periods tell nothing: 30 s of a busy process under the usual period of 100 ms.
@@ -133,11 +139,29 @@ class Level(Record):
     directory: str
     version: int
 
+    @property
+    def is_common(self) -> bool:
+        """Whether it holds, by its name, what has nothing to do with each other: all pods of a node, all services, all users."""
+        name = self.path.rpartition("/")[2]
+        return name in _COMMON_PLACES or name.startswith(("user-", "user@"))
+
+
+#: Where systemd, the kubelet and container engines put everything that they start.
+_COMMON_PLACES = frozenset(
+    (
+        *("system.slice", "user.slice", "machine.slice", "app.slice", "session.slice", "kubepods", "burstable", "besteffort"),
+        *("kubepods.slice", "kubepods-burstable.slice", "kubepods-besteffort.slice", "system", "user", "machine", "docker"),
+        *("libpod_parent", "containerd", "k8s.io", "crio", "lxc", "ecs", "garden", "nomad", "nomad.slice"),
+    )
+)
+
 
 class CpuLevel(Level):
     """The cpu controller's files of one cgroup. ``weight`` is v2's cpu.weight, ``shares`` v1's cpu.shares.
 
-    ``request_cores`` is the request behind these, if somebody said it; no file does.
+    ``idle``: cpu.idle, the cgroup runs only if nothing else wants the CPU; what cpu.weight and cpu.shares say then means nothing (0, 1 or
+    3, by the kernel). ``burst_us`` is how much of its quota it may save up for later (cpu.max.burst, cpu.cfs_burst_us); None for both:
+    the kernel has no such file. ``request_cores`` is the request behind weight or shares, if somebody said it; no file does.
     """
 
     bandwidth: Bandwidth | None
@@ -145,6 +169,8 @@ class CpuLevel(Level):
     shares: int | None
     throttling: Throttling | None
     request_cores: float | None = None
+    idle: bool | None = None
+    burst_us: int | None = None
 
 
 def most_throttled(levels: tuple[CpuLevel, ...]) -> CpuLevel | None:
@@ -164,13 +190,63 @@ class CpusetLevel(Level):
     cpus: frozenset[int]
 
 
+class MemoryParts(Record):
+    """What the memory of one cgroup and of those below it consists of, in bytes. None: this kernel does not count that.
+
+    ``anonymous_bytes`` are heaps and stacks. Files in the page cache are on ``active_file_bytes`` and ``inactive_file_bytes``, the lists
+    from which the kernel takes pages back; ``mapped_bytes`` is the part of them that programs have mapped, ``dirty_bytes`` and
+    ``writeback_bytes`` the part that must reach the disk first. ``unevictable_bytes`` are pages of any kind that cannot be taken back,
+    as they are locked (mlock(2)), ``shared_bytes`` shared memory and tmpfs: both are on neither list. ``kernel_bytes`` is the kernel's own,
+    ``slab_reclaimable_bytes`` the part of that which it takes back. ``swapped_bytes`` is swapped out, and not in memory.
+    """
+
+    anonymous_bytes: int | None = None
+    active_file_bytes: int | None = None
+    inactive_file_bytes: int | None = None
+    mapped_bytes: int | None = None
+    unevictable_bytes: int | None = None
+    shared_bytes: int | None = None
+    kernel_bytes: int | None = None
+    slab_reclaimable_bytes: int | None = None
+    dirty_bytes: int | None = None
+    writeback_bytes: int | None = None
+    swapped_bytes: int | None = None
+
+    @property
+    def reclaimable_bytes(self) -> int | None:
+        """What the kernel gives back when the cgroup needs room; None if it does not tell.
+
+        Pages of files that are neither locked nor shared memory nor waiting for the disk, and reclaimable slab. A page that is dirty and
+        locked is subtracted though it is on neither list: rather too little than too much is said to be given back.
+        """
+        if self.active_file_bytes is None or self.inactive_file_bytes is None:
+            return None
+        waiting = (self.dirty_bytes or 0) + (self.writeback_bytes or 0)
+        return max(0, self.active_file_bytes + self.inactive_file_bytes - waiting) + (self.slab_reclaimable_bytes or 0)
+
+
+class MemoryEvents(Record):
+    """Counters of memory.events since the cgroup was made; None: this kernel does not count that.
+
+    ``high``: it was slowed down at memory.high. ``max``: it was at its limit, and memory had to be taken back. ``oom``: that was not
+    possible. ``oom_kill``: the OOM killer ended a process; with memory.oom.group it ends all of a cgroup, which ``oom_group_kill`` counts,
+    and counts the process that it had chosen twice in ``oom_kill``. So ``oom_kill`` is no number of processes.
+    """
+
+    high: int | None = None
+    max: int | None = None
+    oom: int | None = None
+    oom_kill: int | None = None
+    oom_group_kill: int | None = None
+
+
 class MemoryLevel(Level):
     """The memory controller's files of one cgroup.
 
     ``hierarchical`` is v1's own minimum over the ancestors that count (memory.stat). ``memsw`` is v1's limit of memory plus swap,
     ``swap`` v2's limit of swap alone. ``swap_current_bytes`` is what of the cgroup and those below it is swapped out. ``use_hierarchy``
-    is False if a v1 cgroup's limit does not hold for its children. ``reclaimable_bytes`` is the part of ``current_bytes`` that the
-    kernel gives back when it needs room: page cache of files that is no shared memory, and v2's reclaimable slab. ``identity`` is its
+    is False if a v1 cgroup's limit does not hold for its children. ``parts`` is what its memory consists of; None if that was not read.
+    ``events`` are counted in the cgroup and below it, ``events_local`` in the cgroup alone: v1 has only the latter. ``identity`` is its
     directory's (device, inode): the same through every mount.
     """
 
@@ -182,8 +258,32 @@ class MemoryLevel(Level):
     current_bytes: int | None
     swap_current_bytes: int | None
     use_hierarchy: bool
-    reclaimable_bytes: int | None = None
+    parts: MemoryParts | None = None
+    events: MemoryEvents | None = None
+    events_local: MemoryEvents | None = None
     identity: tuple[int, int] | None = None
+
+    @property
+    def reclaimable_bytes(self) -> int | None:
+        """The part of ``current_bytes`` that the kernel gives back when it needs room; None if that cannot be told."""
+        return None if self.parts is None else self.parts.reclaimable_bytes
+
+    @property
+    def used_bytes(self) -> int | None:
+        """``current_bytes`` without what can be given back: what counts against the limit. None if that cannot be told."""
+        if self.current_bytes is None or self.reclaimable_bytes is None:
+            return None
+        return max(0, self.current_bytes - self.reclaimable_bytes)
+
+    @property
+    def is_v1_root(self) -> bool:
+        """Whether it may be the root of a v1 hierarchy, which takes no limit and counts like any other; v2's root counts nothing."""
+        return self.version == 1 and self.path == "/" and (self.limit is None or self.limit.limit_bytes is None)
+
+    @property
+    def counted_events(self) -> MemoryEvents | None:
+        """The events of the cgroup and of those below it if the kernel counts so, else of the cgroup alone."""
+        return self.events if self.events is not None else self.events_local
 
     @property
     def key(self) -> str:
@@ -401,7 +501,6 @@ class Snapshot(Record):
     cpu_chain: tuple[CpuLevel, ...]
     cpuset_chain: tuple[CpusetLevel, ...]
     memory_chain: tuple[MemoryLevel, ...]
-    oom_kills: int | None
     cpu_pressure: Pressure | None
     memory_pressure: Pressure | None
     go: tuple[GoFacts, ...]
@@ -422,6 +521,38 @@ class Snapshot(Record):
     def charged_level(self) -> MemoryLevel | None:
         """The cgroup that the process's memory is charged to."""
         return locate_charged(self.memory_chain)
+
+    @property
+    def oom_kills(self) -> int | None:
+        """The counter oom_kill of that cgroup, on v2 with those below it; None if it is not counted. It is no number of processes."""
+        events = self._charged_events
+        return None if events is None else events.oom_kill
+
+    @property
+    def oom_group_kills(self) -> int | None:
+        """How many of these kills ended a whole cgroup: each counts its first victim twice. None before Linux 5.17 and on v1."""
+        events = self._charged_events
+        return None if events is None else events.oom_group_kill
+
+    @property
+    def killed_levels(self) -> tuple[MemoryLevel, ...]:
+        """The cgroups with OOM kills that the one below does not have, leaf first.
+
+        A container that is made anew begins at 0, its pod does not. Cgroups that programs of any kind have in common are left out, and so
+        is v1's root.
+        """
+        found, below, charged = [], 0, self.charged_level
+        for level in self.memory_chain:
+            events = level.counted_events
+            kills = (events.oom_kill if events is not None else None) or 0
+            if kills > below and (level == charged or not (level.is_common or level.is_v1_root)):
+                found.append(level)
+            below = max(below, kills) if level.version == 2 else 0
+        return tuple(found)
+
+    @property
+    def _charged_events(self) -> MemoryEvents | None:
+        return None if self.charged_level is None else self.charged_level.counted_events
 
     @property
     def charged_chain(self) -> tuple[MemoryLevel, ...]:
@@ -453,7 +584,8 @@ class MemoryLimits(Record):
     """What the kernel enforces for memory.
 
     ``limit_from`` is the file that says ``limit_bytes``. ``binding`` is None if nothing limits, and also if v1's
-    hierarchical limit betrays an ancestor that cannot be seen from here. ``unseen`` and ``unsupported`` as of CpuLimits.
+    hierarchical limit betrays an ancestor that cannot be seen from here. ``memsw_bytes`` is v1's limit of memory and swap together, of
+    which ``swap_bytes`` is what memory leaves if it is as large as it may be. ``unseen`` and ``unsupported`` as of CpuLimits.
     """
 
     limit_bytes: int | None
@@ -464,6 +596,7 @@ class MemoryLimits(Record):
     swap_bytes: int | None
     unseen: str | None = None
     unsupported: str | None = None
+    memsw_bytes: int | None = None
 
 
 class Limits(Record):
@@ -600,13 +733,22 @@ class Report(Record):
 
 
 class PeriodStall(Record):
-    """One period of a CPU quota at its worst: ``threads`` run until the quota is gone, and then all wait for the period to end."""
+    """One period of a CPU quota at its worst: ``threads`` run until the quota is gone, and then all wait for the period to end.
+
+    ``burst_us`` is what may have been saved up before, and makes the first period after a rest longer.
+    """
 
     threads: int
     quota_us: int
     period_us: int
     runs_us: float
     stalls_us: float
+    burst_us: int = 0
+
+    @property
+    def burst_runs_us(self) -> float:
+        """How long they run in the first period after a rest, with all that was saved up: the whole period if that is enough for it."""
+        return min(float(self.period_us), (self.quota_us + self.burst_us) / self.threads)
 
 
 class PredictedRow(Record):

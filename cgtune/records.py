@@ -63,6 +63,10 @@ class Record:
     def _values(self) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in self._fields)
 
+    def items(self) -> tuple[tuple[str, Any], ...]:
+        """Name and value of each field, in the order in which they are declared."""
+        return tuple(zip(self._fields, self._values(), strict=True))
+
     def replace(self, **changes: object) -> Self:
         """The same record with some fields changed."""
         return type(self)(**(self.__dict__ | changes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cgtune.cgroups import kernel
 from cgtune.cgroups.chains import ChainReader, Ours
 from cgtune.cgroups.containers import locate_container
-from cgtune.cgroups.levels import Shared, read_cpu_level, read_cpuset_level, read_memory_level, read_oom_kills, read_pressure
+from cgtune.cgroups.levels import Shared, read_cpu_level, read_cpuset_level, read_memory_level, read_pressure
 from cgtune.cgroups.locate import Place, locate_membership, locate_mode, locate_mounts
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess
 from cgtune.model import REAL_TIME, GoFacts, Machine, Membership, Note, Process, Snapshot, Threads, locate_charged
@@ -179,7 +179,6 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
         cpu_chain=cpu_chain,
         cpuset_chain=tuple(level for level in view.cgroups.read_chain(host, cpuset, read_cpuset_level, notes) if level),
         memory_chain=memory_chain,
-        oom_kills=read_oom_kills(host, locate_charged(memory_chain), notes),
         cpu_pressure=read_pressure(host, unified, "cpu", notes),
         memory_pressure=read_pressure(host, unified, "memory", notes),
         go=program.go,

@@ -68,7 +68,6 @@ def limits(
         cpu_chain=cpus,
         cpuset_chain=cpusets,
         memory_chain=memories,
-        oom_kills=None,
         cpu_pressure=None,
         memory_pressure=None,
         go=(),

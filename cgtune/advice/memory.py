@@ -132,12 +132,12 @@ def measure_outside(level: MemoryLevel, mapped_bytes: Sequence[int | None]) -> i
     the runtimes hold their own limits against: pages that Go has mapped and not yet touched are in them and not in the charge, so the
     result is rather too low, by some MiB in a program that has just started.
     """
-    if level.current_bytes is None or level.reclaimable_bytes is None:
+    if level.used_bytes is None:
         return None
     known = [mapped for mapped in mapped_bytes if mapped is not None]
     if len(known) < len(mapped_bytes):
         return None
-    return max(0, level.current_bytes + (level.swap_current_bytes or 0) - level.reclaimable_bytes - sum(known))
+    return max(0, level.used_bytes + (level.swap_current_bytes or 0) - sum(known))
 
 
 def size_that_ends_it(live_heap_bytes: int, policy: Policy) -> int:

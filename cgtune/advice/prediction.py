@@ -187,7 +187,6 @@ def _snapshot(limited: Limited) -> Snapshot:
         cpu_chain=(_cpu_level(limited),),
         cpuset_chain=(),
         memory_chain=(_memory_level(limited),),
-        oom_kills=None,
         cpu_pressure=None,
         memory_pressure=None,
         go=(),

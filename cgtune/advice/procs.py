@@ -88,10 +88,11 @@ def procs_without_pin(facts: GoFacts, cpus: int) -> int | None:
 def worst_stall(limits: CpuLimits, procs: int | None) -> PeriodStall | None:
     """The worst period of a quota under so many busy threads; None if the quota cannot run out, or the number is not known.
 
-    n threads use n µs a µs: a quota Q is gone after Q / n, and the rest of the period is waiting (sched-bwc.rst).
+    n threads use n µs a µs: a quota Q is gone after Q / n, and the rest of the period is waiting. A burst B that was saved up is used
+    in the first period after a rest, which then has Q + B (sched-bwc.rst; the kernel takes no burst above the quota).
     """
     bandwidth = limits.binding.bandwidth if limits.binding is not None else None
-    if procs is None or bandwidth is None or bandwidth.quota_us is None or limits.limit_cores is None:
+    if limits.binding is None or procs is None or bandwidth is None or bandwidth.quota_us is None or limits.limit_cores is None:
         return None
     threads = min(procs, len(limits.usable))
     if threads <= limits.limit_cores:
@@ -103,6 +104,7 @@ def worst_stall(limits: CpuLimits, procs: int | None) -> PeriodStall | None:
         period_us=bandwidth.period_us,
         runs_us=runs_us,
         stalls_us=bandwidth.period_us - runs_us,
+        burst_us=limits.binding.burst_us or 0,
     )
 
 

@@ -1,12 +1,12 @@
 """Kernel text to values: one ``parse_<file>`` for each file format, pure, raising nothing but Malformed.
 
-Not covered: cpu.max.burst, uclamp, cpu.rt_*, per-node memory files. Unknown keys are ignored, unknown shapes fail.
+Not covered: uclamp, cpu.rt_*, per-node memory files. Unknown keys are ignored, unknown shapes fail.
 """
 
 from __future__ import annotations
 
 from cgtune.errors import Malformed
-from cgtune.model import Bandwidth, ByteLimit, Membership, Mount, Stall, Throttling
+from cgtune.model import Bandwidth, ByteLimit, Membership, MemoryEvents, MemoryParts, Mount, Stall, Throttling
 from cgtune.records import Record
 
 #: The kernel's own ceiling is 8192 (CONFIG_NR_CPUS); a list beyond this is not a CPU list.
@@ -70,45 +70,100 @@ def parse_flat_keyed(text: str, keys: frozenset[str] | None = None) -> dict[str,
     return values
 
 
+#: The lines of memory.stat by part, of v2, and of v1: its `total_` figures are those of the whole subtree, as v2's all are. v1's `rss`
+#: holds no pages of files, whatever its name says (mm/memcontrol-v1.c). It counts neither slab nor the rest of the kernel's own memory.
+_PARTS_V2 = {
+    "anonymous_bytes": "anon",
+    "active_file_bytes": "active_file",
+    "inactive_file_bytes": "inactive_file",
+    "mapped_bytes": "file_mapped",
+    "unevictable_bytes": "unevictable",
+    "shared_bytes": "shmem",
+    "kernel_bytes": "kernel",
+    "slab_reclaimable_bytes": "slab_reclaimable",
+    "dirty_bytes": "file_dirty",
+    "writeback_bytes": "file_writeback",
+}
+_PARTS_V1 = {
+    "anonymous_bytes": "total_rss",
+    "active_file_bytes": "total_active_file",
+    "inactive_file_bytes": "total_inactive_file",
+    "mapped_bytes": "total_mapped_file",
+    "unevictable_bytes": "total_unevictable",
+    "shared_bytes": "total_shmem",
+    "dirty_bytes": "total_dirty",
+    "writeback_bytes": "total_writeback",
+    "swapped_bytes": "total_swap",
+}
+
+#: The kernel's own memory before Linux 5.18 added `kernel`, which is their sum with a little besides.
+_KERNEL_PARTS = ("kernel_stack", "pagetables", "percpu", "slab")
+
+_HIERARCHICAL_LIMIT = "hierarchical_memory_limit"
+
 #: What we use of the forty to seventy lines of a memory.stat.
-_MEMORY_STAT_KEYS = frozenset(
-    {"total_cache", "total_shmem", "total_swap", "file", "shmem", "slab_reclaimable", "hierarchical_memory_limit"}
-)
+_MEMORY_STAT_KEYS = frozenset((*_PARTS_V2.values(), *_PARTS_V1.values(), *_KERNEL_PARTS, _HIERARCHICAL_LIMIT))
 
 
 def parse_memory_stat(text: str) -> dict[str, int]:
-    """memory.stat, of either version, as far as it is used: what can be given back, and on v1 swap and the minimum over the ancestors."""
+    """memory.stat, of either version, as far as it is used: the parts of memory, and v1's minimum over the ancestors."""
     return parse_flat_keyed(text, _MEMORY_STAT_KEYS)
 
 
-def count_reclaimable(stat: dict[str, int]) -> int | None:
-    """The bytes of a memory.stat that the kernel gives back when the cgroup needs room, None where the file does not tell.
+def count_memory_parts(stat: dict[str, int], version: int) -> MemoryParts:
+    """What the memory of a cgroup and of those below it consists of, by its memory.stat.
 
-    v2: `file` holds tmpfs and other shared memory (`shmem`) too, which is not given back; `slab_reclaimable` is (cgroup-v2.rst). v1: the
-    `total_` figures are those of the whole subtree, and `total_cache` holds `total_shmem`; old kernels do not tell the latter.
+    Not in it: the kernel's own memory of v1, what v2 has swapped out; other files tell.
     """
-    if "total_cache" in stat and "total_shmem" in stat:
-        return max(0, stat["total_cache"] - stat["total_shmem"])
-    if "file" in stat and "shmem" in stat:
-        return max(0, stat["file"] - stat["shmem"]) + stat.get("slab_reclaimable", 0)
-    return None
+    parts = MemoryParts(**{name: stat.get(key) for name, key in (_PARTS_V2 if version == 2 else _PARTS_V1).items()})
+    known = [stat[key] for key in _KERNEL_PARTS if key in stat]
+    return parts.replace(kernel_bytes=sum(known)) if parts.kernel_bytes is None and known else parts
+
+
+def hierarchical_limit(stat: dict[str, int]) -> ByteLimit | None:
+    """v1's own minimum over the ancestors that count; None if the file does not tell."""
+    return parse_byte_limit(str(stat[_HIERARCHICAL_LIMIT])) if _HIERARCHICAL_LIMIT in stat else None
+
+
+#: Linux has one list of them, for memory.events, memory.events.local and what v1 tells of it in memory.oom_control.
+_MEMORY_EVENTS = frozenset({"high", "max", "oom", "oom_kill", "oom_group_kill"})
+
+
+def parse_memory_events(text: str) -> MemoryEvents:
+    """memory.events or memory.events.local of v2, `max 301`, `oom 1`, `oom_kill 2`; or v1's memory.oom_control, `oom_kill 2` (4.13)."""
+    return MemoryEvents(**parse_flat_keyed(text, _MEMORY_EVENTS))
+
+
+def parse_flag(text: str) -> bool:
+    """`0` or `1`, as cpu.idle has it."""
+    return parse_count(text) != 0
 
 
 def parse_cpu_stat(text: str) -> Throttling | None:
     """cpu.stat's `nr_periods`, `nr_throttled` and `throttled_usec` (v2) or `throttled_time` in nanoseconds (v1).
 
-    None where the cgroup has no bandwidth control: v2 keeps usage_usec there even without the cpu controller.
+    Since Linux 5.14 also `nr_bursts`, and `burst_usec` or `burst_time`. None where the cgroup has no bandwidth control: v2 keeps usage_usec
+    there even without the cpu controller.
     """
     values = parse_flat_keyed(text)
     if "nr_periods" not in values or "nr_throttled" not in values:
         return None
-    if "throttled_usec" in values:
-        seconds = values["throttled_usec"] / 1e6
-    elif "throttled_time" in values:
-        seconds = values["throttled_time"] / 1e9
-    else:
+    seconds = _seconds(values, "throttled_usec", "throttled_time")
+    if seconds is None:
         return None
-    return Throttling(periods=values["nr_periods"], throttled_periods=values["nr_throttled"], throttled_seconds=seconds)
+    return Throttling(
+        periods=values["nr_periods"],
+        throttled_periods=values["nr_throttled"],
+        throttled_seconds=seconds,
+        bursts=values.get("nr_bursts"),
+        burst_seconds=_seconds(values, "burst_usec", "burst_time"),
+    )
+
+
+def _seconds(values: dict[str, int], microseconds: str, nanoseconds: str) -> float | None:
+    if microseconds in values:
+        return values[microseconds] / 1e6
+    return values[nanoseconds] / 1e9 if nanoseconds in values else None
 
 
 def parse_cpu_list(text: str) -> frozenset[int]:

@@ -45,7 +45,7 @@ class Shared:
 
 
 def read_cpu_level(host: Host, place: Place, version: int, notes: list[Note]) -> CpuLevel:
-    """Quota, weight and throttling of one cgroup. What cannot be read goes to ``notes``, here and below."""
+    """Quota, burst, weight and throttling of one cgroup. What cannot be read goes to ``notes``, here and below."""
     directory = place.directory
     if version == 2:
         bandwidth = read_optional(host, f"{directory}/cpu.max", kernel.parse_cpu_max, notes)
@@ -54,14 +54,19 @@ def read_cpu_level(host: Host, place: Place, version: int, notes: list[Note]) ->
         bandwidth = None
         if quota is not None:
             bandwidth = read_optional(host, f"{directory}/cpu.cfs_period_us", lambda period: kernel.parse_cfs_quota(quota, period), notes)
+    limited = bandwidth is not None and bandwidth.quota_us is not None
+    weight = read_optional(host, f"{directory}/{'cpu.weight' if version == 2 else 'cpu.shares'}", kernel.parse_count, notes)
+    burst = "cpu.max.burst" if version == 2 else "cpu.cfs_burst_us"
     return CpuLevel(
         path=place.path,
         directory=directory,
         version=version,
         bandwidth=bandwidth,
-        weight=read_optional(host, f"{directory}/cpu.weight", kernel.parse_count, notes) if version == 2 else None,
-        shares=read_optional(host, f"{directory}/cpu.shares", kernel.parse_count, notes) if version == 1 else None,
+        weight=weight if version == 2 else None,
+        shares=weight if version == 1 else None,
         throttling=read_optional(host, f"{directory}/cpu.stat", kernel.parse_cpu_stat, notes) if bandwidth is not None else None,
+        idle=None if weight is None else read_optional(host, f"{directory}/cpu.idle", kernel.parse_flag, notes),
+        burst_us=read_optional(host, f"{directory}/{burst}", kernel.parse_count, notes) if limited else None,
     )
 
 
@@ -76,7 +81,7 @@ def read_cpuset_level(host: Host, place: Place, version: int, notes: list[Note])
 
 
 def read_memory_level(host: Host, place: Place, version: int, notes: list[Note]) -> MemoryLevel:
-    """Limits and use of one cgroup."""
+    """Limits, use and events of one cgroup."""
     directory = place.directory
     names = (
         {"limit": "memory.max", "high": "memory.high", "swap": "memory.swap.max"}
@@ -85,16 +90,27 @@ def read_memory_level(host: Host, place: Place, version: int, notes: list[Note])
     )
     limits = {key: read_optional(host, f"{directory}/{name}", kernel.parse_byte_limit, notes) for key, name in names.items()}
     current = "memory.current" if version == 2 else "memory.usage_in_bytes"
-    hierarchical, reclaimable, swapped = None, None, None
+    parts, hierarchical = None, None
     if limits["limit"] is not None:
         stat = read_optional(host, f"{directory}/memory.stat", kernel.parse_memory_stat, notes) or {}
-        reclaimable = kernel.count_reclaimable(stat)
-        swapped = stat.get("total_swap")  # v1, of the whole subtree, as v2's memory.swap.current is; absent without swap accounting
-        if version == 1 and "hierarchical_memory_limit" in stat:
-            hierarchical = kernel.parse_byte_limit(str(stat["hierarchical_memory_limit"]))
+        parts = kernel.count_memory_parts(stat, version)
+        hierarchical = kernel.hierarchical_limit(stat) if version == 1 else None
+    # v1 counts in memory.stat what is swapped out, of the whole subtree as v2's own file does; absent without swap accounting
+    swapped = parts.swapped_bytes if parts is not None else None
     if version == 2:
         swapped = read_optional(host, f"{directory}/memory.swap.current", kernel.parse_count, notes)
+    if parts is not None:
+        own = parts.kernel_bytes
+        if version == 1:
+            own = read_optional(host, f"{directory}/memory.kmem.usage_in_bytes", kernel.parse_count, notes)
+        parts = parts.replace(kernel_bytes=own, swapped_bytes=swapped)
     use_hierarchy = read_optional(host, f"{directory}/memory.use_hierarchy", kernel.parse_count, notes) if version == 1 else None
+    current_bytes = read_optional(host, f"{directory}/{current}", kernel.parse_count, notes)
+    events, events_local = None, None
+    if current_bytes is not None or limits["limit"] is not None:
+        local = "memory.events.local" if version == 2 else "memory.oom_control"  # v1 counts a kill in the victim's own cgroup alone
+        events_local = read_optional(host, f"{directory}/{local}", kernel.parse_memory_events, notes)
+        events = read_optional(host, f"{directory}/memory.events", kernel.parse_memory_events, notes) if version == 2 else None
     return MemoryLevel(
         path=place.path,
         directory=directory,
@@ -104,20 +120,14 @@ def read_memory_level(host: Host, place: Place, version: int, notes: list[Note])
         swap=limits.get("swap"),
         memsw=limits.get("memsw"),
         hierarchical=hierarchical,
-        current_bytes=read_optional(host, f"{directory}/{current}", kernel.parse_count, notes),
+        current_bytes=current_bytes,
         swap_current_bytes=swapped,
         use_hierarchy=use_hierarchy != 0,
-        reclaimable_bytes=reclaimable,
+        parts=parts,
+        events=events,
+        events_local=events_local,
         identity=host.read_known_identity(directory),
     )
-
-
-def read_oom_kills(host: Host, level: MemoryLevel | None, notes: list[Note]) -> int | None:
-    """Processes that the OOM killer ended there: memory.events on v2, of the subtree; memory.oom_control on v1 (kernels from 4.13)."""
-    if level is None:
-        return None
-    name = "memory.events" if level.version == 2 else "memory.oom_control"
-    return (read_optional(host, f"{level.directory}/{name}", kernel.parse_flat_keyed, notes) or {}).get("oom_kill")
 
 
 def read_pressure(host: Host, chain: list[tuple[int, Place]], resource: str, notes: list[Note]) -> Pressure | None:

@@ -11,8 +11,11 @@ from cgtune.model import most_throttled
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TypeVar
 
     from cgtune.model import CpuLevel, Report
+
+    T = TypeVar("T", int, float)
 
 
 def watched_growth(before: Report, after: Report) -> Mapping[int, CpuLevel]:
@@ -41,5 +44,11 @@ def level_growth(old: CpuLevel | None, new: CpuLevel) -> CpuLevel | None:
         periods=new.throttling.periods - old.throttling.periods,
         throttled_periods=new.throttling.throttled_periods - old.throttling.throttled_periods,
         throttled_seconds=new.throttling.throttled_seconds - old.throttling.throttled_seconds,
+        bursts=_growth(old.throttling.bursts, new.throttling.bursts),
+        burst_seconds=_growth(old.throttling.burst_seconds, new.throttling.burst_seconds),
     )
     return new.replace(throttling=growth) if growth.periods >= 0 and growth.throttled_periods >= 0 else None
+
+
+def _growth(old: T | None, new: T | None) -> T | None:
+    return None if old is None or new is None else new - old

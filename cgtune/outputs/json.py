@@ -15,7 +15,9 @@ if TYPE_CHECKING:
         Level,
         Limits,
         Machine,
+        MemoryEvents,
         MemoryLevel,
+        MemoryParts,
         Note,
         Pairs,
         Pressure,
@@ -159,6 +161,7 @@ def _enforced(snapshot: Snapshot, limits: Limits) -> Json:
             "cpuset": None
             if cpuset is None
             else {"path": _text(cpuset.path), "file": _text(cpuset.file), "cpus": format_cpu_list(cpuset.cpus)},
+            "burst_us": limits.cpu.binding.burst_us if limits.cpu.binding is not None else None,
         },
         "memory": {
             "limit_bytes": limits.memory.limit_bytes,
@@ -168,6 +171,7 @@ def _enforced(snapshot: Snapshot, limits: Limits) -> Json:
             "chain": [_memory_level(level) for level in snapshot.memory_chain],
             "limit_from": _text(limits.memory.limit_from),
             "high_bound_by": _path(limits.memory.high_binding),
+            "memsw_bytes": limits.memory.memsw_bytes,
         },
     }
 
@@ -188,6 +192,10 @@ def _cpu_level(level: CpuLevel, snapshot: Snapshot) -> Json:
         "periods": throttling.periods if throttling else None,
         "throttled_periods": throttling.throttled_periods if throttling else None,
         "throttled_seconds": throttling.throttled_seconds if throttling else None,
+        "idle": level.idle,
+        "burst_us": level.burst_us,
+        "bursts": throttling.bursts if throttling else None,
+        "burst_seconds": throttling.burst_seconds if throttling else None,
     }
 
 
@@ -203,7 +211,15 @@ def _memory_level(level: MemoryLevel) -> Json:
         "current_bytes": level.current_bytes,
         "reclaimable_bytes": level.reclaimable_bytes,
         "directory": _text(level.directory),
+        "used_bytes": level.used_bytes,
+        "parts": _counts(level.parts),
+        "events": _counts(level.events),
+        "events_local": _counts(level.events_local),
     }
+
+
+def _counts(counts: MemoryParts | MemoryEvents | None) -> Json | None:
+    return None if counts is None else dict(counts.items())
 
 
 def _usage(report: ProcessReport) -> Json:
@@ -217,12 +233,17 @@ def _usage(report: ProcessReport) -> Json:
             "throttled_seconds": throttling.throttled_seconds if throttling else None,
             "pressure": _pressure(snapshot.cpu_pressure),
             "throttled_in": _path(level),
+            "bursts": throttling.bursts if throttling else None,
+            "burst_seconds": throttling.burst_seconds if throttling else None,
         },
         "memory": {
             "current_bytes": charged.current_bytes if charged else None,
             "oom_kills": snapshot.oom_kills,
             "pressure": _pressure(snapshot.memory_pressure),
             "swap_current_bytes": charged.swap_current_bytes if charged else None,
+            "used_bytes": charged.used_bytes if charged else None,
+            "reclaimable_bytes": charged.reclaimable_bytes if charged else None,
+            "oom_group_kills": snapshot.oom_group_kills,
         },
     }
 

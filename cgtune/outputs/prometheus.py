@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from cgtune.model import GoFacts, Off, Pressure, ProcessReport, Report, Snapshot
+    from cgtune.model import GoFacts, MemoryLevel, Off, Pressure, ProcessReport, Report, Snapshot
 
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -127,8 +127,12 @@ def _add_process(families: _Families, report: ProcessReport) -> None:
         if any(level.high is not None for level in snapshot.memory_chain):
             families.add("cgtune_memory_high_bytes", "Where the kernel slows it down.", _UNLIMITED if high is None else high, labels)
         charged = snapshot.charged_level
-        families.add("cgtune_memory_current_bytes", "Memory its cgroup has in use.", charged.current_bytes if charged else None, labels)
-    families.add("cgtune_oom_kills_total", "Processes of its cgroup that the OOM killer ended.", snapshot.oom_kills, labels)
+        families.add("cgtune_memory_current_bytes", "What is charged to its cgroup.", charged.current_bytes if charged else None, labels)
+        if charged is not None:
+            _add_memory(families, charged, labels)
+    help_ = "oom_kill of its cgroup, no number of processes: the first victim of a group kill counts twice."
+    families.add("cgtune_oom_kills_total", help_, snapshot.oom_kills, labels)
+    families.add("cgtune_oom_group_kills_total", "Those that ended a whole cgroup.", snapshot.oom_group_kills, labels)
     # Of one cgroup for good: a counter that jumped to another one's, as the most throttled changes, would look reset.
     level = next(iter(report.counted_levels), None)
     if level is not None and level.throttling is not None:
@@ -136,6 +140,10 @@ def _add_process(families: _Families, report: ProcessReport) -> None:
         families.add("cgtune_cpu_periods_total", "Quota periods in which its cgroup ran.", counters.periods, labels)
         families.add("cgtune_cpu_throttled_periods_total", "Those in which it was stopped.", counters.throttled_periods, labels)
         families.add("cgtune_cpu_throttled_seconds_total", "Time stopped, over all CPUs.", counters.throttled_seconds, labels)
+        burst = None if level.burst_us is None else level.burst_us / 1e6
+        families.add("cgtune_cpu_burst_limit_seconds", "Quota that it may save up for later.", burst, labels)
+        families.add("cgtune_cpu_burst_periods_total", "Periods in which saved-up quota was used.", counters.bursts, labels)
+        families.add("cgtune_cpu_burst_seconds_total", "Time used beyond the quota in these.", counters.burst_seconds, labels)
     for resource, pressure in (("cpu", snapshot.cpu_pressure), ("memory", snapshot.memory_pressure)):
         _add_pressure(families, resource, pressure, labels)
     if snapshot.go:
@@ -144,6 +152,14 @@ def _add_process(families: _Families, report: ProcessReport) -> None:
         families.add(
             "cgtune_finding", "A finding that holds now; cgtune explain tells of its rule.", 1, labels, rule=rule, severity=severity
         )
+
+
+def _add_memory(families: _Families, charged: MemoryLevel, labels: Sequence[str]) -> None:
+    families.add("cgtune_memory_used_bytes", "Of that, what the kernel cannot give back.", charged.used_bytes, labels)
+    families.add("cgtune_memory_reclaimable_bytes", "Of that, what the kernel can give back.", charged.reclaimable_bytes, labels)
+    if charged.parts is not None:
+        for name, count in charged.parts.items():
+            families.add("cgtune_memory_part_bytes", "By kind; some are part of others.", count, labels, part=name.removesuffix("_bytes"))
 
 
 def _add_pressure(families: _Families, resource: str, pressure: Pressure | None, labels: Sequence[str]) -> None:

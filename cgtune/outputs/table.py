@@ -5,7 +5,7 @@ from __future__ import annotations
 from cgtune.model import SEVERITIES
 from cgtune.numbers import format_cores, format_cpus
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.words import format_bytes, format_cpu_list, format_setting, note_words
+from cgtune.outputs.words import format_bytes, format_cpu_list, format_kills, format_parts, format_setting, note_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ _NAME_WIDTH = 26
 _LABEL_WIDTH = 11
 
 _CPU_COLUMNS = {2: ("quota/period µs", "cores", "weight", "throttled"), 1: ("quota/period µs", "cores", "shares", "throttled")}
-_MEMORY_COLUMNS = ("limit", "high", "swap", "in use")
+#: v1 limits memory and swap together; v2 swap alone.
+_MEMORY_COLUMNS = {2: ("limit", "high", "swap", "in use"), 1: ("limit", "high", "mem+swap", "in use")}
 
 #: Nothing there: the kernel has no such file in this cgroup. "max" is what the kernel itself says where nothing limits.
 _NO_FILE, _NO_LIMIT = "-", "max"
@@ -109,7 +110,8 @@ def _process_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Ite
         yield _labelled("container", escape_control(" ".join(name for name in names if name)))
     for version in sorted({level.version for level in report.snapshot.cpu_chain}):
         yield from _chain("CPU, leaf first", _CPU_COLUMNS[version], [_cpu_row(level) for level in report.snapshot.cpu_chain])
-    yield from _chain("memory, leaf first", _MEMORY_COLUMNS, [_memory_row(level) for level in report.snapshot.memory_chain])
+    for version in sorted({level.version for level in report.snapshot.memory_chain}):
+        yield from _chain("memory, leaf first", _MEMORY_COLUMNS[version], [_memory_row(level) for level in report.snapshot.memory_chain])
     yield ""
     yield from _use_lines(report, style)
     for index, note in enumerate(report.notes):
@@ -169,6 +171,9 @@ def _cpu_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
     verdict = style("strong", format_cpus(min(limits.limit_cores, usable)))
     yield _labelled("CPU", f"{verdict} of {usable} usable: {bandwidth.quota_us} of every {bandwidth.period_us} µs, says")
     yield _labelled("", f"{directory}/{'cpu.max' if limits.binding.version == 2 else 'cpu.cfs_quota_us'}")
+    if limits.binding.burst_us:
+        yield _labelled("", f"after a rest {limits.binding.burst_us} µs more at once, says")
+        yield _labelled("", f"{directory}/{'cpu.max.burst' if limits.binding.version == 2 else 'cpu.cfs_burst_us'}")
 
 
 def _go_lines(facts: GoFacts, style: Style, *, verbose: bool) -> Iterator[str]:
@@ -228,7 +233,9 @@ def _memory_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
     if limits.high_bytes is not None and limits.high_binding is not None and not _is_out_of_reach(report):
         yield _labelled("", style("strong", f"slowed down from {format_bytes(limits.high_bytes)}") + f": {limits.high_bytes} bytes, says")
         yield _labelled("", f"{escape_control(limits.high_binding.directory)}/memory.high")
-    if limits.swap_bytes is not None and machine.swap_bytes:
+    if limits.memsw_bytes is not None and machine.swap_bytes:
+        yield _labelled("", f"memory and swap together up to {format_bytes(limits.memsw_bytes)}")
+    elif limits.swap_bytes is not None and machine.swap_bytes:
         yield _labelled("", f"swap up to {format_bytes(limits.swap_bytes)}")
 
 
@@ -244,12 +251,15 @@ def _cpu_row(level: CpuLevel) -> list[str]:
     bandwidth, throttling = level.bandwidth, level.throttling
     quota = _NO_FILE if bandwidth is None else f"{_NO_LIMIT if bandwidth.quota_us is None else bandwidth.quota_us}/{bandwidth.period_us}"
     cores = _NO_FILE if bandwidth is None else _NO_LIMIT if bandwidth.limit_cores is None else format_cores(bandwidth.limit_cores)
+    quota += f" +{level.burst_us}" if level.burst_us else ""
     weight = str(level.weight) if level.weight is not None else str(level.shares) if level.shares is not None else _NO_FILE
+    weight = "idle" if level.idle else weight
     return [_name(level.path), quota, cores, weight, f"{throttling.throttled_periods}/{throttling.periods}" if throttling else _NO_FILE]
 
 
 def _memory_row(level: MemoryLevel) -> list[str]:
-    current = _NO_FILE if level.current_bytes is None else format_bytes(level.current_bytes)
+    used = level.current_bytes if level.used_bytes is None else level.used_bytes
+    current = _NO_FILE if used is None else format_bytes(used)
     return [_name(level.path), _limit(level.limit), _limit(level.high), _limit(level.swap if level.version == 2 else level.memsw), current]
 
 
@@ -262,6 +272,8 @@ def _use_lines(report: ProcessReport, style: Style) -> Iterator[str]:
         text = f"throttled in {counters.throttled_periods} of {counters.periods} periods{share}, {counters.throttled_seconds:.1f} s in all"
         yield _labelled(label, style("alarm", text) if counters.throttled_periods else text)
         label = ""
+        if counters.bursts:
+            yield _labelled("", f"saved-up quota used in {counters.bursts} periods, {counters.burst_seconds or 0:.1f} s in all")
     for pressure, what in ((snapshot.cpu_pressure, "CPU"), (snapshot.memory_pressure, "memory")):
         if pressure is not None:
             yield from wrapped(label, _pressure_text(pressure, what))
@@ -269,25 +281,47 @@ def _use_lines(report: ProcessReport, style: Style) -> Iterator[str]:
     if snapshot.charged_level is not None and snapshot.charged_level.current_bytes is not None:
         yield from wrapped(label, _memory_text(snapshot, snapshot.charged_level, report.limits.memory))
         label = ""
+        if snapshot.charged_level.parts is not None and (parts := format_parts(snapshot.charged_level.parts)):
+            yield from wrapped("", f"of which {parts}")
     if report.limits.cpu.unbound is not None:
         yield from wrapped(label, escape_control(report.limits.cpu.unbound))
         label = ""
     if snapshot.oom_kills is not None:
-        yield _labelled(label, style("alarm", f"OOM kills {snapshot.oom_kills}") if snapshot.oom_kills else "OOM kills 0")
+        for text in _kills_texts(snapshot, snapshot.oom_kills):
+            for line in wrapped(label, text):
+                yield line if text == "OOM kills 0" else style("alarm", line)
+            label = ""
+
+
+def _kills_texts(snapshot: Snapshot, kills: int) -> Iterator[str]:
+    """The counters of its own cgroup, then of the cgroups above that have further kills."""
+    yield format_kills(kills, snapshot.oom_group_kills)
+    for level in snapshot.killed_levels:
+        events = level.counted_events
+        if level != snapshot.charged_level and events is not None and events.oom_kill is not None:
+            yield f"{format_kills(events.oom_kill, events.oom_group_kill)} in {_name(level.path)}"
 
 
 def _memory_text(snapshot: Snapshot, charged: MemoryLevel, limits: MemoryLimits) -> str:
-    """What is in use, and how much of the limit that is: of the cgroup that binds, which its other children fill as well."""
-    binding, text = limits.binding, f"memory {format_bytes(charged.current_bytes or 0)}"
+    """What is in use, and how much of the limit that is: of the cgroup that binds, which its other children fill as well.
+
+    What can be given back is no use of the limit, and is told apart.
+    """
+    binding, text = limits.binding, f"memory {_used_text(charged)}"
     text += "" if charged == snapshot.memory_chain[0] else f" in {_name(charged.path)}"
-    if binding is None or binding.current_bytes is None or not limits.limit_bytes:
-        return text
-    share = f"({100 * binding.current_bytes / limits.limit_bytes:.1f} % of the limit)"
-    return (
-        f"{text} {share}"
-        if binding == charged
-        else f"{text}; {format_bytes(binding.current_bytes)} in all of {_name(binding.path)} {share}"
-    )
+    used = None if binding is None else binding.current_bytes if binding.used_bytes is None else binding.used_bytes
+    if binding is not None and used is not None and limits.limit_bytes:
+        share = f"({100 * used / limits.limit_bytes:.1f} % of the limit)"
+        text += f" {share}" if binding == charged else f"; {_used_text(binding)} in all of {_name(binding.path)} {share}"
+    if charged.reclaimable_bytes:
+        text += f"; {format_bytes(charged.reclaimable_bytes)} more can be given back"
+    return text
+
+
+def _used_text(level: MemoryLevel) -> str:
+    if level.used_bytes is None:
+        return f"{format_bytes(level.current_bytes or 0)} charged"
+    return f"{format_bytes(level.used_bytes)} in use"
 
 
 def _pressure_text(pressure: Pressure, what: str) -> str:

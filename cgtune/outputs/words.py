@@ -6,7 +6,7 @@ from cgtune.outputs.escape import escape_control
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import Advice, Blind, Finding, Note, ProcessReport, Recommendation
+    from cgtune.model import Advice, Blind, Finding, MemoryParts, Note, ProcessReport, Recommendation
 
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
@@ -37,6 +37,24 @@ def format_setting(recommendation: Recommendation) -> str:
     if recommendation.name == "GOMEMLIMIT" and recommendation.value % (1 << 20) == 0:
         return f"{recommendation.value >> 20}MiB"
     return str(recommendation.value)
+
+
+def format_parts(parts: MemoryParts) -> str:
+    """What the kernel does not give back, by kind, as far as there is any; a kind may be part of another."""
+    kinds = (
+        ("anonymous", parts.anonymous_bytes),
+        ("shared", parts.shared_bytes),
+        ("locked", parts.unevictable_bytes),
+        ("kernel", parts.kernel_bytes),
+        ("dirty", (parts.dirty_bytes or 0) + (parts.writeback_bytes or 0)),
+        ("swapped out", parts.swapped_bytes),
+    )
+    return ", ".join(f"{kind} {format_bytes(count)}" for kind, count in kinds if count)
+
+
+def format_kills(kills: int, group_kills: int | None) -> str:
+    """The kernel's two counters of OOM kills: `OOM kills 2, 1 of a whole group (its first victim counts twice)`."""
+    return f"OOM kills {kills}" + (f", {group_kills} of a whole group (its first victim counts twice)" if group_kills else "")
 
 
 def subject(process: ProcessReport) -> str:

@@ -175,9 +175,14 @@ class Case:
             return ""
         busy = f"{worst.threads} busy threads use" if worst.threads > 1 else "1 busy thread uses"
         runs, stalls, period = (microseconds / 1000 for microseconds in (worst.runs_us, worst.stalls_us, worst.period_us))
-        return (
+        words = (
             f"{busy} up the quota of {worst.quota_us / 1000:g} ms in {runs:.3g} ms, then all stand still for {stalls:.3g} of {period:g} ms"
         )
+        if worst.burst_us:
+            whole, runs = (worst.quota_us + worst.burst_us) / 1000, worst.burst_runs_us / 1000
+            stands = f"{runs:.3g} ms run, {period - runs:.3g} ms still" if runs < period else "none of it still"
+            words += f"; after a rest, with a burst of {worst.burst_us / 1000:g} ms saved up, the first period has {whole:g} ms: {stands}"
+        return words
 
     def variable_words(self, name: str) -> str:
         """What its environment says of a variable, with the file; a process that is only predicted has none."""

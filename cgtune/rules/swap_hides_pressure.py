@@ -42,7 +42,8 @@ def judge(case: Case) -> Finding | None:
     swapped = charged.swap_current_bytes
     said = f"memory.swap.current: {swapped} bytes" if charged.version == 2 else f"memory.stat: total_swap {swapped}"
     name = "memory.swap.max" if charged.version == 2 else "memory.swappiness"
-    needs = f"make room for {format_mib(charged.current_bytes + swapped)} MiB in memory, then " if charged.current_bytes is not None else ""
+    used = charged.current_bytes if charged.used_bytes is None else charged.used_bytes
+    needs = f"make room for {format_mib(used + swapped)} MiB in memory, then " if used is not None else ""
     return Finding(
         rule=ID,
         severity=SEVERITY,

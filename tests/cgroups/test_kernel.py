@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 
 from cgtune.cgroups import kernel
 from cgtune.errors import Malformed
-from cgtune.model import Bandwidth, ByteLimit, Membership, Stall, Throttling
+from cgtune.model import Bandwidth, ByteLimit, Membership, MemoryEvents, MemoryParts, Stall, Throttling
 
 PARSERS: dict[str, Callable[[str], object]] = {
     "parse_count": kernel.parse_count,
@@ -20,6 +20,8 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "parse_byte_limit": kernel.parse_byte_limit,
     "parse_flat_keyed": kernel.parse_flat_keyed,
     "parse_memory_stat": kernel.parse_memory_stat,
+    "parse_memory_events": kernel.parse_memory_events,
+    "parse_flag": kernel.parse_flag,
     "parse_cpu_stat": kernel.parse_cpu_stat,
     "parse_cpu_list": kernel.parse_cpu_list,
     "parse_pressure": kernel.parse_pressure,
@@ -36,7 +38,9 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "parse_enabled_controllers": kernel.parse_enabled_controllers,
 }
 
-CPU_STAT = "usage_usec 10\nuser_usec 4\nsystem_usec 6\nnr_periods 100\nnr_throttled 25\nthrottled_usec 1500000\nnr_bursts 0\nburst_usec 0\n"
+CPU_STAT = (
+    "usage_usec 10\nuser_usec 4\nsystem_usec 6\nnr_periods 100\nnr_throttled 25\nthrottled_usec 1500000\nnr_bursts 3\nburst_usec 90000\n"
+)
 PSI = "some avg10=1.50 avg60=0.25 avg300=0.00 total=2500000\n"
 
 # Parser, text, value.
@@ -56,12 +60,22 @@ GOOD: list[tuple[str, str, Any]] = [
     ("parse_byte_limit", "4611686018427387903", ByteLimit(limit_bytes=2**62 - 1)),
     ("parse_flat_keyed", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", {"oom_kill_disable": 0, "under_oom": 0, "oom_kill": 3}),
     ("parse_flat_keyed", "", {}),
-    ("parse_memory_stat", "anon 5\nfile 7\nshmem 1\npgfault 99\nslab_reclaimable 2\n", {"file": 7, "shmem": 1, "slab_reclaimable": 2}),
-    ("parse_cpu_stat", CPU_STAT, Throttling(periods=100, throttled_periods=25, throttled_seconds=1.5)),
+    ("parse_memory_stat", "anon 5\nfile 7\nshmem 1\npgfault 99\nslab_reclaimable 2\n", {"anon": 5, "shmem": 1, "slab_reclaimable": 2}),
+    ("parse_memory_events", "low 3\nhigh 0\nmax 301\noom 1\noom_kill 2\n", MemoryEvents(high=0, max=301, oom=1, oom_kill=2)),
+    ("parse_memory_events", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", MemoryEvents(oom_kill=3)),
+    ("parse_memory_events", "oom_kill_disable 0\nunder_oom 0\n", MemoryEvents()),  # v1 before 4.13
+    ("parse_flag", "1\n", True),
+    ("parse_flag", "0\n", False),
+    ("parse_cpu_stat", CPU_STAT, Throttling(periods=100, throttled_periods=25, throttled_seconds=1.5, bursts=3, burst_seconds=0.09)),
     (
         "parse_cpu_stat",
         "nr_periods 4\nnr_throttled 2\nthrottled_time 500000000\n",
         Throttling(periods=4, throttled_periods=2, throttled_seconds=0.5),
+    ),
+    (
+        "parse_cpu_stat",
+        "nr_periods 4\nnr_throttled 2\nthrottled_time 500000000\nnr_bursts 1\nburst_time 30000000\n",
+        Throttling(periods=4, throttled_periods=2, throttled_seconds=0.5, bursts=1, burst_seconds=0.03),
     ),
     ("parse_cpu_stat", "usage_usec 10\nuser_usec 4\nsystem_usec 6\n", None),  # v2 without the cpu controller
     ("parse_cpu_stat", "nr_periods 4\nnr_throttled 2\n", None),
@@ -121,7 +135,11 @@ BAD: list[tuple[str, str]] = [
     ("parse_byte_limit", "MAX"),
     ("parse_flat_keyed", "low"),
     ("parse_memory_stat", "anon"),
-    ("parse_memory_stat", "file -1"),
+    ("parse_memory_stat", "anon -1"),
+    ("parse_memory_events", "oom_kill"),
+    ("parse_memory_events", "oom_kill x"),
+    ("parse_flag", ""),
+    ("parse_flag", "yes"),
     ("parse_flat_keyed", "low 1 2"),
     ("parse_flat_keyed", "low -1"),
     ("parse_flat_keyed", " 1"),
@@ -202,6 +220,51 @@ def test_every_parser_is_in_the_tables() -> None:
     assert {row[0] for row in BAD} | own == parsers
 
 
+# One cgroup as either version tells of it: 5 MiB of heap, 9 of files, 4 of them in tmpfs, 2 locked, and half of one waiting for the disk.
+STAT_V2 = (
+    "anon 5242880\nfile 9437184\nkernel 1048576\nshmem 4194304\nfile_mapped 2097152\nfile_dirty 262144\nfile_writeback 262144\n"
+    "inactive_file 1048576\nactive_file 2097152\nunevictable 2097152\nslab_reclaimable 65536\n"
+)
+STAT_V1 = (
+    "cache 1\nrss 1\nshmem 1\ninactive_file 1\nactive_file 1\nhierarchical_memory_limit 9223372036854771712\n"
+    "total_cache 9437184\ntotal_rss 5242880\ntotal_shmem 4194304\ntotal_mapped_file 2097152\ntotal_dirty 262144\ntotal_writeback 262144\n"
+    "total_swap 12288\ntotal_inactive_file 1048576\ntotal_active_file 2097152\ntotal_unevictable 2097152\n"
+)
+PARTS = MemoryParts(
+    anonymous_bytes=5 << 20,
+    active_file_bytes=2 << 20,
+    inactive_file_bytes=1 << 20,
+    mapped_bytes=2 << 20,
+    unevictable_bytes=2 << 20,
+    shared_bytes=4 << 20,
+    dirty_bytes=256 << 10,
+    writeback_bytes=256 << 10,
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "text", "parts", "reclaimable"),
+    [
+        pytest.param(2, STAT_V2, PARTS.replace(kernel_bytes=1 << 20, slab_reclaimable_bytes=64 << 10), (2560 + 64) << 10, id="v2"),
+        pytest.param(1, STAT_V1, PARTS.replace(swapped_bytes=12288), 2560 << 10, id="v1: the whole subtree's figures"),
+        pytest.param(2, "kernel_stack 1\npagetables 2\npercpu 4\nslab 8\n", MemoryParts(kernel_bytes=15), None, id="v2 before 5.18"),
+        pytest.param(2, "file 9\nshmem 4\n", MemoryParts(shared_bytes=4), None, id="without the lists nothing is known"),
+        pytest.param(1, "cache 9\nrss 3\n", MemoryParts(), None, id="v1 without a subtree"),
+        pytest.param(
+            2,
+            "inactive_file 4096\nactive_file 0\nfile_dirty 8192\n",
+            MemoryParts(inactive_file_bytes=4096, active_file_bytes=0, dirty_bytes=8192),
+            0,
+            id="dirty pages that are locked",
+        ),
+    ],
+)
+def test_what_memory_consists_of(version: int, text: str, parts: MemoryParts, reclaimable: int | None) -> None:
+    """Locked pages, shared memory and what waits for the disk are not given back, though memory.stat counts them as files."""
+    found = kernel.count_memory_parts(kernel.parse_memory_stat(text), version)
+    assert (found, found.reclaimable_bytes) == (parts, reclaimable)
+
+
 @pytest.mark.parametrize(
     ("quota", "period", "cores"),
     [("50000\n", "100000\n", 0.5), ("-1\n", "100000\n", None), ("-5", "100000", None), ("300000", "100000", 3.0), ("1000", "0", None)],
@@ -218,24 +281,6 @@ def test_v1_quotas_that_are_none(quota: str, period: str) -> None:
     """Neither half may be anything but a number."""
     with pytest.raises(Malformed):
         kernel.parse_cfs_quota(quota, period)
-
-
-@pytest.mark.parametrize(
-    ("stat", "reclaimable"),
-    [
-        ({"file": 700, "shmem": 200, "slab_reclaimable": 30}, 530),
-        ({"file": 700, "shmem": 200}, 500),
-        ({"file": 100, "shmem": 200, "slab_reclaimable": 30}, 30),  # the figures are not read at one moment
-        ({"total_cache": 700, "total_shmem": 200, "file": 9, "shmem": 1}, 500),
-        ({"total_cache": 100, "total_shmem": 200}, 0),
-        ({"total_cache": 700}, None),  # an old kernel: how much of it is shared memory is not told
-        ({"file": 700}, None),
-        ({}, None),
-    ],
-)
-def test_what_can_be_given_back(stat: dict[str, int], reclaimable: int | None) -> None:
-    """The page cache without shared memory, and on v2 the slab that can be reclaimed; never below zero; None if it cannot be told."""
-    assert kernel.count_reclaimable(stat) == reclaimable
 
 
 def test_mountinfo_fields() -> None:

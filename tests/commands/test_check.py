@@ -31,7 +31,7 @@ from cgtune.outputs import load_renderer, names_of
 from cgtune.rules import RULES
 from cgtune.verdict import exit_code, failure_code, judge_report, parse_ignored
 from tests.rules import reports as rule_reports
-from tests.support import inside
+from tests.support import inside, stories
 from tests.support.command import INTERRUPTIBLE, PROGRAM, ROOT, environment, run
 
 FORMATS = names_of("check")
@@ -184,6 +184,17 @@ def test_performance_data_is_bounded() -> None:
     shown = first.count("'gomaxprocs server ")
     assert 5 < shown < 40
     assert last == f"no room for the performance data of {40 - shown} more processes: choose with --pid"
+
+
+@pytest.mark.parametrize(
+    ("story", "share"),
+    [("v2-locked-file-pages", "56.6"), ("v1-locked-file-pages", "56.6"), ("v2-page-cache", "0.6")],
+)
+def test_memory_is_what_cannot_be_given_back(story: str, share: str) -> None:
+    """A locked database is no page cache that makes room, and page cache is no use: the status line and the table say the same."""
+    root = stories.STORIES / story
+    assert f"memory={share}% " in inside.run("check", "--root", root, "--pid", "4242", "--format", "nagios").stdout
+    assert f"({share} % of the limit)" in inside.run("inspect", "--root", root, "--pid", "4242").stdout
 
 
 def test_measures_are_the_rules_numbers() -> None:

@@ -94,6 +94,7 @@ def _exposed() -> dict[str, set[str]]:
         "cgtune_finding": {"rule", "severity"},
         "cgtune_go_info": {"id", "go_version", "main_module", "container_aware", "awareness_from", "follows_updates"},
         "cgtune_pressure_waiting_seconds_total": {"resource", "share"},
+        "cgtune_memory_part_bytes": {"part"},
         "cgtune_findings": {"severity"},
         "cgtune_build_info": {"version"},
     }

@@ -145,6 +145,11 @@ def charge(size_bytes: int) -> None:
     _kept.append(pages)
 
 
+def keep(anything: object) -> None:
+    """Hold something until the process ends."""
+    _kept.append(anything)
+
+
 def die_of_hunger(group: Group) -> int:
     """The signal that ended a process of the group which wanted 64 MiB."""
     pid = os.fork()

@@ -13,6 +13,7 @@ from tests.kernel import bench, places, subjects
 from tests.kernel.bench import assert_memory_as_told, place_of
 from tests.kernel.subjects import MIB, Targets
 from tests.live.cgroups import Group, Groups
+from tests.support import memory_kinds
 
 pytestmark = pytest.mark.kernel
 
@@ -190,6 +191,103 @@ def test_an_oom_kill_by_an_ancestors_limit(groups: Groups, targets: Targets) -> 
     entry = bench.inspect(survivor)
     assert entry["usage"]["memory"]["oom_kills"] == leaf.oom_kills() == 1
     assert _memory(entry)["bound_by"] == parent.path
+
+
+@V2
+def test_a_group_kill_counts_its_first_victim_twice(groups: Groups, targets: Targets) -> None:
+    """One process killed with memory.oom.group is oom_kill 2 and oom_group_kill 1; of the group made anew only the pod remembers."""
+    pod, container, neighbour = groups.make("pod"), groups.make("pod", "container"), groups.make("pod", "neighbour")
+    container.limit_memory(24 * MIB)
+    container.write("memory", "memory.oom.group", "1")
+    assert subjects.die_of_hunger(container) == 9
+    entry = bench.inspect(targets.start(neighbour, _never_first))
+    assert (neighbour.oom_kills(), pod.oom_kills(), container.oom_kills()) == (0, 2, 2)
+    assert (entry["usage"]["memory"]["oom_kills"], entry["usage"]["memory"]["oom_group_kills"]) == (0, 0)
+    above = _memory(entry)["chain"][1]
+    assert (above["events"]["oom_kill"], above["events"]["oom_group_kill"], above["events_local"]["oom_kill"]) == (2, 1, 0)
+    told = [finding["summary"] for finding in entry["findings"] if finding["rule"] == "oom-killed"]
+    assert len(told) == 1
+    assert f"counts 2 in the cgroup {pod.path} above it" in told[0]
+    container.remake()
+    container.limit_memory(48 * MIB)
+    anew = bench.inspect(targets.start(container, _never_first))
+    assert [row["events"]["oom_kill"] for row in _memory(anew)["chain"][:2]] == [0, 2]
+    assert [finding["rule"] for finding in anew["findings"]] == ["oom-killed"]
+
+
+@V2_V1
+@pytest.mark.parametrize("kind", memory_kinds.GROWS)
+def test_memory_of_a_known_kind(groups: Groups, tmp_path: Path, kind: str) -> None:
+    """What was locked, made dirty or shared is in use, page cache that is merely mapped can be given back: within 2 MiB.
+
+    The bench has no file system on a disk: the pages of files are those of its RAM disk itself.
+    """
+    group = groups.make("app")
+    group.limit_memory(256 * MIB)
+    wrong = memory_kinds.watch_taking(lambda argv: group.start(argv).pid, bench.inspect, kind, "/dev/ram0", tmp_path / "ready")
+    assert wrong == {}
+
+
+@V2_V1
+def test_swapped_memory_is_told_apart(groups: Groups, targets: Targets) -> None:
+    """Of 48 MiB that a limit of 24 MiB leaves no room for, what is in memory and what is swapped out are the whole, within 2 MiB."""
+    group = groups.make("app")
+    with subjects.swap_area():
+        pid = targets.start(group)
+        before = _memory(bench.inspect(pid))["chain"][0]["parts"]
+        group.limit_memory(24 * MIB)
+        holder = targets.start(group, lambda: subjects.keep(memory_kinds.take("anonymous", "", 48 * MIB)))
+        level = _memory(bench.inspect(holder))["chain"][0]
+        parts = level["parts"]
+        assert parts["swapped_bytes"] == pytest.approx(subjects.swapped_bytes(group), abs=2 * MIB)
+        assert parts["swapped_bytes"] >= 22 * MIB
+        # The fork's own pages are in it as well
+        assert parts["anonymous_bytes"] + parts["swapped_bytes"] - before["anonymous_bytes"] >= 46 * MIB
+        assert level["used_bytes"] <= 24 * MIB
+        targets.stop(holder)
+
+
+@V2_V1
+def test_a_burst_is_used_after_a_rest(groups: Groups, targets: Targets) -> None:
+    """Quota and burst are used in one period, and no more: the stall that is told goes by it."""
+    group = groups.make("app")
+    group.limit_cpu(20_000)
+    group.write("cpu", "cpu.max.burst" if group.version("cpu") == 2 else "cpu.cfs_burst_us", "10000")
+    pid = targets.start(group, _fork_rester)
+    bench.wait_until(lambda: _bursts(group)[0] >= 3, "three bursts")
+    before = _bursts(group)
+    entry = bench.inspect(pid)
+    after = _bursts(group)
+    usage, level = entry["usage"]["cpu"], entry["enforced"]["cpu"]["chain"][0]
+    assert (entry["enforced"]["cpu"]["burst_us"], level["burst_us"]) == (10_000, 10_000)
+    assert before[0] <= usage["bursts"] == level["bursts"] <= after[0]
+    assert before[1] <= usage["burst_seconds"] <= after[1]
+    assert 0 < after[1] <= after[0] * 0.0101
+
+
+def _bursts(group: Group) -> tuple[int, float]:
+    words = dict(line.split() for line in group.read("cpu", "cpu.stat").splitlines())
+    seconds = int(words["burst_usec"]) / 1e6 if "burst_usec" in words else int(words["burst_time"]) / 1e9
+    return int(words["nr_bursts"]), seconds
+
+
+def _fork_rester() -> None:
+    """In a child, rest and be busy by turns."""
+    if os.fork() == 0:
+        subjects.die_with_parent()
+        while True:
+            time.sleep(0.4)
+            end = time.monotonic() + 0.2
+            while time.monotonic() < end:
+                pass
+
+
+@V2_V1
+def test_an_idle_cgroup_has_no_weight(groups: Groups, targets: Targets) -> None:
+    """Under cpu.idle the kernel says 0, 1 or 3 for a weight that does not hold: the report says idle."""
+    group, other = groups.make("idle"), groups.make("other")
+    group.write("cpu", "cpu.idle", "1")
+    assert [bench.inspect(targets.start(each))["enforced"]["cpu"]["chain"][0]["idle"] for each in (group, other)] == [True, False]
 
 
 def _never_first() -> None:

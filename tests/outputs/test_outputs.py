@@ -12,7 +12,8 @@ from hypothesis import given, strategies as st
 from tabulate import tabulate
 
 from cgtune.api import inspect
-from cgtune.model import MemoryLevel, Note, Policy, Report
+from cgtune.limits import enforce
+from cgtune.model import ByteLimit, MemoryEvents, MemoryLevel, MemoryParts, Note, Policy, ProcessReport, Report
 from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.json import render_json
@@ -68,10 +69,59 @@ def _memory_lines(*memory: MemoryLevel) -> list[str]:
 def test_the_share_of_a_limit_is_that_of_the_cgroup_that_binds() -> None:
     """A leaf of 10 MiB below a parent that is nearly full is not at 10 % of anything; and a leaf of its own is told by itself."""
     own, parent = memory_level("/pod/app", None, current_bytes=10 * MIB), memory_level("/pod", 100 * MIB, current_bytes=97 * MIB)
-    assert "memory 10 MiB; 97 MiB in all of pod (97.0 % of the limit)" in _memory_lines(own, parent)
-    assert "memory 97 MiB (97.0 % of the limit)" in _memory_lines(parent)
+    own, parent = own.replace(parts=None), parent.replace(parts=None)
+    assert "memory 10 MiB charged; 97 MiB charged in all of pod (97.0 % of the limit)" in " ".join(_memory_lines(own, parent))
+    assert "memory 97 MiB charged (97.0 % of the limit)" in _memory_lines(parent)
     without = own.replace(limit=None, current_bytes=None)
-    assert "memory 97 MiB in pod (97.0 % of the limit)" in _memory_lines(without, parent)
+    assert "memory 97 MiB charged in pod (97.0 % of the limit)" in _memory_lines(without, parent)
+
+
+def test_what_can_be_given_back_is_no_use_of_a_limit() -> None:
+    """255 of 256 MiB are charged, nearly all of it page cache: 0.8 % of the limit are in use, and the chain says the same."""
+    parts = MemoryParts(anonymous_bytes=MIB, active_file_bytes=200 * MIB, inactive_file_bytes=53 * MIB, unevictable_bytes=0, dirty_bytes=0)
+    level = memory_level("/pod", 256 * MIB, current_bytes=255 * MIB).replace(parts=parts)
+    lines = _memory_lines(level)
+    assert "memory 2 MiB in use (0.8 % of the limit); 253 MiB more can be given back" in " ".join(lines)
+    assert "of which anonymous 1 MiB" in lines
+    assert any(line.split() == ["pod", "256", "MiB", "max", "max", "2", "MiB"] for line in lines)
+    assert "99." not in " ".join(lines)
+
+
+def test_memory_and_swap_together_are_not_called_swap() -> None:
+    """v1's memory.memsw.limit_in_bytes has a column and a line of its own."""
+    both = memory_level("/pod", 256 * MIB).replace(version=1, high=None, swap=None, memsw=ByteLimit(limit_bytes=640 * MIB))
+    lines = _memory_lines(both)
+    assert "memory and swap together up to 640 MiB" in lines
+    assert any(line.startswith("memory, leaf first") and line.split()[-4:] == ["high", "mem+swap", "in", "use"] for line in lines)
+    assert not any(line.startswith("swap up to") for line in lines)
+
+
+def test_kills_are_told_with_both_counters_and_of_each_cgroup() -> None:
+    """One process killed with memory.oom.group counts as 2: the second counter says why."""
+    own = memory_level("/pod/app", 96 * MIB).replace(events=MemoryEvents(oom_kill=0, oom_group_kill=0))
+    pod = memory_level("/pod", None).replace(events=MemoryEvents(oom=1, oom_kill=2, oom_group_kill=1))
+    process = process_report(memory=(own, pod))
+    text = " ".join(render_table(_machine_report(process)).split())
+    assert "OOM kills 0 OOM kills 2, 1 of a whole group (its first victim counts twice) in pod" in text
+
+
+def test_bursts_and_idle_cgroups_are_shown() -> None:
+    """The burst stands beside the quota, with its file, and a cgroup under cpu.idle has no weight."""
+    process = process_report(cores=1.0, throttled=(20, 400))
+    leaf, *above = process.snapshot.cpu_chain
+    assert leaf.throttling is not None
+    counters = leaf.throttling.replace(bursts=12, burst_seconds=0.9)
+    snapshot = process.snapshot.replace(cpu_chain=(leaf.replace(burst_us=50_000, idle=True, weight=1, throttling=counters), *above))
+    process = process.replace(snapshot=snapshot, limits=enforce(snapshot))
+    lines = [" ".join(line.split()) for line in render_table(_machine_report(process)).splitlines()]
+    assert "after a rest 50000 µs more at once, says" in lines
+    assert "/sys/fs/cgroup/pod/app/cpu.max.burst" in lines
+    assert "app 100000/100000 +50000 1 idle 20/400" in lines
+    assert "saved-up quota used in 12 periods, 0.9 s in all" in lines
+
+
+def _machine_report(process: ProcessReport) -> Report:
+    return Report(version="0", time="", machine=process.snapshot.machine, processes=(process,))
 
 
 def test_a_memory_high_that_the_limit_keeps_out_of_reach_slows_nothing_down() -> None:

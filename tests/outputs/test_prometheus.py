@@ -11,7 +11,8 @@ from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from cgtune.api import inspect
-from cgtune.model import Container, Finding, Pressure, ProcessReport, Recommendation, Report, Stall
+from cgtune.limits import enforce
+from cgtune.model import Container, Finding, MemoryEvents, MemoryParts, Pressure, ProcessReport, Recommendation, Report, Stall
 from cgtune.outputs.prometheus import ServiceFacts, join_metrics, render_report, render_service
 from tests.rules.reports import go_facts, memory_level, report as process_report
 from tests.support import stories
@@ -90,8 +91,13 @@ def test_limits_recommendations_and_counters() -> None:
     process = process_report(go_facts(procs=8), cores=2.5, memory=(memory_level("/pod/app", 1 << 29),), throttled=(7, 100))
     stall = Stall(avg10_percent=0.0, avg60_percent=0.0, avg300_percent=0.0, total_seconds=2.25)
     pressure = Pressure(scope="cgroup", file="/sys/fs/cgroup/app/cpu.pressure", some=stall, full=None)
+    (leaf, *above), (level,) = process.snapshot.cpu_chain, process.snapshot.memory_chain
+    assert leaf.throttling is not None
+    parts = MemoryParts(anonymous_bytes=9 << 20, active_file_bytes=4 << 20, inactive_file_bytes=2 << 20, dirty_bytes=1 << 20)
+    killed = level.replace(events=MemoryEvents(oom_kill=3, oom_group_kill=1), parts=parts)
     snapshot = process.snapshot.replace(
-        oom_kills=3,
+        memory_chain=(killed,),
+        cpu_chain=(leaf.replace(burst_us=50_000, throttling=leaf.throttling.replace(bursts=4, burst_seconds=0.1)), *above),
         cpu_pressure=pressure,
         memory_pressure=pressure.replace(scope="machine"),
         container=Container(id="ab" * 32, pod_uid="6ab9f1eb-8f7d-4388-a4f9-d586f66e99fd", runtime="containerd"),
@@ -100,7 +106,7 @@ def test_limits_recommendations_and_counters() -> None:
         Recommendation(name="GOMAXPROCS", value=3, set=True, because=()),
         Recommendation(name="GOMEMLIMIT", value=1 << 28, set=True, because=()),
     )
-    told = machine_report(process.replace(snapshot=snapshot, recommendations=recommendations))
+    told = machine_report(process.replace(snapshot=snapshot, limits=enforce(snapshot), recommendations=recommendations))
     samples = read(render_report(told, openmetrics=True), openmetrics=True)
     joined = {"container_id": f"containerd://{'ab' * 32}", "uid": "6ab9f1eb-8f7d-4388-a4f9-d586f66e99fd", "pid": str(snapshot.process.pid)}
     expected = {
@@ -113,10 +119,19 @@ def test_limits_recommendations_and_counters() -> None:
         "cgtune_cpu_throttled_seconds_total": 1.0,
         "cgtune_pressure_waiting_seconds_total": 2.25,  # the cgroup's alone: one series
         "cgtune_oom_kills_total": 3,
+        "cgtune_oom_group_kills_total": 1,
+        "cgtune_memory_current_bytes": 20 << 20,
+        "cgtune_memory_used_bytes": 15 << 20,
+        "cgtune_memory_reclaimable_bytes": 5 << 20,
+        "cgtune_cpu_burst_limit_seconds": 0.05,
+        "cgtune_cpu_burst_periods_total": 4,
+        "cgtune_cpu_burst_seconds_total": 0.1,
         "cgtune_go_info": 1,
     }
     assert {name: value(samples, name, **joined) for name in expected} == expected
     assert value(samples, "cgtune_pressure_waiting_seconds_total", resource="cpu", share="some") == 2.25
+    assert value(samples, "cgtune_memory_part_bytes", part="anonymous") == 9 << 20
+    assert value(samples, "cgtune_memory_part_bytes", part="unevictable") is None  # not counted: no series
     assert value(samples, "cgtune_go_info", id="/pod/app", go_version="1.27.3", container_aware="true", awareness_from="built-in") == 1
 
 

@@ -21,7 +21,9 @@ from cgtune.model import (
     GoSetting,
     LimitFile,
     Machine,
+    MemoryEvents,
     MemoryLevel,
+    MemoryParts,
     Policy,
     Process,
     ProcessReport,
@@ -139,6 +141,7 @@ def memory_level(
     current_bytes: int | None = 20 * MIB,
     reclaimable_bytes: int | None = 5 * MIB,
     swapped_bytes: int | None = 0,
+    oom_kills: int = 0,
 ) -> MemoryLevel:
     """One cgroup with 20 MiB charged to it, 5 of which can be given back."""
     return MemoryLevel(
@@ -153,7 +156,8 @@ def memory_level(
         current_bytes=current_bytes,
         swap_current_bytes=swapped_bytes,
         use_hierarchy=True,
-        reclaimable_bytes=reclaimable_bytes,
+        parts=MemoryParts(active_file_bytes=reclaimable_bytes, inactive_file_bytes=None if reclaimable_bytes is None else 0),
+        events=MemoryEvents(oom_kill=oom_kills),
     )
 
 
@@ -176,6 +180,7 @@ def report(
 ) -> ProcessReport:
     """A process with these facts, in its own cgroup below a parent, with real limits and recommendations."""
     counters = None if throttled is None else Throttling(periods=throttled[1], throttled_periods=throttled[0], throttled_seconds=1.0)
+    leaf, *above = (memory_level(path, None),) if memory is None else memory or (None,)
     quotas = [None if value is None else round(value * 100_000) for value in (cores, parent_cores)]
     snapshot = Snapshot(
         machine=Machine(
@@ -197,8 +202,7 @@ def report(
             cpu_level("/pod", quotas[1], version=version),
         ),
         cpuset_chain=(),
-        memory_chain=(memory_level(path, None),) if memory is None else memory,
-        oom_kills=oom_kills,
+        memory_chain=() if leaf is None else (leaf.replace(events=MemoryEvents(oom_kill=oom_kills)), *above),
         cpu_pressure=None,
         memory_pressure=None,
         go=() if facts is None else (facts,),

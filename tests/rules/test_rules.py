@@ -8,7 +8,19 @@ import pytest
 
 from cgtune.advice.memory import group_by_limit
 from cgtune.limits import enforce
-from cgtune.model import VICTORIA_CGROUP, Bandwidth, CpuLevel, Finding, FoundIfStarted, Policy, ProcessReport, QuotaSeen, Throttling
+from cgtune.model import (
+    VICTORIA_CGROUP,
+    Bandwidth,
+    CpuLevel,
+    Finding,
+    FoundIfStarted,
+    MemoryEvents,
+    MemoryLevel,
+    Policy,
+    ProcessReport,
+    QuotaSeen,
+    Throttling,
+)
 from cgtune.rules import RULES, judge_all, locate_rule
 from cgtune.rules.case import Case, godebug_aware
 from cgtune.rules.gomemlimit_malformed import parse_meant
@@ -556,6 +568,68 @@ def test_where_memory_ran_out_gomemlimit_is_not_raised(rule: str, now: int | Non
     assert [step.value for step in finding.advice if step.variable] == ([] if advised is None else [advised])
 
 
+def _killed(path: str, *counts: int, local: int = 0, version: int = 2) -> MemoryLevel:
+    """One cgroup with these counts of oom, oom_kill and oom_group_kill, of which ``local`` kills are its own."""
+    names = ("oom", "oom_kill", "oom_group_kill")
+    events, own = MemoryEvents(**dict(zip(names, counts, strict=False))), MemoryEvents(oom_kill=local)
+    level = memory_level(path, 512 * MIB if path.endswith("app") else None)
+    return level.replace(version=version, events=events if version == 2 else None, events_local=own if version == 2 else events)
+
+
+@pytest.mark.parametrize(
+    ("chain", "summary", "evidence"),
+    [
+        pytest.param(
+            (_killed("/pod/app", 1, 2, 1, local=2), _killed("/pod", 1, 2, 1)),
+            "OOM kills: the kernel counts 2 in its cgroup, since that was made, 1 of a whole group, whose first victim counts twice",
+            ["/sys/fs/cgroup/pod/app/memory.events: oom 1, oom_kill 2, oom_group_kill 1 (in this cgroup alone: oom_kill 2)"],
+            id="of its own cgroup, and of nobody else's",
+        ),
+        pytest.param(
+            (_killed("/pod/app", 0, 0, 0), _killed("/pod", 1, 3, 1)),
+            "OOM kills: the kernel counts 3 in the cgroup /pod above it, or below that, since that was made,"
+            " 1 of a whole group, whose first victim counts twice",
+            ["/sys/fs/cgroup/pod/memory.events: oom 1, oom_kill 3, oom_group_kill 1 (in this cgroup alone: oom_kill 0)"],
+            id="of the container before this one",
+        ),
+        pytest.param(
+            (_killed("/pod/app", 1, 1, local=1), _killed("/pod", 3, 4)),
+            "OOM kills: the kernel counts 1 in its cgroup, since that was made",
+            [
+                "/sys/fs/cgroup/pod/app/memory.events: oom 1, oom_kill 1 (in this cgroup alone: oom_kill 1)",
+                "/sys/fs/cgroup/pod/memory.events: oom 3, oom_kill 4 (in this cgroup alone: oom_kill 0)",
+            ],
+            id="of both",
+        ),
+        pytest.param(
+            (_killed("/app", 0, 0), _killed("/", 9, 9)),
+            "OOM kills: the kernel counts 9 in the cgroup / above it, or below that, since that was made",
+            ["/sys/fs/cgroup//memory.events: oom 9, oom_kill 9 (in this cgroup alone: oom_kill 0)"],
+            id="of a namespace's root",
+        ),
+        pytest.param(
+            (_killed("/kubepods.slice/app", 0, 0), _killed("/kubepods.slice", 9, 9), _killed("/", 9, 9)), None, [], id="of other pods"
+        ),
+        pytest.param(
+            (_killed("/pod/app", 0, 2, version=1), _killed("/pod", 0, 1, version=1), _killed("/", 0, 7, version=1)),
+            "OOM kills: the kernel counts 2 in its cgroup, since that was made",
+            ["/sys/fs/cgroup/pod/app/memory.oom_control: oom_kill 2", "/sys/fs/cgroup/pod/memory.oom_control: oom_kill 1"],
+            id="v1: each cgroup counts its own",
+        ),
+    ],
+)
+def test_kills_at_any_level_are_told_with_the_kernels_counters(
+    chain: tuple[MemoryLevel, ...], summary: str | None, evidence: list[str]
+) -> None:
+    """A container that is made anew forgets its kills, its pod does not; and the kernel's count is never called a number of processes."""
+    made = report(go_facts(), memory=chain)
+    made = made.replace(snapshot=made.snapshot.replace(memory_chain=chain))
+    finding = _judge("oom-killed", made)
+    assert (None if finding is None else finding.summary) == summary
+    assert ([] if finding is None else list(finding.evidence[:-1])) == evidence
+    assert finding is None or "process" not in finding.summary
+
+
 @pytest.mark.parametrize(("modules", "variable"), [({}, None), ({"github.com/KimMachineGun/automemlimit": "v0.7.0"}, "GOMEMLIMIT")])
 def test_a_limit_that_the_program_sets_is_mended_there(modules: dict[str, str], variable: str | None) -> None:
     """debug.SetMemoryLimit overrides the variable; automemlimit leaves the variable alone."""
@@ -618,6 +692,28 @@ def test_the_stall_of_a_quota(procs: int, cores: float, stalls: str) -> None:
     said = Case(made, made.snapshot.go[0], Policy()).stall
     assert said.endswith(stalls)
     assert bool(said) == bool(stalls)
+
+
+@pytest.mark.parametrize(
+    ("procs", "cores", "burst_us", "words"),
+    [
+        (
+            8,
+            1.0,
+            100_000,
+            "87.5 of 100 ms; after a rest, with a burst of 100 ms saved up, the first period has 200 ms: 25 ms run, 75 ms still",
+        ),
+        (2, 1.0, 100_000, "the first period has 200 ms: none of it still"),
+        (8, 1.0, 0, "still for 87.5 of 100 ms"),
+    ],
+)
+def test_a_burst_is_part_of_the_stall(procs: int, cores: float, burst_us: int, words: str) -> None:
+    """What was saved up is used in the first period after a rest: that one has quota and burst (Linux sched-bwc.rst)."""
+    made = report(go_facts(procs=procs), cores=cores)
+    leaf, *above = made.snapshot.cpu_chain
+    snapshot = made.snapshot.replace(cpu_chain=(leaf.replace(burst_us=burst_us), *above))
+    made = made.replace(snapshot=snapshot, limits=enforce(snapshot))
+    assert Case(made, made.snapshot.go[0], Policy()).stall.endswith(words)
 
 
 @pytest.mark.parametrize(("weight", "version", "words"), [(1, 2, "no CPU request"), (2, 1, "no CPU request"), (4, 2, "a request of some")])
