@@ -207,7 +207,7 @@ def test_every_parser_is_in_the_tables() -> None:
 
 # One cgroup as either version tells of it: 5 MiB of heap, 9 of files, 4 of them in tmpfs, 2 locked, and half of one waiting for the disk.
 STAT_V2 = (
-    "anon 5242880\nfile 9437184\nkernel 1048576\nshmem 4194304\nfile_mapped 2097152\nfile_dirty 262144\nfile_writeback 262144\n"
+    "anon 5242880\nfile 9437184\nkernel 1048576\nkernel_stack 16384\nshmem 4194304\nfile_mapped 2097152\nfile_dirty 262144\nfile_writeback 262144\n"
     "inactive_file 1048576\nactive_file 2097152\nunevictable 2097152\nslab_reclaimable 65536\n"
 )
 STAT_V1 = (
@@ -266,24 +266,6 @@ def test_v1_quotas_that_are_none(quota: str, period: str) -> None:
     """Neither half may be anything but a number."""
     with pytest.raises(Malformed):
         kernel.parse_cfs_quota(quota, period)
-
-
-@pytest.mark.parametrize(
-    ("stat", "reclaimable"),
-    [
-        ({"file": 700, "shmem": 200, "slab_reclaimable": 30}, 530),
-        ({"file": 700, "shmem": 200}, 500),
-        ({"file": 100, "shmem": 200, "slab_reclaimable": 30}, 30),  # the figures are not read at one moment
-        ({"total_cache": 700, "total_shmem": 200, "file": 9, "shmem": 1}, 500),
-        ({"total_cache": 100, "total_shmem": 200}, 0),
-        ({"total_cache": 700}, None),  # an old kernel: how much of it is shared memory is not told
-        ({"file": 700}, None),
-        ({}, None),
-    ],
-)
-def test_what_can_be_given_back(stat: dict[str, int], reclaimable: int | None) -> None:
-    """The page cache without shared memory, and on v2 the slab that can be reclaimed; never below zero; None if it cannot be told."""
-    assert kernel.count_reclaimable(stat) == reclaimable
 
 
 def test_mountinfo_fields() -> None:
