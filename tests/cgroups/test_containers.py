@@ -14,6 +14,8 @@ SLICE = f"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{UID.re
 
 # Name: cgroup path, id, pod, runtime.
 PATHS: dict[str, tuple[str, str | None, str | None, str | None]] = {
+    "a name one letter too short for an id": (f"/docker/{'a' * 31}", None, None, None),
+    "a word that only ends in pod": (f"/kubepods.slice/tripod{UID}.slice/{ID}", None, None, None),
     "Docker, cgroupfs": (f"/docker/{ID}", ID, None, "docker"),
     "Docker, systemd": (f"/system.slice/docker-{ID}.scope", ID, None, "docker"),
     "Docker, a child of the container": (f"/docker/{ID}/init", ID, None, "docker"),
@@ -69,6 +71,7 @@ MOUNTS: dict[str, tuple[list[str], str | None, str | None, str | None]] = {
         "cri-o",
     ),
     "a pod of Docker's": ([f"/var/lib/docker/containers/{ID}/hostname", f"/var/lib/kubelet/pods/{UID}/etc-hosts"], None, UID, "docker"),
+    "containerd under Kubernetes": ([f"/run/containerd/io.containerd.runtime.v2.task/k8s.io/{ID}/rootfs"], ID, None, "containerd"),
     "a folder of somebody's": (["/home/me/docker/containers/notes"], None, None, None),
     "a kubelet's folder without a pod": (["/var/lib/kubelet/pods/etc-hosts"], None, None, None),
     "none": ([], None, None, None),

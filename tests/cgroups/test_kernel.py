@@ -91,6 +91,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("parse_cgroup", "", ()),
     ("unescape_octal", r"/a\040b\134c\011", "/a b\\c\t"),
     ("unescape_octal", r"/a\0401", "/a 1"),
+    ("unescape_octal", r"/\303\244", "/\udcc3\udca4"),  # bytes beyond ASCII, as os.fsdecode has those that are no text
     ("unescape_octal", "/plain", "/plain"),
     ("parse_status_affinity", "Name:\tx\nCpus_allowed:\tf\nCpus_allowed_list:\t0-3\n", frozenset({0, 1, 2, 3})),
     (
@@ -294,6 +295,7 @@ def test_mountinfo_fields() -> None:
     assert (first.mount_id, first.parent_id, first.device, first.root, first.mount_point) == (36, 35, "98:0", "/a b", "/c\\d")
     assert (first.filesystem, first.super_options) == ("ext4", ("rw", "errors=continue"))
     assert (second.filesystem, second.mount_point) == ("9p", "/mnt/c")
+    assert second.super_options == ("rw", "aname=drvfs;path=C:\\;uid=0;symlinkroot=/mnt/", " cache=5")
     assert (third.filesystem, third.root, third.super_options) == ("cgroup2", "/../..", ("rw",))
 
 
@@ -311,6 +313,13 @@ def test_each_field_of_a_stat_line_is_where_the_manual_has_it() -> None:
     assert (stat.threads, stat.start_ticks, stat.scheduling, stat.environ_start) == (20, 22, 41, 50)
     short = kernel.parse_stat(f"1 (x) S {' '.join(numbers.split()[:30])}\n")
     assert (short.scheduling, short.environ_start) == (0, 0)
+    just = kernel.parse_stat(f"1 (x) S {' '.join(numbers.split()[:38])}\n")
+    assert (just.scheduling, just.environ_start) == (41, 0)
+
+
+def test_a_key_of_status_begins_a_line() -> None:
+    """A name that holds the key, as only a thread of the kernel's has so long a one, is not the key."""
+    assert kernel.parse_status_affinity("Name:\tCpus_allowed_list:\t9\nCpus_allowed_list:\t0-1\n") == {0, 1}
 
 
 @pytest.mark.parametrize("parser", PARSERS)

@@ -17,6 +17,7 @@ from cgtune.cgroups.locate import (
     locate_membership,
     locate_mode,
     locate_mounts,
+    locate_namespace_root,
     rebase_path,
 )
 from cgtune.model import Membership, Mount
@@ -52,6 +53,12 @@ MOUNTS: dict[str, tuple[list[tuple[int, int, str]], str, dict[int, str]]] = {
     "a folder above is overlaid": ([(1, 0, "/"), (2, 1, "/a/c"), (3, 1, "/a")], "", {1: "/", 3: "/a"}),
     "and what lies below with it": ([(1, 0, "/"), (2, 1, "/a/c"), (4, 2, "/a/c/d"), (3, 1, "/a")], "", {1: "/", 3: "/a"}),
     "a name that only begins alike": ([(1, 0, "/"), (2, 1, "/ab/c"), (3, 1, "/a")], "", {1: "/", 2: "/ab/c", 3: "/a"}),
+    "a name that sorts between": ([(1, 0, "/"), (2, 1, "/a"), (3, 1, "/a-b"), (4, 2, "/a/b")], "", {1: "/", 2: "/a", 3: "/a-b", 4: "/a/b"}),
+    "no longer path can be looked up": (
+        [(1, 0, "/"), (2, 1, "/" + "x" * 4095), (3, 1, "/" + "y" * 4096)],
+        "",
+        {1: "/", 2: "/" + "x" * 4095},
+    ),
     "the root is overlaid": ([(1, 0, "/"), (2, 1, "/"), (3, 1, "/c"), (4, 2, "/d")], "", {2: "/", 4: "/d"}),
     "the first is its own parent": ([(1, 1, "/"), (2, 1, "/c")], "", {1: "/", 2: "/c"}),
     "a root that is no mount point": ([(5, 28, "/proc"), (6, 28, "/c")], "", {5: "/proc", 6: "/c"}),
@@ -191,6 +198,31 @@ def test_every_chain_ends_at_the_mount_and_loses_one_name_a_step(below: list[str
     chain = locate_chain(unified("/".join([base.rstrip("/"), *below]) or "/"), mount(base, "/c"))
     assert isinstance(chain, tuple)
     assert [place.directory for place in chain] == ["/".join(["/c", *below[:count]]) for count in range(len(below), -1, -1)]
+
+
+def test_only_a_cgroup_mount_is_of_a_hierarchy() -> None:
+    """Another file system may have an option of a controller's name."""
+    membership = Membership(hierarchy_id=4, controllers=("cpu", "cpuacct"), path="/")
+    mounts = mount(point="/tmp", type_="fuse", options="rw,cpu"), mount(point="/c", type_="cgroup", options="rw,cpu,cpuacct")
+    assert locate_hierarchy(membership, mounts) == mounts[1:]
+
+
+@pytest.mark.parametrize(
+    ("path", "roots", "initial", "begins", "assumed"),
+    [
+        ("/a/b", ["/", "/a"], False, "/a", False),  # its own mount is the deepest above it
+        ("/a/b", ["/a", "/"], True, "/", False),  # the machine's first namespace begins at the very top
+        ("/a/b", ["/", "/c"], False, "/a/b", True),  # another cgroup's mount says nothing
+        ("/", ["/"], False, "/", False),
+        ("/a/b", [], False, "/a/b", True),
+        ("/../b/c", ["/..", "/../b"], False, "/../b", False),
+        ("/../b/c", ["/..", "/../b"], True, "/..", False),
+    ],
+)
+def test_where_a_namespace_begins(path: str, roots: list[str], initial: bool, begins: str, assumed: bool) -> None:
+    """At the deepest mount root above the process; at the highest for the machine's first; else its own cgroup is assumed."""
+    mounts = tuple(mount(root, f"/{number}", id_=number) for number, root in enumerate(roots))
+    assert locate_namespace_root(unified(path), mounts, initial=initial) == (begins, assumed)
 
 
 @given(path=st.text(), root=st.text(), point=st.text())

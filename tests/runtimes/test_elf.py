@@ -58,6 +58,7 @@ def test_a_read_stays_inside_the_segment() -> None:
         ("an object file", lambda data: data[:16] + b"\x01\0" + data[18:]),
         ("no program headers", lambda data: data[:56] + b"\0\0" + data[58:]),
         ("65535 program headers", lambda data: data[:56] + b"\xff\xff" + data[58:]),
+        ("a segment where no file can go", lambda data: data[:72] + struct.pack("<Q", (1 << 63) - 1) + data[80:]),
         ("program headers of 1 byte", lambda data: data[:54] + b"\x01\0" + data[56:]),
         ("program headers beyond the end", lambda data: data[:32] + struct.pack("<Q", 1 << 40) + data[40:]),
         ("program headers beyond any file", lambda data: data[:32] + b"\xff" * 8 + data[40:]),
@@ -90,6 +91,27 @@ def test_section_headers_that_do_not_hold_cost_only_themselves(name: str, field:
     assert len(found.notes) == 1
 
 
+def test_section_names_lie_in_a_section_and_are_short() -> None:
+    """The names' own index is one of the sections, or there are none; a name of a kilobyte is cut, for thousands may share it."""
+    sound = elf(PARTS, [*SECTIONS, Named("." + "n" * 1000, 0x400000, 8)])
+    assert [section.name for section in _parsed(sound).sections][3] == "." + "n" * 63
+    count = sound[60]
+    found = _parsed(sound[:62] + bytes([count, 0]) + sound[64:])
+    assert (found.sections, found.notes) == ((), (f"section headers ignored: section names in section {count} of {count}",))
+
+
+def test_program_headers_are_all_there_and_not_too_many() -> None:
+    """A table that ends before its last entry, be it after a whole one, does not hold; nor does one longer than any linker makes."""
+    three = elf([Part(0x10000 * number, b"x", READ) for number in (1, 2, 3)])
+    assert len(_parsed(three).segments) == 3
+    for cut in (64 + 56 * 2, 64 + 56 * 2 + 10):
+        with pytest.raises(Malformed):
+            _parsed(three[:cut])
+    assert len(_parsed(elf([Part(0x10000 * number, b"x", READ) for number in range(1, 257)])).segments) == 256
+    with pytest.raises(Malformed):
+        _parsed(elf([Part(0x10000 * number, b"x", READ) for number in range(1, 258)]))
+
+
 def test_a_pattern_is_found_across_chunks_and_only_where_aligned() -> None:
     """``find`` sees a pattern that lies over the edge of two chunks, and passes by the places off the alignment."""
     data = bytearray((2 << 20) + 64)
@@ -100,6 +122,8 @@ def test_a_pattern_is_found_across_chunks_and_only_where_aligned() -> None:
     everywhere = [at - 0x10000 for at in found.find(b"pattern!", 0x10000, len(data))]
     assert everywhere == [16, 33, 100, (1 << 20) - 16, 1 << 20, 2 << 20]
     assert [at - 0x10000 for at in found.find(b"pattern!", 0x10000, len(data), alignment=16)] == [16, (1 << 20) - 16, 1 << 20, 2 << 20]
+    # what counts is the address, wherever the search begins
+    assert next(found.find(b"pattern!", 0x10007, len(data) - 7, alignment=16)) - 0x10000 == 16
     edge = bytearray(2 << 20)
     edge[(1 << 20) - 3 : (1 << 20) + 5] = b"pattern!"
     assert list(_parsed(elf([Part(0, bytes(edge), READ)])).find(b"pattern!", 0, len(edge))) == [(1 << 20) - 3]
@@ -130,6 +154,9 @@ def test_an_image_in_memory_is_read_by_linked_address(kind: int, base: int) -> N
     if kind == 2:
         with pytest.raises(Malformed):
             parse_image(lambda address, size: read_memory(address - 4096, size), base + 4096)
+    else:  # nothing is loaded below the address that it was linked for
+        with pytest.raises(Malformed):
+            parse_image(lambda address, size: read_memory(address + base - 0x300000, size), 0x300000)
 
 
 @given(st.binary(max_size=400))

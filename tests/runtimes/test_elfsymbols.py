@@ -8,7 +8,7 @@ import pytest
 
 from cgtune.errors import Malformed
 from cgtune.runtimes.elf import Elf, parse_elf
-from cgtune.runtimes.elfsymbols import Symbol, locate_symbols
+from cgtune.runtimes.elfsymbols import NameSearch, Symbol, locate_symbols
 from tests.support.cost import cpu_seconds
 from tests.support.elfs import READ, RUN, WRITE, Named, Part, elf, reader
 
@@ -56,8 +56,29 @@ def test_symbols_are_found_by_their_whole_name(bits: int, little: bool) -> None:
 
 
 def test_without_a_symbol_table_there_are_no_symbols() -> None:
-    """A stripped file has no symbols, which is no error."""
+    """A stripped file has no symbols, which is no error; neither has one whose names would lie behind the last section."""
     assert locate_symbols(_parsed(elf(PARTS, SECTIONS)), ("runtime.gomaxprocs",)) == {}
+    nameless = [*SECTIONS, Named(".symtab", 0, 24, 2, b"\0" * 24, link=5, entry_bytes=24)]
+    assert len(_parsed(elf(PARTS, nameless)).sections) == 5
+    assert locate_symbols(_parsed(elf(PARTS, nameless)), ("runtime.gomaxprocs",)) == {}
+
+
+def test_a_name_over_the_edge_of_two_chunks_is_found() -> None:
+    """Names are read in chunks of 1 MiB; one that begins in one and ends in the next is whole all the same."""
+    name = "runtime.gomaxprocs"
+    padding = "p" * ((1 << 20) - 1 - 1 - len(name) // 2)
+    found = locate_symbols(_parsed(_symbol_file([(padding, 1, 1), (name, 0x600020, 4)])), (name,))
+    assert found == {name: Symbol(address=0x600020, size_bytes=4)}
+
+
+def test_a_search_that_finds_nothing_ends() -> None:
+    """A search costs no more than its bound, whatever the table holds: each byte is paid for, and so is each look for a name."""
+    for chunk, most in ((b"x" * (1 << 20), 1000), (b"\0name.that.only.begins" * 50_000, 200)):
+        search, chunks = NameSearch({"one": b"\0name.one\0", "two": b"\0name.two\0"}), 0
+        while not search.is_over():
+            assert search.find(chunk) == []
+            chunks += 1
+            assert chunks < most
 
 
 def test_a_million_symbols_are_searched_in_time() -> None:
@@ -78,6 +99,7 @@ def test_a_million_symbols_are_searched_in_time() -> None:
     ("name", "sections"),
     [
         ("more than a million", [Named(".symtab", 0, 25 << 20, 2, b"\0" * 48, 4, 24), Named(".strtab", 0, 8, 3, b"\0" * 8)]),
+        ("symbols of 32 bytes", [Named(".symtab", 0, 64, 2, b"\0" * 64, 4, 32), Named(".strtab", 0, 8, 3, b"\0" * 8)]),
         ("symbols of 0 bytes", [Named(".symtab", 0, 48, 2, b"\0" * 48, 4, 0), Named(".strtab", 0, 8, 3, b"\0" * 8)]),
         ("names beyond any file", [Named(".symtab", 0, 48, 2, b"\0" * 48, 4, 24), Named(".strtab", 0, (1 << 64) - 1, 3, b"\0" * 8)]),
     ],
