@@ -13,7 +13,15 @@ from hypothesis import given, strategies as st
 
 from cgtune.errors import Malformed
 from cgtune.runtimes.elf import parse_elf
-from cgtune.runtimes.go.program.mappings import Mapping, locate_biases, locate_images, locate_modules, parse_maps
+from cgtune.runtimes.go.program.mappings import (
+    Mapping,
+    locate_biases,
+    locate_images,
+    locate_modules,
+    parse_map_lines,
+    parse_maps,
+    split_lines,
+)
 from tests.support.elfs import READ, RUN, WRITE, Part, elf, reader
 from tests.support.goprocess import mappings
 
@@ -69,6 +77,14 @@ def test_any_text_is_mappings_or_malformed(text: str) -> None:
         parse_maps(text)
     except Malformed:
         return
+
+
+@pytest.mark.parametrize("size", [7, 64, 4096])
+def test_mappings_in_pieces_are_the_same(size: int) -> None:
+    """However the text is cut, as one is that is too large to be held at once."""
+    text = Path("/proc/self/maps").read_text()
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    assert parse_map_lines(lambda: split_lines(pieces)) == parse_maps(text)
 
 
 def test_each_file_with_code_is_one_module() -> None:
