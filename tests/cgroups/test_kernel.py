@@ -223,8 +223,8 @@ def test_every_parser_is_in_the_tables() -> None:
 
 # One cgroup as either version tells of it: 5 MiB of heap, 9 of files, 4 of them in tmpfs, 2 locked, and half of one waiting for the disk.
 STAT_V2 = (
-    "anon 5242880\nfile 9437184\nkernel 1048576\nkernel_stack 16384\nshmem 4194304\nfile_mapped 2097152\nfile_dirty 262144\nfile_writeback 262144\n"
-    "inactive_file 1048576\nactive_file 2097152\nunevictable 2097152\nslab_reclaimable 65536\n"
+    "anon 5242880\nfile 9437184\nkernel 1048576\nkernel_stack 16384\nshmem 4194304\nfile_mapped 2097152\nfile_dirty 262144\n"
+    "file_writeback 262144\ninactive_file 1048576\nactive_file 2097152\nunevictable 2097152\nslab_reclaimable 65536\n"
 )
 STAT_V1 = (
     "cache 1\nrss 1\nshmem 1\ninactive_file 1\nactive_file 1\nhierarchical_memory_limit 9223372036854771712\n"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cgtune.advice.memory import group_by_limit
+from cgtune.advice.procs import worst_stall
 from cgtune.limits import enforce
 from cgtune.model import (
     VICTORIA_CGROUP,
@@ -720,6 +721,9 @@ def test_a_burst_is_part_of_the_stall(procs: int, cores: float, burst_us: int, w
     snapshot = made.snapshot.replace(cpu_chain=(leaf.replace(burst_us=burst_us), *above))
     made = made.replace(snapshot=snapshot, limits=enforce(snapshot))
     assert Case(made, made.snapshot.go[0], Policy()).stall.endswith(words)
+    stall = worst_stall(made.limits.cpu, procs)
+    assert stall is not None
+    assert stall.runs_us <= stall.burst_runs_us <= stall.period_us
 
 
 @pytest.mark.parametrize(("weight", "version", "words"), [(1, 2, "no CPU request"), (2, 1, "no CPU request"), (4, 2, "a request of some")])
