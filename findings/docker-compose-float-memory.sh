@@ -3,7 +3,8 @@
 #
 # Behaviour: a memory limit that YAML reads as a number with a point or an exponent is dropped. `mem_limit: 536870912` is kept, `mem_limit: 536870912.0`,
 # `5.36870912e+08` and `1e9` are gone: the container has no limit. The exit code is 0 and nothing is said. The schema of the Compose file allows any
-# number there. So it is with memswap_limit, mem_reservation and shm_size too. `cpus: 5e-1` is read as 0.5.
+# number there. So it is with memswap_limit, mem_reservation and shm_size too. `cpus: 5e-1` is read as 0.5. And in `environment:` such a number comes
+# out in the other spelling: 536870912.0 reaches the container as 5.36870912e+08.
 #
 # Seen in `docker-compose config`:
 #   mem_limit: 536870912          mem_limit: "536870912"
@@ -11,6 +12,7 @@
 #   mem_limit: 536870912.0        (no mem_limit)
 #   mem_limit: 5.36870912e+08     (no mem_limit)
 #   mem_limit: 1e9                (no mem_limit)
+#   GOMEMLIMIT: 536870912.0       GOMEMLIMIT: "5.36870912e+08"
 #
 # Why it hurts: these are the spellings of programs, not of people: Go templates and Helm print 536870912 as 5.36870912e+08, and languages without whole
 # numbers add ".0". Such a file looks right, passes `config`, and the container may take all memory of the machine. Whatever is derived from the
@@ -42,6 +44,8 @@ try() { # KEY VALUE: what is left of it
     for value in 536870912 0x20000000 512m 536870912.0 5.36870912e+08 1e9; do try mem_limit $value; done
     for key in memswap_limit mem_reservation shm_size; do try $key 536870912 && try $key 536870912.0; done
     try cpus 5e-1
+    try environment '{GOMEMLIMIT: 536870912.0}' | tr -d '\n'
+    grep GOMEMLIMIT out
 } | tee answers
 diff answers - <<'EOF'
 mem_limit: 536870912 -> mem_limit: "536870912"
@@ -57,4 +61,5 @@ mem_reservation: 536870912.0 ->
 shm_size: 536870912 -> shm_size: "536870912"
 shm_size: 536870912.0 -> 
 cpus: 5e-1 -> cpus: 0.5
+environment: {GOMEMLIMIT: 536870912.0} ->       GOMEMLIMIT: "5.36870912e+08"
 EOF
