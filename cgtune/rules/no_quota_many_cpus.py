@@ -3,7 +3,7 @@
 What it means: the container has a CPU weight (a Kubernetes request, docker --cpu-shares) and no quota. Go takes every CPU of the machine,
 here at least 8 times the request. The request is computed back from the weight; there are two formulas in use for cgroup v2, and the
 larger result is taken. The least weight stands for no request at all. The default weight says nothing and is not reported, nor is that of
-cpu.idle, which reads 0.
+a cgroup with cpu.idle, which reads 0 (Linux 6.1), 1 (6.12) or 3 shares.
 
 Why it hurts: nothing is throttled, but on a busy machine the weight decides, and a program with 64 threads gets the time of 2: locks are
 held by threads that wait, and the collector starts 16 workers. On an idle machine it is fine.
@@ -37,7 +37,6 @@ SUMMARY = "a CPU request without a limit on a large machine: Go takes all CPUs"
 
 _TIMES = 8
 _DEFAULT_SHARES, _DEFAULT_WEIGHT = 1024, 100
-_IDLE_WEIGHT = 0  # cpu.idle, from Linux 5.15 on (cgroup-v2.rst): chosen on purpose, and no request
 _NO_REQUEST = 2 / 1024  # the kernel's least shares, which the kubelet gives a container without a request
 
 
@@ -67,9 +66,11 @@ def _requests(leaf: CpuLevel) -> tuple[list[float], str]:
     """The CPU requests that the weight of a cgroup may stand for, in cores, and the file that says so; none where it stands for none."""
     if leaf.request_cores is not None:
         return [leaf.request_cores], f"CPU request: {format_cores(leaf.request_cores)}"
+    if leaf.idle:  # from Linux 5.15 on (cgroup-v2.rst): chosen on purpose, and no request, whatever the kernel shows as weight or shares
+        return [], ""
     if leaf.version == 1 and leaf.shares is not None and leaf.shares != _DEFAULT_SHARES:
         return [leaf.shares / 1024], f"{leaf.directory}/cpu.shares: {leaf.shares}"
-    if leaf.version == 2 and leaf.weight not in (None, _IDLE_WEIGHT, _DEFAULT_WEIGHT):
+    if leaf.version == 2 and leaf.weight not in (None, 0, _DEFAULT_WEIGHT):
         return sorted(derive_requests(leaf.weight)), f"{leaf.directory}/cpu.weight: {leaf.weight}"
     return [], ""
 
