@@ -143,14 +143,15 @@ class Level(Record):
     def is_common(self) -> bool:
         """Whether it holds, by its name, what has nothing to do with each other: all pods of a node, all services, all users."""
         name = self.path.rpartition("/")[2]
-        return name in _COMMON_PLACES or name.startswith(("user-", "user@"))
+        kubernetes = ("kubepods.slice", "kubepods-burstable.slice", "kubepods-besteffort.slice")  # kind has kubelet- before it
+        return name in _COMMON_PLACES or name.startswith(("user-", "user@")) or name.endswith(kubernetes)
 
 
 #: Where systemd, the kubelet and container engines put everything that they start.
 _COMMON_PLACES = frozenset(
     (
         *("system.slice", "user.slice", "machine.slice", "app.slice", "session.slice", "kubepods", "burstable", "besteffort"),
-        *("kubepods.slice", "kubepods-burstable.slice", "kubepods-besteffort.slice", "system", "user", "machine", "docker"),
+        *("kubelet", "kubelet.slice", "system", "user", "machine", "docker"),
         *("libpod_parent", "containerd", "k8s.io", "crio", "lxc", "ecs", "garden", "nomad", "nomad.slice"),
     )
 )
@@ -538,14 +539,17 @@ class Snapshot(Record):
     def killed_levels(self) -> tuple[MemoryLevel, ...]:
         """The cgroups with OOM kills that the one below does not have, leaf first.
 
-        A container that is made anew begins at 0, its pod does not. Cgroups that programs of any kind have in common are left out, and so
-        is v1's root.
+        A container that is made anew begins at 0, its pod does not. The search ends below what programs of any kind have in common, and
+        below v1's root.
         """
-        found, below, charged = [], 0, self.charged_level
-        for level in self.memory_chain:
+        found: list[MemoryLevel] = []
+        below, charged = 0, self.charged_level
+        for level in () if charged is None else self.memory_chain[self.memory_chain.index(charged) :]:
+            if level != charged and (level.is_common or level.is_v1_root):
+                break
             events = level.counted_events
             kills = (events.oom_kill if events is not None else None) or 0
-            if kills > below and (level == charged or not (level.is_common or level.is_v1_root)):
+            if kills > below:
                 found.append(level)
             below = max(below, kills) if level.version == 2 else 0
         return tuple(found)

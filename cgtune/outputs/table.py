@@ -312,7 +312,11 @@ def _memory_text(snapshot: Snapshot, charged: MemoryLevel, limits: MemoryLimits)
     used = None if binding is None else binding.current_bytes if binding.used_bytes is None else binding.used_bytes
     if binding is not None and used is not None and limits.limit_bytes:
         share = f"({100 * used / limits.limit_bytes:.1f} % of the limit)"
-        text += f" {share}" if binding == charged else f"; {_used_text(binding)} in all of {_name(binding.path)} {share}"
+        text += (
+            f" {share}"
+            if binding == charged
+            else f"; {_used_text(binding).removesuffix(' in use')} in all of {_name(binding.path)} {share}"
+        )
     if charged.reclaimable_bytes:
         text += f"; {format_bytes(charged.reclaimable_bytes)} more can be given back"
     return text

@@ -615,7 +615,10 @@ def _killed(path: str, *counts: int, local: int = 0, version: int = 2) -> Memory
             id="of its own cgroup, whatever that is called",
         ),
         pytest.param(
-            (_killed("/kubepods.slice/app", 0, 0), _killed("/kubepods.slice", 9, 9), _killed("/", 9, 9)), None, [], id="of other pods"
+            (_killed("/x/kubelet-kubepods.slice/app", 0, 0), _killed("/x/kubelet-kubepods.slice", 9, 9), _killed("/x", 12, 12)),
+            None,
+            [],
+            id="of other pods, and above them",
         ),
         pytest.param(
             (_killed("/pod/app", 0, 2, version=1), _killed("/pod", 0, 1, version=1), _killed("/", 0, 7, version=1)),
