@@ -14,7 +14,7 @@ from cgtune.advice.memory import find_room, group_by_limit, measure_outside, rec
 from cgtune.advice.procs import recommend_procs
 from cgtune.api import judge_processes
 from cgtune.limits import enforce
-from cgtune.model import AUTOMAXPROCS, Policy, Recommendation
+from cgtune.model import AUTOMAXPROCS, ByteLimit, Policy, Recommendation
 from cgtune.outputs.words import format_setting
 from cgtune.runtimes.go.derived.grammar import parse_gomemlimit
 from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees, with_facts
@@ -265,6 +265,9 @@ def test_programs_under_one_limit_share_it() -> None:
     whole = (512 - 5 - 20.5) * MIB
     assert parts[:2] == [int(whole / 3) // MIB * MIB, int(whole * 2 / 3) // MIB * MIB]
     assert parts[2] == apart.recommendations[1].value
+    because = advise(small.snapshot, small.limits, DEFAULT, groups)[1].because
+    assert "2 Go runtimes share it: a part of 10 of 30 MiB, as they have mapped now" in because
+    assert "share it" not in str(apart.recommendations[1].because)
 
 
 def test_one_cgroup_reached_in_two_ways_is_one_limit() -> None:
@@ -339,6 +342,21 @@ def test_a_crowded_limit_counts_every_runtime() -> None:
     both = one.snapshot.replace(go=one.snapshot.go * 2)
     assert "buys time only" not in str(one.recommendations[1].because)
     assert "buys time only: 340 MiB are alive" in str(advise(both, one.limits)[1].because)
+    silent = one.snapshot.replace(go=(go_facts(heap_marked_bytes=340 * MIB), go_facts(heap_marked_bytes=None)))
+    assert advise(silent, one.limits)[1].crowded is None  # what is alive in the second is not known
+
+
+def test_what_is_kept_free_is_rounded_up() -> None:
+    """A tenth of a byte is a byte: the value never takes what the policy keeps free."""
+    assert find_room(100 * MIB + 1, "memory.max", Policy(headroom_percent=10), None).safety_bytes == 10 * MIB + 1
+
+
+def test_a_hidden_ancestor_counts_beside_visible_limits() -> None:
+    """On v1 memory.stat tells of a tighter limit above all that can be seen: it decides, also if a visible cgroup has a limit."""
+    level = memory_level("/pod/app", 512 * MIB)
+    made = report(go_facts(), memory=(level.replace(hierarchical=ByteLimit(limit_bytes=256 * MIB)),))
+    assert (made.recommendations[1].value or 0) < 256 * MIB
+    assert "memory.stat" in made.recommendations[1].because[0]
 
 
 @pytest.mark.parametrize(("second", "expected"), [({"procs": 3, "seen": sees(300_000)}, False), ({"minor": 24}, True)])

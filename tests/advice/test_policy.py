@@ -76,6 +76,8 @@ def test_the_numbers_decide() -> None:
         ({"headroom": "nan"}, "--headroom 10%"),
         ({"headroom": "ten"}, "--headroom 10%"),
         ({"headroom": ""}, "--headroom 10%"),
+        ({"headroom": "1٣%"}, "--headroom 10%"),
+        ({"headroom": "0" * 20 + "9"}, "--headroom 10%"),
         ({"outside": "64MiB"}, "--outside 512Mi"),
     ],
 )

@@ -8,7 +8,7 @@ import re
 import pytest
 from hypothesis import example, given, strategies as st
 
-from cgtune.advice.quantities import parse_byte_quantity, parse_cpu_limit, parse_cpu_quantity, parse_quantity
+from cgtune.advice.quantities import parse_byte_quantity, parse_cpu_limit, parse_cpu_quantity, parse_duration, parse_quantity
 from cgtune.errors import UsageError
 from cgtune.model import Bandwidth
 
@@ -307,3 +307,30 @@ def test_any_text_is_a_quantity_or_a_usage_error(text: str) -> None:
         except UsageError as error:
             said = str(error)
         assert said.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("15s", 15.0), ("500ms", 0.5), ("1.5m", 90.0), ("1h", 3600.0), ("100ms", 0.1), ("0.1s", 0.1), ("60m", 3600.0)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    """Each unit, and both bounds themselves."""
+    assert parse_duration(text, "--interval", least_seconds=0.1, most_seconds=3600.0) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "15", "s", "1.s", ".s", "1,5s", "-1s", "1d", "99ms", "3601s", "1e1s", "s15", "1 s", "9" * 90 + "s"])
+def test_no_durations(text: str) -> None:
+    """What has no unit, is no number or lies outside of the bounds is refused in one line with an example."""
+    with pytest.raises(UsageError, match=r"^--interval .*; examples?: --interval 15s"):
+        parse_duration(text, "--interval", least_seconds=0.1, most_seconds=3600.0)
+
+
+def test_exponents_end_at_99() -> None:
+    """The largest exponent that is taken, both ways; one more is none."""
+    assert (parse_quantity("1e99"), parse_quantity("1e-99")) == ((10**99, 1), (1, 10**99))
+    assert (parse_quantity("1e100"), parse_quantity("1e-100")) == (None, None)
+
+
+def test_bytes_below_zero_are_no_number_of_bytes() -> None:
+    """A number below zero is told as such, not as too few bytes."""
+    with pytest.raises(UsageError, match="is no number of bytes"):
+        parse_byte_quantity("-1", "--memory-limit", least=4096)

@@ -199,6 +199,7 @@ def test_memory_limit_and_gc_percent() -> None:
     assert (on_eight("1.27.3").gomemlimit, on_eight("1.27.3").gogc) == ("off", 100)
     assert on_eight("1.27.3", "max 1\n", "", ("GOGC", "-7")).gogc == "off"
     assert on_eight("1.27.3", "max 1\n", "", ("GOGC", "abc")).gogc == 100
+    assert on_eight("1.27.3", "max 1\n", "", ("GOGC", "0")).gogc == 0  # collects all the time, which is not off
     assert on_eight("1.18.10", "max 1\n", "", ("GOMEMLIMIT", "512Mi")).gomemlimit == "off"
     assert on_eight("1.18.10", "max 1\n", "", ("GOMEMLIMIT", "512Mi")).dies is None
 

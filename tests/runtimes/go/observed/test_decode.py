@@ -22,6 +22,7 @@ def _elf(machine: int) -> Elf:
     [
         (AMD64, "8b 15 10 00 00 00", (LOAD, AT + 0x16, 4)),  # mov 0x10(%rip),%edx
         (AMD64, "48 8b 1d f0 ff ff ff", (LOAD, AT + 7 - 16, 8)),  # mov -0x10(%rip),%rbx
+        (AMD64, "44 8b 15 10 00 00 00", (LOAD, AT + 0x17, 4)),  # mov 0x10(%rip),%r10d: REX without W
         (AMD64, "48 63 0d 10 00 00 00", (LOAD, AT + 0x17, 4)),  # movslq 0x10(%rip),%rcx
         (AMD64, "89 05 10 00 00 00", (STORE, AT + 0x16, 4)),  # mov %eax,0x10(%rip)
         (AMD64, "48 8d 05 10 00 00 00", (ADDRESS, AT + 0x17, 0)),  # lea 0x10(%rip),%rax
@@ -33,11 +34,15 @@ def _elf(machine: int) -> Elf:
         (AMD64, "83 05 10 00 00 00 01", None),  # addl $1,0x10(%rip)
         (AMD64, "63 0d 10 00 00 00", None),  # without REX.W
         (AMD64, "b6 0d 10 00 00 00", None),  # without 0f
+        (AMD64, "90 b6 0d 10 00 00 00", None),  # without 0f, behind something else
+        (AMD64, "8d 05 10 00 00 00", None),  # lea 0x10(%rip),%eax: half an address
         (AMD64, "8b 54 24 40", None),  # mov 0x40(%rsp),%edx
         (ARM64, "1b 09 00 90 65 7f 85 b9", (LOAD, 0x40E000 + (0x120 << 12) + 1404, 4)),  # adrp x27; ldrsw x5,[x27,#1404]
         (ARM64, "7b 0b 00 d0 61 e3 02 39", (STORE, 0x40E000 + (0x16E << 12) + 184, 1)),  # adrp x27; strb w1,[x27,#184]
         (ARM64, "7b 0b 00 d0 61 e3 42 39", (LOAD, 0x40E000 + (0x16E << 12) + 184, 1)),  # adrp x27; ldrb w1,[x27,#184]
         (ARM64, "20 09 00 90 00 60 11 91", (ADDRESS, 0x40E000 + (0x124 << 12) + 0x458, 0)),  # adrp x0; add x0,x0,#0x458
+        (ARM64, "20 09 00 90 00 04 40 91", (ADDRESS, 0x40E000 + (0x124 << 12) + 0x1000, 0)),  # adrp x0; add x0,x0,#1,lsl #12
+        (ARM64, "fb ff ff f0 61 e3 42 39", (LOAD, 0x40E000 - 0x1000 + 184, 1)),  # adrp x27, backwards; ldrb w1,[x27,#184]
         (ARM64, "e6 23 00 94", (CALL, AT + 0x23E6 * 4, 0)),  # bl
         (ARM64, "cd ff ff 97", (CALL, AT - 0x33 * 4, 0)),  # bl, backwards
         (ARM64, "1b 09 00 90 65 7f 45 f9", (LOAD, 0x40E000 + (0x120 << 12) + 2808, 8)),  # ldr x5,[x27,#2808]

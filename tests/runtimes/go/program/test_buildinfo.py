@@ -84,6 +84,20 @@ def test_a_magic_off_its_alignment_is_a_constant_of_somebody_elses() -> None:
     assert _info(go_program(b"", before=before)) is None
 
 
+def test_a_record_that_ends_with_its_magic_is_malformed() -> None:
+    """The segment ends there: nothing behind it is read."""
+    parts = [Part(0x400000, b"\xc3" * 64, READ | RUN), Part(0x600000, MAGIC, READ | WRITE)]
+    with pytest.raises(Malformed):
+        _info(elf(parts))
+
+
+def test_a_program_full_of_empty_records_is_given_up() -> None:
+    """Fifteen records that name no version are passed by; a sixteenth ends the search, so that nobody keeps us busy."""
+    empty, record = (MAGIC + b"\x08\x02").ljust(48, b"\0"), inline_record("go1.25.5", MODINFO)
+    _check(_info(go_program(record, before=empty * 15, sections=False)))
+    assert _info(go_program(record, before=empty * 16, sections=False)) is None
+
+
 @pytest.mark.parametrize(
     "modinfo",
     [b"", b"short", b"x" * 40, MODINFO[:-17] + b"x" + MODINFO[-16:]],
@@ -121,6 +135,7 @@ def test_what_is_not_gos_is_none(data: bytes) -> None:
         MAGIC + b"\x08\x02" + b"\0" * 16 + uvarint(8) + b"go1.25.5" + uvarint(1 << 32) + b"x",
         MAGIC + b"\x08\x02" + b"\0" * 16 + uvarint(8) + b"go1.25.5" + uvarint(900_000) + b"x",
         MAGIC + b"\x07\x00" + b"\0" * 80,
+        MAGIC + b"\x02\x00" + b"\0" * 80,
         MAGIC + b"\x08\x00" + (0x12345).to_bytes(8, "little") + b"\0" * 80,
         MAGIC
         + b"\x08\x00"
@@ -136,6 +151,7 @@ def test_what_is_not_gos_is_none(data: bytes) -> None:
         "4 GB of modules",
         "cut short",
         "pointers of 7 bytes",
+        "pointers of 2 bytes",
         "pointer outside",
         "exabyte",
         "dangling",

@@ -59,6 +59,14 @@ def test_lines_are_read() -> None:
     )
     assert (found[4].path, found[4].deleted) == ("/lib/a b\nc.so", True)
     assert (found[2].path, found[2].inode) == ("", 0)
+    assert parse_maps("00490000-004a0000 ---p 00000000 00:00 0\n") == ()  # what cannot be read cannot be an image
+
+
+def test_endless_maps_are_refused() -> None:
+    """More lines than any kernel prints are no maps of a process; as many as that are."""
+    assert parse_maps("\n" * 200_000) == ()
+    with pytest.raises(Malformed):
+        parse_maps("\n" * 200_001)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +102,7 @@ def test_each_file_with_code_is_one_module() -> None:
         ("/app/server", False, 2),
         ("/lib/a b\nc.so", True, 2),
     ]
+    assert [(module.device, module.inode) for module in found] == [("fe:01", 7), ("fe:01", 9)]
 
 
 def test_files_are_told_apart_by_device_and_inode() -> None:
@@ -152,6 +161,8 @@ def test_a_program_linked_at_its_place_has_no_bias() -> None:
     )
     assert locate_biases(found, there) == (0,)
     assert locate_biases(found, elsewhere) == ()
+    high = parse_elf(reader(elf([Part(part.address + 0x400000, part.data, part.flags) for part in LIBRARY], kind=3)))
+    assert locate_biases(high, there) == ()  # nothing is loaded below where it was linked
     without_code = parse_elf(reader(elf([Part(0, b"x", READ)])))
     assert locate_biases(without_code, there) == ()
 
