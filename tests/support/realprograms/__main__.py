@@ -41,7 +41,7 @@ verdicts:
   unfetched  its registry did not give it
   agree      everything that was compared is the same
 
-exit status: 0 no wrong number; 1 a wrong number; 2 wrong usage; 3 it cannot run here; 130 interrupted."""
+exit status: 0 no wrong number; 1 a wrong number, or cgtune broke down; 2 wrong usage; 3 it cannot run here; 130 interrupted."""
 
 HOST = "this machine"
 GUEST = "the guest"
@@ -181,6 +181,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CannotRun as error:
         print(f"real-programs: {error}", file=sys.stderr)
         return 3
+    except observe.Broken as error:
+        print(f"real-programs: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     finally:

@@ -48,7 +48,7 @@ def judge(program: Program, seen: Mapping[str, Seen], rows: Mapping[str, dict[st
         _judge_static(program, place, row, seen.get("plain"), sheet)
     for run, one in seen.items():
         if one.procs is None or one.report is None:
-            sheet.found["unheld"].append(f"{run}: {one.why}")
+            sheet.found["unheld" if one.procs is None else "unread"].append(f"{run}: {one.why}")
         else:
             _judge_live(program, run, one, one.report, sheet)
     verdict = next((verdict for verdict in VERDICTS if sheet.found[verdict]), "agree")

@@ -29,6 +29,10 @@ _TRIES = 8  # until one that ends at once was stopped in time
 _numbers = itertools.count()
 
 
+class Broken(Exception):
+    """cgtune did not end as a command should; in words."""
+
+
 class Place(NamedTuple):
     """Where programs run: its CPUs and quota, how many are held at once, how patient to be (1: this machine)."""
 
@@ -102,20 +106,25 @@ def _look(
 
         listen(held, lambda: all(map(is_ready, held)), 15 * place.patience)
         alive = [one for one in held if one.is_alive() and (one.spoken or way == "blocked")]
-        reports = _inspect([one.pid for one in alive], held, 60 * place.patience) if alive else {}
+        reports, said = _inspect(alive, held, 60 * place.patience) if alive else ({}, "")
+        for one in alive:
+            # One that ended during the look costs the others their report, too: they are looked at alone.
+            if one.pid not in reports and one.is_alive() and len(alive) > 1:
+                alone, said = _inspect([one], held, 60 * place.patience)
+                reports |= alone
         if way == "blocked":
             alive = [one for one in alive if one.is_alive() and one.hear() and one.spoken]
         before = {one.pid: one.spoken[0 if way == "blocked" else -1] for one in alive}
         heard = {one.pid: len(one.spoken) for one in held}
         if way == "running":
             listen(held, lambda: all(len(one.spoken) > heard[one.pid] or not one.is_alive() for one in held), 5 * place.patience)
-        return [_seen(one, run, before.get(one.pid), reports.get(one.pid)) for one in held]
+        return [_seen(one, run, before.get(one.pid), reports.get(one.pid), said) for one in held]
     finally:
         for one in held:
             one.end()
 
 
-def _seen(one: Held, run: str, before: int | None, report: dict[str, Any] | None) -> Seen:
+def _seen(one: Held, run: str, before: int | None, report: dict[str, Any] | None, said: str) -> Seen:
     why = ""
     if before is None or (one.way != "blocked" and not one.is_alive()):
         code = one.process.poll()
@@ -124,7 +133,7 @@ def _seen(one: Held, run: str, before: int | None, report: dict[str, Any] | None
         why = f"{state}{' before the witness had spoken' if code is not None and not one.spoken else ''}{': ' + said if said else ''}"
         return Seen(one.program.key, run, None, None, None, None, why)
     if report is None:
-        why = "cgtune gave no report of it"
+        why = f"cgtune gave no report of it: {said or 'without a word'}"
     return Seen(one.program.key, run, one.way, (one.spoken[0], before, one.spoken[-1]), one.collection_procs(), report, why)
 
 
@@ -133,28 +142,27 @@ def _limit(group: Group, place: Place) -> None:
     group.limit_memory(MEMORY_BYTES)
 
 
-def _inspect(pids: Sequence[int], held: Sequence[Held], seconds: float) -> dict[int, dict[str, Any]]:
-    """The entry of each process in one report, by pid; what the programs print meanwhile is read."""
+def _inspect(asked: Sequence[Held], held: Sequence[Held], seconds: float) -> tuple[dict[int, dict[str, Any]], str]:
+    """(the entry of each program in one report, by pid; what cgtune said beside it). What all programs print meanwhile is read."""
     command = [*PROGRAM, "inspect", "--format", "json"]
-    for pid in pids:
-        command += ["--pid", str(pid)]
+    for one in asked:
+        command += ["--pid", str(one.pid)]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         inspect = subprocess.Popen(command, cwd=ROOT, env=without_twins(), stdin=subprocess.DEVNULL, stdout=out, stderr=err)
         listen(held, lambda: inspect.poll() is not None, seconds)
         if inspect.poll() is None:
             inspect.kill()
             inspect.wait()
-            raise RuntimeError(f"cgtune inspect took longer than {seconds} s")
+            raise Broken(f"cgtune inspect took longer than {seconds} s")
         out.seek(0)
         err.seek(0)
         said = err.read().decode(errors="replace")
         if "Traceback" in said or inspect.returncode not in (0, 3):
-            raise RuntimeError(f"cgtune inspect ended with {inspect.returncode}: {said.strip()[-400:]}")
+            raise Broken(f"cgtune inspect ended with {inspect.returncode}: {said.strip()[-400:]}")
         text = out.read()
     if not text:
-        return {}
-    report = json.loads(text)
-    return {process["pid"]: {**process, "report_notes": report["notes"]} for process in report["processes"]}
+        return {}, said.strip()
+    return {process["pid"]: process for process in json.loads(text)["processes"]}, said.strip()
 
 
 def predict(path: Path, place: Place) -> dict[str, Any]:

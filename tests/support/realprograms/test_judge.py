@@ -57,6 +57,7 @@ def _none(**notes: str) -> dict[str, Any]:
         (_program("1.16.3"), _seen(_none()), _row("1.16.3"), "silent", "no Go program"),
         (_program(), _seen(_report(GOGC=None)), _row(), "unread", "GOGC: without a note"),
         (_program(), _seen(None, procs=None), _row(), "unheld", "plain: ended with 1"),
+        (_program(), _seen(None), _row(), "unread", "plain: ended with 1"),
         (_program(), _seen(_report(GOMAXPROCS=3), procs=(2, 2, 3)), _row(), "agree", "changed from 2 to 3 during the look"),
         (_program(), _seen(_report(GOMAXPROCS=9), procs=(2, 2, 3)), _row(), "wrong", "during the look, cgtune says 9"),
     ],
