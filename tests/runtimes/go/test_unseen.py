@@ -42,6 +42,7 @@ def test_code_in_a_memfd_may_be_unpacked() -> None:
     assert [module.path for module in locate_modules(mappings)] == ["/memfd:upx"]
 
 
+@pytest.mark.fetched
 def test_a_program_unpacked_into_a_memfd_is_read() -> None:
     """Its version and live values are those of the program, with no note of what its file does not say."""
     require(goprograms.is_present("1.27.3"), "Go 1.27.3: scripts/toolchain 1.27.3")
@@ -114,6 +115,7 @@ def test_a_real_program_of_gccgo_is_reported(tmp_path: Path, flags: tuple[str, .
 _GUESTS = [("arm64", "qemu-aarch64-static", 7), ("arm64-sw", "qemu-aarch64-static", 7), ("riscv64", "qemu-riscv64-static", 7)]
 
 
+@pytest.mark.fetched
 @pytest.mark.parametrize(("mode", "emulator", "observed"), [*_GUESTS, ("s390x", "qemu-s390x-static", None)])
 def test_a_program_under_an_emulator_is_reported(mode: str, emulator: str, observed: int | None) -> None:
     """The guest's version is read from its file, and its live values if its memory proves to hold its code; the emulator is named."""

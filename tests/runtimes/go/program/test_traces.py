@@ -44,6 +44,7 @@ def _same(info: BuildInfo, whole: BuildInfo) -> bool:
     )
 
 
+@pytest.mark.fetched
 @pytest.mark.parametrize("headers", [True, False])
 @pytest.mark.parametrize("mode", ["plain", "sw", "pie", "pie-sw", "cgo-pie-strip", "shared-sw", "arm64-pie-sw", "386", "s390x"])
 @pytest.mark.parametrize("version", ["1.21.13", "1.25.5", "1.27.3"])
@@ -59,6 +60,7 @@ def test_a_program_without_build_info_tells_the_same(version: str, mode: str, he
     assert _same(found[1], whole[1])
 
 
+@pytest.mark.fetched
 def test_a_running_program_without_build_info_is_reported(tmp_path: Path) -> None:
     """inspect names its version, module and live GOMAXPROCS, and a note says that the build info was removed."""
     require(goprograms.is_present(NEWEST), f"Go {NEWEST}: scripts/toolchain {NEWEST}")
@@ -72,6 +74,7 @@ def test_a_running_program_without_build_info_is_reported(tmp_path: Path) -> Non
     assert any("build info was removed" in note["why"] for note in process["notes"])
 
 
+@pytest.mark.fetched
 @pytest.mark.parametrize("memfd", ["", "1"])
 def test_an_unpacked_program_without_build_info_is_reported(tmp_path: Path, memfd: str) -> None:
     """The same if the program is known from memory only, anonymous or a memfd as UPX 5 makes it."""
@@ -85,6 +88,7 @@ def test_an_unpacked_program_without_build_info_is_reported(tmp_path: Path, memf
     assert process["settings"]["GOMAXPROCS"]["observed"] == 5
 
 
+@pytest.mark.fetched
 def test_two_versions_in_variables_are_none() -> None:
     """If another string variable holds a version, which is the program's is not known, and it is still a Go program."""
     data = wipe(build("1.27.3", "sw").read_bytes())
