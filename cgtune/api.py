@@ -68,7 +68,7 @@ def list_go(*, root: str = "/", policy: Policy | None = None) -> Report:
     with Host(root) as host:
         view = MachineView(host)
         found = _read_go(view)
-        return judge(report_of(host, view, found.snapshots, found.notes), policy)
+        return judge(report_of(host, view, found.snapshots, found.notes).replace(others=found.others), policy)
 
 
 def judge(
@@ -146,6 +146,7 @@ def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: 
 
     Raises UsageError (``out`` exists), Unwritable, and what inspect raises; nothing is left half-written.
     """
+    from cgtune.runtimes.kinds import tells_kind
     from cgtune.system.capture import Capture
 
     capture = Capture(open_source(root))
@@ -153,8 +154,8 @@ def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: 
         report = inspect_host(host, pids, self_only=self_only, metrics_url=metrics_url)
         capture.drop_others(frozenset(process.snapshot.process.pid for process in report.processes))
         for process in report.processes:
-            if not process.snapshot.go:
-                capture.drop_program(process.snapshot.process.pid)
+            if not process.snapshot.go and process.snapshot.kind != "emulated":
+                capture.drop_program(process.snapshot.process.pid, tells_kind)
         capture.replace_recording(out, tuple(pids))
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Literal
 
-    from cgtune.model import Snapshot
+    from cgtune.model import Kind, Snapshot
     from cgtune.system.host import Host
 
 
@@ -25,6 +25,7 @@ class Gathered(Record):
     ``unreadable`` processes are not in the report for any reason but being known as no Go programs, ``left_out`` ones are Go programs
     beyond those that there was room for. ``privilege`` is the first that was missing in a search; ``failed`` is what went wrong with the
     first process that could not be read for another reason, None: there is no such process. ``hidden``: processes that nobody can count.
+    ``others``: how many of each kind a search passed over, as they hold no Go runtime; the kinds in the order of their counts.
     """
 
     snapshots: tuple[Snapshot, ...]
@@ -33,6 +34,7 @@ class Gathered(Record):
     privilege: str | None
     failed: str | None = None
     hidden: Note | None = None
+    others: tuple[tuple[Kind, int], ...] = ()
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -65,6 +67,7 @@ def gather(
     unreadable = left_out = 0
     privilege: str | None = None
     failed: str | None = None
+    others: dict[Kind, int] = {}
     for pid in pids:
         notes: list[Note] = []
         missing: str | None = None
@@ -82,6 +85,8 @@ def gather(
                 if missing is None and untold is not None:
                     wrong = Unreadable(f"{untold.path}: {untold.why}")
                 unreadable += missing is not None or untold is not None
+                if missing is None and untold is None and (kind := view.known.kinds.get(pid)) is not None:
+                    others[kind] = others.get(kind, 0) + 1
         except NoSuchProcess as error:
             if not go_only:
                 on_trouble(pid, error)
@@ -101,6 +106,7 @@ def gather(
         privilege=privilege,
         failed=failed,
         hidden=view.hidden if go_only else None,
+        others=tuple(sorted(others.items(), key=lambda pair: (pair[0] == "other", -pair[1], pair[0]))),
     )
 
 

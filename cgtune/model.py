@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     Severity = Literal["info", "warning", "critical"]
     #: Names with a text each, every name once: what a mapping would hold, but immutable and hashable.
     Pairs = tuple[tuple[str, str], ...]
+    #: Go's own compiler, or GCC's.
+    Compiler = Literal["gc", "gccgo"]
+    #: What a process runs. "emulated": a program of another architecture, which an emulator runs; "other": no Go program, nothing of these.
+    Kind = Literal["go", "jvm", "dotnet", "node", "python", "ruby", "php", "perl", "erlang", "emulated", "other"]
     #: Who decided on a switch of GODEBUG: "version" stands for a Go that has no such switch.
     Decider = Literal["version", "built-in", "build", "environment"]
     #: Why a Go runtime sees no CPU quota. What it found: "max" (the file says that there is none), "malformed". Why it found no file:
@@ -411,7 +415,8 @@ class GoProgram(Record):
     settings in the program: AUTOMAXPROCS, AUTOMEMLIMIT, VICTORIA_CGROUP, and the functions "runtime.SetDefaultGOMAXPROCS",
     "runtime/debug.SetMemoryLimit" and "runtime/debug.SetGCPercent". A name stands there if the dependencies or the program's function
     names say so; one that is not there may be linked all the same, in a program whose function names cannot be read. ``is_module`` is
-    False if it was built without a go.mod (GOPATH mode).
+    False if it was built without a go.mod (GOPATH mode). ``compiler`` "gccgo": ``version`` is GCC's ("gccgo 12.2.0"), and ``minor`` that of
+    the Go whose library it has. ``emulator`` is the program that runs it in the processor's stead, None if none does.
     """
 
     path: str
@@ -424,6 +429,13 @@ class GoProgram(Record):
     build_settings: Pairs
     linked: tuple[str, ...] = ()
     is_module: bool = True
+    compiler: Compiler = "gc"
+    emulator: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The toolchain as people say it: "Go 1.27.3", "gccgo 12.2.0"."""
+        return self.version if self.compiler == "gccgo" else f"Go {self.version}"
 
     def links(self, name: str) -> bool:
         """Whether one of the names of ``linked`` is known to be in the program; its version may not be known."""
@@ -494,6 +506,7 @@ class Snapshot(Record):
 
     ``cpu_hidden_above`` and ``memory_hidden_above`` are the path of that ancestor, if there are others above it that cannot be seen; None:
     there are none. ``unsupported`` holds "cpu" or "memory" if the kernel has no such controller. ``threads`` is None if nobody looked.
+    ``kind`` is what the process runs, None if that is not known: a kernel thread, a zombie, a process that is closed to us.
     """
 
     machine: Machine
@@ -510,6 +523,7 @@ class Snapshot(Record):
     memory_hidden_above: str | None = None
     unsupported: frozenset[str] = frozenset()
     threads: Threads | None = None
+    kind: Kind | None = None
 
     @property
     def allowed_cpus(self) -> frozenset[int]:
@@ -726,7 +740,9 @@ class ProcessReport(Record):
 
 
 class Report(Record):
-    """What every output renders. ``time`` is RFC 3339, UTC. ``go_checked`` are the versions of Go that the mirror was checked against."""
+    """What every output renders. ``time`` is RFC 3339, UTC. ``go_checked`` are the versions of Go that the mirror was checked against.
+    ``others`` counts the processes that a search passed over, by kind: each is known to hold no Go runtime.
+    """
 
     version: str
     time: str
@@ -734,6 +750,7 @@ class Report(Record):
     processes: tuple[ProcessReport, ...]
     notes: tuple[Note, ...] = ()
     go_checked: tuple[str, ...] = ()
+    others: tuple[tuple[Kind, int], ...] = ()
 
 
 class PeriodStall(Record):

@@ -182,6 +182,7 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
         cpu_pressure=read_pressure(host, unified, "cpu", notes),
         memory_pressure=read_pressure(host, unified, "memory", notes),
         go=program.go,
+        kind=view.known.kinds.get(program.process.pid) if program.process.executable is not None else None,
         notes=(),
         cpu_hidden_above=chains.hidden_above("cpu"),
         memory_hidden_above=chains.hidden_above("memory"),

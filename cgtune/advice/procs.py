@@ -55,7 +55,7 @@ def survive_quota(recommended: Recommendation, facts: GoFacts, usable_count: int
     if facts.derived.dies_of != "quota":
         return recommended
     because = recommended.because if recommended.set else ()  # "Go's own default is right" is not
-    why = f"Go {facts.program.version} dies of this quota at its start; where GOMAXPROCS is set, it never looks at it"
+    why = f"{facts.program.name} dies of this quota at its start; where GOMAXPROCS is set, it never looks at it"
     return recommended.replace(value=recommended.value or max(1, usable_count), set=True, because=(*because, why))
 
 

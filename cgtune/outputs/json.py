@@ -83,6 +83,7 @@ def process_content(report: ProcessReport) -> Json:
         },
         "enforced": _enforced(snapshot, report.limits),
         "usage": _usage(report),
+        "kind": snapshot.kind,
         "go": _go(snapshot.go[0]) if snapshot.go else None,
         "settings": _settings(snapshot.go[0], report.recommendations) if snapshot.go else {},
         "findings": [_finding(finding) for finding in report.findings],
@@ -112,6 +113,8 @@ def _go(facts: GoFacts) -> Json:
         "heap_marked_bytes": facts.observed.heap_marked_bytes,
         "mapped_bytes": facts.observed.mapped_bytes,
         "linked": [_text(name) for name in facts.program.linked],
+        "compiler": facts.program.compiler,
+        "emulator": _text(facts.program.emulator),
     }
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.table import is_set_without_advice
-from cgtune.outputs.words import format_bytes, format_setting, note_words
+from cgtune.outputs.words import KINDS, format_bytes, format_setting, note_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cgtune.model import Level, Note, Off, ProcessReport, Report
+    from cgtune.model import Kind, Level, Note, Off, ProcessReport, Report
 
 # The two lines of each header, and to which side the column goes
 _COLUMNS = (
@@ -33,8 +33,17 @@ _NAME_WIDTH = 15
 def render_ps(report: Report) -> str:
     """One line for each Go process, under a line of headers; what could not be seen follows."""
     lines = lay_out([_row(process) for process in report.processes]) if report.processes else ["no Go process can be seen from here"]
+    if report.others:
+        lines.append(_others_words(report.others))
     lines += [f"not seen: {escape_control(note_words(note))}" for note in report.notes]
     return "\n".join(lines) + "\n"
+
+
+def _others_words(others: Sequence[tuple[Kind, int]]) -> str:
+    """How many processes hold no Go runtime: `14 others are no Go programs: 3 Python, 1 Java (JVM), 10 other`."""
+    total = sum(count for _, count in others)
+    shares = ", ".join(f"{count} {KINDS[kind]}" for kind, count in others)
+    return f"{total} other{'s are no Go programs' if total > 1 else ' is no Go program'}: {shares}"
 
 
 def lay_out(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cgtune.model import SEVERITIES
 from cgtune.numbers import format_cores, format_cpus
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.words import format_bytes, format_cpu_list, format_kills, format_parts, format_setting, note_words
+from cgtune.outputs.words import KINDS, format_bytes, format_cpu_list, format_kills, format_parts, format_setting, note_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         CpuLevel,
         Finding,
         GoFacts,
+        Kind,
         MemoryLevel,
         MemoryLimits,
         Note,
@@ -102,6 +103,8 @@ def _process_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Ite
     yield from _memory_verdict(report, style)
     for facts in report.snapshot.go:
         yield from _go_lines(facts, style, verbose=verbose)
+    if not report.snapshot.go and report.snapshot.kind is not None and not process.is_self:
+        yield _labelled("runtime", _other_words(report.snapshot.kind))
     yield from wrapped("usable", _usable_text(report))
     if process.executable:
         yield _labelled("program", escape_control(process.executable))
@@ -176,8 +179,17 @@ def _cpu_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
         yield _labelled("", f"{directory}/{'cpu.max.burst' if limits.binding.version == 2 else 'cpu.cfs_burst_us'}")
 
 
+def _other_words(kind: Kind) -> str:
+    """What a process is that holds no Go runtime."""
+    if kind == "other":
+        return "no Go program"
+    return "a program for another processor, under an emulator; no Go program" if kind == "emulated" else f"{KINDS[kind]}, no Go program"
+
+
 def _go_lines(facts: GoFacts, style: Style, *, verbose: bool) -> Iterator[str]:
-    what = f"Go {facts.program.version}" + (f", {facts.program.main_module}" if facts.program.main_module else "")
+    what = facts.program.name + (f", {facts.program.main_module}" if facts.program.main_module else "")
+    if facts.program.emulator is not None:
+        what += f", under {facts.program.emulator}"
     if facts.derived.aware is False:
         what += ", does not look at its CPU quota"
     yield _labelled("runtime", escape_control(what))

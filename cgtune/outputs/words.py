@@ -6,7 +6,7 @@ from cgtune.outputs.escape import escape_control
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import Advice, Blind, Finding, MemoryParts, Note, ProcessReport, Recommendation
+    from cgtune.model import Advice, Blind, Finding, Kind, MemoryParts, Note, ProcessReport, Recommendation
 
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
@@ -59,9 +59,25 @@ def format_kills(kills: int, group_kills: int | None) -> str:
 
 def subject(process: ProcessReport) -> str:
     """Which process: `42 server (Go 1.24.11)`."""
-    versions = ", ".join(escape_control(facts.program.version) for facts in process.snapshot.go)
+    versions = ", ".join(escape_control(facts.program.name) for facts in process.snapshot.go)
     name = f"{process.snapshot.process.pid} {escape_control(process.snapshot.process.command)}"
-    return f"{name} (Go {versions})" if versions else name
+    return f"{name} ({versions.replace(', Go ', ', ')})" if versions else name
+
+
+#: What people call a kind of program.
+KINDS: dict[Kind, str] = {
+    "go": "Go",
+    "jvm": "Java (JVM)",
+    "dotnet": ".NET",
+    "node": "JavaScript",
+    "python": "Python",
+    "ruby": "Ruby",
+    "php": "PHP",
+    "perl": "Perl",
+    "erlang": "Erlang",
+    "emulated": "emulated",
+    "other": "other",
+}
 
 
 def advice_words(advice: Advice) -> str:

@@ -40,9 +40,15 @@ def judge(case: Case) -> Finding | None:
     """An old runtime took all CPUs although a quota binds."""
     if case.facts is None or case.minor is None or case.minor >= FIRST_AWARE or not case.derives_unlimited:
         return None
-    summary = f"Go {case.facts.program.version} does not see its CPU quota: GOMAXPROCS is {case.procs} under {case.cores_words}"
-    evidence = case.procs_evidence(f"built with Go {case.facts.program.version}; runtimes before 1.25 never read a CPU quota", case.stall)
-    if case.binds_own and case.cpu.binding is not None:
+    summary = f"{case.facts.program.name} does not see its CPU quota: GOMAXPROCS is {case.procs} under {case.cores_words}"
+    is_gccgo = case.facts.program.compiler == "gccgo"
+    runtimes = "the runtimes of gccgo" if is_gccgo else "runtimes before 1.25"
+    evidence = case.procs_evidence(f"built with {case.facts.program.name}; {runtimes} never read a CPU quota", case.stall)
+    if is_gccgo:
+        later = (
+            "or build with Go's own compiler, 1.25 or later, and a go line of at least 1.25: it obeys the quota of its own cgroup by itself"
+        )
+    elif case.binds_own and case.cpu.binding is not None:
         # golang/go issue 76390: 1.25 misses it where the container has its own subtree mounted, as all have on v1
         first = "1.26" if case.cpu.binding.version == 1 else "1.25"
         later = f"or build with Go {first} or later and a go line of at least 1.25, which obeys this quota by itself"

@@ -34,7 +34,7 @@ def judge(case: Case) -> Finding | None:
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"GOGC={case.variable('GOGC')[:60]!r} is no number to Go {case.facts.program.version}: 100 is taken, without a word",
+        summary=f"GOGC={case.variable('GOGC')[:60]!r} is no number to {case.facts.program.name}: 100 is taken, without a word",
         evidence=tuple(line for line in (case.variable_words("GOGC"), case.gogc_words) if line),
         advice=(Advice(variable="GOGC", value=None, reason="or write plain digits, or off"),),
     )

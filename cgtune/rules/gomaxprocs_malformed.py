@@ -37,7 +37,7 @@ def judge(case: Case) -> Finding | None:
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"GOMAXPROCS={text!r} is no whole number above 0 to Go {case.facts.program.version}: ignored without a word",
+        summary=f"GOMAXPROCS={text!r} is no whole number above 0 to {case.facts.program.name}: ignored without a word",
         evidence=case.procs_evidence(case.variable_words("GOMAXPROCS")),
         advice=(case.set_procs("plain digits are read by every version"),),
     )

@@ -48,7 +48,8 @@ def judge(case: Case) -> Finding | None:
         limit, name, does, words = case.memory.high_bytes, "memory.high", "slows it down", case.high_words
     if limit is None:
         return None
-    later = (act(f"build with Go 1.{FIRST_WITH_MEMORY_LIMIT} or later: Go {case.facts.program.version} has no memory limit"),)
+    own = "" if case.facts.program.compiler == "gc" else "'s own compiler,"
+    later = (act(f"build with Go{own} 1.{FIRST_WITH_MEMORY_LIMIT} or later: {case.facts.program.name} has no memory limit"),)
     return Finding(
         rule=ID,
         severity=SEVERITY,

@@ -28,12 +28,15 @@ class Symbol(Record):
 
 
 def locate_symbols(elf: Elf, names: tuple[str, ...]) -> dict[str, Symbol]:
-    """The symbols of these names in ``.symtab``; those that are not there are missing from the answer.
+    """The symbols of these names in ``.symtab``, or in ``.dynsym`` if there is no other; those that are not there are missing.
 
     Names are searched for in the string table and their offsets then in the symbol table, so that no object is made for the other
     hundred thousand symbols. Raises Malformed for a symbol table beyond 24 MiB; names are searched for until 50 ms are spent.
     """
-    table = next((section for section in elf.sections if section.kind == 2), None)  # SHT_SYMTAB
+    tables = sorted(
+        (section for section in elf.sections if section.kind in (2, 11)), key=lambda section: section.kind
+    )  # SHT_SYMTAB, DYNSYM
+    table = next(iter(tables), None)
     if table is None or table.link >= len(elf.sections):
         return {}
     strings = elf.sections[table.link]

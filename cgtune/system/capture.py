@@ -144,18 +144,23 @@ class Capture(Source):
         self._kept.refused.get(path, {}).pop(reading, None)
         return answer
 
-    def drop_program(self, pid: int) -> None:
+    def drop_program(self, pid: int, tells: Callable[[str], bool]) -> None:
         """Leave out what was read to find that ``pid`` is no Go program: without its mappings a replay finds the same, and is small.
 
-        Where something of it could not be read, all is kept: the replay has to say so too.
+        Of files that tell what it is instead, as ``tells`` says of a path, all is kept. If something could not be read, all is kept as
+        well: the replay has to say so too.
         """
         own = tuple(f"/proc/{pid}/{name}" for name in ("maps", "exe", "map_files/", "root/"))
         if any(path.startswith(own) and self._kept.is_refused(path) for path in self._kept.refused):
             return
-        for path in [path for path in self._kept.identities if path.startswith(own[1:3])]:
+        maps = self._kept.texts.get(f"/proc/{pid}/maps", b"").decode("utf-8", "surrogateescape")
+        lines = [line for line in maps.split("\n") if tells("".join(line.split(None, 5)[5:]))]
+        kept = {f"/proc/{pid}/map_files/{line.partition(' ')[0]}" for line in lines}
+        for path in [path for path in self._kept.identities if path.startswith(own[1:3]) and path not in kept]:
             self._kept.identities.pop(path)
             self._kept.regions.pop(path, None)
-        self._kept.texts.pop(f"/proc/{pid}/maps", None)
+        if f"/proc/{pid}/maps" in self._kept.texts:
+            self._kept.texts[f"/proc/{pid}/maps"] = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
 
     def drop_others(self, kept: frozenset[int]) -> None:
         """Leave out what was read of processes that the report does not speak of; of those that could not be read, the refusals stay."""

@@ -6,7 +6,7 @@ Not covered: `godebug` lines in go.mod and `//go:debug` of a version that is onl
 
 from __future__ import annotations
 
-from cgtune.errors import UsageError
+from cgtune.errors import Malformed, UsageError
 from cgtune.model import GoFacts, GoObserved
 from cgtune.records import Record
 from cgtune.runtimes.go.derived.versions import FIRST_AWARE
@@ -99,7 +99,10 @@ def read_program(path: str) -> OfflineProgram:
     from cgtune.system.programfile import ProgramFile
 
     with ProgramFile(path, "--binary") as file:
-        found = programs.read_program(file.read_at)
+        try:
+            found = programs.read_program(file.read_at)
+        except Malformed as error:
+            raise Malformed(f"--binary {path!r}: {error}") from error
         head = file.read_at(0, 4)
     system = _SYSTEMS.get(head, _SYSTEMS.get(head[:2])) if found is None else dict(found[1].settings).get("GOOS", "linux")
     if system not in (None, "linux", "android"):
@@ -130,6 +133,7 @@ def derive_program(
 
     inputs = GoInputs(
         version=program.version,
+        compiler="gc" if program.info is None else program.info.compiler,
         architecture=program.architecture,
         default_godebug=program.default_godebug,
         environ=environ,

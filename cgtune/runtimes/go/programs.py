@@ -5,16 +5,17 @@ Each distinct file is looked at once for all processes of a run: the caller keep
 
 from __future__ import annotations
 
-from cgtune.errors import CgtuneError, Unreadable
+from cgtune.errors import CgtuneError, Malformed, Unreadable
 from cgtune.model import Note
 from cgtune.records import Record
 from cgtune.runtimes.go.program.buildinfo import read_go_image, read_go_program
-from cgtune.runtimes.go.program.mappings import is_unpacked_code, locate_biases, locate_images, locate_modules
+from cgtune.runtimes.go.program.mappings import MEMORY_PATHS, is_unpacked_code, locate_biases, locate_images, locate_modules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
 
+    from cgtune.model import Kind
     from cgtune.runtimes.elf import Elf, ReadAt
     from cgtune.runtimes.go.observed.layout import LiveLayout
     from cgtune.runtimes.go.observed.live import LiveWords
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 _MOST_FILES = 2048
 _MOST_RUNTIMES = 16  # of one process: each costs a look into its memory, and some KB of every report
 _MOST_UNUSED = 64
+
+#: The path of a note on the process's memory.
+MEMORY = "mem"
 
 
 class OpenedFile(Record):
@@ -63,13 +67,15 @@ class Mapped(Record):
 class Known:
     """What was found out so far, for the processes to come and the looks to come; of the last 2048 files, as a node agent runs for months.
 
-    ``processes``: by pid, the runtimes found last time; valid while the text of /proc/PID/maps is unchanged.
+    ``processes``: by pid, the runtimes found last time; valid while the text of /proc/PID/maps is unchanged. ``kinds``: by pid, what each
+    process runs, as far as that is known.
     """
 
     def __init__(self) -> None:
         self.files: dict[Hashable, tuple[Elf, BuildInfo] | None] = {}
         self.layouts: dict[Hashable, LiveLayout] = {}
         self.processes: dict[int, Mapped] = {}
+        self.kinds: dict[int, Kind] = {}
 
     def remember(self, identity: Hashable, found: tuple[Elf, BuildInfo] | None) -> None:
         """Keep what was found in this file, which may be nothing of Go's; the oldest is forgotten if there are too many."""
@@ -96,6 +102,7 @@ class Known:
         program is another file in each container.
         """
         self.processes = {pid: mapped for pid, mapped in self.processes.items() if pid in pids}
+        self.kinds = {pid: kind for pid, kind in self.kinds.items() if pid in pids}
         used = {identity for mapped in self.processes.values() for _, identity in mapped.files}
         unused = [identity for identity, found in self.files.items() if found is not None and identity not in used]
         for identity in unused[:-_MOST_UNUSED]:
@@ -104,16 +111,19 @@ class Known:
 
 
 def locate_runtimes(
-    mappings: tuple[Mapping, ...], open_module: OpenModule, known: Known, *, read_memory: ReadAt | None = None
+    mappings: tuple[Mapping, ...], open_module: OpenModule, known: Known, *, read_memory: ReadAt | None = None, guest: bool = False
 ) -> tuple[tuple[GoRuntime, ...], tuple[Note, ...]]:
     """The Go runtimes of a process, in order of address; none for most processes. What could not be told stands in the notes.
 
     ``open_module`` opens a module's file and raises Unreadable if it cannot. With ``read_memory``, programs that unpacked themselves
     into anonymous memory are found as well; that needs the anonymous mappings, and costs nothing where no such memory holds code.
+    ``guest``: those of the program that an emulator runs.
     """
     runtimes: list[GoRuntime] = []
+    gccgo: list[GoRuntime] = []
     notes: list[Note] = []
-    for module in locate_modules(mappings):
+    moot: list[Note] = []  # if the program is found in memory
+    for module in locate_modules(mappings, guest=guest):
         if len(runtimes) >= _MOST_RUNTIMES:
             why = f"not looked at, nor what lies behind it: {len(runtimes)} Go runtimes were found before"
             notes.append(Note(path=module.path, why=why))
@@ -125,21 +135,34 @@ def locate_runtimes(
             privilege = error.privilege if isinstance(error, Unreadable) else None
             why = f"cannot tell whether it is a Go program: {error}"
             # Such names are of memory that is shared or holds code made on the spot, as .NET does; nothing on a disk was ever loaded
-            is_memory = module.path.startswith(("/memfd:", "/dev/zero", "/SYSV"))
+            is_memory = module.path.startswith(MEMORY_PATHS)
             notes.append(Note(path=module.path, why=why, privilege=privilege, kind="fact" if is_memory else "failed"))
+            moot += notes[-1:] if is_memory or isinstance(error, Malformed) else []
             continue
         known.remember(file.identity, found)
         # A plugin brings build info of its own and no runtime: it runs on that of the program that opened it
         if found is not None and ("-buildmode", "plugin") not in found[1].settings:
             # remembered from another process, whose files may be gone: read this one's from here on
             elf, info = found[0].replace(read_at=file.read_at), found[1]
-            runtimes += [
+            (gccgo if info.compiler == "gccgo" else runtimes).extend(
                 GoRuntime(path=module.path, deleted=module.deleted, identity=file.identity, elf=elf, info=info, bias=bias)
-                for bias in locate_biases(elf, module)
-            ]
+                for bias in locate_biases(elf, module, guest=guest)
+            )
+    runtimes += _join_gccgo(gccgo)
     if not runtimes and read_memory is not None and any(is_unpacked_code(mapping) for mapping in mappings):
-        runtimes += _read_images(mappings, read_memory)
+        images, costs = _read_images(mappings, read_memory)
+        runtimes += images
+        notes = [note for note in notes if note not in moot] if images else notes + costs
     return tuple(runtimes), tuple(notes)
+
+
+def _join_gccgo(parts: list[GoRuntime]) -> list[GoRuntime]:
+    """The runtime of a gccgo program: its program, with the file and the bias of the library that its variables are in."""
+    if not parts:
+        return []
+    owner = next((part for part in parts if part.info.has_runtime), parts[0])
+    said = next((part.info for part in parts if part.info.version != "gccgo"), parts[0].info)
+    return [parts[0].replace(identity=owner.identity, elf=owner.elf, bias=owner.bias, info=said)]
 
 
 def read_program(read_at: ReadAt) -> tuple[Elf, BuildInfo] | None:
@@ -154,21 +177,33 @@ def _with_linked(elf: Elf, info: BuildInfo) -> BuildInfo:
     return info.replace(linked=read_linked(elf))
 
 
-def _read_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> list[GoRuntime]:
-    images = [image for base in locate_images(mappings, read_memory) if (image := read_go_image(read_memory, base)) is not None]
-    return [
-        GoRuntime(path="", deleted=False, identity=None, elf=elf, info=_with_linked(elf, info), bias=bias) for elf, info, bias in images
-    ]
+def _read_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> tuple[list[GoRuntime], list[Note]]:
+    """Returns (the runtimes that unpacked themselves into memory, notes on what looks like one and cannot be read)."""
+    runtimes, notes = [], []
+    for base in locate_images(mappings, read_memory):
+        try:
+            image = read_go_image(read_memory, base)
+        except Malformed as error:
+            why = f"cannot tell whether a Go program was unpacked into memory at {base:#x}: {error}"
+            notes.append(Note(path=MEMORY, why=why, kind="failed"))
+            continue
+        if image is not None:
+            elf, info, bias = image
+            runtimes.append(GoRuntime(path="", deleted=False, identity=None, elf=elf, info=_with_linked(elf, info), bias=bias))
+    return runtimes, notes
 
 
 def read_runtime_words(runtime: GoRuntime, known: Known, read_memory: ReadAt) -> LiveWords:
     """The live words of one runtime. Raises Unreadable if the process's memory may not be read."""
-    from cgtune.runtimes.go.observed.layout import locate_live_words
+    from cgtune.runtimes.go.observed.layout import locate_gccgo_layout, locate_live_words
     from cgtune.runtimes.go.observed.live import read_live_words
 
     layout = known.layouts.get(runtime.identity) if runtime.identity is not None else None
     if layout is None:
-        layout = locate_live_words(runtime.elf, runtime.info.go, bias=runtime.bias, read_memory=read_memory)
+        if runtime.info.compiler == "gccgo":
+            layout = locate_gccgo_layout(runtime.elf)
+        else:
+            layout = locate_live_words(runtime.elf, runtime.info.go, bias=runtime.bias, read_memory=read_memory)
         # What this process had not in its memory (yet), the next one may have
         if runtime.identity is not None and layout.gomaxprocs is not None:
             known.layouts[runtime.identity] = layout

@@ -12,14 +12,15 @@ from __future__ import annotations
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import GoFacts, GoObserved, LimitFile, Note
 from cgtune.runtimes.go.program.mappings import parse_map_lines, split_lines
-from cgtune.runtimes.go.programs import GoRuntime, Known, Mapped, OpenedFile, locate_runtimes, read_runtime_words
+from cgtune.runtimes.go.programs import MEMORY, GoRuntime, Known, Mapped, OpenedFile, locate_runtimes, read_runtime_words
+from cgtune.runtimes.kinds import base_name, is_emulator, tell_kind
 from cgtune.system.reading import note_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
-    from cgtune.model import Process
+    from cgtune.model import Kind, Process
     from cgtune.runtimes.go.derived.derive import GoDerivation
     from cgtune.runtimes.go.derived.inputs import GoInputs
     from cgtune.runtimes.go.derived.ownview import OwnTexts
@@ -50,27 +51,42 @@ class GoReading:
         self._is_owners_alone = False
         self._is_hidden = False  # whether names of its cgroup's parents are hidden from our cgroup namespace
         self._opened: dict[str, Hashable] = {}
+        self._emulator = base_name(executable) if executable is not None and is_emulator(executable) else None
 
     def read(self, known: Known) -> tuple[GoFacts, ...]:
         """The Go runtimes of the process, none for other programs; what could not be read is in ``notes``."""
-        runtimes = self._locate(known)
+        before = known.kinds.pop(self.pid, None)
+        runtimes = self._locate(known, before)
+        if runtimes:
+            known.kinds[self.pid] = "go"
         return tuple(self._facts(runtime, known) for runtime in runtimes)
 
-    def _locate(self, known: Known) -> tuple[GoRuntime, ...]:
+    def _locate(self, known: Known, before: Kind | None) -> tuple[GoRuntime, ...]:
+        """The runtimes; and what the process runs goes to ``known``. ``before`` is what it ran when it was last looked at."""
         try:
             maps_hash, lines = self._read_maps()
             kept = known.processes.get(self.pid)
             if kept is not None and kept.maps_hash == maps_hash and self._is_same(kept):
+                if before is not None:
+                    known.kinds[self.pid] = before
                 return kept.runtimes
-            mappings = parse_map_lines(lines)
-            runtimes, notes = locate_runtimes(mappings, self._open_module, known, read_memory=self._read_memory)
+            guest = self._emulator is not None
+            mappings = parse_map_lines(lines, guest=guest)
+            runtimes, notes = locate_runtimes(mappings, self._open_module, known, read_memory=self._read_memory, guest=guest)
         except Absent:
+            self._tell_by_name(known)
             return ()
         except NoSuchProcess:
             raise
         except CgtuneError as error:
             self._note(f"/proc/{self.pid}/maps", error)
             return ()
+        paths = {mapping.path for mapping in mappings if mapping.inode}
+        if not notes:
+            known.kinds[self.pid] = tell_kind(self.executable or "", paths)
+        if guest and not runtimes and not paths - {self.executable}:
+            self._note_guest()
+        notes = tuple(note.replace(path=f"/proc/{self.pid}/mem") if note.path == MEMORY else note for note in notes)
         program = [note for note in notes if note.path == self.executable]
         others = [note for note in notes if note.path != self.executable]
         if others and len(others) > 1:
@@ -107,6 +123,20 @@ class GoReading:
             whole, newline, rest = (rest + piece).rpartition(b"\n")
             yield (whole + newline).decode("utf-8", "surrogateescape")
         yield rest.decode("utf-8", "surrogateescape")
+
+    def _tell_by_name(self, known: Known) -> None:
+        """What a process runs whose mappings are not there, as in a tree that was made by hand."""
+        if self._emulator is not None:
+            self._note_guest()
+        elif self.executable is not None and (kind := tell_kind(self.executable, ())) != "other":
+            known.kinds[self.pid] = kind
+
+    def _note_guest(self) -> None:
+        why = (
+            f"the process runs under {self._emulator}, an emulator, and which program that runs cannot be seen; if it is a Go program, "
+            "`cgtune predict` tells what Go makes of these limits"
+        )
+        self.notes.append(Note(path=self.executable or "", why=why, kind="failed"))
 
     def _is_same(self, kept: Mapped) -> bool:
         """Whether the Go files are still those: the text of the mappings names an inode, and another file may have got that since."""
@@ -158,11 +188,14 @@ class GoReading:
             why = f"its memory has {said}, its build info and environment do not: the linker's -X under -trimpath leaves no trace"
             self.notes.append(Note(path=runtime.path or self.executable or "", why=why))
         self.notes += [Note(path=runtime.path or self.executable or "", why=why) for why in derivation.notes]
+        if info.recovered:
+            why = "its build info was removed: what stands here of the program was read from variables of the runtime"
+            self.notes.append(Note(path=runtime.path or self.executable or "", why=why))
         whose = f"{runtime.path}: " if inputs.library else ""  # one process may hold several runtimes
         self.notes += [Note(path=f"/proc/{self.pid}/mem", why=f"{whose}{why}") for why in words.notes]
         version = info.version.removeprefix("go")
         return GoFacts(
-            program=program_facts(inputs, info, version=version, path=runtime.path, deleted=runtime.deleted),
+            program=program_facts(inputs, info, version=version, path=runtime.path, deleted=runtime.deleted, emulator=self._emulator),
             derived=derived_facts(inputs, derivation, misled=follows is not None and not follows.own, hidden=self._is_hidden),
             observed=GoObserved(
                 pinned=words.pinned,
@@ -189,7 +222,8 @@ class GoReading:
             default_godebug=parse_default_godebug(runtime.info.settings),
             environ=self._read_environ(),
             affinity_count=self.affinity_count,
-            library=bool(runtime.path) and runtime.path != (self.executable or "").removesuffix(" (deleted)"),
+            library=self._emulator is None and bool(runtime.path) and runtime.path != (self.executable or "").removesuffix(" (deleted)"),
+            compiler=runtime.info.compiler,
         )
 
     def _read_words(self, runtime: GoRuntime, known: Known) -> LiveWords:

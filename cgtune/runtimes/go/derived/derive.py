@@ -65,7 +65,15 @@ def derive(inputs: GoInputs) -> GoDerivation:
         return _derive_unknown(inputs)
     minor = inputs.version.minor if inputs.version.major == 1 else max(inputs.version.minor, versions.NEWEST)
     derived = _derive_as(inputs, minor)
+    if inputs.compiler == "gccgo":
+        return derived.replace(because=_say_gccgo(derived.because, minor))
     return derived.replace(notes=_version_notes(inputs, inputs.version, derived) + derived.notes)
+
+
+def _say_gccgo(because: Steps, minor: int) -> Steps:
+    """gccgo has the rules of the Go whose library it has, but for a memory limit, which it has in no version (libgo of GCC 9 to 14)."""
+    procs, gogc = (tuple(step.replace(f"Go 1.{minor}", "gccgo") for step in steps) for steps in (because.gomaxprocs, because.gogc))
+    return Steps(gomaxprocs=procs, gomemlimit=("gccgo has no memory limit",), gogc=gogc)
 
 
 def _derive_as(inputs: GoInputs, minor: int) -> GoDerivation:

@@ -86,7 +86,9 @@ def _as_text(raw: str | bytes | None) -> str:
     return raw.decode("utf-8", "surrogateescape") if isinstance(raw, bytes) else raw or ""
 
 
-def program_facts(inputs: GoInputs, info: BuildInfo | None, *, version: str, path: str, deleted: bool = False) -> GoProgram:
+def program_facts(
+    inputs: GoInputs, info: BuildInfo | None, *, version: str, path: str, deleted: bool = False, emulator: str | None = None
+) -> GoProgram:
     """Which program the runtime comes with. ``info`` None: only its version was named, which is ``version``."""
     return GoProgram(
         path=path,
@@ -99,6 +101,8 @@ def program_facts(inputs: GoInputs, info: BuildInfo | None, *, version: str, pat
         build_settings=() if info is None else info.settings,
         linked=() if info is None else _linked(info),
         is_module=info is None or bool(info.main_module),
+        compiler=inputs.compiler,
+        emulator=emulator,
     )
 
 

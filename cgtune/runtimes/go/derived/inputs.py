@@ -6,6 +6,7 @@ from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cgtune.model import Compiler
     from cgtune.runtimes.go.derived.limitfile import LimitSeen, ReadLimit
     from cgtune.runtimes.go.program.version import GoVersion
 
@@ -17,7 +18,8 @@ class GoInputs(Record):
     linker put in, "" for none: see parse_default_godebug. ``cgroup_text`` and ``mountinfo_text`` are /proc/self/cgroup and
     /proc/self/mountinfo as the process itself sees them, "" if it has none; ``read_limit`` opens a path as that process spells it,
     gives None if it cannot, and raises a CgtuneError if we cannot tell. ``limit`` stands in for these three if it is given.
-    ``library`` marks a runtime that lives in a shared library of another program.
+    ``library`` marks a runtime that lives in a shared library of another program. ``compiler`` is "gc", or "gccgo" with the version of the
+    Go whose library it has.
     """
 
     version: GoVersion | None
@@ -30,3 +32,4 @@ class GoInputs(Record):
     read_limit: ReadLimit | None = None
     limit: LimitSeen | None = None
     library: bool = False
+    compiler: Compiler = "gc"

@@ -103,6 +103,24 @@ def locate_live_words(elf: Elf, version: GoVersion | None, *, bias: int, read_me
     return _Search(elf, version, symbols, code).layout(cpus, aware=aware)
 
 
+def locate_gccgo_layout(elf: Elf) -> LiveLayout:
+    """The same for the runtime of gccgo, whose GOMAXPROCS and CPU count are variables with a name each."""
+    from cgtune.runtimes.go.program.gccgo import CPUS, GOMAXPROCS, PROOF, PROOF_BYTES, locate_gccgo_words
+
+    places = locate_gccgo_words(elf)
+    code = elf.read_address(places[PROOF], PROOF_BYTES) if PROOF in places else b""
+    if len(code) < PROOF_BYTES:
+        why = "the runtime of gccgo is linked in and has no symbols: what GOMAXPROCS is now cannot be read"
+        return LiveLayout(aware_version=False, notes=(why,))
+    return LiveLayout(
+        proof=(places[PROOF], code),
+        gomaxprocs=places[GOMAXPROCS],
+        cpus_at_start=places.get(CPUS),
+        aware_version=False,
+        notes=("of the runtime of gccgo GOMAXPROCS and the CPU count are read, GOGC is not",),
+    )
+
+
 class _Search:
     """The search in one executable: each word by its symbol, by the code that uses it, or both, and then they have to agree."""
 

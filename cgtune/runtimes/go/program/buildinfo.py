@@ -2,13 +2,14 @@
 
 Format: debug/buildinfo/buildinfo.go (Go 1.27.3); both forms of the header, inline since Go 1.18 and with pointers from 1.13 to 1.17. Where
 the section headers are gone we search the writable segments, as every Go up to 1.26 did; 1.27's own ``go version`` no longer does.
-What is not covered: programs of gccgo and TinyGo (they carry no such record), and those whose record was wiped (garble writes "unknown").
+Programs whose record was removed are traces.py's, those of gccgo, which have none, are gccgo.py's.
+What is not covered: programs of TinyGo (they carry no such record), and those whose texts were scrambled (garble writes "unknown").
 """
 
 from __future__ import annotations
 
 from cgtune.errors import Malformed
-from cgtune.runtimes.elf import parse_elf, parse_image
+from cgtune.runtimes.elf import is_elf, parse_elf, parse_image
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     Order = Literal["big", "little"]
 
+_HEAD_BYTES = 4096
 _MAGIC = b"\xff Go buildinf:"
 _HEADER_BYTES = 32
 _ALIGNMENT = 16
@@ -49,25 +51,41 @@ def read_build_info(elf: Elf) -> BuildInfo | None:
 
 
 def read_go_program(read_at: ReadAt) -> tuple[Elf, BuildInfo] | None:
-    """The headers and build info of a file, or None where it is no ELF program or none of Go's. Raises Malformed for a broken record."""
-    if read_at(0, 4) != b"\x7fELF":
+    """The headers and build info of a file, or None if it is no ELF program or none of Go's.
+
+    Raises Malformed for a broken record, and for a file that is Go's and tells nothing of itself.
+    """
+    head = read_at(0, _HEAD_BYTES)
+    if not is_elf(head):
         return None
     try:
-        elf = parse_elf(read_at)
+        elf = parse_elf(lambda offset, size: head[:size] if offset == 0 and size <= _HEAD_BYTES else read_at(offset, size))
     except Malformed:
         return None  # the kernel does not start these either
-    found = read_build_info(elf)
+    elf = elf.replace(read_at=read_at)
+    found = read_build_info(elf) or _read_without_record(elf, head)
     return None if found is None else (elf, found)
 
 
 def read_go_image(read_memory: ReadAt, base: int) -> tuple[Elf, BuildInfo, int] | None:
-    """The same for a program of which only the memory is known, its ELF header at ``base``; and its bias. None: not one of Go's."""
+    """The same for a program of which only the memory is known, its ELF header at ``base``; and its bias. None: not one of Go's.
+
+    Raises Malformed as read_go_program does.
+    """
     try:
         elf, bias = parse_image(read_memory, base)
     except Malformed:
         return None
-    found = read_build_info(elf)
+    found = read_build_info(elf) or _read_without_record(elf, read_memory(base, _HEAD_BYTES), bias)
     return None if found is None else (elf, found, bias)
+
+
+def _read_without_record(elf: Elf, head: bytes, bias: int = 0) -> BuildInfo | None:
+    """What other traces tell; nothing for nearly all files, and then it costs no further read."""
+    from cgtune.runtimes.go.program.gccgo import SECTION, read_gccgo
+    from cgtune.runtimes.go.program.traces import recover_build_info
+
+    return read_gccgo(elf) if elf.section(SECTION) is not None else recover_build_info(elf, head, bias)
 
 
 def _read_within(elf: Elf, address: int, size: int) -> BuildInfo | None:

@@ -20,6 +20,8 @@ _MOST_MODULES = 1024
 _MOST_IMAGES = 64
 _MOST_OF_A_FILE = 16  # dlmopen(3) loads a library so often at the most; who maps one by the ten thousand wants to keep us busy
 _DELETED = " (deleted)"
+#: What the kernel calls memory that is shared: of memfd_create(2), mmap(2) with MAP_SHARED and MAP_ANONYMOUS, shmat(2).
+MEMORY_PATHS = ("/memfd:", "/dev/zero", "/SYSV")
 
 
 class Mapping(Record):
@@ -52,7 +54,7 @@ class Module(Record):
     mappings: tuple[Mapping, ...]
 
 
-def parse_maps(text: str) -> tuple[Mapping, ...]:
+def parse_maps(text: str, *, guest: bool = False) -> tuple[Mapping, ...]:
     r"""The mappings of /proc/PID/maps that can tell of a runtime, ascending. Raises Malformed.
 
     7f4ee2a00000-7f4ee2a28000 r-xp 00001000 fe:01 1835021                    /usr/lib/libc.so.6
@@ -60,13 +62,14 @@ def parse_maps(text: str) -> tuple[Mapping, ...]:
 
     There can be 65 000, too many to keep in a small container. So of each file that holds code its first mapping and those that are
     executable are kept, 16 in all; of the anonymous ones the first 64 that may be an image, and the first that is unpacked code.
+    ``guest``: of the program that an emulator runs, of which nothing is executable to the kernel; then all files count.
     """
     if text.count("\n") > _MOST_LINES:
         raise Malformed(f"more than {_MOST_LINES} memory mappings")
-    return parse_map_lines(lambda: split_lines((text,)))
+    return parse_map_lines(lambda: split_lines((text,)), guest=guest)
 
 
-def parse_map_lines(lines: Callable[[], Iterator[str]]) -> tuple[Mapping, ...]:
+def parse_map_lines(lines: Callable[[], Iterator[str]], *, guest: bool = False) -> tuple[Mapping, ...]:
     """As parse_maps, of a text that is too large to be held at once: ``lines`` gives its lines, and is asked twice."""
     kept: list[Mapping] = []
     counts: dict[tuple[str, int, str], int] = {}  # of each file that holds code, how many are kept
@@ -75,7 +78,7 @@ def parse_map_lines(lines: Callable[[], Iterator[str]]) -> tuple[Mapping, ...]:
         if number >= _MOST_LINES:
             raise Malformed(f"more than {_MOST_LINES} memory mappings")
         mapping = _parse_line(line)
-        if mapping.inode and mapping.executable:
+        if mapping.inode and (mapping.executable or guest):
             counts[mapping.file] = 0
         elif (may_be_image(mapping) and images < _MOST_IMAGES) or (is_unpacked_code(mapping) and not codes):
             images += may_be_image(mapping)
@@ -89,7 +92,7 @@ def parse_map_lines(lines: Callable[[], Iterator[str]]) -> tuple[Mapping, ...]:
             continue
         mapping = _parse_line(line)
         count = counts.get(mapping.file, _MOST_OF_A_FILE)
-        if count < _MOST_OF_A_FILE and (mapping.executable or not count):
+        if count < _MOST_OF_A_FILE and (mapping.executable or guest or not count):
             counts[mapping.file] = count + 1
             kept.append(mapping)
     return tuple(sorted(kept, key=lambda mapping: mapping.start))
@@ -131,23 +134,27 @@ def _parse_line(line: str) -> Mapping:
         raise Malformed(f"not a line of maps: {line[:80]!r}") from error
 
 
-def locate_modules(mappings: tuple[Mapping, ...]) -> tuple[Module, ...]:
-    """The distinct files that have an executable mapping, in order of address; each is worth one look, whatever maps it how often."""
+def locate_modules(mappings: tuple[Mapping, ...], *, guest: bool = False) -> tuple[Module, ...]:
+    """The distinct files that have an executable mapping, in order of address; each is worth one look, whatever maps it how often.
+
+    ``guest``: those that have a mapping of their beginning, as the program has that an emulator runs.
+    """
     files: dict[tuple[str, int, str], list[Mapping]] = {}
     for mapping in mappings:
         if mapping.inode:
             files.setdefault(mapping.file, []).append(mapping)
-    modules = [group for group in files.values() if any(mapping.executable for mapping in group)]
+    modules = [group for group in files.values() if any(mapping.executable or (guest and not mapping.offset) for mapping in group)]
     return tuple(
         Module(device=group[0].device, inode=group[0].inode, path=group[0].path, deleted=group[0].deleted, mappings=tuple(group))
         for group in modules
     )
 
 
-def locate_biases(elf: Elf, module: Module) -> tuple[int, ...]:
+def locate_biases(elf: Elf, module: Module, *, guest: bool = False) -> tuple[int, ...]:
     """What is to be added to a linked address of this file to get the address in the process: once for each time it is loaded.
 
     A file that is only mapped to be read, as debuggers and profilers do, has no bias: each segment has to lie where the others say.
+    ``guest``: an emulator maps code to be read, and may move all of the program's addresses.
     """
     biases: list[int] = []
     code = next((part for part in elf.segments if part.executable), None)
@@ -155,9 +162,9 @@ def locate_biases(elf: Elf, module: Module) -> tuple[int, ...]:
         return ()
     for mapping in module.mappings:
         # Mappings are page-aligned, segments need not be: the byte of the file decides, whatever the page size is
-        if mapping.executable and mapping.offset <= code.offset < mapping.offset + mapping.end - mapping.start:
+        if (mapping.executable or guest) and mapping.offset <= code.offset < mapping.offset + mapping.end - mapping.start:
             bias = mapping.start - mapping.offset + code.offset - code.address
-            if (bias == 0 or elf.position_independent) and bias >= 0 and bias not in biases:
+            if (bias == 0 or elf.position_independent or guest) and bias >= 0 and bias not in biases:
                 biases.append(bias)
     return tuple(biases)
 
@@ -173,9 +180,14 @@ def locate_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> tuple[i
 
 def may_be_image(mapping: Mapping) -> bool:
     """Whether what was unpacked may begin here: memory without a file or a name that can be read."""
-    return mapping.inode == 0 and mapping.readable and not mapping.path.startswith("[")
+    return is_memory(mapping) and mapping.readable and not mapping.path.startswith("[")
+
+
+def is_memory(mapping: Mapping) -> bool:
+    """Whether no file on a disk is behind this: memory that is shared has an inode all the same, as that of UPX 5 (memfd_create(2))."""
+    return mapping.inode == 0 or mapping.path.startswith(MEMORY_PATHS)
 
 
 def is_unpacked_code(mapping: Mapping) -> bool:
     """Whether here is code that no file backs, nor the kernel: [vdso], [vsyscall]."""
-    return mapping.executable and mapping.inode == 0 and not mapping.path.startswith("[v")
+    return mapping.executable and is_memory(mapping) and not mapping.path.startswith("[v")

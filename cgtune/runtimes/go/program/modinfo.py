@@ -8,7 +8,7 @@ from cgtune.runtimes.go.program.version import parse_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import Pairs
+    from cgtune.model import Compiler, Pairs
     from cgtune.runtimes.go.program.version import GoVersion
 
 _MOST_LINES = 20_000
@@ -20,6 +20,8 @@ class BuildInfo(Record):
     ``modules`` are the dependencies as (path, version); a replaced one keeps its path, and its version reads "v1.2.3 => path v1.2.4".
     ``settings`` are the build settings, among them DefaultGODEBUG and -ldflags. All but ``version`` are empty if the program was
     built without modules. ``linked`` are known libraries and functions that decide settings (see GoProgram), by their function names.
+    ``compiler`` is "gc" for Go's own and "gccgo" for GCC's; ``has_runtime`` is False for a part of a gccgo program whose runtime is in
+    another file, or cannot be found. ``recovered``: the record was removed, and its texts were found elsewhere in the program.
     """
 
     version: str
@@ -29,6 +31,9 @@ class BuildInfo(Record):
     modules: tuple[tuple[str, str], ...]
     settings: Pairs
     linked: tuple[str, ...] = ()
+    compiler: Compiler = "gc"
+    has_runtime: bool = True
+    recovered: bool = False
 
 
 def parse_build_info(version: bytes, modinfo: bytes) -> BuildInfo:

@@ -1,5 +1,7 @@
 // What a packer's stub does at run time, without the packing: the ELF file named by UNPACK is copied into anonymous memory at its linked
 // addresses and started there, so that no mapping of the process leads back to the file. Static programs linked at a fixed address only.
+// With UNPACK_MEMFD its code lies in memory that is shared, as that of programs packed by UPX 5 does.
+#define _GNU_SOURCE
 #include <elf.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -26,6 +28,12 @@ int main(int argc, char **argv, char **environment) {
     if (part->p_offset == 0) headers = part->p_vaddr + head->e_phoff;
     int protection = (part->p_flags & PF_R ? PROT_READ : 0) | (part->p_flags & PF_W ? PROT_WRITE : 0) | (part->p_flags & PF_X ? PROT_EXEC : 0);
     mprotect(place, end - start, protection);
+    if (getenv("UNPACK_MEMFD") && (part->p_flags & PF_X)) {
+      int shared = memfd_create("upx", 0);
+      if (write(shared, place, end - start) != (ssize_t)(end - start)) return 3;
+      if (mmap(place, end - start, protection, MAP_SHARED | MAP_FIXED, shared, 0) != place) return 4;
+      close(shared);
+    }
   }
   unsigned long entry = head->e_entry, segments = head->e_phnum;
   munmap(image, status.st_size);
