@@ -8,14 +8,14 @@ from cgtune.gather import Gathered, gather, list_pids
 from cgtune.limits import enforce
 from cgtune.model import Note, Policy, ProcessReport, Report
 from cgtune.runtimes.go.derived.versions import CHECKED
-from cgtune.snapshot import MachineView
+from cgtune.snapshot import MachineView, read_snapshot
 from cgtune.system.host import Host, open_source, timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cgtune.model import CpuLevel, Prediction, Snapshot
+    from cgtune.model import CpuLevel, Prediction, Process, Snapshot
 
 
 def inspect(
@@ -26,20 +26,24 @@ def inspect(
     self_only: bool = False,
     metrics_url: str | None = None,
     policy: Policy | None = None,
+    machinery: bool = False,
 ) -> Report:
     """The report on the process ``pid``, or on several ``pids`` in the order given; without any, on this container (cgtune's own process
     stands for it) and then on every Go process that can be seen, by pid.
 
     ``root`` is the folder that holds proc/ and sys/: this machine's ``/``, another's mounted somewhere, or a recording. ``metrics_url``
     is the metrics endpoint of the one process named. ``policy``: the chosen numbers behind recommended values (the others are measured).
-    None: the defaults. Raises UsageError (an impossible root or target), NoSuchProcess, Unreadable or Malformed.
+    None: the defaults. ``machinery``: also the node's own programs (kubelet, container engines, their shims), which a search leaves out.
+    Raises UsageError (an impossible root or target), NoSuchProcess, Unreadable or Malformed.
     """
     pids = pids if pid is None else (pid, *pids)
     with Host(root) as host:
-        return judge(inspect_host(host, pids, self_only=self_only, metrics_url=metrics_url), policy)
+        return judge(inspect_host(host, pids, self_only=self_only, metrics_url=metrics_url, machinery=machinery), policy)
 
 
-def inspect_host(host: Host, pids: Sequence[int] = (), *, self_only: bool = False, metrics_url: str | None = None) -> Report:
+def inspect_host(
+    host: Host, pids: Sequence[int] = (), *, self_only: bool = False, metrics_url: str | None = None, machinery: bool = False
+) -> Report:
     """As inspect, on a host that is already open, without recommendations and findings: see judge."""
     if metrics_url is not None and len(set(pids)) != 1:
         raise UsageError("--metrics-url is one program's own endpoint: name that program with one --pid")
@@ -54,21 +58,24 @@ def inspect_host(host: Host, pids: Sequence[int] = (), *, self_only: bool = Fals
             raise NoSuchProcess(f"{host.root.rstrip('/')}/proc/self names no process; name one with --pid")
         pids = () if view.self_pid is None else (view.self_pid,)
         if not self_only:
-            found = _read_go(view)
+            found = _read_go(view, machinery=machinery)
         if view.self_pid is None and not (found and found.snapshots):
             where = "" if host.root == "/" else f" below {host.root}"
             raise NoSuchProcess(f"there is no process{where} that cgtune could report; name one with --pid")
     named = gather(view, dict.fromkeys(pids), _raise, go_only=False).snapshots
-    report = report_of(host, view, named) if found is None else report_of(host, view, named + found.snapshots, found.notes)
+    report = report_of(host, view, named)
+    if found is not None:
+        report = report_of(host, view, named + found.snapshots, found.notes, found.machinery)
     return report if metrics_url is None else _with_metrics(host, report, metrics_url)
 
 
-def list_go(*, root: str = "/", policy: Policy | None = None) -> Report:
-    """The report on every Go process that can be seen, by pid; without any, a report without processes."""
+def list_go(*, root: str = "/", policy: Policy | None = None, machinery: bool = False) -> Report:
+    """The report on every Go process that can be seen, by pid; without any, a report without processes. ``machinery``: as for inspect."""
     with Host(root) as host:
         view = MachineView(host)
-        found = _read_go(view)
-        return judge(report_of(host, view, found.snapshots, found.notes).replace(others=found.others), policy)
+        found = _read_go(view, machinery=machinery)
+        report = report_of(host, view, found.snapshots, found.notes, found.machinery).replace(others=found.others)
+        return judge(report, policy, beside=read_reader(view, found.snapshots))
 
 
 def judge(
@@ -77,9 +84,12 @@ def judge(
     *,
     windows: Mapping[int, CpuLevel] | None = None,
     ignored: frozenset[str] = frozenset(),
+    beside: Sequence[Snapshot] = (),
 ) -> Report:
-    """The report with recommended values and findings. ``windows``: by pid, the cgroup throttled most while watched."""
-    return report.replace(processes=judge_processes(report.processes, policy, windows=windows, ignored=ignored))
+    """The report with recommended values and findings. ``windows``: by pid, the cgroup throttled most while watched. ``beside``:
+    processes that are not in the report and may share limits with those that are.
+    """
+    return report.replace(processes=judge_processes(report.processes, policy, windows=windows, ignored=ignored, beside=beside))
 
 
 def judge_processes(
@@ -88,6 +98,7 @@ def judge_processes(
     *,
     windows: Mapping[int, CpuLevel] | None = None,
     ignored: frozenset[str] = frozenset(),
+    beside: Sequence[Snapshot] = (),
 ) -> tuple[ProcessReport, ...]:
     """As judge, on processes that may share their cgroups with each other."""
     from cgtune.advice.advise import advise
@@ -95,7 +106,7 @@ def judge_processes(
     from cgtune.rules import judge_all
 
     policy = policy if policy is not None else Policy()
-    groups = group_by_limit(process.snapshot for process in processes)
+    groups = group_by_limit((*(process.snapshot for process in processes), *beside))
     advised = tuple(process.replace(recommendations=advise(process.snapshot, process.limits, policy, groups)) for process in processes)
     watched = windows or {}
     return tuple(
@@ -159,7 +170,20 @@ def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: 
         capture.replace_recording(out, tuple(pids))
 
 
-def report_of(host: Host, view: MachineView, snapshots: Sequence[Snapshot], notes: tuple[Note, ...] = ()) -> Report:
+def read_reader(view: MachineView, snapshots: Sequence[Snapshot]) -> tuple[Snapshot, ...]:
+    """cgtune's own process beside those of a pod, empty if there are not several: what its container has tells whose a limit is."""
+    pods = [snapshot.container.pod_uid for snapshot in snapshots if snapshot.container.pod_uid]
+    if view.self_pid is None or len(pods) == len(set(pods)):
+        return ()
+    try:
+        return (read_snapshot(view, view.self_pid),)
+    except CgtuneError:
+        return ()
+
+
+def report_of(
+    host: Host, view: MachineView, snapshots: Sequence[Snapshot], notes: tuple[Note, ...] = (), machinery: tuple[Process, ...] = ()
+) -> Report:
     """The report on what was read, without recommendations and findings: see judge."""
     processes = tuple(ProcessReport(snapshot=snapshot, limits=enforce(snapshot)) for snapshot in snapshots)
     return Report(
@@ -169,13 +193,14 @@ def report_of(host: Host, view: MachineView, snapshots: Sequence[Snapshot], note
         processes=processes,
         notes=notes,
         go_checked=CHECKED,
+        machinery=machinery,
     )
 
 
-def _read_go(view: MachineView) -> Gathered:
+def _read_go(view: MachineView, *, machinery: bool) -> Gathered:
     """Every Go process but the reader itself, by pid; one that cannot be read is counted."""
     pids = (pid for pid in list_pids(view.host) if pid != view.self_pid)
-    return gather(view, pids, _pass_over, go_only=True)
+    return gather(view, pids, _pass_over, go_only=True, with_machinery=machinery)
 
 
 def _pass_over(_pid: int, error: Exception) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Literal
 
-    from cgtune.model import Kind, Snapshot
+    from cgtune.model import Kind, Process, Snapshot
     from cgtune.system.host import Host
 
 
@@ -26,6 +26,7 @@ class Gathered(Record):
     beyond those that there was room for. ``privilege`` is the first that was missing in a search; ``failed`` is what went wrong with the
     first process that could not be read for another reason, None: there is no such process. ``hidden``: processes that nobody can count.
     ``others``: how many of each kind a search passed over, as they hold no Go runtime; the kinds in the order of their counts.
+    ``machinery`` are the node's own programs that a search left out.
     """
 
     snapshots: tuple[Snapshot, ...]
@@ -35,6 +36,7 @@ class Gathered(Record):
     failed: str | None = None
     hidden: Note | None = None
     others: tuple[tuple[Kind, int], ...] = ()
+    machinery: tuple[Process, ...] = ()
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -55,15 +57,17 @@ def gather(
     *,
     go_only: bool,
     most: int | None = None,
+    with_machinery: bool = False,
 ) -> Gathered:
     """Read these processes one after the other.
 
     ``go_only``: of a search, Go programs alone; a process that ends meanwhile is passed over, and one that permissions close is counted,
     for so it may be with each process of others. Whatever else goes wrong with a process, NoSuchProcess and faults of ours included, is
     handed to ``on_trouble`` with its pid, and counted: the others are read all the same, unless that raises. ``most``: read so many and
-    count the rest.
+    count the rest. ``with_machinery``: a search takes the node's own programs as well.
     """
     snapshots: list[Snapshot] = []
+    machinery: list[Process] = []
     unreadable = left_out = 0
     privilege: str | None = None
     failed: str | None = None
@@ -76,8 +80,8 @@ def gather(
             if not go_only:
                 snapshots.append(read_snapshot(view, pid))
             elif most is not None and len(snapshots) >= most:
-                left_out += is_go(view, pid)
-            elif (snapshot := read_go_snapshot(view, pid, notes)) is not None:
+                left_out += is_go(view, pid, with_machinery=with_machinery)
+            elif (snapshot := read_go_snapshot(view, pid, notes, None if with_machinery else machinery)) is not None:
                 snapshots.append(snapshot)
             else:
                 missing = next((note.privilege for note in notes if note.privilege), None)
@@ -107,6 +111,7 @@ def gather(
         failed=failed,
         hidden=view.hidden if go_only else None,
         others=tuple(sorted(others.items(), key=lambda pair: (pair[0] == "other", -pair[1], pair[0]))),
+        machinery=tuple(machinery),
     )
 
 

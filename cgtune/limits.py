@@ -1,7 +1,7 @@
 """The first witness: what the kernel enforces, and which cgroup binds. Pure.
 
 The least quota over period of the whole chain limits, however wide the leaf is (cgroup-v2.rst: "limits are hierarchical"); the same
-for memory. What lies above the highest visible cgroup is not known here.
+for memory. What lies above the highest visible cgroup is not known here. A memory limit of the whole node is none of the program's.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ from cgtune.model import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import CpuLevel, Level
+    from cgtune.model import CpuLevel, Level, Machine
+
+#: From this share of the machine's memory up, a limit is the machine's: what a kubelet, or a person, leaves to all programs together.
+_MACHINE_PERCENT = 95
+_POD_PERCENT = 50  # of one that is hidden above a pod's container: large machines keep a few percent to themselves, small ones a third
 
 
 def enforce(snapshot: Snapshot) -> Limits:
     """The limits of one process: cores, usable CPUs, bytes, and for each the cgroup that says so (the leaf-most where several agree)."""
-    memory, notes = _enforce_memory(snapshot.charged_chain)
+    memory, notes = _enforce_memory(snapshot)
     cpu, pid = _enforce_cpu(snapshot), snapshot.process.pid
     cpu = cpu.replace(unseen=_say_unseen(snapshot, snapshot.cpu_chain, CPU_LIMIT_FILES, snapshot.cpu_hidden_above))
     memory = memory.replace(unseen=_say_unseen(snapshot, snapshot.memory_chain, MEMORY_LIMIT_FILES, snapshot.memory_hidden_above))
@@ -110,24 +114,60 @@ def _enforce_cpu(snapshot: Snapshot) -> CpuLimits:
     return CpuLimits(limit_cores=limit_cores, binding=binding, usable=usable, cpuset=cpuset)
 
 
-def _enforce_memory(charged: tuple[MemoryLevel, ...]) -> tuple[MemoryLimits, tuple[Note, ...]]:
+def program_chain(snapshot: Snapshot) -> tuple[MemoryLevel, ...]:
+    """The cgroups whose memory limits hold for the process, leaf first, without the limits that are the node's.
+
+    The kubelet writes what the node can give into kubepods: all pods together have it, and no program can plan with it. Likewise of a
+    limit as large as the machine, whoever has it.
+    """
+    none = ByteLimit(limit_bytes=None)
+    chain = []
+    for level in snapshot.charged_chain:
+        changed = level
+        if level.of_node:
+            changed = level.replace(**{name: none for name in ("limit", "high", "swap", "memsw") if getattr(level, name) is not None})
+        elif level.limit is not None and _is_of_machine(level.limit.limit_bytes, snapshot.machine):
+            changed = level.replace(limit=none)
+        chain.append(changed)
+    return tuple(chain)
+
+
+def _is_of_machine(limit_bytes: int | None, machine: Machine, percent: int = _MACHINE_PERCENT) -> bool:
+    """Whether a limit is about the machine's memory. What exceeds that is never reached, which is said by its own words."""
+    if limit_bytes is None or machine.memory_bytes is None or machine.memory_is_limit:
+        return False
+    return machine.memory_bytes * percent <= limit_bytes * 100 <= machine.memory_bytes * 100
+
+
+def _enforce_memory(snapshot: Snapshot) -> tuple[MemoryLimits, tuple[Note, ...]]:
+    charged, all_levels = program_chain(snapshot), snapshot.charged_chain
     limit_bytes, binding = _least(charged, "limit")
     high_bytes, high_binding = _least(charged, "high")
     swap_bytes, _ = _least(charged, "swap")
     memsw_bytes, _ = _least(charged, "memsw")
     if memsw_bytes is not None:  # v1 limits memory and swap together: what memory leaves if it is as large as it may be
         swap_bytes = max(0, memsw_bytes - (limit_bytes or 0))
-    limit_from = None if binding is None else f"{binding.directory}/{'memory.max' if binding.version == 2 else 'memory.limit_in_bytes'}"
+    limit_from = None if binding is None else _limit_file(binding)
+    visible_bytes, _ = _least(all_levels, "limit")
+    nodes = [
+        (before.limit.limit_bytes, _limit_file(before))
+        for before, after in zip(all_levels, charged, strict=True)
+        if before.limit is not None and before.limit.limit_bytes is not None and before.limit != after.limit
+    ]
     notes: tuple[Note, ...] = ()
     hierarchical = charged[0].hierarchical if charged else None
-    if (
-        hierarchical is not None
-        and hierarchical.limit_bytes is not None
-        and (limit_bytes is None or hierarchical.limit_bytes < limit_bytes)
-    ):
-        limit_bytes, binding, limit_from = hierarchical.limit_bytes, None, f"{charged[0].directory}/memory.stat"
-        why = f"hierarchical_memory_limit {limit_bytes} is tighter than every visible limit: an ancestor that cannot be seen sets it"
-        notes = (Note(path=limit_from, why=why),)
+    hidden = None if hierarchical is None else hierarchical.limit_bytes
+    if hidden is not None and (visible_bytes is None or hidden < visible_bytes):
+        hidden_from = f"{charged[0].directory}/memory.stat"
+        # The kubelet gives a container that has no limit the limit of its pod: a large one above it is what the node leaves to all pods.
+        percent = _POD_PERCENT if limit_bytes is None and snapshot.container.pod_uid else _MACHINE_PERCENT
+        if _is_of_machine(hidden, snapshot.machine, percent):
+            nodes.append((hidden, hidden_from))
+        else:
+            limit_bytes, binding, limit_from = hidden, None, hidden_from
+            why = f"hierarchical_memory_limit {limit_bytes} is tighter than every visible limit: an ancestor that cannot be seen sets it"
+            notes = (Note(path=limit_from, why=why),)
+    node_bytes, node_from = min(nodes, default=(None, None))
     limits = MemoryLimits(
         limit_bytes=limit_bytes,
         limit_from=limit_from,
@@ -136,8 +176,14 @@ def _enforce_memory(charged: tuple[MemoryLevel, ...]) -> tuple[MemoryLimits, tup
         high_binding=high_binding,
         swap_bytes=swap_bytes,
         memsw_bytes=memsw_bytes,
+        node_bytes=node_bytes,
+        node_from=node_from,
     )
     return limits, notes
+
+
+def _limit_file(level: MemoryLevel) -> str:
+    return f"{level.directory}/{'memory.max' if level.version == 2 else 'memory.limit_in_bytes'}"
 
 
 def _least(chain: tuple[MemoryLevel, ...], field: str) -> tuple[int | None, MemoryLevel | None]:

@@ -252,7 +252,8 @@ class MemoryLevel(Level):
     ``swap`` v2's limit of swap alone. ``swap_current_bytes`` is what of the cgroup and those below it is swapped out. ``use_hierarchy``
     is False if a v1 cgroup's limit does not hold for its children. ``parts`` is what its memory consists of; None if that was not read.
     ``events`` are counted in the cgroup and below it, ``events_local`` in the cgroup alone: v1 has only the latter. ``identity`` is its
-    directory's (device, inode): the same through every mount.
+    directory's (device, inode): the same through every mount. ``of_node``: it holds whatever a node runs (kubepods, system.slice), by
+    its name; its limit is the node's.
     """
 
     limit: ByteLimit | None
@@ -267,6 +268,7 @@ class MemoryLevel(Level):
     events: MemoryEvents | None = None
     events_local: MemoryEvents | None = None
     identity: tuple[int, int] | None = None
+    of_node: bool = False
 
     @property
     def reclaimable_bytes(self) -> int | None:
@@ -305,6 +307,7 @@ class Machine(Record):
     """The machine as seen below the root. ``cgroup_mode`` is v2, v1, hybrid or none.
 
     ``sched_ext`` is the name of the BPF scheduler that is at work (Documentation/scheduler/sched-ext.rst); None: the kernel's own is.
+    ``memory_is_limit``: lxcfs shows the limit of a container as the machine's memory.
     """
 
     online: frozenset[int]
@@ -314,14 +317,21 @@ class Machine(Record):
     kernel: str | None
     cgroup_mode: str
     sched_ext: str | None = None
+    memory_is_limit: bool = False
 
 
 class Container(Record):
-    """Who runs the process, as far as its cgroup path or its mounts name it."""
+    """Who runs the process, as far as its cgroup path, its mounts, and the files that the kubelet put there name it.
+
+    ``name`` is the container's in its pod, or that of an LXC container; ``pod_name`` and ``pod_namespace`` are Kubernetes's.
+    """
 
     id: str | None = None
     pod_uid: str | None = None
     runtime: str | None = None
+    name: str | None = None
+    pod_name: str | None = None
+    pod_namespace: str | None = None
 
 
 class Process(Record):
@@ -604,6 +614,8 @@ class MemoryLimits(Record):
     ``limit_from`` is the file that says ``limit_bytes``. ``binding`` is None if nothing limits, and also if v1's
     hierarchical limit betrays an ancestor that cannot be seen from here. ``memsw_bytes`` is v1's limit of memory and swap together, of
     which ``swap_bytes`` is what memory leaves if it is as large as it may be. ``unseen`` and ``unsupported`` as of CpuLimits.
+    hierarchical limit betrays an ancestor that cannot be seen from here. ``node_bytes`` is the least limit above that is the node's
+    and not the program's, and so is none of the others; ``node_from`` is the file that says it.
     """
 
     limit_bytes: int | None
@@ -615,6 +627,8 @@ class MemoryLimits(Record):
     unseen: str | None = None
     unsupported: str | None = None
     memsw_bytes: int | None = None
+    node_bytes: int | None = None
+    node_from: str | None = None
 
 
 class Limits(Record):
@@ -742,6 +756,7 @@ class ProcessReport(Record):
 class Report(Record):
     """What every output renders. ``time`` is RFC 3339, UTC. ``go_checked`` are the versions of Go that the mirror was checked against.
     ``others`` counts the processes that a search passed over, by kind: each is known to hold no Go runtime.
+    ``machinery`` are the node's own programs (kubelet, container engines, shims) that were left out.
     """
 
     version: str
@@ -751,6 +766,7 @@ class Report(Record):
     notes: tuple[Note, ...] = ()
     go_checked: tuple[str, ...] = ()
     others: tuple[tuple[Kind, int], ...] = ()
+    machinery: tuple[Process, ...] = ()
 
 
 class PeriodStall(Record):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from cgtune.cgroups import kernel
 from cgtune.cgroups.chains import ChainReader, Ours
-from cgtune.cgroups.containers import locate_container
+from cgtune.cgroups.containers import locate_container, locate_node_level
 from cgtune.cgroups.levels import Shared, read_cpu_level, read_cpuset_level, read_memory_level, read_pressure
 from cgtune.cgroups.locate import Place, locate_membership, locate_mode, locate_mounts
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess
+from cgtune.machinery import is_machinery
 from cgtune.model import REAL_TIME, GoFacts, Machine, Membership, Note, Process, Snapshot, Threads, locate_charged
 from cgtune.records import Record
 from cgtune.system.host import Host, timestamp
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from cgtune.model import CpuLevel, Level, MemoryLevel, Mount
+    from cgtune.model import Container, CpuLevel, Level, MemoryLevel, Mount
     from cgtune.runtimes.go.programs import Known
 
     T = TypeVar("T")
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 _ATTEMPTS = 2
 _MOST_THREADS = 64
 _CAP_SYS_PTRACE = 19  # include/uapi/linux/capability.h
+
+_HOSTNAME = "/etc/hostname"
+_FIRST_UTS = "uts:[4026531838]"  # the first UTS namespace, of the node: include/linux/proc_ns.h, PROC_UTS_INIT_INO
+_ACCOUNT = "/secrets/kubernetes.io/serviceaccount"
+_MOST_NAME = 253
+_NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 _MOST_PIDS = 10  # of a recording, named where another one was asked for
 
 
@@ -57,6 +64,7 @@ class MachineView:
             kernel=self._read("/proc/sys/kernel/osrelease", str.strip, "the release of the kernel"),
             cgroup_mode=locate_mode(self.ours.mounts),
             sched_ext=_read_sched_ext(host, self.notes),
+            memory_is_limit=_is_below(f"{host.mount_prefix}/proc/meminfo", lxcfs),
         )
         self.boot_seconds = self._read("/proc/stat", kernel.parse_boot_time, "when a process started")
         #: What hides processes of other users, if anything does.
@@ -101,20 +109,30 @@ def read_snapshot(view: MachineView, pid: int) -> Snapshot:
     return _read_settled(view, _read_identified(view, pid))
 
 
-def read_go_snapshot(view: MachineView, pid: int, notes: list[Note]) -> Snapshot | None:
-    """As read_snapshot for a Go program; None for any other, with what could not be seen of it in ``notes``."""
+def read_go_snapshot(view: MachineView, pid: int, notes: list[Note], machinery: list[Process] | None = None) -> Snapshot | None:
+    """As read_snapshot for a Go program; None for any other, with what could not be seen of it in ``notes``.
+
+    With ``machinery`` the node's own programs are put there, and are none either.
+    """
     if _is_known_other(view, pid):
         return None
     program = _read_identified(view, pid)
+    process = program.process
+    if machinery is not None and (program.go or process.executable is None) and is_machinery(process.executable, process.command):
+        machinery.append(process)
+        return None
     if program.go:
         return _read_settled(view, program)
     notes.extend(program.process_notes + program.go_notes)
     return None
 
 
-def is_go(view: MachineView, pid: int) -> bool:
-    """Whether a process holds a Go runtime, as far as can be seen. Raises as read_snapshot does."""
-    return not _is_known_other(view, pid) and bool(_read_identified(view, pid).go)
+def is_go(view: MachineView, pid: int, *, with_machinery: bool = True) -> bool:
+    """Whether a process holds a Go runtime, as far as can be seen; the node's own programs may not count. Raises as read_snapshot does."""
+    if _is_known_other(view, pid):
+        return False
+    program = _read_identified(view, pid)
+    return bool(program.go) and (with_machinery or not is_machinery(program.process.executable, program.process.command))
 
 
 def _is_known_other(view: MachineView, pid: int) -> bool:
@@ -172,10 +190,14 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
     unified = chains.locate_unified()
     found = tuple(chain[0][1].path for chain in (cpu, memory, cpuset, unified) if chain)
     notes.extend(program.go_notes)
+    mounts = chains.their_mounts() if memberships else ()
+    container = _with_pod_names(host, pid, locate_container(memberships, mounts, found), mounts)
+    if (node := locate_node_level(tuple(level.path for level in memory_chain), container)) is not None:
+        memory_chain = (*memory_chain[:node], *(level.replace(of_node=True) for level in memory_chain[node:]))
     snapshot = Snapshot(
         machine=view.machine,
         process=program.process,
-        container=locate_container(memberships, chains.their_mounts() if memberships else (), found),
+        container=container,
         cpu_chain=cpu_chain,
         cpuset_chain=tuple(level for level in view.cgroups.read_chain(host, cpuset, read_cpuset_level, notes) if level),
         memory_chain=memory_chain,
@@ -255,6 +277,35 @@ def _read_threads(
         elsewhere=len(elsewhere),
         elsewhere_path=elsewhere[0] if elsewhere else None,
     )
+
+
+def _with_pod_names(host: Host, pid: int, container: Container, mounts: tuple[Mount, ...]) -> Container:
+    """The container with what the kubelet's files tell the process of its pod: /etc/hostname is its name, cut to 63 letters, and the
+    service account's folder has its namespace. What cannot be read is left open: it is a name, and no limit.
+    """
+    points = {mount.mount_point for mount in mounts} if container.pod_uid else frozenset()
+    name = namespace = None
+    try:
+        # In the node's own UTS namespace (hostNetwork) the file has the node's name
+        if _HOSTNAME in points and host.read_link(f"/proc/{pid}/ns/uts") != _FIRST_UTS:
+            name = _parse_name(host.read_text(f"/proc/{pid}/root{_HOSTNAME}"))
+    except CgtuneError:
+        pass
+    account = next((point for point in sorted(points) if point.endswith(_ACCOUNT)), None)
+    try:
+        if account is not None:  # the file is a link to ..data/namespace, and ..data one to a folder beside it
+            folder = f"/proc/{pid}/root{account}"
+            data = host.read_link(f"{folder}/..data")
+            namespace = None if "/" in data else _parse_name(host.read_text(f"{folder}/{data}/namespace"))
+    except CgtuneError:
+        pass
+    return container.replace(pod_name=name, pod_namespace=namespace)
+
+
+def _parse_name(text: str) -> str | None:
+    """A name as Kubernetes allows it (RFC 1123), None for any other text."""
+    name = text.strip()
+    return name if name and len(name) <= _MOST_NAME and not set(name) - _NAME_LETTERS else None
 
 
 def read_go(view: MachineView, process: Process, notes: list[Note]) -> tuple[GoFacts, ...]:
@@ -391,7 +442,7 @@ def _read_online(host: Host, lxcfs: set[str], self_pid: int | None, notes: list[
     folder = "/sys/devices/system"
     path = f"{folder}/cpu/online"
     # lxcfs shows a container as many CPUs here as its limits are worth; sched_getaffinity(2), and so Go, knows nothing of that
-    if any(f"{host.mount_prefix}{path}/".startswith(f"{point}/") for point in lxcfs):
+    if _is_below(f"{host.mount_prefix}{path}", lxcfs):
         try:
             nodes = [name for name in host.list_directory(f"{folder}/node") if name.startswith("node")]
             if online := frozenset().union(*(kernel.parse_cpu_list(host.read_text(f"{folder}/node/{name}/cpulist")) for name in nodes)):
@@ -413,6 +464,11 @@ def _read_online(host: Host, lxcfs: set[str], self_pid: int | None, notes: list[
         if host.root == "/":
             raise Absent(f"{error}, nor do /proc/stat or /proc/self/status; mount /proc, and /sys if it can be") from error
         raise Absent(f"{error}; below the root must lie the proc/ and sys/ of a machine, or a recording of them") from error
+
+
+def _is_below(path: str, mount_points: set[str]) -> bool:
+    """Whether a path lies below one of these mounts, or is one."""
+    return any(f"{path}/".startswith(f"{point}/") for point in mount_points)
 
 
 def _read_sched_ext(host: Host, notes: list[Note]) -> str | None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
-from cgtune import api, gather
+from cgtune import api, gather, snapshot
 from cgtune.errors import Absent, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import Note, Snapshot
+from cgtune.outputs.ps import render_ps
+from cgtune.service.follow import Follower
 from cgtune.snapshot import MachineView, read_snapshot
 from cgtune.system.host import Host
+from tests.rules.reports import go_facts
 from tests.support import stories
 
 STORY = str(stories.STORIES / "v2-ancestor-tighter")
@@ -25,7 +31,7 @@ ERRORS: dict[int, Exception] = {
 def view(monkeypatch: pytest.MonkeyPatch) -> MachineView:
     """A recorded machine on which process 4242 alone can be read; process 6 keeps to itself what it is."""
 
-    def read(view: MachineView, pid: int, notes: list[Note] | None = None) -> Snapshot | None:
+    def read(view: MachineView, pid: int, notes: list[Note] | None = None, _machinery: object = None) -> Snapshot | None:
         if pid == 6 and notes is not None:
             notes.append(Note(path="/proc/6/exe", why="permission denied", privilege="CAP_SYS_PTRACE"))
             return None
@@ -101,3 +107,38 @@ def test_a_process_table_that_cannot_be_listed_is_no_empty_one(monkeypatch: pyte
                     gather.list_pids(host)
             else:
                 assert gather.list_pids(host) == expected
+
+
+@pytest.mark.parametrize(
+    ("executable", "command"),
+    [("/usr/bin/kubelet", "kubelet"), ("/usr/bin/containerd-shim-runc-v2", "containerd-shim"), ("/usr/sbin/runc", "runc:[2:INIT]")],
+)
+def test_a_search_leaves_the_nodes_machinery_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executable: str, command: str) -> None:
+    """A Go program that runs the node's containers is counted, and read only if somebody asks for it, or names its pid."""
+    root = tmp_path / "root"
+    shutil.copytree(stories.STORIES / "v2-ancestor-tighter", root, symlinks=True)
+    (root / "proc/4242/exe").unlink()
+    (root / "proc/4242/exe").symlink_to(executable)
+    stat = root / "proc/4242/stat"
+    stat.write_text(f"4242 ({command}){stat.read_text().rpartition(')')[2]}")
+    monkeypatch.setattr(snapshot, "read_go", lambda *_arguments: (go_facts(),))
+    report = api.list_go(root=str(root))
+    assert ([process.snapshot.process.pid for process in report.processes], [one.pid for one in report.machinery]) == ([], [4242])
+    assert f"1 process of the node's own machinery ({command}); --machinery includes them" in render_ps(report)
+    asked = api.list_go(root=str(root), machinery=True)
+    assert ([process.snapshot.process.pid for process in asked.processes], asked.machinery) == ([4242], ())
+    assert [process.snapshot.process.pid for process in api.inspect([4242], root=str(root)).processes] == [4242]
+    with Host(str(root)) as host:
+        looks = [Follower(host, (), None, machinery=machinery).look(0.0) for machinery in (False, True)]
+    assert [len(look.report.processes) for look in looks] == [0, 1]
+    assert [look.troubles for look in looks] == [{}, {}]
+
+
+def test_machinery_that_cannot_be_looked_into_hides_nothing(tmp_path: Path) -> None:
+    """While a container starts, runc cannot be looked into by anybody: it is none of the programs of which nothing is known."""
+    root = tmp_path / "root"
+    shutil.copytree(stories.STORIES / "v2-other-users-process", root, symlinks=True)
+    stat = root / "proc/4242/stat"
+    stat.write_text(f"4242 (runc:[2:INIT]){stat.read_text().rpartition(')')[2]}")
+    report = api.list_go(root=str(root))
+    assert (report.notes, [one.command for one in report.machinery]) == ((), ["runc:[2:INIT]"])

@@ -56,11 +56,12 @@ def limits(
     affinity: frozenset[int] = frozenset(range(8)),
     cpusets: tuple[CpusetLevel, ...] = (),
     scheduling: int = 0,
+    memory_is_limit: bool = False,
 ) -> Limits:
     """What is enforced on a process with these chains."""
     machine = Machine(online=online, memory_bytes=1 << 34, swap_bytes=0, page_bytes=4096, kernel="6.1.0", cgroup_mode="v2")
     process = Process(pid=1, is_self=False, start_ticks=1, start_time=None, command="x", executable=None, state="S", affinity=affinity)
-    process = process.replace(scheduling=scheduling)
+    process, machine = process.replace(scheduling=scheduling), machine.replace(memory_is_limit=memory_is_limit)
     empty = Snapshot(
         machine=machine,
         process=process,
@@ -161,6 +162,35 @@ def test_swap(name: str) -> None:
     """v2 says how much may be swapped out; v1 limits memory and swap together."""
     chain, swap = SWAP[name]
     assert limits((), chain).memory.swap_bytes == swap
+
+
+NODE = 1 << 34  # what the machine of these tests has
+
+
+@pytest.mark.parametrize(
+    ("chain", "limit", "node"),
+    [
+        ((memory("/a", None), memory("/kubepods", NODE // 2, of_node=True)), None, NODE // 2),
+        ((memory("/a", 64 * MIB), memory("/kubepods", NODE, of_node=True)), 64 * MIB, NODE),
+        ((memory("/a", None), memory("/pod", 128 * MIB), memory("/kubepods", 64 * MIB, of_node=True)), 128 * MIB, 64 * MIB),
+        ((memory("/a", None), memory("/system.slice", None, high=64 * MIB, of_node=True)), None, None),
+        ((memory("/a", NODE - NODE // 50),), None, NODE - NODE // 50),
+        ((memory("/a", NODE // 10 * 9),), NODE // 10 * 9, None),
+        ((memory("/a", None, version=1, hierarchical=NODE),), None, NODE),
+    ],
+)
+def test_a_memory_limit_of_the_node_is_none_of_the_programs(chain: tuple[MemoryLevel, ...], limit: int | None, node: int | None) -> None:
+    """What the kubelet writes into kubepods, or a limit as large as the machine, binds no single program; the report says whose it is."""
+    found = limits(memories=chain).memory
+    assert (found.limit_bytes, found.node_bytes, found.high_bytes) == (limit, node, None)
+    assert (found.binding is None) == (limit is None)
+    assert (found.node_from is None) == (node is None)
+
+
+def test_a_limit_that_lxcfs_shows_as_the_machines_memory_is_a_limit() -> None:
+    """In a container of LXC's /proc/meminfo has the container's limit: there a limit of that size is the program's."""
+    chain = (memory("/", NODE),)
+    assert limits(memories=chain, memory_is_limit=True).memory.limit_bytes == NODE
 
 
 @pytest.mark.parametrize(("scheduling", "name"), [(1, "SCHED_FIFO"), (2, "SCHED_RR"), (6, "SCHED_DEADLINE"), (0, None), (3, None)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cgtune.advice.memory import advise_memory, is_without_memory_limit, say_no_memory_limit
+from cgtune.advice.memory import advise_memory, is_without_memory_limit, say_no_memory_limit, say_node_limit
 from cgtune.advice.procs import format_quota, procs_without_pin, recommend_procs, survive_quota
 from cgtune.model import AUTOMEMLIMIT, Policy, ProcessReport, Recommendation
 from cgtune.numbers import format_mib
@@ -41,7 +41,9 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups
     if cpu.limit_cores is None and cpu.unseen is not None:
         procs = procs.replace(because=say_unlimited("CPU quota", snapshot.cpu_chain, process.unread_quotas, cpu.unseen))
     unlimited = limits.memory.limit_bytes is None and limits.memory.high_bytes is None
-    if unlimited and limits.memory.unseen is not None:
+    if node := say_node_limit(limits.memory) if not process.unread_memory_limits else ():
+        memory = memory.replace(because=node)
+    elif unlimited and limits.memory.unseen is not None:
         chain, unread = snapshot.memory_chain, process.unread_memory_limits
         memory = memory.replace(because=say_unlimited("memory limit", chain, unread, limits.memory.unseen))
     if memory.set and all(is_without_memory_limit(facts) for facts in snapshot.go):

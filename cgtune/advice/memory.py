@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 
-from cgtune.model import Crowded, Policy, Recommendation
+from cgtune.limits import program_chain
+from cgtune.model import Crowded, MemoryParts, Policy, Recommendation
 from cgtune.numbers import format_mib
 from cgtune.records import Record
 
@@ -15,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from cgtune.model import GoFacts, Limits, MemoryLevel, Snapshot
+    from cgtune.model import GoFacts, Limits, MemoryLevel, MemoryLimits, Snapshot
 
     Groups = Mapping[str, Sequence[Snapshot]]
 
@@ -70,19 +71,65 @@ def group_by_limit(snapshots: Iterable[Snapshot]) -> Groups:
     """The Go processes by each cgroup whose memory limit holds for them.
 
     Neither by its directory nor by its path: a sidecar reaches one and the same cgroup through each process's own /proc/PID/root, and
-    calls it /../app or by its whole name, by what it sees there; and its own root / is not the machine's.
+    calls it /../app or by its whole name, by what it sees there; and its own root / is not the machine's. Where the reader is a container
+    of a pod that has one limit for all, each container's cgroup has all of them.
     """
+    snapshots = tuple(snapshots)
     groups: dict[str, list[Snapshot]] = {}
     for snapshot in snapshots:
         for level in snapshot.charged_chain if snapshot.go else ():
             groups.setdefault(level.key, []).append(snapshot)
+    pods: dict[str, list[Snapshot]] = {}
+    for snapshot in snapshots:
+        if snapshot.container.pod_uid:
+            pods.setdefault(snapshot.container.pod_uid, []).append(snapshot)
+    for mates in pods.values():
+        for key in _keys_of_one_limit(mates):
+            groups[key] = mates
     return groups
+
+
+def _keys_of_one_limit(mates: Sequence[Snapshot]) -> frozenset[str]:
+    """The cgroups of a pod's containers if the limit that each has is the pod's own, else none.
+
+    The kubelet writes the limit of a pod (spec.resources) into each container that has none of its own. The pod's cgroup cannot be seen
+    from a sidecar; the sign is that all of its containers, the sidecar among them, have the same limit, and none a lower one.
+    """
+    bound = [[level for level in program_chain(mate) if level.limit is not None and level.limit.limit_bytes is not None] for mate in mates]
+    keys = frozenset(level.key for levels in bound for level in levels)
+    sizes = {level.limit and level.limit.limit_bytes for levels in bound for level in levels}
+    has_reader = any(mate.process.is_self for mate in mates)
+    is_one = has_reader and len(keys) > 1 and len(sizes) == 1 and all(len(levels) == 1 for levels in bound)
+    return keys if is_one else frozenset()
+
+
+def join_mates(level: MemoryLevel, inside: Sequence[Snapshot]) -> tuple[MemoryLevel, int]:
+    """The level with what is charged to the other containers of a pod that share its limit, and how many those are."""
+    others: dict[str, MemoryLevel] = {}
+    if inside[0].container.pod_uid is None:
+        return level, 0
+    for mate in inside:
+        own = mate.charged_level
+        if own is not None and all(above.key != level.key for above in mate.charged_chain):
+            others[own.key] = own
+    if not others:
+        return level, 0
+    levels = (level, *others.values())
+    current = [one.current_bytes for one in levels if one.current_bytes is not None]
+    reclaimable = [one.reclaimable_bytes for one in levels if one.reclaimable_bytes is not None]
+    is_known = len(current) == len(reclaimable) == len(levels)
+    joined = level.replace(
+        current_bytes=sum(current) if is_known else None,
+        parts=MemoryParts(active_file_bytes=sum(reclaimable), inactive_file_bytes=0) if is_known else None,
+        swap_current_bytes=sum(one.swap_current_bytes or 0 for one in levels),
+    )
+    return joined, len(others)
 
 
 def advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, groups: Groups) -> Recommendation:
     """The least of what each limit of the chain leaves: an ancestor with a wider limit can be the fuller one."""
     shares: list[Share] = []
-    for level in snapshot.charged_chain:
+    for level in program_chain(snapshot):
         for field, name in (("limit", "memory.max" if level.version == 2 else "memory.limit_in_bytes"), ("high", "memory.high")):
             limit = getattr(level, field)
             if limit is not None and limit.limit_bytes is not None:
@@ -91,6 +138,14 @@ def advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, groups: Gr
     if hidden is not None and limits.memory.binding is None:  # v1's hierarchical limit betrays an ancestor that cannot be seen
         shares.append(Share(room=find_room(hidden, limits.memory.limit_from or "memory.stat", policy, None)))
     return _recommend_in(shares, policy, _live_heap(snapshot), snapshot.machine.memory_bytes)
+
+
+def say_node_limit(memory: MemoryLimits) -> tuple[str, ...]:
+    """That the only limit is the node's, empty if it is not so."""
+    if memory.node_bytes is None or memory.limit_bytes is not None or memory.high_bytes is not None:
+        return ()
+    limit = f"{memory.node_from}: {memory.node_bytes} bytes ({format_mib(memory.node_bytes)} MiB)"
+    return (limit, "the node's limit, for all that it runs together: none of this program's, and nothing to plan with")
 
 
 def recommend_memory(
@@ -170,18 +225,22 @@ def _share(level: MemoryLevel, limit_bytes: int, name: str, snapshot: Snapshot, 
     pid = snapshot.process.pid
     inside = [snapshot] + [other for other in groups.get(level.key, ()) if other.process.pid != pid]
     mapped = [facts.observed.mapped_bytes for member in inside for facts in member.go]
-    room = find_room(limit_bytes, f"{level.directory}/{name}", policy, measure_outside(level, mapped))
+    joined, others = join_mates(level, inside)
+    room = find_room(limit_bytes, f"{level.directory}/{name}", policy, measure_outside(joined, mapped))
     count = len(snapshot.go)
+    pod: tuple[str, ...] = (
+        f"all {others + 1} containers of the pod have this limit, and none a lower one: it is the pod's, and they share it",
+    )
     if len(mapped) == 1:
-        return Share(room=room)
+        return Share(room=room, because=pod if others else ())
     known = [size for size in mapped if size is not None]
     if len(known) < len(mapped) or not sum(known):
         words = f"{len(mapped)} Go runtimes share it: what each has mapped is not known, an equal part for each"
-        return Share(room=room, part=count / len(mapped), runtimes=count, because=(words,))
+        return Share(room=room, part=count / len(mapped), runtimes=count, because=(*(pod if others else ()), words))
     own = sum(known[:count])
-    because: tuple[str, ...] = ()
+    because = pod if others else ()
     if count < len(mapped):
-        because = (
+        because += (
             f"{len(mapped)} Go runtimes share it: a part of {format_mib(own)} of {format_mib(sum(known))} MiB, as they have mapped now",
         )
     if count > 1:

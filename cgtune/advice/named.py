@@ -35,11 +35,35 @@ _NO_LIMIT = (
 )
 
 
+_ALL_OF_NODE = "is all that the node has, which Kubernetes fills in where no limit is set"
+_OF_POD = "is enforced here too, so it is the pod's (spec.resources), not all that the node has"
+
+
+class Here(Record):
+    """What is enforced on cgtune itself, and what the machine has; None: not known, or no limit."""
+
+    limit_cores: float | None = None
+    memory_bytes: int | None = None
+    machine_cpus: int | None = None
+    machine_bytes: int | None = None
+
+    def enforces_cores(self, cores: float) -> bool:
+        """Whether this CPU limit is one, and not all that the node has."""
+        return cores == self.limit_cores or (self.machine_cpus is not None and cores * 2 < self.machine_cpus)
+
+    def enforces_bytes(self, limit_bytes: int) -> bool:
+        """The same of a memory limit; the kernel cuts it to whole pages."""
+        pages = limit_bytes // _LEAST_MEMORY_BYTES
+        is_own = self.memory_bytes is not None and self.memory_bytes // _LEAST_MEMORY_BYTES == pages
+        return is_own or (self.machine_bytes is not None and limit_bytes * 2 < self.machine_bytes)
+
+
 class NamedLimits(Record):
     """What was named, and what follows from it. ``limit_cores`` and ``memory_bytes`` None: no limit, if they were named at all.
 
     ``own`` is the quota of the container's own cgroup, which its runtime can see; ``limit_cores`` the least of it and the pod's.
-    ``node_cpus`` are the CPUs of the node, None where nobody said. ``cpu_says`` and ``memory_says`` are what a reader has to know of them.
+    ``node_cpus`` are the CPUs of the node, None where nobody said; ``is_as_node``: a limit is equal to what was named as the node's.
+    ``cpu_says`` and ``memory_says`` are what a reader has to know of the limits.
     """
 
     is_cpu_named: bool
@@ -51,9 +75,12 @@ class NamedLimits(Record):
     memory_says: tuple[str, ...]
     node_cpus: int | None
     is_rounded: bool
+    is_as_node: bool = False
 
 
 def parse_named(  # noqa: PLR0913  # one argument for each option
+    here: Here | None = None,
+    /,
     *,
     cpu_limit: str | None = None,
     memory_limit: str | None = None,
@@ -65,7 +92,10 @@ def parse_named(  # noqa: PLR0913  # one argument for each option
     cpu_divisor: str | None = None,
     memory_divisor: str | None = None,
 ) -> NamedLimits:
-    """Limits as options and their twins say them. Raises UsageError for what is impossible, or could mean two things."""
+    """Limits as options and their twins say them. Raises UsageError for what is impossible, or could mean two things.
+
+    ``here`` tells a limit from what the node has: where a pod has one for all (spec.resources), Kubernetes fills in that for both.
+    """
     if cpu_divisor not in (None, "1", "1m"):
         why = "is neither 1 nor 1m, and Kubernetes has no other for CPUs"
         raise UsageError(f"--cpu-divisor {cpu_divisor[:40]!a} {why}; example: --cpu-divisor 1m")
@@ -74,23 +104,27 @@ def parse_named(  # noqa: PLR0913  # one argument for each option
         raise UsageError(f"--memory-divisor {memory_divisor[:40]!a} {why}; example: --memory-divisor 1")
     node = None if node_cpus is None else _parse_node_cpus(node_cpus, cpu_divisor)
     says: list[str] = []
+    is_as_node = False
     own, is_rounded = (None, False) if cpu_limit is None else _parse_limit(cpu_limit, "--cpu-limit", cpu_divisor)
     if cpu_request is not None:
         says += _judge_request(cpu_request, cpu_divisor, own)
     if cpu_limit is not None and own is not None and own.limit_cores == _LEAST_MILLICORES / 1000:
         says += _judge_tiny(cpu_limit, cpu_divisor)
     if own is not None and own.limit_cores is not None and node is not None and _is_node(own.limit_cores, node, is_rounded=is_rounded):
-        says.append(
-            f"the limit of {format_cpus(own.limit_cores)} is all that the node has, which Kubernetes fills in where no limit is set"
-        )
-        own, is_rounded = own.replace(quota_us=None), False
+        is_as_node = True
+        if here is not None and here.enforces_cores(own.limit_cores):
+            says.append(f"the limit of {format_cpus(own.limit_cores)} {_OF_POD}")
+        else:
+            says.append(f"the limit of {format_cpus(own.limit_cores)} {_ALL_OF_NODE}")
+            own, is_rounded = own.replace(quota_us=None), False
     limit_cores = None if own is None else own.limit_cores
+    is_as_node = is_as_node or _is_memory_of_node(memory_limit, node_memory, memory_divisor)
     if pod_cpu_limit is not None:
         pod, is_pod_rounded = _parse_limit(pod_cpu_limit, "--pod-cpu-limit", cpu_divisor)
         if pod.limit_cores is not None and (limit_cores is None or pod.limit_cores < limit_cores):
             limit_cores, is_rounded = pod.limit_cores, is_pod_rounded
             says.append("the pod's limit is the tightest")
-    memory, memory_says = _parse_memory(memory_limit, pod_memory_limit, node_memory, memory_divisor)
+    memory, memory_says = _parse_memory(memory_limit, pod_memory_limit, node_memory, memory_divisor, here)
     return NamedLimits(
         is_cpu_named=cpu_limit is not None or pod_cpu_limit is not None,
         own=own,
@@ -101,6 +135,7 @@ def parse_named(  # noqa: PLR0913  # one argument for each option
         memory_says=memory_says,
         node_cpus=None if node is None else math.ceil(node),
         is_rounded=is_rounded,
+        is_as_node=is_as_node,
     )
 
 
@@ -163,7 +198,7 @@ def _is_node(cores: float, node: float, *, is_rounded: bool) -> bool:
 
 
 def _parse_memory(
-    limit: str | None, pod_limit: str | None, node_memory: str | None, divisor: str | None
+    limit: str | None, pod_limit: str | None, node_memory: str | None, divisor: str | None, here: Here | None
 ) -> tuple[int | None, tuple[str, ...]]:
     """The least limit in bytes, and what a reader has to know of it."""
     says: list[str] = []
@@ -171,12 +206,20 @@ def _parse_memory(
     pod = None if pod_limit is None else _parse_bytes(pod_limit, "--pod-memory-limit", divisor)
     node = None if node_memory is None else _parse_bytes(node_memory, "--node-memory", divisor)
     if own is not None and own == node:
-        says.append(f"the limit of {own} bytes is all that the node has, which Kubernetes fills in where no limit is set")
-        own = None
+        is_enforced = here is not None and here.enforces_bytes(own)
+        says.append(f"the limit of {own} bytes {_OF_POD if is_enforced else _ALL_OF_NODE}")
+        own = own if is_enforced else None
     least = min((one for one in (own, pod) if one is not None), default=None)
     if least is not None and least != own:
         says.append("the pod's limit is the tightest, and what its other containers use of it is for --outside to say")
     return least, tuple(says)
+
+
+def _is_memory_of_node(limit: str | None, node_memory: str | None, divisor: str | None) -> bool:
+    if limit is None or node_memory is None:
+        return False
+    own = _parse_bytes(limit, "--memory-limit", divisor)
+    return own is not None and own == _parse_bytes(node_memory, "--node-memory", divisor)
 
 
 def _parse_bytes(text: str, option: str, divisor: str | None) -> int | None:

@@ -7,7 +7,7 @@ program is what it would derive there, or nothing at all. Where nothing is known
 from __future__ import annotations
 
 from cgtune.advice.advise import say_unlimited, say_unread
-from cgtune.advice.memory import is_without_memory_limit, recommend_memory, say_no_memory_limit
+from cgtune.advice.memory import is_without_memory_limit, recommend_memory, say_no_memory_limit, say_node_limit
 from cgtune.advice.procs import format_quota, procs_by_itself, recommend_procs, survive_quota
 from cgtune.records import Record
 
@@ -138,7 +138,8 @@ def advise_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *
     )
     if limits.memory.limit_bytes is None and limits.memory.high_bytes is None:
         says = say_unlimited("memory limit", snapshot.memory_chain, process.unread_memory_limits, limits.memory.unseen)
-        memory = memory.replace(because=says)
+        node = () if process.unread_memory_limits else say_node_limit(limits.memory)
+        memory = memory.replace(because=node or says)
     else:
         memory = memory.replace(because=(*say_unread(process.unread_memory_limits), *memory.because))
     return _variable(recommended, always=always), _without_memory_limit(_variable(memory), facts)

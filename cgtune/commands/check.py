@@ -38,6 +38,7 @@ class CheckOptions(Record):
     exit_style: str | None = None
     window_seconds: float | None = None
     policy: Policy = Policy()
+    machinery: bool = False
 
     @property
     def style(self) -> str:
@@ -84,7 +85,7 @@ def read_verdict(options: CheckOptions) -> Verdict:
     if window is not None and not 0 < window <= _MOST_WINDOW_SECONDS:
         raise UsageError(f"--window {window:g} is not above 0 and at most {_MOST_WINDOW_SECONDS:g} seconds; example: --window 30")
     with Telling(LOOKING if window is None else f"watching for {window:g} s"), Host(options.root) as host:
-        report = api.inspect_host(host, options.pids, self_only=options.self_only)
+        report = api.inspect_host(host, options.pids, self_only=options.self_only, machinery=options.machinery)
         require_sight(report, options)
         windows = None
         if window is not None:
@@ -110,7 +111,7 @@ def _watch(host: Host, options: CheckOptions, seconds: float) -> Report:
         raise UsageError("--window needs a live machine: the counters of a recording stand still; leave out --window or --root")
     time.sleep(seconds)
     host.forget()
-    return api.inspect_host(host, options.pids, self_only=options.self_only)
+    return api.inspect_host(host, options.pids, self_only=options.self_only, machinery=options.machinery)
 
 
 def require_sight(report: Report, options: CheckOptions) -> None:

@@ -16,6 +16,7 @@ from cgtune.system.outputfile import parse_mode, replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cgtune.advice.named import Here, NamedLimits
     from cgtune.advice.variables import PlannedVariable
 
 #: What an init container needs in its manifest to know the limits of the container "app".
@@ -107,9 +108,23 @@ def _plan(options: EnvOptions) -> tuple[tuple[PlannedVariable, ...], tuple[str, 
         return variables, tuple(f"not seen: {note.path}: {note_words(note)}" for note in notes)
     if options.self_only or options.pid is not None:
         raise UsageError("--pid and --self look limits up, and limits were named too (perhaps by a CGTUNE_* variable): give one of both")
+    named = _parse_named(options)
+    if named.is_as_node:  # equal values prove nothing: a limit of the pod is filled in for both
+        from cgtune.commands.planning import read_here
+
+        named = _parse_named(options, read_here(options.root))
+    if all(value is None for value in program.values()):
+        return advise_named(named, None, options.policy, always=options.always), ()
+    from cgtune.commands import planning
+
+    return planning.plan_for_container(named, options.policy, cgroup=options.cgroup, always=options.always, **program), ()
+
+
+def _parse_named(options: EnvOptions, here: Here | None = None) -> NamedLimits:
     from cgtune.advice.named import parse_named
 
-    named = parse_named(
+    return parse_named(
+        here,
         cpu_limit=options.cpu_limit,
         memory_limit=options.memory_limit,
         cpu_request=options.cpu_request,
@@ -120,11 +135,6 @@ def _plan(options: EnvOptions) -> tuple[tuple[PlannedVariable, ...], tuple[str, 
         cpu_divisor=options.cpu_divisor,
         memory_divisor=options.memory_divisor,
     )
-    if all(value is None for value in program.values()):
-        return advise_named(named, None, options.policy, always=options.always), ()
-    from cgtune.commands import planning
-
-    return planning.plan_for_container(named, options.policy, cgroup=options.cgroup, always=options.always, **program), ()
 
 
 def _refuse_without_limits() -> int:

@@ -17,6 +17,7 @@ class InspectOptions(Record):
     metrics_url: str | None = None
     verbose: bool = False
     policy: Policy = Policy()
+    machinery: bool = False
 
 
 def run_inspect(options: InspectOptions) -> None:
@@ -31,6 +32,7 @@ def run_inspect(options: InspectOptions) -> None:
             self_only=options.self_only,
             metrics_url=options.metrics_url,
             policy=options.policy,
+            machinery=options.machinery,
         )
     render = load_renderer("inspect", options.format)
     emit(render(report, colour=is_coloured(), verbose=options.verbose) if options.format == "table" else render(report))

@@ -13,7 +13,7 @@ from cgtune.system.host import Host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.advice.named import NamedLimits
+    from cgtune.advice.named import Here, NamedLimits
     from cgtune.advice.variables import PlannedVariable
     from cgtune.model import GoFacts, Note, Policy, ProcessReport
     from cgtune.runtimes.go.offline import OfflineProgram
@@ -51,6 +51,24 @@ def plan_for_container(
         if seen is not None and seen.cause is not None:  # its words name a file of the container, and that is not there yet
             facts = facts.replace(derived=facts.derived.replace(seen=seen.replace(why=_MISSED_ON_V1)))
     return variables.advise_named(named, facts, policy, always=always)
+
+
+def read_here(root: str = "/") -> Here | None:
+    """What is enforced on cgtune itself, in its container; None if that cannot be seen."""
+    from cgtune.advice.named import Here
+
+    try:
+        with Host(root) as host:
+            process = inspect_host(host, self_only=True).processes[0]
+    except CgtuneError:
+        return None
+    machine = process.snapshot.machine
+    return Here(
+        limit_cores=process.limits.cpu.limit_cores,
+        memory_bytes=process.limits.memory.limit_bytes,
+        machine_cpus=len(machine.online),
+        machine_bytes=None if machine.memory_is_limit else machine.memory_bytes,
+    )
 
 
 def plan_for_place(

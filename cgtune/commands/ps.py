@@ -13,6 +13,7 @@ class PsOptions(Record):
     root: str = "/"
     format: str = "table"
     policy: Policy = Policy()
+    machinery: bool = False
 
 
 def run_ps(options: PsOptions) -> None:
@@ -21,5 +22,5 @@ def run_ps(options: PsOptions) -> None:
     from cgtune.outputs import load_renderer
 
     with Telling(LOOKING):
-        report = api.list_go(root=options.root, policy=options.policy)
+        report = api.list_go(root=options.root, policy=options.policy, machinery=options.machinery)
     emit(load_renderer("ps", options.format)(report))

@@ -51,6 +51,7 @@ def render_json(report: Report) -> str:
         "machine": _machine(report.machine),
         "processes": [process_content(process) for process in report.processes],
         "notes": [_note(note) for note in report.notes],
+        "machinery": [{"pid": process.pid, "command": _text(process.command)} for process in report.machinery],
     }
     return json.dumps(content, indent=2, ensure_ascii=True) + "\n"
 
@@ -80,6 +81,9 @@ def process_content(report: ProcessReport) -> Json:
             "id": _text(snapshot.container.id),
             "pod_uid": _text(snapshot.container.pod_uid),
             "runtime": snapshot.container.runtime,
+            "name": _text(snapshot.container.name),
+            "pod_name": _text(snapshot.container.pod_name),
+            "pod_namespace": _text(snapshot.container.pod_namespace),
         },
         "enforced": _enforced(snapshot, report.limits),
         "usage": _usage(report),
@@ -175,6 +179,8 @@ def _enforced(snapshot: Snapshot, limits: Limits) -> Json:
             "limit_from": _text(limits.memory.limit_from),
             "high_bound_by": _path(limits.memory.high_binding),
             "memsw_bytes": limits.memory.memsw_bytes,
+            "node_limit_bytes": limits.memory.node_bytes,
+            "node_limit_from": _text(limits.memory.node_from),
         },
     }
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.table import is_set_without_advice
-from cgtune.outputs.words import KINDS, format_bytes, format_setting, note_words
+from cgtune.outputs.words import KINDS, format_bytes, format_setting, machinery_words, note_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cgtune.model import Kind, Level, Note, Off, ProcessReport, Report
+    from cgtune.model import Container, Kind, Level, Note, Off, ProcessReport, Report
 
 # The two lines of each header, and to which side the column goes
 _COLUMNS = (
@@ -28,6 +28,7 @@ _COLUMNS = (
 _HEADER_ROOM = 2  # a column is wider than its header, by so much at least
 _UNKNOWN = "?"
 _NAME_WIDTH = 15
+_CONTAINER_WIDTH = 40  # a pod's name ends with what tells it from others
 
 
 def render_ps(report: Report) -> str:
@@ -36,6 +37,8 @@ def render_ps(report: Report) -> str:
     if report.others:
         lines.append(_others_words(report.others))
     lines += [f"not seen: {escape_control(note_words(note))}" for note in report.notes]
+    if report.machinery:
+        lines.append(machinery_words(report.machinery))
     return "\n".join(lines) + "\n"
 
 
@@ -65,7 +68,7 @@ def _row(report: ProcessReport) -> list[str]:
     return [
         str(process.pid),
         escape_control(process.command)[:_NAME_WIDTH],
-        (report.snapshot.container.id or "-")[:12],
+        _container(report.snapshot.container),
         escape_control(facts.program.version) + more,
         _triple(report, "GOMAXPROCS"),
         _triple(report, "GOMEMLIMIT"),
@@ -78,6 +81,12 @@ def _row(report: ProcessReport) -> list[str]:
 def _no_limit(chain: Sequence[Level], unread: Sequence[Note]) -> str:
     """What stands for a limit if there is none, as far as can be seen; "?" if nothing can."""
     return "max" if chain and not unread else _UNKNOWN
+
+
+def _container(container: Container) -> str:
+    """The names that people gave, as `pod/container`, or else the first letters of the id."""
+    names = "/".join(name for name in (container.pod_name, container.name) if name)
+    return escape_control(names)[-_CONTAINER_WIDTH:] if names else (container.id or "-")[:12]
 
 
 def _triple(report: ProcessReport, name: str) -> str:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from cgtune.model import SEVERITIES
 from cgtune.numbers import format_cores, format_cpus
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.words import KINDS, format_bytes, format_cpu_list, format_kills, format_parts, format_setting, note_words
+from cgtune.outputs.words import (
+    KINDS,
+    format_bytes,
+    format_cpu_list,
+    format_kills,
+    format_parts,
+    format_setting,
+    machinery_words,
+    note_words,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +72,8 @@ def render_table(report: Report, *, colour: bool = False, verbose: bool = False)
         lines.extend(_process_lines(process, style, verbose=verbose))
     for note in report.notes:
         lines += ["", *wrapped("not seen", _note_text(note))]
+    if report.machinery:
+        lines += ["", *wrapped("", machinery_words(report.machinery))]
     return "\n".join(lines) + "\n"
 
 
@@ -108,8 +119,9 @@ def _process_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Ite
     yield from wrapped("usable", _usable_text(report))
     if process.executable:
         yield _labelled("program", escape_control(process.executable))
-    if container.id or container.pod_uid:
-        names = (container.runtime, container.id and container.id[:12], container.pod_uid and f"pod {container.pod_uid}")
+    if container.id or container.pod_uid or container.name:
+        pod = "/".join(name for name in (container.pod_namespace, container.pod_name) if name) or container.pod_uid
+        names = (container.runtime, container.name, container.id and container.id[:12], container.pod_uid and f"pod {pod}")
         yield _labelled("container", escape_control(" ".join(name for name in names if name)))
     for version in sorted({level.version for level in report.snapshot.cpu_chain}):
         yield from _chain("CPU, leaf first", _CPU_COLUMNS[version], [_cpu_row(level) for level in report.snapshot.cpu_chain])
@@ -228,11 +240,15 @@ def _memory_verdict(report: ProcessReport, style: Style) -> Iterator[str]:
         seen = (bool(report.snapshot.memory_chain) or limits.unsupported is not None) and not report.unread_memory_limits
         unseen = "a limit cannot be read" if report.unread_memory_limits else "no memory controller can be seen"
         why = "no limit in any visible cgroup" if seen else unseen
+        if seen and limits.node_bytes is not None:
+            why = f"for {format_bytes(limits.node_bytes)} is the node's limit:"
         if machine.memory_bytes is None:
             yield from wrapped("memory", f"{why}, the machine's memory is not known")
         else:
             whole = f"{'all of' if seen else 'at most'} the machine's {format_bytes(machine.memory_bytes)}"
             yield _labelled("memory", style("strong", whole) + f", {why}")
+        if seen and limits.node_from is not None:
+            yield _labelled("", escape_control(limits.node_from))
         if limits.unsupported is not None:
             yield from wrapped("", f"{limits.unsupported}: there can be none")
         elif seen and limits.unseen is not None:

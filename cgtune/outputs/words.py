@@ -6,8 +6,11 @@ from cgtune.outputs.escape import escape_control
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import Advice, Blind, Finding, Kind, MemoryParts, Note, ProcessReport, Recommendation
+    from collections.abc import Sequence
 
+    from cgtune.model import Advice, Blind, Finding, Kind, MemoryParts, Note, Process, ProcessReport, Recommendation
+
+_MOST_NAMES = 10
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
@@ -106,3 +109,11 @@ def blind_words(blind: Blind) -> str:
     if blind.note is None:
         return blind.what
     return f"{blind.what}: {f'{blind.note.path}: ' * (blind.cause in ('closed', 'partly'))}{note_words(blind.note)}"
+
+
+def machinery_words(machinery: Sequence[Process]) -> str:
+    """How many of the node's own programs are left out, and which."""
+    names = sorted({escape_control(process.command) for process in machinery})
+    shown = ", ".join(names[:_MOST_NAMES]) + ", ..." * (len(names) > _MOST_NAMES)
+    count = len(machinery)
+    return f"left out: {count} process{'es' * (count > 1)} of the node's own machinery ({shown}); --machinery includes them"

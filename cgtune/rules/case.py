@@ -5,7 +5,7 @@ Every figure of a summary or of evidence comes from here, so that two findings n
 
 from __future__ import annotations
 
-from cgtune.advice.memory import measure_outside
+from cgtune.advice.memory import join_mates, measure_outside
 from cgtune.advice.procs import format_quota, worst_stall
 from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, VICTORIA_CGROUP, Advice, Policy, Recommendation
 from cgtune.numbers import format_cpus, format_mib
@@ -267,6 +267,8 @@ class Case:
     def limit_words(self) -> str:
         """The file of the binding memory limit, and its bytes."""
         limit = self.memory.limit_bytes
+        if limit is None and self.memory.node_bytes is not None:
+            return f"no memory limit but the node's own, {format_mib(self.memory.node_bytes)} MiB ({self.memory.node_from})"
         if limit is None:
             return "no memory limit is enforced" if self.memory.unseen is None else f"no memory limit is known: {self.memory.unseen}"
         return f"{self.memory.limit_from}: {limit} bytes ({format_mib(limit)} MiB)"
@@ -298,7 +300,7 @@ class Case:
         if level is None or self.facts is None:
             return None
         mapped = [facts.observed.mapped_bytes for member in self.sharers for facts in member.go]
-        return measure_outside(level, mapped)
+        return measure_outside(join_mates(level, self.sharers)[0], mapped)
 
     @property
     def sharers(self) -> tuple[Snapshot, ...]:

@@ -55,11 +55,12 @@ class Follower:
         policy: Policy | None,
         *,
         ignored: frozenset[str] = frozenset(),
+        machinery: bool = False,
         is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         """Look at the machine once; raises Unreadable or Malformed if /proc and /sys below the root hold none."""
         self._host, self._pids, self._policy, self._is_stopped = host, tuple(dict.fromkeys(pids)), policy, is_stopped
-        self._ignored = ignored
+        self._ignored, self._machinery = ignored, machinery
         self._view = MachineView(host)
         self._followed: frozenset[int] = frozenset()
         self._windows = Windows()
@@ -78,7 +79,14 @@ class Follower:
                 troubles[f"process {pid}"] = str(error) if isinstance(error, CgtuneError) else fault_words(error)
 
         pids = self._pids or self._search_order(view)
-        found = gather(view, self._until_stopped(pids), on_trouble, go_only=not self._pids, most=None if self._pids else MOST_PROCESSES)
+        found = gather(
+            view,
+            self._until_stopped(pids),
+            on_trouble,
+            go_only=not self._pids,
+            most=None if self._pids else MOST_PROCESSES,
+            with_machinery=self._machinery,
+        )
         self._host.forget()  # an idle service holds nothing open
         view.known.keep_processes(frozenset(pids))
         snapshots = sorted(found.snapshots, key=lambda snapshot: snapshot.process.pid)
@@ -86,9 +94,14 @@ class Follower:
             missing += [snapshot.process.pid for snapshot in snapshots if snapshot.process.state == "Z"]
             snapshots = [snapshot for snapshot in snapshots if snapshot.process.state != "Z"]
         self._followed = frozenset(snapshot.process.pid for snapshot in snapshots)
-        report = api.report_of(self._host, view, snapshots, found.notes)
+        report = api.report_of(self._host, view, snapshots, found.notes, found.machinery)
         windows = self._windows.watch(report, now_seconds) if self._host.is_live else None
-        report = _judge(report, lambda report: api.judge(report, self._policy, windows=windows, ignored=self._ignored), troubles)
+        beside = () if view.self_pid in self._pids else api.read_reader(view, snapshots)
+
+        def judge(report: Report) -> Report:
+            return api.judge(report, self._policy, windows=windows, ignored=self._ignored, beside=beside)
+
+        report = _judge(report, judge, troubles)
         why = blind(report, self._pids) or blind_partly(report)
         if why is not None and why.cause != "missing":  # these are counted, and who cannot be read has a trouble of its own
             troubles["sight"] = blind_words(why)

@@ -57,6 +57,7 @@ class ServeOptions(Record):
     textfile: str | None = None
     log_format: str = "json"
     policy: Policy | None = None
+    machinery: bool = False
 
 
 def run_serve(options: ServeOptions) -> NoReturn:
@@ -64,7 +65,7 @@ def run_serve(options: ServeOptions) -> NoReturn:
     stop = _stop_on_signals()
     ignored = parse_ignored(options.ignore)
     host = Host(options.root)
-    follower = Follower(host, options.pids, options.policy, ignored=ignored, is_stopped=stop.is_set)
+    follower = Follower(host, options.pids, options.policy, ignored=ignored, machinery=options.machinery, is_stopped=stop.is_set)
     board = Board(options.interval_seconds)
     listener, textfile = None, None
     if options.textfile is not None:

@@ -14,7 +14,7 @@ from cgtune.advice.memory import find_room, group_by_limit, measure_outside, rec
 from cgtune.advice.procs import recommend_procs
 from cgtune.api import judge_processes
 from cgtune.limits import enforce
-from cgtune.model import AUTOMAXPROCS, ByteLimit, Policy, Recommendation
+from cgtune.model import AUTOMAXPROCS, ByteLimit, Container, Policy, ProcessReport, Recommendation
 from cgtune.outputs.words import format_setting
 from cgtune.runtimes.go.derived.grammar import parse_gomemlimit
 from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees, with_facts
@@ -278,6 +278,35 @@ def test_one_cgroup_reached_in_two_ways_is_one_limit() -> None:
     groups = group_by_limit(both)
     parts = [advise(snapshot, enforce(snapshot), DEFAULT, groups)[1].value or 0 for snapshot in both]
     assert parts == [int((512 - 15 - 20.5) / 2) * MIB] * 2
+
+
+def _pod(sidecar_bytes: int | None, *, is_self: bool = True, limit_bytes: int | None = 256 * MIB) -> list[ProcessReport]:
+    """Two Go programs of one pod as its sidecar sees them, each in its container with 40 MiB; and the sidecar itself."""
+    levels = [memory_level(f"/../{name}", limit_bytes, current_bytes=40 * MIB, reclaimable_bytes=0) for name in ("x", "y")]
+    levels.append(memory_level("/", sidecar_bytes, current_bytes=20 * MIB, reclaimable_bytes=0))
+    facts = (go_facts(mapped_bytes=30 * MIB), go_facts(mapped_bytes=10 * MIB), None)
+    both = zip(facts, levels, (False, False, is_self), strict=True)
+    made = [report(go, memory=(level,), pid=pid, is_self=is_own) for pid, (go, level, is_own) in enumerate(both, 1)]
+    return [one.replace(snapshot=one.snapshot.replace(container=Container(pod_uid="ab" * 16))) for one in made]
+
+
+def test_equal_limits_of_all_containers_are_the_pods_and_are_shared() -> None:
+    """A limit of the pod (spec.resources) stands in each container that has none of its own: what the others use of it is not free."""
+    judged = judge_processes(tuple(_pod(256 * MIB)))
+    values = [process.recommendations[1].value or 0 for process in judged[:2]]
+    # 100 MiB are charged in the pod, 40 of them by Go; 10.24 MiB stay free
+    assert values == [int((256 - 60 - 10.25) * part) * MIB for part in (0.75, 0.25)]
+    assert any("all 3 containers of the pod" in line for line in judged[0].recommendations[1].because)
+    two, (reader,) = judged[:2], judged[2:]
+    alone = judge_processes(tuple(two), beside=(reader.snapshot,))
+    assert [process.recommendations for process in alone] == [process.recommendations for process in two]
+
+
+@pytest.mark.parametrize("pod", [_pod(64 * MIB), _pod(None), _pod(256 * MIB, is_self=False)], ids=["lower", "none", "no sidecar"])
+def test_limits_of_the_containers_own_are_not_shared(pod: list[ProcessReport]) -> None:
+    """Where one container has another limit, or the reader is none of them, an equal limit may be each one's own."""
+    judged = judge_processes(tuple(pod))
+    assert [process.recommendations[1].value for process in judged[:2]] == [235 * MIB, 215 * MIB]
 
 
 def test_a_cgroup_is_the_same_by_its_identity_not_by_its_name() -> None:

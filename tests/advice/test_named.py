@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from cgtune.advice.named import parse_named
+from cgtune.advice.named import Here, parse_named
 from cgtune.errors import UsageError
 
 MIB = 1 << 20
@@ -182,3 +182,25 @@ def test_a_divisor_gives_what_kubernetes_divided(milli: int, divisor: str) -> No
     cores = parse_named(cpu_limit=str(filled_in), cpu_divisor=divisor).limit_cores
     assert cores is not None
     assert cores == (milli / 1000 if divisor == "1m" else filled_in)
+
+
+@pytest.mark.parametrize(
+    ("here", "cores", "limit_bytes"),
+    [
+        (None, None, None),
+        (Here(), None, None),
+        (Here(machine_cpus=2, machine_bytes=300 * MIB), None, None),
+        (Here(limit_cores=1.5, memory_bytes=256 * MIB, machine_cpus=2, machine_bytes=300 * MIB), 1.5, 256 * MIB),
+        (Here(limit_cores=0.1, memory_bytes=64 * MIB, machine_cpus=4, machine_bytes=8192 * MIB), 1.5, 256 * MIB),
+        (Here(limit_cores=0.1, memory_bytes=64 * MIB, machine_cpus=2, machine_bytes=300 * MIB), None, None),
+    ],
+)
+def test_a_limit_of_the_pod_is_not_taken_for_all_that_the_node_has(here: Here | None, cores: float | None, limit_bytes: int | None) -> None:
+    """Under spec.resources Kubernetes fills in the pod's limit for a container's and for the node's: what is enforced here tells, and
+    so does a machine that is much larger.
+    """
+    given_ = {"cpu_limit": "1500m", "node_cpus": "1500m", "memory_limit": "268435456", "node_memory": "268435456"}
+    named = parse_named(here, **given_)
+    assert (named.is_as_node, named.limit_cores, named.memory_bytes) == (True, cores, limit_bytes)
+    for says, limit in ((named.cpu_says, cores), (named.memory_says, limit_bytes)):
+        assert ("all that the node has, which" in " ".join(says)) == (limit is None)

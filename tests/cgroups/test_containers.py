@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from cgtune.cgroups.containers import locate_container
+from cgtune.cgroups.containers import locate_container, locate_node_level
 from cgtune.model import Container, Membership, Mount
 
 ID = "0123456789abcdef" * 4
@@ -15,7 +15,7 @@ SLICE = f"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{UID.re
 # Name: cgroup path, id, pod, runtime.
 PATHS: dict[str, tuple[str, str | None, str | None, str | None]] = {
     "a name one letter too short for an id": (f"/docker/{'a' * 31}", None, None, None),
-    "a word that only ends in pod": (f"/kubepods.slice/tripod{UID}.slice/{ID}", None, None, None),
+    "a word that only ends in pod": (f"/kubepods.slice/tripod{UID}.slice/{ID}", ID, None, None),
     "Docker, cgroupfs": (f"/docker/{ID}", ID, None, "docker"),
     "Docker, systemd": (f"/system.slice/docker-{ID}.scope", ID, None, "docker"),
     "Docker, a child of the container": (f"/docker/{ID}/init", ID, None, "docker"),
@@ -27,6 +27,31 @@ PATHS: dict[str, tuple[str, str | None, str | None, str | None]] = {
         UID,
         "containerd",
     ),
+    "Podman, split": (f"/system.slice/web.service/libpod-payload-{ID}", ID, None, "podman"),
+    "Podman, a user's, split": (
+        f"/user.slice/user-1000.slice/user@1000.service/app.slice/web.service/libpod-payload-{ID}",
+        ID,
+        None,
+        "podman",
+    ),
+    "nerdctl, cgroupfs": (f"/default/{ID}", ID, None, "containerd"),
+    "nerdctl, systemd": (f"/system.slice/nerdctl-{ID}.scope", ID, None, "containerd"),
+    "below --cgroup-parent": (f"/batch/night/{ID}", ID, None, None),
+    "ECS on EC2": (f"/ecs/{'a' * 32}/{ID}", ID, None, "docker"),
+    "ECS on EC2, with the cluster": (f"/ecs/prod/{'a' * 32}/{ID}", ID, None, "docker"),
+    "ECS on EC2, systemd": (f"/ecstasks.slice/ecstasks-{'a' * 32}.slice/docker-{ID}.scope", ID, None, "docker"),
+    "ECS on Fargate": (f"/ecs/{'a' * 32}/{'a' * 32}-2531612879", f"{'a' * 32}-2531612879", None, "containerd"),
+    "an ECS task alone": (f"/ecs/{'a' * 32}", None, None, None),
+    "kind's node": (
+        f"/docker/{'f' * 64}/kubelet.slice/kubelet-kubepods-burstable-pod{UID.replace('-', '_')}.slice/cri-containerd-{ID}.scope",
+        ID,
+        UID,
+        "containerd",
+    ),
+    "kind's node, cgroupfs": (f"/docker/{'f' * 64}/kubelet/kubepods/burstable/pod{UID}/{ID}", ID, UID, None),
+    "Docker inside LXC": (f"/lxc.payload.web/system.slice/docker-{ID}.scope", ID, None, "docker"),
+    "a sibling, cgroupfs": (f"/../{ID}", ID, None, None),
+    "a short number below a parent": (f"/batch/{'a' * 40}", None, None, None),
     "containerd, cgroupfs": (f"/kubepods/burstable/pod{UID}/{ID}", ID, UID, None),
     "drivers that do not match": (
         f"/system.slice/kubelet-kubepods-burstable-pod{UID.replace('-', '_')}.slice:cri-containerd:{ID}",
@@ -72,6 +97,15 @@ MOUNTS: dict[str, tuple[list[str], str | None, str | None, str | None]] = {
     ),
     "a pod of Docker's": ([f"/var/lib/docker/containers/{ID}/hostname", f"/var/lib/kubelet/pods/{UID}/etc-hosts"], None, UID, "docker"),
     "containerd under Kubernetes": ([f"/run/containerd/io.containerd.runtime.v2.task/k8s.io/{ID}/rootfs"], ID, None, "containerd"),
+    "Podman, another storage driver": ([f"/var/lib/containers/storage/vfs-containers/{ID}/userdata/hosts"], ID, None, "podman"),
+    "nerdctl": ([f"/var/lib/nerdctl/1935db59/containers/default/{ID}/resolv.conf"], ID, None, "containerd"),
+    "containerd, another namespace": ([f"/run/containerd/io.containerd.runtime.v2.task/moby/{ID}/x"], ID, None, "containerd"),
+    "a pod of containerd": (
+        [f"/var/lib/kubelet/pods/{UID}/etc-hosts", f"/var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/{ID}/hostname"],
+        None,
+        UID,
+        "containerd",
+    ),
     "a folder of somebody's": (["/home/me/docker/containers/notes"], None, None, None),
     "a kubelet's folder without a pod": (["/var/lib/kubelet/pods/etc-hosts"], None, None, None),
     "none": ([], None, None, None),
@@ -83,6 +117,54 @@ def test_mounts(name: str) -> None:
     """Inside a private namespace the path is / and what the runtime mounted tells; in a pod those files name the sandbox, not us."""
     roots, id_, pod_uid, runtime = MOUNTS[name]
     assert Container(id=id_, pod_uid=pod_uid, runtime=runtime) == locate_container((_member("/"),), tuple(map(_mount, roots)))
+
+
+def test_the_sandbox_names_the_engine_of_a_path_without_one() -> None:
+    """With the cgroupfs driver the path has the id alone; the sandbox's files tell whose it is, so that a join finds it."""
+    mounts = (_mount(f"/var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/{'e' * 64}/resolv.conf"),)
+    for path in (f"/kubepods/burstable/pod{UID}/{ID}", f"/../{ID}"):
+        found = locate_container((_member(path),), (*mounts, _mount(f"/var/lib/kubelet/pods/{UID}/etc-hosts")))
+        assert found == Container(id=ID, pod_uid=UID, runtime="containerd"), path
+
+
+def test_the_container_has_the_name_that_the_kubelet_gave_it() -> None:
+    """Where the kubelet keeps a container's last words, the container's name is in the path."""
+    mounts = (_mount(f"/var/lib/kubelet/pods/{UID}/containers/app/1f2e3d4c"),)
+    assert locate_container((_member(f"{SLICE}/cri-containerd-{ID}.scope"),), mounts).name == "app"
+    assert locate_container((_member("/"),), mounts) == Container(pod_uid=UID, name="app")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/lxc.payload.web", "web"),
+        ("/lxc.payload.web/system.slice/app.service", "web"),
+        ("/lxc.payload/web", "web"),
+        ("/lxc/101/ns/system.slice", "101"),
+        ("/lxc.monitor.web", None),
+        ("/lxc", None),
+    ],
+)
+def test_lxc_containers_have_names(path: str, name: str | None) -> None:
+    """LXC has no ids: its cgroups have the container's name, and that of its monitor is no container."""
+    assert locate_container((_member(path),), ()) == Container(name=name, runtime=name and "lxc")
+
+
+@pytest.mark.parametrize(
+    ("leaf", "above", "first"),
+    [
+        (f"/kubepods/burstable/pod{UID}/{ID}", [f"/kubepods/burstable/pod{UID}", "/kubepods/burstable", "/kubepods", "/"], 2),
+        (f"{SLICE}/cri-containerd-{ID}.scope", [SLICE, "/kubepods.slice/kubepods-burstable.slice", "/kubepods.slice", "/"], 2),
+        (f"/../cri-containerd-{ID}.scope", ["/..", "/../..", "/../../.."], 2),
+        ("/system.slice/app.service", ["/system.slice", "/"], 1),
+        ("/batch.slice/app.service", ["/batch.slice", "/"], None),
+        (f"/docker/{ID}/system.slice/app.service", [f"/docker/{ID}/system.slice", f"/docker/{ID}", "/docker", "/"], None),
+    ],
+)
+def test_the_first_level_that_is_the_nodes(leaf: str, above: list[str], first: int | None) -> None:
+    """Above the pod all is the node's, and systemd's own slices are; a slice that somebody made, and a container, are not."""
+    container = Container(id=ID if ID in leaf else None, pod_uid=None if "docker" in leaf or "service" in leaf else UID)
+    assert locate_node_level((leaf, *above), container) == first
 
 
 def test_the_path_is_believed_before_the_mounts() -> None:
@@ -101,7 +183,7 @@ def test_a_sibling_is_in_the_pod_whose_name_was_found() -> None:
 def test_any_names_are_a_container_or_none(path: str, root: str) -> None:
     """Whatever cgroups and mounts are called: hexadecimal ids of full length, or none."""
     found = locate_container((_member(path),), (_mount(root),))
-    assert found.id is None or (len(found.id) >= 32 and set(found.id) <= set("0123456789abcdef"))
+    assert found.id is None or (len(found.id) >= 32 and set(found.id.partition("-")[0]) <= set("0123456789abcdef"))
 
 
 def _member(path: str) -> Membership:

@@ -275,3 +275,15 @@ def test_limits_of_a_running_program_that_cannot_be_read(tmp_path: Path) -> None
     settings = inside.parse_report(inside.run("inspect", *there))["processes"][0]["settings"]
     for name, first in (("GOMAXPROCS", "no CPU quota is known"), ("GOMEMLIMIT", "no memory limit is known")):
         assert (settings[name]["set"], first in settings[name]["because"]) == (False, True)
+
+
+def test_a_limit_that_is_enforced_here_is_not_the_nodes() -> None:
+    """Under a pod's own limits an init container is told the same for the node and for the program: it looks at its own cgroup."""
+    root = stories.STORIES / "v2-sibling-container"
+    own = json.loads(inside.run("inspect", "--root", root, "--self", "--format", "json").stdout)["processes"][0]
+    size, machine = own["enforced"]["memory"]["limit_bytes"], own["enforced"]["memory"]["chain"][0]["limit_bytes"]
+    assert size == machine
+    for limit, is_set in ((size, True), (1 << 50, False)):
+        done = inside.run("env", "--root", root, "--memory-limit", limit, "--node-memory", limit)
+        assert ("GOMEMLIMIT" in READERS["kubernetes"](done.stdout)) == is_set, done.stdout
+        assert ("no memory limit is enforced" in done.stdout) == (not is_set)

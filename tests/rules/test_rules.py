@@ -8,6 +8,7 @@ import pytest
 
 from cgtune.advice.memory import group_by_limit
 from cgtune.advice.procs import worst_stall
+from cgtune.advice.variables import advise_here
 from cgtune.limits import enforce
 from cgtune.model import (
     VICTORIA_CGROUP,
@@ -848,3 +849,19 @@ def test_a_leaf_without_the_controller_needs_more_than_a_quota() -> None:
     assert any("has no CPU controller" in line for line in finding.evidence)
     assert "subtree_control" in finding.advice[1].reason
     assert "restart the program" in finding.advice[1].reason
+
+
+@pytest.mark.parametrize("memory", ["off", 300 * MIB])
+def test_the_nodes_memory_limit_makes_no_finding_and_no_value(memory: Any) -> None:
+    """A pod without a limit stands below kubepods, which has the node's memory: nothing is found and nothing advised because of it."""
+    node = memory_level("/kubepods", 256 * MIB).replace(of_node=True)
+    chain = (memory_level("/kubepods/pod/app", None), memory_level("/kubepods/pod", None), node)
+    process = report(go_facts(memory=memory, gogc="off"), memory=chain)
+    advised = process.recommendations[1]
+    assert (advised.value, advised.set) == (None, False)
+    assert "/sys/fs/cgroup/kubepods/memory.max: 268435456 bytes" in advised.because[0]
+    assert "the node's" in advised.because[1]
+    found = judge_all(process, Policy())
+    assert {finding.rule: finding.severity for finding in found} == ({"gc-off-without-limit": "warning"} if memory == "off" else {})
+    (planned,) = (plan for plan in advise_here(process, None, Policy()) if plan.name == "GOMEMLIMIT")
+    assert (planned.value, planned.because) == (None, advised.because)

@@ -98,7 +98,7 @@ def test_a_zombie_is_missing(sleepers: list[int]) -> None:
 def test_processes_that_are_closed_to_us_are_one_trouble(sleepers: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where /proc hides other users' processes each one is refused, and each that comes: all together are said once, with the privilege."""
 
-    def read(_view: object, pid: int, _notes: object) -> None:
+    def read(_view: object, pid: int, *_notes: object) -> None:
         raise Unreadable(f"/proc/{pid}/stat: permission denied", privilege="CAP_SYS_PTRACE")
 
     monkeypatch.setattr(gather, "read_go_snapshot", read)

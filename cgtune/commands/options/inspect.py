@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cgtune.commands.inspect import InspectOptions, run_inspect
 from cgtune.commands.options.option import Command, choice, flag
-from cgtune.commands.options.shared import METRICS_URL, PIDS, POLICY, ROOT, SELF, parse_chosen_policy
+from cgtune.commands.options.shared import MACHINERY, METRICS_URL, PIDS, POLICY, ROOT, SELF, parse_chosen_policy
 from cgtune.outputs import names_of
 
 TYPE_CHECKING = False
@@ -25,6 +25,7 @@ def inspect_options(values: Values) -> InspectOptions:
         metrics_url=values[METRICS_URL],
         verbose=values[VERBOSE],
         policy=parse_chosen_policy(values),
+        machinery=values[MACHINERY],
     )
 
 
@@ -45,6 +46,6 @@ def _run(values: Values) -> None:
 
 COMMAND = Command(
     summary="The report: what is enforced, derived and held, and what to do.",
-    options=(PIDS, SELF, ROOT, FORMAT, METRICS_URL, VERBOSE, *POLICY),
+    options=(PIDS, SELF, ROOT, FORMAT, METRICS_URL, VERBOSE, MACHINERY, *POLICY),
     run=_run,
 )

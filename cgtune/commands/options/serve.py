@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cgtune.commands.options.option import Command, choice, optional_text, text
-from cgtune.commands.options.shared import IGNORE, PIDS, POLICY, ROOT, parse_chosen_policy
+from cgtune.commands.options.shared import IGNORE, MACHINERY, PIDS, POLICY, ROOT, parse_chosen_policy
 from cgtune.model import SEVERITIES
 
 TYPE_CHECKING = False
@@ -39,6 +39,7 @@ def serve_options(values: Values) -> ServeOptions:
         textfile=values[TEXTFILE],
         log_format=values[LOG_FORMAT],
         policy=policy,
+        machinery=values[MACHINERY],
     )
 
 
@@ -60,6 +61,6 @@ def _run(values: Values) -> None:
 
 COMMAND = Command(
     summary="Keep looking: metrics, probes and the report over HTTP.",
-    options=(LISTEN, INTERVAL, PIDS, NODE_ROOT, FAIL_ON, IGNORE, TEXTFILE, LOG_FORMAT, *POLICY),
+    options=(LISTEN, INTERVAL, PIDS, NODE_ROOT, FAIL_ON, IGNORE, TEXTFILE, LOG_FORMAT, MACHINERY, *POLICY),
     run=_run,
 )

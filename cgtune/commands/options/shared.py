@@ -20,6 +20,7 @@ ROOT = text(
     default="/",
 )
 METRICS_URL = optional_text("--metrics-url", "URL", "The Go program's own Prometheus endpoint; needs one --pid.")
+MACHINERY = flag("--machinery", "The node's own machinery too: kubelet, container engines, their shims, runc.")
 IGNORE = texts("--ignore", "RULE", "Leave this rule's findings out; may be given several times.")
 ALWAYS = flag("--always", "Set GOMAXPROCS even where the runtime comes to it by itself.")
 
