@@ -13,6 +13,7 @@ NAMES = frozenset(
         *("containerd", "ctr", "nerdctl", "rootlesskit", "containerd-stargz-grpc", "containerd-fuse-overlayfs-grpc"),
         *("dockerd", "docker-proxy", "docker-init", "docker-containerd", "docker-containerd-shim", "docker-runc", "balena-engine-daemon"),
         *("crio", "crio-status", "conmon", "conmonrs", "conmon-rs", "podman", "buildah", "quadlet"),
+        "pause",  # holds a pod's namespaces; in a pod that shares them its process is everybody's first one, of a user of its own
         *("runc", "crun", "youki", "runsc", "kata-runtime", "kata-agent", "ecs-agent", "amazon-ecs-agent", "incusd", "lxd"),
     )
 )

@@ -324,6 +324,20 @@ def read_go(view: MachineView, process: Process, notes: list[Note]) -> tuple[GoF
     return facts
 
 
+def _say_other_group(view: MachineView, pid: int) -> str | None:
+    """That a process of the reader's own user is closed for its group alone: ptrace_may_access (kernel/ptrace.c) asks for both."""
+    try:
+        texts = [view.host.read_text(f"/proc/{one}/status") for one in (pid, view.self_pid) if one is not None]
+    except CgtuneError:
+        return None
+    users, groups = ([(kernel.locate_status_value(text, key) or "").split() for text in texts] for key in ("Uid", "Gid"))
+    if len(texts) < 2 or not all(users) or not all(groups) or {*users[0], *users[1]} != {users[0][0]} or groups[0] == groups[1]:
+        return None
+    return (
+        f"it has cgtune's user {users[0][0]}, but group {groups[0][0]} where cgtune has {groups[1][0]}: run both with the same runAsGroup"
+    )
+
+
 def _say_who_is_there(view: MachineView) -> str:
     host = view.host
     if view.hidden is not None:
@@ -355,6 +369,8 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
         executable = None
         if not status_file.is_kernel_thread:
             note = note_on(f"/proc/{pid}/exe", error)
+            if note.privilege and (groups := _say_other_group(view, pid)) is not None:
+                note = note.replace(why=f"{note.why}: {groups}", privilege=None)
             notes.append(note.replace(why=f"{note.why}; whether it is a Go program is not known"))
     if status_file.state == "Z":
         why = "the process is a zombie: it has ended, its parent has not yet taken note"

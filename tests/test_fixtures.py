@@ -64,7 +64,7 @@ CLAIMS: dict[str, tuple[float | None, str | None, int, int | None, str | None]] 
     ),
     "node-agent-not-found": (None, None, 8, None, None),
     "podman-crun": (0.5, "/machine.slice/libpod-*.scope", 8, 256 * MIB, "/machine.slice/libpod-*.scope"),
-    "podman-quadlet-payload": (None, None, 8, None, None),
+    "podman-quadlet-payload": (2, "/system.slice/web.service", 8, 400 * MIB, "/system.slice/web.service"),
     "rhel7-cpuacct-cpu": (2, "/system.slice/docker-*.scope", 4, GIB, "/system.slice/docker-*.scope"),
     "rootless-without-delegation": (None, None, 8, 256 * MIB, "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-*.scope"),
     "systemd-slice-allowed-cpus": (1.5, "/batch.slice/job.service", 4, 3 * GIB, "/batch.slice/job.service"),
@@ -293,7 +293,8 @@ def test_the_table_tells_the_same_story(name: str) -> None:
     count = min(cores, usable) if cores is not None else usable
     noun = "CPU" if count == 1 else "CPUs"
     assert f"{count:g} {noun}" + (f" of {usable} usable" if cores is not None else ", ") in done.stdout
-    assert (f"{size} bytes, says" if size is not None else "no limit in any" if "no memory" not in done.stdout else "") in done.stdout
+    none = "is the node's limit" if "enforced.memory.node_limit_bytes" in MORE.get(name, {}) else "no limit in any"
+    assert (f"{size} bytes, says" if size is not None else none if "no memory" not in done.stdout else "") in done.stdout
     assert stories.inspect(name, format_="table") == done
 
 

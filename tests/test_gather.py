@@ -142,3 +142,21 @@ def test_machinery_that_cannot_be_looked_into_hides_nothing(tmp_path: Path) -> N
     stat.write_text(f"4242 (runc:[2:INIT]){stat.read_text().rpartition(')')[2]}")
     report = api.list_go(root=str(root))
     assert (report.notes, [one.command for one in report.machinery]) == ((), ["runc:[2:INIT]"])
+
+
+def test_another_group_is_named_and_no_capability(tmp_path: Path) -> None:
+    """With the same user and another group a process is closed as well: the message says what to change in the manifest."""
+    root = tmp_path / "root"
+    shutil.copytree(stories.STORIES / "v2-other-users-process", root, symlinks=True)
+    status = root / "proc/4242/status"
+    status.write_text(status.read_text() + "Uid:\t1000\t1000\t1000\t1000\nGid:\t2000\t2000\t2000\t2000\n")
+    (root / "proc/self").symlink_to("7")
+    (root / "proc/7").mkdir()
+    for user, is_named in ((1000, True), (1001, False)):
+        (root / "proc/7/status").write_text(f"Uid:\t{user}\t{user}\t{user}\t{user}\nGid:\t3000\t3000\t3000\t3000\n")
+        (process,) = api.inspect([4242], root=str(root)).processes
+        (note,) = (note for note in process.notes if note.path == "/proc/4242/exe")
+        said = "it has cgtune's user 1000, but group 2000 where cgtune has 3000: run both with the same runAsGroup" in note.why
+        assert (said, note.privilege) == (is_named, None if is_named else "CAP_SYS_PTRACE")
+        (searched,) = api.list_go(root=str(root)).notes
+        assert ("runAsGroup" in searched.why, searched.privilege) == (is_named, note.privilege)

@@ -23,6 +23,7 @@ from cgtune.machinery import is_machinery
         ("/usr/bin/conmonrs", "conmonrs"),
         ("/usr/bin/podman", "podman"),
         (None, "kubelet"),
+        (None, "pause"),
         (None, "containerd-shim"),
         (None, "runc:[2:INIT]"),
     ],

@@ -38,11 +38,15 @@ DEFAULT_LISTEN = "127.0.0.1:9464"
 _JOIN_SECONDS = 0.7
 _GONE_SECONDS = 1.6
 
+#: How often, and for how long, a service looks that has not seen any program yet.
+_EAGER_INTERVAL_SECONDS = 1.0
+_EAGER_SECONDS = 120.0
+
 #: A scan makes tens of thousands of records and hardly a cycle: collections as seldom as these save a tenth of its CPU time.
 _COLLECT = (20_000, 20, 20)
 
-_WARNING = 30  # logging's own numbers: its import is dear
-_LEVELS = {"info": 20, "warning": _WARNING, "critical": 40}
+_INFO, _WARNING = 20, 30  # logging's own numbers: its import is dear
+_LEVELS = {"info": _INFO, "warning": _WARNING, "critical": 40}
 
 
 class ServeOptions(Record):
@@ -138,7 +142,7 @@ def _say_start(options: ServeOptions, journal: Journal, listener: Listener | Non
             "exposed",
             f"listening on {where}: whoever reaches it can read names, paths and limits of the processes in /report and /metrics",
             {"listen": address},
-            level=_WARNING,
+            level=_INFO if "KUBERNETES_SERVICE_HOST" in os.environ else _WARNING,  # a pod's address is for Prometheus and the kubelet
         )
 
 
@@ -180,6 +184,7 @@ class _Scanner:
 
         gc.set_threshold(*_COLLECT)
         before: Found | None = None
+        started = time.monotonic()
         while not self._stop.is_set():
             began = time.monotonic()
             troubles = {} if before is None else dict(before.look.troubles)  # of a scan that fails nobody knows whether they are over
@@ -205,8 +210,12 @@ class _Scanner:
                     troubles["textfile"] = fault_words(error)
             self._journal.report_troubles(troubles)
             took = time.monotonic() - began
+            interval = self._options.interval_seconds
+            # A sidecar starts before the program: whoever has seen nothing yet looks again at once, for a while
+            if (before is None or not before.look.report.processes) and time.monotonic() - started < _EAGER_SECONDS:
+                interval = min(interval, _EAGER_INTERVAL_SECONDS)
             # Scans that take longer than the interval must leave something of a CPU to others
-            self._stop.wait(max(self._options.interval_seconds - took, took / 2))
+            self._stop.wait(max(interval - took, took / 2))
 
     def _scan(self, began_seconds: float) -> Found:
         time_seconds = time.time()

@@ -118,6 +118,30 @@ def test_a_third_of_the_time_is_left_to_others(monkeypatch: pytest.MonkeyPatch, 
     assert board.found.scan_seconds == scan_seconds
 
 
+def test_it_looks_again_at_once_while_nothing_was_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sidecar starts before the program: for two minutes it looks each second, until there is something to see."""
+    clock, found = _Clock(), [0]
+
+    def turns() -> Iterator[None]:
+        yield from [None] * 3
+        found[0] = 1
+        yield from [None] * 2
+
+    genuine = Follower.look
+
+    def look(self: Follower, now_seconds: float) -> Look:
+        seen = genuine(self, now_seconds)
+        return seen if found[0] else seen.replace(report=seen.report.replace(processes=()))
+
+    clock.turns = turns()
+    monkeypatch.setattr(serve, "time", clock)
+    monkeypatch.setattr(Follower, "look", look)
+    options, board, journal = ServeOptions(interval_seconds=15.0), Board(15.0), _Journal(threading.Event())
+    with Host(STORY) as host:
+        _Scanner(options, Follower(host, (4242,), None), board, cast("Any", journal), frozenset(), None, cast("Any", clock)).run()
+    assert clock.waits == [1.0] * 4 + [15.0] * 2
+
+
 def test_a_machine_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """Scans that fail as a whole are counted and told once; the old report stays, and is believed for a while; what it said is not over."""
     root = tmp_path / "root"

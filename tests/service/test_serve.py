@@ -217,6 +217,9 @@ def test_it_says_where_others_can_reach_it() -> None:
         service.wait_for(lambda: service.events("exposed"))
         assert service.events("exposed")[0]["level"] == "warning"
         assert service.address.startswith("0.0.0.0:")
+    with Service(listen="0.0.0.0:0", KUBERNETES_SERVICE_HOST="10.0.0.1") as service:
+        service.wait_for(lambda: service.events("exposed"))
+        assert service.events("exposed")[0]["level"] == "info"  # a pod's address is there for Prometheus and the kubelet
     with Service(listen=None, CGTUNE_LISTEN="[::1]:0", CGTUNE_INTERVAL="1m", CGTUNE_ROOT=str(STORY), CGTUNE_PID="4242") as service:
         service.wait_for_report()
         assert service.address.startswith("[::1]:")
