@@ -79,7 +79,8 @@ def test_values_that_no_file_can_carry(dialect: str) -> None:
     for value in refused:
         with pytest.raises(Unwritable, match=f"the dialect {dialect} cannot carry X="):
             render_env([PlannedVariable(name="X", value=value, because=())], dialect)
-    for name in ("", "1X", "A B", "A=B", "A\nB", "Ä"):
+    assert "X" * 128 in render_env([PlannedVariable(name="X" * 128, value="1", because=())], dialect)
+    for name in ("", "1X", "A B", "A=B", "A\nB", "Ä", "X" * 129):
         with pytest.raises(Unwritable, match="is no name"):
             render_env([PlannedVariable(name=name, value="1", because=())], dialect)
 

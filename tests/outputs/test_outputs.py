@@ -13,14 +13,17 @@ from tabulate import tabulate
 
 from cgtune.api import inspect
 from cgtune.limits import enforce
-from cgtune.model import ByteLimit, MemoryEvents, MemoryLevel, MemoryParts, Note, Policy, ProcessReport, Report
+from cgtune.model import ByteLimit, Container, MemoryEvents, MemoryLevel, MemoryParts, Note, Policy, ProcessReport, Report
 from cgtune.numbers import format_cores
-from cgtune.outputs.escape import escape_control
+from cgtune.outputs.escape import escape_bytes, escape_control
 from cgtune.outputs.json import render_json
+from cgtune.outputs.junit import render_junit
 from cgtune.outputs.ps import lay_out, render_ps
+from cgtune.outputs.sarif import render_sarif
 from cgtune.outputs.table import format_value, render_table
 from cgtune.outputs.words import format_bytes, format_cpu_list
 from cgtune.rules import judge_all
+from cgtune.verdict import judge_report
 from tests.rules.reports import MIB, go_facts, memory_level, report as process_report
 from tests.support import stories
 
@@ -281,3 +284,51 @@ def test_the_table_of_ps_is_laid_out_as_tabulate_does(rows: list[tuple[str, ...]
     align = ("right", "left", "left", "left", "left", "left", "right", "right", "left")
     table = tabulate(rows, headers=headers, tablefmt="plain", colalign=align, disable_numparse=True)
     assert "\n".join(lay_out(rows)) == table
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [("\udc80", r"\x80"), ("\udcff", r"\xff"), ("\udc7f", r"\udc7f"), ("\ud800", r"\ud800"), ("\udfff", r"\udfff"), ("a\x1bé", "a\x1bé")],
+)
+def test_lone_surrogates_alone_are_escaped_for_json(text: str, escaped: str) -> None:
+    """The first and the last byte that is not UTF-8, and the first and the last surrogate of all; everything else stays."""
+    assert escape_bytes(text) == escaped
+
+
+def _report_on(process: ProcessReport) -> Report:
+    """A report on this one process, with its findings."""
+    judged = process.replace(findings=judge_all(process, Policy()))
+    return Report(version="0.1.0", time="2026-11-23T02:12:00Z", machine=process.snapshot.machine, processes=(judged,))
+
+
+def test_a_line_of_ps_counts_the_runtimes_and_cuts_the_id() -> None:
+    """Two runtimes of a process are one line, which says that there is one more; of a container's id the usual twelve digits."""
+    one = process_report(go_facts())
+    snapshot = one.snapshot.replace(container=Container(id="0123456789abcdef" * 4))
+    for go, version in ((one.snapshot.go, "1.27.3"), (one.snapshot.go * 2, "1.27.3 (+1)"), (one.snapshot.go * 3, "1.27.3 (+2)")):
+        line = render_ps(_report_on(one.replace(snapshot=snapshot.replace(go=go)))).splitlines()[2]
+        assert re.split(r"  +", line.strip())[2:4] == ["0123456789ab", version]
+
+
+def test_a_file_is_named_to_code_scanning_by_its_whole_path() -> None:
+    """A program that has no path, or one that does not begin at the root, has a logical place only."""
+    one = process_report(go_facts(procs=8), cores=2.5)
+    for executable, places in (("/app/a b", ["file:///app/a%20b"]), ("server", []), (None, [])):
+        process = one.replace(snapshot=one.snapshot.replace(process=one.snapshot.process.replace(executable=executable)))
+        verdict = judge_report(_report_on(process), fail_on="info", ignored=frozenset())
+        results = json.loads(render_sarif(verdict))["runs"][0]["results"]
+        assert results
+        for result in results:
+            (place,) = result["locations"]
+            assert [each["artifactLocation"]["uri"] for name, each in place.items() if name == "physicalLocation"] == places
+
+
+def test_junit_has_a_case_for_each_rule_that_was_asked() -> None:
+    """Of a Go program all rules were; of another one, those alone that have something to say, and so no case of it passed."""
+    other = process_report(None, cores=2.5, throttled=(500, 1000))
+    go = process_report(go_facts(procs=8), cores=2.5)
+    for process in (other, go):
+        verdict = judge_report(_report_on(process), fail_on="info", ignored=frozenset())
+        cases = len(verdict.rules) if process.snapshot.go else len({finding.rule for finding in verdict.report.processes[0].findings})
+        assert cases > 0
+        assert render_junit(verdict).count("<testcase ") == cases

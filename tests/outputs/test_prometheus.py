@@ -145,6 +145,9 @@ def test_container_ids_are_spelled_as_kube_state_metrics_does(runtime: str | Non
     snapshot = process.snapshot.replace(container=Container(id="c" * 64, runtime=runtime))
     samples = read(render_report(machine_report(process.replace(snapshot=snapshot)), openmetrics=False), openmetrics=False)
     assert value(samples, "cgtune_cpu_usable_cpus", container_id=spelled + "c" * 64, uid="") is not None
+    snapshot = process.snapshot.replace(container=Container(id=None, runtime=runtime))  # in a pod only the engine may be known
+    samples = read(render_report(machine_report(process.replace(snapshot=snapshot)), openmetrics=False), openmetrics=False)
+    assert value(samples, "cgtune_cpu_usable_cpus", container_id="") is not None
 
 
 def test_findings_are_counted_and_named_once() -> None:

@@ -748,6 +748,19 @@ def test_the_least_weight_is_no_request(weight: int, version: int, words: str) -
     assert words in finding.summary
 
 
+@pytest.mark.parametrize(
+    ("version", "said", "asked"),
+    [(2, "memory.swap.current: 1048576 bytes", "memory.swap.max"), (1, "memory.stat: total_swap 1048576", "memory.swappiness")],
+)
+def test_swap_is_told_with_the_files_of_its_version(version: int, said: str, asked: str) -> None:
+    """What is read and what is to be set have other names on cgroup v1."""
+    level = memory_level("/pod/app", 512 * MIB, swapped_bytes=MIB).replace(version=version)
+    finding = _judge("swap-hides-pressure", report(go_facts(), memory=(level,)))
+    assert finding is not None
+    assert finding.evidence[0] == f"/sys/fs/cgroup/pod/app/{said}"
+    assert f"set /sys/fs/cgroup/pod/app/{asked} to 0" in finding.advice[-1].reason
+
+
 def test_a_headroom_of_ones_own_is_near_nothing() -> None:
     """Who asks for 1 % of headroom is not told that it is little."""
     policy = Policy(headroom_percent=1.0)
