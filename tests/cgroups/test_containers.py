@@ -35,6 +35,7 @@ PATHS: dict[str, tuple[str, str | None, str | None, str | None]] = {
         "podman",
     ),
     "nerdctl, cgroupfs": (f"/default/{ID}", ID, None, "containerd"),
+    "containerd, its namespace for Kubernetes, without a pod": (f"/k8s.io/{ID}", ID, None, "containerd"),
     "nerdctl, systemd": (f"/system.slice/nerdctl-{ID}.scope", ID, None, "containerd"),
     "below --cgroup-parent": (f"/batch/night/{ID}", ID, None, None),
     "ECS on EC2": (f"/ecs/{'a' * 32}/{ID}", ID, None, "docker"),
