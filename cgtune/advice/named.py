@@ -36,7 +36,7 @@ _NO_LIMIT = (
 
 
 _ALL_OF_NODE = "is all that the node has, which Kubernetes fills in where no limit is set"
-_OF_POD = "is enforced here too, so it is the pod's (spec.resources), not all that the node has"
+_OF_POD = "is the pod's (spec.resources), not all that the node has: it is enforced here too, or less than half of the machine"
 
 
 class Here(Record):
