@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -14,8 +15,8 @@ from tests.support.realprograms.observe import GIVEN_VALUES, Seen
 _HEADER = "registry\tname\tversion\tsha256\tfile\tgo\tkinds\tsets\tlibrary\tshare\targuments\n"
 
 
-def _program(go: str = "1.26.5", sets: str = "-") -> Program:
-    (program,) = parse_programs(f"{_HEADER}npm\tthing\t1.0\t{'0' * 64}\tbin/thing\t{go}\tstripped\t{sets}\t-\t-\t--version now\n")
+def _program(go: str = "1.26.5", sets: str = "-", kinds: str = "stripped") -> Program:
+    (program,) = parse_programs(f"{_HEADER}npm\tthing\t1.0\t{'0' * 64}\tbin/thing\t{go}\t{kinds}\t{sets}\t-\t-\t--version now\n")
     return program
 
 
@@ -51,6 +52,9 @@ def _none(**notes: str) -> dict[str, Any]:
         (_program(), _seen(_report()), _row("1.26"), "wrong", "predict for here: the Go version"),
         (_program(), _seen(_report()), _row(procs=8), "wrong", "predict for here: GOMAXPROCS: cgtune says 8, schedtrace says 2"),
         (_program(), _seen(_report()), {"error": "is not a Go program"}, "unread", "predict for here: is not a Go program"),
+        (_program(kinds="upx"), _seen(_report()), {"error": "is it packed?"}, "agree", "predict for here: is it packed?"),
+        (_program("gccgo 12.2.0", kinds="gccgo"), _seen(_report(version="gccgo 12.2.0")), _row("gccgo"), "agree", ""),
+        (_program("gccgo 12", kinds="gccgo"), _seen(_report(version="gccgo 12", GOGC=None)), _row("gccgo"), "unread", "GOGC"),
         (_program(), _seen(_none()), _row(), "silent", "no Go program, says cgtune"),
         (_program(), _seen(_none(exe="smells of Go")), _row(), "unread", "exe: smells of Go"),
         (_program("1.16.3"), _seen(_none(exe="too old")), _row("1.16.3"), "older", "exe: too old"),
@@ -95,7 +99,7 @@ def test_the_list_is_whole() -> None:
     programs = read_programs()
     assert len({program.package for program in programs}) >= 120
     assert len({program.key for program in programs}) == len(programs)
-    assert all(len(program.sha256) == 64 and program.go.count(".") >= 1 for program in programs)
+    assert all(len(program.sha256) == 64 and re.fullmatch(r"(gccgo |1\.)\d+(\.\d+)*(-X:\w+)?", program.go) for program in programs)
     assert {program.registry for program in programs} == {"debian", "pypi", "npm"}
     kinds = {kind for program in programs for kind in program.kinds}
     assert kinds == {
