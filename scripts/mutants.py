@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -137,6 +138,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"mutants: {error}", file=sys.stderr)
         return 3
     mutants = [each for each in mutants if not options.words or any(word in str(each) for word in options.words)]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the copies are removed then, too
     began = time.monotonic()
     answers: dict[Mutant, str] = {}
     with tempfile.TemporaryDirectory(prefix="cgtune-mutants-") as folder, ThreadPoolExecutor(max(1, options.jobs)) as pool:
