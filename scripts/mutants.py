@@ -138,7 +138,6 @@ def main(argv: Sequence[str]) -> int:
         print(f"mutants: {error}", file=sys.stderr)
         return 3
     mutants = [each for each in mutants if not options.words or any(word in str(each) for word in options.words)]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the copies are removed then, too
     began = time.monotonic()
     answers: dict[Mutant, str] = {}
     with tempfile.TemporaryDirectory(prefix="cgtune-mutants-") as folder, ThreadPoolExecutor(max(1, options.jobs)) as pool:
@@ -176,4 +175,5 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the copies are removed then, too
     sys.exit(main(sys.argv[1:]))
