@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 #: What stands before an entry and says more of it than fits its header, a long name at the most.
 _LARGEST_PREFACE_BYTES = 1 << 20
 
+#: Folders in one another. Removing them goes one call deeper for each (shutil.rmtree up to Python 3.12), and Python's stack ends at 1000.
+_DEEPEST = 500
+
 
 def unpack(path: str) -> TemporaryDirectory[str]:
     """A packed recording in a folder of its own, plain files and links only. Raises UsageError where it is damaged or beyond bounds."""
@@ -59,7 +62,9 @@ def _unpack_entry(archive: TarFile, entry: TarInfo, folder: str) -> None:
     if not names and entry.isdir():
         return  # the top itself, as `tar -C FOLDER .` has it
     if ".." in names or not names:
-        raise ValueError(f"entry {entry.name!r} leads out of the recording")
+        raise ValueError(f"entry {entry.name[:80]!r} leads out of the recording")
+    if len(names) > _DEEPEST:
+        raise ValueError(f"entry {entry.name[:80]!r} lies more than {_DEEPEST} folders deep")
     parent = folder
     for name in names[:-1]:
         parent = f"{parent}/{name}"

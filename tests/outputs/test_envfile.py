@@ -166,3 +166,15 @@ def test_systemd_itself_sees_what_was_meant(written: list[PlannedVariable]) -> N
         done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
         assert (done.returncode, done.stderr) == (0, ""), text
         assert (root / "run" / "taken").read_text() == f"[{written[0].value}]"
+
+
+@pytest.mark.parametrize("name", ["NO", "Y", "on", "False", "null", "nothing"])
+def test_a_name_that_is_a_word_of_yaml_stays_a_name(name: str) -> None:
+    """Readers of YAML 1.1 take NO and its like for a boolean, unless it stands in quotes."""
+    text = render_env([PlannedVariable(name=name, value="1", because=())], "yaml")
+    assert READERS["yaml"](text) == {name: "1"}
+
+
+def test_what_a_shell_would_expand_is_escaped_for_systemd() -> None:
+    """Between double quotes a backslash goes before each of the four characters that mean something there to a shell (systemd.exec(5))."""
+    assert render_env([PlannedVariable(name="X", value='a"b\\c`d$e f', because=())], "systemd").splitlines()[-1] == r'X="a\"b\\c\`d\$e f"'

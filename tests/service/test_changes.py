@@ -55,6 +55,14 @@ def test_a_pid_that_comes_back_is_another_process() -> None:
         assert said(reported(process(1)), reported(other)) == [("process-went", 1, None), ("process-came", 1, None)]
 
 
+def test_another_program_in_the_same_process_is_another() -> None:
+    """exec(2) of a program of the same module and Go: its executable tells."""
+    before = process(1)
+    other = before.snapshot.process.replace(executable="/app/other")
+    after = before.replace(snapshot=before.snapshot.replace(process=other))
+    assert said(reported(before), reported(after)) == [("process-went", 1, None), ("process-came", 1, None)]
+
+
 def test_a_program_whose_file_is_replaced_is_the_same_process() -> None:
     """The kernel marks its path as deleted; neither did it go, nor did its findings end."""
     before = process(1, ("oom-killed", "warning"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -99,6 +100,20 @@ def test_a_relative_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(tmp_path)
     assert replace_file("env", NEW, 0o644, "--output") is True
     assert (tmp_path / "env").read_bytes() == NEW
+
+
+def test_a_file_that_is_a_mount_is_told_what_to_mount(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that was mounted by itself cannot be replaced (EBUSY): its folder has to be mounted; of other errors that is not said."""
+    for number, hint in ((errno.EBUSY, True), (errno.EPERM, False)):
+
+        def refuse(*_: object, number: int = number, **__: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "rename", refuse)
+        with pytest.raises(Unwritable) as caught:
+            replace_file(str(tmp_path / "env"), NEW, 0o644, "--output")
+        assert ("it is a mount of its own; mount its folder instead" in str(caught.value)) == hint
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

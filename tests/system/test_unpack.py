@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cgtune.errors import UsageError
+from cgtune.system import unpack
 from cgtune.system.host import Host
 from tests.support import stories
 
@@ -47,6 +48,48 @@ def test_a_hostile_archive_is_refused(tmp_path: Path, entries: list[tarfile.TarI
     with pytest.raises(UsageError, match=words):
         Host(path)
     assert [found.name for found in tmp_path.iterdir()] == ["hostile.tar.gz"]
+
+
+@pytest.mark.parametrize(("bound", "most"), [("MOST_FILES", 3), ("LARGEST_BYTES", 3)])
+def test_a_recording_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, most: int) -> None:
+    """Of entries and of bytes as many as there may be, and no more."""
+    monkeypatch.setattr(unpack, bound, most)
+    entries = [_entry(f"proc/{number}") for number in range(4)]
+    with unpack.unpack(_archive(tmp_path / "just.tgz", *entries[:3])) as folder:
+        assert len(list(Path(folder, "proc").iterdir())) == 3
+    with pytest.raises(UsageError, match="is not a recording"):
+        unpack.unpack(_archive(tmp_path / "more.tgz", *entries))
+
+
+def test_what_stands_before_an_entry_is_short(tmp_path: Path) -> None:
+    """tarfile reads a long name whole, and a megabyte of it packs to a kilobyte: beyond that it is refused unread."""
+    for size, words in ((1 << 20, "File name too long"), ((1 << 20) + 1, "impossible sizes")):
+        (tmp_path / "long.tgz").write_bytes(_long_name(b"x" * size))
+        with pytest.raises(UsageError, match=words):
+            unpack.unpack(str(tmp_path / "long.tgz"))
+
+
+@pytest.mark.parametrize("folders", [501, 1200, 2000, 300_000])
+def test_folders_in_folders_without_end_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folders: int) -> None:
+    """What is deeper than Python's stack could not even be removed again: one line, and nothing stays behind."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (tmp_path / "deep.tgz").write_bytes(_long_name(b"x/" * (folders - 1) + b"x"))
+    with pytest.raises(UsageError, match="lies more than 500 folders deep") as refusal:
+        unpack.unpack(str(tmp_path / "deep.tgz"))
+    assert len(str(refusal.value)) < 400
+    assert [path.name for path in tmp_path.iterdir()] == ["deep.tgz"]
+    (tmp_path / "deep.tgz").write_bytes(_long_name(b"x/" * 499 + b"x"))
+    with unpack.unpack(str(tmp_path / "deep.tgz")) as folder:
+        assert (Path(folder) / "/".join("x" * 500)).read_bytes() == b"x"
+
+
+def _long_name(name: bytes) -> bytes:
+    """A packed archive of one file of one byte, whose name stands before it."""
+    head = tarfile.TarInfo("././@LongLink")
+    head.type, head.size = tarfile.GNUTYPE_LONGNAME, len(name)
+    padded = name.ljust(-(-len(name) // 512) * 512, b"\0")
+    return gzip.compress(head.tobuf(tarfile.GNU_FORMAT) + padded + _entry("x").tobuf() + b"x".ljust(512, b"\0") + bytes(1024))
 
 
 def test_what_was_unpacked_is_not_remembered(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cgtune.model import GoDerived, QuotaSeen
-from cgtune.runtimes.go.derived.procs import derive_by_itself, limited_procs, procs_under
+from cgtune.runtimes.go.derived.procs import derive_by_itself, int32_of, limited_procs, procs_under
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,22 @@ from cgtune.runtimes.go.derived.procs import derive_by_itself, limited_procs, pr
 def test_quota_to_processors(quota: int, period: int, expected: int) -> None:
     """The quotient is rounded up, is never below 2, never above the CPUs, and breaks past 32 bits."""
     assert limited_procs(16, quota, period, "amd64")[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("architecture", "overflow", "nan"),
+    [
+        ("amd64", -(2**31), -(2**31)),
+        ("386", -(2**31), -(2**31)),
+        ("arm64", 2**31 - 1, 0),
+        ("riscv64", 2**31 - 1, 2**31 - 1),
+        ("s390x", 2**31 - 1, -(2**31)),
+    ],
+)
+def test_what_does_not_fit_an_int32(architecture: str, overflow: int, nan: int) -> None:
+    """Each architecture has its own answer, beside the last number that fits."""
+    found = [int32_of(number, architecture) for number in (2.0**31 - 1, 2.0**31, float("inf"), float("nan"))]
+    assert found == [2**31 - 1, overflow, overflow, nan]
 
 
 def test_one_cpu_stays_one() -> None:
