@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from tests.support import goprograms
-from tests.support.command import PROGRAM, environment
+from tests.support.command import PROGRAM, uncounted
 from tests.support.needs import only_where, require
 
 pytestmark = pytest.mark.live
@@ -31,9 +31,8 @@ def sandbox(request: pytest.FixtureRequest) -> tuple[str, ...]:
 
 def _run(sandbox: tuple[str, ...], *words: str) -> subprocess.CompletedProcess[str]:
     """Through pipes: gVisor writes to a file at an offset of its own. Which lines ran is not counted: nothing can be written there."""
-    environ = {name: value for name, value in environment().items() if not name.startswith("COVERAGE_")}
     return subprocess.run(
-        [*sandbox, *words], capture_output=True, text=True, timeout=300, env=environ, stdin=subprocess.DEVNULL, check=False
+        [*sandbox, *words], capture_output=True, text=True, timeout=300, env=uncounted(), stdin=subprocess.DEVNULL, check=False
     )
 
 

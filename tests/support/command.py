@@ -30,6 +30,11 @@ def environment(**extra: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("CGTUNE_")} | extra
 
 
+def uncounted(**extra: str) -> dict[str, str]:
+    """The same without the counting of lines (scripts/test --coverage), which writes files and takes memory of its own."""
+    return {name: value for name, value in environment(**extra).items() if not name.startswith("COVERAGE_")}
+
+
 def run(*arguments: object, timeout_seconds: float = 120, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run cgtune to its end."""
     return subprocess.run(
