@@ -278,7 +278,7 @@ def _fill(path: Path) -> None:
 
 def test_hundreds_of_processes_come_and_go(executor: Path) -> None:
     """For half a minute Go processes live a tenth of a second to six: nothing grows, no scan fails, and nobody who stays is missed."""
-    words = [ROOT / "scripts" / "bench" / "serve", "--churn", "25"]
+    words = [str(ROOT / "scripts" / "bench" / "serve"), "--churn", "25"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False, env=uncounted())
     assert done.returncode == 0, done.stdout + done.stderr
 
