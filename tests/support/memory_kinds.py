@@ -32,9 +32,6 @@ GROWS: dict[str, frozenset[str]] = {
     "dirty": frozenset({"files", "waiting", "used"}),
 }
 
-#: Those that take pages of a file: on a file system in memory they would be shared memory.
-OF_FILES = frozenset({"cache", "mapped", "locked", "dirty"})
-
 _BLOCK = 1 << 16
 
 
