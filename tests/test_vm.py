@@ -153,10 +153,12 @@ def test_last_words(log: bytes, said: str) -> None:
     assert len(vm.last_words(log).splitlines()) == 1
 
 
-_PACKED = {
-    "xz": lzma.compress,
-    "zstd": lambda data: subprocess.run(["zstd", "--stdout", "--quiet"], input=data, capture_output=True, check=True).stdout,
-}
+def _zstd(data: bytes) -> bytes:
+    require(shutil.which("zstd"), "zstd is missing: apt-get install zstd")
+    return subprocess.run(["zstd", "--stdout", "--quiet"], input=data, capture_output=True, check=True).stdout
+
+
+_PACKED = {"xz": lzma.compress, "zstd": _zstd}
 
 
 def _bzimage(payload: bytes, sectors: int) -> bytes:
