@@ -60,11 +60,11 @@ def test_a_go_program_is_read(sandbox: tuple[str, ...]) -> None:
     only_where(platform.machine() == "x86_64", "the toolchains are for x86-64")
     program = goprograms.build("1.27.3")
     script = (
-        'program=$1; shift; GOMAXPROCS=1 "$program" report "sleep 600000" >/tmp/answer & pid=$!\n'
-        "until [ -s /tmp/answer ]; do sleep 0.1; done\n"
+        'program=$1; shift; GOMAXPROCS=1 "$program" report "sleep 600000" >/mnt/answer & pid=$!\n'
+        "until [ -s /mnt/answer ]; do sleep 0.1; done\n"
         '"$@" inspect --pid $pid; "$@" ps; "$@" check --pid $pid >&2; echo "check gave $?"; kill $pid'
     )
-    inside = sandbox if sandbox[0] == "runsc" else (*sandbox, "--tmpfs", "/tmp")  # its own
+    inside = sandbox if sandbox[0] == "runsc" else (*sandbox, "--tmpfs", "/mnt")  # not /tmp, where the checkout may lie
     done = _run(inside, "sh", "-c", script, "sh", str(program), *PROGRAM)
     assert "runtime    Go 1.27.3" in done.stdout
     assert "GOMAXPROCS now 1 (read from memory), derived 1" in done.stdout
