@@ -6,7 +6,6 @@ is returned here.
 
 from __future__ import annotations
 
-import itertools
 import json
 import subprocess
 import tempfile
@@ -26,11 +25,14 @@ GIVEN_VALUES: Mapping[str, int] = {"GOMAXPROCS": 5, "GOMEMLIMIT": 301 << 20, "GO
 RUNS: Mapping[str, Mapping[str, str]] = {"plain": {}, "given": GIVEN}
 MEMORY_BYTES = 768 << 20
 _TRIES = 8  # until one that ends at once was stopped in time
-_numbers = itertools.count()
 
 
 class Broken(Exception):
     """cgtune did not end as a command should; in words."""
+
+
+# By controller, the version and the mount point of a hierarchy that lends groups (tests/live/cgroups.py)
+Lent = Mapping[str, tuple[int, Path]]
 
 
 class Place(NamedTuple):
@@ -54,43 +56,44 @@ class Seen(NamedTuple):
     why: str
 
 
-def observe(programs: Sequence[Program], place: Place, groups: Groups, say: Callable[[str], None]) -> Iterator[Seen]:
+def observe(programs: Sequence[Program], place: Place, lent: Lent, say: Callable[[str], None]) -> Iterator[Seen]:
     """Each program once in each of RUNS; those that end too soon are started again to be stopped."""
     for run, environment in RUNS.items():
         again: list[tuple[Program, str]] = []
         for start in range(0, len(programs), place.together):
             batch = programs[start : start + place.together]
             say(f"{run}: {start + 1} to {start + len(batch)} of {len(programs)}: {', '.join(program.name for program in batch)}")
-            for seen, program in zip(_look(batch, run, environment, "running", place, groups), batch, strict=True):
+            for seen, program in zip(_look(batch, run, environment, "running", place, lent), batch, strict=True):
                 if seen.procs is None:
                     again.append((program, seen.why))
                 else:
                     yield seen
         for program, why in again:
             say(f"{run}: {program.name}, which does not stay by itself")
-            seen = _hold(program, run, environment, place, groups)
+            seen = _hold(program, run, environment, place, lent)
             yield seen._replace(why=why) if seen.procs is None else seen
 
 
-def _hold(program: Program, run: str, environment: Mapping[str, str], place: Place, groups: Groups) -> Seen:
+def _hold(program: Program, run: str, environment: Mapping[str, str], place: Place, lent: Lent) -> Seen:
     """Blocked, else stopped; started anew until it was stopped in time, a few times."""
     # The witness of one that blocks has spoken before the program could set anything.
     ways = ["blocked"] if "GOMAXPROCS" not in program.sets else []
     for way in (*ways, *["stopped"] * (_TRIES - 1)):
-        (seen,) = _look([program], run, environment, way, place, groups)
+        (seen,) = _look([program], run, environment, way, place, lent)
         if seen.procs is not None:
             return seen
-    return _look([program], run, environment, "stopped", place, groups)[0]
+    return _look([program], run, environment, "stopped", place, lent)[0]
 
 
 def _look(
-    programs: Sequence[Program], run: str, environment: Mapping[str, str], way: str, place: Place, groups: Groups
+    programs: Sequence[Program], run: str, environment: Mapping[str, str], way: str, place: Place, lent: Lent
 ) -> list[Seen]:  # fmt: skip
     held: list[Held] = []
+    groups = Groups(lent)
     trace_ms = 100 if place.patience == 1 else 500
     try:
         for slot, program in enumerate(programs):
-            group = groups.make(f"program{next(_numbers)}")
+            group = groups.make(f"program{slot}")
             _limit(group, place)
             held.append(Held(program, group, environment, way, trace_ms, slot))
         settle, began = 1.0 * place.patience, time.monotonic()
@@ -122,6 +125,7 @@ def _look(
     finally:
         for one in held:
             one.end()
+        groups.remove()
 
 
 def _seen(one: Held, run: str, before: int | None, report: dict[str, Any] | None, said: str) -> Seen:
