@@ -18,6 +18,7 @@ from cgtune.model import (
     Process,
     Snapshot,
 )
+from tests.rules.reports import report
 
 MIB = 1 << 20
 
@@ -250,3 +251,13 @@ def test_the_level_that_binds_has_the_limit(chain: list[CpuLevel]) -> None:
 
 def _not_more(after: float | None, before: float | None) -> bool:
     return before is None or (after is not None and after <= before)
+
+
+@pytest.mark.parametrize(("controller", "words"), [("cpu", "a CPU quota"), ("memory", "a memory limit")])
+def test_a_kernel_without_the_controller(controller: str, words: str) -> None:
+    """It enforces no limit of that kind, and a note says that none can be set either."""
+    snapshot = report().snapshot
+    limits = enforce(snapshot.replace(unsupported=type(snapshot.unsupported)((controller,))))
+    assert (limits.cpu.unsupported is not None, limits.memory.unsupported is not None) == (controller == "cpu", controller == "memory")
+    (note,) = limits.notes
+    assert f"(cgroup_disable={controller}): {words} can be neither set nor enforced here" in note.why

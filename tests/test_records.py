@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 import cgtune
+from cgtune.model import Note
 from cgtune.records import Record
 from tests.support import stories
 
@@ -70,3 +71,18 @@ def test_a_prediction_can_be_hashed() -> None:
     """So is what a program on paper would do, its build info and all."""
     prediction = cgtune.predict(cpus=8, cpu_limit="2.5", memory_limit="512Mi", go="1.21,1.24,1.27", env=["GODEBUG=x509sha1=1"])
     assert all(isinstance(hash(value), int) for value in _inside(prediction))
+
+
+def test_a_record_refuses_what_it_has_no_field_for() -> None:
+    """A missing field and an unknown one are named, and nothing of a record can be set or deleted."""
+    fields: dict[str, str] = {"path": "/c", "why": "closed"}
+    note = Note(**fields)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^Note needs why$"):
+        Note(path="/c")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"^Note has no field more, other$"):
+        Note(**fields, other="", more="")  # type: ignore[arg-type,call-arg]
+    with pytest.raises(AttributeError, match=r"^Note is immutable: why cannot be set$"):
+        setattr(note, "why", "")  # noqa: B010
+    with pytest.raises(AttributeError, match=r"^Note is immutable: why cannot be deleted$"):
+        delattr(note, "why")
+    assert note == Note(path="/c", why="closed")

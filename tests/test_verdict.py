@@ -93,6 +93,8 @@ def reports() -> Iterator[tuple[str, Report, tuple[int, ...], str | None]]:
     yield "a quota that cannot be read", noted(quota), (PID,), partly
     yield "the same in a search", noted(quota), (), partly
     yield "of a program that is none of Go's", told(process.replace(snapshot=process.snapshot.replace(notes=(quota,)))), (PID,), partly
+    own = process.snapshot.replace(process=process.snapshot.process.replace(is_self=True), notes=(quota,))
+    yield "of cgtune itself, which is not judged", told(process.replace(snapshot=own)), (PID,), None
     yield "what no rule asks for", noted(pressure), (PID,), None
     yield "hidden ancestors alone", noted(quota.replace(kind="hidden")), (PID,), None
     yield "a memory that is closed, all values known", noted(memory), (PID,), None

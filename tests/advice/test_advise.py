@@ -11,10 +11,10 @@ from hypothesis import given, strategies as st
 import cgtune
 from cgtune.advice.advise import advise
 from cgtune.advice.memory import find_room, group_by_limit, measure_outside, recommend_memory, size_that_ends_it
-from cgtune.advice.procs import recommend_procs
+from cgtune.advice.procs import format_quota, recommend_procs
 from cgtune.api import judge_processes
 from cgtune.limits import enforce
-from cgtune.model import AUTOMAXPROCS, ByteLimit, Container, Policy, ProcessReport, Recommendation
+from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, ByteLimit, Container, Policy, ProcessReport, Recommendation
 from cgtune.outputs.words import format_setting
 from cgtune.runtimes.go.derived.grammar import parse_gomemlimit
 from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees, with_facts
@@ -55,6 +55,32 @@ def test_what_the_runtime_does_by_itself_is_left_to_it() -> None:
     assert recommend_procs(2.5, 8, follows_by_itself=3).set is False
     assert recommend_procs(2.5, 8, follows_by_itself=3).value == 3
     assert recommend_procs(2.5, 8, FLOOR, follows_by_itself=3).set is True
+
+
+def test_a_variable_that_is_there_and_does_not_hold_is_not_to_be_set() -> None:
+    """A program that goes by something else than its GOMAXPROCS is to be set where it sets it, not by another value of the variable."""
+    facts = go_facts(minor=24, procs=7, procs_derived=5, variables={"GOMAXPROCS": "5"})
+    (procs, _) = report(facts, cores=2.0).recommendations
+    assert (procs.value, procs.set, procs.overruled) == (2, True, True)
+    assert procs.because[-1] == "the program goes by something else than the variable, which is there: set it there"
+
+
+@pytest.mark.parametrize(("now_mib", "value_mib", "is_set"), [(455, 455, False), (300, 486, True)])
+def test_what_automemlimit_has_set_is_left_alone_if_it_is_near(now_mib: int, value_mib: int, is_set: bool) -> None:
+    """Near what is recommended, and not above, the library's own value is kept; one far below is not."""
+    facts = go_facts(memory=now_mib * MIB, memory_derived="off", modules={AUTOMEMLIMIT: "v0.7.0"})
+    (_, memory) = report(facts, memory=(memory_level("/pod/app", 512 * MIB),)).recommendations
+    assert memory.value is not None
+    assert (memory.value // MIB, memory.set) == (value_mib, is_set)
+    assert memory.because[-1].startswith("automemlimit has set") != is_set
+
+
+def test_a_quota_that_cannot_be_seen_is_not_said_to_be_absent() -> None:
+    """Without any cgroup in sight no quota is known; with all of them in sight none is enforced."""
+    made = report()
+    assert format_quota(made.limits) == "no CPU quota is enforced"
+    blind = enforce(made.snapshot.replace(cpu_chain=()))
+    assert format_quota(blind) == "no CPU quota is known: its cgroups cannot be seen from here"
 
 
 POLICIES = st.builds(

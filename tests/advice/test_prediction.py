@@ -18,6 +18,7 @@ from hypothesis import given, strategies as st
 
 import cgtune
 from cgtune.advice.procs import worst_stall
+from cgtune.errors import UsageError
 from cgtune.model import Bandwidth, CpuLevel, CpuLimits, Prediction
 from cgtune.outputs.predict import render_predict
 from tests.support import goprograms, toolchains
@@ -299,3 +300,14 @@ def test_real_programs_do_what_is_predicted(version: str, language: str) -> None
             said = json.loads(done.stdout.splitlines()[-1])
             values = [derived(prediction, name)[0] for name in ("GOMAXPROCS", "GOMEMLIMIT", "GOGC")]
             assert values == [said["gomaxprocs"], said["memory_limit"], said["gc_percent"]], environment
+
+
+def test_a_cgroup_version_that_there_is_not() -> None:
+    """v1 and v2 are the versions there are; the mistaken one is shown, and an example."""
+    with pytest.raises(UsageError, match=r"^--cgroup 'v3' is neither v1 nor v2; example: --cgroup v2$"):
+        cgtune.predict(cpus=8, cgroup="v3")
+
+
+def test_the_head_of_a_prediction_without_limits() -> None:
+    """It says that there is neither a quota nor a memory limit."""
+    assert "no CPU quota on 8 CPUs, no memory limit, cgroup v2" in render_predict(cgtune.predict(cpus=8, go="1.27"))

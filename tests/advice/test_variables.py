@@ -14,7 +14,7 @@ from cgtune.advice.variables import PlannedVariable, advise_here, advise_named, 
 from cgtune.commands import planning
 from cgtune.limits import enforce
 from cgtune.model import Bandwidth, GoFacts, Policy
-from tests.rules.reports import go_facts, report, sees
+from tests.rules.reports import go_facts, report, sees, with_facts
 
 DEFAULT = Policy()
 
@@ -45,6 +45,7 @@ def test_the_done_when_of_an_init_container() -> None:
         (facts("1.27", language="1.24"), "its build says containermaxprocs=0"),
         (facts("1.25", cgroup="v1"), "Go 1.25 would see no quota"),
         (None, "which Go runs it is not known"),
+        (with_facts(go_facts(), minor=None, version="unknown", aware=None), "which Go runs it is not known"),
     ],
 )
 def test_why_it_is_set(go: GoFacts | None, words: str) -> None:

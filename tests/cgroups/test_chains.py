@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+from cgtune.cgroups import kernel
+from cgtune.cgroups.chains import Ours
+from cgtune.cgroups.locate import Gap
+from cgtune.system.host import Host
 from cgtune.system.recording import search_key
 from tests.support import inside, stories
 
@@ -91,3 +95,10 @@ def test_a_path_that_the_kernel_cut_is_no_place(tmp_path: Path, length: int, cut
     (root / f"proc/{pid}/cgroup").write_text("0::" + ("/" + "d" * 200) * 20 + "/" + "e" * (length - 4021) + "\n")
     (process,) = inside.parse_report(stories.inspect("v2-plain", root=root))["processes"]
     assert any("cut so long a path short" in note["why"] for note in process["notes"]) == cut
+
+
+def test_a_reader_that_is_not_known_finds_no_root_of_its_namespace() -> None:
+    """Nobody's mounts and nobody's cgroup lead nowhere, and no directory is guessed."""
+    mount = kernel.parse_mountinfo("30 23 0:26 /.. /sys/fs/cgroup ro - cgroup2 cgroup rw\n")[0]
+    with Host(str(stories.STORIES / STORY)) as host:
+        assert Ours(host, None, ()).locate_namespace_root(Gap(mount=mount, depth=1, kept=0, rest=())) is None

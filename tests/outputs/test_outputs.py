@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from hypothesis import given, strategies as st
@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from cgtune.api import inspect
 from cgtune.limits import enforce
-from cgtune.model import ByteLimit, Container, MemoryEvents, MemoryLevel, MemoryParts, Note, Policy, ProcessReport, Report
+from cgtune.model import ByteLimit, Container, MemoryEvents, MemoryLevel, MemoryParts, Note, Policy, Pressure, ProcessReport, Report
 from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_bytes, escape_control
 from cgtune.outputs.json import render_json
@@ -21,11 +21,14 @@ from cgtune.outputs.junit import render_junit
 from cgtune.outputs.ps import lay_out, render_ps
 from cgtune.outputs.sarif import render_sarif
 from cgtune.outputs.table import format_value, render_table
-from cgtune.outputs.words import format_bytes, format_cpu_list
+from cgtune.outputs.words import format_bytes, format_cpu_list, machinery_words
 from cgtune.rules import judge_all
 from cgtune.verdict import judge_report
 from tests.rules.reports import MIB, go_facts, memory_level, report as process_report
 from tests.support import stories
+
+if TYPE_CHECKING:
+    from cgtune.model import Kind
 
 WIDTH = 80
 
@@ -332,3 +335,48 @@ def test_junit_has_a_case_for_each_rule_that_was_asked() -> None:
         cases = len(verdict.rules) if process.snapshot.go else len({finding.rule for finding in verdict.report.processes[0].findings})
         assert cases > 0
         assert render_junit(verdict).count("<testcase ") == cases
+
+
+def test_what_was_left_out_and_what_was_not_seen_ends_the_table() -> None:
+    """The node's own programs are counted, and what could not be looked into is told with its reason."""
+    one = process_report(go_facts())
+    whole = _machine_report(one).replace(notes=(Note(path="/proc", why="1 process is closed"),), machinery=(one.snapshot.process,))
+    words = " ".join(render_table(whole).split())
+    assert words.endswith(f"not seen /proc: 1 process is closed {' '.join(machinery_words(whole.machinery).split())}")
+
+
+@pytest.mark.parametrize(
+    ("process", "words"),
+    [
+        (
+            process_report(go_facts(minor=24, procs=7, procs_derived=5, variables={"GOMAXPROCS": "5"}), cores=2.0),
+            "GOMAXPROCS: 2, in the program",
+        ),
+        (process_report(go_facts(dies="fatal error: no")), "dies at its next start: fatal error: no"),
+        (process_report(memory=(memory_level("/a", 65 << 30),)), "more than the machine has: 64 GiB is what there is"),
+        (process_report(memory=(memory_level("/a", 64 * MIB).replace(swap=ByteLimit(limit_bytes=8 * MIB)),)), "swap up to 8 MiB"),
+        (process_report(memory=(memory_level("/a", None, high_bytes=9 * MIB),)), "slowed down from 9 MiB"),
+    ],
+    ids=["overruled", "dies", "more than there is", "swap", "high alone"],
+)
+def test_lines_of_the_table(process: ProcessReport, words: str) -> None:
+    """Each of these facts has words of its own."""
+    assert words in " ".join(render_table(_machine_report(process)).split())
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("emulated", "a program for another processor, under an emulator"), ("other", "no Go program")]
+)
+def test_a_process_without_a_go_runtime(kind: Kind, words: str) -> None:
+    """What it is instead is told."""
+    one = process_report()
+    process = one.replace(snapshot=one.snapshot.replace(kind=kind))
+    assert words in " ".join(render_table(_machine_report(process)).split())
+
+
+def test_a_pressure_that_says_nothing_is_unknown() -> None:
+    """A pressure file without its lines is no pressure of 0."""
+    one = process_report()
+    pressure = Pressure(scope="cgroup", file="/a/cpu.pressure", some=None, full=None)
+    process = one.replace(snapshot=one.snapshot.replace(cpu_pressure=pressure))
+    assert "CPU pressure unknown" in render_table(_machine_report(process))

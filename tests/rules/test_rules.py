@@ -11,6 +11,7 @@ from cgtune.advice.procs import worst_stall
 from cgtune.advice.variables import advise_here
 from cgtune.limits import enforce
 from cgtune.model import (
+    AUTOMEMLIMIT,
     VICTORIA_CGROUP,
     Bandwidth,
     CpuLevel,
@@ -23,7 +24,7 @@ from cgtune.model import (
     QuotaSeen,
     Throttling,
 )
-from cgtune.rules import RULES, judge_all, locate_rule
+from cgtune.rules import ANY_PROGRAM, RULES, judge_all, locate_rule
 from cgtune.rules.case import Case, godebug_aware
 from cgtune.rules.gomemlimit_malformed import parse_meant
 from cgtune.rules.no_quota_many_cpus import derive_requests
@@ -57,6 +58,7 @@ MALFORMED = dies(("GOMEMLIMIT", "512Mi"))
 CRASHING = dies(quota="0 0")
 REMOVED = parse_godebug("tls3des=1", 27).removed
 KILLED = dies(("GODEBUG", "tls3des=1"))
+CHANGED = {"memory": 300 * MIB, "memory_derived": "off"}
 
 
 def limited(size_mib: int, **changes: object) -> tuple[object, ...]:
@@ -878,3 +880,78 @@ def test_the_nodes_memory_limit_makes_no_finding_and_no_value(memory: Any) -> No
     assert {finding.rule: finding.severity for finding in found} == ({"gc-off-without-limit": "warning"} if memory == "off" else {})
     (planned,) = (plan for plan in advise_here(process, None, Policy()) if plan.name == "GOMEMLIMIT")
     assert (planned.value, planned.because) == (None, advised.because)
+
+
+@pytest.mark.parametrize("rule", [rule.ID for rule in RULES if rule.ID not in ANY_PROGRAM])
+def test_a_rule_on_go_programs_is_silent_on_others(rule: str) -> None:
+    """Without a Go runtime there is nothing that such a rule could speak of."""
+    assert _judge(rule, report(cores=0.5, memory=limited(32), weight=4)) is None  # type: ignore[arg-type]
+
+
+def test_what_is_not_known_of_a_program_without_a_go_runtime() -> None:
+    """Nothing is followed, no library sets anything, what is charged beside Go cannot be told; without a quota all CPUs are allowed."""
+    case = Case(report(memory=limited(512)), None, Policy())  # type: ignore[arg-type]
+    assert (case.by_itself, case.procs_library, case.outside_bytes, case.allowed_procs) == (None, "", None, 8)
+
+
+def test_an_idle_cgroup_has_no_request() -> None:
+    """cpu.idle is chosen on purpose: the weight that the kernel shows beside it stands for no request."""
+    made = report(go_facts(), weight=4)
+    assert _judge("no-quota-many-cpus", made) is not None
+    leaf, *above = made.snapshot.cpu_chain
+    idle = made.replace(snapshot=made.snapshot.replace(cpu_chain=(leaf.replace(idle=True), *above)))
+    assert _judge("no-quota-many-cpus", idle) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "facts", "rest", "words"),
+    [
+        pytest.param(
+            "ancestor-quota-ignored",
+            {"seen": NONE_AT_START},
+            {"parent_cores": 3.0},
+            "the same quota and restart the program, which holds no limit file open",
+            id="a runtime without a limit file looks for one at its start only",
+        ),
+        pytest.param(
+            "go-not-container-aware",
+            {"minor": 18, "compiler": "gccgo", "version": "gccgo 12.2.0"},
+            {"cores": 0.5},
+            "or build with Go's own compiler, 1.25 or later",
+            id="gccgo never reads a quota",
+        ),
+        pytest.param(
+            "gomaxprocs-pinned",
+            {"procs": 3, "pinned": True, "seen": sees(300_000), "path": "/app/plugin.so"},
+            {"cores": 3.0},
+            "leave GOMAXPROCS out of that environment",
+            id="a library was pinned when it was loaded",
+        ),
+        pytest.param(
+            "gomemlimit-exceeds-limit",
+            {"memory": 512 * MIB, "memory_derived": "off", "path": "/app/plugin.so"},
+            {"memory": limited(512)},
+            "let it be 486MiB before this library is loaded",
+            id="a library was given its limit when it was loaded",
+        ),
+        pytest.param(
+            "gomemlimit-changed-in-process",
+            {**CHANGED, "linked": (AUTOMEMLIMIT,)},
+            {},
+            f"its function table names {AUTOMEMLIMIT}",
+            id="automemlimit without a version",
+        ),
+        pytest.param(
+            "gomemlimit-changed-in-process",
+            {**CHANGED, "modules": {AUTOMEMLIMIT: "v0.7.0"}},
+            {},
+            f"build info: {AUTOMEMLIMIT} v0.7.0",
+            id="automemlimit with its version",
+        ),
+    ],
+)
+def test_words_for_one_kind_of_program(rule: str, facts: dict[str, object], rest: dict[str, object], words: str) -> None:
+    """What is special about a program decides what is said of it, and what is advised."""
+    finding = _judge(rule, report(go_facts(**facts), **rest))  # type: ignore[arg-type]
+    assert finding is not None
+    assert words in " ".join([finding.summary, *finding.evidence, *(advice.reason for advice in finding.advice)])

@@ -1,0 +1,69 @@
+"""What the Python interface refuses, and with which words."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cgtune import api
+from cgtune.errors import NoSuchProcess, Unreadable, UsageError
+from cgtune.model import Container, Note
+from cgtune.snapshot import MachineView, read_snapshot
+from cgtune.system.host import Host
+from cgtune.system.source import MARKER
+from tests.support import stories
+
+STORY = stories.STORIES / "v2-ancestor-tighter"
+PID = 4242
+URL = "http://127.0.0.1:1/metrics"  # where nobody listens, and which is not asked
+
+
+@pytest.mark.parametrize("pids", [(), (PID, 1)])
+def test_metrics_are_those_of_one_program(pids: tuple[int, ...]) -> None:
+    """One endpoint tells of one program: none named, and two, are refused."""
+    with pytest.raises(UsageError, match="name that program with one --pid"):
+        api.inspect(pids, root=str(STORY), metrics_url=URL)
+
+
+def test_metrics_of_a_program_that_is_none_of_gos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are not asked for; and a program that is closed to us is not said to be none of Go's."""
+    with pytest.raises(UsageError, match=f"process {PID} is no Go program"):
+        api.inspect([PID], root=str(STORY), metrics_url=URL)
+    report = api.inspect([PID], root=str(STORY))
+    (process,) = report.processes
+    closed = Note(path=f"/proc/{PID}/exe", why="permission denied", privilege="CAP_SYS_PTRACE")
+    report = report.replace(processes=(process.replace(snapshot=process.snapshot.replace(notes=(closed,))),))
+    monkeypatch.setattr(api, "report_of", lambda *_arguments: report)
+    with pytest.raises(Unreadable, match="whether it is a Go program is not known"):
+        api.inspect([PID], root=str(STORY), metrics_url=URL)
+
+
+def test_a_machine_without_any_process(tmp_path: Path) -> None:
+    """Nothing to report is no empty report."""
+    root = tmp_path / "machine"
+    shutil.copytree(STORY, root, symlinks=True)
+    for entry in (root / "proc").iterdir():
+        if entry.name == "self":
+            entry.unlink()
+        elif entry.name.isdigit() and entry.name != "1":
+            shutil.rmtree(entry)
+    marker = root / MARKER
+    kept = json.loads(marker.read_text())
+    marker.write_text(json.dumps({key: value for key, value in kept.items() if key != "pids"}))
+    with pytest.raises(NoSuchProcess, match=f"^there is no process below {root} that cgtune could report"):
+        api.inspect(root=str(root))
+
+
+def test_our_own_process_tells_whose_a_pods_limit_is() -> None:
+    """It is read beside several programs of one pod, not beside one; and if it cannot be read, they are judged without it."""
+    with Host(str(STORY)) as host:
+        view = MachineView(host)
+        one = read_snapshot(view, PID).replace(container=Container(pod_uid="0123"))
+        view.self_pid = PID
+        assert api.read_reader(view, (one,)) == ()
+        assert [snapshot.process.pid for snapshot in api.read_reader(view, (one, one))] == [PID]
+        view.self_pid = 999
+        assert api.read_reader(view, (one, one)) == ()
