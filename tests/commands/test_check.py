@@ -21,10 +21,11 @@ import jsonschema
 import pytest
 
 import cgtune
+from cgtune.commands import check
 from cgtune.commands.check import CheckOptions, require_sight
 from cgtune.commands.options.check import COMMAND, check_options
 from cgtune.commands.options.plain import parse_plain
-from cgtune.errors import NoSuchProcess, Unreadable, UsageError
+from cgtune.errors import NoSuchProcess, Unreadable, Unwritable, UsageError
 from cgtune.measures import measure_report
 from cgtune.model import Advice, Finding, Measure, Note, Policy, Report, Throttling, Verdict
 from cgtune.outputs import load_renderer, names_of
@@ -566,3 +567,19 @@ def test_progress_is_for_a_terminal_only(sleeper: int) -> None:
         os.close(ours)
         os.close(theirs)
     assert run("check", "--pid", sleeper, "--window", "2.1").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("first", "said"), [("no process 7", "no process 7; no space left"), ("no space left", "no space left")], ids=["two", "one"]
+)
+def test_a_full_disk_takes_no_words_from_nagios(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], first: str, said: str
+) -> None:
+    """If the status line cannot be written either, stderr says both troubles, each once, and the exit code is UNKNOWN."""
+
+    def emit(_text: str) -> None:
+        raise Unwritable("no space left")
+
+    monkeypatch.setattr(check, "emit", emit)
+    assert check.refuse(first, 3, "nagios", "nagios") == 3
+    assert capsys.readouterr() == ("", f"cgtune: {said}\n")

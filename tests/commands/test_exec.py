@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -9,10 +10,14 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from cgtune.system.execute import Entries
+from cgtune.advice.variables import Outcome
+from cgtune.commands import exec as exec_command
+from cgtune.commands.exec import ExecOptions
+from cgtune.system.execute import Entries, Failure
 from tests.support import inside, stories
 from tests.support.command import PROGRAM, environment, run
 from tests.support.needs import require
@@ -352,3 +357,44 @@ def test_without_proc(tmp_path: Path) -> None:
     done = start([*hidden, *EXEC, "sh", "-c", "echo $KEPT"], env={**BARE, "KEPT": "1", "LC_ALL": "C.UTF-8"})
     assert (done.returncode, done.stdout) == (0, b"1\n"), done.stderr
     assert b"nothing is set" in done.stderr
+
+
+@pytest.mark.parametrize(("cause", "code"), [("not-found", 127), ("not-executable", 126), ("not-possible", 125)])
+def test_a_command_that_does_not_start(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    cause: Literal["not-found", "not-executable", "not-possible"],
+    code: int,
+) -> None:
+    """Why it did not is the last line, and each cause has its exit code."""
+    monkeypatch.setattr(exec_command, "replace_process", lambda *_: Failure(cause=cause, why="'/bin/true': it will not"))
+    monkeypatch.setattr(exec_command, "_log", lambda _line: None)
+    assert exec_command.run_exec(ExecOptions(command=("true",))) == code
+    assert capsys.readouterr() == ("", "cgtune: '/bin/true': it will not\n")
+
+
+def test_the_line_says_what_was_done_to_each_variable() -> None:
+    """What is set has its value and the reason for it, what is kept the value that it has."""
+    outcomes = (
+        Outcome(name="GOMAXPROCS", act="set", value="2", because=("cpu.max: 200000 100000",)),
+        Outcome(name="GOMEMLIMIT", act="kept", value="1GiB", because=("it is set",)),
+        Outcome(name="GOGC", act="unset", value=None, because=("it is not needed",)),
+    )
+    assert exec_command._render_log("/app/server", "1.24", outcomes, "text") == (
+        "cgtune: exec /app/server (Go 1.24): GOMAXPROCS=2 (cpu.max: 200000 100000), GOMEMLIMIT kept at '1GiB' (it is set), "
+        "GOGC unset (it is not needed)"
+    )
+
+
+def test_a_line_that_cannot_be_written_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk behind standard error raises nothing: the command starts."""
+    written: list[object] = []
+
+    def write(*arguments: object) -> int:
+        written.append(arguments)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", write)
+        exec_command._log("said")
+    assert written == [(2, b"said\n")]

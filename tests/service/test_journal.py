@@ -70,3 +70,14 @@ def test_what_others_made_is_one_line_of_bounded_length() -> None:
         assert line.isascii()
         assert json.loads(line)["command"] == name[: journal._MOST_CHARACTERS].replace("\udcff", "\\xff")
         assert len(line) < 2500
+
+
+def test_the_fault_of_a_library_is_one_line() -> None:
+    """If a library logs an exception, its last line stands behind the message, without the traceback."""
+    stream = io.StringIO()
+    with log_to(stream):
+        try:
+            raise ValueError("no\nnumber")
+        except ValueError:
+            logging.getLogger("library").exception("could not serve")
+        assert take(stream) == [("library", "could not serve: ValueError: no\nnumber")]

@@ -14,6 +14,7 @@ from typing import Any, Self
 import pytest
 
 from cgtune.api import inspect
+from cgtune.errors import Unavailable
 from cgtune.service import listener
 from cgtune.service.board import Board, Found
 from cgtune.service.follow import Look
@@ -329,3 +330,12 @@ def test_an_address_of_one_link(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "create_server", lambda place, **_: asked.append(place))
     listener.open_socket("[fe80::1%lo]:9464")
     assert asked == [("fe80::1", 9464, 0, socket.if_nametoindex("lo"))]
+
+
+def test_every_address() -> None:
+    """Without a host it is every address; if one of them is taken, the line names the port and another to try."""
+    with listener.open_socket(":0") as bound:
+        port = bound.getsockname()[1]
+        assert bound.getsockname()[0] in ("::", "0.0.0.0")  # compared, not bound
+        with pytest.raises(Unavailable, match=rf"^cannot listen on :{port}: Address already in use; choose another address"):
+            listener.open_socket(f":{port}")

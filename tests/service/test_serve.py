@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -11,11 +12,21 @@ import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from cgtune.api import inspect
+from cgtune.model import Finding, Report
+from cgtune.service import journal, serve
+from cgtune.service.board import Found
+from cgtune.service.follow import Look
+from cgtune.service.journal import Journal
+from cgtune.service.listener import Listener
+from cgtune.service.serve import ServeOptions
+from cgtune.verdict import judge_report
 from tests.support import stories
 from tests.support.command import PROGRAM, ROOT, environment, run
 from tests.support.serving import PATIENCE_SECONDS, Service, Stopwatch, open_files, parse_metrics
@@ -344,3 +355,68 @@ def test_a_vanished_target_is_counted_and_the_rest_goes_on() -> None:
         for process in (stays, goes):
             process.kill()
             process.wait()
+
+
+class _Log:
+    """A journal that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str, dict[str, object], int]] = []
+
+    def say(self, event: str, message: str, fields: dict[str, object], *, level: int = logging.INFO) -> None:
+        """Keep it."""
+        self.said.append((event, message, fields, level))
+
+
+def _found(report: Report) -> Found:
+    """The outcome of a scan that had this report."""
+    look = Look(report=report, unreadable=0, left_out=0, missing=(), troubles={})
+    verdict = judge_report(report, fail_on="info", ignored=frozenset())
+    return Found(look=look, verdict=verdict, began_seconds=0.0, time_seconds=0.0, scan_seconds=0.1)
+
+
+def test_changes_are_lines_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process and each finding of it are a line when they come and when they go, and beyond a number one line counts the rest."""
+    finding = Finding(rule="cpu-throttled", severity="info", summary="often", evidence=(), advice=())
+    (process,) = inspect([4242], root=str(STORY)).processes
+    container = process.snapshot.container.replace(id="c0ffee")
+    process = process.replace(snapshot=process.snapshot.replace(container=container), findings=(finding,))
+    bad = inspect([4242], root=str(STORY)).replace(processes=(process,))
+    good = bad.replace(processes=(process.replace(findings=()),))
+    log = _Log()
+    serve._say_changes(cast("Journal", log), None, _found(bad))
+    serve._say_changes(cast("Journal", log), _found(bad), _found(good))
+    assert [(event, fields["container_id"]) for event, _, fields, _ in log.said] == [
+        ("process-came", "c0ffee"),
+        ("finding-appeared", "c0ffee"),
+        ("finding-ended", "c0ffee"),
+    ]
+    assert log.said[-1][1].endswith(": no longer cpu-throttled")
+    monkeypatch.setattr(journal, "MOST_LINES", 1)
+    log = _Log()
+    serve._say_changes(cast("Journal", log), None, _found(bad))
+    assert [(event, message) for event, message, _, _ in log.said][1:] == [("more", "and 1 more changes")]
+
+
+@pytest.mark.parametrize(
+    ("host", "environ", "where", "level"),
+    [
+        ("127.0.0.1", {}, None, None),
+        ("::", {}, "all addresses of this machine", logging.WARNING),
+        ("10.0.0.7", {}, "10.0.0.7:9464", logging.WARNING),
+        ("10.0.0.7", {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "10.0.0.7:9464", logging.INFO),
+    ],
+)
+def test_who_can_reach_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, host: str, environ: dict[str, str], where: str | None, level: int | None
+) -> None:
+    """If others than this machine can, the log warns of it; in a pod it is as it should be, and no warning."""
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    log = _Log()
+    serve._say_start(ServeOptions(), cast("Journal", log), cast("Listener", SimpleNamespace(host=host, port=9464)))
+    assert [event for event, _, _, _ in log.said] == ["start", "exposed"][: 1 if where is None else 2]
+    if where is not None:
+        assert log.said[1][1].startswith(f"listening on {where}: whoever reaches it can read")
+        assert log.said[1][3] == level

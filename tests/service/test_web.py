@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from cgtune.api import inspect
 from cgtune.model import Note, Report
 from cgtune.service.board import Board, Found
 from cgtune.service.follow import Look
-from cgtune.service.web import App
+from cgtune.service.web import App, prefers_openmetrics
 from cgtune.verdict import judge_report
 from tests.support import stories
 
@@ -55,3 +57,27 @@ def test_a_search_that_is_let_near_nobody_is_not_clean() -> None:
     said = "no Go process could be looked into: 3 processes could not be looked into (needs CAP_SYS_PTRACE)\n"
     assert ask("/check", report) == ("503 Service Unavailable", said)
     assert ask("/check", report.replace(notes=())) == ("200 OK", "clean\n")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_it_is_there_to_be_read_only(method: str) -> None:
+    """Any other method is told which ones there are."""
+    said: list[tuple[str, dict[str, str]]] = []
+    environ: dict[str, object] = {"REQUEST_METHOD": method, "PATH_INFO": "/metrics"}
+    body = b"".join(App(Board(15.0))(environ, lambda status, headers: said.append((status, dict(headers)))))
+    assert (said[0][0], said[0][1]["Allow"], body) == ("405 Method Not Allowed", "GET, HEAD", b"GET and HEAD only\n")
+
+
+@pytest.mark.parametrize(
+    ("accept", "wanted"),
+    [
+        ("application/openmetrics-text", True),
+        ("application/openmetrics-text;q=0.5, text/plain;q=0.3", True),
+        ("application/openmetrics-text;q=x", False),
+        ("application/openmetrics-text;q=x, application/openmetrics-text;q=0.1", True),
+        ("text/plain;q=x, application/openmetrics-text;q=0.1", True),
+    ],
+)
+def test_a_weight_that_is_no_number_is_passed_over(accept: str, wanted: bool) -> None:
+    """What else the header says still counts."""
+    assert prefers_openmetrics(accept) == wanted

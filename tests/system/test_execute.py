@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cgtune.system.execute import Entries, Failure, locate_program
+from cgtune.errors import UsageError
+from cgtune.system import execute
+from cgtune.system.execute import Entries, Failure, locate_program, read_own_environ, replace_process
+from cgtune.system.host import Host
 
 
 @pytest.fixture
@@ -59,3 +66,74 @@ def test_an_environment_keeps_names_that_stand_in_it_twice() -> None:
     """What os.execve is given has as many keys as values, in their order."""
     entries = Entries((("A", "1"), ("B", "2"), ("A", "3")))
     assert (len(entries), entries.keys(), entries.values()) == (3, ["A", "B", "A"], ["1", "2", "3"])
+    assert entries["B"] == "2"
+
+
+def test_a_folder_that_may_not_be_entered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no matter if a later folder has the program; else the program may be there, and the line says how to find out."""
+    real = os.stat
+
+    def stat(path: str) -> os.stat_result:
+        if path.startswith("/closed/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", stat)
+        there = locate_program("sh", (("PATH", "/closed:/bin"),))
+        failure = locate_program("sh", (("PATH", "/closed:/nonexistent"),))
+    assert there == "/bin/sh"
+    why = "'sh': a folder on the way to it may not be entered; look at their modes with namei -l"
+    assert failure == Failure(cause="not-executable", why=why)
+
+
+def test_an_environment_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If there is no /proc, it is as Python has it, to the byte."""
+
+    def no_host() -> Host:
+        raise UsageError("no /proc")
+
+    monkeypatch.setattr(execute, "Host", no_host)
+    monkeypatch.setenv("CGTUNE_TEST", "a=\udcff")
+    assert read_own_environ() == tuple(os.environ.items())
+
+
+@pytest.fixture
+def _signals() -> Iterator[None]:
+    """Python's own handling of signals is as it was afterwards."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGPIPE, signal.SIGXFSZ)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "argument", "cause", "why"),
+    [
+        (b"\0\0\0\0", 0o755, "", "not-executable", "Exec format error; look at it with file(1)"),
+        (b"#!/nonexistent\n", 0o755, "", "not-found", "is there, but its interpreter or loader is not; look at its first line, or at ldd"),
+        (b"echo\n", 0o755, "", "not-found", "is there, but its interpreter or loader is not"),
+        (b"#!/bin/true\n", 0o644, "", "not-executable", "Permission denied; look at it with file(1)"),
+        (b"\0\0\0\0", 0o755, "x" * (1 << 20), "not-executable", "its arguments and its environment together are too long, shorten them"),
+        (b"\0\0\0\0", 0o755, "a\0b", "not-possible", "null byte; look at its arguments"),
+    ],
+    ids=["a damaged program", "no interpreter", "no shell", "no mode", "too long", "a NUL"],
+)
+@pytest.mark.usefixtures("_signals")
+def test_why_it_could_not_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, mode: int, argument: str, cause: str, why: str
+) -> None:
+    """Each refusal of the kernel is one line that names the program; a script without #! is given to a shell, which is missing here."""
+    monkeypatch.setattr(execute, "_SHELL", str(tmp_path / "no-shell"))
+    program = tmp_path / "program"
+    program.write_bytes(content)
+    program.chmod(mode)
+    failure = replace_process(str(program), ("program", argument), (("A", "1"),))
+    assert failure.cause == cause
+    assert failure.why.startswith(f"{str(program)!r}")
+    assert why in failure.why
+
+
+def test_what_cannot_be_read_is_no_script(tmp_path: Path) -> None:
+    """No shell is asked to run a file that cannot be looked into."""
+    assert execute._is_binary(str(tmp_path / "none"))

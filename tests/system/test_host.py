@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreada
 from cgtune.system.host import Host, timestamp
 from cgtune.system.recording import search_key
 from cgtune.system.root import READ_CAP_BYTES
+from cgtune.system.source import MARKER
 from tests.support.needs import require
 
 
@@ -301,3 +304,16 @@ def test_times_that_are_none(seconds: float) -> None:
 def _device(path: str) -> str:
     number = os.stat(path).st_dev
     return f"{os.major(number)}:{os.minor(number)}"
+
+
+def test_what_a_damaged_recording_was_unpacked_into_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the marker of a packed recording cannot be used, nothing of it stays on the disk."""
+    marker, packed, folder = tmp_path / MARKER, tmp_path / "machine.tar.gz", tmp_path / "tmp"
+    marker.write_text("{")
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(marker, MARKER)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    with pytest.raises(UsageError, match=r"is damaged .*; record it again with cgtune snapshot"):
+        Host(str(packed))
+    assert list(folder.iterdir()) == []

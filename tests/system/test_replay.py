@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from cgtune.errors import CgtuneError, Unreadable, UsageError
+from cgtune.errors import CgtuneError, Malformed, Unreadable, UsageError
 from cgtune.system.capture import Capture
 from cgtune.system.host import Host, open_source
 from cgtune.system.replay import Recorded
@@ -274,3 +274,27 @@ def _refusing(reading: str, path: str, number: int) -> Iterator[None]:
 def _device(path: str) -> str:
     number = os.stat(path).st_dev
     return f"{os.major(number)}:{os.minor(number)}"
+
+
+def _recording(folder: Path, **facts: object) -> Path:
+    """A recording made by hand: a process with a task, and whose memory is no pairs of numbers."""
+    (folder / "proc/7/task").mkdir(parents=True)
+    (folder / "proc/7/comm").write_text("server\n")
+    (folder / "proc/7/mem.regions").write_text("nothing\n")
+    (folder / "cgtune-snapshot.json").write_text(json.dumps({"time_seconds": 0, **facts}))
+    return folder
+
+
+def test_the_folders_of_a_recording(tmp_path: Path) -> None:
+    """They are those of its files, or the refusal of the day."""
+    with Host(source=open_source(str(_recording(tmp_path / "open")))) as host:
+        assert host._source.list_folders("/proc/7") == ["task"]
+    closed = _recording(tmp_path / "closed", unreadable={"list /proc/7": errno.EACCES})
+    with Host(source=open_source(str(closed))) as host, pytest.raises(PermissionError):
+        host._source.list_folders("/proc/7")
+
+
+def test_a_recording_with_damaged_memory(tmp_path: Path) -> None:
+    """The error names the file that is damaged."""
+    with Host(str(_recording(tmp_path / "out"))) as host, pytest.raises(Malformed, match=r"^/proc/7/mem\.regions is damaged"):
+        host.read_at("/proc/7/mem", 0, 16)

@@ -16,7 +16,11 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
+from cgtune import __version__
+from cgtune.commands.options import app, load_command
+from cgtune.commands.options.option import Values
 from cgtune.runtimes.go.derived.versions import CHECKED
 from tests.support import command, inside, stories
 from tests.support.needs import require
@@ -440,3 +444,32 @@ def _wait_for_state(pid: int, state: str) -> None:
     while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != state:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_the_version_by_the_full_start() -> None:
+    """It says the same line as the plain one, and stops."""
+    assert inside.run("--version") == (0, f"cgtune {__version__}\n", "")
+
+
+def _raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Make every command end with this error."""
+
+    def run(_values: Values) -> int | None:
+        raise error
+
+    monkeypatch.setattr(app, "load_command", lambda name: load_command(name).replace(run=run))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), typer.Abort()], ids=["Python's", "typer's"])
+def test_an_interrupted_command(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Ctrl-C is exit code 130, with no words and no traceback, whichever way typer tells it."""
+    _raising(monkeypatch, error)
+    done = inside.run("inspect")
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")
+
+
+def test_a_fault_of_ours_is_not_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no error of typer's goes through as it is."""
+    _raising(monkeypatch, RuntimeError("a fault"))
+    with pytest.raises(RuntimeError, match="a fault"):
+        inside.run("inspect")

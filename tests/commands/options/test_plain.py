@@ -173,3 +173,8 @@ def test_every_option_is_read_plainly(data: st.DataObject) -> None:
         plain = by_plain(name, line, environ)
         assert plain is not None
         assert plain == by_typer(name, line, environ)
+
+
+def test_values_show_what_was_given() -> None:
+    """A test that fails shows the command line's values by the names of its options."""
+    assert repr(Values({"--root": "/host"})) == "Values({'--root': '/host'})"

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from cgtune.commands.options import start
+from cgtune.commands.options.option import Command
 from tests.support.command import ROOT, environment
 
 # -S: without site-packages, as on a machine where nothing was installed
@@ -58,3 +60,28 @@ def test_the_usual_forms_need_python_alone(arguments: tuple[str, ...]) -> None:
     done = run_bare(*arguments)
     assert done.returncode == 0, done
     assert "Traceback" not in done.stderr
+
+
+def _lacking(monkeypatch: pytest.MonkeyPatch, module: str | None) -> None:
+    """Make every command need this module."""
+
+    def load_command(_name: str) -> Command:
+        raise ModuleNotFoundError("No such module", name=module)
+
+    monkeypatch.setattr(start, "load_command", load_command)
+
+
+def test_a_missing_module_is_named_by_its_package(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The line names what can be installed, not the module in it."""
+    _lacking(monkeypatch, "typer.main")
+    assert start.start(["inspect"]) == 3
+    why = "the Python package typer is not installed, and this needs it; install it: python3 -m pip install typer"
+    assert capsys.readouterr() == ("", f"cgtune: {why}\n")
+
+
+@pytest.mark.parametrize("module", ["cgtune.nothing", "", None])
+def test_a_missing_module_of_ours_is_raised(monkeypatch: pytest.MonkeyPatch, module: str | None) -> None:
+    """Nobody can install it: it is a fault of cgtune's."""
+    _lacking(monkeypatch, module)
+    with pytest.raises(ModuleNotFoundError):
+        start.start(["inspect"])

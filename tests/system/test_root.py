@@ -1,0 +1,47 @@
+"""The files below one directory, beside what tests/system/test_host.py asks through a host."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cgtune.system import root
+from cgtune.system.root import Root
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Iterator[Root]:
+    """Returns a root with three files and an empty proc."""
+    for name in "abc":
+        (tmp_path / name).write_text(name)
+    (tmp_path / "proc").mkdir()
+    opened = Root(str(tmp_path))
+    yield opened
+    opened.close()
+
+
+def test_a_name_that_is_gone_is_no_folder(top: Root) -> None:
+    """A folder that went while its parent was listed is left out."""
+    assert [top.is_folder("", name) for name in ("proc", "a", "gone")] == [True, False, False]
+
+
+def test_few_files_stay_open(top: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound the one opened first is closed, and opened again if it is asked for."""
+    monkeypatch.setattr(root, "_OPEN_FILES", 2)
+    for name in "abca":
+        assert os.pread(top.open_file(f"/{name}"), 1, 0) == name.encode()
+    assert list(top._files) == ["/c", "/a"]
+
+
+def test_without_a_proc_of_our_own_none_is_trusted(top: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be proven to be the kernel's is taken for plain files."""
+
+    def no_proc(*_arguments: object, **_options: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    monkeypatch.setattr(root, "open", no_proc, raising=False)
+    assert not top.has_procfs()
