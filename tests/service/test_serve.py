@@ -28,7 +28,7 @@ from cgtune.service.listener import Listener
 from cgtune.service.serve import ServeOptions
 from cgtune.verdict import judge_report
 from tests.support import stories
-from tests.support.command import PROGRAM, ROOT, environment, run
+from tests.support.command import PROGRAM, ROOT, run, uncounted
 from tests.support.serving import PATIENCE_SECONDS, Service, Stopwatch, open_files, parse_metrics
 
 STORY = stories.STORIES / "v2-ancestor-tighter"
@@ -191,7 +191,7 @@ def test_a_signal_ends_it_though_nobody_takes_its_log() -> None:
     except BlockingIOError:
         writing.setblocking(True)
     program = subprocess.Popen(
-        [*PROGRAM, "serve", "--listen", "127.0.0.1:0"], stderr=writing.fileno(), stdout=subprocess.DEVNULL, env=environment()
+        [*PROGRAM, "serve", "--listen", "127.0.0.1:0"], stderr=writing.fileno(), stdout=subprocess.DEVNULL, env=uncounted()
     )
     try:
         deadline = time.monotonic() + PATIENCE_SECONDS
