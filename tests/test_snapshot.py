@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from cgtune.errors import Absent, NoSuchProcess
 from cgtune.limits import enforce
-from cgtune.snapshot import MachineView, read_snapshot
+from cgtune.model import Note
+from cgtune.snapshot import MachineView, read_process, read_snapshot
 from cgtune.system.capture import Capture
 from cgtune.system.host import Host, open_source
 from cgtune.system.source import MARKER
 from tests.support import inside
+from tests.support.refusing import Refusing
 from tests.support.stories import STORIES
 
 CPU = "/sys/devices/system/cpu"
@@ -199,6 +203,7 @@ HIDEPID = "24 28 0:23 / /proc rw,nosuid - proc proc rw,{options}\n"
         ("hidepid=ptraceable,gid=5", "Groups:\t5 \nCapEff:\t0000000000000000\n", "hidepid=ptraceable"),
         ("hidepid=invisible", "Groups:\t \nCapEff:\t0000000000080000\n", None),
         ("hidepid=invisible", "Gid:\t1000\t0\t0\t0\nCapEff:\t0000000000000000\n", None),  # root's group is exempt if none is named
+        ("hidepid=invisible", "Groups:\t \nCapEff:\tnone\n", "hidepid=invisible"),  # a damaged recording
         ("hidepid=1", "Groups:\t \nCapEff:\t0000000000000000\n", None),
         ("hidepid=off", "", None),
     ],
@@ -249,3 +254,149 @@ def _unsupported(root: str) -> frozenset[str]:
     with Host(root) as host:
         pid = json.loads(Path(root, "expected.json").read_text())["arguments"][1]
         return read_snapshot(MachineView(host), int(pid)).unsupported
+
+
+STORY = str(STORIES / "v2-ancestor-tighter")
+
+
+class _Ending(Refusing):
+    """A host on which process 4242 ends when its stat was read once."""
+
+    reads = 0
+
+    def read_text(self, path: str) -> str:
+        if path == "/proc/4242/stat":
+            self.reads += 1
+            if self.reads > 1:
+                raise Absent(f"{path} does not exist")
+        return super().read_text(path)
+
+
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [
+        pytest.param({}, "process 4242 ended while it was read", id="in the end"),
+        pytest.param({"status": errno.ENOENT}, "/proc/4242/status: the process ended while it was read", id="before its status"),
+        pytest.param({"cgroup": errno.ENOENT}, "process 4242 ended while it was read", id="before its cgroups"),
+        pytest.param({"exe": errno.ESRCH}, "/proc/4242/exe: the process has ended", id="at its executable"),
+        pytest.param({"status": errno.ESRCH}, "/proc/4242/status: the process has ended", id="at its status"),
+        pytest.param({"cgroup": errno.ESRCH}, "/proc/4242/cgroup: the process has ended", id="at its cgroups"),
+    ],
+)
+def test_a_process_that_ends_while_it_is_read(refused: dict[str, int], said: str) -> None:
+    """Whichever file shows it first: there is no such process, and no report of half of one."""
+    with _Ending(STORY, {f"/proc/4242/{name}": number for name, number in refused.items()}) as host:
+        view = MachineView(host)
+        with pytest.raises(NoSuchProcess, match=f"^{said}$"):
+            read_snapshot(view, 4242)
+
+
+class _Wandering(Host):
+    """A host on which process 4242 is another one, or in another cgroup, with each look."""
+
+    looks = 0
+    moves = False
+
+    def read_text(self, path: str) -> str:
+        text = super().read_text(path)
+        self.looks += 1
+        if self.moves and path == "/proc/4242/cgroup":
+            return f"0::/pod/app{self.looks}\n"
+        if not self.moves and path == "/proc/4242/stat":
+            fields = text.split()
+            return " ".join([*fields[:21], str(self.looks), *fields[22:]])
+        return text
+
+
+def test_another_process_with_its_pid() -> None:
+    """The start time tells that it is another one: what was read of the two is no report."""
+    with _Wandering(STORY) as host, pytest.raises(NoSuchProcess, match="process 4242 ended while it was read, and another one has its pid"):
+        read_snapshot(MachineView(host), 4242)
+
+
+def test_a_process_that_never_stays_in_one_cgroup() -> None:
+    """After a few tries it is reported, with a note that its chain may mix two places."""
+    with _Wandering(STORY) as host:
+        host.moves = True
+        snapshot = read_snapshot(MachineView(host), 4242)
+    assert snapshot.notes[-1].path == "/proc/4242/cgroup"
+    assert snapshot.notes[-1].why.startswith("the process was moved between cgroups while it was read")
+
+
+@pytest.mark.parametrize(("threads", "said"), [(1, None), (2, "1 more runs on"), (4, "3 more run on")])
+def test_a_process_whose_first_thread_has_ended(tmp_path: Path, threads: int, said: str | None) -> None:
+    """It looks like a zombie, but its limits hold for the threads that are left."""
+    name, _, rest = Path(STORY, "proc/4242/stat").read_text().rpartition(")")
+    fields = rest.split()
+    fields[0], fields[17] = "Z", str(threads)
+    with Host(copy_story("v2-ancestor-tighter", tmp_path, **{"proc/4242/stat": f"{name}) {' '.join(fields)}\n"})) as host:
+        snapshot = read_snapshot(MachineView(host), 4242)
+    (why,) = (note.why for note in snapshot.notes if note.path == "/proc/4242/stat")
+    assert why.startswith("the process is a zombie" if said is None else f"its first thread has ended, and {said}: ")
+
+
+def test_threads_that_are_refused_are_a_note() -> None:
+    """Whether single threads are apart is not known then."""
+    with Refusing(STORY, {"/proc/4242/task": errno.EIO}) as host:
+        snapshot = read_snapshot(MachineView(host), 4242)
+    assert snapshot.threads is None
+    assert [note.why for note in snapshot.notes if note.path == "/proc/4242/task"] == ["Input/output error"]
+
+
+def test_threads_that_have_ended_bind_nobody(tmp_path: Path) -> None:
+    """The affinity is that of the threads that are still there."""
+    threads = {f"proc/4242/task/{thread}/status": f"Cpus_allowed_list:\t{cpu}\n" for thread, cpu in ((4242, 1), (4244, 2))}
+    root = copy_story("v2-affinity-and-offline-cpus", tmp_path, **threads)
+    Path(root, "proc/4242/task/4243").mkdir()
+    with Host(root) as host:
+        assert read_snapshot(MachineView(host), 4242).process.affinity == {1, 2, 4, 7}
+
+
+def test_the_namespace_of_a_pod_that_is_refused_is_left_open() -> None:
+    """It is a name and no limit: nothing else is missing from the report."""
+    story = STORIES / "k8s-node-capacity"
+    lines = (story / "proc/4242/mountinfo").read_text().splitlines()
+    folder = next(line.split()[4] for line in lines if "serviceaccount" in line)
+    with Host(str(story)) as host:
+        before = read_snapshot(MachineView(host), 4242)
+    with Refusing(str(story), {f"/proc/4242/root{folder}/..data": errno.EACCES}) as host:
+        snapshot = read_snapshot(MachineView(host), 4242)
+    assert before.container.pod_uid
+    assert snapshot == before.replace(container=before.container.replace(pod_namespace=None))
+
+
+def test_an_executable_that_is_refused_names_the_privilege() -> None:
+    """Whether another group is the reason cannot be told without the status."""
+    with Refusing(STORY, {"/proc/4242/exe": errno.EACCES, "/proc/4242/status": errno.EACCES}) as host:
+        snapshot = read_snapshot(MachineView(host), 4242)
+    (note,) = (note for note in snapshot.notes if note.path == "/proc/4242/exe")
+    assert (note.why, note.privilege) == ("permission denied; whether it is a Go program is not known", "CAP_SYS_PTRACE")
+
+
+@pytest.mark.parametrize(("events", "lacking"), [("populated 1\n", set()), (None, {"cpu"})])
+def test_a_controller_is_missing_at_the_true_root_only(tmp_path: Path, events: str | None, lacking: set[str]) -> None:
+    """At the top of what can be seen it may be that a parent does not lend it: every cgroup but the true root has cgroup.events."""
+    root = copy_story("v2-private-namespace", tmp_path, **{"sys/fs/cgroup/cgroup.controllers": "memory pids\n"})
+    top = Path(root, "sys/fs/cgroup")
+    for name in ("cpu.max", "cpu.weight", "cpu.stat", "cgroup.events"):
+        (top / name).unlink(missing_ok=True)
+    if events is not None:
+        (top / "cgroup.events").write_text(events)
+    assert _unsupported(root) == lacking
+
+
+def test_our_own_affinity_without_our_status() -> None:
+    """A sandbox's status may not tell it; of ourselves the system call does."""
+    notes: list[Note] = []
+    with Refusing("/", {f"/proc/{os.getpid()}/status": errno.EACCES}) as host:
+        process = read_process(MachineView(host), os.getpid(), notes)
+    assert process.affinity == os.sched_getaffinity(0)
+    assert not any(note.path.endswith("/status") for note in notes)
+
+
+def test_a_machine_without_proc_and_sys_says_what_to_mount() -> None:
+    """Nothing tells which CPUs there are: there is no report, but advice."""
+    own = f"/proc/{os.getpid()}"
+    missing = ("/sys/devices/system/cpu/online", "/proc/stat", f"{own}/status", f"{own}/mountinfo")
+    with Refusing("/", dict.fromkeys(missing, errno.ENOENT)) as host, pytest.raises(Absent, match="mount /proc, and /sys if it can be"):
+        MachineView(host)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
+from cgtune.errors import NoSuchProcess
 from cgtune.model import LimitFile
 from cgtune.runtimes.go.derived.limitfile import LimitSeen
 from cgtune.runtimes.go.derived.ownview import OwnTexts
 from cgtune.runtimes.go.held import HeldReader
 from cgtune.runtimes.go.observed.live import LiveWords
 from cgtune.system.host import Host
+from tests.support.refusing import Refusing
 
 CGROUPS = "/sys/fs/cgroup"
 V2 = OwnTexts(cgroup="0::/pod/app\n", mountinfo=f"30 20 0:26 / {CGROUPS} rw - cgroup2 cgroup2 rw\n")
@@ -206,3 +209,54 @@ def test_a_damaged_mount_table_is_a_note(tmp_path: Path) -> None:
     texts = V2.replace(mountinfo="nonsense\n")
     limit, follows, notes = _read(_process(tmp_path, {4: OWN}, BOTH), texts, limit_fds=(4,))
     assert (limit, follows, len(notes)) == (None, None, 1)
+
+
+NONE_AT_START = LiveWords(gomaxprocs=3, container_aware=False, container_setting=True, limit_fds=())
+
+
+@pytest.mark.parametrize(
+    ("words", "path"),
+    [
+        (LiveWords(gomaxprocs=3, container_aware=True, container_setting=True), "fd"),
+        (NONE_AT_START, f"root{OWN}"),
+    ],
+    ids=["while its descriptors are listed", "while its limit file is read"],
+)
+def test_a_process_that_ends_meanwhile(tmp_path: Path, words: LiveWords, path: str) -> None:
+    """The end of the process is the caller's business, and no note."""
+    _process(tmp_path, {4: OWN}, BOTH)
+    with Refusing(str(tmp_path), {f"/proc/42/{path}": errno.ESRCH}) as host, pytest.raises(NoSuchProcess):
+        HeldReader(host, 42, V2, 27).read(words)
+
+
+@pytest.mark.parametrize(("minor", "refused"), [(None, {}), (27, {f"/proc/42/root{OWN}": errno.EACCES})])
+def test_why_there_is_none_is_left_open_if_it_is_not_known(tmp_path: Path, minor: int | None, refused: dict[str, int]) -> None:
+    """A version that is not known, or a file that is refused to us: the runtime found none when it started, and that is all."""
+    with Refusing(str(_process(tmp_path, {}, BOTH)), refused) as host:
+        limit, follows = HeldReader(host, 42, V2, minor).read(NONE_AT_START)
+    assert (limit and limit.cause, follows) == ("none-at-start", None)
+
+
+def test_an_inode_that_is_refused_is_a_note(tmp_path: Path) -> None:
+    """Whether the group was made again cannot be told then: the file at the path is taken for the open one."""
+    _process(tmp_path, {4: OWN}, BOTH, inodes={4: 1})
+    with Refusing(str(tmp_path), {"/proc/42/fdinfo/4": errno.EACCES}) as host:
+        reader = HeldReader(host, 42, V2, 27)
+        limit, follows = reader.read(LiveWords(gomaxprocs=3, container_aware=True, container_setting=True, limit_fds=(4,)))
+    assert (limit and limit.quota_us, follows) == (300_000, LimitFile(path=OWN, own=True, exists=True))
+    assert [(note.path, note.why) for note in reader.notes] == [("/proc/42/fdinfo/4", "permission denied")]
+
+
+def test_a_file_below_no_mount_is_not_its_own(tmp_path: Path) -> None:
+    """The mount that the file was opened through is gone: whose file it is cannot be the process's cgroup's now."""
+    _process(tmp_path, {4: OWN}, BOTH)
+    elsewhere = V2.replace(mountinfo=V2.mountinfo.replace(CGROUPS, "/elsewhere"))
+    limit, follows, _ = _read(tmp_path, elsewhere, limit_fds=(4,))
+    assert (limit and limit.quota_us, follows) == (300_000, LimitFile(path=OWN, own=False, exists=True))
+
+
+def test_dots_in_a_path_lead_up(tmp_path: Path) -> None:
+    """Go 1.25 glues mount point and path together, whatever the path begins with: it is opened as the kernel would."""
+    _process(tmp_path, {}, {"/sys/fs/app/cpu.max": "300000 100000\n"})
+    with Host(str(tmp_path)) as host:
+        assert HeldReader(host, 42, V2, 25).read_limit(f"{CGROUPS}/.././app//cpu.max") == b"300000 100000\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cgtune.advice.prediction import parse_limited, predict_limited
-from cgtune.errors import UsageError
+from cgtune.errors import Malformed, UsageError
 from cgtune.runtimes.go.offline import parse_programs, program_of, read_program
 from cgtune.runtimes.go.program.modinfo import parse_build_info
 from tests.support.elfs import framed, go_program, inline_record
@@ -75,3 +75,10 @@ def test_what_a_linked_library_sets_is_told(cpu_limit: str | None, environ: list
     limited = parse_limited(cpu_limit=cpu_limit, cpus=8, memory_limit=None, cpu_request=None, env=environ, cgroup="v2")
     (row,) = predict_limited(limited, (program,), lambda process: process).rows
     assert [note.partition(",  if")[0].partition(", if the program")[0] for note in row.notes] == notes
+
+
+def test_a_damaged_program_is_named(tmp_path: Path) -> None:
+    """What is Go's and tells nothing of itself is no usage error, and the message says which file it is."""
+    (tmp_path / "server").write_bytes(go_program(inline_record("", b"")))
+    with pytest.raises(Malformed, match=r"^--binary '.*/server': .*neither build info nor a function table"):
+        read_program(str(tmp_path / "server"))

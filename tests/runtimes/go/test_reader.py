@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import struct
 from pathlib import Path
 
 import pytest
 
+from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable
+from cgtune.model import GoFacts, Note
 from cgtune.runtimes.go.derived.derive import derive
 from cgtune.runtimes.go.derived.inputs import GoInputs
 from cgtune.runtimes.go.derived.ownview import OwnTexts
@@ -15,7 +19,9 @@ from cgtune.runtimes.go.program.version import parse_version
 from cgtune.runtimes.go.programs import Known
 from cgtune.runtimes.go.reader import GoReading, _unrecorded_switches
 from cgtune.system.host import Host
-from tests.support.elfs import framed, go_program, inline_record
+from cgtune.system.root import READ_CAP_BYTES
+from tests.support.elfs import MAGIC, READ, RUN, WRITE, Part, elf, framed, go_program, inline_record, uvarint
+from tests.support.refusing import Refusing
 
 CGROUP, MOUNTINFO = "0::/pod/app\n", "30 20 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
 OTHERS = OwnTexts(cgroup="0::/\n", mountinfo=MOUNTINFO.replace(" / ", " /../.. "), assumed=("/pod/app",))
@@ -80,3 +86,129 @@ def test_a_program_that_was_replaced_in_place_is_read_again(tmp_path: Path) -> N
                 facts = GoReading(host, 42, executable="/app/server", affinity_count=8).read(known)
             versions.append([runtime.program.version for runtime in facts])
     assert versions == [["1.24.1"], ["1.24.1"], ["1.27.3"], ["1.27.3"]]
+
+
+MAPS = "00400000-00401000 r-xp 00001000 08:01 99                                 /app/server\n"
+
+
+def _process(root: Path, **files: str) -> Path:
+    """A process 42 that runs a program of Go 1.27.3, and a reader 7; with some files of the process written anew."""
+    for pid in ("42", "7"):
+        (root / f"proc/{pid}/ns").mkdir(parents=True)
+    (root / "proc/42/fd").mkdir()
+    (root / "proc/self").symlink_to("7")
+    (root / "proc/7/ns/cgroup").symlink_to("cgroup:[1]")
+    (root / "proc/42/exe").write_bytes(go_program(inline_record("go1.27.3", framed("path\tx\n"))))
+    for name, text in ({"maps": MAPS, "cgroup": CGROUP, "mountinfo": MOUNTINFO, "environ": ""} | files).items():
+        (root / "proc/42" / name).write_text(text)
+    return root
+
+
+def _look(root: Path, refused: dict[str, int], executable: str | None = "/app/server") -> tuple[tuple[GoFacts, ...], list[Note]]:
+    with Refusing(str(root), {f"/proc/42/{name}": number for name, number in refused.items()}) as host:
+        reading = GoReading(host, 42, executable=executable, affinity_count=8)
+        return reading.read(Known()), reading.notes
+
+
+@pytest.mark.parametrize("name", ["maps", "cgroup", "ns/cgroup"])
+def test_a_process_that_ends_meanwhile(tmp_path: Path, name: str) -> None:
+    """The end of the process is the caller's business, and no note."""
+    with pytest.raises(NoSuchProcess):
+        _look(_process(tmp_path), {name: errno.ESRCH})
+
+
+def _failing(error: CgtuneError, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_words(*_arguments: object) -> LiveWords:
+        raise error
+
+    monkeypatch.setattr("cgtune.runtimes.go.reader.read_runtime_words", read_words)
+
+
+def test_a_process_that_ends_while_its_memory_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told as such, too."""
+    _failing(NoSuchProcess("gone"), monkeypatch)
+    with pytest.raises(NoSuchProcess):
+        _look(_process(tmp_path), {})
+
+
+@pytest.mark.parametrize(
+    ("scope", "why"), [("3\n", "Yama's ptrace_scope is 3, which no privilege overrides"), ("1\n", "permission denied")]
+)
+def test_memory_that_nobody_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scope: str, why: str) -> None:
+    """If Yama refuses it to all, no privilege is named that would help."""
+    _failing(Unreadable("/proc/42/mem: permission denied", privilege="CAP_SYS_PTRACE"), monkeypatch)
+    yama = _process(tmp_path) / "proc/sys/kernel/yama/ptrace_scope"
+    yama.parent.mkdir(parents=True)
+    yama.write_text(scope)
+    facts, notes = _look(tmp_path, {})
+    (note,) = (note for note in notes if note.path == "/proc/42/mem")
+    assert len(facts) == 1
+    assert note.why.endswith(why)
+    assert (note.privilege is None) == (scope == "3\n")
+
+
+@pytest.mark.parametrize(
+    ("namespace", "cgroup", "root", "path", "said"),
+    [
+        ("cgroup:[2]", "/pod/app", "/", "ns/cgroup", "taken to be at its own cgroup, /pod/app"),
+        ("cgroup:[4026531835]", "/leaf", "/../..", "cgroup", "the names of its parents are hidden from this cgroup namespace"),
+    ],
+)
+def test_what_is_not_sure_of_another_namespace_is_told(
+    tmp_path: Path, namespace: str, cgroup: str, root: str, path: str, said: str
+) -> None:
+    """Where the runtime's own memory does not tell which limit file it follows, notes say what was taken for granted."""
+    _process(tmp_path, cgroup=f"0::{cgroup}\n", mountinfo=MOUNTINFO.replace(" / ", f" {root} "))
+    (tmp_path / "proc/42/ns/cgroup").symlink_to(namespace)
+    facts, notes = _look(tmp_path, {})
+    assert len(facts) == 1
+    assert [note.path for note in notes if said in note.why] == [f"/proc/42/{path}"]
+
+
+def test_mappings_without_end_are_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that is larger than any process's is not read to its end."""
+    monkeypatch.setattr("cgtune.runtimes.go.reader._MOST_MAPS_BYTES", 1 << 16)
+    os.truncate(_process(tmp_path) / "proc/42/maps", READ_CAP_BYTES + 1)
+    facts, notes = _look(tmp_path, {})
+    assert (facts, [(note.path, note.why) for note in notes]) == ((), [("/proc/42/maps", "is larger than any file of its kind")])
+
+
+def test_an_emulator_whose_mappings_are_not_there_is_named(tmp_path: Path) -> None:
+    """In a tree that was made by hand its name is all there is: which program it runs cannot be seen."""
+    (_process(tmp_path) / "proc/42/maps").unlink()
+    facts, notes = _look(tmp_path, {}, "/usr/bin/qemu-aarch64-static")
+    assert facts == ()
+    assert [note.why.partition(",")[0] for note in notes] == ["the process runs under qemu-aarch64-static"]
+
+
+def test_a_program_whose_file_is_refused_by_now_is_read_again(tmp_path: Path) -> None:
+    """What is known of a process holds as long as its file can be looked at: then it is told anew, here that it cannot be told."""
+    known, counts = Known(), []
+    _process(tmp_path)
+    for refused in ({}, {"/proc/42/exe": errno.EACCES}):
+        with Refusing(str(tmp_path), refused) as host:
+            reading = GoReading(host, 42, executable="/app/server", affinity_count=8)
+            counts.append((len(reading.read(known)), sum("cannot tell" in note.why for note in reading.notes)))
+    assert counts == [(1, 0), (0, 1)]
+
+
+def test_a_file_that_is_gone_could_be_read_by_its_mapping(tmp_path: Path) -> None:
+    """Its path leads nowhere: what would help is the privilege for map_files."""
+    facts, (note,) = _look(_process(tmp_path), {"map_files/400000-401000": errno.EPERM}, None)
+    assert (facts, note.path, note.privilege) == ((), "/app/server", "CAP_CHECKPOINT_RESTORE")
+    assert note.why.endswith("/proc/42/root/app/server does not exist")
+
+
+def test_a_damaged_program_in_memory_is_a_note(tmp_path: Path) -> None:
+    """What unpacked itself and looks like Go's, but cannot be read, is never taken for no Go program in silence."""
+    _process(tmp_path, maps="00400000-00401000 rwxp 00000000 00:00 0 \n")
+    record = (MAGIC + bytes([8, 2])).ljust(32, b"\0") + uvarint(1 << 20)
+    image = bytearray(elf([Part(0x400078, bytes(8) + record.ljust(256, b"\0"), READ | WRITE | RUN)]))
+    image[72:88] = struct.pack("<QQ", 0, 0x400000)  # the segment begins with the header, as in memory
+    image[96:112] = struct.pack("<QQ", len(image), len(image))
+    with (tmp_path / "proc/42/mem").open("wb") as memory:
+        memory.seek(0x400000)
+        memory.write(image)
+    facts, (note,) = _look(tmp_path, {})
+    assert (facts, note.path, note.kind) == ((), "/proc/42/mem", "failed")
+    assert note.why.startswith("cannot tell whether a Go program was unpacked into memory at 0x400000: ")

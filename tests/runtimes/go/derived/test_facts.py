@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from cgtune.errors import Unreadable
 from cgtune.model import GoDerived
 from cgtune.runtimes.go.derived.derive import derive
 from cgtune.runtimes.go.derived.facts import derived_facts
 from cgtune.runtimes.go.derived.inputs import GoInputs
+from cgtune.runtimes.go.derived.limitfile import LimitSeen
 from cgtune.runtimes.go.program.version import parse_version
 
 
@@ -78,3 +80,26 @@ def test_who_would_find_the_quota_if_started_here() -> None:
     assert derived_facts(newer, derive(newer)).if_started == ()
     assert [start.minor for start in derived_facts(newer, derive(newer), misled=True).if_started] == [27]
     assert derived_facts(inputs, derive(inputs), hidden=True).if_started == ()
+
+
+def test_of_a_version_that_is_not_known_nothing_is_ignored() -> None:
+    """What is no number to one version is one to another: nothing is said of a runtime whose version is not known."""
+    assert _facts("unknown", ("GOMAXPROCS", "+4.0"), ("GOGC", "OFF")).ignored == ()
+
+
+def _refuse(path: str) -> bytes | None:
+    raise Unreadable(f"{path}: permission denied")
+
+
+@pytest.mark.parametrize(("cgroup", "mountinfo"), [(None, None), V2])
+def test_what_another_start_would_find_is_left_out_if_it_is_not_known(cgroup: str | None, mountinfo: str | None) -> None:
+    """Texts that were not read and a limit file that is refused to us: nothing is worked out from them."""
+    inputs = GoInputs(
+        version=parse_version("go1.27.3"),
+        affinity_count=8,
+        cgroup_text=cgroup,
+        mountinfo_text=mountinfo,
+        read_limit=_refuse,
+        limit=LimitSeen(cause="removed", why="the file was removed"),
+    )
+    assert derived_facts(inputs, derive(inputs), misled=True).if_started == ()

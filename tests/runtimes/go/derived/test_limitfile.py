@@ -57,6 +57,7 @@ STORIES = [
     ("membership-is-not-unescaped", "0::/a\\040b\n", SYS, "/sys/fs/cgroup/a\\040b/cpu.max", "/sys/fs/cgroup/a\\040b/cpu.max"),
     ("overlay-100k", "0::/a\n", mount("/", "/o", "overlay", "x" * 100_000) + SYS, "/sys/fs/cgroup/a/cpu.max", "/sys/fs/cgroup/a/cpu.max"),
     ("long-membership", "7:a:/" + "x" * 70_000 + "\n0::/a\n", SYS, None, None),
+    ("membership-past-4096", "0::/" + "a/" * 2048 + "\n", SYS, None, None),
     ("path-past-4096", "0::/" + "a/" * 2040 + "\n", SYS, None, None),
     ("nothing-mounted", "0::/a\n", "", None, None),
     ("no-membership", "", SYS, None, None),
@@ -183,3 +184,9 @@ def test_any_bytes_have_a_meaning(minor: int, cgroup: bytes, mountinfo: bytes, c
     for text in (cgroup, b"0::/a\n"):
         seen = locate_limit(minor, text, mountinfo, lambda _: content)
         assert (seen.why is None) == (seen.cause is None) == (seen.quota_us is not None and seen.period_us is not None)
+
+
+def test_a_membership_that_no_path_can_be_is_told() -> None:
+    """Go 1.26 and later look at its length before they look for its mount."""
+    seen = locate_limit(27, "0::/" + "a/" * 2048 + "\n", SYS, lambda _: "300000 100000\n")
+    assert (seen.cause, seen.why) == ("too-long", "the path in /proc/self/cgroup is too long")

@@ -69,6 +69,7 @@ def test_fields_are_decoded() -> None:
     arm64 = "1b008039 01800491 02a00491 03c00491 04e00491 21fcdfc8 42fcdfc8 02200091"
     assert decode_fields(_elf(AMD64), bytes.fromhex(amd64)) == [288, 296, 304, 312, 8]
     assert decode_fields(_elf(ARM64), bytes.fromhex(arm64)) == [288, 296, 304, 312, 8]
+    assert decode_fields(_elf(ARM64), bytes.fromhex("019040f9 610440f9")) == [288]  # ldr x1,[x0,#288]; ldr x1,[x3,#8]
 
 
 @pytest.mark.parametrize("machine", [AMD64, ARM64, 3])

@@ -537,3 +537,12 @@ def test_locating_reads_little_of_a_large_program() -> None:
     assert layout.gomaxprocs is not None
     assert layout.notes == ()
     assert sum(read) < 8 << 20
+
+
+def test_offsets_that_are_not_known_cost_their_words_alone() -> None:
+    """GOGC proves itself; the memory limit and the heap's counters stay open if the layout does not know where they stand."""
+    controller = struct.pack("<i4xqQ", 50, 1 << 30, 2 << 20).ljust(352, b"\1")
+    layout = LiveLayout(controller=0x3000, aware_version=False)
+    words = read_live_words(layout, bias=0, read_memory=lambda address, size: controller[address - 0x3000 :][:size])
+    assert (words.gc_percent, words.memory_limit_bytes, words.heap_live_bytes, words.mapped_bytes) == (50, None, None, None)
+    assert words.notes == ("the heap's counters are not known in this version of Go",)

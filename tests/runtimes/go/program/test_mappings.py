@@ -192,3 +192,10 @@ def test_images_are_looked_for_in_anonymous_memory_only() -> None:
 
     assert locate_images(parse_maps(MAPS), read_memory) == (0x490000,)
     assert asked == [0x490000]
+
+
+def test_lines_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that comes line by line is bounded as one that is held at once."""
+    monkeypatch.setattr("cgtune.runtimes.go.program.mappings._MOST_LINES", 3)
+    with pytest.raises(Malformed, match="more than 3 memory mappings"):
+        parse_map_lines(lambda: split_lines((MAPS,)))

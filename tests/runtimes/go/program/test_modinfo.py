@@ -30,6 +30,11 @@ def test_quoted_settings_are_unquoted() -> None:
     assert dict(settings) == {"k": "Aé😀\\n", "l m": "\ufffd\ufffd"}
 
 
+def test_a_quote_that_is_not_closed_is_a_letter() -> None:
+    """No literal of Go's: the text stands as it is."""
+    assert dict(parse_build_info(b"go1.25.5", framed('build\tk="a\\tb\n')).settings) == {"k": '"a\\tb'}
+
+
 def test_a_replacement_is_of_the_module_above_it() -> None:
     """A line that replaces the main module leaves the dependencies alone, also one that stands before it."""
     info = parse_build_info(b"go1.25.5", framed("dep\ta\tv1\nmod\tm\tv2\n=>\tx\tv3\ndep\tb\tv4\n=>\ty\tv5\n"))

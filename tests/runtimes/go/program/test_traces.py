@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from cgtune.errors import Malformed
 from cgtune.runtimes.go.program.buildinfo import read_go_program
 from cgtune.runtimes.go.program.modinfo import BuildInfo
+from cgtune.runtimes.go.program.traces import _MOST_TEXTS
 from cgtune.runtimes.go.programs import read_program
 from tests.support import goprograms, toolchains
 from tests.support.command import inspect, run
@@ -136,6 +138,17 @@ def test_a_program_of_an_old_go_is_known_by_its_table(version: int) -> None:
     found = read_go_program(reader(data))
     assert found is not None
     assert (found[1].version, found[1].recovered) == ("unknown", True)
+
+
+@pytest.mark.parametrize(("before", "version"), [(1, "go1.12.1"), (_MOST_TEXTS, "unknown")])
+def test_the_variables_that_are_looked_at_are_bounded(before: int, version: str) -> None:
+    """The version is found among other texts, but not behind more than any program has."""
+    code = b"\xfb\xff\xff\xff\0\0\x01\x08".ljust(64, b"\0") + b"go1.12.1" + b"another."
+    strings = struct.pack("<QQ", 0x400048, 8) * before + struct.pack("<QQ", 0x400040, 8) + bytes(16)
+    data = elf([Part(0x400000, code, READ | RUN), Part(0x600000, strings, READ | WRITE)], [Named(".gopclntab", 0x400000, 64)])
+    found = read_go_program(reader(data))
+    assert found is not None
+    assert found[1].version == version
 
 
 def test_a_c_program_costs_no_further_read() -> None:
