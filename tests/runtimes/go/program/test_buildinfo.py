@@ -163,6 +163,13 @@ def test_records_that_lie_are_malformed(record: bytes) -> None:
     assert str(raised.value).isprintable()
 
 
+@pytest.mark.parametrize("size", [0, 2, 7, 16])
+def test_pointers_of_no_machine_are_said(size: int) -> None:
+    """Pointers have 4 or 8 bytes; of others nothing is read, and the size is named."""
+    with pytest.raises(Malformed, match=f"pointers of {size} bytes"):
+        _info(go_program(MAGIC + bytes((size, 0)) + b"\0" * 80))
+
+
 @given(st.binary(max_size=300), st.booleans())
 def test_any_record_is_build_info_or_malformed(data: bytes, sections: bool) -> None:
     """Whatever stands behind the magic, the answer is build info, None or one of our errors."""
