@@ -21,22 +21,30 @@ _DEEPEST = 500
 
 def unpack(path: str) -> TemporaryDirectory[str]:
     """A packed recording in a folder of its own, plain files and links only. Raises UsageError where it is damaged or beyond bounds."""
+    import gzip
     import tarfile
     import tempfile
     import zlib
 
+    class Bounded(gzip.GzipFile):
+        def read(self, size: int | None = -1) -> bytes:
+            # tarfile reads a preface in one piece, and a few MB of it, packed, are gigabytes. Its own hook for headers (TarInfo.frombuf) is
+            # not asked any more since a security update of Debian's Python 3.11.2; content is copied in small pieces.
+            if size is None or not 0 <= size <= _LARGEST_PREFACE_BYTES:
+                raise ValueError("impossible sizes")
+            return super().read(size)
+
     class Entry(tarfile.TarInfo):
         @classmethod
         def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Entry:
-            # tarfile reads a preface whole, and a few MB of it, packed, are gigabytes; a negative size would lead backwards.
             entry = super().frombuf(buf, encoding, errors)
-            if entry.size < 0 or (not entry.isfile() and entry.size > _LARGEST_PREFACE_BYTES):
+            if entry.size < 0:  # it would lead backwards; Pythons that do not ask this hook refuse it by themselves
                 raise ValueError("impossible sizes")
             return entry
 
     folder = tempfile.TemporaryDirectory(prefix="cgtune-")
     try:
-        with tarfile.open(path, "r:gz", tarinfo=Entry) as archive:
+        with Bounded(path) as file, tarfile.open(fileobj=file, mode="r:", tarinfo=Entry) as archive:
             total = count = 0
             while (entry := archive.next()) is not None:
                 archive.members.clear()  # type: ignore[attr-defined]  # it keeps them all, a KB each; the stubs do not know
