@@ -156,7 +156,9 @@ def _end(threads: list[threading.Thread], host: Host, listener: Listener | None,
         thread.join(_JOIN_SECONDS)
     if textfile is not None:
         textfile.remove()
-    host.close()
+    # A look that goes on uses the host's files: closed under it, they fail here or there. The kernel closes them in a moment.
+    if not any(thread.is_alive() for thread in threads):
+        host.close()
     journal.say("stop", "stopped")
     sys.stderr.flush()
     os._exit(0)

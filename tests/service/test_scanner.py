@@ -189,3 +189,36 @@ def test_a_machine_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     lines = [vars(record) for record in caplog.records]
     told = [(line["event"], line["fields"]["about"]) for line in lines if line["event"] in ("trouble", "over")]
     assert told == [("trouble", "process 77"), ("trouble", "scan"), ("over", "scan")]  # of process 77 nothing was known meanwhile
+
+
+class _Closing:
+    """A host, and a log, that say when they are done with."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def close(self) -> None:
+        self.said.append("closed")
+
+    def say(self, event: str, _message: str) -> None:
+        self.said.append(event)
+
+
+def test_files_are_not_closed_under_a_look_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal in the midst of a long look ends the service with 0: what the look has open is left to the kernel."""
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr("os._exit", leave)
+    monkeypatch.setattr(serve, "_JOIN_SECONDS", 0.01)
+    over = threading.Event()
+    look = threading.Thread(target=over.wait, daemon=True)
+    look.start()
+    for said in (["stop"], ["closed", "stop"]):
+        ending = _Closing()
+        with pytest.raises(SystemExit) as left:
+            serve._end([look], ending, None, None, ending)  # type: ignore[arg-type]  # what it asks of both
+        assert (left.value.code, ending.said) == (0, said)
+        over.set()
+        look.join()
