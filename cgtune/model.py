@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     Off = Literal["off"]
     Severity = Literal["info", "warning", "critical"]
+    Harm = Literal["now", "earlier", "possible"]
+    #: What fails a check: from a severity on, or what hurts now.
+    FailOn = Literal["info", "warning", "critical", "harm"]
     #: Names with a text each, every name once: what a mapping would hold, but immutable and hashable.
     Pairs = tuple[tuple[str, str], ...]
     #: Go's own compiler, or GCC's.
@@ -45,6 +48,9 @@ REAL_TIME = {1: "SCHED_FIFO", 2: "SCHED_RR", 6: "SCHED_DEADLINE"}
 
 #: The worst first.
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
+FAIL_ON: tuple[FailOn, ...] = ("info", "warning", "critical", "harm")
+#: Worst first: it hurts as far as was seen last; it did, and that may be over; nothing of it was felt yet.
+HARMS: tuple[Harm, ...] = ("now", "earlier", "possible")
 
 
 class Note(Record):
@@ -651,13 +657,23 @@ class Advice(Record):
 
 
 class Finding(Record):
-    """One cause of harm, with the files and numbers that show it and what to do about it. ``rule`` is an id that ``explain`` knows."""
+    """One cause of harm, with the files and numbers that show it and what to do about it. ``rule`` is an id that ``explain`` knows.
+
+    ``harm`` says whether it was felt: "now" (in what was measured last), "earlier" (by counters that say no more than that it was), or
+    "possible" (nothing was measured that it did).
+    """
 
     rule: str
     severity: Severity
     summary: str
     evidence: tuple[str, ...]
     advice: tuple[Advice, ...]
+    harm: Harm = "possible"
+
+    @property
+    def urgency(self) -> tuple[int, int]:
+        """Its place among findings, the worst first: by harm, then by severity."""
+        return HARMS.index(self.harm), SEVERITIES.index(self.severity)
 
 
 class Crowded(Record):
@@ -835,13 +851,13 @@ class Measure(Record):
 class Verdict(Record):
     """A report as ``cgtune check`` judges it: without the findings of ignored rules. ``rules`` are those that were judged.
 
-    ``failures`` are the findings at or above ``fail_on``, each with its process, worst first. ``measures`` are, for a format that wants
-    them, the names of the processes with their numbers.
+    ``failures`` are the findings at or above ``fail_on`` ("harm": those that hurt now), each with its process, worst first. ``measures``
+    are, for a format that wants them, the names of the processes with their numbers.
     """
 
     report: Report
     rules: tuple[RuleText, ...]
-    fail_on: Severity
+    fail_on: FailOn
     failures: tuple[tuple[ProcessReport, Finding], ...]
     window_seconds: float | None = None
     measures: tuple[tuple[str, tuple[Measure, ...]], ...] = ()

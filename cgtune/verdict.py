@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cgtune.model import Note, ProcessReport, Report, Severity
+    from cgtune.model import FailOn, Finding, Note, ProcessReport, Report
 
 _NAGIOS_CODES = {"critical": exits.NAGIOS_CRITICAL, "warning": exits.NAGIOS_WARNING, "info": exits.NAGIOS_WARNING}
 
@@ -120,14 +120,13 @@ def _undecided(process: ProcessReport) -> Note | None:
     return None
 
 
-def judge_report(report: Report, *, fail_on: Severity, ignored: frozenset[str], window_seconds: float | None = None) -> Verdict:
-    """The verdict on a report that has its findings."""
+def judge_report(report: Report, *, fail_on: FailOn, ignored: frozenset[str], window_seconds: float | None = None) -> Verdict:
+    """The verdict on a report that has its findings. ``fail_on`` "harm" lets those fail that hurt now, whatever their severity."""
     processes = tuple(
         process.replace(findings=tuple(finding for finding in process.findings if finding.rule not in ignored))
         for process in report.processes
     )
-    counts = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
-    failures = [(process, finding) for process in processes for finding in process.findings if finding.severity in counts]
+    failures = [(process, finding) for process in processes for finding in process.findings if _fails(finding, fail_on)]
     rules = tuple(
         RuleText(id=rule.ID, severity=rule.SEVERITY, summary=rule.SUMMARY, help=(rule.__doc__ or "").strip())
         for rule in RULES
@@ -137,16 +136,23 @@ def judge_report(report: Report, *, fail_on: Severity, ignored: frozenset[str], 
         report=report.replace(processes=processes),
         rules=rules,
         fail_on=fail_on,
-        failures=tuple(sorted(failures, key=lambda pair: SEVERITIES.index(pair[1].severity))),
+        failures=tuple(sorted(failures, key=lambda pair: pair[1].urgency)),
         window_seconds=window_seconds,
     )
+
+
+def _fails(finding: Finding, fail_on: FailOn) -> bool:
+    if fail_on == "harm":
+        return finding.harm == "now"
+    return SEVERITIES.index(finding.severity) <= SEVERITIES.index(fail_on)
 
 
 def exit_code(verdict: Verdict, style: str) -> int:
     """lint: 0, or 1 with a failure. nagios: 0, or 1 or 2 by the worst failure."""
     if not verdict.failures:
         return exits.CLEAN
-    return _NAGIOS_CODES[verdict.failures[0][1].severity] if style == "nagios" else exits.FINDING
+    worst = min((finding for _, finding in verdict.failures), key=lambda finding: SEVERITIES.index(finding.severity))
+    return _NAGIOS_CODES[worst.severity] if style == "nagios" else exits.FINDING
 
 
 def failure_code(code: int, style: str) -> int:

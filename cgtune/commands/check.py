@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cgtune.model import Blind, Report, Severity, Verdict
+    from cgtune.model import Blind, FailOn, Report, Verdict
     from cgtune.system.host import Host
 
 _MOST_WINDOW_SECONDS = 3600.0
@@ -33,7 +33,7 @@ class CheckOptions(Record):
     self_only: bool = False
     root: str = "/"
     format: str = "text"
-    fail_on: Severity = "warning"
+    fail_on: FailOn = "warning"
     ignore: tuple[str, ...] = ()
     exit_style: str | None = None
     window_seconds: float | None = None

@@ -143,6 +143,7 @@ def _finding(finding: Finding) -> Json:
     return {
         "rule": finding.rule,
         "severity": finding.severity,
+        "harm": finding.harm,
         "summary": _text(finding.summary),
         "evidence": [_text(line) for line in finding.evidence],
         "advice": [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cgtune.model import SEVERITIES
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.words import subject
+from cgtune.outputs.words import rule_words, subject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,9 +22,10 @@ def render_nagios(verdict: Verdict) -> str:
     Performance data is that of whole processes, as many as the line has room for; how many it had not is said at the end.
     """
     processes = verdict.report.processes
-    failures = [f"{finding.rule}: {subject(process)}: {escape_control(finding.summary)}" for process, finding in verdict.failures]
+    failures = [f"{rule_words(finding)}: {subject(process)}: {escape_control(finding.summary)}" for process, finding in verdict.failures]
     if failures:
-        status = f"CGTUNE {_STATES[verdict.failures[0][1].severity]} - {len(failures)} failure{'s' * (len(failures) > 1)}: {failures[0]}"
+        worst = min((finding for _, finding in verdict.failures), key=lambda finding: SEVERITIES.index(finding.severity))
+        status = f"CGTUNE {_STATES[worst.severity]} - {len(failures)} failure{'s' * (len(failures) > 1)}: {failures[0]}"
     else:
         status = f"CGTUNE OK - {len(processes)} process{'es' * (len(processes) != 1)}"
     data, left_out = _performance(verdict)

@@ -148,10 +148,9 @@ def _add_process(families: _Families, report: ProcessReport) -> None:
         _add_pressure(families, resource, pressure, labels)
     if snapshot.go:
         _add_go(families, report, snapshot.go[0], labels)
-    for rule, severity in dict.fromkeys((finding.rule, finding.severity) for finding in report.findings):
-        families.add(
-            "cgtune_finding", "A finding that holds now; cgtune explain tells of its rule.", 1, labels, rule=rule, severity=severity
-        )
+    help_ = "A finding that holds now; cgtune explain tells of its rule. harm: now, earlier or possible."
+    for rule, severity, harm in dict.fromkeys((finding.rule, finding.severity, finding.harm) for finding in report.findings):
+        families.add("cgtune_finding", help_, 1, labels, rule=rule, severity=severity, harm=harm)
 
 
 def _add_memory(families: _Families, charged: MemoryLevel, labels: Sequence[str]) -> None:

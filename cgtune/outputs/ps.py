@@ -5,7 +5,7 @@ from __future__ import annotations
 from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.table import is_set_without_advice
-from cgtune.outputs.words import KINDS, format_bytes, format_setting, machinery_words, note_words
+from cgtune.outputs.words import KINDS, format_bytes, format_setting, machinery_words, note_words, rule_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _row(report: ProcessReport) -> list[str]:
         _triple(report, "GOMEMLIMIT"),
         _no_limit(report.snapshot.cpu_chain, report.unread_quotas) if cores is None else format_cores(cores),
         _no_limit(report.snapshot.memory_chain, report.unread_memory_limits) if limit is None else format_bytes(limit),
-        f"{report.findings[0].severity} {report.findings[0].rule}" if report.findings else "-",
+        f"{report.findings[0].severity} {rule_words(report.findings[0])}" if report.findings else "-",
     ]
 
 

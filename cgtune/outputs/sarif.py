@@ -50,6 +50,7 @@ def _result(process: ProcessReport, finding: Finding, places: dict[str, int]) ->
         "message": {"text": finding_words(process, finding)},
         "locations": [place],
         "partialFingerprints": {"cgtuneFinding/v1": fingerprint},
+        "properties": {"harm": finding.harm},
     }
 
 

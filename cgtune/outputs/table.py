@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cgtune.model import SEVERITIES
 from cgtune.numbers import format_cores, format_cpus
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.words import (
+    HARMS,
     KINDS,
     format_bytes,
     format_cpu_list,
@@ -77,12 +77,6 @@ def render_table(report: Report, *, colour: bool = False, verbose: bool = False)
     return "\n".join(lines) + "\n"
 
 
-def worst_severity(report: ProcessReport) -> str | None:
-    """The severity of the worst finding; None where there is none."""
-    severities = [finding.severity for finding in report.findings]
-    return next((severity for severity in SEVERITIES if severity in severities), None)
-
-
 def is_set_without_advice(report: ProcessReport, recommendation: Recommendation) -> bool:
     """Whether its environment has the variable and nothing better is known: not to recommend a value is no reason to take away this one."""
     name = recommendation.name
@@ -95,11 +89,10 @@ def _present(report: ProcessReport, name: str) -> str:
     return (report.snapshot.go[0].derived.variable(name) or "") if report.snapshot.go else ""
 
 
-def _urgency(report: ProcessReport) -> tuple[int, int, int]:
+def _urgency(report: ProcessReport) -> tuple[object, ...]:
     """Go programs before others, cgtune itself last; among them those with the worst findings first, else in the order given."""
-    worst = worst_severity(report)
-    rank = SEVERITIES.index(worst) if worst is not None else len(SEVERITIES)
-    return int(report.snapshot.process.is_self), int(not report.snapshot.go), rank
+    worst = min((finding.urgency for finding in report.findings), default=(len(HARMS), 0))
+    return report.snapshot.process.is_self, not report.snapshot.go, worst
 
 
 def _process_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Iterator[str]:
@@ -135,7 +128,8 @@ def _process_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Ite
 
 def _finding_lines(finding: Finding, style: Style) -> Iterator[str]:
     # The colour is put on last: its codes would count as width.
-    first, *rest = wrapped(finding.severity, f"{escape_control(finding.summary)} ({finding.rule})")
+    felt = f"{HARMS[finding.harm]}: " if HARMS[finding.harm] else ""
+    first, *rest = wrapped(finding.severity, f"{felt}{escape_control(finding.summary)} ({finding.rule})")
     yield style(_SEVERITY_STYLES[finding.severity], first)
     yield from rest
     for line in finding.evidence:

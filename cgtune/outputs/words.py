@@ -8,9 +8,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cgtune.model import Advice, Blind, Finding, Kind, MemoryParts, Note, Process, ProcessReport, Recommendation
+    from cgtune.model import Advice, Blind, Finding, Harm, Kind, MemoryParts, Note, Process, ProcessReport, Recommendation
 
 _MOST_NAMES = 10
+#: What is said of the harm of a finding; nothing if none was felt.
+HARMS: dict[Harm, str] = {"now": "hurts now", "earlier": "hurt earlier", "possible": ""}
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
@@ -96,7 +98,13 @@ def finding_words(process: ProcessReport, finding: Finding) -> str:
     """A whole finding in one paragraph, for formats that have one text for it."""
     evidence = "".join(f" Seen: {escape_control(line)}." for line in finding.evidence)
     acts = "".join(f" Do: {advice_words(advice)}." for advice in finding.advice)
-    return f"{subject(process)}: {escape_control(finding.summary)}.{evidence}{acts}"
+    felt = f"{HARMS[finding.harm]}: " if HARMS[finding.harm] else ""
+    return f"{subject(process)}: {felt}{escape_control(finding.summary)}.{evidence}{acts}"
+
+
+def rule_words(finding: Finding) -> str:
+    """The rule, and whether it was felt: `cpu-throttled, hurts now`."""
+    return f"{finding.rule}, {HARMS[finding.harm]}" if HARMS[finding.harm] else finding.rule
 
 
 def note_words(note: Note) -> str:

@@ -1,13 +1,13 @@
 """The rules, in the order in which equally bad findings are shown, and which finding makes which others superfluous.
 
-One cause gives one finding: if the cause is named, its symptoms are silent. The cause then bears the worst severity among them, and
-their evidence.
+One cause gives one finding: if the cause is named, its symptoms are silent. The cause then bears the worst severity and the worst harm
+among them, and their evidence.
 """
 
 from __future__ import annotations
 
 from cgtune.errors import UsageError
-from cgtune.model import SEVERITIES
+from cgtune.model import HARMS, SEVERITIES
 from cgtune.rules import (
     affinity_changed,
     ancestor_quota_ignored,
@@ -160,7 +160,7 @@ def judge_all(
             fresh = [finding for finding in found if (finding.rule, finding.summary) not in told]
             found = tuple(finding.replace(summary=f"{facts.program.path}: {finding.summary}") for finding in fresh)
         findings += found
-    return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
+    return tuple(sorted(findings, key=lambda finding: finding.urgency))
 
 
 def locate_rule(name: str) -> Rule:
@@ -178,11 +178,11 @@ def locate_rule(name: str) -> Rule:
 
 def _judge(rules: tuple[Rule, ...], case: Case, ignored: frozenset[str]) -> tuple[Finding, ...]:
     found = {finding.rule: finding for rule in rules if (finding := rule.judge(case)) is not None}
-    return tuple(sorted(_merge(found, ignored), key=lambda finding: SEVERITIES.index(finding.severity)))
+    return tuple(sorted(_merge(found, ignored), key=lambda finding: finding.urgency))
 
 
 def _merge(found: dict[str, Finding], ignored: frozenset[str]) -> list[Finding]:
-    """The causes among these findings, each with the worst severity and the further evidence of what it silences."""
+    """The causes among these findings, each with the worst severity and harm, and the further evidence of what it silences."""
     silent = {symptom for cause in found for symptom in SILENCES.get(cause, ())}
     shown = set(found) - silent - ignored
     told = shown.union(*(_symptoms(name, found) for name in shown))
@@ -193,8 +193,9 @@ def _merge(found: dict[str, Finding], ignored: frozenset[str]) -> list[Finding]:
             continue
         symptoms = [found[symptom] for symptom in _symptoms(name, found)]
         worst = min((finding, *symptoms), key=lambda each: SEVERITIES.index(each.severity)).severity
+        harm = min((finding, *symptoms), key=lambda each: HARMS.index(each.harm)).harm
         evidence = tuple(dict.fromkeys(line for each in (finding, *symptoms) for line in each.evidence))
-        merged.append(finding.replace(severity=worst, evidence=evidence))
+        merged.append(finding.replace(severity=worst, harm=harm, evidence=evidence))
     return merged
 
 

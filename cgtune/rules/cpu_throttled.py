@@ -6,6 +6,9 @@ window (check --window) only the growth counts. A stop of an ancestor stops all 
 window: from 1 % of the periods information, from 5 % a warning, from 25 % critical, and nothing below 5 periods. Without one: from 5 %
 information, from 25 % a warning, and nothing below 300 periods. Where no quota is enforced any more, nothing.
 
+It hurts now, unless the cgroup's cpu.pressure says that nothing in it has waited for five minutes: then it hurt earlier. Without
+cpu.pressure (cgroup v1) the counters alone do not tell since when; a window does.
+
 Why it hurts: each stop is a pause of all threads for the rest of the period, up to 100 ms with the usual period. GOMAXPROCS n under quota
 Q per period P: n busy threads run Q/n and stall P - Q/n.
 
@@ -67,6 +70,7 @@ def judge(case: Case) -> Finding | None:
             *_quota_evidence(case, level),
         ),
         advice=(_advice(case, level),),
+        harm="earlier" if case.window is None and _is_over(case) else "now",
     )
 
 
@@ -87,6 +91,12 @@ def find_scale(case: Case) -> tuple[tuple[float, Severity], ...]:
 def _level(case: Case) -> CpuLevel | None:
     """The cgroup whose counters are judged: while it was watched or since it was made."""
     return case.window if case.window is not None else case.report.throttled_level
+
+
+def _is_over(case: Case) -> bool:
+    """Whether the kernel says that nothing in its cgroup has waited for a CPU for five minutes, whatever the counters add up to."""
+    pressure = case.snapshot.cpu_pressure
+    return pressure is not None and pressure.scope == "cgroup" and pressure.some is not None and pressure.some.avg300_percent == 0
 
 
 def _is_shared(case: Case, level: CpuLevel) -> bool:

@@ -51,6 +51,7 @@ def judge(case: Case) -> Finding | None:
         summary=f"OOM kills: the kernel counts {kills} in {where}, since that was made{doubled}",
         evidence=(*(_evidence(each) for each in levels), case.limit_words),
         advice=(*case.lower_memory("what the limit leaves to Go"), act("raise the memory limit, or find what takes it: memory.stat tells")),
+        harm="earlier",
     )
 
 

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class Change(Record):
-    """One change. ``event`` is process-came, process-went, finding-appeared or finding-ended; a finding's severity may have changed too."""
+    """One change. ``event`` is process-came, process-went, finding-appeared or finding-ended.
+
+    A finding also appears anew if its severity or its harm changed.
+    """
 
     event: str
     process: ProcessReport
@@ -33,7 +36,7 @@ def locate_changes(before: Report | None, after: Report) -> tuple[Change, ...]:
         changes += [
             Change(event="finding-appeared", process=process, finding=finding)
             for rule, finding in now.items()
-            if rule not in earlier or earlier[rule].severity != finding.severity
+            if rule not in earlier or earlier[rule].urgency != finding.urgency
         ]
     return tuple(changes)
 

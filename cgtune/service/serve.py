@@ -14,7 +14,7 @@ import time
 
 from cgtune.errors import CgtuneError
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.words import advice_words, subject
+from cgtune.outputs.words import advice_words, rule_words, subject
 from cgtune.records import Record
 from cgtune.service.board import Board, Found
 from cgtune.service.changes import locate_changes
@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from cgtune.model import Policy, Severity
+    from cgtune.model import FailOn, Policy
     from cgtune.service.changes import Change
     from cgtune.service.journal import Journal
     from cgtune.service.listener import Listener
@@ -56,7 +56,7 @@ class ServeOptions(Record):
     interval_seconds: float = 15.0
     pids: tuple[int, ...] = ()
     root: str = "/"
-    fail_on: Severity = "warning"
+    fail_on: FailOn = "warning"
     ignore: tuple[str, ...] = ()
     textfile: str | None = None
     log_format: str = "json"
@@ -254,10 +254,10 @@ def _say_change(journal: Journal, change: Change) -> None:
     if finding is None:
         journal.say(change.event, f"{subject(process)} {words}", fields)
         return
-    fields |= {"rule": finding.rule, "severity": finding.severity}
+    fields |= {"rule": finding.rule, "severity": finding.severity, "harm": finding.harm}
     if change.event == "finding-ended":
         journal.say(change.event, f"{subject(process)}: {words} {finding.rule}", fields)
     else:
         fields["advice"] = [advice_words(advice) for advice in finding.advice]
-        words = f"{subject(process)}: {finding.severity} {finding.rule}: {escape_control(finding.summary)}"
+        words = f"{subject(process)}: {finding.severity} {rule_words(finding)}: {escape_control(finding.summary)}"
         journal.say(change.event, words, fields, level=_LEVELS[finding.severity])

@@ -38,6 +38,8 @@ from tests.support.command import INTERRUPTIBLE, PROGRAM, ROOT, environment, run
 FORMATS = names_of("check")
 
 Severity = Literal["info", "warning", "critical"]
+Harm = Literal["now", "earlier", "possible"]
+FailOn = Literal["info", "warning", "critical", "harm"]
 
 HOSTILE = 'a\x1b[31m|b%0A"<&>\n::error::c\udcff'
 
@@ -61,6 +63,11 @@ def finding(rule: str, severity: Severity, summary: str = "too many", evidence: 
     )
 
 
+def felt(harm: Harm, rule: str = "cpu-throttled", severity: Severity = "info") -> Finding:
+    """A finding of that harm."""
+    return finding(rule, severity).replace(harm=harm)
+
+
 def report_of(*findings: Finding, command: str = "server", executable: str | None = "/app/my server") -> Report:
     """A report on one Go process that has these findings."""
     process = cgtune.predict(cpu_limit="0.5", cpus=8, go="1.24").rows[0].process
@@ -69,7 +76,7 @@ def report_of(*findings: Finding, command: str = "server", executable: str | Non
     return Report(version="0.1.0", time="2026-11-23T06:00:00Z", machine=process.snapshot.machine, processes=(process,))
 
 
-def verdict_on(*findings: Finding, fail_on: Severity = "warning", **of_report: Any) -> Verdict:
+def verdict_on(*findings: Finding, fail_on: FailOn = "warning", **of_report: Any) -> Verdict:
     """The verdict on such a report."""
     return judge_report(report_of(*findings, **of_report), fail_on=fail_on, ignored=frozenset())
 
@@ -140,6 +147,36 @@ def test_text_names_cause_evidence_and_act() -> None:
         "  do: raise the limit",
         "and 1 below warning, which --fail-on info shows",
     ]
+
+
+def test_fail_on_harm_fails_on_what_hurts_now_alone() -> None:
+    """Whatever its severity: an info that hurts now fails, a critical that may hurt, or that did, does not."""
+    hurts, hurt, may = felt("now"), felt("earlier", "oom-killed", "critical"), felt("possible", "gomemlimit-unset", "critical")
+    verdict = verdict_on(may, hurt, hurts, fail_on="harm")
+    assert [each.rule for _, each in verdict.failures] == ["cpu-throttled"]
+    assert exit_code(verdict, "lint") == 1
+    assert exit_code(verdict_on(may, hurt, fail_on="harm"), "lint") == 0
+    assert render_verdict(verdict, "text").splitlines()[-1] == "and 2 that do not hurt now, which --fail-on info shows"
+    assert render_verdict(verdict_on(may, hurts, fail_on="harm"), "text").splitlines()[-1].startswith("and 1 that does not hurt now")
+
+
+def test_failures_are_ordered_by_harm_then_severity() -> None:
+    """What hurts now comes before what is worse and was not felt; nagios takes the worst severity of all for its state."""
+    order = [felt("now"), felt("earlier", "oom-killed", "warning"), felt("possible", "gomemlimit-unset", "critical")]
+    verdict = verdict_on(*reversed(order), fail_on="info")
+    assert [each for _, each in verdict.failures] == order
+    assert exit_code(verdict, "nagios") == 2
+    assert render_verdict(verdict, "nagios").startswith("CGTUNE CRITICAL - 3 failures: cpu-throttled, hurts now: 42 server")
+
+
+def test_each_format_says_that_it_hurts() -> None:
+    """In the words of people, and as a value of its own for programs."""
+    verdict = verdict_on(felt("now", severity="warning"))
+    for name in ("text", "nagios", "github", "junit", "sarif"):
+        assert "hurts now: " in render_verdict(verdict, name), name
+        assert "hurts now: " not in render_verdict(verdict_on(felt("possible", severity="warning")), name), name
+    assert json.loads(render_verdict(verdict, "json"))["processes"][0]["findings"][0]["harm"] == "now"
+    assert json.loads(render_verdict(verdict, "sarif"))["runs"][0]["results"][0]["properties"] == {"harm": "now"}
 
 
 def test_nagios_says_status_and_performance_data_in_one_line() -> None:

@@ -91,7 +91,7 @@ def _exposed() -> dict[str, set[str]]:
     stems = re.findall(r'"(cgtune_[a-z_{}]+)"', code)
     names = {stem.format(witness) for stem in stems for witness in ("derived", "observed", "recommended")}
     more = {
-        "cgtune_finding": {"rule", "severity"},
+        "cgtune_finding": {"rule", "severity", "harm"},
         "cgtune_go_info": {"id", "go_version", "main_module", "container_aware", "awareness_from", "follows_updates"},
         "cgtune_pressure_waiting_seconds_total": {"resource", "share"},
         "cgtune_memory_part_bytes": {"part"},

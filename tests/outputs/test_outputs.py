@@ -57,7 +57,7 @@ def test_the_verdict_comes_first() -> None:
     """CPU and memory, and the file that says so, right after the findings and before anything else."""
     text = render_table(report("v2-ancestor-tighter"))
     lines = text[text.index("4242 server") :].splitlines()
-    assert lines[1].startswith("  info       throttled in 7.5 % of the periods")
+    assert lines[1].startswith("  info       hurt earlier: throttled in 7.5 % of the periods")
     verdict = lines[next(place for place, line in enumerate(lines) if line.startswith("  CPU ")) - 1 :]
     assert re.search(r"\b1 CPUs? of 8 usable: 100000 of every 100000 µs, says$", verdict[1])
     assert verdict[2].strip() == "/sys/fs/cgroup/pod/cpu.max"

@@ -268,7 +268,7 @@ def test_the_log_for_people(tmp_path: Path) -> None:
     lines = said.splitlines()
     assert " info     cgtune 0.1.0 writes " in lines[0]
     assert any(line.endswith(" info     4242 server came") for line in lines)
-    assert any(" info     4242 server: info cpu-throttled: throttled in 7.5 % of the periods" in line for line in lines)
+    assert any(" info     4242 server: info cpu-throttled, hurt earlier: throttled in 7.5 % of the periods" in line for line in lines)
     assert lines[-1].endswith(" info     stopped")
 
 

@@ -6,16 +6,16 @@ from cgtune import exits
 from cgtune.commands.check import CheckOptions, run_check
 from cgtune.commands.options.option import Command, choice, optional_choice, optional_number
 from cgtune.commands.options.shared import IGNORE, MACHINERY, PIDS, POLICY, ROOT, SELF, parse_chosen_policy
-from cgtune.model import SEVERITIES
+from cgtune.model import FAIL_ON as FAILS
 from cgtune.outputs import names_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.commands.options.option import Option, Values
-    from cgtune.model import Severity
+    from cgtune.model import FailOn
 
-FAIL_ON: Option[Severity] = choice(
-    "--fail-on", SEVERITIES[::-1], "The least severity that fails; what is below it is not shown as text.", default="warning"
+FAIL_ON: Option[FailOn] = choice(
+    "--fail-on", FAILS, "The least severity that fails, or harm: what hurts now. The rest is not shown as text.", default="warning"
 )
 WINDOW = optional_number("--window", "SECONDS", "Watch the throttling for so long, instead of all that ever was.")
 FORMAT = choice("--format", names_of("check"), "How to say it; text, github: nothing where all is well.", default="text")

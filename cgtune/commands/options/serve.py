@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from cgtune.commands.options.option import Command, choice, optional_text, text
 from cgtune.commands.options.shared import IGNORE, MACHINERY, PIDS, POLICY, ROOT, parse_chosen_policy
-from cgtune.model import SEVERITIES
+from cgtune.model import FAIL_ON as FAILS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.commands.options.option import Option, Values
-    from cgtune.model import Severity
+    from cgtune.model import FailOn
     from cgtune.service.serve import ServeOptions
 
 LISTEN = optional_text("--listen", "HOST:PORT", "Where to answer over HTTP. Default: 127.0.0.1:9464.")
 INTERVAL = text("--interval", "DURATION", "How often to look: 500ms, 15s, 1m.", default="15s")
 NODE_ROOT = ROOT.replace(help="The folder that holds proc/ and sys/: a node's, at /host.")
-FAIL_ON: Option[Severity] = choice("--fail-on", SEVERITIES[::-1], "The least severity that makes /check answer 503.", default="warning")
+FAIL_ON: Option[FailOn] = choice(
+    "--fail-on", FAILS, "The least severity that makes /check answer 503, or harm: what hurts now.", default="warning"
+)
 TEXTFILE = optional_text("--textfile", "FILE.prom", "Write this file for the node exporter instead of listening.")
 LOG_FORMAT = choice("--log-format", ("json", "text"), "The log on stderr: one JSON object a line, or text for people.", default="json")
 
