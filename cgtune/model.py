@@ -769,6 +769,17 @@ class ProcessReport(Record):
         return most_throttled(self.counted_levels)
 
 
+class Track(Record):
+    """One number of one process over time, oldest first. A point is its age in seconds and the value; ``name`` says of what.
+
+    ``recent`` has the moments of the last five minutes, ``day`` the highest of each ten minutes of the last day.
+    """
+
+    name: str
+    recent: tuple[tuple[float, float], ...]
+    day: tuple[tuple[float, float], ...]
+
+
 class Report(Record):
     """What every output renders. ``time`` is RFC 3339, UTC. ``go_checked`` are the versions of Go that the mirror was checked against.
     ``others`` counts the processes that a search passed over, by kind: each is known to hold no Go runtime.

@@ -15,6 +15,11 @@ def escape_bytes(text: str) -> str:
     return "".join(_code(ord(character)) if "\ud800" <= character <= "\udfff" else character for character in text)
 
 
+def escape_markup(text: str) -> str:
+    """Text of whatever source as HTML: what could steer a terminal or turn text round as its code, then the four letters of markup."""
+    return escape_control(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;").replace("'", "&#39;")
+
+
 def _code(number: int) -> str:
     if 0xDC80 <= number <= 0xDCFF:  # surrogateescape: the byte itself
         number -= 0xDC00

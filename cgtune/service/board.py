@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from cgtune.records import Record
+from cgtune.service.history import History
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ class Found(Record):
 
 
 class Board:
-    """The newest report and the counts of scans. One thread pins, any thread reads."""
+    """The newest report, the numbers of those before, and the counts of scans. One thread pins, any thread reads."""
 
     def __init__(self, interval_seconds: float) -> None:
+        self.interval_seconds, self.history = interval_seconds, History()
         self._fresh_seconds = max(_FRESH_INTERVALS * interval_seconds, _LEAST_FRESH_SECONDS)
         self._lock = threading.Lock()
         self._pages: dict[str, bytes] = {}
@@ -40,6 +42,7 @@ class Board:
 
     def pin(self, found: Found) -> None:
         """A new report takes the place of the old one."""
+        self.history.add(found.look.report, found.began_seconds)
         with self._lock:
             self.found, self._pages = found, {}
             self.scans += 1

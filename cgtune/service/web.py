@@ -31,14 +31,18 @@ if TYPE_CHECKING:
 
 _PLAIN, _HTML, _JSON = "text/plain; charset=utf-8", "text/html; charset=utf-8", "application/json"
 _OK, _UNAVAILABLE = "200 OK", "503 Service Unavailable"
+_NOT_YET = (
+    b'<!doctype html>\n<meta charset="utf-8">\n<meta http-equiv="refresh" content="1">\n<title>cgtune</title>\n<p>no report yet</p>\n'
+)
 
 
 class Answer(Record):
-    """A response: ``status`` with its reason, the type of the content, and the content."""
+    """A response: ``status`` with its reason, the type of the content, the content, and headers that all others do without."""
 
     status: str = _OK
     type: str = _PLAIN
     body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class App:
@@ -47,7 +51,7 @@ class App:
     def __init__(self, board: Board, pids: tuple[int, ...] = ()) -> None:
         self._board, self._pids = board, pids
         self._routes: dict[str, Callable[[str], Answer]] = {
-            "/": lambda _accept: Answer(type=_HTML, body=self._index()),
+            "/": lambda _accept: self._index(),
             "/metrics": self._metrics,
             "/report": lambda _accept: self._report(),
             "/check": lambda _accept: self._check(),
@@ -66,7 +70,7 @@ class App:
             headers.append(("Allow", "GET, HEAD"))
         else:
             answer = route(str(environ.get("HTTP_ACCEPT", "")))
-        start_response(answer.status, [("Content-Type", answer.type), ("Content-Length", str(len(answer.body))), *headers])
+        start_response(answer.status, [("Content-Type", answer.type), ("Content-Length", str(len(answer.body))), *headers, *answer.headers])
         if method == "HEAD":
             return []
         wrap = environ.get("wsgi.file_wrapper")
@@ -102,18 +106,31 @@ class App:
         why = blind_partly(found.look.report) if partly else blind(found.look.report, self._pids)
         return None if why is None else blind_words(why)
 
-    def _index(self) -> bytes:
-        from html import escape
+    def _index(self) -> Answer:
+        """The page. It is rendered once for each report, unless there is something to say against that."""
+        from cgtune.outputs.page import policy
 
-        processes = self._board.page("index", _render_processes).decode()
-        why = self._board.stale_words(time.monotonic())
-        links = " · ".join(f'<a href="{path}">{path}</a>' for path in self._routes if path != "/")
-        return (
-            "<!doctype html>\n<meta charset=utf-8>\n<title>cgtune</title>\n"
-            f"<h1>cgtune {__version__}</h1>\n<p>{links}</p>\n"
-            + (f"<p>{escape(why)}</p>\n" if why is not None else "")
-            + f"<pre>{escape(processes)}</pre>\n"
-        ).encode()
+        found, why = self._board.found, self._board.stale_words(time.monotonic())
+        headers = (("Content-Security-Policy", f"{policy()}; frame-ancestors 'none'"), ("Referrer-Policy", "no-referrer"))
+        if found is None:
+            return Answer(status=_UNAVAILABLE, type=_HTML, body=_NOT_YET, headers=headers)
+        why = why or self._blind_words() or self._blind_words(partly=True)
+        body = self._board.page("index", self._render_index) if why is None else self._render_index(found, why)
+        return Answer(type=_HTML, body=body, headers=headers)
+
+    def _render_index(self, found: Found, problem: str | None = None) -> bytes:
+        from cgtune.outputs.page import render_page
+
+        report = found.verdict.report
+        go = tuple(process for process in report.processes if process.snapshot.go or process.snapshot.process.pid in self._pids)
+        page = render_page(
+            report.replace(processes=go),
+            self._board.history.tracks(found.began_seconds),
+            links=[path for path in self._routes if path != "/"],
+            problem=problem,
+            refresh_seconds=max(1.0, self._board.interval_seconds),
+        )
+        return page.encode("utf-8", "backslashreplace")
 
 
 def render_metrics(board: Board, *, openmetrics: bool, with_age: bool = True) -> bytes:
@@ -151,10 +168,3 @@ def _render_json(found: Found) -> bytes:
     from cgtune.outputs.json import render_json
 
     return render_json(found.verdict.report).encode("ascii")
-
-
-def _render_processes(found: Found) -> bytes:
-    from cgtune.outputs.ps import render_ps
-
-    go = tuple(process for process in found.verdict.report.processes if process.snapshot.go)
-    return render_ps(found.verdict.report.replace(processes=go)).encode("utf-8", "backslashreplace")

@@ -312,8 +312,8 @@ def test_a_connection_is_kept_for_the_next_scrape(service: Service) -> None:
         for path, end in (("/healthz", ""), ("/", ""), ("/nope", "Connection: close\r\n")):
             client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{end}\r\n".encode())
         received = drain(client)
-    assert [received.index(body) for body in (b"alive\n", b"<h1>cgtune", b"not here")] == sorted(
-        received.index(body) for body in (b"alive\n", b"<h1>cgtune", b"not here")
+    assert [received.index(body) for body in (b"alive\n", b"<!doctype html>", b"not here")] == sorted(
+        received.index(body) for body in (b"alive\n", b"<!doctype html>", b"not here")
     )
 
 

@@ -1,0 +1,220 @@
+"""The report as one page for a browser: whole in one file, without a network and without a framework, for the service and for a ticket.
+
+Processes by harm. Each opens to its numbers, its memory as a bar, its plots if somebody kept looking, and its findings with what to do.
+"""
+
+from __future__ import annotations
+
+from cgtune.model import HARMS
+from cgtune.outputs.drawings import draw_memory, draw_tracks
+from cgtune.outputs.escape import escape_markup
+from cgtune.outputs.pageparts import SCRIPT, STYLE
+from cgtune.outputs.words import (
+    advice_words,
+    format_bytes,
+    format_setting,
+    machinery_words,
+    note_words,
+    subject,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cgtune.model import Finding, Harm, ProcessReport, Report, Track
+
+_BADGES: dict[Harm, str] = {"now": "hurts now", "earlier": "hurt earlier", "possible": "may hurt"}
+_UNKNOWN = "not known"
+
+
+def render_html(report: Report) -> str:
+    """The report as a file of its own."""
+    return render_page(report)
+
+
+def render_page(
+    report: Report,
+    tracks: Mapping[int, Sequence[Track]] | None = None,
+    *,
+    links: Sequence[str] = (),
+    problem: str | None = None,
+    refresh_seconds: float | None = None,
+) -> str:
+    """The page. ``tracks`` are what a service has seen over time, by pid; ``links`` its other pages; ``problem`` why the report is not to
+    be relied on. With ``refresh_seconds`` the page fetches itself anew so often.
+    """
+    processes = sorted(report.processes, key=_urgency)
+    refresh = "" if refresh_seconds is None else f' data-refresh="{refresh_seconds:g}"'
+    again = (
+        "" if refresh_seconds is None else f'<noscript><meta http-equiv="refresh" content="{max(1, round(refresh_seconds))}"></noscript>\n'
+    )
+    lost = (
+        ""
+        if refresh_seconds is None
+        else '<p class="problem" id="lost" hidden>The service does not answer: this is what it said last.</p>\n'
+    )
+    body = "".join(
+        [
+            _head(report, links),
+            "" if problem is None else f'<p class="problem" role="alert">{escape_markup(problem)}</p>\n',
+            f'<p class="state">{escape_markup(_state(report))}</p>\n',
+            *(_process(process, (tracks or {}).get(process.snapshot.process.pid, ()), index) for index, process in enumerate(processes)),
+            _notes("Not seen", [f"{note.path}: {note_words(note)}" for note in report.notes]),
+            f"<footer>{escape_markup(machinery_words(report.machinery))}</footer>\n" if report.machinery else "",
+        ]
+    )
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy()}">\n'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1">\n<meta name="referrer" content="no-referrer">\n{again}'
+        f"<title>cgtune: {escape_markup(_state(report))}</title>\n<style>{STYLE}</style>\n</head>\n"
+        f"<body{refresh}>\n{lost}<main>\n{body}</main>\n"
+        f"<script>{SCRIPT}</script>\n</body>\n</html>\n"
+    )
+
+
+def policy() -> str:
+    """The page's Content-Security-Policy: its own style and script by their hashes, itself to fetch, nothing else."""
+    return (
+        f"default-src 'none'; style-src {_hash(STYLE)}; script-src {_hash(SCRIPT)}; connect-src 'self'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    from base64 import b64encode
+    from hashlib import sha256
+
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def _urgency(process: ProcessReport) -> tuple[object, ...]:
+    """As in the table: Go programs before others, cgtune itself last, and among them those first that hurt most."""
+    worst = min((finding.urgency for finding in process.findings), default=(len(HARMS), 0))
+    return process.snapshot.process.is_self, not process.snapshot.go, worst
+
+
+def _state(report: Report) -> str:
+    """Whether it hurts, in a line: `2 processes hurt now, 1 may hurt, of 7`."""
+    harms = [min((finding.urgency[0] for finding in process.findings), default=len(HARMS)) for process in report.processes]
+    counts = [(harms.count(index), harm) for index, harm in enumerate(HARMS)]
+    verbs = {"now": ("hurts now", "hurt now"), "earlier": ("hurt earlier",) * 2, "possible": ("may hurt",) * 2}
+    said = [f"{count} {verbs[harm][count > 1]}" for count, harm in counts if count]
+    whole = f"{len(harms)} process{'es' * (len(harms) != 1)}"
+    return f"{', '.join(said)}, of {whole}" if said else f"nothing found on {whole}"
+
+
+def _head(report: Report, links: Sequence[str]) -> str:
+    machine = report.machine
+    memory = "memory unknown" if machine.memory_bytes is None else format_bytes(machine.memory_bytes)
+    cpus = f"{len(machine.online)} CPU{'s' * (len(machine.online) != 1)}"
+    facts = f"{cpus}, {memory}, cgroup {machine.cgroup_mode}, Linux {machine.kernel or 'unknown'}"
+    there = " · ".join(f'<a href="{link}">{link}</a>' for link in links)
+    return (
+        f"<header>\n<h1>cgtune {escape_markup(report.version)}</h1>\n"
+        f'<p><time datetime="{escape_markup(report.time)}">{escape_markup(report.time)}</time> · {escape_markup(facts)}</p>\n'
+        + (f"<p>{there}</p>\n" if there else "")
+        + "</header>\n"
+    )
+
+
+def _process(process: ProcessReport, tracks: Sequence[Track], index: int) -> str:
+    pid = process.snapshot.process.pid
+    first = process.findings[0] if process.findings else None
+    badge = f'<span class="badge fine">{"nothing found"}</span>' if first is None else _badge(first)
+    said = "" if first is None else f'<span class="first">{escape_markup(first.summary)} ({escape_markup(first.rule)})</span>'
+    container = process.snapshot.container
+    names = "/".join(name for name in (container.pod_namespace, container.pod_name, container.name) if name) or (container.id or "")[:12]
+    where = f" · {escape_markup(names)}" if names else ""
+    opened = " open" if index == 0 and first is not None else ""
+    return "".join(
+        [
+            f'<details class="process" id="p{pid}"{opened}>\n',
+            f'<summary>{badge}<span class="name">{escape_markup(subject(process))}</span>{where}{said}</summary>\n',
+            '<div class="inside">\n',
+            *(_finding(finding) for finding in process.findings),
+            _paste(process),
+            _numbers(process),
+            draw_memory(process),
+            draw_tracks(tracks, process.limits.memory.limit_bytes),
+            _notes("Not seen", [f"{note.path}: {note_words(note)}" for note in process.notes]),
+            "</div>\n</details>\n",
+        ]
+    )
+
+
+def _badge(finding: Finding) -> str:
+    return f'<span class="badge {finding.harm}">{_BADGES[finding.harm]} · {finding.severity}</span>'
+
+
+def _finding(finding: Finding) -> str:
+    seen = "".join(f"<li>{escape_markup(line)}</li>" for line in finding.evidence)
+    acts = "".join(f'<li class="do">{escape_markup(advice_words(advice))}</li>' for advice in finding.advice)
+    return (
+        f'<section class="finding f-{finding.harm}">\n'
+        f"<p>{_badge(finding)}<strong>{escape_markup(finding.summary)}</strong> <code>{escape_markup(finding.rule)}</code></p>\n"
+        f"<ul>{seen}</ul>\n<p>What to do</p>\n<ul>{acts}</ul>\n</section>\n"
+    )
+
+
+def _paste(process: ProcessReport) -> str:
+    lines = [f"export {each.name}={format_setting(each)}" for each in process.recommendations if each.set and not each.overruled]
+    if not lines:
+        return ""
+    name = f"set{process.snapshot.process.pid}"
+    text = escape_markup("\n".join(lines)).replace("\\x0a", "\n")
+    return f'<h3>Set</h3>\n<div class="copy"><pre id="{name}">{text}</pre><button type="button" data-copy="{name}">Copy</button></div>\n'
+
+
+def _numbers(process: ProcessReport) -> str:
+    """The three witnesses side by side, and the recommendation: a row for each setting of each runtime."""
+    advised = {each.name: each for each in process.recommendations}
+    enforced = {"GOMAXPROCS": _cpu_words(process), "GOMEMLIMIT": _memory_words(process)}
+    rows = []
+    for facts in process.snapshot.go:
+        for setting in facts.settings:
+            wanted = advised.get(setting.name)
+            cells = (
+                setting.name,
+                enforced.get(setting.name, ""),
+                _value(setting.name, setting.derived),
+                _value(setting.name, setting.observed),
+                "" if wanted is None else format_setting(wanted),
+            )
+            rows.append(f"<tr>{''.join(f'<td>{escape_markup(cell)}</td>' for cell in cells)}</tr>")
+    if not rows:
+        rows = [
+            f"<tr><td>{name}</td><td>{escape_markup(text)}</td></tr>"
+            for name, text in (("CPU", _cpu_words(process)), ("memory", _memory_words(process)))
+        ]
+        return f'<h3>Enforced</h3>\n<div class="scroll"><table><tbody>{"".join(rows)}</tbody></table></div>\n'
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("", "enforced", "derived by Go", "now", "recommended"))
+    return f'<h3>Numbers</h3>\n<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>\n'
+
+
+def _value(name: str, value: int | str | None) -> str:
+    if value is None:
+        return _UNKNOWN
+    return format_bytes(value) if name == "GOMEMLIMIT" and isinstance(value, int) else str(value)
+
+
+def _cpu_words(process: ProcessReport) -> str:
+    limits = process.limits.cpu
+    usable = f"{len(limits.usable)} CPU{'s' * (len(limits.usable) != 1)}"
+    if limits.limit_cores is not None:
+        return f"{limits.limit_cores:g} of {usable}"
+    return f"{usable}, no quota is seen" if limits.unseen is not None or process.unread_quotas else f"{usable}, no quota"
+
+
+def _memory_words(process: ProcessReport) -> str:
+    limits = process.limits.memory
+    if limits.limit_bytes is not None:
+        return format_bytes(limits.limit_bytes)
+    return "no limit is seen" if limits.unseen is not None or process.unread_memory_limits else "no limit"
+
+
+def _notes(title: str, notes: Sequence[str]) -> str:
+    if not notes:
+        return ""
+    lines = "".join(f"<li>{escape_markup(note)}</li>" for note in dict.fromkeys(notes))
+    return f'<h3>{title}</h3>\n<ul class="notes">{lines}</ul>\n'

@@ -1,0 +1,89 @@
+"""What the service keeps of each process for the page's plots: five minutes, a day, and no more bytes than it says."""
+
+from __future__ import annotations
+
+import sys
+
+from cgtune.model import Pressure, ProcessReport, Report, Stall
+from cgtune.service.history import _MOMENTS, _SPANS, COLUMNS, History, _Kept
+from tests.rules.reports import MIB, go_facts, memory_level, report as process_report
+
+
+def _at(*, pid: int = 42, start_ticks: int = 1, throttled: tuple[int, int] = (0, 0), waited: float = 0.0, used: int = MIB) -> ProcessReport:
+    level = memory_level("/pod/app", 512 * MIB, current_bytes=used, reclaimable_bytes=0)
+    made = process_report(go_facts(heap_live_bytes=used // 2), cores=0.5, throttled=throttled, memory=(level,), pid=pid)
+    some = Stall(avg10_percent=0, avg60_percent=0, avg300_percent=0, total_seconds=waited)
+    pressure = Pressure(scope="cgroup", file="cpu.pressure", some=some, full=None)
+    process = made.snapshot.process.replace(start_ticks=start_ticks)
+    return made.replace(snapshot=made.snapshot.replace(process=process, cpu_pressure=pressure))
+
+
+def _add(history: History, now_seconds: float, *processes: ProcessReport) -> None:
+    machine = process_report().snapshot.machine
+    history.add(Report(version="0.1.0", time="2026-11-23T02:12:00Z", machine=machine, processes=processes), now_seconds)
+
+
+def _recent(history: History, now_seconds: float, name: str, pid: int = 42) -> list[tuple[float, float]]:
+    return list(history.tracks(now_seconds)[pid][COLUMNS.index(name)].recent)
+
+
+def test_shares_are_of_the_time_between_two_looks() -> None:
+    """The first look has sizes only; the second what was throttled, and what waited, since."""
+    history = History()
+    _add(history, 1000, _at(throttled=(10, 100), waited=5.0))
+    assert _recent(history, 1000, "throttled") == []
+    assert _recent(history, 1000, "memory") == [(0.0, float(MIB))]
+    _add(history, 1010, _at(throttled=(35, 200), waited=10.0, used=4 * MIB))
+    assert _recent(history, 1010, "throttled") == [(0.0, 25.0)]
+    assert _recent(history, 1010, "cpu-waiting") == [(0.0, 50.0)]
+    assert _recent(history, 1010, "memory-stalled") == []
+    assert _recent(history, 1010, "memory") == [(10.0, float(MIB)), (0.0, float(4 * MIB))]
+    assert _recent(history, 1010, "live-heap")[-1] == (0.0, float(2 * MIB))
+
+
+def test_a_counter_that_shrank_and_another_process_have_no_past() -> None:
+    """A cgroup made anew begins at 0, a pid comes back: neither gives a share."""
+    history = History()
+    _add(history, 0, _at(throttled=(90, 100)))
+    _add(history, 10, _at(throttled=(1, 2)))
+    assert _recent(history, 10, "throttled") == []
+    _add(history, 20, _at(start_ticks=2, throttled=(90, 100)))
+    assert _recent(history, 20, "memory") == [(0.0, float(MIB))]
+
+
+def test_five_minutes_and_a_day_are_kept_and_no_more() -> None:
+    """However often somebody looks; of each ten minutes the highest; of a process that went nothing."""
+    history = History()
+    for second in range(0, 2 * 86400, 60):
+        _add(history, second, _at(used=MIB * (1 + second // 60 % 10)))
+    (track,) = (track for track in history.tracks(second)[42] if track.name == "memory")
+    assert max(age for age, _ in track.recent) <= 300
+    assert len(track.day) == _SPANS
+    assert {value for _, value in track.day} == {10.0 * MIB}
+    assert track.day[-1][0] == 0.0
+    assert 85000 < track.day[0][0] <= 86400
+    for tick in range(3000):
+        _add(history, 2 * 86400 + tick / 10, _at())
+    assert 50 < len(_recent(history, 2 * 86400 + 300, "memory")) <= _MOMENTS + 1
+    _add(history, 3 * 86400)
+    assert history.tracks(3 * 86400) == {}
+
+
+def test_spans_in_which_nobody_looked_are_empty() -> None:
+    """A service that stood still for an hour has a gap there, and after a day nothing of before."""
+    history = History()
+    _add(history, 0, _at())
+    _add(history, 3600, _at())
+    (track,) = (track for track in history.tracks(3600)[42] if track.name == "memory")
+    assert [round(age) for age, _ in track.day] == [3000, 0]
+    _add(history, 2 * 86400, _at())
+    (track,) = (track for track in history.tracks(2 * 86400)[42] if track.name == "memory")
+    assert len(track.day) == 1
+
+
+def test_a_process_costs_what_the_module_says() -> None:
+    """6 KiB: of what is kept, not of what is read."""
+    kept = _Kept()
+    for second in range(0, 4000, 5):
+        kept.add((1.0,) * len(COLUMNS), second)
+    assert sum(map(sys.getsizeof, (kept, kept.times, kept.moments, kept.spans))) < 6 * 1024
