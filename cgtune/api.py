@@ -6,9 +6,10 @@ from cgtune import __version__
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
 from cgtune.gather import Gathered, gather, list_pids
 from cgtune.limits import enforce
+from cgtune.machineview import MachineView
 from cgtune.model import Note, Policy, ProcessReport, Report
 from cgtune.runtimes.go.derived.versions import CHECKED
-from cgtune.snapshot import MachineView, read_snapshot
+from cgtune.snapshot import read_snapshot
 from cgtune.system.host import Host, open_source, timestamp
 
 TYPE_CHECKING = False

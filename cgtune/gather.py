@@ -8,13 +8,14 @@ from __future__ import annotations
 from cgtune.errors import Absent, NoSuchProcess, Unreadable
 from cgtune.model import Note
 from cgtune.records import Record
-from cgtune.snapshot import MachineView, is_go, read_go_snapshot, read_snapshot
+from cgtune.snapshot import is_go, read_go_snapshot, read_snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Literal
 
+    from cgtune.machineview import MachineView
     from cgtune.model import Kind, Process, Snapshot
     from cgtune.system.host import Host
 

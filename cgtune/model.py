@@ -432,7 +432,8 @@ class GoProgram(Record):
     "runtime/debug.SetMemoryLimit" and "runtime/debug.SetGCPercent". A name stands there if the dependencies or the program's function
     names say so; one that is not there may be linked all the same, in a program whose function names cannot be read. ``is_module`` is
     False if it was built without a go.mod (GOPATH mode). ``compiler`` "gccgo": ``version`` is GCC's ("gccgo 12.2.0"), and ``minor`` that of
-    the Go whose library it has. ``emulator`` is the program that runs it in the processor's stead, None if none does.
+    the Go whose library it has. ``emulator`` is the program that runs it in the processor's stead, None if none does. ``in_library``: the
+    runtime lives in a shared library, and read the environment of the moment it was loaded, perhaps not that of exec.
     """
 
     path: str
@@ -447,6 +448,7 @@ class GoProgram(Record):
     is_module: bool = True
     compiler: Compiler = "gc"
     emulator: str | None = None
+    in_library: bool = False
 
     @property
     def name(self) -> str:
@@ -506,6 +508,11 @@ class GoObserved(Record):
     heap_live_bytes: int | None = None
     heap_marked_bytes: int | None = None
     mapped_bytes: int | None = None
+
+    @property
+    def follows_own(self) -> bool:
+        """Whether the runtime obeys the limit file of the cgroup it is in, as far as can be seen."""
+        return self.follows is None or self.follows.own
 
 
 class GoFacts(Record):

@@ -3,92 +3,25 @@
 from __future__ import annotations
 
 from cgtune.cgroups import kernel
-from cgtune.cgroups.chains import ChainReader, Ours
+from cgtune.cgroups.chains import ChainReader
 from cgtune.cgroups.containers import locate_container, locate_node_level
-from cgtune.cgroups.levels import Shared, read_cpu_level, read_cpuset_level, read_memory_level, read_pressure
-from cgtune.cgroups.locate import Place, locate_membership, locate_mode, locate_mounts
-from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess
+from cgtune.cgroups.levels import read_cpu_level, read_cpuset_level, read_memory_level, read_pressure
+from cgtune.cgroups.locate import Place
+from cgtune.errors import Absent, CgtuneError, NoSuchProcess
 from cgtune.machinery import is_machinery
-from cgtune.model import REAL_TIME, GoFacts, Machine, Membership, Note, Process, Snapshot, Threads, locate_charged
+from cgtune.model import GoFacts, Membership, Note, Process, Snapshot, locate_charged
+from cgtune.process import read_process, read_threads, with_pod_names
 from cgtune.records import Record
-from cgtune.system.host import Host, timestamp
 from cgtune.system.reading import exists, note_on, read_essential, read_optional
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeVar
-
-    from cgtune.model import Container, CpuLevel, Level, MemoryLevel, Mount
-    from cgtune.runtimes.go.programs import Known
-
-    T = TypeVar("T")
+    from cgtune.machineview import MachineView
+    from cgtune.model import CpuLevel, Level, MemoryLevel
+    from cgtune.system.host import Host
 
 #: How often a process is read again that is moved between cgroups under our eyes, or starts another program.
 _ATTEMPTS = 2
-_MOST_THREADS = 64
-_CAP_SYS_PTRACE = 19  # include/uapi/linux/capability.h
-
-_HOSTNAME = "/etc/hostname"
-_FIRST_UTS = "uts:[4026531838]"  # the first UTS namespace, of the node: include/linux/proc_ns.h, PROC_UTS_INIT_INO
-_ACCOUNT = "/secrets/kubernetes.io/serviceaccount"
-_MOST_NAME = 253
-_NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
-_MOST_PIDS = 10  # of a recording, named where another one was asked for
-
-
-class MachineView:
-    """What is read once for all processes: the machine, the reader's own pid and view, what is known of executables."""
-
-    def __init__(self, host: Host, before: MachineView | None = None) -> None:
-        """Read the machine; raises Unreadable or Malformed if /sys or /proc below the root hold none.
-
-        ``before`` is an earlier view of this machine: what cannot have changed since is taken from it.
-        """
-        self.host = host
-        self.notes: list[Note] = []
-        self.self_pid = _read_self_pid(host, self.notes)
-        reader = self.self_pid if self.self_pid is not None else 1
-        mounts = read_optional(host, f"/proc/{reader}/mountinfo", kernel.parse_mountinfo, self.notes) or ()
-        self.ours: Ours = Ours(host, self.self_pid, locate_mounts(mounts, host.mount_prefix), None if before is None else before.ours)
-        if not any(mount.filesystem in ("cgroup", "cgroup2") for mount in self.ours.mounts) and exists(host, f"/proc/{reader}/cgroup"):
-            why = "no cgroup filesystem is mounted where cgtune can reach it"
-            self.notes.append(Note(path=f"/proc/{reader}/mountinfo", why=why, kind="hidden"))
-        meminfo = self._read("/proc/meminfo", kernel.parse_meminfo, "how much memory the machine has") or {}
-        lxcfs = {mount.mount_point for mount in mounts if mount.filesystem == "fuse.lxcfs"}
-        self.machine = Machine(
-            online=_read_online(host, lxcfs, self.self_pid, self.notes),
-            memory_bytes=meminfo.get("MemTotal"),
-            swap_bytes=meminfo.get("SwapTotal"),
-            page_bytes=host.page_bytes,
-            kernel=self._read("/proc/sys/kernel/osrelease", str.strip, "the release of the kernel"),
-            cgroup_mode=locate_mode(self.ours.mounts),
-            sched_ext=_read_sched_ext(host, self.notes),
-            memory_is_limit=_is_below(f"{host.mount_prefix}/proc/meminfo", lxcfs),
-        )
-        self.boot_seconds = self._read("/proc/stat", kernel.parse_boot_time, "when a process started")
-        #: What hides processes of other users, if anything does.
-        self.hidden = _read_hidden(host, mounts, self.self_pid)
-        self.cgroups = Shared()
-        self.is_again = before is not None
-        self._known: Known | None = None if before is None else before.known
-
-    def _read(self, path: str, parse: Callable[[str], T], what: str) -> T | None:
-        """A file that every machine has; one that is not there hides ``what``, and costs a note as well."""
-        before = len(self.notes)
-        found = read_optional(self.host, path, parse, self.notes)
-        if found is None and len(self.notes) == before:
-            self.notes.append(Note(path=path, why=f"it does not exist here: {what} is not known"))
-        return found
-
-    @property
-    def known(self) -> Known:
-        """What is known of executables: each distinct file is looked at once for all processes."""
-        if self._known is None:
-            from cgtune.runtimes.go.programs import Known
-
-            self._known = Known()
-        return self._known
 
 
 class _Identified(Record):
@@ -191,7 +124,7 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
     found = tuple(chain[0][1].path for chain in (cpu, memory, cpuset, unified) if chain)
     notes.extend(program.go_notes)
     mounts = chains.their_mounts() if memberships else ()
-    container = _with_pod_names(host, pid, locate_container(memberships, mounts, found), mounts)
+    container = with_pod_names(host, pid, locate_container(memberships, mounts, found), mounts)
     if (node := locate_node_level(tuple(level.path for level in memory_chain), container)) is not None:
         memory_chain = (*memory_chain[:node], *(level.replace(of_node=True) for level in memory_chain[node:]))
     snapshot = Snapshot(
@@ -209,7 +142,7 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
         cpu_hidden_above=chains.hidden_above("cpu"),
         memory_hidden_above=chains.hidden_above("memory"),
         unsupported=_read_unsupported(view, memberships, cpu_chain, memory_chain),
-        threads=_read_threads(host, program.process, memberships, cpu, notes) if any(map(_is_limited, cpu_chain)) else None,
+        threads=read_threads(host, program.process, memberships, cpu, notes) if any(map(_is_limited, cpu_chain)) else None,
     )
     return snapshot.replace(notes=tuple(dict.fromkeys(notes))), memberships
 
@@ -242,72 +175,6 @@ def _is_limited(level: CpuLevel) -> bool:
     return level.bandwidth is not None and level.bandwidth.limit_cores is not None
 
 
-def _read_threads(
-    host: Host, process: Process, memberships: tuple[Membership, ...], chain: list[tuple[int, Place]], notes: list[Note]
-) -> Threads | None:
-    """What sets single threads apart from their process, as to CPU quotas; None if they cannot be seen.
-
-    sched_setscheduler(2) is for one thread. On v1 each thread may be moved by itself; on v2 within a threaded subtree (cgroup-v2.rst).
-    """
-    folder = f"/proc/{process.pid}/task"
-    try:
-        names = sorted((name for name in host.list_directory(folder) if name.isdecimal()), key=int)
-    except (Absent, NoSuchProcess):
-        return None  # a recording from elsewhere
-    except CgtuneError as error:
-        notes.append(note_on(folder, error))
-        return None
-    version, place = chain[0]
-    kind = read_optional(host, f"{place.directory}/cgroup.type", str.strip, []) if version == 2 else "threaded"
-    real_time, elsewhere, looked_at = int(process.scheduling in REAL_TIME), list[str](), 1
-    own = locate_membership(memberships, "cpu")
-    for name in [name for name in names if name != str(process.pid)][: _MOST_THREADS - 1]:  # the first one is the process's own
-        try:
-            real_time += kernel.parse_stat(host.read_text(f"{folder}/{name}/stat")).scheduling in REAL_TIME
-            if kind in ("threaded", "domain threaded"):
-                at = locate_membership(kernel.parse_cgroup(host.read_text(f"{folder}/{name}/cgroup")), "cpu")
-                elsewhere += [at.path] if at is not None and at != own else []
-        except CgtuneError:
-            continue  # it has ended
-        looked_at += 1
-    return Threads(
-        count=max(len(names), looked_at),
-        looked_at=looked_at,
-        real_time=real_time,
-        elsewhere=len(elsewhere),
-        elsewhere_path=elsewhere[0] if elsewhere else None,
-    )
-
-
-def _with_pod_names(host: Host, pid: int, container: Container, mounts: tuple[Mount, ...]) -> Container:
-    """The container with what the kubelet's files tell the process of its pod: /etc/hostname is its name, cut to 63 letters, and the
-    service account's folder has its namespace. What cannot be read is left open: it is a name, and no limit.
-    """
-    points = {mount.mount_point for mount in mounts} if container.pod_uid else frozenset()
-    name = namespace = None
-    try:
-        # In the node's own UTS namespace (hostNetwork) the file has the node's name
-        if _HOSTNAME in points and host.read_link(f"/proc/{pid}/ns/uts") != _FIRST_UTS:
-            name = _parse_name(host.read_text(f"/proc/{pid}/root{_HOSTNAME}"))
-    except CgtuneError:
-        pass
-    account = next((point for point in sorted(points) if point.endswith(_ACCOUNT)), None)
-    try:
-        if account is not None:  # the file is a link to ..data/namespace, and ..data one to a folder beside it
-            folder = f"/proc/{pid}/root{account}"
-            data = host.read_link(f"{folder}/..data")
-            namespace = None if "/" in data else _parse_name(host.read_text(f"{folder}/{data}/namespace"))
-    except CgtuneError:
-        pass
-    return container.replace(pod_name=name, pod_namespace=namespace)
-
-
-def _parse_name(text: str) -> str | None:
-    """A name as Kubernetes allows it (RFC 1123), None for any other text."""
-    name = text.strip()
-    return name if name and len(name) <= _MOST_NAME and not set(name) - _NAME_LETTERS else None
-
-
 def read_go(view: MachineView, process: Process, notes: list[Note]) -> tuple[GoFacts, ...]:
     """The runtimes of a process, as the shelf reads them; none for other programs, kernel threads and zombies."""
     if process.executable is None:
@@ -322,110 +189,6 @@ def read_go(view: MachineView, process: Process, notes: list[Note]) -> tuple[GoF
         facts += found
         notes.extend(costs)
     return facts
-
-
-def _say_other_group(view: MachineView, pid: int) -> str | None:
-    """That a process of the reader's own user is closed for its group alone: ptrace_may_access (kernel/ptrace.c) asks for both."""
-    try:
-        texts = [view.host.read_text(f"/proc/{one}/status") for one in (pid, view.self_pid) if one is not None]
-    except CgtuneError:
-        return None
-    users, groups = ([(kernel.locate_status_value(text, key) or "").split() for text in texts] for key in ("Uid", "Gid"))
-    if len(texts) < 2 or not all(users) or not all(groups) or {*users[0], *users[1]} != {users[0][0]} or groups[0] == groups[1]:
-        return None
-    return (
-        f"it has cgtune's user {users[0][0]}, but group {groups[0][0]} where cgtune has {groups[1][0]}: run both with the same runAsGroup"
-    )
-
-
-def _say_who_is_there(view: MachineView) -> str:
-    host = view.host
-    if view.hidden is not None:
-        return f"{view.hidden.path} {view.hidden.why}"
-    pids = host.recorded_pids
-    if pids is not None:
-        if not pids:
-            return "leave out --pid to see what was recorded"
-        return f"the recording is of {', '.join(map(str, pids[:_MOST_PIDS]))}{' and others' * (len(pids) > _MOST_PIDS)}"
-    if host.root != "/":
-        return f"`ls {host.root}/proc` lists those below this root"
-    return "`ps -e` lists those that this pid namespace can see"
-
-
-def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
-    """Who process ``pid`` is. Raises as read_snapshot does."""
-    host = view.host
-    try:
-        status_file = read_essential(host, f"/proc/{pid}/stat", kernel.parse_stat)
-    except Absent as error:
-        raise NoSuchProcess(f"no process {pid}; {_say_who_is_there(view)}") from error
-    try:
-        executable = host.read_link(f"/proc/{pid}/exe")
-    except Absent:
-        executable = None  # a kernel thread or a zombie
-    except NoSuchProcess:
-        raise
-    except CgtuneError as error:
-        executable = None
-        if not status_file.is_kernel_thread:
-            note = note_on(f"/proc/{pid}/exe", error)
-            if note.privilege and (groups := _say_other_group(view, pid)) is not None:
-                note = note.replace(why=f"{note.why}: {groups}", privilege=None)
-            notes.append(note.replace(why=f"{note.why}; whether it is a Go program is not known"))
-    if status_file.state == "Z":
-        why = "the process is a zombie: it has ended, its parent has not yet taken note"
-        if (others := status_file.threads - 1) > 0:
-            why = f"its first thread has ended, and {others} more run{'s' * (others == 1)} on: the program cannot be seen, its limits hold"
-        notes.append(Note(path=f"/proc/{pid}/stat", why=why))
-    elapsed = None if view.boot_seconds is None else view.boot_seconds + status_file.start_ticks / host.ticks_per_second
-    return Process(
-        pid=pid,
-        is_self=pid == view.self_pid,
-        start_ticks=status_file.start_ticks,
-        start_time=None if elapsed is None else timestamp(elapsed),
-        command=status_file.command,
-        executable=executable,
-        state=status_file.state,
-        scheduling=status_file.scheduling,
-        environ_start=status_file.environ_start,
-        affinity=_read_affinity(view, pid, notes),
-    )
-
-
-def _read_affinity(view: MachineView, pid: int, notes: list[Note]) -> frozenset[int]:
-    """Where the process may run. sched_setaffinity(2) binds one thread: if the first one is bound, the others count as well.
-
-    gVisor's status does not tell (pkg/sentry/fsimpl/proc/task_files.go); for one's own process the system call does.
-    """
-    host, online, path = view.host, view.machine.online, f"/proc/{pid}/status"
-    try:
-        affinity = read_essential(host, path, kernel.parse_status_affinity)
-    except NoSuchProcess:
-        raise
-    except CgtuneError as error:
-        if isinstance(error, Absent) and not exists(host, f"/proc/{pid}/stat"):
-            raise NoSuchProcess(f"{path}: the process ended while it was read") from error
-        if host.is_live and host.root == "/" and pid == view.self_pid:
-            from cgtune.system.processes import own_affinity
-
-            return own_affinity()
-        note = note_on(path, error).replace(kind="fact" if isinstance(error, Malformed) else "failed")
-        notes.append(note.replace(why=f"{note.why}; its affinity is taken to be all CPUs that are online"))
-        return online
-    if affinity >= online:
-        return affinity
-    try:
-        threads = sorted((name for name in host.list_directory(f"/proc/{pid}/task") if name.isdecimal()), key=int)[:_MOST_THREADS]
-    except CgtuneError:
-        return affinity  # a recording from elsewhere
-    for thread in threads:
-        try:
-            affinity |= kernel.parse_status_affinity(host.read_text(f"/proc/{pid}/task/{thread}/status"))
-        except CgtuneError:
-            continue  # it has ended
-        if affinity >= online:
-            break
-    return affinity
 
 
 def _read_stat(host: Host, pid: int) -> kernel.ProcessStat:
@@ -452,81 +215,3 @@ def _read_memberships(host: Host, pid: int, notes: list[Note] | None = None) -> 
             note = note_on(path, error)
             notes.append(note.replace(why=f"{note.why}; its limits are not known"))
         return ()
-
-
-def _read_online(host: Host, lxcfs: set[str], self_pid: int | None, notes: list[Note]) -> frozenset[int]:
-    folder = "/sys/devices/system"
-    path = f"{folder}/cpu/online"
-    # lxcfs shows a container as many CPUs here as its limits are worth; sched_getaffinity(2), and so Go, knows nothing of that
-    if _is_below(f"{host.mount_prefix}{path}", lxcfs):
-        try:
-            nodes = [name for name in host.list_directory(f"{folder}/node") if name.startswith("node")]
-            if online := frozenset().union(*(kernel.parse_cpu_list(host.read_text(f"{folder}/node/{name}/cpulist")) for name in nodes)):
-                return online
-        except CgtuneError:
-            pass  # a kernel without NUMA
-        path = f"{folder}/cpu/possible"
-    try:
-        return read_essential(host, path, kernel.parse_cpu_list)
-    except CgtuneError as error:
-        # Without /sys, as in many sandboxes
-        for file, parse in (("/proc/stat", kernel.parse_online_cpus), (f"/proc/{self_pid}/status", kernel.parse_status_affinity)):
-            if found := read_optional(host, file, parse, []):
-                note = note_on(path, error)
-                notes.append(note.replace(why=f"{note.why}; the CPUs that are online are taken from {file}", kind="fact"))
-                return found
-        if not isinstance(error, Absent):
-            raise
-        if host.root == "/":
-            raise Absent(f"{error}, nor do /proc/stat or /proc/self/status; mount /proc, and /sys if it can be") from error
-        raise Absent(f"{error}; below the root must lie the proc/ and sys/ of a machine, or a recording of them") from error
-
-
-def _is_below(path: str, mount_points: set[str]) -> bool:
-    """Whether a path lies below one of these mounts, or is one."""
-    return any(f"{path}/".startswith(f"{point}/") for point in mount_points)
-
-
-def _read_sched_ext(host: Host, notes: list[Note]) -> str | None:
-    """The name of the BPF scheduler at work (Linux 6.12 and later: Documentation/scheduler/sched-ext.rst); None: there is none."""
-    folder = "/sys/kernel/sched_ext"
-    if read_optional(host, f"{folder}/state", str.strip, notes) not in ("enabled", "enabling"):
-        return None
-    return read_optional(host, f"{folder}/root/ops", str.strip, notes) or ""
-
-
-def _read_hidden(host: Host, mounts: tuple[Mount, ...], self_pid: int | None) -> Note | None:
-    """What keeps processes of other users out of the reader's sight: hidepid= of the mount of /proc (proc(5)); None: nothing does.
-
-    From Linux 5.8 on the kernel prints a word instead of the number. Exempt are CAP_SYS_PTRACE and, but for "ptraceable", the group gid=.
-    """
-    point = f"{host.mount_prefix}/proc"
-    mount = next((mount for mount in reversed(mounts) if mount.filesystem == "proc" and mount.mount_point == point), None)
-    options = dict(option.partition("=")[::2] for option in mount.super_options) if mount is not None else {}
-    hide = options.get("hidepid", "0")
-    if hide not in ("2", "4", "invisible", "ptraceable"):
-        return None  # with 1 they can be seen, and are refused
-    status = read_optional(host, f"/proc/{self_pid}/status", str, []) or ""
-    capabilities = kernel.locate_status_value(status, "CapEff") or "0"
-    groups = f"{kernel.locate_status_value(status, 'Groups')} {kernel.locate_status_value(status, 'Gid')}".split()
-    try:
-        if int(capabilities, 16) >> _CAP_SYS_PTRACE & 1:
-            return None
-    except ValueError:
-        pass  # a damaged recording
-    by_group = hide in ("2", "invisible")
-    if by_group and options.get("gid", "0") in groups:  # root's, if the mount names none
-        return None
-    more = f", or in the group {options.get('gid', '0')}" if by_group else ""
-    why = f"is mounted with hidepid={hide}: processes of other users cannot be seen; run as their user or as root{more}"
-    return Note(path="/proc", why=why, privilege="CAP_SYS_PTRACE")
-
-
-def _read_self_pid(host: Host, notes: list[Note]) -> int | None:
-    """The reader's own pid; None below a root that does not show it, as a recording's."""
-    try:
-        return kernel.parse_count(host.read_link("/proc/self"))
-    except CgtuneError as error:
-        if host.is_live and not isinstance(error, Absent):
-            notes.append(note_on("/proc/self", error))
-        return None

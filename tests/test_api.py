@@ -10,8 +10,9 @@ import pytest
 
 from cgtune import api
 from cgtune.errors import NoSuchProcess, Unreadable, UsageError
+from cgtune.machineview import MachineView
 from cgtune.model import Container, Note
-from cgtune.snapshot import MachineView, read_snapshot
+from cgtune.snapshot import read_snapshot
 from cgtune.system.host import Host
 from cgtune.system.source import MARKER
 from tests.support import stories

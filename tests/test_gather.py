@@ -9,10 +9,11 @@ import pytest
 
 from cgtune import api, gather, snapshot
 from cgtune.errors import Absent, Malformed, NoSuchProcess, Unreadable
+from cgtune.machineview import MachineView
 from cgtune.model import Note, Snapshot
 from cgtune.outputs.ps import render_ps
 from cgtune.service.follow import Follower
-from cgtune.snapshot import MachineView, read_snapshot
+from cgtune.snapshot import read_snapshot
 from cgtune.system.host import Host
 from tests.rules.reports import go_facts
 from tests.support import stories

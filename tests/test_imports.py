@@ -32,17 +32,19 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.runtimes.go.derived": ("runtimes.go.program (types)", "cgroups.kernel", "cgroups.locate"),
     "cgtune.runtimes.go.observed": ("runtimes.go.program", "runtimes.elf", "runtimes.elfsymbols"),
     "cgtune.machinery": (),
-    "cgtune.snapshot": ("system", "cgroups", "machinery", "runtimes"),
+    "cgtune.machineview": ("system", "cgroups", "runtimes"),
+    "cgtune.process": ("system", "cgroups", "machineview (types)"),
+    "cgtune.snapshot": ("system", "cgroups", "machineview (types)", "process", "machinery", "runtimes"),
     "cgtune.limits": (),
     "cgtune.advice": ("limits", "runtimes.go.derived", "runtimes.go.offline"),
     "cgtune.rules": ("advice", "runtimes.go.derived.procs", "runtimes.go.derived.versions"),
     "cgtune.verdict": ("rules",),
     "cgtune.measures": ("rules",),
     "cgtune.outputs": ("rules (types)", "advice.variables (types)"),
-    "cgtune.gather": ("snapshot", "system"),
-    "cgtune.api": ("system", "snapshot", "gather", "limits", "advice", "rules", "runtimes"),
-    "cgtune.service": ("api", "cgroups.throttling", "gather", "snapshot", "verdict", "outputs", "system"),
-    "cgtune.commands": ("api", "advice", "cgroups.throttling", "measures", "outputs", "runtimes", "snapshot", "system", "verdict"),
+    "cgtune.gather": ("machineview (types)", "snapshot", "system"),
+    "cgtune.api": ("system", "machineview", "snapshot", "gather", "limits", "advice", "rules", "runtimes"),
+    "cgtune.service": ("api", "cgroups.throttling", "gather", "machineview", "verdict", "outputs", "system"),
+    "cgtune.commands": ("api", "advice", "cgroups.throttling", "measures", "outputs", "runtimes", "machineview", "system", "verdict"),
     "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rules", "service"),
 }
 GROUND: dict[str, tuple[str, ...]] = {
@@ -62,6 +64,8 @@ OPENS = ("cgtune.system", "cgtune.service", "cgtune.commands", "cgtune.__main__"
 READS = (
     "cgtune.api",
     "cgtune.gather",
+    "cgtune.machineview",
+    "cgtune.process",
     "cgtune.snapshot",
     "cgtune.runtimes",
     "cgtune.cgroups.chains",
@@ -371,7 +375,7 @@ def test_plain_forms_load_no_library(arguments: tuple[str, ...], environ: dict[s
     assert {name.split(".")[0] for name in loaded} - sys.stdlib_module_names <= {"cgtune"}
     assert loaded & {"typing", "dataclasses", "re", "json", "argparse", "subprocess", "pathlib"} == set()
     beyond = ["commands.options.app", "system.processes"] + ["rules"] * (arguments[0] != "ps")
-    beyond += [] if looks else ["runtimes.go.reader", "api", "snapshot", "system.host", "system.root"]
+    beyond += [] if looks else ["runtimes.go.reader", "api", "machineview", "snapshot", "system.host", "system.root"]
     assert not [name for name in loaded if name.startswith(tuple(f"cgtune.{part}" for part in beyond))]
 
 

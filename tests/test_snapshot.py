@@ -12,8 +12,10 @@ import pytest
 
 from cgtune.errors import Absent, NoSuchProcess
 from cgtune.limits import enforce
+from cgtune.machineview import MachineView
 from cgtune.model import Note
-from cgtune.snapshot import MachineView, read_process, read_snapshot
+from cgtune.process import read_process
+from cgtune.snapshot import read_snapshot
 from cgtune.system.capture import Capture
 from cgtune.system.host import Host, open_source
 from cgtune.system.source import MARKER

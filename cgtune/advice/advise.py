@@ -55,13 +55,12 @@ def _say_overruled(recommended: Recommendation, snapshot: Snapshot) -> Recommend
     """Whether a variable that is there already is not what holds: then no other value of it helps."""
     if not recommended.set:
         return recommended
-    executable = (snapshot.process.executable or "").removesuffix(" (deleted)")
     for facts in snapshot.go:
         setting = next((one for one in facts.settings if one.name == recommended.name), None)
         there = facts.derived.variable(recommended.name) is not None and recommended.name not in facts.derived.ignored
         if setting is None or None in (setting.observed, setting.derived) or setting.observed == setting.derived or not there:
             continue
-        if facts.program.path in ("", executable) or not executable:  # a library read the environment of the moment it was loaded
+        if not facts.program.in_library:  # a library read the environment of the moment it was loaded
             because = (*recommended.because, "the program goes by something else than the variable, which is there: set it there")
             return recommended.replace(overruled=True, because=because)
     return recommended

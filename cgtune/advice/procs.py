@@ -59,30 +59,25 @@ def survive_quota(recommended: Recommendation, facts: GoFacts, usable_count: int
     return recommended.replace(value=recommended.value or max(1, usable_count), set=True, because=(*because, why))
 
 
-def procs_by_itself(facts: GoFacts, cpus: int) -> int | None:
-    """GOMAXPROCS that this runtime would reach and keep up to date without the variable; None if it would not, or if that is not
-    known. A value that the program has set in its own code is not undone by leaving the variable unset.
-    """
+def procs_if_unset(facts: GoFacts, cpus: int) -> int | None:
+    """GOMAXPROCS that this runtime would reach and keep up to date if nobody set it; None if it would not, or if that is not known."""
     from cgtune.runtimes.go.derived.procs import derive_by_itself
 
-    derived, observed = facts.derived, facts.observed
-    by_code = derived.variable("GOMAXPROCS") is None or "GOMAXPROCS" in derived.ignored
-    if (observed.pinned and by_code) or (observed.follows is not None and not observed.follows.own):
-        return None
-    return derive_by_itself(derived, cpus)
+    return derive_by_itself(facts.derived, cpus) if facts.observed.follows_own else None
+
+
+def procs_by_itself(facts: GoFacts, cpus: int) -> int | None:
+    """The same without the variable: a value that the program has set in its own code is not undone by leaving the variable unset."""
+    by_code = facts.derived.variable("GOMAXPROCS") is None or "GOMAXPROCS" in facts.derived.ignored
+    return None if facts.observed.pinned and by_code else procs_if_unset(facts, cpus)
 
 
 def procs_without_pin(facts: GoFacts, cpus: int) -> int | None:
     """The same if a program that sets it by its own code stopped doing so. A library that leaves the variable alone counts as it is: there
     the variable helps, and removing the library is advice of its own.
     """
-    from cgtune.runtimes.go.derived.procs import derive_by_itself
-
-    if facts.program.links(AUTOMAXPROCS) or facts.program.links(VICTORIA_CGROUP):
-        return procs_by_itself(facts, cpus)
-    if facts.observed.follows is not None and not facts.observed.follows.own:
-        return None
-    return derive_by_itself(facts.derived, cpus)
+    sets_it = facts.program.links(AUTOMAXPROCS) or facts.program.links(VICTORIA_CGROUP)
+    return procs_by_itself(facts, cpus) if sets_it else procs_if_unset(facts, cpus)
 
 
 def worst_stall(limits: CpuLimits, procs: int | None) -> PeriodStall | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from cgtune.advice import variables
 from cgtune.api import inspect_host
 from cgtune.errors import CgtuneError, UsageError
-from cgtune.snapshot import MachineView
+from cgtune.machineview import MachineView
 from cgtune.system.host import Host
 
 TYPE_CHECKING = False

@@ -6,10 +6,10 @@ Every figure of a summary or of evidence comes from here, so that two findings n
 from __future__ import annotations
 
 from cgtune.advice.memory import join_mates, measure_outside
-from cgtune.advice.procs import format_quota, worst_stall
+from cgtune.advice.procs import format_quota, procs_if_unset, worst_stall
 from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, VICTORIA_CGROUP, Advice, Policy, Recommendation
 from cgtune.numbers import format_cpus, format_mib
-from cgtune.runtimes.go.derived.procs import derive_by_itself, procs_under
+from cgtune.runtimes.go.derived.procs import procs_under
 from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 
 TYPE_CHECKING = False
@@ -113,14 +113,12 @@ class Case:
     @property
     def follows_own(self) -> bool:
         """Whether the runtime obeys the limit file of the cgroup it is in, as far as can be seen."""
-        return self.facts is None or self.facts.observed.follows is None or self.facts.observed.follows.own
+        return self.facts is None or self.facts.observed.follows_own
 
     @property
     def by_itself(self) -> int | None:
         """GOMAXPROCS that the runtime would reach and keep up to date if nobody set it, None if it would not."""
-        if self.facts is None:
-            return None
-        return derive_by_itself(self.facts.derived, len(self.snapshot.allowed_cpus)) if self.follows_own else None
+        return None if self.facts is None else procs_if_unset(self.facts, len(self.snapshot.allowed_cpus))
 
     @property
     def lags(self) -> bool:
@@ -243,9 +241,7 @@ class Case:
     @property
     def in_library(self) -> bool:
         """Whether this runtime lives in a shared library: it read the environment of the moment it was loaded, perhaps not exec's."""
-        if self.facts is None or not self.facts.program.path:
-            return False
-        return self.facts.program.path != (self.snapshot.process.executable or self.facts.program.path).removesuffix(" (deleted)")
+        return self.facts is not None and self.facts.program.in_library
 
     @property
     def procs_library(self) -> str:

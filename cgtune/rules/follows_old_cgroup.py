@@ -39,7 +39,7 @@ SUMMARY = "the process was moved, and its runtime still obeys its former cgroup"
 def judge(case: Case) -> Finding | None:
     """The limit file that the runtime holds open is not that of its cgroup."""
     facts = case.facts
-    if facts is None or facts.observed.follows is None or facts.observed.follows.own or case.procs_are_set:
+    if facts is None or facts.observed.follows is None or facts.observed.follows_own or case.procs_are_set:
         return None
     worth = math.floor(min(case.usable, case.limit_cores if case.limit_cores is not None else case.usable))
     fits = not case.exceeds and worth <= case.procs_count

@@ -9,10 +9,10 @@ from __future__ import annotations
 from cgtune import api
 from cgtune.errors import CgtuneError, NoSuchProcess
 from cgtune.gather import gather, list_pids_by_psutil
+from cgtune.machineview import MachineView
 from cgtune.outputs.words import blind_words
 from cgtune.records import Record
 from cgtune.service.windows import Windows
-from cgtune.snapshot import MachineView
 from cgtune.verdict import blind, blind_partly
 
 TYPE_CHECKING = False

@@ -204,6 +204,15 @@ def _open_folder(path: str, unpacked: TemporaryDirectory[str] | None) -> Source:
     except (OSError, ValueError) as error:
         raise UsageError(f"--root {path!r}: {reason(error)}; name a folder that holds proc/ and sys/, or a recording") from error
     try:
+        return _choose_source(root, absolute, unpacked)
+    except UsageError:
+        root.close()
+        raise
+
+
+def _choose_source(root: Root, absolute: str, unpacked: TemporaryDirectory[str] | None) -> Source:
+    """Whether a recording's marker lies there decides. Raises UsageError if it cannot be used."""
+    try:
         text = root.read_whole(f"/{MARKER}")
     except FileNotFoundError:
         return Files(root, absolute, is_live=absolute == "/" or root.has_procfs(), unpacked=unpacked)

@@ -63,6 +63,8 @@ def test_a_variable_that_is_there_and_does_not_hold_is_not_to_be_set() -> None:
     (procs, _) = report(facts, cores=2.0).recommendations
     assert (procs.value, procs.set, procs.overruled) == (2, True, True)
     assert procs.because[-1] == "the program goes by something else than the variable, which is there: set it there"
+    (library, _) = report(with_facts(facts, in_library=True), cores=2.0).recommendations  # its environment may not be that of exec
+    assert (library.value, library.set, library.overruled) == (2, True, False)
 
 
 @pytest.mark.parametrize(("now_mib", "value_mib", "is_set"), [(455, 455, False), (300, 486, True)])

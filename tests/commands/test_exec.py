@@ -275,6 +275,13 @@ def test_limits_that_cannot_be_read() -> None:
     assert (line["level"], line["variables"]) == ("warning", [])
 
 
+def test_a_dry_run_under_limits_that_cannot_be_read(capfd: pytest.CaptureFixture[str]) -> None:
+    """It prints no variable, and its line says why."""
+    done = inside.run("exec", "--dry-run", "--root", stories.STORIES / "v2-ancestor-tighter", "--", "true")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "nothing is set, the limits could not be read: " in capfd.readouterr().err
+
+
 def test_a_fault_of_cgtunes_own(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """It keeps nothing from starting either: the environment stays as it is, and the line says whose fault it was."""
 

@@ -43,8 +43,8 @@ def _files_are_known() -> None:
 
     Most of these tests look at a Python, whose 38 files cost three quarters of a look, some 300 ms here.
     """
+    from cgtune.machineview import MachineView
     from cgtune.runtimes.go.programs import Known
-    from cgtune.snapshot import MachineView
 
     setattr(MachineView, "known", Known())  # noqa: B010  # in place of the property that starts afresh
 

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cgtune.api import inspect_host
+from cgtune.machineview import MachineView
 from cgtune.outputs.json import render_json
+from cgtune.process import read_process
 from cgtune.runtimes.go.programs import Known
-from cgtune.snapshot import MachineView, read_go, read_process
+from cgtune.snapshot import read_go
 from cgtune.system.host import Host
 from tests.kernel.goscenarios import SCENARIOS, Scenario, Scene
 from tests.kernel.gostage import Stage

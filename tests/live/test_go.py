@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from cgtune import api
 from cgtune.api import inspect_host, judge
 from cgtune.errors import Unreadable
 from cgtune.outputs.json import render_json
@@ -267,6 +268,8 @@ def test_a_go_library_in_python(groups: Groups) -> None:
         _assert_as_said(entry, host.values)
         assert entry["go"]["path"] == str(library)
         assert entry["executable"] != str(library)
+        (facts,) = api.inspect(pid=host.pid).processes[0].snapshot.go
+        assert facts.program.in_library
         assert [note["path"] for note in entry["notes"] if "shared library" in note["why"]] == [str(library)]
         host.ask("0 gomaxprocs 6")
         assert inspect(host.pid)["settings"]["GOMAXPROCS"]["observed"] == 6

@@ -313,6 +313,14 @@ def test_a_line_of_ps_counts_the_runtimes_and_cuts_the_id() -> None:
         assert re.split(r"  +", line.strip())[2:4] == ["0123456789ab", version]
 
 
+def test_a_line_of_ps_says_what_is_not_known() -> None:
+    """A program whose memory and environment are closed: a question mark for each value, and no number that nobody saw."""
+    facts = go_facts()
+    facts = facts.replace(settings=tuple(setting.replace(observed=None, derived=None, observed_from=None) for setting in facts.settings))
+    line = render_ps(_report_on(process_report(facts))).splitlines()[2]
+    assert [cell[:5] for cell in re.split(r"  +", line.strip())[4:6]] == ["? / ?", "? / ?"]
+
+
 def test_a_file_is_named_to_code_scanning_by_its_whole_path() -> None:
     """A program that has no path, or one that does not begin at the root, has a logical place only."""
     one = process_report(go_facts(procs=8), cores=2.5)

@@ -383,14 +383,26 @@ def test_a_build_without_a_go_mod_has_no_go_line_to_raise() -> None:
 
 def test_a_library_that_is_loaded_later_names_no_call() -> None:
     """What a library read of its environment when it was loaded may have changed since exec: no call is claimed."""
-    facts = go_facts(procs=7, procs_derived=5, memory=200 * MIB, memory_derived=301 * MIB, pinned=True, variables={"GOMAXPROCS": "5"})
-    facts = facts.replace(program=facts.program.replace(path="/app/liba.so"))
-    made = report(facts, cores=2.0, memory=limited(256))  # type: ignore[arg-type]
-    made = made.replace(snapshot=made.snapshot.replace(process=made.snapshot.process.replace(executable="/usr/bin/python3")))
-    words = " ".join(" ".join([found.summary, *(step.reason for step in found.advice)]) for found in judge_all(made, Policy()))
+    words = _words_on_what_changed(executable="/usr/bin/python3", path="/app/liba.so", in_library=True)
     assert "before this library is loaded" in words
     assert "the program set it" not in words
     assert "program has set its memory limit itself" not in words
+
+
+def test_a_program_under_an_emulator_is_no_library() -> None:
+    """The process's executable is the emulator then, and the program another file: it read the environment of exec all the same."""
+    words = _words_on_what_changed(executable="/usr/bin/qemu-aarch64-static", path="/app/server", emulator="qemu-aarch64-static")
+    assert "library" not in words
+    assert "set by the program itself" in words
+
+
+def _words_on_what_changed(*, executable: str, **program: object) -> str:
+    """What is said of a runtime that has other values than its variables."""
+    variables = {"GOMAXPROCS": "5"}
+    facts = go_facts(procs=7, procs_derived=5, memory=200 * MIB, memory_derived=301 * MIB, pinned=True, variables=variables, **program)  # type: ignore[arg-type]
+    made = report(facts, cores=2.0, memory=limited(256))  # type: ignore[arg-type]
+    made = made.replace(snapshot=made.snapshot.replace(process=made.snapshot.process.replace(executable=executable)))
+    return " ".join(" ".join([found.summary, *(step.reason for step in found.advice)]) for found in judge_all(made, Policy()))
 
 
 def _chosen(made: ProcessReport) -> list[tuple[object, ...]]:
@@ -922,14 +934,14 @@ def test_an_idle_cgroup_has_no_request() -> None:
         ),
         pytest.param(
             "gomaxprocs-pinned",
-            {"procs": 3, "pinned": True, "seen": sees(300_000), "path": "/app/plugin.so"},
+            {"procs": 3, "pinned": True, "seen": sees(300_000), "in_library": True},
             {"cores": 3.0},
             "leave GOMAXPROCS out of that environment",
             id="a library was pinned when it was loaded",
         ),
         pytest.param(
             "gomemlimit-exceeds-limit",
-            {"memory": 512 * MIB, "memory_derived": "off", "path": "/app/plugin.so"},
+            {"memory": 512 * MIB, "memory_derived": "off", "in_library": True},
             {"memory": limited(512)},
             "let it be 486MiB before this library is loaded",
             id="a library was given its limit when it was loaded",

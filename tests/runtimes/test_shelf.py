@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from cgtune import runtimes
+from cgtune.machineview import MachineView
 from cgtune.model import Note
 from cgtune.runtimes import load_runtimes
-from cgtune.snapshot import MachineView, read_snapshot
+from cgtune.snapshot import read_snapshot
 from cgtune.system.host import Host
 from tests.rules.reports import go_facts
 from tests.support import stories

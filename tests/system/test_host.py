@@ -306,6 +306,18 @@ def _device(path: str) -> str:
     return f"{os.major(number)}:{os.minor(number)}"
 
 
+def test_a_damaged_recording_is_not_kept_open(tmp_path: Path) -> None:
+    """If the marker is no JSON, or no file, the folder is closed again: a program that tries many roots keeps its descriptors."""
+    for name, marker in (("text", "{"), ("folder", None)):
+        place = tmp_path / name / MARKER
+        place.parent.mkdir()
+        place.mkdir() if marker is None else place.write_text(marker)
+        before = os.listdir("/proc/self/fd")
+        with pytest.raises(UsageError, match="record it again with cgtune snapshot"):
+            Host(str(place.parent))
+        assert os.listdir("/proc/self/fd") == before
+
+
 def test_what_a_damaged_recording_was_unpacked_into_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the marker of a packed recording cannot be used, nothing of it stays on the disk."""
     marker, packed, folder = tmp_path / MARKER, tmp_path / "machine.tar.gz", tmp_path / "tmp"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -181,29 +183,29 @@ def test_processes_that_end_midway_are_one_line_or_a_report() -> None:
 @pytest.mark.parametrize("name", ["out", "out.tar.gz"])
 def test_an_unwritable_out_leaves_nothing(name: str, tmp_path: Path) -> None:
     """Where the target's folder takes no file, nothing is left: no part, no temporary name."""
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", str(folder)], capture_output=True, check=False)
-    try:
-        require(folder.is_mount(), "mounts a read-only file system: run as root")
+    with _mounted(tmp_path / "folder", "ro") as folder:
         line = one_line(inside.run("snapshot", folder / name, "--root", STORY, "--pid", 4242), 3)
         assert "Read-only file system; nothing was written" in line
         assert list(folder.iterdir()) == []
-    finally:
-        subprocess.run(["umount", str(folder)], capture_output=True, check=False)
 
 
 @pytest.mark.parametrize("name", ["out", "out.tar.gz"])
 def test_a_full_disk_leaves_nothing(name: str, tmp_path: Path) -> None:
     """Where the disk is full halfway, what was written goes again."""
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k,nr_inodes=12", "none", str(folder)], capture_output=True, check=False)
-    try:
-        require(folder.is_mount(), "mounts a small file system: run as root")
+    with _mounted(tmp_path / "folder", "size=8k,nr_inodes=12") as folder:
         (folder / "ballast").write_bytes(b"x" * 8192)
         assert "nothing was written" in one_line(inside.run("snapshot", folder / name, "--root", STORY, "--pid", 4242), 3)
         assert [path.name for path in folder.iterdir()] == ["ballast"]
+
+
+@contextlib.contextmanager
+def _mounted(folder: Path, options: str) -> Iterator[Path]:
+    """A file system of its own at ``folder``, in memory, with these options of mount(8)."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(folder)], capture_output=True, check=False)
+    try:
+        require(folder.is_mount(), "mounts a file system: run as root")
+        yield folder
     finally:
         subprocess.run(["umount", str(folder)], capture_output=True, check=False)
 

@@ -110,7 +110,7 @@ def _look(root: Path, refused: dict[str, int], executable: str | None = "/app/se
         return reading.read(Known()), reading.notes
 
 
-@pytest.mark.parametrize("name", ["maps", "cgroup", "ns/cgroup"])
+@pytest.mark.parametrize("name", ["maps", "environ", "cgroup", "ns/cgroup"])
 def test_a_process_that_ends_meanwhile(tmp_path: Path, name: str) -> None:
     """The end of the process is the caller's business, and no note."""
     with pytest.raises(NoSuchProcess):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cgtune import api
 from cgtune.runtimes.go.program.mappings import is_unpacked_code, locate_modules, may_be_image, parse_maps
 from tests.support import goprograms
 from tests.support.command import inspect, run
@@ -123,8 +124,10 @@ def test_a_program_under_an_emulator_is_reported(mode: str, emulator: str, obser
     require(goprograms.is_present("1.27.3"), "Go 1.27.3: scripts/toolchain 1.27.3")
     with Probe(build("1.27.3", mode), environment={"GOMAXPROCS": "7"}, wrapper=(str(shutil.which(emulator)),)) as probe:
         process, table = inspect(probe.pid), run("inspect", "--pid", probe.pid).stdout
+        (facts,) = api.inspect(pid=probe.pid).processes[0].snapshot.go
     go = process["go"]
     assert (go["version"], go["emulator"], process["settings"]["GOMAXPROCS"]["observed"]) == ("1.27.3", emulator, observed)
+    assert not facts.program.in_library
     assert f"under {emulator}" in table
     assert not any("shared library" in note["why"] for note in process["notes"])
 

@@ -103,6 +103,7 @@ def program_facts(
         is_module=info is None or bool(info.main_module),
         compiler=inputs.compiler,
         emulator=emulator,
+        in_library=inputs.library,
     )
 
 
