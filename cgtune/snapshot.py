@@ -5,7 +5,7 @@ from __future__ import annotations
 from cgtune.cgroups import kernel
 from cgtune.cgroups.chains import ChainReader, Ours
 from cgtune.cgroups.containers import locate_container, locate_node_level
-from cgtune.cgroups.levels import Shared, read_cpu_level, read_cpuset_level, read_memory_level, read_pressure
+from cgtune.cgroups.levels import Shared, read_cpu_level, read_cpuset_level, read_memory_level, read_pressure_level, read_usage
 from cgtune.cgroups.locate import Place, locate_membership, locate_mode, locate_mounts
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess
 from cgtune.machinery import is_machinery
@@ -13,6 +13,7 @@ from cgtune.model import REAL_TIME, GoFacts, Machine, Membership, Note, Process,
 from cgtune.records import Record
 from cgtune.system.host import Host, timestamp
 from cgtune.system.reading import exists, note_on, read_essential, read_optional
+from cgtune.used import read_machine_used, read_used
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class MachineView:
             self.notes.append(Note(path=f"/proc/{reader}/mountinfo", why=why, kind="hidden"))
         meminfo = self._read("/proc/meminfo", kernel.parse_meminfo, "how much memory the machine has") or {}
         lxcfs = {mount.mount_point for mount in mounts if mount.filesystem == "fuse.lxcfs"}
-        self.machine = Machine(
+        machine = Machine(
             online=_read_online(host, lxcfs, self.self_pid, self.notes),
             memory_bytes=meminfo.get("MemTotal"),
             swap_bytes=meminfo.get("SwapTotal"),
@@ -66,6 +67,7 @@ class MachineView:
             sched_ext=_read_sched_ext(host, self.notes),
             memory_is_limit=_is_below(f"{host.mount_prefix}/proc/meminfo", lxcfs),
         )
+        self.machine = read_machine_used(host, machine, lambda path: not _is_below(f"{host.mount_prefix}{path}", lxcfs), self.notes)
         self.boot_seconds = self._read("/proc/stat", kernel.parse_boot_time, "when a process started")
         #: What hides processes of other users, if anything does.
         self.hidden = _read_hidden(host, mounts, self.self_pid)
@@ -158,12 +160,19 @@ def _read_settled(view: MachineView, program: _Identified) -> Snapshot:
         moved = _read_memberships(host, pid) != before
         # In the midst of an execve the environment reads as empty, and what was read before it is another program's
         if not moved and now.environ_start == snapshot.process.environ_start:
-            return snapshot
+            return _with_used(host, snapshot, now)
         snapshot, before = _read_rest(view, _read_identified(view, pid))
     path, why = f"/proc/{pid}/stat", "the process started another program while it was read; what is said may mix the two"
     if moved:
         path, why = f"/proc/{pid}/cgroup", "the process was moved between cgroups while it was read; the chain may mix two places"
-    return snapshot.replace(notes=(*snapshot.notes, Note(path=path, why=why)))
+    return _with_used(host, snapshot.replace(notes=(*snapshot.notes, Note(path=path, why=why))), _read_stat(host, pid))
+
+
+def _with_used(host: Host, snapshot: Snapshot, stat: kernel.ProcessStat) -> Snapshot:
+    """The snapshot with what the process has used, right after its cgroups were read: the two belong together."""
+    notes = [*snapshot.notes]
+    used = read_used(host, snapshot.process.pid, stat, notes)
+    return snapshot.replace(used=used, notes=tuple(dict.fromkeys(notes)))
 
 
 def _read_identified(view: MachineView, pid: int) -> _Identified:
@@ -188,6 +197,13 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
     memory_chain = view.cgroups.read_chain(host, memory, read_memory_level, notes)
     cpu_chain = view.cgroups.read_chain(host, cpu, read_cpu_level, notes)
     unified = chains.locate_unified()
+    usage = dict(view.cgroups.read_chain(host, chains.locate_usage(), read_usage, notes))
+    pressure_chain = tuple(
+        level
+        for level in view.cgroups.read_chain(host, unified, read_pressure_level, notes)
+        if level.cpu is not None or level.memory is not None
+    )
+    own_pressure = pressure_chain[0] if pressure_chain and pressure_chain[0].path == unified[0][1].path else None
     found = tuple(chain[0][1].path for chain in (cpu, memory, cpuset, unified) if chain)
     notes.extend(program.go_notes)
     mounts = chains.their_mounts() if memberships else ()
@@ -198,17 +214,20 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
         machine=view.machine,
         process=program.process,
         container=container,
-        cpu_chain=cpu_chain,
+        cpu_chain=tuple(
+            level.replace(usage_seconds=usage[level.path]) if level.version == 1 and level.path in usage else level for level in cpu_chain
+        ),
         cpuset_chain=tuple(level for level in view.cgroups.read_chain(host, cpuset, read_cpuset_level, notes) if level),
         memory_chain=memory_chain,
-        cpu_pressure=read_pressure(host, unified, "cpu", notes),
-        memory_pressure=read_pressure(host, unified, "memory", notes),
+        cpu_pressure=(own_pressure and own_pressure.cpu) or view.machine.cpu_pressure,
+        memory_pressure=(own_pressure and own_pressure.memory) or view.machine.memory_pressure,
         go=program.go,
         kind=view.known.kinds.get(program.process.pid) if program.process.executable is not None else None,
         notes=(),
         cpu_hidden_above=chains.hidden_above("cpu"),
         memory_hidden_above=chains.hidden_above("memory"),
         unsupported=_read_unsupported(view, memberships, cpu_chain, memory_chain),
+        pressure_chain=pressure_chain,
         threads=_read_threads(host, program.process, memberships, cpu, notes) if any(map(_is_limited, cpu_chain)) else None,
     )
     return snapshot.replace(notes=tuple(dict.fromkeys(notes))), memberships
@@ -377,6 +396,7 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
         if (others := status_file.threads - 1) > 0:
             why = f"its first thread has ended, and {others} more run{'s' * (others == 1)} on: the program cannot be seen, its limits hold"
         notes.append(Note(path=f"/proc/{pid}/stat", why=why))
+    uptime = view.machine.uptime_seconds
     elapsed = None if view.boot_seconds is None else view.boot_seconds + status_file.start_ticks / host.ticks_per_second
     return Process(
         pid=pid,
@@ -389,6 +409,7 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
         scheduling=status_file.scheduling,
         environ_start=status_file.environ_start,
         affinity=_read_affinity(view, pid, notes),
+        age_seconds=None if uptime is None else round(max(0.0, uptime - status_file.start_ticks / host.ticks_per_second), 2),
     )
 
 
