@@ -9,6 +9,7 @@ from cgtune.cgroups.locate import locate_mode, locate_mounts
 from cgtune.errors import Absent, CgtuneError
 from cgtune.model import Machine, Note
 from cgtune.system.reading import exists, note_on, read_essential, read_optional
+from cgtune.used import read_machine_used
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class MachineView:
             self.notes.append(Note(path=f"/proc/{reader}/mountinfo", why=why, kind="hidden"))
         meminfo = self._read("/proc/meminfo", kernel.parse_meminfo, "how much memory the machine has") or {}
         lxcfs = {mount.mount_point for mount in mounts if mount.filesystem == "fuse.lxcfs"}
-        self.machine = Machine(
+        machine = Machine(
             online=_read_online(host, lxcfs, self.self_pid, self.notes),
             memory_bytes=meminfo.get("MemTotal"),
             swap_bytes=meminfo.get("SwapTotal"),
@@ -53,6 +54,7 @@ class MachineView:
             sched_ext=_read_sched_ext(host, self.notes),
             memory_is_limit=_is_below(f"{host.mount_prefix}/proc/meminfo", lxcfs),
         )
+        self.machine = read_machine_used(host, machine, lambda path: not _is_below(f"{host.mount_prefix}{path}", lxcfs), self.notes)
         self.boot_seconds = self._read("/proc/stat", kernel.parse_boot_time, "when a process started")
         #: What hides processes of other users, if anything does.
         self.hidden = _read_hidden(host, mounts, self.self_pid)

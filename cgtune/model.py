@@ -173,6 +173,7 @@ class CpuLevel(Level):
     ``idle``: cpu.idle, the cgroup runs only if nothing else wants the CPU; what cpu.weight and cpu.shares say then means nothing (0, 1 or
     3, by the kernel). ``burst_us`` is how much of its quota it may save up for later (cpu.max.burst, cpu.cfs_burst_us); None for both:
     the kernel has no such file. ``request_cores`` is the request behind weight or shares, if somebody said it; no file does.
+    ``usage_seconds`` is the CPU time that it and those below it have used: cpu.stat, or v1's cpuacct.usage of the cgroup of that path.
     """
 
     bandwidth: Bandwidth | None
@@ -182,6 +183,14 @@ class CpuLevel(Level):
     request_cores: float | None = None
     idle: bool | None = None
     burst_us: int | None = None
+    usage_seconds: float | None = None
+
+
+class PressureLevel(Level):
+    """How long tasks waited in one cgroup of the v2 hierarchy and in those below it. None: it has no such file."""
+
+    cpu: Pressure | None
+    memory: Pressure | None
 
 
 def most_throttled(levels: tuple[CpuLevel, ...]) -> CpuLevel | None:
@@ -258,7 +267,9 @@ class MemoryLevel(Level):
     ``swap`` v2's limit of swap alone. ``swap_current_bytes`` is what of the cgroup and those below it is swapped out. ``use_hierarchy``
     is False if a v1 cgroup's limit does not hold for its children. ``parts`` is what its memory consists of; None if that was not read.
     ``events`` are counted in the cgroup and below it, ``events_local`` in the cgroup alone: v1 has only the latter. ``identity`` is its
-    directory's (device, inode): the same through every mount. ``of_node``: it holds whatever a node runs (kubepods, system.slice), by
+    directory's (device, inode): the same through every mount. ``peak_bytes`` is the most that was ever charged to it (memory.peak from
+    Linux 5.19 on, v1's memory.max_usage_in_bytes), ``refaults`` how many pages came back soon after they had been taken away: both since
+    it was made, or since somebody reset them. ``of_node``: it holds whatever a node runs (kubepods, system.slice), by
     its name; its limit is the node's.
     """
 
@@ -275,6 +286,8 @@ class MemoryLevel(Level):
     events_local: MemoryEvents | None = None
     identity: tuple[int, int] | None = None
     of_node: bool = False
+    peak_bytes: int | None = None
+    refaults: int | None = None
 
     @property
     def reclaimable_bytes(self) -> int | None:
@@ -313,7 +326,9 @@ class Machine(Record):
     """The machine as seen below the root. ``cgroup_mode`` is v2, v1, hybrid or none.
 
     ``sched_ext`` is the name of the BPF scheduler that is at work (Documentation/scheduler/sched-ext.rst); None: the kernel's own is.
-    ``memory_is_limit``: lxcfs shows the limit of a container as the machine's memory.
+    ``memory_is_limit``: lxcfs shows the limit of a container as the machine's memory. ``uptime_seconds`` is the time since its start;
+    ``busy_seconds`` is what its CPUs have worked in all since then, ``steal_seconds`` what they waited for the host of this virtual
+    machine. The pressures are those of all its tasks.
     """
 
     online: frozenset[int]
@@ -324,6 +339,11 @@ class Machine(Record):
     cgroup_mode: str
     sched_ext: str | None = None
     memory_is_limit: bool = False
+    uptime_seconds: float | None = None
+    busy_seconds: float | None = None
+    steal_seconds: float | None = None
+    cpu_pressure: Pressure | None = None
+    memory_pressure: Pressure | None = None
 
 
 class Container(Record):
@@ -341,7 +361,10 @@ class Container(Record):
 
 
 class Process(Record):
-    """What identifies a process: (pid, start_ticks) is unique until the machine restarts, a pid alone is not."""
+    """What identifies a process: (pid, start_ticks) is unique until the machine restarts, a pid alone is not.
+
+    ``age_seconds`` is the time from its start to the look; None: the machine's uptime is not known.
+    """
 
     pid: int
     is_self: bool
@@ -353,6 +376,26 @@ class Process(Record):
     affinity: frozenset[int]
     scheduling: int = 0  # the first thread's policy: 1 is SCHED_FIFO
     environ_start: int = 0  # an address, which tells one execve from the next; 0: not known
+    age_seconds: float | None = None
+
+
+class Used(Record):
+    """What a process has used since its start.
+
+    ``cpu_seconds`` is the time on CPUs of all its threads, those that ended among them; ``major_faults`` counts reads from a disk.
+    ``waits`` has a thread's id and the seconds that it has waited on a run queue, for each thread that was asked: of ``threads`` the first
+    64 at the most, and none if the kernel does not count. Those that ended are not in it.
+    """
+
+    cpu_seconds: float
+    major_faults: int
+    threads: int
+    waits: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def wait_seconds(self) -> float | None:
+        """How long the threads of ``waits`` have waited for a CPU, added up; None if none was asked."""
+        return round(sum(seconds for _, seconds in self.waits), 6) if self.waits else None
 
 
 class Threads(Record):
@@ -530,6 +573,7 @@ class Snapshot(Record):
     ``cpu_hidden_above`` and ``memory_hidden_above`` are the path of that ancestor, if there are others above it that cannot be seen; None:
     there are none. ``unsupported`` holds "cpu" or "memory" if the kernel has no such controller. ``threads`` is None if nobody looked.
     ``kind`` is what the process runs, None if that is not known: a kernel thread, a zombie, a process that is closed to us.
+    ``pressure_chain`` are its cgroups in the v2 hierarchy. ``used`` is None of a process that is not there.
     """
 
     machine: Machine
@@ -547,6 +591,8 @@ class Snapshot(Record):
     unsupported: frozenset[str] = frozenset()
     threads: Threads | None = None
     kind: Kind | None = None
+    pressure_chain: tuple[PressureLevel, ...] = ()
+    used: Used | None = None
 
     @property
     def allowed_cpus(self) -> frozenset[int]:

@@ -49,6 +49,7 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
         if (others := status_file.threads - 1) > 0:
             why = f"its first thread has ended, and {others} more run{'s' * (others == 1)} on: the program cannot be seen, its limits hold"
         notes.append(Note(path=f"/proc/{pid}/stat", why=why))
+    uptime = view.machine.uptime_seconds
     elapsed = None if view.boot_seconds is None else view.boot_seconds + status_file.start_ticks / host.ticks_per_second
     return Process(
         pid=pid,
@@ -61,6 +62,7 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
         scheduling=status_file.scheduling,
         environ_start=status_file.environ_start,
         affinity=_read_affinity(view, pid, notes),
+        age_seconds=None if uptime is None else round(max(0.0, uptime - status_file.start_ticks / host.ticks_per_second), 2),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cgtune.cgroups import kernel
 from cgtune.cgroups.chains import ChainReader
 from cgtune.cgroups.containers import locate_container, locate_node_level
-from cgtune.cgroups.levels import read_cpu_level, read_cpuset_level, read_memory_level, read_pressure
+from cgtune.cgroups.levels import read_cpu_level, read_cpuset_level, read_memory_level, read_pressure_level, read_usage
 from cgtune.cgroups.locate import Place
 from cgtune.errors import Absent, CgtuneError, NoSuchProcess
 from cgtune.machinery import is_machinery
@@ -13,6 +13,7 @@ from cgtune.model import GoFacts, Membership, Note, Process, Snapshot, locate_ch
 from cgtune.process import read_process, read_threads, with_pod_names
 from cgtune.records import Record
 from cgtune.system.reading import exists, note_on, read_essential, read_optional
+from cgtune.used import read_used
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,12 +92,19 @@ def _read_settled(view: MachineView, program: _Identified) -> Snapshot:
         moved = _read_memberships(host, pid) != before
         # In the midst of an execve the environment reads as empty, and what was read before it is another program's
         if not moved and now.environ_start == snapshot.process.environ_start:
-            return snapshot
+            return _with_used(host, snapshot, now)
         snapshot, before = _read_rest(view, _read_identified(view, pid))
     path, why = f"/proc/{pid}/stat", "the process started another program while it was read; what is said may mix the two"
     if moved:
         path, why = f"/proc/{pid}/cgroup", "the process was moved between cgroups while it was read; the chain may mix two places"
-    return snapshot.replace(notes=(*snapshot.notes, Note(path=path, why=why)))
+    return _with_used(host, snapshot.replace(notes=(*snapshot.notes, Note(path=path, why=why))), _read_stat(host, pid))
+
+
+def _with_used(host: Host, snapshot: Snapshot, stat: kernel.ProcessStat) -> Snapshot:
+    """The snapshot with what the process has used, right after its cgroups were read: the two belong together."""
+    notes = [*snapshot.notes]
+    used = read_used(host, snapshot.process.pid, stat, notes)
+    return snapshot.replace(used=used, notes=tuple(dict.fromkeys(notes)))
 
 
 def _read_identified(view: MachineView, pid: int) -> _Identified:
@@ -121,6 +129,13 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
     memory_chain = view.cgroups.read_chain(host, memory, read_memory_level, notes)
     cpu_chain = view.cgroups.read_chain(host, cpu, read_cpu_level, notes)
     unified = chains.locate_unified()
+    usage = dict(view.cgroups.read_chain(host, chains.locate_usage(), read_usage, notes))
+    pressure_chain = tuple(
+        level
+        for level in view.cgroups.read_chain(host, unified, read_pressure_level, notes)
+        if level.cpu is not None or level.memory is not None
+    )
+    own_pressure = pressure_chain[0] if pressure_chain and pressure_chain[0].path == unified[0][1].path else None
     found = tuple(chain[0][1].path for chain in (cpu, memory, cpuset, unified) if chain)
     notes.extend(program.go_notes)
     mounts = chains.their_mounts() if memberships else ()
@@ -131,17 +146,20 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
         machine=view.machine,
         process=program.process,
         container=container,
-        cpu_chain=cpu_chain,
+        cpu_chain=tuple(
+            level.replace(usage_seconds=usage[level.path]) if level.version == 1 and level.path in usage else level for level in cpu_chain
+        ),
         cpuset_chain=tuple(level for level in view.cgroups.read_chain(host, cpuset, read_cpuset_level, notes) if level),
         memory_chain=memory_chain,
-        cpu_pressure=read_pressure(host, unified, "cpu", notes),
-        memory_pressure=read_pressure(host, unified, "memory", notes),
+        cpu_pressure=(own_pressure and own_pressure.cpu) or view.machine.cpu_pressure,
+        memory_pressure=(own_pressure and own_pressure.memory) or view.machine.memory_pressure,
         go=program.go,
         kind=view.known.kinds.get(program.process.pid) if program.process.executable is not None else None,
         notes=(),
         cpu_hidden_above=chains.hidden_above("cpu"),
         memory_hidden_above=chains.hidden_above("memory"),
         unsupported=_read_unsupported(view, memberships, cpu_chain, memory_chain),
+        pressure_chain=pressure_chain,
         threads=read_threads(host, program.process, memberships, cpu, notes) if any(map(_is_limited, cpu_chain)) else None,
     )
     return snapshot.replace(notes=tuple(dict.fromkeys(notes))), memberships

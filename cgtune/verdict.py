@@ -95,8 +95,18 @@ def _unseen(process: ProcessReport) -> Note | None:
 
 
 #: Files that show how it goes and that no rule hangs on, by the end of their path.
-_DISPENSABLE = (".pressure", "/proc/pressure/cpu", "/proc/pressure/memory", "/cpu.weight", "/cpu.shares")
-_MACHINE = ("/proc/meminfo", "/proc/stat", "/proc/sys/kernel/osrelease", "/sys/kernel/sched_ext/state", "/sys/kernel/sched_ext/root/ops")
+_DISPENSABLE = (
+    *(".pressure", "/proc/pressure/cpu", "/proc/pressure/memory", "/cpu.weight", "/cpu.shares"),
+    *("/cpuacct.usage", "/memory.peak", "/memory.max_usage_in_bytes"),
+)
+_MACHINE = (
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/uptime",
+    "/proc/sys/kernel/osrelease",
+    "/sys/kernel/sched_ext/state",
+    "/sys/kernel/sched_ext/root/ops",
+)
 
 
 def _undecided(process: ProcessReport) -> Note | None:

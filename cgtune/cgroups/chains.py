@@ -115,6 +115,11 @@ class ChainReader:
         membership = next((line for line in self._memberships if line.hierarchy_id == 0), None)
         return self._locate_membership(membership, silently=True) if membership is not None else []
 
+    def locate_usage(self) -> list[tuple[int, Place]]:
+        """The chain in v1's hierarchy that counts CPU time, mostly but not always that of the cpu controller; empty if v1 has none."""
+        membership = next((line for line in self._memberships if "cpuacct" in line.controllers), None)
+        return self._locate_membership(membership, silently=True) if membership is not None else []
+
     def their_mounts(self) -> tuple[Mount, ...]:
         """The mounts as the target has them. Not being allowed to see them is a note only where they are needed."""
         if self._theirs is None:

@@ -32,9 +32,7 @@ def parse_count(text: str) -> int:
 
 def parse_cpu_max(text: str) -> Bandwidth:
     """v2's cpu.max, `250000 100000` or `max 100000`: quota or "max", then period, in µs (cgroup-v2.rst, "CPU Interface Files")."""
-    fields = text.split()
-    if len(fields) != 2:
-        raise Malformed(f"cpu.max is not 'quota period': {_quote(text)}")
+    fields = _split(text, 2, "cpu.max is not 'quota period'")
     quota_us = None if fields[0] == "max" else parse_count(fields[0])
     return Bandwidth(quota_us=quota_us, period_us=parse_count(fields[1]))
 
@@ -101,8 +99,13 @@ _KERNEL_PARTS = ("kernel_stack", "pagetables", "percpu", "slab")
 
 _HIERARCHICAL_LIMIT = "hierarchical_memory_limit"
 
+#: Pages that came back soon after they had been taken away: `workingset_refault 31` before Linux 5.9, which tells two kinds apart. v1's
+#: figures of the whole subtree begin with `total_`.
+_REFAULTS = ("workingset_refault", "workingset_refault_anon", "workingset_refault_file")
+_REFAULTS_V1 = ("total_workingset_refault", "total_workingset_refault_anon", "total_workingset_refault_file")
+
 #: What we use of the forty to seventy lines of a memory.stat.
-_MEMORY_STAT_KEYS = frozenset((*_PARTS_V2.values(), *_PARTS_V1.values(), *_KERNEL_PARTS, _HIERARCHICAL_LIMIT))
+_MEMORY_STAT_KEYS = frozenset((*_PARTS_V2.values(), *_PARTS_V1.values(), *_KERNEL_PARTS, _HIERARCHICAL_LIMIT, *_REFAULTS, *_REFAULTS_V1))
 
 
 def parse_memory_stat(text: str) -> dict[str, int]:
@@ -118,6 +121,12 @@ def count_memory_parts(stat: dict[str, int], version: int) -> MemoryParts:
     parts = MemoryParts(**{name: stat.get(key) for name, key in (_PARTS_V2 if version == 2 else _PARTS_V1).items()})
     known = [stat[key] for key in _KERNEL_PARTS if key in stat]
     return parts.replace(kernel_bytes=sum(known)) if parts.kernel_bytes is None and known else parts
+
+
+def count_refaults(stat: dict[str, int], version: int) -> int | None:
+    """How many pages of a cgroup and of those below it came back soon after they had been taken away; None if it is not counted."""
+    known = [stat[key] for key in (_REFAULTS if version == 2 else _REFAULTS_V1) if key in stat]
+    return sum(known) if known else None
 
 
 def hierarchical_limit(stat: dict[str, int]) -> ByteLimit | None:
@@ -160,10 +169,31 @@ def parse_cpu_stat(text: str) -> Throttling | None:
     )
 
 
+def parse_cpu_usage(text: str) -> float | None:
+    """v2's cpu.stat, `usage_usec 81234`: the seconds of CPU time that a cgroup and those below it have used; None on v1, which has no such
+    line.
+    """
+    return _seconds(parse_flat_keyed(text, frozenset({"usage_usec"})), "usage_usec", "")
+
+
+def parse_nanoseconds(text: str) -> float:
+    """v1's cpuacct.usage, `4711000000`, in seconds (Documentation/admin-guide/cgroup-v1/cpuacct.rst)."""
+    return parse_count(text) / 1e9
+
+
 def _seconds(values: dict[str, int], microseconds: str, nanoseconds: str) -> float | None:
     if microseconds in values:
         return values[microseconds] / 1e6
     return values[nanoseconds] / 1e9 if nanoseconds in values else None
+
+
+def parse_schedstat(text: str) -> float | None:
+    """/proc/PID/task/TID/schedstat, `93330 6598457 2`: (1) ns on a CPU (2) ns of waiting for one, on a run queue (3) how often it ran.
+
+    The seconds of (2) (Documentation/scheduler/sched-stats.rst); None if all are 0, for a kernel that does not count prints so.
+    """
+    fields = [parse_count(field) for field in _split(text, 3, "schedstat is not 'ran waited times'")]
+    return fields[1] / 1e9 if any(fields) else None
 
 
 def parse_cpu_list(text: str) -> frozenset[int]:
@@ -276,7 +306,9 @@ def escape_octal(text: str) -> str:
 class ProcessStat(Record):
     """What we use of /proc/PID/stat: ``start_ticks`` is since boot, in clock ticks (field 22); kernel threads by their flag (field 9).
 
-    ``threads`` counts those that are left (field 20). ``scheduling`` is the first one's policy (field 41, sched(7)), 0 where none is told.
+    ``major_faults`` counts reads from a disk (field 12), ``cpu_ticks`` is what all threads have used, those that ended among them, in
+    programs and in the kernel (fields 14 and 15). ``threads`` counts those that are left (field 20). ``scheduling`` is the first one's
+    policy (field 41, sched(7)), 0 where none is told.
     ``environ_start`` is where its environment begins in its memory (field 50), which each execve(2) moves; 0 during one, or untold.
     """
 
@@ -284,6 +316,8 @@ class ProcessStat(Record):
     state: str
     start_ticks: int
     is_kernel_thread: bool
+    major_faults: int
+    cpu_ticks: int
     threads: int
     scheduling: int
     environ_start: int
@@ -304,6 +338,8 @@ def parse_stat(text: str) -> ProcessStat:
         state=fields[0],
         start_ticks=parse_count(fields[19]),
         is_kernel_thread=bool(parse_count(fields[6]) & _KERNEL_THREAD_FLAG),
+        major_faults=parse_count(fields[9]),
+        cpu_ticks=parse_count(fields[11]) + parse_count(fields[12]),
         threads=parse_count(fields[17]),
         scheduling=parse_count(fields[38]) if len(fields) > 38 else 0,
         environ_start=parse_count(fields[47]) if len(fields) > 47 else 0,
@@ -377,6 +413,39 @@ def parse_boot_time(text: str) -> int:
         if key == "btime":
             return parse_count(value)
     raise Malformed("/proc/stat has no btime")
+
+
+def parse_uptime(text: str) -> float:
+    """/proc/uptime, `407.30 564.17`: seconds since the machine started, the second number is what its CPUs were idle (proc_uptime(5))."""
+    return _parse_decimal(_split(text, 2, "uptime is not two numbers")[0])
+
+
+class MachineTicks(Record):
+    """What all CPUs of a machine have done since it started, in clock ticks: worked, and waited for the host of this virtual machine."""
+
+    busy: int
+    steal: int
+
+
+#: The columns of the line `cpu` of /proc/stat: user nice system idle iowait irq softirq steal; guests are part of user and nice.
+_BUSY_COLUMNS, _STEAL_COLUMN = (0, 1, 2, 5, 6), 7
+
+
+def parse_machine_ticks(text: str) -> MachineTicks | None:
+    """`cpu  9532 7868 6678 56417 340 0 104 23 0 0` of /proc/stat, in clock ticks (proc_stat(5)); None if nothing is counted (gVisor)."""
+    line = next((line for line in text.split("\n") if line.startswith("cpu ")), "")
+    columns = [parse_count(field) for field in line.split()[1:9]]
+    if len(columns) <= _STEAL_COLUMN or not any(columns):
+        return None
+    return MachineTicks(busy=sum(columns[index] for index in _BUSY_COLUMNS), steal=columns[_STEAL_COLUMN])
+
+
+def _split(text: str, count: int, else_it: str) -> list[str]:
+    """The words of a text of exactly so many; raises Malformed with what it is, if they are more or fewer."""
+    fields = text.split(None, count)
+    if len(fields) != count:
+        raise Malformed(f"{else_it}: {_quote(text)}")
+    return fields
 
 
 def _parse_decimal(text: str) -> float:

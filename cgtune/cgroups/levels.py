@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cgtune.cgroups import kernel
 from cgtune.cgroups.chains import is_hierarchy_root
-from cgtune.model import CpuLevel, CpusetLevel, MemoryLevel, Pressure
+from cgtune.model import CpuLevel, CpusetLevel, MemoryLevel, Pressure, PressureLevel
 from cgtune.system.reading import read_optional
 
 TYPE_CHECKING = False
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from cgtune.cgroups.locate import Place
-    from cgtune.model import Note
+    from cgtune.model import Note, Throttling
     from cgtune.system.host import Host
 
     T = TypeVar("T")
@@ -45,7 +45,7 @@ class Shared:
 
 
 def read_cpu_level(host: Host, place: Place, version: int, notes: list[Note]) -> CpuLevel:
-    """Quota, burst, weight and throttling of one cgroup. What cannot be read goes to ``notes``, here and below."""
+    """Quota, burst, weight, throttling and, on v2, use of one cgroup. What cannot be read goes to ``notes``, here and below."""
     directory = place.directory
     if version == 2:
         bandwidth = read_optional(host, f"{directory}/cpu.max", kernel.parse_cpu_max, notes)
@@ -57,6 +57,10 @@ def read_cpu_level(host: Host, place: Place, version: int, notes: list[Note]) ->
     limited = bandwidth is not None and bandwidth.quota_us is not None
     weight = read_optional(host, f"{directory}/{'cpu.weight' if version == 2 else 'cpu.shares'}", kernel.parse_count, notes)
     burst = "cpu.max.burst" if version == 2 else "cpu.cfs_burst_us"
+    throttling, usage_seconds = None, None
+    if version == 2 or bandwidth is not None:  # v2 counts what is used even without the controller
+        counted = read_optional(host, f"{directory}/cpu.stat", _parse_cpu_stat, notes)
+        throttling, usage_seconds = counted or (None, None)
     return CpuLevel(
         path=place.path,
         directory=directory,
@@ -64,10 +68,21 @@ def read_cpu_level(host: Host, place: Place, version: int, notes: list[Note]) ->
         bandwidth=bandwidth,
         weight=weight if version == 2 else None,
         shares=weight if version == 1 else None,
-        throttling=read_optional(host, f"{directory}/cpu.stat", kernel.parse_cpu_stat, notes) if bandwidth is not None else None,
+        throttling=throttling if bandwidth is not None else None,
         idle=None if weight is None else read_optional(host, f"{directory}/cpu.idle", kernel.parse_flag, notes),
         burst_us=read_optional(host, f"{directory}/{burst}", kernel.parse_count, notes) if limited else None,
+        usage_seconds=usage_seconds,
     )
+
+
+def _parse_cpu_stat(text: str) -> tuple[Throttling | None, float | None]:
+    """The throttling, and the seconds used."""
+    return kernel.parse_cpu_stat(text), kernel.parse_cpu_usage(text)
+
+
+def read_usage(host: Host, place: Place, _version: int, notes: list[Note]) -> tuple[str, float | None]:
+    """The path of one cgroup of v1's cpuacct hierarchy, and the seconds of CPU time that it and those below it have used."""
+    return place.path, read_optional(host, f"{place.directory}/cpuacct.usage", kernel.parse_nanoseconds, notes)
 
 
 def read_cpuset_level(host: Host, place: Place, version: int, notes: list[Note]) -> CpusetLevel | None:
@@ -90,10 +105,10 @@ def read_memory_level(host: Host, place: Place, version: int, notes: list[Note])
     )
     limits = {key: read_optional(host, f"{directory}/{name}", kernel.parse_byte_limit, notes) for key, name in names.items()}
     current = "memory.current" if version == 2 else "memory.usage_in_bytes"
-    parts, hierarchical = None, None
+    parts, hierarchical, refaults = None, None, None
     if limits["limit"] is not None:
         stat = read_optional(host, f"{directory}/memory.stat", kernel.parse_memory_stat, notes) or {}
-        parts = kernel.count_memory_parts(stat, version)
+        parts, refaults = kernel.count_memory_parts(stat, version), kernel.count_refaults(stat, version)
         hierarchical = kernel.hierarchical_limit(stat) if version == 1 else None
     # v1 counts in memory.stat what is swapped out, of the whole subtree as v2's own file does; absent without swap accounting
     swapped = parts.swapped_bytes if parts is not None else None
@@ -106,9 +121,11 @@ def read_memory_level(host: Host, place: Place, version: int, notes: list[Note])
         parts = parts.replace(kernel_bytes=own, swapped_bytes=swapped)
     use_hierarchy = read_optional(host, f"{directory}/memory.use_hierarchy", kernel.parse_count, notes) if version == 1 else None
     current_bytes = read_optional(host, f"{directory}/{current}", kernel.parse_count, notes)
-    events, events_local = None, None
+    events, events_local, peak_bytes = None, None, None
     if current_bytes is not None or limits["limit"] is not None:
         local = "memory.events.local" if version == 2 else "memory.oom_control"  # v1 counts a kill in the victim's own cgroup alone
+        peak = "memory.peak" if version == 2 else "memory.max_usage_in_bytes"
+        peak_bytes = read_optional(host, f"{directory}/{peak}", kernel.parse_count, notes)
         events_local = read_optional(host, f"{directory}/{local}", kernel.parse_memory_events, notes)
         events = read_optional(host, f"{directory}/memory.events", kernel.parse_memory_events, notes) if version == 2 else None
     return MemoryLevel(
@@ -127,17 +144,19 @@ def read_memory_level(host: Host, place: Place, version: int, notes: list[Note])
         events=events,
         events_local=events_local,
         identity=host.read_known_identity(directory),
+        peak_bytes=peak_bytes,
+        refaults=refaults,
     )
 
 
-def read_pressure(host: Host, chain: list[tuple[int, Place]], resource: str, notes: list[Note]) -> Pressure | None:
-    """How long tasks waited for "cpu" or "memory": in the leaf, or on the machine where the leaf is the root or has no such file."""
-    candidates = [("machine", f"/proc/pressure/{resource}")]
-    for version, place in chain[:1]:
-        scope = "machine" if is_hierarchy_root(host, version, place) else "cgroup"
-        candidates.insert(0, (scope, f"{place.directory}/{resource}.pressure"))
-    for scope, file in candidates:
-        stalls = read_optional(host, file, kernel.parse_pressure, notes)
-        if stalls is not None:
-            return Pressure(scope=scope, file=file, some=stalls[0], full=stalls[1])
-    return None
+def read_pressure_level(host: Host, place: Place, version: int, notes: list[Note]) -> PressureLevel:
+    """How long tasks waited in one cgroup of the v2 hierarchy; the root's files tell of the whole machine."""
+    scope = "machine" if is_hierarchy_root(host, version, place) else "cgroup"
+    cpu, memory = (read_pressure(host, scope, f"{place.directory}/{resource}.pressure", notes) for resource in ("cpu", "memory"))
+    return PressureLevel(path=place.path, directory=place.directory, version=version, cpu=cpu, memory=memory)
+
+
+def read_pressure(host: Host, scope: str, file: str, notes: list[Note]) -> Pressure | None:
+    """One PSI file; None if there is no such."""
+    stalls = read_optional(host, file, kernel.parse_pressure, notes)
+    return None if stalls is None else Pressure(scope=scope, file=file, some=stalls[0], full=stalls[1])

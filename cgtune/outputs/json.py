@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Note,
         Pairs,
         Pressure,
+        PressureLevel,
         ProcessReport,
         Recommendation,
         Report,
@@ -65,6 +66,11 @@ def _machine(machine: Machine) -> Json:
         "cgroup_mode": machine.cgroup_mode,
         "online": format_cpu_list(machine.online),
         "swap_bytes": machine.swap_bytes,
+        "uptime_seconds": machine.uptime_seconds,
+        "busy_seconds": machine.busy_seconds,
+        "steal_seconds": machine.steal_seconds,
+        "cpu_pressure": _pressure(machine.cpu_pressure),
+        "memory_pressure": _pressure(machine.memory_pressure),
     }
 
 
@@ -92,6 +98,8 @@ def process_content(report: ProcessReport) -> Json:
         "settings": _settings(snapshot.go[0], report.recommendations) if snapshot.go else {},
         "findings": [_finding(finding) for finding in report.findings],
         "notes": [_note(note) for note in report.notes],
+        "age_seconds": process.age_seconds,
+        "used": _used(snapshot),
         "more_runtimes": [{"go": _go(facts), "settings": _settings(facts, report.recommendations)} for facts in snapshot.go[1:]],
     }
 
@@ -206,6 +214,7 @@ def _cpu_level(level: CpuLevel, snapshot: Snapshot) -> Json:
         "burst_us": level.burst_us,
         "bursts": throttling.bursts if throttling else None,
         "burst_seconds": throttling.burst_seconds if throttling else None,
+        "usage_seconds": level.usage_seconds,
     }
 
 
@@ -225,6 +234,8 @@ def _memory_level(level: MemoryLevel) -> Json:
         "parts": _counts(level.parts),
         "events": _counts(level.events),
         "events_local": _counts(level.events_local),
+        "peak_bytes": level.peak_bytes,
+        "refaults": level.refaults,
     }
 
 
@@ -255,6 +266,30 @@ def _usage(report: ProcessReport) -> Json:
             "reclaimable_bytes": charged.reclaimable_bytes if charged else None,
             "oom_group_kills": snapshot.oom_group_kills,
         },
+    }
+
+
+def _used(snapshot: Snapshot) -> Json | None:
+    used = snapshot.used
+    if used is None:
+        return None
+    return {
+        "cpu_seconds": used.cpu_seconds,
+        "major_faults": used.major_faults,
+        "threads": used.threads,
+        "wait_seconds": used.wait_seconds,
+        "wait_threads": len(used.waits),
+        "pressure_chain": [_pressure_level(level) for level in snapshot.pressure_chain],
+    }
+
+
+def _pressure_level(level: PressureLevel) -> Json:
+    return {
+        "path": _text(level.path),
+        "version": level.version,
+        "directory": _text(level.directory),
+        "cpu": _pressure(level.cpu),
+        "memory": _pressure(level.memory),
     }
 
 

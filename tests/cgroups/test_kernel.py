@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cgtune.cgroups import kernel
+from cgtune.cgroups.kernel import MachineTicks
 from cgtune.errors import Malformed
 from cgtune.model import Bandwidth, ByteLimit, Membership, MemoryEvents, MemoryParts, Stall, Throttling
 
@@ -23,6 +24,11 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "parse_memory_events": kernel.parse_memory_events,
     "parse_flag": kernel.parse_flag,
     "parse_cpu_stat": kernel.parse_cpu_stat,
+    "parse_cpu_usage": kernel.parse_cpu_usage,
+    "parse_nanoseconds": kernel.parse_nanoseconds,
+    "parse_schedstat": kernel.parse_schedstat,
+    "parse_uptime": kernel.parse_uptime,
+    "parse_machine_ticks": kernel.parse_machine_ticks,
     "parse_cpu_list": kernel.parse_cpu_list,
     "parse_pressure": kernel.parse_pressure,
     "parse_cgroup": kernel.parse_cgroup,
@@ -79,6 +85,16 @@ GOOD: list[tuple[str, str, Any]] = [
     ),
     ("parse_cpu_stat", "usage_usec 10\nuser_usec 4\nsystem_usec 6\n", None),  # v2 without the cpu controller
     ("parse_cpu_stat", "nr_periods 4\nnr_throttled 2\n", None),
+    ("parse_cpu_usage", CPU_STAT, 0.00001),
+    ("parse_cpu_usage", "nr_periods 4\nnr_throttled 2\nthrottled_time 500000000\n", None),  # v1
+    ("parse_nanoseconds", "4711000000\n", 4.711),
+    ("parse_schedstat", "93330 6598457 2\n", 0.006598457),
+    ("parse_schedstat", "93330 0 2\n", 0.0),
+    ("parse_schedstat", "0 0 0\n", None),  # a kernel that does not count
+    ("parse_uptime", "407.30 564.17\n", 407.3),
+    ("parse_machine_ticks", "cpu  1 20 300 4000 50000 6 70 800 9 9\ncpu0 1 1 1 1 1 1 1 1 1 1\n", MachineTicks(busy=397, steal=800)),
+    ("parse_machine_ticks", "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\nbtime 1\n", None),  # gVisor
+    ("parse_machine_ticks", "btime 1700000000\n", None),
     ("parse_cpu_list", "0-3,8,10-11\n", frozenset({0, 1, 2, 3, 8, 10, 11})),
     ("parse_cpu_list", "0\n", frozenset({0})),
     ("parse_cpu_list", "\n", frozenset()),
@@ -146,6 +162,15 @@ BAD: list[tuple[str, str]] = [
     ("parse_flat_keyed", " 1"),
     ("parse_flat_keyed", "low 1\n\nhigh 2"),
     ("parse_cpu_stat", "nr_periods x\n"),
+    ("parse_cpu_usage", "usage_usec many\n"),
+    ("parse_nanoseconds", "-1\n"),
+    ("parse_schedstat", "93330 6598457\n"),
+    ("parse_schedstat", "93330 6598457 2 1\n"),
+    ("parse_schedstat", "93330 -1 2\n"),
+    ("parse_uptime", ""),
+    ("parse_uptime", "407.30\n"),
+    ("parse_uptime", "-407.30 1.0\n"),
+    ("parse_machine_ticks", "cpu  1 2 3 4 5 6 7 x\n"),
     ("parse_cpu_list", "3-1"),
     ("parse_cpu_list", "0-"),
     ("parse_cpu_list", "-3"),
@@ -267,6 +292,21 @@ def test_what_memory_consists_of(version: int, text: str, parts: MemoryParts, re
 
 
 @pytest.mark.parametrize(
+    ("version", "text", "refaults"),
+    [
+        (2, "workingset_refault_anon 3\nworkingset_refault_file 40\n", 43),
+        (2, "workingset_refault 31\n", 31),  # before Linux 5.9
+        (2, "anon 1\n", None),
+        (1, "workingset_refault_file 9\ntotal_workingset_refault_anon 0\ntotal_workingset_refault_file 5\n", 5),
+        (1, "total_workingset_refault 7\n", 7),
+    ],
+)
+def test_pages_that_came_back(version: int, text: str, refaults: int | None) -> None:
+    """Refaults of programs and of files are added up; v1's of the cgroup alone are left out, as all its figures without total_."""
+    assert kernel.count_refaults(kernel.parse_memory_stat(text), version) == refaults
+
+
+@pytest.mark.parametrize(
     ("quota", "period", "cores"),
     [("50000\n", "100000\n", 0.5), ("-1\n", "100000\n", None), ("-5", "100000", None), ("300000", "100000", 3.0), ("1000", "0", None)],
 )
@@ -307,9 +347,13 @@ def test_a_command_may_hold_anything(command: str) -> None:
 
 
 def test_each_field_of_a_stat_line_is_where_the_manual_has_it() -> None:
-    """proc_pid_stat(5): threads are field 20, the start field 22, the policy 41, the environment 50; old recordings may end before."""
+    """proc_pid_stat(5): faults are field 12, CPU time 14 and 15, threads 20, the start 22, the policy 41, the environment 50.
+
+    Old recordings may end before.
+    """
     numbers = " ".join(str(field) for field in range(4, 53))
     stat = kernel.parse_stat(f"1 (x) S {numbers}\n")
+    assert (stat.major_faults, stat.cpu_ticks) == (12, 14 + 15)
     assert (stat.threads, stat.start_ticks, stat.scheduling, stat.environ_start) == (20, 22, 41, 50)
     short = kernel.parse_stat(f"1 (x) S {' '.join(numbers.split()[:30])}\n")
     assert (short.scheduling, short.environ_start) == (0, 0)

@@ -102,7 +102,7 @@ class Group:
             program.kill()
             program.wait()
         for place in self.directories():
-            _remove(place)
+            remove_group(place)
 
     def remake(self) -> None:
         """Remove the group, which has to be empty, and make another of its name, without limits."""
@@ -161,7 +161,8 @@ class Groups:
             group.remove()
 
 
-def _remove(place: Path) -> None:
+def remove_group(place: Path) -> None:
+    """End what runs in a group, and remove it."""
     deadline = time.monotonic() + 60
     while place.exists():
         for pid in (place / "cgroup.procs").read_text().split():
@@ -181,7 +182,7 @@ def sweep() -> None:
         for left in sorted(place.glob(f"{_PREFIX}*/**/"), reverse=True):
             maker = re.match(rf"{_PREFIX}(\d+)-", left.relative_to(place).parts[0])
             if maker and not Path(f"/proc/{maker[1]}").exists():
-                _remove(left)
+                remove_group(left)
 
 
 @contextlib.contextmanager

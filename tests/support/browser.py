@@ -73,18 +73,20 @@ def _ask(method: str, url: str, content: dict[str, Any] | None = None) -> Any:
 def browser(*, dark: bool = False) -> Iterator[Browser]:
     """A browser with an empty profile; the test is skipped without one, and fails in CI."""
     require(shutil.which("chromium") and shutil.which("chromedriver"), "Chromium is missing: apt-get install chromium chromium-driver")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        with subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as driver:
-            assert driver.stdout is not None
-            try:
-                port = next(line.split()[-1].rstrip(".") for line in driver.stdout if "successfully on port" in line)
-                arguments = [*_ARGUMENTS, f"--user-data-dir={folder}", *(["--blink-settings=preferredColorScheme=0"] if dark else [])]
-                options = {"args": arguments, "binary": shutil.which("chromium")}
-                wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
-                base = f"http://127.0.0.1:{port}"
-                session = _ask("POST", f"{base}/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
-                yield Browser(base, session)
-                _ask("DELETE", f"{base}/session/{session}")
-            finally:
-                driver.terminate()
-                driver.stdout.close()
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as driver,
+    ):
+        assert driver.stdout is not None
+        try:
+            port = next(line.split()[-1].rstrip(".") for line in driver.stdout if "successfully on port" in line)
+            arguments = [*_ARGUMENTS, f"--user-data-dir={folder}", *(["--blink-settings=preferredColorScheme=0"] if dark else [])]
+            options = {"args": arguments, "binary": shutil.which("chromium")}
+            wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+            base = f"http://127.0.0.1:{port}"
+            session = _ask("POST", f"{base}/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
+            yield Browser(base, session)
+            _ask("DELETE", f"{base}/session/{session}")
+        finally:
+            driver.terminate()
+            driver.stdout.close()
