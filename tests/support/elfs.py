@@ -148,7 +148,7 @@ def pointer_record(address: int, version: str, modinfo: bytes, *, pointer_bytes:
 
 
 def go_program(record: bytes, *, sections: bool = True, before: bytes = b"", **options: object) -> bytes:
-    """A program with this build info at 0x600000 (after ``before``), and a little code at 0x400000."""
+    """A program with this build info at 0x600000 (after ``before``), 256 bytes of zeroes behind it, and a little code at 0x400000."""
     data = before + record + b"\0" * 64
     parts = [Part(0x400000, b"\xc3" * 64, READ | RUN), Part(0x600000, data, READ | WRITE, more=256)]
     named = [Named(".text", 0x400000, 64), Named(".go.buildinfo", 0x600000, len(data))] if sections else []

@@ -188,9 +188,10 @@ class GoReading:
             why = f"its memory has {said}, its build info and environment do not: the linker's -X under -trimpath leaves no trace"
             self.notes.append(Note(path=runtime.path or self.executable or "", why=why))
         self.notes += [Note(path=runtime.path or self.executable or "", why=why) for why in derivation.notes]
-        if info.recovered:
-            why = "its build info was removed: what stands here of the program was read from variables of the runtime"
-            self.notes.append(Note(path=runtime.path or self.executable or "", why=why))
+        if info.record != "read":
+            from cgtune.runtimes.go.program.traces import tell_record
+
+            self.notes.append(Note(path=runtime.path or self.executable or "", why=tell_record(info)))
         whose = f"{runtime.path}: " if inputs.library else ""  # one process may hold several runtimes
         self.notes += [Note(path=f"/proc/{self.pid}/mem", why=f"{whose}{why}") for why in words.notes]
         version = info.version.removeprefix("go")

@@ -151,6 +151,9 @@ def _read_string(elf: Elf, header: int, pointer_bytes: int, order: Order, limit:
     if header == 0:
         return b""
     words = elf.read_address(header, 2 * pointer_bytes)
+    if not words and elf.segment_at(header) is not None:
+        # runtime.modinfo of Go 1.13 to 1.17, which nobody set: GOPATH builds, Bazel's rules_go. It lies in .bss, so it is zero.
+        return b""
     if len(words) < 2 * pointer_bytes:
         raise Malformed(f"Go build info points to {header:#x}, outside the file")
     data = int.from_bytes(words[:pointer_bytes], order)

@@ -8,6 +8,8 @@ from cgtune.runtimes.go.program.version import parse_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from cgtune.model import Compiler, Pairs
     from cgtune.runtimes.go.program.version import GoVersion
 
@@ -21,7 +23,8 @@ class BuildInfo(Record):
     ``settings`` are the build settings, among them DefaultGODEBUG and -ldflags. All but ``version`` are empty if the program was
     built without modules. ``linked`` are known libraries and functions that decide settings (see GoProgram), by their function names.
     ``compiler`` is "gc" for Go's own and "gccgo" for GCC's; ``has_runtime`` is False for a part of a gccgo program whose runtime is in
-    another file, or cannot be found. ``recovered``: the record was removed, and its texts were found elsewhere in the program.
+    another file, or cannot be found. ``record``: if it is not "read", the texts were found elsewhere in the program, as its
+    section holds none that names a version ("empty"), or is not there ("missing": removed, or never written).
     """
 
     version: str
@@ -33,7 +36,7 @@ class BuildInfo(Record):
     linked: tuple[str, ...] = ()
     compiler: Compiler = "gc"
     has_runtime: bool = True
-    recovered: bool = False
+    record: Literal["read", "empty", "missing"] = "read"
 
 
 def parse_build_info(version: bytes, modinfo: bytes) -> BuildInfo:

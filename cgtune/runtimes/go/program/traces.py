@@ -1,8 +1,9 @@
-"""A Go program whose build info was removed: what else in it tells that it is Go's, its version, its modules and build settings.
+"""A Go program without build info: what else in it tells that it is Go's, its version, its modules and build settings.
 
 The linker writes each of these texts twice: into the build info, which ``go version`` reads, and into two string variables of the runtime,
 runtime.buildVersion and runtime.modinfo (cmd/link/internal/ld/data.go, buildinfo). A post-processor that drops the section .go.buildinfo or
-wipes its magic leaves the variables alone, for the program reads them itself. Seen in npm's @esbuild/linux-x64 from 0.27.0 on.
+wipes its magic leaves the variables alone, for the program reads them itself. Seen in npm's @esbuild/linux-x64 from 0.27.0 on. LLD drops
+the section (turbo 1.8), and Go before 1.13 wrote none.
 What is not covered: programs whose version was scrambled (garble), or in which several version strings stand in variables.
 """
 
@@ -18,6 +19,7 @@ from cgtune.runtimes.go.program.version import parse_version
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Literal
 
     from cgtune.runtimes.elf import Elf
     from cgtune.runtimes.go.program.modinfo import BuildInfo
@@ -27,6 +29,7 @@ _SECTIONS = (*SECTIONS, ".go.module", ".go.buildinfo", ".note.go.buildid", ".gos
 #: The end of the header of the note with Go's build ID, and its name: type 4, "Go" (cmd/link/internal/ld/elf.go).
 _NOTES = {True: b"\x04\0\0\0Go\0\0", False: b"\0\0\0\x04Go\0\0"}
 
+_FIRST_RECORDED = 13  # the first Go that wrote build info into every program
 _OLD_MAGICS = (0xFFFFFFFB, 0xFFFFFFFA)  # Go 1.2 to 1.15, and 1.16 and 1.17
 
 # cmd/go/internal/modload/build.go: what frames the text
@@ -58,7 +61,19 @@ def recover_build_info(elf: Elf, head: bytes, bias: int = 0) -> BuildInfo | None
         sign = "a section of Go's linker" if named else "a build ID of Go's linker"
         raise Malformed(f"it has {sign}, but neither build info nor a function table that can be read: is it packed?") from None
     version = _find_version(elf, bias)
-    return parse_build_info(version or b"unknown", _find_modinfo(elf)).replace(recovered=True)
+    record: Literal["empty", "missing"] = "missing" if elf.section(".go.buildinfo") is None else "empty"
+    return parse_build_info(version or b"unknown", _find_modinfo(elf)).replace(record=record)
+
+
+def tell_record(info: BuildInfo) -> str:
+    """Why what is said of this program does not come from its build info; whether somebody removed that cannot be known."""
+    if info.record == "empty":
+        said = "its section .go.buildinfo names no version"
+    elif info.go is not None and not info.go.at_least(1, _FIRST_RECORDED):
+        said = f"it has no build info, which Go writes since 1.{_FIRST_RECORDED}"
+    else:
+        said = "it has no build info"
+    return f"{said}: what stands here of the program was read from variables of the runtime"
 
 
 def _has_old_table(elf: Elf) -> bool:

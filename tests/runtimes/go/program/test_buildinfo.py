@@ -111,6 +111,23 @@ def test_a_program_without_modules_is_still_gos(modinfo: bytes) -> None:
         assert (info.version, info.path, info.main_module, info.modules, dict(info.settings)) == ("go1.25.5", "", "", (), {})
 
 
+@pytest.mark.parametrize("little", [True, False])
+@pytest.mark.parametrize("bits", [64, 32])
+def test_modules_that_nobody_named_lie_behind_the_file(bits: int, little: bool) -> None:
+    """Go 1.13 to 1.17 in GOPATH mode or under Bazel: the pointer to the modules leads to zeroes of .bss, as in bazelisk 1.7.5."""
+    width = bits // 8
+    pointers = slice(16 + width, 16 + 2 * width)
+    record = bytearray(pointer_record(0x600000, "go1.15.2", MODINFO, pointer_bytes=width, little=little))
+    behind = 0x600000 + len(record) + 64  # go_program ends its data there
+    record[pointers] = behind.to_bytes(width, "little" if little else "big")
+    info = _info(go_program(bytes(record), bits=bits, little=little))
+    assert info is not None
+    assert (info.version, info.path, info.modules, info.record) == ("go1.15.2", "", (), "read")
+    record[pointers] = (behind + 256).to_bytes(width, "little" if little else "big")  # no memory of the program's
+    with pytest.raises(Malformed, match="outside the file"):
+        _info(go_program(bytes(record), bits=bits, little=little))
+
+
 @pytest.mark.parametrize(
     "data",
     [

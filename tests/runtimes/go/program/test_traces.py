@@ -9,8 +9,8 @@ import pytest
 
 from cgtune.errors import Malformed
 from cgtune.runtimes.go.program.buildinfo import read_go_program
-from cgtune.runtimes.go.program.modinfo import BuildInfo
-from cgtune.runtimes.go.program.traces import _MOST_TEXTS
+from cgtune.runtimes.go.program.modinfo import BuildInfo, parse_build_info
+from cgtune.runtimes.go.program.traces import _MOST_TEXTS, tell_record
 from cgtune.runtimes.go.programs import read_program
 from tests.support import goprograms, toolchains
 from tests.support.command import inspect, run
@@ -57,14 +57,13 @@ def test_a_program_without_build_info_tells_the_same(version: str, mode: str, he
     whole, found = read_go_program(reader(data)), read_go_program(reader(wipe(data, headers=headers)))
     assert whole is not None
     assert found is not None
-    assert found[1].recovered
-    assert not whole[1].recovered
+    assert (whole[1].record, found[1].record) == ("read", "empty" if headers else "missing")
     assert _same(found[1], whole[1])
 
 
 @pytest.mark.fetched
 def test_a_running_program_without_build_info_is_reported(tmp_path: Path) -> None:
-    """inspect names its version, module and live GOMAXPROCS, and a note says that the build info was removed."""
+    """inspect names its version, module and live GOMAXPROCS, and a note says why that is not from its build info."""
     require(goprograms.is_present(NEWEST), f"Go {NEWEST}: scripts/toolchain {NEWEST}")
     program = tmp_path / "server"
     program.write_bytes(wipe(build(NEWEST, "sw").read_bytes()))
@@ -73,7 +72,7 @@ def test_a_running_program_without_build_info_is_reported(tmp_path: Path) -> Non
         process = inspect(probe.pid)
     assert (process["kind"], process["go"]["version"], process["go"]["main_module"]) == ("go", NEWEST, "example.com/goprobe")
     assert process["settings"]["GOMAXPROCS"]["observed"] == 5
-    assert any("build info was removed" in note["why"] for note in process["notes"])
+    assert any(note["why"].startswith("its section .go.buildinfo names no version: ") for note in process["notes"])
 
 
 @pytest.mark.fetched
@@ -137,7 +136,22 @@ def test_a_program_of_an_old_go_is_known_by_its_table(version: int) -> None:
     data = elf([Part(0x400000, table, READ | RUN), Part(0x600000, bytes(64), READ | WRITE)], [Named(".gopclntab", 0x400000, 64)])
     found = read_go_program(reader(data))
     assert found is not None
-    assert (found[1].version, found[1].recovered) == ("unknown", True)
+    assert (found[1].version, found[1].record) == ("unknown", "missing")
+
+
+@pytest.mark.parametrize(
+    ("version", "record", "said"),
+    [
+        (b"go1.12.5", "missing", "it has no build info, which Go writes since 1.13: "),
+        (b"go1.13", "missing", "it has no build info: "),
+        (b"unknown", "missing", "it has no build info: "),
+        (b"go1.27.3", "empty", "its section .go.buildinfo names no version: "),
+    ],
+)
+def test_no_more_is_said_of_missing_build_info_than_is_known(version: bytes, record: str, said: str) -> None:
+    """An old Go wrote none and some linkers drop it: that it was removed is never said."""
+    info = parse_build_info(version, b"").replace(record=record)
+    assert tell_record(info).startswith(said)
 
 
 @pytest.mark.parametrize(("before", "version"), [(1, "go1.12.1"), (_MOST_TEXTS, "unknown")])
