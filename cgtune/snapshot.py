@@ -34,6 +34,7 @@ _FIRST_UTS = "uts:[4026531838]"  # the first UTS namespace, of the node: include
 _ACCOUNT = "/secrets/kubernetes.io/serviceaccount"
 _MOST_NAME = 253
 _NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
+_MOST_AHEAD_SECONDS = 60
 _MOST_PIDS = 10  # of a recording, named where another one was asked for
 
 
@@ -383,6 +384,7 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
         is_self=pid == view.self_pid,
         start_ticks=status_file.start_ticks,
         start_time=None if elapsed is None else timestamp(elapsed),
+        age_seconds=None if elapsed is None or not host.is_dated else _age(host.time_seconds() - elapsed),
         command=status_file.command,
         executable=executable,
         state=status_file.state,
@@ -390,6 +392,13 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
         environ_start=status_file.environ_start,
         affinity=_read_affinity(view, pid, notes),
     )
+
+
+def _age(seconds: float) -> int | None:
+    """Whole seconds since the start; None if the clocks contradict each other. btime is cut to a second, and a recording's time is when
+    it began.
+    """
+    return int(max(0.0, seconds)) if seconds > -_MOST_AHEAD_SECONDS else None
 
 
 def _read_affinity(view: MachineView, pid: int, notes: list[Note]) -> frozenset[int]:

@@ -93,6 +93,7 @@ def process_content(report: ProcessReport) -> Json:
         "findings": [_finding(finding) for finding in report.findings],
         "notes": [_note(note) for note in report.notes],
         "more_runtimes": [{"go": _go(facts), "settings": _settings(facts, report.recommendations)} for facts in snapshot.go[1:]],
+        "age_seconds": process.age_seconds,
     }
 
 
