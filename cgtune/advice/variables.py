@@ -202,7 +202,7 @@ def _say_rounded(policy: Policy) -> str:
 def _variable(recommended: Recommendation, *, always: bool = False) -> PlannedVariable:
     is_reached = not recommended.set and recommended.value is not None
     because = recommended.because
-    if is_reached and always:
+    if is_reached and always and recommended.name == "GOMAXPROCS":
         because = (*because[:-1], "set all the same, as was asked for: the runtime makes no updates then")
     elif not recommended.set or recommended.overruled:
         return PlannedVariable(name=recommended.name, value=None, because=because, is_reached=is_reached)

@@ -132,7 +132,7 @@ def _plan(options: EnvOptions) -> tuple[tuple[PlannedVariable, ...], tuple[str, 
 
 def _is_filled_in() -> bool:
     """Whether Kubernetes has filled in the CPU limit. A pipeline runs in pods too, and names limits of other places: by options."""
-    return _POD_SIGN in os.environ and any(os.environ.get(name) for name in ("CGTUNE_CPU_LIMIT", "CGTUNE_POD_CPU_LIMIT"))
+    return bool(os.environ.get(_POD_SIGN)) and any(os.environ.get(name) for name in ("CGTUNE_CPU_LIMIT", "CGTUNE_POD_CPU_LIMIT"))
 
 
 def _parse_named(options: EnvOptions, here: Here | None = None) -> NamedLimits:
