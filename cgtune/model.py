@@ -363,7 +363,7 @@ class Container(Record):
 class Process(Record):
     """What identifies a process: (pid, start_ticks) is unique until the machine restarts, a pid alone is not.
 
-    ``age_seconds`` is the time from its start to the look; None: the machine's uptime is not known.
+    ``age_seconds`` is the time from its start to the look, which an execve does not begin anew; None: not known.
     """
 
     pid: int
@@ -376,7 +376,7 @@ class Process(Record):
     affinity: frozenset[int]
     scheduling: int = 0  # the first thread's policy: 1 is SCHED_FIFO
     environ_start: int = 0  # an address, which tells one execve from the next; 0: not known
-    age_seconds: float | None = None
+    age_seconds: int | None = None  # whole seconds, perhaps one too many
 
 
 class Used(Record):
@@ -762,7 +762,9 @@ class Policy(Record):
 
     ``rounding`` of a fractional CPU limit is "ceil" (Go's own way) or "floor"; ``min_procs`` None: 2 with ceil, 1 with floor.
     ``headroom_percent`` None: ``unmeasured_percent`` of the memory limit is kept free if nothing was measured, ``measured_percent``
-    if the memory outside the Go runtime was; ``outside_bytes`` declares that memory and so counts as measured.
+    if the memory outside the Go runtime was, ``measured_after_seconds`` after the start or later; ``outside_bytes`` declares that memory
+    and so counts as measured. A GOMEMLIMIT that is set stays the recommended one within a band: ``band_percent`` of the memory limit, at
+    least ``band_least_bytes``, at most what is kept free.
     """
 
     rounding: Literal["ceil", "floor"] = "ceil"
@@ -773,6 +775,9 @@ class Policy(Record):
     unmeasured_least_bytes: int = 16 << 20
     measured_percent: float = 4.0
     measured_least_bytes: int = 8 << 20
+    measured_after_seconds: float = 300.0
+    band_percent: float = 3.0
+    band_least_bytes: int = 6 << 20
     outside_bytes: int | None = None
     smallest_limit_bytes: int = 64 << 20
     crowded_percent: float = 60.0

@@ -20,6 +20,7 @@ _MOST_PIDS = 10  # of a recording, named where another one was asked for
 _HOSTNAME = "/etc/hostname"
 _FIRST_UTS = "uts:[4026531838]"  # the first UTS namespace, of the node: include/linux/proc_ns.h, PROC_UTS_INIT_INO
 _ACCOUNT = "/secrets/kubernetes.io/serviceaccount"
+_MOST_AHEAD_SECONDS = 60
 _MOST_NAME = 253
 _NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 
@@ -51,6 +52,7 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
         notes.append(Note(path=f"/proc/{pid}/stat", why=why))
     uptime = view.machine.uptime_seconds
     elapsed = None if view.boot_seconds is None else view.boot_seconds + status_file.start_ticks / host.ticks_per_second
+    dated = host.time_seconds() - elapsed if elapsed is not None and host.is_dated else None
     return Process(
         pid=pid,
         is_self=pid == view.self_pid,
@@ -62,7 +64,7 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
         scheduling=status_file.scheduling,
         environ_start=status_file.environ_start,
         affinity=_read_affinity(view, pid, notes),
-        age_seconds=None if uptime is None else round(max(0.0, uptime - status_file.start_ticks / host.ticks_per_second), 2),
+        age_seconds=_age(uptime - status_file.start_ticks / host.ticks_per_second if uptime is not None else dated),
     )
 
 
@@ -92,6 +94,13 @@ def _say_who_is_there(view: MachineView) -> str:
     if host.root != "/":
         return f"`ls {host.root}/proc` lists those below this root"
     return "`ps -e` lists those that this pid namespace can see"
+
+
+def _age(seconds: float | None) -> int | None:
+    """Whole seconds since the start; None if the clocks contradict each other. btime is cut to a second, and a recording's time is when
+    it began.
+    """
+    return int(max(0.0, seconds)) if seconds is not None and seconds > -_MOST_AHEAD_SECONDS else None
 
 
 def _read_affinity(view: MachineView, pid: int, notes: list[Note]) -> frozenset[int]:

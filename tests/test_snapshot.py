@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,39 @@ def test_cpus_that_lxcfs_hides(tmp_path: Path, point: str, files: dict[str, str]
         place.write_text(text)
     with Host(str(tmp_path)) as host:
         assert MachineView(host).machine.online == frozenset(online)
+
+
+@pytest.mark.parametrize(
+    ("marker", "age"),
+    [
+        ('{"time_seconds": 1795399920.5}', 43200),
+        ('{"time_seconds": 1795356721.9}', 1),
+        ('{"time_seconds": 1795356719}', 0),
+        ('{"time_seconds": 1795356000}', None),
+        (None, None),
+    ],
+    ids=["half a day", "a second", "a clock that was set", "before its start", "a copy of nobody knows when"],
+)
+def test_how_long_a_process_has_run(tmp_path: Path, marker: str | None, age: int | None) -> None:
+    """The time of the recording less that of the start; of a copy, and of clocks that contradict each other, nothing is said."""
+    tree = tmp_path / "machine"
+    shutil.copytree(STORIES / "v2-plain", tree, symlinks=True)
+    (tree / MARKER).unlink()
+    if marker is not None:
+        (tree / MARKER).write_text(marker)
+    with Host(str(tree)) as host:
+        view = MachineView(host)
+        assert read_process(view, 4242, []).age_seconds == age
+
+
+def test_how_old_this_very_process_is() -> None:
+    """Within two seconds of what the kernel's clocks say, now and a second later."""
+    with Host() as host:
+        ticks = int(host.read_text(f"/proc/{os.getpid()}/stat").rpartition(")")[2].split()[19])
+        runs = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / host.ticks_per_second
+        age = read_process(MachineView(host), os.getpid(), []).age_seconds
+    assert age is not None
+    assert runs - 1 < age < runs + 2
 
 
 class _Moving(Host):

@@ -98,7 +98,7 @@ def test_what_the_machine_has_used(tmp_path: Path) -> None:
     assert (machine.uptime_seconds, machine.busy_seconds, machine.steal_seconds) == (started + 12.5, 3.0, 4.0)
     assert machine.cpu_pressure is not None
     assert (machine.cpu_pressure.scope, machine.memory_pressure) == ("machine", None)
-    assert snapshot.process.age_seconds == 12.5
+    assert snapshot.process.age_seconds == 12
 
 
 @pytest.mark.parametrize("name", ["uptime", "stat", "pressure/cpu"])

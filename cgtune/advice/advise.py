@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from cgtune.advice.memory import advise_memory, is_without_memory_limit, say_no_memory_limit, say_node_limit
+from cgtune.advice.kept import keep_memory
+from cgtune.advice.memory import advise_memory, find_shares, is_without_memory_limit, say_no_memory_limit, say_node_limit
 from cgtune.advice.procs import format_quota, procs_without_pin, recommend_procs, survive_quota
-from cgtune.model import AUTOMEMLIMIT, Policy, ProcessReport, Recommendation
-from cgtune.numbers import format_mib
+from cgtune.model import Policy, ProcessReport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cgtune.advice.memory import Groups
-    from cgtune.model import Level, Limits, Note, Snapshot
+    from cgtune.model import Level, Limits, Note, Recommendation, Snapshot
 
 _DEFAULT = Policy()
-_NEAR = 0.9  # automemlimit takes 90 % of the limit; a value that is not a tenth below ours is as good
 _ALONE: Groups = {}
 
 
@@ -36,7 +35,8 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups
     for facts in snapshot.go:
         recommended = survive_quota(recommended, facts, len(cpu.usable))
     procs = recommended.replace(because=says + recommended.because)
-    memory = advise_memory(snapshot, limits, policy, groups)
+    shares = find_shares(snapshot, limits, policy, groups)
+    memory = advise_memory(snapshot, shares, policy)
     process = ProcessReport(snapshot=snapshot, limits=limits)
     if cpu.limit_cores is None and cpu.unseen is not None:
         procs = procs.replace(because=say_unlimited("CPU quota", snapshot.cpu_chain, process.unread_quotas, cpu.unseen))
@@ -48,7 +48,7 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups
         memory = memory.replace(because=say_unlimited("memory limit", chain, unread, limits.memory.unseen))
     if memory.set and all(is_without_memory_limit(facts) for facts in snapshot.go):
         memory = memory.replace(value=None, set=False, because=(say_no_memory_limit(snapshot.go[0]),))
-    return _say_overruled(procs, snapshot), _keep_memory(_say_overruled(memory, snapshot), snapshot)
+    return _say_overruled(procs, snapshot), keep_memory(_say_overruled(memory, snapshot), snapshot, shares, policy)
 
 
 def _say_overruled(recommended: Recommendation, snapshot: Snapshot) -> Recommendation:
@@ -64,20 +64,6 @@ def _say_overruled(recommended: Recommendation, snapshot: Snapshot) -> Recommend
             because = (*recommended.because, "the program goes by something else than the variable, which is there: set it there")
             return recommended.replace(overruled=True, because=because)
     return recommended
-
-
-def _keep_memory(recommended: Recommendation, snapshot: Snapshot) -> Recommendation:
-    """What automemlimit has set is left alone if it is near what is recommended, and not above."""
-    if not recommended.set or recommended.value is None or len(snapshot.go) != 1:
-        return recommended
-    facts = snapshot.go[0]
-    now = next((one.observed for one in facts.settings if one.name == "GOMEMLIMIT"), None)
-    if not facts.program.links(AUTOMEMLIMIT) or facts.derived.variable("GOMEMLIMIT") is not None or not isinstance(now, int):
-        return recommended
-    if not recommended.value * _NEAR <= now <= recommended.value:
-        return recommended
-    because = (*recommended.because, f"automemlimit has set {format_mib(now)} MiB, which is near that: leave it to the library")
-    return recommended.replace(set=False, value=now, because=because)
 
 
 def say_unlimited(what: str, chain: Sequence[Level], unread: Sequence[Note], unseen: str | None) -> tuple[str, ...]:

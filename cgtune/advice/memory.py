@@ -1,6 +1,7 @@
 """The recommended GOMEMLIMIT, with its reasons: the enforced memory limits, what is measured in their cgroups, and a policy. Pure.
 
-Not covered: memory that a process will take later than it was looked at; swap, which is counted as nothing to rely on.
+Not covered: memory that a process will take later than it was looked at, but for a larger headroom in its first minutes; an execve, which
+leaves the process as old as it was; swap, which is counted as nothing to rely on.
 """
 
 from __future__ import annotations
@@ -15,23 +16,31 @@ from cgtune.records import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Literal
 
     from cgtune.model import GoFacts, Limits, MemoryLevel, MemoryLimits, Snapshot
 
     Groups = Mapping[str, Sequence[Snapshot]]
+    #: How it is known what others use: "early" was measured, but soon after a start.
+    Known = Literal["declared", "measured", "early", "unknown"]
 
 _MIB = 1 << 20
 _DEFAULT = Policy()
 
 
 class Room(Record):
-    """How much of one memory limit a Go runtime may plan with. ``safety_bytes`` is kept free, ``outside_bytes`` is used by others."""
+    """How much of one memory limit a Go runtime may plan with. ``safety_bytes`` is kept free, ``outside_bytes`` is used by others.
+
+    ``least_safety_bytes`` and ``most_safety_bytes`` are what is kept free if all is measured, and if nothing is.
+    """
 
     limit_bytes: int
     file: str
     outside_bytes: int
     safety_bytes: int
-    measured: bool
+    least_safety_bytes: int
+    most_safety_bytes: int
+    known: Known
 
     @property
     def free_bytes(self) -> int:
@@ -40,17 +49,25 @@ class Room(Record):
 
 
 class Share(Record):
-    """What one limit leaves to one process: a ``part`` of the room, which its ``runtimes`` have in equal parts, and why."""
+    """What one limit leaves to one process: a ``part`` of the room, which its ``runtimes`` have in equal parts, and why.
+
+    ``early`` says why what was measured is not yet sure; empty if it is.
+    """
 
     room: Room
     part: float = 1.0
     runtimes: int = 1
     because: tuple[str, ...] = ()
+    early: str = ""
 
     @property
     def free_bytes(self) -> float:
         """What its Go runtimes may plan with, all together; can be negative."""
         return self.room.free_bytes * self.part
+
+    def value_beside(self, safety_bytes: int) -> float:
+        """What each of its runtimes could have if so much were kept free; can be negative."""
+        return (self.room.limit_bytes - self.room.outside_bytes - safety_bytes) * self.part / self.runtimes
 
     def crowded_by(self, live_bytes: int, policy: Policy) -> Crowded | None:
         """How this limit is too small for so large a live heap, None if it is not: what others use leaves less of it."""
@@ -126,8 +143,13 @@ def join_mates(level: MemoryLevel, inside: Sequence[Snapshot]) -> tuple[MemoryLe
     return joined, len(others)
 
 
-def advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, groups: Groups) -> Recommendation:
+def advise_memory(snapshot: Snapshot, shares: Sequence[Share], policy: Policy) -> Recommendation:
     """The least of what each limit of the chain leaves: an ancestor with a wider limit can be the fuller one."""
+    return _recommend_in(shares, policy, _live_heap(snapshot), snapshot.machine.memory_bytes)
+
+
+def find_shares(snapshot: Snapshot, limits: Limits, policy: Policy, groups: Groups) -> tuple[Share, ...]:
+    """What each limit that holds for the process leaves to it."""
     shares: list[Share] = []
     for level in program_chain(snapshot):
         for field, name in (("limit", "memory.max" if level.version == 2 else "memory.limit_in_bytes"), ("high", "memory.high")):
@@ -137,7 +159,7 @@ def advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, groups: Gr
     hidden = limits.memory.limit_bytes
     if hidden is not None and limits.memory.binding is None:  # v1's hierarchical limit betrays an ancestor that cannot be seen
         shares.append(Share(room=find_room(hidden, limits.memory.limit_from or "memory.stat", policy, None)))
-    return _recommend_in(shares, policy, _live_heap(snapshot), snapshot.machine.memory_bytes)
+    return tuple(shares)
 
 
 def say_node_limit(memory: MemoryLimits) -> tuple[str, ...]:
@@ -167,17 +189,32 @@ def recommend_memory(
     return _recommend_in(shares, policy, None, machine_bytes)
 
 
-def find_room(limit_bytes: int, file: str, policy: Policy, outside_bytes: int | None) -> Room:
-    """What is left for Go of one limit, which ``file`` says, when ``outside_bytes`` (None: not measured) are used by others."""
+def find_room(limit_bytes: int, file: str, policy: Policy, outside_bytes: int | None, *, is_early: bool = False) -> Room:
+    """What is left for Go of one limit, which ``file`` says, when ``outside_bytes`` (None: not measured) are used by others.
+
+    ``is_early``: they were measured before it was sure how many they are.
+    """
+    known: Known = "unknown" if outside_bytes is None else "early" if is_early else "measured"
     if policy.outside_bytes is not None:
-        outside_bytes = policy.outside_bytes
-    measured = outside_bytes is not None
-    least = policy.measured_least_bytes if measured else policy.unmeasured_least_bytes
-    percent = policy.measured_percent if measured else policy.unmeasured_percent
+        outside_bytes, known = policy.outside_bytes, "declared"
+    measured = find_safety(limit_bytes, policy.measured_percent, policy.measured_least_bytes, policy)
+    unmeasured = find_safety(limit_bytes, policy.unmeasured_percent, policy.unmeasured_least_bytes, policy)
+    return Room(
+        limit_bytes=limit_bytes,
+        file=file,
+        outside_bytes=outside_bytes or 0,
+        safety_bytes=measured if known in ("declared", "measured") else unmeasured,
+        least_safety_bytes=min(measured, unmeasured),
+        most_safety_bytes=max(measured, unmeasured),
+        known=known,
+    )
+
+
+def find_safety(limit_bytes: int, percent: float, least_bytes: int, policy: Policy) -> int:
+    """What is kept free of a limit: a share, and at least so much; or what --headroom says."""
     if policy.headroom_percent is not None:
-        least, percent = 0, policy.headroom_percent
-    safety = max(least, math.ceil(limit_bytes * percent / 100))
-    return Room(limit_bytes=limit_bytes, file=file, outside_bytes=outside_bytes or 0, safety_bytes=safety, measured=measured)
+        percent, least_bytes = policy.headroom_percent, 0
+    return max(least_bytes, math.ceil(limit_bytes * percent / 100))
 
 
 def measure_outside(level: MemoryLevel, mapped_bytes: Sequence[int | None]) -> int | None:
@@ -226,17 +263,18 @@ def _share(level: MemoryLevel, limit_bytes: int, name: str, snapshot: Snapshot, 
     inside = [snapshot] + [other for other in groups.get(level.key, ()) if other.process.pid != pid]
     mapped = [facts.observed.mapped_bytes for member in inside for facts in member.go]
     joined, others = join_mates(level, inside)
-    room = find_room(limit_bytes, f"{level.directory}/{name}", policy, measure_outside(joined, mapped))
+    early = _say_early(inside, policy)
+    room = find_room(limit_bytes, f"{level.directory}/{name}", policy, measure_outside(joined, mapped), is_early=bool(early))
     count = len(snapshot.go)
     pod: tuple[str, ...] = (
         f"all {others + 1} containers of the pod have this limit, and none a lower one: it is the pod's, and they share it",
     )
     if len(mapped) == 1:
-        return Share(room=room, because=pod if others else ())
+        return Share(room=room, because=pod if others else (), early=early)
     known = [size for size in mapped if size is not None]
     if len(known) < len(mapped) or not sum(known):
         words = f"{len(mapped)} Go runtimes share it: what each has mapped is not known, an equal part for each"
-        return Share(room=room, part=count / len(mapped), runtimes=count, because=(*(pod if others else ()), words))
+        return Share(room=room, part=count / len(mapped), runtimes=count, because=(*(pod if others else ()), words), early=early)
     own = sum(known[:count])
     because = pod if others else ()
     if count < len(mapped):
@@ -245,7 +283,21 @@ def _share(level: MemoryLevel, limit_bytes: int, name: str, snapshot: Snapshot, 
         )
     if count > 1:
         because += (f"the {count} Go runtimes of this process read the same variable: an equal part for each",)
-    return Share(room=room, part=own / sum(known), runtimes=count, because=because)
+    return Share(room=room, part=own / sum(known), runtimes=count, because=because, early=early)
+
+
+def _say_early(inside: Sequence[Snapshot], policy: Policy) -> str:
+    """Why what these processes, the one in question first, use outside Go may not be there yet; empty if they have run long enough."""
+    known = [(member.process.age_seconds, member.process.pid) for member in inside if member.go]
+    ages = [(age, pid) for age, pid in known if age is not None]
+    if len(ages) < len(known):
+        return "as it is not known how long it has run"
+    age, pid = min(ages)
+    if age >= policy.measured_after_seconds:
+        return ""
+    own = inside[0].process
+    whose = "its start" if age == own.age_seconds else f"the start of process {pid}, which shares the limit"
+    return f"as it was measured {age} s after {whose}"
 
 
 def _recommend_in(shares: Sequence[Share], policy: Policy, live_heap_bytes: int | None, machine_bytes: int | None) -> Recommendation:
@@ -263,10 +315,11 @@ def _recommend_in(shares: Sequence[Share], policy: Policy, live_heap_bytes: int 
     if room.limit_bytes < policy.smallest_limit_bytes:
         because.append(f"below {format_mib(policy.smallest_limit_bytes)} MiB no value helps: an idle Go program takes 10 to 60 MiB")
         return unset.replace(because=tuple(because))
-    if room.measured:
-        source = "declared" if policy.outside_bytes is not None else "measured"
+    if room.known != "unknown":
+        source = "declared" if room.known == "declared" else "measured"
         because.append(f"less {format_mib(room.outside_bytes)} MiB ({source}) that the Go runtime does not manage")
-    because.append(f"less {format_mib(room.safety_bytes)} MiB kept free" + ("" if room.measured else ", as nothing was measured"))
+    why = {"unknown": ", as nothing was measured", "early": f", {share.early}: more may come"}.get(room.known, "")
+    because.append(f"less {format_mib(room.safety_bytes)} MiB kept free{why}")
     because += share.because
     crowded = None if live_heap_bytes is None else share.crowded_by(live_heap_bytes, policy)
     value = int(share.free_bytes / share.runtimes) // _MIB * _MIB

@@ -77,6 +77,15 @@ class NamedLimits(Record):
     is_rounded: bool
     is_as_node: bool = False
 
+    def on_node(self, here: Here, why: str) -> NamedLimits:
+        """The same for a program that runs on the machine of ``here``, and has no more than its CPUs; ``why`` says how that is known."""
+        if here.machine_cpus is None:
+            return self
+        says: tuple[str, ...] = ()
+        if self.limit_cores is not None and self.limit_cores >= here.machine_cpus:
+            says = (f"{why}, which has {format_cpus(here.machine_cpus)} (--node-cpus names those of another)",)
+        return self.replace(node_cpus=here.machine_cpus, cpu_says=self.cpu_says + says)
+
 
 def parse_named(  # noqa: PLR0913  # one argument for each option
     here: Here | None = None,

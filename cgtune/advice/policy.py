@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from cgtune.advice.quantities import parse_byte_quantity, parse_cpu_quantity
+from cgtune.advice.quantities import parse_byte_quantity, parse_cpu_quantity, parse_duration
 from cgtune.errors import UsageError
 from cgtune.model import Policy
 
@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 _MOST_PROCS = 1 << 16
 _MOST_PERCENT = 90.0
 
-# The numbers without an option of their own, as --policy names them: the field, and the least and most percent; no percents: bytes.
+_MOST_SECONDS = 7 * 24 * 3600.0
+
+# The numbers without an option of their own, as --policy names them: the field, whose name ends with its unit, and the least and most
+# percent of a share.
 NUMBERS: dict[str, tuple[str, tuple[float, float] | None]] = {
     "unmeasured": ("unmeasured_percent", (0, _MOST_PERCENT)),
     "unmeasured-least": ("unmeasured_least_bytes", None),
     "measured": ("measured_percent", (0, _MOST_PERCENT)),
     "measured-least": ("measured_least_bytes", None),
+    "measured-after": ("measured_after_seconds", None),
+    "band": ("band_percent", (0, _MOST_PERCENT)),
+    "band-least": ("band_least_bytes", None),
     "smallest-limit": ("smallest_limit_bytes", None),
     "crowded": ("crowded_percent", (1, 100)),
     "roomy": ("roomy_percent", (1, 100)),
@@ -65,6 +71,11 @@ def _parse_number(entry: str) -> tuple[str, float]:
             f"--policy {entry[:60]!a} is not NAME=VALUE with one of {', '.join(NUMBERS)}; example: --policy smallest-limit=32Mi"
         )
     field, bounds = NUMBERS[name]
+    if field.endswith("_seconds"):
+        try:
+            return field, parse_duration(text, name, least_seconds=0, most_seconds=_MOST_SECONDS)
+        except UsageError as error:
+            raise UsageError(f"--policy {entry[:60]!a} gives no time up to a week; example: --policy {name}=5m") from error
     if bounds is None:
         try:
             return field, parse_byte_quantity(text, name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from cgtune.advice.advise import say_unlimited, say_unread
 from cgtune.advice.memory import is_without_memory_limit, recommend_memory, say_no_memory_limit, say_node_limit
 from cgtune.advice.procs import format_quota, procs_by_itself, recommend_procs, survive_quota
+from cgtune.numbers import format_limit
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -201,11 +202,11 @@ def _say_rounded(policy: Policy) -> str:
 def _variable(recommended: Recommendation, *, always: bool = False) -> PlannedVariable:
     is_reached = not recommended.set and recommended.value is not None
     because = recommended.because
-    if is_reached and always:
+    if is_reached and always and recommended.name == "GOMAXPROCS":
         because = (*because[:-1], "set all the same, as was asked for: the runtime makes no updates then")
     elif not recommended.set or recommended.overruled:
         return PlannedVariable(name=recommended.name, value=None, because=because, is_reached=is_reached)
-    value = str(recommended.value) if recommended.name == "GOMAXPROCS" else f"{(recommended.value or 0) >> 20}MiB"
+    value = str(recommended.value) if recommended.name == "GOMAXPROCS" else format_limit(recommended.value or 0)
     return PlannedVariable(name=recommended.name, value=value, because=because)
 
 

@@ -1,9 +1,12 @@
 """The face of ``cgtune env`` below its options: limits in, an env file out.
 
-An init container runs it. If the limits are named, and nothing is said of the program, nothing of the machine is looked at.
+An init container runs it. If the limits are named, and nothing is said of the program, nothing of the machine is looked at. But where
+Kubernetes has filled the limits in, it is the node on which the program will run.
 """
 
 from __future__ import annotations
+
+import os
 
 from cgtune import exits
 from cgtune.advice.variables import advise_named
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
 # The options that a file of --limits can stand for
 _IN_FILES = ("cpu_limit", "memory_limit", "cpu_request", "pod_cpu_limit", "pod_memory_limit", "node_cpus", "node_memory")
+
+#: The kubelet sets it in each container; https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables.
+_POD_SIGN = "KUBERNETES_SERVICE_HOST"
 
 #: What an init container needs in its manifest to know the limits of the container "app".
 MANIFEST = """\
@@ -133,10 +139,14 @@ def plan_env(options: EnvOptions) -> Plan:
     if options.self_only or options.pid is not None:
         raise UsageError("--pid and --self look limits up, and limits were named too (perhaps by a CGTUNE_* variable): give one of both")
     named = _parse_named(options)
-    if named.is_as_node:  # equal values prove nothing: a limit of the pod is filled in for both
+    is_capped = named.limit_cores is not None and options.node_cpus is None and _is_filled_in()
+    if named.is_as_node or is_capped:
         from cgtune.commands.planning import read_here
 
-        named = _parse_named(options, read_here(options.root))
+        here = read_here(options.root)
+        named = _parse_named(options, here)  # equal values prove nothing: a limit of the pod is filled in for both
+        if is_capped and here is not None:
+            named = named.on_node(here, f"{_POD_SIGN} is set, so this is the node of the pod")
     if all(value is None for value in program.values()):
         return Plan(variables=advise_named(named, None, options.policy, always=options.always))
     from cgtune.commands import planning
@@ -157,6 +167,11 @@ def _plan_by_files(options: EnvOptions, folder: str) -> Plan:
     if not filled.is_named:
         raise UsageError(f"--limits {folder!r} holds no limit, only {', '.join(found)}; add a file cpu-limit or memory-limit")
     return plan_env(filled).replace(files=tuple(found))
+
+
+def _is_filled_in() -> bool:
+    """Whether Kubernetes has filled in the CPU limit. A pipeline runs in pods too, and names limits of other places: by options."""
+    return bool(os.environ.get(_POD_SIGN)) and any(os.environ.get(name) for name in ("CGTUNE_CPU_LIMIT", "CGTUNE_POD_CPU_LIMIT"))
 
 
 def _parse_named(options: EnvOptions, here: Here | None = None) -> NamedLimits:

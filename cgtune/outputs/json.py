@@ -98,9 +98,9 @@ def process_content(report: ProcessReport) -> Json:
         "settings": _settings(snapshot.go[0], report.recommendations) if snapshot.go else {},
         "findings": [_finding(finding) for finding in report.findings],
         "notes": [_note(note) for note in report.notes],
-        "age_seconds": process.age_seconds,
         "used": _used(snapshot),
         "more_runtimes": [{"go": _go(facts), "settings": _settings(facts, report.recommendations)} for facts in snapshot.go[1:]],
+        "age_seconds": process.age_seconds,
     }
 
 

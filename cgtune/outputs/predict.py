@@ -5,7 +5,7 @@ from __future__ import annotations
 from cgtune.numbers import format_cpus
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.json import process_content
-from cgtune.outputs.table import wrapped
+from cgtune.outputs.table import format_value, wrapped
 from cgtune.outputs.words import format_bytes, format_setting
 
 TYPE_CHECKING = False
@@ -100,7 +100,7 @@ def _cells(row: PredictedRow) -> list[str]:
         unknown if procs is None else str(procs),
         _recommended(row.process, "GOMAXPROCS"),
         _stall_cell(row, procs),
-        unknown if memory is None else memory if memory == "off" else format_bytes(memory),
+        unknown if memory is None else format_value("GOMEMLIMIT", memory),
         _recommended(row.process, "GOMEMLIMIT"),
     ]
 

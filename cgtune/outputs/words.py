@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cgtune.numbers import format_limit
 from cgtune.outputs.escape import escape_control
 
 TYPE_CHECKING = False
@@ -39,9 +40,7 @@ def format_setting(recommendation: Recommendation) -> str:
     """What to set the variable to, as Go reads it; "unset" if it is to be left alone."""
     if recommendation.value is None or not recommendation.set:
         return "unset"
-    if recommendation.name == "GOMEMLIMIT" and recommendation.value % (1 << 20) == 0:
-        return f"{recommendation.value >> 20}MiB"
-    return str(recommendation.value)
+    return format_limit(recommendation.value) if recommendation.name == "GOMEMLIMIT" else str(recommendation.value)
 
 
 def format_parts(parts: MemoryParts) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from cgtune.advice.memory import join_mates, measure_outside
 from cgtune.advice.procs import format_quota, procs_if_unset, worst_stall
 from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, VICTORIA_CGROUP, Advice, Policy, Recommendation
-from cgtune.numbers import format_cpus, format_mib
+from cgtune.numbers import format_cpus, format_limit, format_mib
 from cgtune.runtimes.go.derived.procs import procs_under
 from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from cgtune.advice.memory import Groups
     from cgtune.model import CpuLevel, GoFacts, GoSetting, Off, ProcessReport, Snapshot
 
-_MIB = 1 << 20
 _SETS = "the program set it, by a call of runtime.GOMAXPROCS or an option of its own"
+_MOMENT_SECONDS = 60
 _MOST_SHOWN = 200  # characters of a variable
 _SWITCHES = ("containermaxprocs", "updatemaxprocs")
 
@@ -48,13 +48,18 @@ class Case:
     ) -> None:
         self.report, self.facts, self.policy, self.window, self.groups = report, facts, policy, window, groups or {}
         self.snapshot, self.cpu, self.memory = report.snapshot, report.limits.cpu, report.limits.memory
-        self.pid = self.snapshot.process.pid
+        self.pid, self.age_seconds = self.snapshot.process.pid, self.snapshot.process.age_seconds
         self.usable = len(self.cpu.usable)
         self.limit_cores = self.cpu.limit_cores
         self.minor = facts.program.minor if facts is not None else None
         self.procs, self._procs_from = self._value("GOMAXPROCS")
         self.gomemlimit, self._gomemlimit_from = self._value("GOMEMLIMIT")
         self.gogc, self._gogc_from = self._value("GOGC")
+
+    @property
+    def has_just_started(self) -> bool:
+        """Whether it may be a program that lives a moment; not if nobody knows how long it has run."""
+        return self.age_seconds is not None and self.age_seconds < _MOMENT_SECONDS
 
     def _setting(self, name: str) -> GoSetting | None:
         return next((setting for setting in self.facts.settings if setting.name == name), None) if self.facts is not None else None
@@ -364,11 +369,6 @@ def godebug_aware(facts: GoFacts) -> str | None:
     if "build" in (facts.derived.aware_from, facts.derived.updates_from) or any(name in _SWITCHES for name, _ in facts.program.godebug):
         kept += [f"{name}=1" for name in _SWITCHES]
     return ",".join(kept) or None
-
-
-def format_limit(limit_bytes: int) -> str:
-    """A GOMEMLIMIT that every Go version reads: whole MiB if it is that, else plain bytes."""
-    return f"{limit_bytes // _MIB}MiB" if limit_bytes and limit_bytes % _MIB == 0 else str(limit_bytes)
 
 
 def act(reason: str) -> Advice:

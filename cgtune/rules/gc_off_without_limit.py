@@ -1,7 +1,8 @@
 """the garbage collector is off and no GOMEMLIMIT starts it
 
 What it means: GOGC=off (or a negative number) stops collections by growth, and without GOMEMLIMIT nothing else starts one. The heap only
-grows. With no memory limit of the kernel's this is a warning: short-lived programs do it on purpose.
+grows. With no memory limit of the kernel's this is a warning. In a program's first minute it is worth knowing and no more (info): programs
+that live a moment, as compilers do, switch it off on purpose.
 
 Why it hurts: the OOM killer ends the process sooner or later.
 
@@ -37,10 +38,12 @@ def judge(case: Case) -> Finding | None:
         back = Advice(variable="GOGC", value=None, reason=why)
     else:
         back = act(f"drop the call of debug.SetGCPercent in the program: {why}")
+    lasting: Severity = SEVERITY if case.memory.limit_bytes is not None else "warning"
+    age = "" if case.age_seconds is None else f"it started {case.age_seconds} s ago; programs that live a moment do so on purpose"
     return Finding(
         rule=ID,
-        severity=SEVERITY if case.memory.limit_bytes is not None else "warning",
+        severity="info" if case.has_just_started else lasting,
         summary="GOGC is off and there is no GOMEMLIMIT: the heap is never collected",
-        evidence=(case.gogc_words, case.gomemlimit_words, case.limit_words),
+        evidence=(case.gogc_words, case.gomemlimit_words, case.limit_words, *([age] if case.has_just_started else ())),
         advice=(*case.set_memory("with GOGC off, collections start near this limit"), back),
     )

@@ -18,7 +18,8 @@ Sources: https://pkg.go.dev/runtime (Environment Variables); Go source runtime/s
 from __future__ import annotations
 
 from cgtune.model import Advice, Finding
-from cgtune.rules.case import act, format_limit
+from cgtune.numbers import format_limit
+from cgtune.rules.case import act
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 What it means: what Go may take by GOMEMLIMIT, together with what else is charged to the cgroup, comes within 4 % (at least 8 MiB) of the
 memory limit, or beyond it (then this is a warning). What else is there is measured: what is charged, less page cache that can be given
-back, less what the Go runtimes have mapped.
+back, less what the Go runtimes have mapped. It comes and goes: a value that leaves 4 % of the limit to others is left alone until they
+have used up three quarters of that, unless the OOM killer has been there.
 
 Why it hurts: a burst of cgo, threads, sockets or another process is enough for the OOM killer.
 

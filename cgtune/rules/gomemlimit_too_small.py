@@ -21,8 +21,7 @@ from __future__ import annotations
 
 from cgtune.advice.memory import size_that_ends_it
 from cgtune.model import Finding
-from cgtune.numbers import format_mib
-from cgtune.rules.case import format_limit
+from cgtune.numbers import format_limit, format_mib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -40,6 +40,8 @@ def judge(case: Case) -> Finding | None:
     """No memory limit in Go under one of the kernel's for which a value is recommended."""
     if case.facts is None or case.gomemlimit != "off":
         return None
+    if case.gogc == "off" and case.has_just_started:
+        return None  # it is gc-off-without-limit's, and no warning yet
     old = is_without_memory_limit(case.facts)
     if not case.recommended("GOMEMLIMIT").set and not old:
         return None

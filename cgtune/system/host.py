@@ -29,8 +29,8 @@ class Host:
     """One machine's files below ``root``. Paths are absolute within it, as that machine spells them.
 
     Use it as a context manager: directories stay open between reads, which pins a /proc/PID to the process it was opened for.
-    ``root``, ``is_live``, ``mount_prefix``, ``page_bytes`` and ``ticks_per_second`` are those of source.Origin. ``recorded_pids`` are
-    those that a recording was asked for, in order; None: it is no recording.
+    ``root``, ``is_live``, ``is_dated``, ``mount_prefix``, ``page_bytes`` and ``ticks_per_second`` are those of source.Origin.
+    ``recorded_pids`` are those that a recording was asked for, in order; None: it is no recording.
     """
 
     def __init__(self, root: str = "/", *, source: Source | None = None) -> None:
@@ -41,6 +41,7 @@ class Host:
         self._source = open_source(root) if source is None else source
         origin = self._source.origin
         self.root, self.is_live, self.mount_prefix = origin.root, origin.is_live, origin.mount_prefix
+        self.is_dated = origin.is_dated
         self.page_bytes, self.ticks_per_second = origin.page_bytes, origin.ticks_per_second
         self.recorded_pids = origin.pids
 

@@ -32,7 +32,8 @@ ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
 class Origin(Record):
     """What holds for all that a source answers.
 
-    ``root``: the folder that is read, without links. ``is_live``: whether the kernel answers now. ``mount_prefix``: what precedes a path
+    ``root``: the folder that is read, without links. ``is_live``: whether the kernel answers now. ``is_dated``: whether the time that the
+    answers are of is known; of a copy it is not. ``mount_prefix``: what precedes a path
     below the root in the mount table of the process that reads: "" for /, else such as "/host". ``ticks_per_second``: the unit of start
     times in /proc/PID/stat. ``pids``: those that a recording was asked for, in order; None: it is no recording.
     """
@@ -43,6 +44,7 @@ class Origin(Record):
     page_bytes: int
     ticks_per_second: int
     pids: tuple[int, ...] | None = None
+    is_dated: bool = True
 
 
 class Source(ABC):
@@ -122,6 +124,7 @@ class Files(Source):
                 mount_prefix=path.rstrip("/") if is_live else "",
                 page_bytes=os.sysconf("SC_PAGE_SIZE"),
                 ticks_per_second=os.sysconf("SC_CLK_TCK"),
+                is_dated=is_live,
             )
         )
         self._root, self._unpacked = root, unpacked

@@ -20,7 +20,9 @@ import cgtune
 from cgtune.advice.procs import worst_stall
 from cgtune.errors import UsageError
 from cgtune.model import Bandwidth, CpuLevel, CpuLimits, Prediction
+from cgtune.numbers import format_limit
 from cgtune.outputs.predict import render_predict
+from cgtune.runtimes.go.derived.grammar import parse_gomemlimit
 from tests.support import goprograms, toolchains
 from tests.support.command import ROOT, run
 from tests.support.needs import only_where
@@ -311,3 +313,23 @@ def test_a_cgroup_version_that_there_is_not() -> None:
 def test_the_head_of_a_prediction_without_limits() -> None:
     """It says that there is neither a quota nor a memory limit."""
     assert "no CPU quota on 8 CPUs, no memory limit, cgroup v2" in render_predict(cgtune.predict(cpus=8, go="1.27"))
+
+
+@pytest.mark.parametrize(
+    ("given", "shown", "kept"),
+    [("483183821", "483183821 B", "483183821B"), ("471860KiB", "483184640 B", "471860KiB"), ("480MiB", "480 MiB", "480MiB")],
+)
+def test_a_memory_limit_in_the_environment_is_shown_to_the_byte(given: str, shown: str, kept: str) -> None:
+    """With its unit, both what the program would take and what to set: a value that is as good as the recommended one stays."""
+    text = render_predict(cgtune.predict(cpus=2, go="1.24", memory_limit="512Mi", env=[f"GOMEMLIMIT={given}"]))
+    row = next(line for line in text.splitlines() if line.startswith("  1.24"))
+    assert row.split()[-3:] == [*shown.split(), kept]
+    assert f"GOMEMLIMIT={kept}: " in text
+
+
+@given(st.integers(0, (1 << 63) - 1))
+def test_a_memory_limit_is_written_as_go_reads_it(size: int) -> None:
+    """Exactly, whatever it is, and by the oldest Go that has such a limit."""
+    text = format_limit(size)
+    assert parse_gomemlimit(text, 19) == size
+    assert text.endswith("B")

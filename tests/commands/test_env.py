@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
+from cgtune.advice.variables import PlannedVariable, advise_running
 from cgtune.commands.env import EnvOptions
 from cgtune.commands.options.env import COMMAND, env_options
 from cgtune.commands.options.plain import parse_plain
-from cgtune.model import Policy
+from cgtune.model import Policy, Recommendation
 from cgtune.outputs.envfile import DIALECTS
 from tests.support import command, goprograms, inside, stories, toolchains
 from tests.support.envreaders import READERS
@@ -287,3 +288,64 @@ def test_a_limit_that_is_enforced_here_is_not_the_nodes() -> None:
         done = inside.run("env", "--root", root, "--memory-limit", limit, "--node-memory", limit)
         assert ("GOMEMLIMIT" in READERS["kubernetes"](done.stdout)) == is_set, done.stdout
         assert ("no memory limit is enforced" in done.stdout) == (not is_set)
+
+
+def _in_a_pod(limit: str, *arguments: object, **environ: str) -> inside.Done:
+    """A run in an init container, to which Kubernetes has filled in this limit."""
+    filled = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "CGTUNE_CPU_LIMIT": limit, "CGTUNE_CPU_DIVISOR": "1m"}
+    filled["CGTUNE_ROOT"] = str(stories.STORIES / "v2-sibling-container")
+    return inside.run("env", *arguments, **(filled | environ))
+
+
+def test_no_more_than_the_node_has() -> None:
+    """In an init container the node is there to be seen: a limit beyond its CPUs is none, and the comment says how that is known."""
+    root = stories.STORIES / "v2-sibling-container"
+    report = json.loads(inside.run("inspect", "--root", root, "--self", "--format", "json").stdout)
+    online = report["machine"]["online_cpus"]
+    for limit in (online * 1000, 64_000):
+        done = _in_a_pod(str(limit))
+        assert (done.returncode, READERS["kubernetes"](done.stdout)) == (0, {}), done
+        assert f"KUBERNETES_SERVICE_HOST is set, so this is the node of the pod, which has {online} CPUs" in done.stdout
+        assert f"does not fall below the {online} usable CPUs" in done.stdout
+    assert READERS["kubernetes"](_in_a_pod(str(online * 1000 - 500)).stdout) == {"GOMAXPROCS": str(online)}
+    assert READERS["kubernetes"](_in_a_pod("64000", "--min-procs", 64, "--reserve-cpu", 63).stdout) == {"GOMAXPROCS": str(online)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ"),
+    [
+        (("--node-cpus", "128.0"), {}),
+        (("--cpu-limit", "64000"), {"CGTUNE_CPU_LIMIT": ""}),
+        ((), {"KUBERNETES_SERVICE_HOST": ""}),
+        ((), {"CGTUNE_ROOT": "/nonexistent"}),
+    ],
+    ids=["of another node", "of a pipeline, which runs in a pod too", "in no pod", "a root that is none"],
+)
+def test_limits_of_another_place_are_not_capped(arguments: tuple[object, ...], environ: dict[str, str]) -> None:
+    """Who names the node, or gives the limit by option, speaks of another machine; what cannot be seen caps nothing."""
+    assert READERS["kubernetes"](_in_a_pod("64000", *arguments, **environ).stdout) == {"GOMAXPROCS": "64"}
+
+
+@pytest.mark.parametrize("thousandths", range(1, 10))
+def test_limits_below_the_least_are_raised_to_it(thousandths: int) -> None:
+    """1m to 9m, which Kubernetes takes and the kubelet enforces as 10m, filled in or written."""
+    for done in (
+        inside.run("env", CGTUNE_CPU_LIMIT=str(thousandths), CGTUNE_CPU_DIVISOR="1m"),
+        inside.run("env", "--cpu-limit", f"{thousandths}m"),
+        inside.run("env", "--cpu-limit", f"0.00{thousandths}"),
+    ):
+        assert (done.returncode, READERS["kubernetes"](done.stdout)) == (0, {"GOMAXPROCS": "2"}), done
+        assert "enforced as 10m" in done.stdout
+    predicted = inside.run("predict", "--cpu-limit", f"{thousandths}m", "--cpus", 8)
+    assert "0.01 CPUs (1000 of every 100000" in predicted.stdout
+
+
+def test_a_memory_limit_of_no_whole_mib_keeps_its_bytes() -> None:
+    """A value that is kept for the next start is written as it is, with its unit, not cut to MiB."""
+    kept = PlannedVariable(name="GOMEMLIMIT", value=None, because=())
+    recommended = Recommendation(name="GOMEMLIMIT", value=483_183_821, set=True, because=("it is set",))
+    (planned,) = advise_running((recommended,))
+    assert planned == kept.replace(value="483183821B", because=("it is set",))
+    left = recommended.replace(set=False, because=("leave it to the program",))
+    for always in (True, False):  # --always is for GOMAXPROCS, which a runtime may follow by itself
+        assert advise_running((left,), always=always) == (kept.replace(because=left.because, is_reached=True),)

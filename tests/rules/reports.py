@@ -177,8 +177,9 @@ def report(
     is_self: bool = False,
     policy: Policy | None = None,
     path: str = "/pod/app",
+    age_seconds: int | None = 3600,
 ) -> ProcessReport:
-    """A process with these facts, in its own cgroup below a parent, with real limits and recommendations."""
+    """A process with these facts, in its own cgroup below a parent, with real limits and recommendations; an hour old."""
     counters = None if throttled is None else Throttling(periods=throttled[1], throttled_periods=throttled[0], throttled_seconds=1.0)
     leaf, *above = (memory_level(path, None),) if memory is None else memory or (None,)
     quotas = [None if value is None else round(value * 100_000) for value in (cores, parent_cores)]
@@ -195,6 +196,7 @@ def report(
             executable="/app/server",
             state="S",
             affinity=frozenset(range(cpus if affinity is None else affinity)),
+            age_seconds=age_seconds,
         ),
         container=Container(),
         cpu_chain=(

@@ -167,6 +167,15 @@ def test_a_symptom_of_a_symptom_is_silent() -> None:
     assert any("nr_throttled 900" in line for line in finding.evidence)
 
 
+@pytest.mark.parametrize(("kills", "severity"), [(0, "info"), (1, "warning")])
+def test_a_program_that_lives_a_moment_is_no_alarm(kills: int, severity: str) -> None:
+    """A compiler with GOGC=off in a container is worth knowing; one that the OOM killer has ended here is more."""
+    made = report(go_facts(gogc="off"), memory=(memory_level("/pod/app", 512 * MIB),), age_seconds=2, oom_kills=kills)
+    (finding,) = judge_all(made, Policy())
+    assert (finding.rule, finding.severity) == ("gc-off-without-limit", severity)
+    assert "it started 2 s ago; programs that live a moment do so on purpose" in finding.evidence
+
+
 def test_what_two_runtimes_share_is_told_once() -> None:
     """One environment without GOMEMLIMIT is one finding, however many runtimes read it; what differs is told of each."""
     made = report(go_facts(), memory=(memory_level("/pod/app", 512 * MIB),))

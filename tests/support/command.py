@@ -26,8 +26,8 @@ INTERRUPTIBLE = ("env", "--default-signal=INT")
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """This environment without any CGTUNE_* option twin, so that a developer's own settings cannot change a test."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("CGTUNE_")} | extra
+    """This environment without any CGTUNE_* option twin or sign of a pod, so that a developer's own settings cannot change a test."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("CGTUNE_", "KUBERNETES_"))} | extra
 
 
 def uncounted(**extra: str) -> dict[str, str]:

@@ -39,9 +39,9 @@ def parse_report(done: Done) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def environment(environ: dict[str, str]) -> Iterator[None]:
-    """Meanwhile, os.environ has of all CGTUNE_* variables these alone."""
+    """Meanwhile, os.environ has of all CGTUNE_* and KUBERNETES_* variables these alone."""
     before = dict(os.environ)
-    for name in [name for name in before if name.startswith("CGTUNE_")]:
+    for name in [name for name in before if name.startswith(("CGTUNE_", "KUBERNETES_"))]:
         del os.environ[name]
     os.environ.update(environ)
     try:

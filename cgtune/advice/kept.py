@@ -1,0 +1,71 @@
+"""A GOMEMLIMIT that is in force and as good as the recommended one stays: else each look at a busy program would ask for another value.
+
+Not covered: values of a process's several runtimes that differ from each other.
+"""
+
+from __future__ import annotations
+
+import math
+
+from cgtune.model import AUTOMEMLIMIT
+from cgtune.numbers import format_limit, format_mib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cgtune.advice.memory import Share
+    from cgtune.model import Policy, Recommendation, Snapshot
+
+
+def keep_memory(recommended: Recommendation, snapshot: Snapshot, shares: Sequence[Share], policy: Policy) -> Recommendation:
+    """The value that holds now in place of the ``recommended`` one if it lies in the range that is kept.
+
+    What the environment gives is recommended; what the program has set by itself is left to it.
+    """
+    now = _value_now(snapshot)
+    if not recommended.set or recommended.value is None or now is None:
+        return recommended
+    is_there = any(facts.derived.variables is None or facts.derived.variable("GOMEMLIMIT") is not None for facts in snapshot.go)
+    if is_there and now == recommended.value:
+        return recommended
+    lowest, highest = find_range(shares, policy)
+    if snapshot.killed_levels:
+        highest = min(highest, recommended.value)  # memory ran out: no more than that
+    live = [facts.observed.heap_marked_bytes or 0 for facts in snapshot.go]
+    if now < recommended.value and max(live) * 100 > now * policy.crowded_percent:
+        return recommended  # each MiB counts
+    if not lowest <= now <= highest:
+        return recommended
+    if is_there:
+        near = f"{format_mib(math.ceil(lowest))} to {format_mib(math.floor(highest))} MiB"
+        why = f"{format_limit(now)} is set, and a value that is set stays if it lies within {near}"
+    elif any(facts.program.links(AUTOMEMLIMIT) for facts in snapshot.go):
+        why = f"automemlimit has set {format_mib(now)} MiB, which is near that: leave it to the library"
+    else:
+        why = f"the program has set {format_mib(now)} MiB itself, which is near that: leave it to the program"
+    return recommended.replace(value=now, set=is_there, because=(*recommended.because, why))
+
+
+def find_range(shares: Sequence[Share], policy: Policy) -> tuple[float, float]:
+    """The least and the largest value that is kept, in bytes.
+
+    What was right before anything was measured, and what is right once all is, are both values that cgtune gives. Below the one lies the
+    band, and above the other, as what others use grows: but nothing above what cgtune gives where they use nothing.
+    """
+    lows, highs = [], []
+    for share in shares:
+        room = share.room
+        band = max(policy.band_least_bytes, math.ceil(room.limit_bytes * policy.band_percent / 100))
+        spare = min(band, room.least_safety_bytes, room.outside_bytes) if room.known in ("measured", "early") else 0
+        lows.append(share.value_beside(room.most_safety_bytes + band))
+        highs.append(share.value_beside(room.least_safety_bytes - spare))
+    return min(lows), min(highs)
+
+
+def _value_now(snapshot: Snapshot) -> int | None:
+    """The GOMEMLIMIT that holds for each of its runtimes; None if there is none, or if they differ."""
+    settings = [setting for facts in snapshot.go for setting in facts.settings if setting.name == "GOMEMLIMIT"]
+    values = {setting.derived if setting.observed is None else setting.observed for setting in settings}
+    value = values.pop() if len(values) == 1 else None
+    return value if isinstance(value, int) else None
