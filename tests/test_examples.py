@@ -18,6 +18,7 @@ from tests.support.needs import require
 
 EXAMPLES = ROOT / "deploy" / "examples"
 PODS = ("pod-filekeyref.yaml", "pod-shell.yaml")
+WATCHED = "pod-watch.yaml"
 
 
 def read_pod(name: str) -> dict[str, Any]:
@@ -28,7 +29,10 @@ def read_pod(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("name", "version"),
-    [("pod-filekeyref.yaml", "1.35"), ("pod-shell.yaml", kubernetes.OLDEST), *((name, kubernetes.NEWEST) for name in PODS)],
+    [
+        *(("pod-filekeyref.yaml", "1.35"), (WATCHED, "1.35"), ("pod-shell.yaml", kubernetes.OLDEST)),
+        *((name, kubernetes.NEWEST) for name in (*PODS, WATCHED)),
+    ],
 )
 @pytest.mark.fetched
 def test_the_pods_are_what_kubernetes_takes(name: str, version: str) -> None:
@@ -36,7 +40,7 @@ def test_the_pods_are_what_kubernetes_takes(name: str, version: str) -> None:
     assert kubernetes.violations(read_pod(name), version) == []
 
 
-@pytest.mark.parametrize("name", PODS)
+@pytest.mark.parametrize("name", [*PODS, WATCHED])
 @pytest.mark.fetched
 def test_kubectl_reads_the_very_same_pods(name: str) -> None:
     """kubectl's own types keep every field, also those that the containers share by a YAML alias: what it sends is what stands there."""
@@ -81,7 +85,7 @@ def test_keys_of_files_are_new() -> None:
     assert told
 
 
-@pytest.mark.parametrize("name", PODS)
+@pytest.mark.parametrize("name", [*PODS, WATCHED])
 def test_the_pods_are_locked_down(name: str) -> None:
     """Each container has what Kubernetes' restricted profile asks for, a root file system that cannot be written, requests and limits."""
     pod = read_pod(name)
@@ -100,6 +104,22 @@ def test_both_pods_have_the_same_init_container() -> None:
     """Who starts with the shell can move to fileKeyRef without another look at cgtune."""
     first, second = (kubelet.containers(read_pod(name))["cgtune"] for name in PODS)
     assert first == second
+
+
+def test_the_pod_that_follows_a_resize_is_the_other_one() -> None:
+    """But for the sidecar, its volume, the restart and the pause it is pod-filekeyref.yaml: the same app with the same locks."""
+    first, second = (kubelet.containers(read_pod(name)) for name in ("pod-filekeyref.yaml", WATCHED))
+    app = dict(second["app"])
+    policies = {policy["resourceName"]: policy["restartPolicy"] for policy in app.pop("resizePolicy")}
+    assert policies == {"cpu": "NotRequired", "memory": "RestartContainer"}
+    assert app.pop("lifecycle")["preStop"]["sleep"]["seconds"] >= 3
+    assert app == first["app"]
+    assert (second["cgtune"]["restartPolicy"], second["cgtune"]["args"]) == ("Always", ["env", "--watch"])
+    assert second["cgtune"]["startupProbe"]["exec"]["command"] == ["cgtune", "env"]
+    (volume,) = (each for each in read_pod(WATCHED)["spec"]["volumes"] if "downwardAPI" in each)
+    references = [item["resourceFieldRef"] for item in volume["downwardAPI"]["items"]]
+    same = [each["valueFrom"]["resourceFieldRef"] for each in first["cgtune"]["env"] if "valueFrom" in each]
+    assert references == same
 
 
 def test_images_have_a_version() -> None:

@@ -16,8 +16,13 @@ from cgtune.system.outputfile import parse_mode, replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cgtune.advice.named import Here, NamedLimits
     from cgtune.advice.variables import PlannedVariable
+
+# The options that a file of --limits can stand for
+_IN_FILES = ("cpu_limit", "memory_limit", "cpu_request", "pod_cpu_limit", "pod_memory_limit", "node_cpus", "node_memory")
 
 #: What an init container needs in its manifest to know the limits of the container "app".
 MANIFEST = """\
@@ -56,16 +61,31 @@ class EnvOptions(Record):
     dialect: str = "kubernetes"
     output: str | None = None
     mode: str = "0644"
+    limits: str | None = None
     policy: Policy = Policy()
 
     @property
     def is_named(self) -> bool:
         """Whether limits are named, rather than to be looked up."""
-        return (self.cpu_limit, self.memory_limit, self.pod_cpu_limit, self.pod_memory_limit) != (None,) * 4
+        return self.limits is not None or (self.cpu_limit, self.memory_limit, self.pod_cpu_limit, self.pod_memory_limit) != (None,) * 4
 
 
-def run_env(options: EnvOptions) -> int:
-    """Find out, print or write, and give the exit code back."""
+class Plan(Record):
+    """What the file is to say, and lines about what could not be seen on the way. ``start_ticks``: of the process that was named;
+    ``files``: which of the folder with the limits were there.
+    """
+
+    variables: tuple[PlannedVariable, ...]
+    unseen: tuple[str, ...] = ()
+    start_ticks: int | None = None
+    files: tuple[str, ...] = ()
+
+
+def run_env(options: EnvOptions, follow: Callable[[Plan, int], int] | None = None) -> int:
+    """Find out, print or write, and give the exit code back: that of ``follow``, if there is one, which goes on from there.
+
+    It gets what was written, and the mode of the file.
+    """
     try:
         if not options.is_named and options.pid is None and not options.self_only:
             return _refuse_without_limits()
@@ -74,8 +94,9 @@ def run_env(options: EnvOptions) -> int:
         if options.output == "-":
             raise UsageError("--output - would be a file of that name: leave --output out to print, or write ./-")
         mode = parse_mode(options.mode)
-        variables, unseen = _plan(options)
-        text = render_env(variables, options.dialect)
+        planned = plan_env(options)
+        text = render_env(planned.variables, options.dialect)
+        unseen = planned.unseen
         if options.output is None:
             emit(text)
         else:
@@ -86,14 +107,16 @@ def run_env(options: EnvOptions) -> int:
     except CgtuneError as error:
         return fail(str(error), exits.COULD_NOT_INSPECT)
     if options.output is not None or not DIALECTS[options.dialect].comments:
-        unseen = (*map(render_reason, variables), *unseen)
+        unseen = (*map(render_reason, planned.variables), *unseen)
     for line in unseen:
         fail(line, exits.CLEAN)
-    return exits.CLEAN
+    return exits.CLEAN if follow is None else follow(planned, mode)
 
 
-def _plan(options: EnvOptions) -> tuple[tuple[PlannedVariable, ...], tuple[str, ...]]:
-    """The variables, and lines about what could not be seen on the way."""
+def plan_env(options: EnvOptions) -> Plan:
+    """The variables for these options, as the limits are now. Raises UsageError and what inspect raises."""
+    if options.limits is not None:
+        return _plan_by_files(options, options.limits)
     program = {"go": options.go, "language": options.language, "binary": options.binary}
     if not options.is_named:
         if options.self_only and options.pid is not None:
@@ -104,8 +127,9 @@ def _plan(options: EnvOptions) -> tuple[tuple[PlannedVariable, ...], tuple[str, 
         from cgtune.commands import planning
         from cgtune.outputs.words import note_words
 
-        variables, notes = planning.plan_for_place(options.pid, options.policy, root=options.root, always=options.always, **program)
-        return variables, tuple(f"not seen: {note.path}: {note_words(note)}" for note in notes)
+        place = planning.plan_for_place(options.pid, options.policy, root=options.root, always=options.always, **program)
+        unseen = tuple(f"not seen: {note.path}: {note_words(note)}" for note in place.notes)
+        return Plan(variables=place.variables, unseen=unseen, start_ticks=place.start_ticks)
     if options.self_only or options.pid is not None:
         raise UsageError("--pid and --self look limits up, and limits were named too (perhaps by a CGTUNE_* variable): give one of both")
     named = _parse_named(options)
@@ -114,10 +138,25 @@ def _plan(options: EnvOptions) -> tuple[tuple[PlannedVariable, ...], tuple[str, 
 
         named = _parse_named(options, read_here(options.root))
     if all(value is None for value in program.values()):
-        return advise_named(named, None, options.policy, always=options.always), ()
+        return Plan(variables=advise_named(named, None, options.policy, always=options.always))
     from cgtune.commands import planning
 
-    return planning.plan_for_container(named, options.policy, cgroup=options.cgroup, always=options.always, **program), ()
+    return Plan(variables=planning.plan_for_container(named, options.policy, cgroup=options.cgroup, always=options.always, **program))
+
+
+def _plan_by_files(options: EnvOptions, folder: str) -> Plan:
+    """With what the files of ``--limits`` say now: each bears the name of the option that it stands for."""
+    from cgtune.system.limitfiles import read_limit_files
+
+    found = read_limit_files(folder, [name.replace("_", "-") for name in _IN_FILES], "--limits")
+    given = {name.replace("-", "_"): text for name, text in found.items()}
+    if twice := next((name for name in given if getattr(options, name) is not None), None):
+        file = twice.replace("_", "-")
+        raise UsageError(f"--{file} is given, and {folder}/{file} says it too: leave one out (perhaps CGTUNE_{twice.upper()})")
+    filled = options.replace(limits=None, **given)
+    if not filled.is_named:
+        raise UsageError(f"--limits {folder!r} holds no limit, only {', '.join(found)}; add a file cpu-limit or memory-limit")
+    return plan_env(filled).replace(files=tuple(found))
 
 
 def _parse_named(options: EnvOptions, here: Here | None = None) -> NamedLimits:

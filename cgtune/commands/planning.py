@@ -9,6 +9,7 @@ from cgtune.advice import variables
 from cgtune.api import inspect_host
 from cgtune.errors import CgtuneError, UsageError
 from cgtune.machineview import MachineView
+from cgtune.records import Record
 from cgtune.system.host import Host
 
 TYPE_CHECKING = False
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     from cgtune.advice.variables import PlannedVariable
     from cgtune.model import GoFacts, Note, Policy, ProcessReport
     from cgtune.runtimes.go.offline import OfflineProgram
+
+
+class Place(Record):
+    """What is planned for the place of a process: the variables, what could not be seen, and which process it was (its ``start_ticks``)."""
+
+    variables: tuple[PlannedVariable, ...]
+    notes: tuple[Note, ...]
+    start_ticks: int
+
 
 _MISSES_ON_V1 = 25  # the one version to which it matters; 1.24 never looks, and 1.26 finds its limit on both
 _MISSED_ON_V1 = "in a container on cgroup v1 it looks for the file under the cgroup's whole path, which the container's mount does not have"
@@ -80,8 +90,8 @@ def plan_for_place(
     language: str | None = None,
     binary: str | None = None,
     always: bool = False,
-) -> tuple[tuple[PlannedVariable, ...], tuple[Note, ...]]:
-    """The variables for a program that is to run where process ``pid`` does, None: where cgtune itself does; and what could not be seen.
+) -> Place:
+    """The variables for a program that is to run where process ``pid`` does, None: where cgtune itself does.
 
     Without ``go`` and ``binary`` it is the program that runs there now, if that is a Go program. Raises what inspect raises.
     """
@@ -95,7 +105,7 @@ def plan_for_place(
         else:
             facts = None if program is None else derive_there(host, process, program, ())
             planned = variables.advise_here(process, facts, policy, always=always)
-    return planned, process.notes
+    return Place(variables=planned, notes=process.notes, start_ticks=process.snapshot.process.start_ticks)
 
 
 def plan_for_command(

@@ -7,7 +7,6 @@ only thread that reads files and moves the board; the threads that answer read t
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ from cgtune.service.board import Board, Found
 from cgtune.service.changes import locate_changes
 from cgtune.service.follow import Follower, Stopped, fault_words
 from cgtune.system.host import Host
+from cgtune.system.stopping import stop_on_signals
 from cgtune.verdict import judge_report, parse_ignored
 
 TYPE_CHECKING = False
@@ -34,9 +34,8 @@ if TYPE_CHECKING:
 
 DEFAULT_LISTEN = "127.0.0.1:9464"
 
-#: Together less than the 2 s in which a service has to be gone.
+#: Of each thread; all of them end within what system.stopping leaves.
 _JOIN_SECONDS = 0.7
-_GONE_SECONDS = 1.6
 
 #: How often, and for how long, a service looks that has not seen any program yet.
 _EAGER_INTERVAL_SECONDS = 1.0
@@ -66,7 +65,7 @@ class ServeOptions(Record):
 
 def run_serve(options: ServeOptions) -> NoReturn:
     """Serve until SIGTERM or SIGINT, and end the process with exit code 0. What is wrong at the start is raised: UsageError, ..."""
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     ignored = parse_ignored(options.ignore)
     host = Host(options.root)
     follower = Follower(host, options.pids, options.policy, ignored=ignored, machinery=options.machinery, is_stopped=stop.is_set)
@@ -90,29 +89,6 @@ def run_serve(options: ServeOptions) -> NoReturn:
         thread.start()
     stop.wait()
     _end(threads, host, listener, textfile, journal)
-
-
-def _stop_on_signals() -> threading.Event:
-    """What SIGTERM and SIGINT set. Whatever then hangs (a read, a log that nobody takes) is left behind: the process is gone in time.
-
-    A handler in Python runs when the main thread comes to it: not while it is about to block, and in the middle of anything else. So the
-    number goes through a pipe (signal(7): written where the signal arrives) to a thread of its own.
-    """
-    stop = threading.Event()
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-
-    def end() -> None:
-        os.read(reading, 1)
-        stop.set()
-        time.sleep(_GONE_SECONDS)
-        os._exit(0)
-
-    threading.Thread(target=end, name="signals", daemon=True).start()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    return stop
 
 
 def _open_listener(options: ServeOptions, board: Board) -> Listener:

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.support import goprograms, toolchains
 from tests.support.command import PROGRAM, run
 from tests.support.envreaders import read_docker, read_kubernetes
 from tests.support.needs import only_where, require
+from tests.support.watching import Watcher
 
 pytestmark = pytest.mark.live
 
@@ -134,6 +136,46 @@ def test_limits_of_ones_own(groups: Groups) -> None:
     assert "150000" in done.stdout
     other = run("env", "--pid", group.start_sleeper(), "--rounding", "floor")
     assert read_kubernetes(other.stdout) == {"GOMAXPROCS": "1", "GOMEMLIMIT": "230MiB"}
+
+
+@pytest.mark.parametrize("whose", ["--self", "--pid"])
+def test_the_file_follows_a_real_limit(groups: Groups, tmp_path: Path, whose: str) -> None:
+    """One's own limits, or those of another process, as the kernel has them now: changed ones are in the file, and it rests otherwise."""
+    group = groups.make("app")
+    group.limit_cpu(150_000)
+    group.limit_memory(256 << 20)
+    places = " && ".join(f"echo $$ > {place}/cgroup.procs" for place in group.directories())
+    inside = ("sh", "-c", f'{places} && exec "$@"', "sh")
+    target, before = (("--self",), inside) if whose == "--self" else (("--pid", group.start_sleeper()), ())
+    with Watcher(tmp_path, *target, "--go", "1.24", before=before) as watcher:
+        assert read_kubernetes(watcher.file()[2]) == {"GOMAXPROCS": "2", "GOMEMLIMIT": "230MiB"}
+        first, said = watcher.file(), watcher.said()
+        time.sleep(3)
+        assert (watcher.file(), watcher.said()) == (first, said)
+        group.limit_memory(512 << 20)
+        watcher.wait_for(lambda: watcher.said() != said)
+        assert watcher.said() == f"{said}cgtune: {watcher.output} is written: GOMEMLIMIT 460MiB, was 230MiB\n"
+        assert read_kubernetes(watcher.file()[2]) == {"GOMAXPROCS": "2", "GOMEMLIMIT": "460MiB"}
+        group.limit_memory(-1)
+        watcher.wait_for(lambda: "GOMEMLIMIT unset, was 460MiB" in watcher.said())
+        assert read_kubernetes(watcher.file()[2]) == {"GOMAXPROCS": "2"}
+        code, seconds = watcher.stop()
+        assert (code, seconds < 2) == (0, True)
+
+
+def test_the_file_of_a_busy_go_program_rests(groups: Groups, tmp_path: Path) -> None:
+    """What such a program uses beside Go is measured anew each second: within 3 % that is no change, and its limit is."""
+    toolchains.goroot("1.27.3")
+    group = groups.make("app")
+    group.limit_memory(256 << 20)
+    program = group.start([str(goprograms.build("1.27.3", language="1.25")), "alloc 20971520", "burn 1"])
+    with Watcher(tmp_path, "--pid", program.pid) as watcher:
+        first = watcher.file()
+        time.sleep(4)
+        assert watcher.file() == first, watcher.said()
+        group.limit_memory(512 << 20)
+        watcher.wait_for(lambda: ", was " in watcher.said())
+        assert watcher.stop()[0] == 0
 
 
 def test_an_init_container_without_limits_of_its_own(podman: Podman) -> None:

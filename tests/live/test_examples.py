@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from tests.live.engine import CGTUNE, SERVER, Engine, libraries, own_engine
 from tests.support import goprograms, kubelet
 from tests.support.envreaders import read_kubernetes
 from tests.support.needs import require
-from tests.test_examples import EXAMPLES, read_pod
+from tests.support.volumes import publish
+from tests.test_examples import EXAMPLES, WATCHED, read_pod
 
 pytestmark = pytest.mark.live
 
@@ -119,6 +121,37 @@ def test_the_same_pod_again_touches_nothing(engine: Engine, tmp_path: Path) -> N
     assert pod.run("cgtune").returncode == 0
     second = (pod.volumes["go-env"] / "go.env").stat()
     assert (first.st_ino, first.st_mtime_ns) == (second.st_ino, second.st_mtime_ns)
+
+
+def test_a_resize_of_memory_reaches_the_app_that_starts_again(engine: Engine, tmp_path: Path) -> None:
+    """pod-watch.yaml: the sidecar runs with the limits and locks of its manifest; the volume changes as the kubelet changes it.
+
+    The next start of the app takes the new limit, before the pause of its preStop hook is over; the sidecar ends with 0 at SIGTERM.
+    """
+    engine.build_server(_build("1.27"))
+    pod = Pod(engine, read_pod(WATCHED), tmp_path)
+    publish(pod.volumes["limits"], kubelet.downward_files(pod.manifest, "limits"))
+    options, image = kubelet.podman_options(pod.manifest, "cgtune", pod.volumes)
+    sidecar = engine.told("run", "--detach", *options, *image).strip()
+    try:
+        probe = kubelet.containers(pod.manifest)["cgtune"]["startupProbe"]["exec"]["command"]
+        assert engine.run("podman", "exec", sidecar, *probe).returncode == 0
+        first = _report(pod.run("app", stdin="exit\n"))
+        _take_memory_limit(first)
+        kubelet.containers(pod.manifest)["app"]["resources"]["limits"] |= {"memory": "768Mi"}
+        publish(pod.volumes["limits"], kubelet.downward_files(pod.manifest, "limits"))
+        time.sleep(kubelet.containers(pod.manifest)["app"]["lifecycle"]["preStop"]["sleep"]["seconds"])
+        second = _report(pod.run("app", stdin="exit\n"))
+        assert second["memory_limit"] == (691 << 20) > first["memory_limit"]
+        assert second["gomaxprocs"] == min(3, second["num_cpu"])  # by itself: the file leaves it out
+        began = time.monotonic()
+        engine.told("stop", "--time", "10", sidecar)
+        assert time.monotonic() - began < 5
+        assert engine.told("inspect", "--format", "{{.State.ExitCode}}", sidecar).strip() == "0"
+        said = engine.run("podman", "logs", sidecar).stderr
+        assert [line for line in said.splitlines() if ", was " in line] == ["cgtune: /env/go.env is written: GOMEMLIMIT 691MiB, was 460MiB"]
+    finally:
+        engine.run("podman", "rm", "--force", "--time", "0", sidecar)
 
 
 @pytest.mark.parametrize("shell", list(_SHELLS))

@@ -72,9 +72,10 @@ def _resource(pod: Mapping[str, Any], container: Mapping[str, Any], reference: M
     is named and has no limit gives 0, as does a request that is not set.
     """
     by_name = containers(pod)
-    if reference.get("containerName", container["name"]) not in by_name:
-        raise Refused(f"container {reference['containerName']} not found")
-    named = by_name[reference.get("containerName", container["name"])]
+    name = reference["containerName"] if "containerName" in reference else container["name"]
+    if name not in by_name:
+        raise Refused(f"container {name} not found")
+    named = by_name[name]
     kind, _, resource = reference["resource"].partition(".")
     divisor = str(reference.get("divisor", "0"))
     if divisor not in _DIVISORS[resource]:
@@ -86,6 +87,14 @@ def _resource(pod: Mapping[str, Any], container: Mapping[str, Any], reference: M
             raise Refused(f"{named['name']} has no {reference['resource']}: Kubernetes would fill in the node's allocatable")
     number = math.ceil(quantity / (parse_quantity(divisor) or 1))
     return str(number if number < 1 << 63 else 0)
+
+
+def downward_files(pod: Mapping[str, Any], volume: str) -> dict[str, str]:
+    """The files of a downward API volume of the pod, as its limits are now."""
+    (items,) = (each["downwardAPI"]["items"] for each in pod["spec"]["volumes"] if each["name"] == volume)
+    if any("containerName" not in item["resourceFieldRef"] for item in items):
+        raise Refused(f"{volume}: a volume belongs to no container, so containerName has to be there")
+    return {item["path"]: _resource(pod, {}, item["resourceFieldRef"]) for item in items}
 
 
 def _file_key(

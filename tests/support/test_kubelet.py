@@ -157,3 +157,23 @@ def test_what_is_no_quantity(text: str) -> None:
     """Quantities are held to the grammar, as the API server does."""
     with pytest.raises(Refused):
         parse_quantity(text)
+
+
+@pytest.mark.parametrize(
+    ("reference", "outcome"),
+    [
+        ({"containerName": "app", "resource": "limits.cpu", "divisor": "1m"}, {"x": "2500"}),
+        ({"containerName": "app", "resource": "limits.memory"}, {"x": "536870912"}),
+        ({"containerName": "none", "resource": "limits.cpu"}, "container none not found"),
+        ({"resource": "limits.cpu"}, "containerName has to be there"),
+    ],
+)
+def test_files_of_a_downward_api_volume(reference: dict[str, str], outcome: dict[str, str] | str) -> None:
+    """The same numbers as in variables; a volume is no container's, so each reference names one."""
+    pod = copy.deepcopy(_POD)
+    pod["spec"]["volumes"].append({"name": "limits", "downwardAPI": {"items": [{"path": "x", "resourceFieldRef": reference}]}})
+    if isinstance(outcome, dict):
+        assert kubelet.downward_files(pod, "limits") == outcome
+    else:
+        with pytest.raises(Refused, match=outcome):
+            kubelet.downward_files(pod, "limits")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cgtune.commands.env import EnvOptions, run_env
-from cgtune.commands.options.option import Command, choice, optional_choice, optional_text, optional_whole, text
+from cgtune.commands.options.option import Command, choice, flag, optional_choice, optional_text, optional_whole, text
 from cgtune.commands.options.shared import ALWAYS, POLICY, ROOT, SELF, parse_chosen_policy
 from cgtune.outputs.envfile import DIALECTS
 
@@ -26,6 +26,9 @@ CPU_DIVISOR = optional_choice(
 MEMORY_DIVISOR = optional_text(
     "--memory-divisor", "DIVISOR", "The divisor that bare numbers of bytes come from: 1 or 1Mi; below 64 MiB it has to be named."
 )
+LIMITS = optional_text(
+    "--limits", "DIR", "Take them from the files cpu-limit, memory-limit, ... of this folder, such as a downward API volume."
+)
 PID = optional_whole("--pid", "PID", "Take the limits that are enforced on this process.", least=1)
 OWN = SELF.replace(help="Take the limits of this container, in which cgtune itself runs.")
 PLACE = ROOT.replace(help="The folder that holds proc/ and sys/, for --pid or --self.")
@@ -36,6 +39,7 @@ CGROUP = optional_choice("--cgroup", ("v1", "v2"), "The cgroup version there: Go
 DIALECT = choice("--dialect", tuple(DIALECTS), "Who reads it. sh, systemd and compose read kubernetes too.", default="kubernetes")
 OUTPUT = optional_text("--output", "FILE", "Write this file, whole or not at all, instead of printing.")
 MODE = text("--mode", "MODE", "The permissions of that file.", default="0644")
+WATCH = flag("--watch", "Write the --output again whenever its values change, until SIGTERM.")
 
 
 def env_options(values: Values) -> EnvOptions:
@@ -61,6 +65,7 @@ def env_options(values: Values) -> EnvOptions:
         dialect=values[DIALECT],
         output=values[OUTPUT],
         mode=values[MODE],
+        limits=values[LIMITS],
         policy=parse_chosen_policy(values),
     )
 
@@ -74,15 +79,21 @@ def _run(values: Values) -> int:
     Examples:
       cgtune env --cpu-limit 2.5 --memory-limit 512Mi --go 1.24
       cgtune env --self --dialect sh
+      cgtune env --limits /limits --go 1.27 --output /env/go.env --watch
     """
-    return run_env(env_options(values))
+    options = env_options(values)
+    if not values[WATCH]:
+        return run_env(options)
+    from cgtune.commands.watch import run_watch
+
+    return run_watch(options)
 
 
 COMMAND = Command(
     summary="Print or write an env file for another container.",
     options=(
         *(CPU_LIMIT, MEMORY_LIMIT, CPU_REQUEST, POD_CPU_LIMIT, POD_MEMORY_LIMIT, NODE_CPUS, NODE_MEMORY, CPU_DIVISOR, MEMORY_DIVISOR),
-        *(PID, OWN, PLACE, BINARY, GO, LANGUAGE, CGROUP, ALWAYS, DIALECT, OUTPUT, MODE, *POLICY),
+        *(LIMITS, PID, OWN, PLACE, BINARY, GO, LANGUAGE, CGROUP, ALWAYS, DIALECT, OUTPUT, MODE, WATCH, *POLICY),
     ),
     run=_run,
 )
