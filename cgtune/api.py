@@ -35,7 +35,8 @@ def inspect(
     ``root`` is the folder that holds proc/ and sys/: this machine's ``/``, another's mounted somewhere, or a recording. ``metrics_url``
     is the metrics endpoint of the one process named. ``policy``: the chosen numbers behind recommended values (the others are measured).
     None: the defaults. ``machinery``: also the node's own programs (kubelet, container engines, their shims), which a search leaves out.
-    Raises UsageError (an impossible root or target), NoSuchProcess, Unreadable or Malformed.
+    Of several ``pids`` those that do not run are in the report's notes. Raises UsageError (an impossible root or target), NoSuchProcess
+    (none of them runs), Unreadable or Malformed.
     """
     pids = pids if pid is None else (pid, *pids)
     with Host(root) as host:
@@ -63,10 +64,10 @@ def inspect_host(
         if view.self_pid is None and not (found and found.snapshots):
             where = "" if host.root == "/" else f" below {host.root}"
             raise NoSuchProcess(f"there is no process{where} that cgtune could report; name one with --pid")
-    named = gather(view, dict.fromkeys(pids), _raise, go_only=False).snapshots
-    report = report_of(host, view, named)
+    named, notes = _read_named(view, tuple(dict.fromkeys(pids)))
+    report = report_of(host, view, named, notes)
     if found is not None:
-        report = report_of(host, view, named + found.snapshots, found.notes, found.machinery)
+        report = report_of(host, view, named + found.snapshots, notes + found.notes, found.machinery)
     return report if metrics_url is None else _with_metrics(host, report, metrics_url)
 
 
@@ -156,7 +157,8 @@ def predict(  # noqa: PLR0913  # one argument for each option of the command
 def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: bool = False, metrics_url: str | None = None) -> None:
     """Capture all that inspect reads for these processes into ``out``, a folder or a .tar.gz; inspect with ``root=out`` replays it.
 
-    Raises UsageError (``out`` exists), Unwritable, and what inspect raises; nothing is left half-written.
+    Raises UsageError (``out`` exists), Unwritable, and what inspect raises, NoSuchProcess if any of ``pids`` does not run; nothing is left
+    half-written.
     """
     from cgtune.runtimes.kinds import tells_kind
     from cgtune.system.capture import Capture
@@ -164,6 +166,8 @@ def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: 
     capture = Capture(open_source(root))
     with Host(source=capture) as host:
         report = inspect_host(host, pids, self_only=self_only, metrics_url=metrics_url)
+        if ended := next((note for note in report.notes if pids and note.kind == "failed"), None):
+            raise NoSuchProcess(ended.why)
         capture.drop_others(frozenset(process.snapshot.process.pid for process in report.processes))
         for process in report.processes:
             if not process.snapshot.go and process.snapshot.kind != "emulated":
@@ -204,19 +208,29 @@ def _read_go(view: MachineView, *, machinery: bool) -> Gathered:
     return gather(view, pids, _pass_over, go_only=True, with_machinery=machinery)
 
 
+def _read_named(view: MachineView, pids: tuple[int, ...]) -> tuple[tuple[Snapshot, ...], tuple[Note, ...]]:
+    """Those of them that run, in the order given, and a note for each that does not. Raises NoSuchProcess if none does."""
+    ended: dict[int, Exception] = {}
+
+    def pass_over(pid: int, error: Exception) -> None:
+        if not isinstance(error, NoSuchProcess) or len(ended) + 1 == len(pids):
+            raise error
+        ended[pid] = error
+
+    named = gather(view, pids, pass_over, go_only=False).snapshots
+    return named, tuple(Note(path=f"/proc/{pid}", why=str(error), kind="failed") for pid, error in ended.items())
+
+
 def _pass_over(_pid: int, error: Exception) -> None:
     """Of a search, only a fault of ours ends it."""
     if not isinstance(error, CgtuneError):
         raise error
 
 
-def _raise(_pid: int, error: Exception) -> None:
-    raise error
-
-
 def _with_metrics(host: Host, report: Report, url: str) -> Report:
     """The report with what the program's own endpoint says: it fills what memory did not tell, and a contradiction is a note."""
     from cgtune.runtimes.go.observed.metrics import parse_go_metrics, with_metrics
+    from cgtune.system.endpoint import redact_url
 
     process = report.processes[0]
     if not process.snapshot.go:
@@ -226,6 +240,7 @@ def _with_metrics(host: Host, report: Report, url: str) -> Report:
                 f"process {pid} could not be looked into, so whether it is a Go program is not known; run as its user or as root"
             )
         raise UsageError(f"--metrics-url: process {pid} is no Go program")
-    facts, notes = with_metrics(process.snapshot.go[0], parse_go_metrics(host.read_page(url)), url)
+    said = parse_go_metrics(host.read_page(url))
+    facts, notes = with_metrics(process.snapshot.go[0], said, redact_url(url))
     snapshot = process.snapshot.replace(go=(facts, *process.snapshot.go[1:]), notes=(*process.snapshot.notes, *notes))
     return report.replace(processes=(process.replace(snapshot=snapshot),))

@@ -11,7 +11,7 @@ import pytest
 from cgtune import api
 from cgtune.errors import NoSuchProcess, Unreadable, UsageError
 from cgtune.machineview import MachineView
-from cgtune.model import Container, Note
+from cgtune.model import Container, Note, Snapshot
 from cgtune.snapshot import read_snapshot
 from cgtune.system.host import Host
 from cgtune.system.source import MARKER
@@ -68,3 +68,32 @@ def test_our_own_process_tells_whose_a_pods_limit_is() -> None:
         assert [snapshot.process.pid for snapshot in api.read_reader(view, (one, one))] == [PID]
         view.self_pid = 999
         assert api.read_reader(view, (one, one)) == ()
+
+
+def test_one_of_several_that_does_not_run_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it was never there or ends midway: the others are reported in their order, and a note names it."""
+    report = api.inspect([4194999, PID], root=str(STORY))
+    assert [process.snapshot.process.pid for process in report.processes] == [PID]
+    assert [(note.path, note.kind) for note in report.notes] == [("/proc/4194999", "failed")]
+    assert "no process 4194999" in report.notes[0].why
+    with pytest.raises(NoSuchProcess, match="no process 4194998"):
+        api.inspect([4194999, 4194998], root=str(STORY))
+
+    def read_until_it_ends(view: MachineView, pid: int) -> Snapshot:
+        if pid == 7:
+            raise NoSuchProcess("process 7 ended while it was read")
+        return read_snapshot(view, pid)
+
+    monkeypatch.setattr("cgtune.gather.read_snapshot", read_until_it_ends)
+    report = api.inspect([PID, 7], root=str(STORY))
+    assert ([process.snapshot.process.pid for process in report.processes], report.notes[0].why) == (
+        [PID],
+        "process 7 ended while it was read",
+    )
+
+
+def test_a_recording_of_several_is_whole_or_none(tmp_path: Path) -> None:
+    """One that does not run is the error, and nothing is left."""
+    with pytest.raises(NoSuchProcess, match="no process 4194999"):
+        api.snapshot(str(tmp_path / "out"), [PID, 4194999], root=str(STORY))
+    assert list(tmp_path.iterdir()) == []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cgtune.commands.terminal import LOOKING, Telling, emit, is_coloured
+from cgtune import exits
+from cgtune.commands.terminal import LOOKING, Telling, emit, fail, is_coloured
 from cgtune.model import Policy
 from cgtune.records import Record
 
@@ -20,8 +21,10 @@ class InspectOptions(Record):
     machinery: bool = False
 
 
-def run_inspect(options: InspectOptions) -> None:
-    """Look, judge and print. Raises what api.inspect raises, and Unwritable."""
+def run_inspect(options: InspectOptions) -> int:
+    """Look, judge, print, and give the exit code back: 3 if one of several processes does not run. Raises what api.inspect raises, and
+    Unwritable.
+    """
     from cgtune import api
     from cgtune.outputs import load_renderer
 
@@ -36,3 +39,7 @@ def run_inspect(options: InspectOptions) -> None:
         )
     render = load_renderer("inspect", options.format)
     emit(render(report, colour=is_coloured(), verbose=options.verbose) if options.format == "table" else render(report))
+    ended = [note.why for note in report.notes if options.pids and note.kind == "failed"]
+    for why in ended:
+        fail(why, exits.COULD_NOT_INSPECT)
+    return exits.COULD_NOT_INSPECT if ended else exits.CLEAN

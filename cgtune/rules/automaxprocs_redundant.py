@@ -36,6 +36,8 @@ def judge(case: Case) -> Finding | None:
     facts = case.facts
     if facts is None or not facts.program.links(AUTOMAXPROCS) or not facts.derived.aware or case.set_by_variable:
         return None
+    if facts.derived.variable("GOMAXPROCS") is not None and not facts.observed.pinned:
+        return None  # it leaves everything alone as soon as the variable is there, be it empty
     if case.quota_binds and case.binds_own and case.by_itself is None:
         return None  # the library finds a quota that the runtime does not: 1.25 in a container on v1
     does = "has stopped" if facts.observed.pinned else "stops, where there is a quota,"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import errno
 
-from cgtune.system.recording import REGIONS_SUFFIX, Recording, redact_url, refusal_key, render_marker, render_regions, search_key
+from cgtune.system.endpoint import redact_url
+from cgtune.system.recording import REGIONS_SUFFIX, Recording, refusal_key, render_marker, render_regions, search_key
 from cgtune.system.replace import replace_archive, replace_tree
 from cgtune.system.source import ARCHIVE_SUFFIXES, MARKER, Source
 

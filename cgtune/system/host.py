@@ -108,7 +108,9 @@ class Host:
     def read_page(self, url: str) -> str:
         """The page at an http URL: what a program says of itself. Raises UsageError (no such URL) or Unreadable."""
         if not url.startswith(("http://", "https://")):
-            raise UsageError(f"--metrics-url {url!r} is no http URL; one looks like http://127.0.0.1:9090/metrics")
+            from cgtune.system.endpoint import redact_url
+
+            raise UsageError(f"--metrics-url {redact_url(url)!r} is no http URL; one looks like http://127.0.0.1:9090/metrics")
         return self._source.read_page(url)
 
     def _ask(self, path: str, ask: Callable[[], T]) -> T:

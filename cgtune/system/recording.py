@@ -108,14 +108,6 @@ def refusal_key(reading: Reading, path: str) -> str:
     return f"{reading} {path}"
 
 
-def redact_url(url: str) -> str:
-    """An http URL without user, password, query and fragment: secrets stand there, as in http://me:secret@localhost/metrics?token=x."""
-    scheme, separator, rest = url.partition("://")
-    place = rest.partition("#")[0].partition("?")[0]
-    authority, slash, path = place.partition("/")
-    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
-
-
 def _within(number: object, lowest: int, highest: int) -> int:
     if not isinstance(number, int) or not lowest <= number <= highest:
         raise ValueError(f"{number!r:.40} is not between {lowest} and {highest}")

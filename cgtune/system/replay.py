@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 
 from cgtune.errors import Malformed, Unreadable
-from cgtune.system.recording import LARGEST_BYTES, REGIONS_SUFFIX, parse_regions, redact_url, refusal_key, search_key
+from cgtune.system.endpoint import redact_url
+from cgtune.system.recording import LARGEST_BYTES, REGIONS_SUFFIX, parse_regions, refusal_key, search_key
 from cgtune.system.root import READ_CAP_BYTES
 from cgtune.system.source import Origin, Source
 

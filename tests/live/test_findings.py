@@ -338,12 +338,16 @@ _LIBRARY = "go.uber.org/automaxprocs"
 
 
 def _build_with_library(version: str, language: str, folder: Path) -> Path:
-    """A program that imports a library by that name which, as the real one does under 1.5 CPUs, sets GOMAXPROCS to 1 at the start."""
+    """A program that imports a library by that name which, as the real one does under 1.5 CPUs, sets GOMAXPROCS to 1 at the start.
+
+    It leaves a variable alone that is there, be it empty (findings/automaxprocs-empty-variable.sh).
+    """
     source = folder / f"source-{version}"
     (source / "library").mkdir(parents=True)
     (source / "library" / "go.mod").write_text(f"module {_LIBRARY}\n\ngo 1.21\n")
     (source / "library" / "library.go").write_text(
-        'package automaxprocs\n\nimport "runtime"\n\nfunc init() {\n\truntime.GOMAXPROCS(1)\n}\n'
+        'package automaxprocs\n\nimport (\n\t"os"\n\t"runtime"\n)\n\nfunc init() {\n'
+        '\tif _, there := os.LookupEnv("GOMAXPROCS"); !there {\n\t\truntime.GOMAXPROCS(1)\n\t}\n}\n'
     )
     (source / "go.mod").write_text(
         f"module example.com/served\n\ngo {language}\n\nrequire {_LIBRARY} v1.6.0\n\nreplace {_LIBRARY} => ./library\n"
@@ -368,3 +372,18 @@ def test_a_library_that_the_runtime_made_superfluous(groups: Groups, tmp_path: P
     assert any(line.startswith("GOMAXPROCS is 1 (read from its ") for line in finding["evidence"])
     with Probe(_build_with_library("1.24.11", "1.21", tmp_path), wrapper=_wrapper(group)) as probe:
         assert _cpu_rules(inspect(probe.pid)) == set()
+
+
+def test_an_empty_variable_that_a_library_takes_for_a_choice(groups: Groups, tmp_path: Path) -> None:
+    """To Go 1.24 it is unset and to automaxprocs set, so nobody reads the quota; Go 1.27 reads it, and the library stops nothing."""
+    group = groups.make("app")
+    group.limit_cpu(150_000)
+    old, new = (_build_with_library(*versions, tmp_path) for versions in (("1.24.11", "1.21"), ("1.27.3", "1.27")))
+    with Probe(old, wrapper=_wrapper(group), environment={"GOMAXPROCS": ""}) as probe:
+        process = inspect(probe.pid)
+    assert _cpu_rules(process) - {"fractional-quota"} == {"gomaxprocs-malformed"}
+    finding = _findings(process)["gomaxprocs-malformed"]
+    assert "GOMAXPROCS='' is unset to Go 1.24.11 and a choice to automaxprocs" in finding["summary"]
+    assert process["settings"]["GOMAXPROCS"]["observed"] == os.cpu_count()
+    with Probe(new, wrapper=_wrapper(group), environment={"GOMAXPROCS": ""}) as probe:
+        assert not {"gomaxprocs-malformed", "automaxprocs-redundant"} & _cpu_rules(inspect(probe.pid))

@@ -451,15 +451,19 @@ def _inspect_with(pid: int, url: str) -> dict[str, Any]:
 
 
 def test_the_programs_own_endpoint(endpoint: http.server.ThreadingHTTPServer) -> None:
-    """An endpoint that agrees with memory adds nothing; one that contradicts it costs a note for each value, and memory is believed."""
+    """An endpoint that agrees with memory adds nothing; one that contradicts it costs a note for each value, and memory is believed.
+
+    What is secret in its URL is in none of them.
+    """
     with Probe(_newest(), environment={"GOMAXPROCS": "5"}) as probe:
         setattr(endpoint, "page", _page(5, "9.223372036854776e+18", 100))  # noqa: B010  # http.server's own type has no such attribute
         entry = _inspect_with(probe.pid, _url(endpoint))
         _assert_as_said(entry, probe.values)
         assert not [note for note in entry["notes"] if note["path"] == _url(endpoint)]
         setattr(endpoint, "page", _page(4, "1.048576e+06", "1.8446744073709552e+19"))  # noqa: B010
-        entry = _inspect_with(probe.pid, _url(endpoint))
+        entry = _inspect_with(probe.pid, _url(endpoint).replace("//", "//ada:hunter2@") + "?token=hunter2")
         _assert_as_said(entry, probe.values)
+        assert "hunter2" not in json.dumps(entry)
         said = [note["why"] for note in entry["notes"] if note["path"] == _url(endpoint)]
         assert len(said) == 3
         assert all(word in " ".join(said) for word in ("GOMAXPROCS 4", "GOMEMLIMIT 1048576", "GOGC off"))

@@ -29,6 +29,12 @@ CASES = [
         ["gomaxprocs-malformed"],
     ),
     (
+        "an empty variable, and automaxprocs",
+        {"minor": 24, "variables": {"GOMAXPROCS": ""}, "modules": {"go.uber.org/automaxprocs": "v1.5.3"}},
+        {"cores": 2.0},
+        ["gomaxprocs-malformed"],
+    ),
+    (
         "pinned too high",
         {"pinned": True, "variables": {"GOMAXPROCS": "8"}, "seen": sees(200_000)},
         {"cores": 2.0},

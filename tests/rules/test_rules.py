@@ -55,6 +55,7 @@ def dies(*environ: tuple[str, str], quota: str = "max 100000") -> dict[str, Any]
 
 
 MALFORMED = dies(("GOMEMLIMIT", "512Mi"))
+HUSHED = {"minor": 24, "modules": {"go.uber.org/automaxprocs": "v1.5.3"}}
 CRASHING = dies(quota="0 0")
 REMOVED = parse_godebug("tls3des=1", 27).removed
 KILLED = dies(("GODEBUG", "tls3des=1"))
@@ -136,6 +137,25 @@ CASES = [
     ),
     ("memory-limit-too-small", "below 64 MiB, and GOMEMLIMIT is not known", {"memory": None}, {"memory": limited(63)}, "info"),
     ("gomaxprocs-malformed", "another variable", {"ignored": ("GOGC",)}, {}, None),
+    ("gomaxprocs-malformed", "empty, and automaxprocs", {**HUSHED, "variables": {"GOMAXPROCS": ""}}, {"cores": 2.0}, "warning"),
+    ("gomaxprocs-malformed", "0, and automaxprocs", {**HUSHED, "variables": {"GOMAXPROCS": "0"}}, {"cores": 2.0}, "warning"),
+    ("gomaxprocs-malformed", "gone, and automaxprocs", HUSHED, {"cores": 2.0}, None),
+    ("gomaxprocs-malformed", "empty, automaxprocs, no quota", {**HUSHED, "variables": {"GOMAXPROCS": ""}}, {}, None),
+    ("gomaxprocs-malformed", "empty, and nobody would read it", {"minor": 24, "variables": {"GOMAXPROCS": ""}}, {"cores": 2.0}, None),
+    (
+        "gomaxprocs-malformed",
+        "empty, automaxprocs, and a runtime that reads the quota",
+        {**HUSHED, "minor": 27, "procs": 2, "seen": sees(200_000), "variables": {"GOMAXPROCS": ""}},
+        {"cores": 2.0},
+        None,
+    ),
+    (
+        "automaxprocs-redundant",
+        "an empty variable, of which it leaves everything alone",
+        {**HUSHED, "minor": 27, "procs": 2, "seen": sees(200_000), "variables": {"GOMAXPROCS": ""}},
+        {"cores": 2.0},
+        None,
+    ),
     ("gomaxprocs-pinned", "to what it would take", {"procs": 3, "pinned": True, "seen": sees(300_000)}, {"cores": 3.0}, "info"),
     (
         "gomaxprocs-pinned",

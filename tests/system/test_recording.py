@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cgtune.errors import Malformed
-from cgtune.system.recording import Recording, parse_marker, parse_regions, redact_url, render_marker, render_regions
+from cgtune.system.endpoint import redact_url
+from cgtune.system.recording import Recording, parse_marker, parse_regions, render_marker, render_regions
 
 #: Names as they are read: bytes that are no UTF-8 stand as lone surrogates.
 TEXTS = st.text(st.characters(codec="utf-8") | st.integers(0xDC80, 0xDCFF).map(chr), max_size=10)

@@ -29,7 +29,7 @@ def inspect_options(values: Values) -> InspectOptions:
     )
 
 
-def _run(values: Values) -> None:
+def _run(values: Values) -> int:
     """Report what the kernel enforces, what each Go runtime derives from it, and what it has at this moment.
 
     Limits are those of the whole chain of cgroups, with the file that says so. Without options: this container, then every Go process
@@ -41,7 +41,7 @@ def _run(values: Values) -> None:
       cgtune inspect --pid 4242
       cgtune inspect --root /host --pid 4242 --format json
     """
-    run_inspect(inspect_options(values))
+    return run_inspect(inspect_options(values))
 
 
 COMMAND = Command(

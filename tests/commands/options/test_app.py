@@ -475,3 +475,15 @@ def test_a_fault_of_ours_is_not_a_usage_error(monkeypatch: pytest.MonkeyPatch) -
     _raising(monkeypatch, RuntimeError("a fault"))
     with pytest.raises(RuntimeError, match="a fault"):
         inside.run("inspect")
+
+
+@pytest.mark.parametrize("format_", ["table", "json"])
+def test_one_of_several_processes_that_does_not_run(format_: str) -> None:
+    """The others are printed, it is named on stderr and in the notes, and the exit code is 3; `check` gives no verdict then."""
+    done = inside.run("inspect", "--root", STORY, "--pid", 7, "--pid", 4242, "--format", format_)
+    said = "no process 7; leave out --pid to see what was recorded"
+    assert (done.returncode, done.stderr) == (3, f"cgtune: {said}\n")
+    assert "4242" in done.stdout
+    assert said in " ".join(done.stdout.split())
+    checked = inside.run("check", "--root", STORY, "--pid", 7, "--pid", 4242)
+    assert (checked.returncode, checked.stdout, "no report on process 7" in checked.stderr) == (3, "", True)
