@@ -184,7 +184,8 @@ def _read_unsupported(
                 continue  # perhaps it is not lent to us
             file, parse = f"{chain[-1].directory.rstrip('/')}/cgroup.controllers", kernel.parse_controllers
         there = read_optional(view.host, file, parse, [])
-        if there and controller not in there:
+        # Where all controllers are on v1, the root of v2 names none; a /proc/cgroups that names none is of a kernel without v1
+        if there is not None and controller not in there and (there or chain):
             lacking.add(controller)
     return frozenset(lacking)
 

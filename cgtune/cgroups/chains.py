@@ -136,7 +136,7 @@ class ChainReader:
                 why = "the kernel cut so long a path short: what lies deeper cannot be seen, the process's own cgroup with it"
                 notes.append(Note(path=f"/proc/{self._pid}/cgroup", why=why))
             version = 2 if membership.hierarchy_id == 0 else 1
-            chain = self._existing(self._best_chain(version, membership, notes), notes)
+            chain = self._existing(membership, self._best_chain(version, membership, notes), notes)
             if chain:
                 self._note_hidden_ancestors(membership.hierarchy_id, version, chain[-1], notes)
             self._found[membership.hierarchy_id] = [(version, place) for place in chain]
@@ -218,7 +218,7 @@ class ChainReader:
                 return locate_in_gap(gap.replace(kept=depth, rest=()), found)
         return ()
 
-    def _existing(self, chain: tuple[Place, ...], notes: list[Note]) -> tuple[Place, ...]:
+    def _existing(self, membership: Membership, chain: tuple[Place, ...], notes: list[Note]) -> tuple[Place, ...]:
         """The chain without the cgroups that are gone: a membership that ends in " (deleted)" names a removed one (cgroups(7))."""
         for index, place in enumerate(chain):
             try:
@@ -232,6 +232,9 @@ class ChainReader:
                 notes.append(note_on(place.directory, error))
                 continue
             return chain[index:]
+        if chain:  # a cgroup can be gone, and the root of a hierarchy cannot
+            why = f"{membership.path}: neither this cgroup nor one above it is at {chain[-1].directory}: its files are mounted elsewhere"
+            notes.append(Note(path=f"/proc/{self._pid}/cgroup", why=why, kind="failed"))
         return ()
 
     def _note_hidden_ancestors(self, hierarchy_id: int, version: int, top: Place, notes: list[Note]) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -620,3 +621,45 @@ def test_a_full_disk_takes_no_words_from_nagios(
     monkeypatch.setattr(check, "emit", emit)
     assert check.refuse(first, 3, "nagios", "nagios") == 3
     assert capsys.readouterr() == ("", f"cgtune: {said}\n")
+
+
+def _without_memory(tmp_path: Path) -> Path:
+    """The machine of v1-cpu-alone without the memory hierarchy: no mount, no folder, no line of the process's memberships."""
+    root = tmp_path / "machine"
+    shutil.copytree(stories.STORIES / "v1-cpu-alone", root, symlinks=True)
+    shutil.rmtree(root / "sys/fs/cgroup/memory")
+    for path in (*root.glob("proc/*/mountinfo"), *root.glob("proc/*/cgroup")):
+        kept = [line for line in path.read_text().splitlines() if not line.endswith("cgroup rw,memory") and ":memory:" not in line]
+        path.write_text("".join(f"{line}\n" for line in kept))
+    return root
+
+
+_OFF = "this kernel has no memory controller, or it is switched off (cgroup_disable=memory)"
+
+
+@pytest.mark.parametrize("unified", [False, True], ids=["v1", "hybrid"])
+def test_a_kernel_without_the_memory_controller_of_v1(tmp_path: Path, unified: bool) -> None:
+    """Also where v2 is mounted beside it, whose root names no controller as all the others are on v1: clean, and the report says why."""
+    root = _without_memory(tmp_path)
+    (root / "proc/cgroups").write_text("#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t2\t1\t1\nmemory\t0\t1\t0\n")
+    if unified:
+        for path in root.glob("proc/*/mountinfo"):
+            path.write_text(f"{path.read_text()}37 31 0:32 / /sys/fs/cgroup/unified rw shared:15 - cgroup2 cgroup2 rw\n")
+        (root / "proc/4242/cgroup").write_text(f"{(root / 'proc/4242/cgroup').read_text()}0::/app\n")
+        (root / "sys/fs/cgroup/unified/app").mkdir(parents=True)
+        (root / "sys/fs/cgroup/unified/cgroup.controllers").write_text("")
+        (root / "sys/fs/cgroup/unified/app/cgroup.events").write_text("populated 1\n")
+    assert inside.run("check", "--root", root, "--pid", 4242).returncode == 0
+    (process,) = json.loads(inside.run("inspect", "--root", root, "--pid", 4242, "--format", "json").stdout)["processes"]
+    assert [note["why"].partition(":")[0] for note in process["notes"] if _OFF in note["why"]] == [_OFF]
+
+
+def test_a_memory_hierarchy_that_is_mounted_elsewhere_is_no_clean_verdict(tmp_path: Path) -> None:
+    """The process is in a memory cgroup, and none of its chain is where the mount table has it: 3, with what to try."""
+    root = tmp_path / "machine"
+    shutil.copytree(stories.STORIES / "v1-cpu-alone", root, symlinks=True)
+    shutil.rmtree(root / "sys/fs/cgroup/memory")
+    done = inside.run("check", "--root", root, "--pid", 4242)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "/heap: neither this cgroup nor one above it is at /sys/fs/cgroup/memory" in done.stderr
+    assert "mount its cgroups where cgtune runs" in done.stderr
