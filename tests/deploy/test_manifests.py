@@ -113,6 +113,21 @@ def test_the_sidecar_is_one_from_kustomize_and_chart() -> None:
         assert one["securityContext"]["runAsNonRoot"] is is_confined
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ("as it comes", {}),
+        ("everything different", {"runAsUser": 1000, "runAsGroup": 1000}),
+        ("no priority class", {"runAsUser": 0, "runAsGroup": 0}),
+    ],
+)
+def test_the_user_of_the_sidecar_is_the_pods(values: str, expected: dict[str, int]) -> None:
+    """The chart names one only where its values do; root is then no contradiction to runAsNonRoot."""
+    rights = cgtune_of(only(chart_with_sidecar(values), "Deployment")["spec"]["template"]["spec"])["securityContext"]
+    assert {name: rights[name] for name in ("runAsUser", "runAsGroup") if name in rights} == expected
+    assert rights.get("runAsNonRoot", False) is (expected.get("runAsUser") != 0)
+
+
 @pytest.mark.parametrize("render", [kustomize, chart], ids=["kustomize", "chart"])
 def test_the_node_agent_may_do_nothing_that_it_need_not(render: _Render) -> None:
     """It reads the host's files through mounts that are read-only to the bottom, with two capabilities, and reaches no process."""
@@ -149,6 +164,7 @@ def test_the_sidecar_has_no_privilege_and_nothing_waits_for_it() -> None:
         rights = one["securityContext"]
         assert (rights["runAsNonRoot"], rights["privileged"], rights["allowPrivilegeEscalation"]) == (True, False, False)
         assert rights["capabilities"] == {"drop": ["ALL"]}
+        assert {"runAsUser", "runAsGroup"} & rights.keys() == set()  # they stand on the pod, where they are the program's too
         assert one["image"] == "registry.example.com/cgtune:7"
         assert {each["name"] for each in containers(spec)} == {"cgtune", "migrate", "shop"}
     without = only(kustomize(*_SIDECARS), "Deployment", "without")["spec"]["template"]["spec"]

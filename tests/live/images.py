@@ -45,7 +45,8 @@ def flags_of(spec: Object, *, user: str | None = None, interval: str = "1s") -> 
     one = cgtune_of(spec)
     rights = one["securityContext"]
     assert rights["seccompProfile"] == {"type": "RuntimeDefault"}  # podman's default too
-    words = ["--user", user or f"{rights['runAsUser']}:{rights['runAsGroup']}"]
+    shared = spec.get("securityContext", {}) | rights
+    words = ["--user", user or f"{shared.get('runAsUser', 65532)}:{shared.get('runAsGroup', 65532)}"]  # the image's own where none is named
     words += ["--read-only", "--read-only-tmpfs=false"] if rights["readOnlyRootFilesystem"] else []
     words += [] if rights["allowPrivilegeEscalation"] else ["--security-opt", "no-new-privileges"]
     words += [word for name in rights["capabilities"]["drop"] for word in ("--cap-drop", name)]

@@ -71,9 +71,14 @@ It has no startup probe, so that nothing waits for it, and no readiness probe, b
     runAsNonRoot: false
     capabilities: {drop: [ALL], add: [SYS_PTRACE, DAC_READ_SEARCH]}
     {{- else }}
+    {{- $hasUser := not (kindIs "invalid" .Values.sidecar.runAsUser) }}
+    {{- if $hasUser }}
     runAsUser: {{ int64 .Values.sidecar.runAsUser }}
+    {{- end }}
+    {{- if not (kindIs "invalid" .Values.sidecar.runAsGroup) }}
     runAsGroup: {{ int64 .Values.sidecar.runAsGroup }}
-    {{- if .Values.sidecar.runAsUser }}
+    {{- end }}
+    {{- if or .Values.sidecar.runAsUser (not $hasUser) }}
     runAsNonRoot: true
     {{- end }}
     capabilities: {drop: [ALL]}
