@@ -11,6 +11,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from cgtune.records import Record
+from cgtune.runtimes.elf import AMD64, ARM64
 from cgtune.runtimes.go.observed import decode
 from cgtune.runtimes.go.observed.symbols import locate_runtime_symbols
 from cgtune.runtimes.go.program.functiontable import MAGIC_1_18, MAGIC_1_20
@@ -99,6 +100,8 @@ def locate_live_words(elf: Elf, version: GoVersion | None, *, bias: int, read_me
         bias=bias,
         read_memory=read_memory,
     )
+    if not symbols.objects and elf.machine not in (AMD64, ARM64):
+        return LiveLayout(notes=("of stripped programs live values are read on amd64 and arm64 only",))
     code = {name: elf.read_address(address, functions[name]) for name, address in symbols.functions if name in functions}
     return _Search(elf, version, symbols, code).layout(cpus, aware=aware)
 
