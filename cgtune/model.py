@@ -506,6 +506,12 @@ class GoProgram(Record):
         """The version of a dependency; None if the program is not known to link it."""
         return dict(self.modules).get(module)
 
+    @property
+    def procs_library(self) -> str:
+        """What is known to set GOMAXPROCS in this program, as people call it; empty if nothing is known."""
+        names = {AUTOMAXPROCS: "automaxprocs", VICTORIA_CGROUP: "VictoriaMetrics' own code"}
+        return next((shown for name, shown in names.items() if self.links(name)), "")
+
 
 class GoDerived(Record):
     """What follows for a Go runtime from its version, its build and its environment, beside the settings.
@@ -565,6 +571,23 @@ class GoFacts(Record):
     derived: GoDerived
     observed: GoObserved
     settings: tuple[GoSetting, ...]
+
+    def is_set_inside(self, name: str) -> bool:
+        """Whether a setting is known not to be what its environment, or Go by itself, gave: something in the program set it since.
+
+        False for a library, which may have found another environment than that of exec.
+        """
+        setting = next((setting for setting in self.settings if setting.name == name), None)
+        if self.program.in_library or setting is None or None in (setting.observed, setting.derived):
+            return False
+        if setting.observed == setting.derived:
+            return False
+        if name != "GOMAXPROCS" or (self.derived.variable(name) and name not in self.derived.ignored):
+            return True
+        if self.observed.pinned is not None:
+            return self.observed.pinned
+        # Go before 1.25 takes the CPUs of its start, which may have been others
+        return self.derived.aware is False and self.observed.cpus_at_start not in (None, setting.observed)
 
 
 class Snapshot(Record):

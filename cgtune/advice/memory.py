@@ -248,7 +248,8 @@ def say_no_memory_limit(facts: GoFacts) -> str:
     """Why nothing is set for such a runtime."""
     from cgtune.runtimes.go.derived.versions import FIRST_WITH_MEMORY_LIMIT
 
-    return f"{facts.program.name} has no GOMEMLIMIT: it came with 1.{FIRST_WITH_MEMORY_LIMIT}"
+    came = "no version of gccgo has" if facts.program.compiler == "gccgo" else f"it came with 1.{FIRST_WITH_MEMORY_LIMIT}"
+    return f"{facts.program.name} has no GOMEMLIMIT: {came}"
 
 
 def _live_heap(snapshot: Snapshot) -> int | None:

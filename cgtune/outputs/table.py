@@ -89,6 +89,12 @@ def _present(report: ProcessReport, name: str) -> str:
     return (report.snapshot.go[0].derived.variable(name) or "") if report.snapshot.go else ""
 
 
+def _has(report: ProcessReport, recommendation: Recommendation) -> bool:
+    """Whether each of its runtimes has the recommended value."""
+    settings = [setting for facts in report.snapshot.go for setting in facts.settings if setting.name == recommendation.name]
+    return all(setting.observed == recommendation.value for setting in settings)
+
+
 def _urgency(report: ProcessReport) -> tuple[object, ...]:
     """Go programs before others, cgtune itself last; among them those with the worst findings first, else in the order given."""
     worst = min((finding.urgency for finding in report.findings), default=(len(HARMS), 0))
@@ -149,6 +155,7 @@ def _paste_lines(report: ProcessReport, style: Style, *, verbose: bool) -> Itera
         name = recommendation.name
         if recommendation.overruled:
             text = f"{name}: {format_setting(recommendation)}, in the program, which overrules the variable"
+            text += " and has that value" * _has(report, recommendation)
         elif recommendation.set:
             text = style("strong", f"export {name}={format_setting(recommendation)}")
         elif is_set_without_advice(report, recommendation):
@@ -203,11 +210,20 @@ def _go_lines(facts: GoFacts, style: Style, *, verbose: bool) -> Iterator[str]:
         observed = "unknown" if setting.observed is None else format_value(setting.name, setting.observed)
         derived = "unknown" if setting.derived is None else format_value(setting.name, setting.derived)
         read_from = f" (read from {setting.observed_from})" if setting.observed_from else ""
-        yield _labelled(setting.name, style("strong", f"now {observed}") + f"{read_from}, derived {derived}")
+        who = _say_inside(facts, setting.name) if facts.is_set_inside(setting.name) else ""
+        first, *rest = wrapped(setting.name, f"now {observed}{read_from}, derived {derived}{who}")
+        yield first.replace(f"now {observed}", style("strong", f"now {observed}"), 1)
+        yield from rest
         for step in setting.because if verbose else ():
             yield from wrapped("", escape_control(step), "- ")
     if facts.derived.dies:
         yield from wrapped("", style("alarm", f"dies at its next start: {escape_control(facts.derived.dies)}"))
+
+
+def _say_inside(facts: GoFacts, name: str) -> str:
+    """Who set what differs from what was derived."""
+    library = facts.program.procs_library if name == "GOMAXPROCS" else ""
+    return f"; set in the program{f', which links {library}' if library else ''}"
 
 
 def format_value(name: str, value: int | Off) -> str:

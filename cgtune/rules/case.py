@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cgtune.advice.memory import join_mates, measure_outside
 from cgtune.advice.procs import format_quota, procs_if_unset, worst_stall
-from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, VICTORIA_CGROUP, Advice, Policy, Recommendation
+from cgtune.model import AUTOMEMLIMIT, Advice, Policy, Recommendation
 from cgtune.numbers import format_cpus, format_limit, format_mib
 from cgtune.runtimes.go.derived.procs import procs_under
 from cgtune.runtimes.go.derived.versions import FIRST_AWARE
@@ -233,7 +233,7 @@ class Case:
         if self.in_library:
             why = f"GOMAXPROCS{wanted} has to be in the environment before this library is loaded: it reads the variable then, and once"
             return act(f"{why}; or something in the program changed it since: {reason}")
-        library = self.procs_library
+        library = self.facts.program.procs_library
         if library and there is None and self.recommended("GOMAXPROCS").set:
             return self.set_procs(f"{reason}; {library}, which is linked in, leaves the variable alone")
         if value in (None, self.by_itself):
@@ -247,14 +247,6 @@ class Case:
     def in_library(self) -> bool:
         """Whether this runtime lives in a shared library: it read the environment of the moment it was loaded, perhaps not exec's."""
         return self.facts is not None and self.facts.program.in_library
-
-    @property
-    def procs_library(self) -> str:
-        """The library that is known to set GOMAXPROCS in this program, as people call it; empty if none is known."""
-        if self.facts is None:
-            return ""
-        names = {AUTOMAXPROCS: "automaxprocs", VICTORIA_CGROUP: "VictoriaMetrics' own code"}
-        return next((shown for name, shown in names.items() if self.facts.program.links(name)), "")
 
     @property
     def _flag(self) -> str:

@@ -1,21 +1,22 @@
 """Go before 1.25 does not know CPU quotas
 
 What it means: the toolchain that built the program is older than Go 1.25. Such a runtime sets GOMAXPROCS to the number of CPUs in its
-affinity mask and never looks at cpu.max or cpu.cfs_quota_us, whatever the go line in go.mod says.
+affinity mask and never looks at cpu.max or cpu.cfs_quota_us, whatever the go line in go.mod says. So does gccgo, whose
+library has stayed at Go 1.18 since GCC 12.
 
 Why it hurts: Quota Q per period P and n busy threads: the quota is gone after Q/n, and everything stands still for P - Q/n. Half a CPU is
 50 ms of every 100 ms: two threads run 25 ms and stall 75 ms; 64 threads run 0.8 ms and stall 99.2 ms. Each stall is latency, and the
 garbage collector, which sizes itself by GOMAXPROCS, spends the quota in bursts.
 
 How to confirm:
-  tr -c ' -~' '\\n' < /proc/PID/exe | grep -xm1 'go1\\.[0-9.]*'       # the toolchain
+  tr -c ' -~' '\\n' < /proc/PID/exe | grep -xm1 'go1\\.[0-9.]*'       # the toolchain; gccgo: libgo.so in maps
   grep -H . /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_*_us 2>/dev/null   # in the container; v2, then v1
   cat /proc/PID/cgroup                                        # which cgroup; its parents have quotas of their own
   grep Cpus_allowed_list /proc/PID/status                     # what the runtime counts instead
 
-What to do: set GOMAXPROCS as recommended now. Later build with Go 1.25 or newer (in a container on cgroup v1: 1.26 or newer) and a go
-line of at least 1.25: the runtime then obeys the quota of its own cgroup and follows changes. That is no help where the quota is an
-ancestor's: no Go version reads those.
+What to do: set GOMAXPROCS as recommended now. Later build with Go 1.25 or newer (in a container on cgroup v1: 1.26 or newer; instead
+of gccgo: Go's own compiler) and a go line of at least 1.25: the runtime then obeys the quota of its own cgroup and follows changes. That
+is no help where the quota is an ancestor's: no Go version reads those.
 
 Sources: Go 1.25 release notes, "Container-aware GOMAXPROCS"; golang/go issues 73193 and 33803.
 """

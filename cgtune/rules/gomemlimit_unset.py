@@ -13,7 +13,7 @@ How to confirm:
   grep -H 'oom_kill ' /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control 2>/dev/null   # v2, then v1
 
 What to do: set GOMEMLIMIT to the memory limit, less what others use in that cgroup, less some headroom: the recommended value. Go before
-1.19 has no such limit: build with a newer one.
+1.19 has no such limit, nor has gccgo, and the variable has no effect there: build with a newer one of Go's own.
 
 Sources: https://go.dev/doc/gc-guide (Memory limit); golang/go issue 75164.
 """
@@ -52,10 +52,13 @@ def judge(case: Case) -> Finding | None:
         return None
     own = "" if case.facts.program.compiler == "gc" else "'s own compiler,"
     later = (act(f"build with Go{own} 1.{FIRST_WITH_MEMORY_LIMIT} or later: {case.facts.program.name} has no memory limit"),)
+    vain = ""
+    if old and case.variable("GOMEMLIMIT"):
+        vain = f"{case.variable_words('GOMEMLIMIT')} has no effect: {case.facts.program.name} does not read it"
     return Finding(
         rule=ID,
         severity=SEVERITY,
         summary=f"Go does not know {name}, {format_mib(limit)} MiB: its collector lets the heap grow past it",
-        evidence=tuple(line for line in (words, case.gomemlimit_words, case.live_words) if line),
+        evidence=tuple(line for line in (words, case.gomemlimit_words, vain, case.live_words) if line),
         advice=later if old else case.set_memory(f"the collector then works harder before the kernel {does}"),
     )

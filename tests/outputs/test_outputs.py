@@ -13,7 +13,19 @@ from tabulate import tabulate
 
 from cgtune.api import inspect
 from cgtune.limits import enforce
-from cgtune.model import ByteLimit, Container, MemoryEvents, MemoryLevel, MemoryParts, Note, Policy, Pressure, ProcessReport, Report
+from cgtune.model import (
+    AUTOMAXPROCS,
+    ByteLimit,
+    Container,
+    MemoryEvents,
+    MemoryLevel,
+    MemoryParts,
+    Note,
+    Policy,
+    Pressure,
+    ProcessReport,
+    Report,
+)
 from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_bytes, escape_control
 from cgtune.outputs.json import render_json
@@ -358,18 +370,70 @@ def test_what_was_left_out_and_what_was_not_seen_ends_the_table() -> None:
     [
         (
             process_report(go_facts(minor=24, procs=7, procs_derived=5, variables={"GOMAXPROCS": "5"}), cores=2.0),
-            "GOMAXPROCS: 2, in the program",
+            "GOMAXPROCS: 2, in the program, which overrules the variable GOMEMLIMIT",
+        ),
+        (
+            process_report(go_facts(minor=24, procs=2, procs_derived=5, variables={"GOMAXPROCS": "5"}), cores=2.0),
+            "GOMAXPROCS: 2, in the program, which overrules the variable and has that value GOMEMLIMIT",
         ),
         (process_report(go_facts(dies="fatal error: no")), "dies at its next start: fatal error: no"),
         (process_report(memory=(memory_level("/a", 65 << 30),)), "more than the machine has: 64 GiB is what there is"),
         (process_report(memory=(memory_level("/a", 64 * MIB).replace(swap=ByteLimit(limit_bytes=8 * MIB)),)), "swap up to 8 MiB"),
         (process_report(memory=(memory_level("/a", None, high_bytes=9 * MIB),)), "slowed down from 9 MiB"),
     ],
-    ids=["overruled", "dies", "more than there is", "swap", "high alone"],
+    ids=["overruled", "overruled and right", "dies", "more than there is", "swap", "high alone"],
 )
 def test_lines_of_the_table(process: ProcessReport, words: str) -> None:
     """Each of these facts has words of its own."""
     assert words in " ".join(render_table(_machine_report(process)).split())
+
+
+_FIVE = {"GOMAXPROCS": "5"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        (
+            {"minor": 19, "procs": 1, "procs_derived": 8, "modules": {AUTOMAXPROCS: "v1.6.0"}},
+            "1, derived 8; set in the program, which links automaxprocs",
+        ),
+        ({"minor": 19, "procs": 1, "procs_derived": 8}, "1, derived 8; set in the program"),
+        ({"minor": 27, "procs": 1, "procs_derived": 8, "pinned": True}, "1, derived 8; set in the program"),
+        ({"minor": 19, "procs": 8, "procs_derived": 5, "variables": _FIVE}, "8, derived 5; set in the program"),
+        ({"minor": 19, "procs": 8, "procs_derived": 2}, "8, derived 2"),
+        ({"minor": 19, "procs": 1, "procs_derived": 8, "cpus_at_start": None}, "1, derived 8"),
+        ({"minor": 27, "procs": 1, "procs_derived": 8}, "1, derived 8"),
+        ({"minor": 27, "procs": 1, "procs_derived": 8, "pinned": None}, "1, derived 8"),
+        ({"minor": 19, "procs": 1, "procs_derived": 8, "in_library": True}, "1, derived 8"),
+        ({"minor": 19, "procs": 5, "variables": _FIVE}, "5, derived 5"),
+    ],
+    ids=[
+        "automaxprocs",
+        "before 1.25: not the CPUs of its start",
+        "from 1.25 on: pinned, not by a variable",
+        "not by its variable",
+        "before 1.25: other CPUs since",
+        "its CPUs at the start not known",
+        "has not followed yet",
+        "pinned or not, not known",
+        "a library, loaded later",
+        "by its variable",
+    ],
+)
+def test_who_set_what_nothing_outside_explains(facts: dict[str, object], said: str) -> None:
+    """If GOMAXPROCS is neither what the environment gives nor what Go comes to, the program set it: the line says so, never on a guess."""
+    words = " ".join(render_table(_machine_report(process_report(go_facts(**facts)))).split())  # type: ignore[arg-type]
+    shown = words.replace(" (read from memory)", "")
+    assert f"GOMAXPROCS now {said} GOMEMLIMIT" in shown
+
+
+def test_a_garbage_collector_that_the_program_set() -> None:
+    """VictoriaMetrics takes GOGC 30 by a call, and no rule speaks of that."""
+    one = go_facts(gogc=30)
+    gogc = one.settings[2].replace(derived=100)
+    words = " ".join(render_table(_machine_report(process_report(one.replace(settings=(*one.settings[:2], gogc))))).split())
+    assert "GOGC now 30 (read from memory), derived 100; set in the program usable" in words
 
 
 @pytest.mark.parametrize(

@@ -938,9 +938,9 @@ def test_a_rule_on_go_programs_is_silent_on_others(rule: str) -> None:
 
 
 def test_what_is_not_known_of_a_program_without_a_go_runtime() -> None:
-    """Nothing is followed, no library sets anything, what is charged beside Go cannot be told; without a quota all CPUs are allowed."""
+    """Nothing is followed, there is no library, what is charged beside Go cannot be told; without a quota all CPUs are allowed."""
     case = Case(report(memory=limited(512)), None, Policy())  # type: ignore[arg-type]
-    assert (case.by_itself, case.procs_library, case.outside_bytes, case.allowed_procs) == (None, "", None, 8)
+    assert (case.by_itself, case.in_library, case.outside_bytes, case.allowed_procs) == (None, False, None, 8)
 
 
 def test_an_idle_cgroup_has_no_request() -> None:
@@ -968,6 +968,13 @@ def test_an_idle_cgroup_has_no_request() -> None:
             {"cores": 0.5},
             "or build with Go's own compiler, 1.25 or later",
             id="gccgo never reads a quota",
+        ),
+        pytest.param(
+            "gomemlimit-unset",
+            {"minor": 18, "compiler": "gccgo", "version": "gccgo 12.2.0", "variables": {"GOMEMLIMIT": "99MiB"}},
+            {"memory": limited(512)},
+            "GOMEMLIMIT='99MiB' has no effect: gccgo 12.2.0 does not read it",
+            id="gccgo has no memory limit, and the variable is there",
         ),
         pytest.param(
             "gomaxprocs-pinned",

@@ -48,6 +48,7 @@ MODES: Mapping[str, tuple[tuple[str, ...], Mapping[str, str], bool]] = {
     "arm64-pie": (("-buildmode=pie",), {"GOARCH": "arm64"}, False),
     "arm64-pie-sw": (("-buildmode=pie", "-ldflags=-s -w"), {"GOARCH": "arm64"}, False),
     "riscv64": ((), {"GOARCH": "riscv64"}, False),
+    "riscv64-sw": (("-ldflags=-s -w",), {"GOARCH": "riscv64"}, False),
     "386": ((), {"GOARCH": "386"}, False),
     "s390x": ((), {"GOARCH": "s390x"}, False),
 }

@@ -44,7 +44,10 @@ class OpenedFile(Record):
 
 
 class GoRuntime(Record):
-    """One Go runtime in one process: a file that is Go's, and where the process has it. ``path`` is empty for a packed program."""
+    """One Go runtime in one process: a file that is Go's, and where the process has it. ``path`` is empty for a packed program.
+
+    ``cpus_at`` is the address of the CPU count in the process if it is not in ``elf``, as in a gccgo program with a copy of its own.
+    """
 
     path: str
     deleted: bool
@@ -52,6 +55,7 @@ class GoRuntime(Record):
     elf: Elf
     info: BuildInfo
     bias: int
+    cpus_at: int | None = None
 
 
 class Mapped(Record):
@@ -162,7 +166,13 @@ def _join_gccgo(parts: list[GoRuntime]) -> list[GoRuntime]:
         return []
     owner = next((part for part in parts if part.info.has_runtime), parts[0])
     said = next((part.info for part in parts if part.info.version != "gccgo"), parts[0].info)
-    return [parts[0].replace(identity=owner.identity, elf=owner.elf, bias=owner.bias, info=said)]
+    cpus_at = None
+    if owner is not parts[0]:
+        from cgtune.runtimes.go.program.gccgo import locate_copied_cpus
+
+        address = locate_copied_cpus(parts[0].elf)
+        cpus_at = None if address is None else address + parts[0].bias
+    return [parts[0].replace(identity=owner.identity, elf=owner.elf, bias=owner.bias, info=said, cpus_at=cpus_at)]
 
 
 def read_program(read_at: ReadAt) -> tuple[Elf, BuildInfo] | None:
@@ -207,4 +217,6 @@ def read_runtime_words(runtime: GoRuntime, known: Known, read_memory: ReadAt) ->
         # What this process had not in its memory (yet), the next one may have
         if runtime.identity is not None and layout.gomaxprocs is not None:
             known.layouts[runtime.identity] = layout
+    if runtime.cpus_at is not None:
+        layout = layout.replace(cpus_at_start=runtime.cpus_at - runtime.bias)
     return read_live_words(layout, bias=runtime.bias, read_memory=read_memory)

@@ -83,6 +83,27 @@ def test_the_runtime_of_gccgo_is_read_by_its_variables(tmp_path: Path, flags: tu
     assert "Go 1." not in table
 
 
+@pytest.mark.parametrize(
+    ("flags", "reads", "cpus"),
+    [(("-no-pie",), 'extern int cpus __asm__("runtime.ncpu");', 4), (("-fPIE", "-pie"), "int cpus;", 4)],
+    ids=["copied", "in the library"],
+)
+def test_the_cpu_count_of_gccgo_is_where_the_program_has_it(tmp_path: Path, flags: tuple[str, ...], reads: str, cpus: int) -> None:
+    """A program that reads the library's variable itself gets a copy of it, which is the one that holds from then on."""
+    require(shutil.which("gcc"), "gcc: apt-get install gcc")
+    library = _LIKE_GCCGO[: _LIKE_GCCGO.index("int main")].replace('cpus __asm__("runtime.ncpu") = 4', 'cpus __asm__("runtime.ncpu")')
+    (tmp_path / "like.c").write_text(library + "__attribute__((constructor)) static void osinit(void) { cpus = 4; }")
+    section = library[library.index('__asm__(".pushsection') :]
+    main = f'#include <unistd.h>\n{reads}\nint take(int) __asm__("runtime.GOMAXPROCS");\n{section}'
+    (tmp_path / "main.c").write_text(main + 'int main(void) { write(1, "up\\n", 3); sleep(60); return take(cpus); }')
+    shared, program = tmp_path / "liblike.so", tmp_path / "server"
+    subprocess.run(["gcc", "-O1", "-w", "-shared", "-fPIC", "-o", shared, tmp_path / "like.c"], check=True)
+    subprocess.run(["gcc", "-O1", "-w", *flags, "-o", program, tmp_path / "main.c", shared, f"-Wl,-rpath,{tmp_path}"], check=True)
+    process, _ = _report_gccgo(program)
+    assert isinstance(process["go"], dict)
+    assert process["go"]["cpus_at_start"] == cpus
+
+
 def test_a_stripped_program_of_gccgo_is_named(tmp_path: Path) -> None:
     """Without symbols its GOMAXPROCS cannot be read: what it derives stands, and a note says why."""
     require(shutil.which("gcc") and shutil.which("strip"), "gcc: apt-get install gcc binutils")
@@ -97,12 +118,13 @@ def test_a_stripped_program_of_gccgo_is_named(tmp_path: Path) -> None:
     assert any("has no symbols" in note["why"] for note in notes)
 
 
-@pytest.mark.parametrize("flags", [(), ("-static-libgo",)])
+@pytest.mark.parametrize("flags", [(), ("-O2",), ("-static-libgo",)])
 def test_a_real_program_of_gccgo_is_reported(tmp_path: Path, flags: tuple[str, ...]) -> None:
     """Debian's gccgo: the runtime in libgo.so or linked in, its version that of GCC, GOMAXPROCS as the program says it."""
     gccgo = shutil.which("gccgo") or shutil.which("gccgo-12")
     require(gccgo, "gccgo: apt-get install gccgo-12")
-    source = 'package main\n\nimport (\n\t"fmt"\n\t"runtime"\n\t"time"\n)\n\nfunc main() {\n\tfmt.Println(runtime.GOMAXPROCS(0))\n'
+    source = 'package main\n\nimport (\n\t"fmt"\n\t"runtime"\n\t"time"\n)\n\n'
+    source += "func main() {\n\tfmt.Println(runtime.GOMAXPROCS(0), runtime.NumCPU())\n"
     (tmp_path / "main.go").write_text(source + "\ttime.Sleep(time.Minute)\n}\n")
     program = tmp_path / "server"
     subprocess.run([str(gccgo), *flags, "-o", program, tmp_path / "main.go"], check=True)
@@ -111,15 +133,21 @@ def test_a_real_program_of_gccgo_is_reported(tmp_path: Path, flags: tuple[str, .
     assert isinstance(settings, dict)
     assert settings["GOMAXPROCS"]["observed"] == 7
     assert "  runtime    gccgo 1" in table
+    assert isinstance(process["go"], dict)
+    assert process["go"]["cpus_at_start"] == len(os.sched_getaffinity(0))
+    assert isinstance(process["notes"], list)
+    assert [note["why"] for note in process["notes"]] == ["of the runtime of gccgo GOMAXPROCS and the CPU count are read, GOGC is not"]
 
 
 _GUESTS = [("arm64", "qemu-aarch64-static", 7), ("arm64-sw", "qemu-aarch64-static", 7), ("riscv64", "qemu-riscv64-static", 7)]
 
 
 @pytest.mark.fetched
-@pytest.mark.parametrize(("mode", "emulator", "observed"), [*_GUESTS, ("s390x", "qemu-s390x-static", None)])
+@pytest.mark.parametrize(
+    ("mode", "emulator", "observed"), [*_GUESTS, ("riscv64-sw", "qemu-riscv64-static", None), ("s390x", "qemu-s390x-static", None)]
+)
 def test_a_program_under_an_emulator_is_reported(mode: str, emulator: str, observed: int | None) -> None:
-    """The guest's version is read from its file, and its live values if its memory proves to hold its code; the emulator is named."""
+    """The guest's version is read from its file, its live values if its memory proves to hold its code, else there is one note."""
     require(shutil.which(emulator), f"{emulator}: apt-get install qemu-user-static")
     require(goprograms.is_present("1.27.3"), "Go 1.27.3: scripts/toolchain 1.27.3")
     with Probe(build("1.27.3", mode), environment={"GOMAXPROCS": "7"}, wrapper=(str(shutil.which(emulator)),)) as probe:
@@ -129,6 +157,7 @@ def test_a_program_under_an_emulator_is_reported(mode: str, emulator: str, obser
     assert (go["version"], go["emulator"], process["settings"]["GOMAXPROCS"]["observed"]) == ("1.27.3", emulator, observed)
     assert not facts.program.in_library
     assert f"under {emulator}" in table
+    assert len([note for note in process["notes"] if note["path"].endswith("/mem")]) == (observed is None)
     assert not any("shared library" in note["why"] for note in process["notes"])
 
 

@@ -73,7 +73,8 @@ def derive(inputs: GoInputs) -> GoDerivation:
 def _say_gccgo(because: Steps, minor: int) -> Steps:
     """gccgo has the rules of the Go whose library it has, but for a memory limit, which it has in no version (libgo of GCC 9 to 14)."""
     procs, gogc = (tuple(step.replace(f"Go 1.{minor}", "gccgo") for step in steps) for steps in (because.gomaxprocs, because.gogc))
-    return Steps(gomaxprocs=procs, gomemlimit=("gccgo has no memory limit",), gogc=gogc)
+    gomemlimit = ("gccgo has no memory limit", *because.gomemlimit[1:])
+    return Steps(gomaxprocs=procs, gomemlimit=gomemlimit, gogc=gogc)
 
 
 def _derive_as(inputs: GoInputs, minor: int) -> GoDerivation:

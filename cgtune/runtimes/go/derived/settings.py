@@ -87,10 +87,11 @@ def _derive_default_procs(cpus: int, minor: int, aware: GodebugSwitch, limit: Li
 
 def derive_gomemlimit(inputs: GoInputs, minor: int) -> Step:
     """GOMEMLIMIT in bytes, or "off"; death for a malformed one, as runtime.readGOMEMLIMIT does it."""
+    variable = locate_variable(inputs, "GOMEMLIMIT")
     if minor < versions.FIRST_WITH_MEMORY_LIMIT:
         why = f"Go 1.{minor} has no memory limit: GOMEMLIMIT came with 1.{versions.FIRST_WITH_MEMORY_LIMIT}"
-        return Step(value="off", because=(why,))
-    variable = locate_variable(inputs, "GOMEMLIMIT")
+        vain = variable is not None and variable.is_set
+        return Step(value="off", because=(why, "the variable is set and has no effect") if vain else (why,))
     if variable is None:
         return _unknown("GOMEMLIMIT")
     limit_bytes = parse_gomemlimit(variable.text, minor)

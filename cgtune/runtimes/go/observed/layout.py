@@ -11,6 +11,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from cgtune.records import Record
+from cgtune.runtimes.elf import AMD64, ARM64
 from cgtune.runtimes.go.observed import decode
 from cgtune.runtimes.go.observed.symbols import locate_runtime_symbols
 from cgtune.runtimes.go.program.functiontable import MAGIC_1_18, MAGIC_1_20
@@ -99,6 +100,8 @@ def locate_live_words(elf: Elf, version: GoVersion | None, *, bias: int, read_me
         bias=bias,
         read_memory=read_memory,
     )
+    if not symbols.objects and elf.machine not in (AMD64, ARM64):
+        return LiveLayout(notes=("of stripped programs live values are read on amd64 and arm64 only",))
     code = {name: elf.read_address(address, functions[name]) for name, address in symbols.functions if name in functions}
     return _Search(elf, version, symbols, code).layout(cpus, aware=aware)
 
@@ -133,6 +136,7 @@ class _Search:
         self.code = code
         self.uses = {name: self._plausible_uses(name, text) for name, text in code.items() if name != _HEAP_GOAL}
         self.notes = list(symbols.notes)
+        self.missed: dict[str, list[str]] = {}  # why a word's place is not known, and the words that this holds for
 
     def layout(self, cpus: tuple[str, str], *, aware: bool) -> LiveLayout:
         if not self.objects and not self.code:
@@ -140,7 +144,7 @@ class _Search:
                 aware_version=aware, notes=(*self.notes, "neither the symbols nor the functions of the Go runtime were found")
             )
         memory_limit, heap_free = self._controller_offsets()
-        return LiveLayout(
+        found = LiveLayout(
             proof=self._proof(),
             gomaxprocs=self._gomaxprocs(),
             cpus_at_start=self._cpus(*cpus),
@@ -153,8 +157,8 @@ class _Search:
             limit_fds=self._limit_fds() if aware else None,
             container_setting=self._setting("containermaxprocs", _DEFAULT_INIT) if aware else None,
             update_setting=self._setting("updatemaxprocs", _UPDATE_ENABLE) if aware else None,
-            notes=tuple(self.notes),
         )
+        return found.replace(notes=(*self.notes, *(f"{', '.join(names)}: {why}" for why, names in self.missed.items())))
 
     def _plausible_uses(self, function: str, code: bytes) -> list[decode.Use]:
         """The uses of code and data. On amd64 a constant inside of one instruction can read as another one, that points anywhere."""
@@ -245,12 +249,16 @@ class _Search:
         """The address that all ways found; where there is no symbol and nobody has checked the version, ``needed`` ways have to."""
         ways = [address for address in decoded if address is not None]
         if symbol is None and self.unchecked and len(ways) < needed:
-            self.notes.append(f"{name} was found in one way only, which is not enough in a version of Go that was never checked")
+            why = "found in one way only, which is not enough" if ways else "not found"
+            self.missed.setdefault(f"{why} in a version of Go that was never checked", []).append(name)
             return None
         found = {address for address in (symbol, *ways) if address is not None}
         if len(found) != 1:
             places = ", ".join(f"{address:#x}" for address in sorted(found))
-            self.notes.append(f"{name}: symbols and code disagree, {places}" if found else f"{name} was not found")
+            if found:
+                self.notes.append(f"{name}: symbols and code disagree, {places}")
+            else:
+                self.missed.setdefault("not found", []).append(name)
             return None
         (address,) = found
         part = self.elf.segment_at(address)

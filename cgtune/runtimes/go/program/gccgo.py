@@ -56,6 +56,19 @@ def locate_gccgo_words(elf: Elf) -> dict[str, int]:
     return places if GOMAXPROCS in places else {}
 
 
+def locate_copied_cpus(elf: Elf) -> int | None:
+    """Where a program keeps the CPU count of its libgo.so, as linked; None: in libgo.so.
+
+    One that calls runtime.NumCPU has that function inlined, so it uses the variable itself; the linker then gives the program a copy, and
+    the library uses that, too (ld.so(8): the program's symbols are found first).
+    """
+    try:
+        found = locate_symbols(elf, (CPUS,))
+    except Malformed:
+        return None
+    return found[CPUS].address or None if CPUS in found else None
+
+
 def _parse_gcc(elf: Elf) -> str:
     """The version in `GCC: (Debian 12.2.0-14) 12.2.0`, as the compiler writes it into the section .comment; "" if it does not tell."""
     section = elf.section(".comment")

@@ -202,6 +202,8 @@ def test_memory_limit_and_gc_percent() -> None:
     assert on_eight("1.27.3", "max 1\n", "", ("GOGC", "0")).gogc == 0  # collects all the time, which is not off
     assert on_eight("1.18.10", "max 1\n", "", ("GOMEMLIMIT", "512Mi")).gomemlimit == "off"
     assert on_eight("1.18.10", "max 1\n", "", ("GOMEMLIMIT", "512Mi")).dies is None
+    assert on_eight("1.18.10", "max 1\n", "", ("GOMEMLIMIT", "512Mi")).because.gomemlimit[1:] == ("the variable is set and has no effect",)
+    assert on_eight("1.18.10").because.gomemlimit[1:] == ()
 
 
 def test_a_gomaxprocs_beyond_reason_is_death_or_doubt() -> None:

@@ -271,7 +271,17 @@ def test_a_newer_go_with_one_way_only_is_not_read() -> None:
     assert _static_layout("1.27.3", "sw", change=change).gomaxprocs is not None
     layout = _static_layout("1.27.3", "sw", said="go1.31.0", change=change)
     assert layout.gomaxprocs is None
-    assert any("gomaxprocs was found in one way only" in note for note in layout.notes)
+    assert any(note.startswith("gomaxprocs: found in one way only, which is not enough") for note in layout.notes)
+
+
+def test_all_words_that_are_missing_for_one_reason_share_a_note() -> None:
+    """An old Go whose version was scrambled has none of the words of 1.25: one note says so, and not that one way found them."""
+    _need("1.21.13")
+    layout = _static_layout("1.21.13", "sw", said="unknown")
+    assert layout.gomaxprocs is not None
+    missed = [note for note in layout.notes if "never checked" in note]
+    assert [note.partition(": ")[2] for note in missed] == ["not found in a version of Go that was never checked"]
+    assert missed[0].split(":")[0].split(", ")[0] == "numCPUStartup"
 
 
 def test_scrambled_names_leave_nothing_to_find() -> None:
