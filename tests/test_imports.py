@@ -97,7 +97,7 @@ THIRD_PARTY = {
     "cgtune.service.listener": {"waitress"},
     "cgtune.outputs.prometheus": {"prometheus_client"},
     "cgtune.system.processes": {"psutil"},
-    "cgtune.outputs.table": {"tabulate"},
+    "cgtune.outputs.levels": {"tabulate"},
 }
 
 
@@ -387,7 +387,11 @@ MAY_LOAD: dict[tuple[str, ...], set[str]] = {
     ("inspect", "--format=table"): {"tabulate"},
     ("check", "--format", "text", "--fail-on=critical"): set(),
 }
-OUTPUTS = {"json": {"json", "escape", "words"}, "table": {"escape", "table", "words"}, "text": {"escape", "text", "words"}}
+OUTPUTS = {
+    "json": {"json", "escape", "words"},
+    "table": {"enforced", "escape", "levels", "look", "table", "usage", "words"},
+    "text": {"escape", "text", "words"},
+}
 TABULATE_ASKS_ITS_VERSION = {"email", "socket"}  # through importlib.metadata
 
 # The dear modules of the standard library that no such command needs.

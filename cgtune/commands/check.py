@@ -9,10 +9,10 @@ import time
 
 from cgtune import exits
 from cgtune.cgroups.throttling import watched_growth
+from cgtune.commands.showing import show
 from cgtune.commands.terminal import LOOKING, Telling, emit, fail
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
 from cgtune.model import Policy
-from cgtune.outputs import load_renderer
 from cgtune.records import Record
 from cgtune.verdict import blind, blind_partly, exit_code, failure_code, judge_report, parse_ignored, unseen_notes
 
@@ -39,6 +39,7 @@ class CheckOptions(Record):
     window_seconds: float | None = None
     policy: Policy = Policy()
     machinery: bool = False
+    color: str = "auto"
 
     @property
     def style(self) -> str:
@@ -50,7 +51,7 @@ def run_check(options: CheckOptions) -> int:
     """Look, judge, say it in one write, and give the exit code back."""
     try:
         verdict = read_verdict(options)
-        emit(load_renderer("check", options.format)(verdict))
+        show("check", options.format, verdict, colour=options.color)
     except UsageError as error:
         return refuse(str(error), exits.USAGE, options.style, options.format)
     except CgtuneError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cgtune.commands.terminal import LOOKING, Telling, emit
+from cgtune.commands.showing import show
+from cgtune.commands.terminal import LOOKING, Telling
 from cgtune.model import Policy
 from cgtune.records import Record
 
@@ -14,13 +15,13 @@ class PsOptions(Record):
     format: str = "table"
     policy: Policy = Policy()
     machinery: bool = False
+    color: str = "auto"
 
 
 def run_ps(options: PsOptions) -> None:
     """Look, judge and print. Raises what api.list_go raises, and Unwritable."""
     from cgtune import api
-    from cgtune.outputs import load_renderer
 
     with Telling(LOOKING):
         report = api.list_go(root=options.root, policy=options.policy, machinery=options.machinery)
-    emit(load_renderer("ps", options.format)(report))
+    show("ps", options.format, report, colour=options.color)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cgtune.commands.inspect import InspectOptions, run_inspect
 from cgtune.commands.options.option import Command, choice, flag
-from cgtune.commands.options.shared import MACHINERY, METRICS_URL, PIDS, POLICY, ROOT, SELF, parse_chosen_policy
+from cgtune.commands.options.shared import COLOR, MACHINERY, METRICS_URL, PIDS, POLICY, ROOT, SELF, parse_chosen_policy
+from cgtune.errors import UsageError
 from cgtune.outputs import names_of
 
 TYPE_CHECKING = False
@@ -12,11 +13,15 @@ if TYPE_CHECKING:
     from cgtune.commands.options.option import Values
 
 FORMAT = choice("--format", names_of("inspect"), "A table for people, JSON (cgtune/report/v1) for scripts.", default="table")
-VERBOSE = flag("--verbose", "Say by which steps each Go value is derived.", short="-v")
+VERBOSE = flag("--verbose", "All of it: the steps by which each Go value is derived, whole paths, facts that say nothing.", short="-v")
+BRIEF = flag("--brief", "Three lines for each process: so it is by itself from four processes on.")
+FULL = flag("--full", "The whole report, however many processes there are.")
 
 
 def inspect_options(values: Values) -> InspectOptions:
     """What these values ask for; raises UsageError."""
+    if values[BRIEF] and (values[FULL] or values[VERBOSE]):
+        raise UsageError(f"--brief and {'--full' if values[FULL] else '--verbose'} exclude each other: three lines a process, or all")
     return InspectOptions(
         pids=values[PIDS],
         self_only=values[SELF],
@@ -26,6 +31,8 @@ def inspect_options(values: Values) -> InspectOptions:
         verbose=values[VERBOSE],
         policy=parse_chosen_policy(values),
         machinery=values[MACHINERY],
+        color=values[COLOR],
+        brief=True if values[BRIEF] else False if values[FULL] or values[VERBOSE] else None,
     )
 
 
@@ -46,6 +53,6 @@ def _run(values: Values) -> int:
 
 COMMAND = Command(
     summary="The report: what is enforced, derived and held, and what to do.",
-    options=(PIDS, SELF, ROOT, FORMAT, METRICS_URL, VERBOSE, MACHINERY, *POLICY),
+    options=(PIDS, SELF, ROOT, FORMAT, METRICS_URL, VERBOSE, BRIEF, FULL, COLOR, MACHINERY, *POLICY),
     run=_run,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cgtune.commands.options.option import Command, choice
-from cgtune.commands.options.shared import MACHINERY, POLICY, ROOT, parse_chosen_policy
+from cgtune.commands.options.shared import COLOR, MACHINERY, POLICY, ROOT, parse_chosen_policy
 from cgtune.commands.ps import PsOptions, run_ps
 from cgtune.outputs import names_of
 
@@ -16,7 +16,13 @@ FORMAT = choice("--format", names_of("ps"), "A table for people, JSON (cgtune/re
 
 def ps_options(values: Values) -> PsOptions:
     """What these values ask for; raises UsageError."""
-    return PsOptions(root=values[ROOT], format=values[FORMAT], policy=parse_chosen_policy(values), machinery=values[MACHINERY])
+    return PsOptions(
+        root=values[ROOT],
+        format=values[FORMAT],
+        policy=parse_chosen_policy(values),
+        machinery=values[MACHINERY],
+        color=values[COLOR],
+    )
 
 
 def _run(values: Values) -> None:
@@ -30,4 +36,4 @@ def _run(values: Values) -> None:
     run_ps(ps_options(values))
 
 
-COMMAND = Command(summary="The Go processes that can be seen, one line each.", options=(ROOT, FORMAT, MACHINERY, *POLICY), run=_run)
+COMMAND = Command(summary="The Go processes that can be seen, one line each.", options=(ROOT, FORMAT, COLOR, MACHINERY, *POLICY), run=_run)

@@ -22,6 +22,12 @@ ROOT = text(
 METRICS_URL = optional_text("--metrics-url", "URL", "The Go program's own Prometheus endpoint; needs one --pid.")
 MACHINERY = flag("--machinery", "The node's own machinery too: kubelet, container engines, their shims, runc.")
 IGNORE = texts("--ignore", "RULE", "Leave this rule's findings out; may be given several times.")
+COLOR = choice(
+    "--color",
+    ("auto", "always", "never"),
+    "Colours in text: auto is for a terminal alone, unless NO_COLOR or FORCE_COLOR decides.",
+    default="auto",
+)
 ALWAYS = flag("--always", "Set GOMAXPROCS even where the runtime comes to it by itself.")
 
 ROUNDING = choice(
