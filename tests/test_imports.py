@@ -43,10 +43,14 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.measures": ("rules",),
     "cgtune.outputs": ("rules (types)", "advice.variables (types)"),
     "cgtune.gather": ("machineview (types)", "snapshot", "system"),
-    "cgtune.api": ("system", "machineview", "snapshot", "gather", "limits", "advice", "rules", "runtimes"),
+    "cgtune.targets": ("cgroups.kernel", "gather", "machinery", "machineview (types)", "snapshot", "system.host (types)"),
+    "cgtune.api": ("system", "machineview", "snapshot", "gather", "targets", "limits", "advice", "rules", "runtimes"),
     "cgtune.service": ("api", "cgroups.throttling", "gather", "machineview", "verdict", "outputs", "system"),
-    "cgtune.commands": ("api", "advice", "cgroups.throttling", "measures", "outputs", "runtimes", "machineview", "system", "verdict"),
-    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rules", "service"),
+    "cgtune.commands": (
+        *("api", "advice", "cgroups.throttling", "machineview", "measures", "outputs", "rules", "runtimes"),
+        *("system", "targets", "verdict"),
+    ),
+    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rules", "service", "targets"),
 }
 GROUND: dict[str, tuple[str, ...]] = {
     "cgtune.errors": (),
@@ -68,6 +72,7 @@ READS = (
     "cgtune.machineview",
     "cgtune.process",
     "cgtune.snapshot",
+    "cgtune.targets",
     "cgtune.used",
     "cgtune.runtimes",
     "cgtune.cgroups.chains",

@@ -7,6 +7,7 @@ from cgtune.commands.showing import show
 from cgtune.commands.terminal import LOOKING, Telling, fail
 from cgtune.model import Policy
 from cgtune.records import Record
+from cgtune.targets import NOBODY, Whom
 
 
 class InspectOptions(Record):
@@ -21,6 +22,7 @@ class InspectOptions(Record):
     policy: Policy = Policy()
     machinery: bool = False
     color: str = "auto"
+    whom: Whom = NOBODY
     brief: bool | None = None
 
 
@@ -38,9 +40,10 @@ def run_inspect(options: InspectOptions) -> int:
             metrics_url=options.metrics_url,
             policy=options.policy,
             machinery=options.machinery,
+            whom=options.whom,
         )
     show("inspect", options.format, report, colour=options.color, verbose=options.verbose, brief=options.brief)
-    ended = [note.why for note in report.notes if options.pids and note.kind == "failed"]
+    ended = [note.why for note in report.notes if (options.pids or options.whom.pids) and note.kind == "failed"]
     for why in ended:
         fail(why, exits.COULD_NOT_INSPECT)
     return exits.COULD_NOT_INSPECT if ended else exits.CLEAN

@@ -6,6 +6,7 @@ from cgtune.commands.showing import show
 from cgtune.commands.terminal import LOOKING, Telling
 from cgtune.model import Policy
 from cgtune.records import Record
+from cgtune.targets import NOBODY, Whom
 
 
 class PsOptions(Record):
@@ -16,6 +17,7 @@ class PsOptions(Record):
     policy: Policy = Policy()
     machinery: bool = False
     color: str = "auto"
+    whom: Whom = NOBODY
 
 
 def run_ps(options: PsOptions) -> None:
@@ -23,5 +25,5 @@ def run_ps(options: PsOptions) -> None:
     from cgtune import api
 
     with Telling(LOOKING):
-        report = api.list_go(root=options.root, policy=options.policy, machinery=options.machinery)
+        report = api.list_go(root=options.root, policy=options.policy, machinery=options.machinery, whom=options.whom)
     show("ps", options.format, report, colour=options.color)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cgtune.commands.options.meant import TARGETS, WHOM, chosen_whom
 from cgtune.commands.options.option import Command, choice
 from cgtune.commands.options.shared import COLOR, MACHINERY, POLICY, ROOT, parse_chosen_policy
 from cgtune.commands.ps import PsOptions, run_ps
@@ -22,6 +23,7 @@ def ps_options(values: Values) -> PsOptions:
         policy=parse_chosen_policy(values),
         machinery=values[MACHINERY],
         color=values[COLOR],
+        whom=chosen_whom(values),
     )
 
 
@@ -31,9 +33,15 @@ def _run(values: Values) -> None:
     \b
     Examples:
       cgtune ps
+      cgtune ps --namespace shop
       cgtune ps --root /host --format json
     """
     run_ps(ps_options(values))
 
 
-COMMAND = Command(summary="The Go processes that can be seen, one line each.", options=(ROOT, FORMAT, COLOR, MACHINERY, *POLICY), run=_run)
+COMMAND = Command(
+    summary="The Go processes that can be seen, one line each.",
+    options=(*WHOM, ROOT, FORMAT, COLOR, MACHINERY, *POLICY),
+    argument=TARGETS,
+    run=_run,
+)
