@@ -33,12 +33,15 @@ _ENDS_A_PATH = frozenset("/ :,;)'\"")
 
 
 class Look(Record):
-    """How a text is to look. ``width`` None: it goes to no terminal. ``brief`` None: as many processes decide."""
+    """How a text is to look. ``width`` None: it goes to no terminal. ``brief`` None: as many processes decide. ``sort``: by what a list is
+    sorted, of which it then has a column.
+    """
 
     width: int | None = None
     colour: bool = False
     verbose: bool = False
     brief: bool | None = None
+    sort: str | None = None
 
     def style(self, name: str, text: str) -> str:
         """The text in the style of this name: a severity, "strong", "alarm" or "faint"."""

@@ -6,6 +6,7 @@ from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.words import (
     KINDS,
+    charged_bytes,
     container_name,
     format_bytes,
     format_setting,
@@ -38,7 +39,7 @@ class _Column(Record):
     leaves: int | None = None
 
 
-_COLUMNS = (
+_COLUMNS: tuple[_Column, ...] = (
     _Column(first="pid", side=">"),
     _Column(first="command", least=9),
     _Column(first="container", least=14, leaves=5),
@@ -49,11 +50,13 @@ _COLUMNS = (
     _Column(first="memory", second="limit", side=">", leaves=2),
     _Column(first="worst finding", least=20),
 )
+#: By what the list is sorted, beside the columns that are always there.
+_SORTED = {"memory": _Column(first="memory", second="in use", side=">")}
 _HEADER_ROOM = 2  # a column is wider than its header, by so much at least, as tabulate has it; a terminal has no room to spare
 _UNKNOWN = "?"
 _NAME_WIDTH = 15
 _CONTAINER_WIDTH = 40  # a pod's name ends with what tells it from others
-_CONTAINER, _FINDING = 2, 8
+_CONTAINER = 2
 
 
 def render_ps(report: Report, look: Look | None = None) -> str:
@@ -69,47 +72,49 @@ def render_ps(report: Report, look: Look | None = None) -> str:
 
 
 def _table(report: Report, look: Look | None) -> list[str]:
-    rows = [_row(process) for process in report.processes]
+    columns, rows = list(_COLUMNS), [_row(process) for process in report.processes]
     if look is None:
         return lay_out(rows)
-    shown = list(range(len(_COLUMNS))) if look.width is None else _fit(rows, look.width)
-    columns = [_COLUMNS[place] for place in shown]
-    lines = lay_out([[row[place] for place in shown] for row in rows], columns, _HEADER_ROOM if look.width is None else 0)
+    if look.sort in _SORTED:  # beside the findings, which are the last
+        columns.insert(-1, _SORTED[look.sort])
+        for process, row in zip(report.processes, rows, strict=True):
+            row.insert(-1, _UNKNOWN if (used := charged_bytes(process)) is None else format_bytes(used))
+    shown = list(range(len(columns))) if look.width is None else _fit(columns, rows, look.width)
+    header_room = _HEADER_ROOM if look.width is None else 0
+    lines = lay_out([[row[place] for place in shown] for row in rows], [columns[place] for place in shown], header_room)
     if look.colour:
         lines[:2] = [look.style("strong", line) for line in lines[:2]]
         for place, (process, row) in enumerate(zip(report.processes, rows, strict=True), 2):
             if process.findings:
-                before, finding, after = lines[place].rpartition(row[_FINDING])
+                before, finding, after = lines[place].rpartition(row[-1])
                 lines[place] = f"{before}{look.style(process.findings[0].severity, finding)}{after}"
-    left_out = [" ".join(filter(None, (column.first, column.second))) for place, column in enumerate(_COLUMNS) if place not in shown]
+    left_out = [" ".join(filter(None, (column.first, column.second))) for place, column in enumerate(columns) if place not in shown]
     if left_out:
         lines += _folded(f"no room for {', '.join(left_out)}: widen the terminal, or cgtune ps | cat", look)
     return lines
 
 
-def _fit(rows: list[list[str]], width: int) -> list[int]:
+def _fit(columns: Sequence[_Column], rows: list[list[str]], width: int) -> list[int]:
     """Which columns a terminal of this width has room for; cuts what is in them, with "…" for what is left out."""
     from cgtune.outputs.look import clip, clip_start
 
-    shown = list(range(len(_COLUMNS)))
-    natural = _widths(rows, _COLUMNS, 0)
+    shown, last = list(range(len(columns))), len(columns) - 1
+    natural = _widths(rows, columns, 0)
     least = [
         wide if column.least is None else min(wide, max(column.least, len(column.first)))
-        for column, wide in zip(_COLUMNS, natural, strict=True)
+        for column, wide in zip(columns, natural, strict=True)
     ]
-    for leaving in sorted({column.leaves for column in _COLUMNS if column.leaves is not None}):
+    for leaving in sorted({column.leaves for column in columns if column.leaves is not None}):
         # The findings are what one looks for: they are cut only if nothing else is left to go
-        if sum(natural[place] if place == _FINDING else least[place] for place in shown) + 2 * (len(shown) - 1) <= width:
+        if sum(natural[place] if place == last else least[place] for place in shown) + 2 * (len(shown) - 1) <= width:
             break
-        shown = [place for place in shown if _COLUMNS[place].leaves != leaving]
+        shown = [place for place in shown if columns[place].leaves != leaving]
     room = width - 2 * (len(shown) - 1) - sum(least[place] for place in shown)
-    for place in (place for place in (_FINDING, 1, _CONTAINER) if place in shown):
+    for place in (place for place in (last, 1, _CONTAINER) if place in shown):
         most = min(natural[place], least[place] + max(room, 0))
         room -= most - least[place]
         for row in rows:
-            text = row[place]
-            if len(text) > most:
-                row[place] = clip_start(text, most) if place == _CONTAINER else clip(text, most)
+            row[place] = clip_start(row[place], most) if place == _CONTAINER else clip(row[place], most)
     return shown
 
 

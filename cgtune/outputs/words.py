@@ -83,6 +83,12 @@ def urgency(report: ProcessReport) -> tuple[object, ...]:
     return report.snapshot.process.is_self, not report.snapshot.go, worst
 
 
+def charged_bytes(report: ProcessReport) -> int | None:
+    """What is in use in the cgroup that a process is charged to, or charged to that, if it is not known what could be given back."""
+    charged = report.snapshot.charged_level
+    return None if charged is None else charged.current_bytes if charged.used_bytes is None else charged.used_bytes
+
+
 def present_value(report: ProcessReport, name: str) -> str:
     """What the environment of a process has for a variable; empty if it has none."""
     return (report.snapshot.go[0].derived.variable(name) or "") if report.snapshot.go else ""
