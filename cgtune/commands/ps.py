@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cgtune.model import ProcessReport, Report
 
 #: By what the list can be sorted.
-SORTS = ("harm", "memory", "pid")
+SORTS = ("harm", "cpu", "memory", "pid")
 
 _LEAST_WATCH_SECONDS, _MOST_WATCH_SECONDS = 0.2, 3600.0
 
@@ -45,17 +45,16 @@ def run_ps(options: PsOptions) -> int:
 
 def sort_report(report: Report, by: str) -> Report:
     """The report with its processes in this order, the most of it first, the unknown last; those that are alike by pid."""
-    from cgtune.outputs.words import charged_bytes, urgency
+    from cgtune.outputs.words import charged_bytes, mean_cores, urgency
 
     def key(process: ProcessReport) -> object:
         if by == "harm":
             return urgency(process)
-        if by == "memory":
-            return -1 if (used := charged_bytes(process)) is None else used
-        return 0
+        used = mean_cores(process) if by == "cpu" else charged_bytes(process) if by == "memory" else 0
+        return -1 if used is None else used
 
     by_pid = sorted(report.processes, key=lambda process: process.snapshot.process.pid)
-    return report.replace(processes=tuple(sorted(by_pid, key=key, reverse=by == "memory")))  # type: ignore[arg-type]
+    return report.replace(processes=tuple(sorted(by_pid, key=key, reverse=by in ("cpu", "memory"))))  # type: ignore[arg-type]
 
 
 def _look(options: PsOptions) -> Report:

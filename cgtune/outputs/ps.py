@@ -12,6 +12,7 @@ from cgtune.outputs.words import (
     format_setting,
     is_set_without_advice,
     machinery_words,
+    mean_cores,
     note_words,
     rule_words,
 )
@@ -51,7 +52,7 @@ _COLUMNS: tuple[_Column, ...] = (
     _Column(first="worst finding", least=20),
 )
 #: By what the list is sorted, beside the columns that are always there.
-_SORTED = {"memory": _Column(first="memory", second="in use", side=">")}
+_SORTED = {"cpu": _Column(first="CPU", second="used", side=">"), "memory": _Column(first="memory", second="in use", side=">")}
 _HEADER_ROOM = 2  # a column is wider than its header, by so much at least, as tabulate has it; a terminal has no room to spare
 _UNKNOWN = "?"
 _NAME_WIDTH = 15
@@ -78,7 +79,7 @@ def _table(report: Report, look: Look | None) -> list[str]:
     if look.sort in _SORTED:  # beside the findings, which are the last
         columns.insert(-1, _SORTED[look.sort])
         for process, row in zip(report.processes, rows, strict=True):
-            row.insert(-1, _UNKNOWN if (used := charged_bytes(process)) is None else format_bytes(used))
+            row.insert(-1, _used(process, look.sort))
     shown = list(range(len(columns))) if look.width is None else _fit(columns, rows, look.width)
     header_room = _HEADER_ROOM if look.width is None else 0
     lines = lay_out([[row[place] for place in shown] for row in rows], [columns[place] for place in shown], header_room)
@@ -164,6 +165,11 @@ def _row(report: ProcessReport) -> list[str]:
         _no_limit(report.snapshot.memory_chain, report.unread_memory_limits) if limit is None else format_bytes(limit),
         f"{report.findings[0].severity} {rule_words(report.findings[0])}" if report.findings else "-",
     ]
+
+
+def _used(report: ProcessReport, what: str | None) -> str:
+    used = mean_cores(report) if what == "cpu" else charged_bytes(report)
+    return _UNKNOWN if used is None else f"{used:.2f}" if what == "cpu" else format_bytes(int(used))
 
 
 def _no_limit(chain: Sequence[Level], unread: Sequence[Note]) -> str:

@@ -89,6 +89,12 @@ def charged_bytes(report: ProcessReport) -> int | None:
     return None if charged is None else charged.current_bytes if charged.used_bytes is None else charged.used_bytes
 
 
+def mean_cores(report: ProcessReport) -> float | None:
+    """How many CPUs a process has used in the mean since its start; None if its CPU time or its age is not known."""
+    used, age = report.snapshot.used, report.snapshot.process.age_seconds
+    return None if used is None or not age else used.cpu_seconds / age
+
+
 def present_value(report: ProcessReport, name: str) -> str:
     """What the environment of a process has for a variable; empty if it has none."""
     return (report.snapshot.go[0].derived.variable(name) or "") if report.snapshot.go else ""

@@ -20,7 +20,7 @@ import pytest
 
 from cgtune import api
 from cgtune.commands.ps import SORTS, sort_report
-from cgtune.model import Policy, ProcessReport, Report
+from cgtune.model import Policy, ProcessReport, Report, Used
 from cgtune.outputs.look import Look
 from cgtune.outputs.ps import render_ps
 from cgtune.rules import judge_all
@@ -30,14 +30,24 @@ from tests.support import command, inside, stories
 STORY = stories.STORIES / "v2-bench-swapped-out"
 
 
-def _process(pid: int, *, procs: int = 2, in_use: int | None = 10 * MIB, throttled: tuple[int, int] = (0, 1000)) -> ProcessReport:
+def _process(
+    pid: int,
+    *,
+    procs: int = 2,
+    in_use: int | None = 10 * MIB,
+    throttled: tuple[int, int] = (0, 1000),
+    cpu_seconds: float | None = None,
+    age_seconds: float | None = 100.0,
+) -> ProcessReport:
     made = process_report(
         go_facts(procs=procs, variables={"GOMAXPROCS": str(procs)}),
         cores=2.0,
         throttled=throttled,
         memory=() if in_use is None else (memory_level("/pod", 64 * MIB, current_bytes=in_use),),
     )
-    made = made.replace(snapshot=made.snapshot.replace(process=made.snapshot.process.replace(pid=pid)))
+    used = None if cpu_seconds is None else Used(cpu_seconds=cpu_seconds, major_faults=0, threads=1)
+    process = made.snapshot.process.replace(pid=pid, age_seconds=age_seconds)
+    made = made.replace(snapshot=made.snapshot.replace(process=process, used=used))
     return made.replace(findings=judge_all(made, Policy()))
 
 
@@ -65,6 +75,21 @@ def test_what_hurts_most_comes_first() -> None:
     for by in SORTS:
         assert sorted(_pids(sort_report(report, by))) == [1, 2, 3, 4, 5]
         assert _pids(sort_report(sort_report(report, by), by)) == _pids(sort_report(report, by))
+
+
+def test_cpu_is_the_mean_since_the_start() -> None:
+    """Most CPUs in the mean comes first, not most seconds; if the time or the age is not known, "?" and last."""
+    report = _report(
+        _process(1, cpu_seconds=90.0, age_seconds=1000.0),
+        _process(2, cpu_seconds=None),
+        _process(3, cpu_seconds=50.0, age_seconds=100.0),
+        _process(4, cpu_seconds=5000.0, age_seconds=None),
+        _process(5, cpu_seconds=0.0, age_seconds=100.0),
+    )
+    by_cpu = sort_report(report, "cpu")
+    assert _pids(by_cpu) == [3, 1, 5, 2, 4]
+    rows = render_ps(by_cpu, Look(sort="cpu")).splitlines()[2:]
+    assert [re.search(r"(\S+)  (warning|info|-)", row.replace(" - ", "   "))[1] for row in rows] == ["0.50", "0.09", "0.00", "?", "?"]  # type: ignore[index]
 
 
 def test_the_list_shows_by_what_it_is_sorted() -> None:
