@@ -43,14 +43,15 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "stat").write_text(f"{pid} ({command}){(folder / 'stat').read_text().rpartition(')')[2]}")
         (folder / "exe").unlink()
         (folder / "exe").symlink_to(executable)
+        if pid == 77:  # cgtune, on the node itself
+            shutil.copy(root / "proc/1/mountinfo", folder / "mountinfo")
         if pid == 4343:
             shutil.rmtree(folder / "root")
             for name in ("cgroup", "mountinfo"):
                 (folder / name).write_text((folder / name).read_text().replace(ID, OTHER_ID).replace(UID, OTHER_UID))
-            shutil.copytree(
-                root / f"sys/fs/cgroup/cpu,cpuacct/kubepods/burstable/pod{UID}",
-                root / f"sys/fs/cgroup/cpu,cpuacct/kubepods/burstable/pod{OTHER_UID}",
-            )
+            for above in (root / "sys/fs/cgroup").glob("*/kubepods/burstable"):
+                if not (above / f"pod{OTHER_UID}").exists():  # cpu is a link to cpu,cpuacct
+                    shutil.copytree(above / f"pod{UID}" / ID, above / f"pod{OTHER_UID}" / OTHER_ID, symlinks=True)
     return root
 
 
