@@ -32,6 +32,13 @@ def main() -> int:
         from cgtune import exits
 
         return exits.INTERRUPTED
+    except RuntimeError as error:
+        # Before 3.12 Python wraps whatever is raised while a class gets its descriptors (Objects/typeobject.c, type_new_set_names)
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        from cgtune import exits
+
+        return exits.INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -11,15 +11,17 @@ from cgtune.model import Note, Policy, ProcessReport, Report
 from cgtune.runtimes.go.derived.versions import CHECKED
 from cgtune.snapshot import read_snapshot
 from cgtune.system.host import Host, open_source, timestamp
+from cgtune.targets import NOBODY, find_pids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cgtune.model import CpuLevel, Prediction, Process, Snapshot
+    from cgtune.targets import Whom
 
 
-def inspect(
+def inspect(  # noqa: PLR0913  # one argument for each option of the command
     pids: Sequence[int] = (),
     *,
     pid: int | None = None,
@@ -28,9 +30,10 @@ def inspect(
     metrics_url: str | None = None,
     policy: Policy | None = None,
     machinery: bool = False,
+    whom: Whom = NOBODY,
 ) -> Report:
-    """The report on the process ``pid``, or on several ``pids`` in the order given; without any, on this container (cgtune's own process
-    stands for it) and then on every Go process that can be seen, by pid.
+    """The report on the process ``pid``, or on several ``pids`` in the order given, and on those that ``whom`` means, by pid; without any,
+    on this container (cgtune's own process stands for it) and then on every Go process that can be seen, by pid.
 
     ``root`` is the folder that holds proc/ and sys/: this machine's ``/``, another's mounted somewhere, or a recording. ``metrics_url``
     is the metrics endpoint of the one process named. ``policy``: the chosen numbers behind recommended values (the others are measured).
@@ -40,18 +43,30 @@ def inspect(
     """
     pids = pids if pid is None else (pid, *pids)
     with Host(root) as host:
-        return judge(inspect_host(host, pids, self_only=self_only, metrics_url=metrics_url, machinery=machinery), policy)
+        report = inspect_host(host, pids, self_only=self_only, metrics_url=metrics_url, machinery=machinery, whom=whom)
+        return judge(report, policy)
 
 
 def inspect_host(
-    host: Host, pids: Sequence[int] = (), *, self_only: bool = False, metrics_url: str | None = None, machinery: bool = False
+    host: Host,
+    pids: Sequence[int] = (),
+    *,
+    self_only: bool = False,
+    metrics_url: str | None = None,
+    machinery: bool = False,
+    whom: Whom = NOBODY,
 ) -> Report:
     """As inspect, on a host that is already open, without recommendations and findings: see judge."""
-    if metrics_url is not None and len(set(pids)) != 1:
+    if pids and whom.is_narrowed:
+        raise UsageError("--pid names its process already: leave it out, or --container, --pod, --namespace and --command")
+    pids, whom = (*pids, *whom.pids), whom.searched
+    if metrics_url is not None and len(set(pids)) != 1 and not whom.words:
         raise UsageError("--metrics-url is one program's own endpoint: name that program with one --pid")
-    if self_only and pids:
+    if self_only and (pids or whom.words):
         raise UsageError("--self and --pid exclude each other: --self reports this container only, --pid just these processes")
     view = MachineView(host)
+    if whom.words:
+        return _inspect_meant(host, view, pids, whom, metrics_url, machinery=machinery)
     if not pids and not self_only:
         pids = host.recorded_pids or ()
     found: Gathered | None = None
@@ -73,11 +88,28 @@ def inspect_host(
     return report if metrics_url is None else _with_metrics(host, report, metrics_url)
 
 
-def list_go(*, root: str = "/", policy: Policy | None = None, machinery: bool = False) -> Report:
-    """The report on every Go process that can be seen, by pid; without any, a report without processes. ``machinery``: as for inspect."""
+def _inspect_meant(host: Host, view: MachineView, pids: Sequence[int], whom: Whom, metrics_url: str | None, *, machinery: bool) -> Report:
+    """The report on ``pids``, and then on those that ``whom`` means and that do not end meanwhile: nobody asked for one of them."""
+    named, notes = _read_named(view, tuple(dict.fromkeys(pids)))
+    meant = find_pids(view, whom, machinery=machinery)
+    found = gather(view, (pid for pid in meant if pid not in pids), _pass_over, go_only=False)
+    report = report_of(host, view, named + found.snapshots, notes + found.notes)
+    if not report.processes:
+        raise NoSuchProcess("what was named has ended meanwhile; name what runs")
+    if metrics_url is None:
+        return report
+    if len(report.processes) > 1:
+        raise UsageError(f"--metrics-url is one program's own endpoint, and {len(report.processes)} are meant: name one with --pid")
+    return _with_metrics(host, report, metrics_url)
+
+
+def list_go(*, root: str = "/", policy: Policy | None = None, machinery: bool = False, whom: Whom = NOBODY) -> Report:
+    """The report on every Go process that can be seen, or that is meant, by pid; without any, a report without processes. ``machinery``:
+    as for inspect.
+    """
     with Host(root) as host:
         view = MachineView(host)
-        found = _read_go(view, machinery=machinery)
+        found = _read_go(view, machinery=machinery, whom=whom)
         report = report_of(host, view, found.snapshots, found.notes, found.machinery)
         return judge(report.replace(others=found.others, beside=read_reader(view, found.snapshots)), policy)
 
@@ -202,9 +234,10 @@ def report_of(
     )
 
 
-def _read_go(view: MachineView, *, machinery: bool) -> Gathered:
-    """Every Go process but the reader itself, by pid; one that cannot be read is counted."""
-    pids = (pid for pid in list_pids(view.host) if pid != view.self_pid)
+def _read_go(view: MachineView, *, machinery: bool, whom: Whom = NOBODY) -> Gathered:
+    """Every Go process but the reader itself, by pid, of those that are meant; one that cannot be read is counted."""
+    meant = find_pids(view, whom, machinery=machinery) if whom.words else list_pids(view.host)
+    pids = (pid for pid in meant if pid != view.self_pid)
     return gather(view, pids, _pass_over, go_only=True, with_machinery=machinery)
 
 

@@ -17,8 +17,10 @@ from cgtune.used import read_used
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cgtune.machineview import MachineView
-    from cgtune.model import CpuLevel, Level, MemoryLevel
+    from cgtune.model import Container, CpuLevel, Level, MemoryLevel
     from cgtune.system.host import Host
 
 #: How often a process is read again that is moved between cgroups under our eyes, or starts another program.
@@ -136,10 +138,8 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
         if level.cpu is not None or level.memory is not None
     )
     own_pressure = pressure_chain[0] if pressure_chain and pressure_chain[0].path == unified[0][1].path else None
-    found = tuple(chain[0][1].path for chain in (cpu, memory, cpuset, unified) if chain)
     notes.extend(program.go_notes)
-    mounts = chains.their_mounts() if memberships else ()
-    container = with_pod_names(host, pid, locate_container(memberships, mounts, found), mounts)
+    container = _locate_container(host, pid, memberships, chains, (cpu, memory, cpuset, unified))
     if (node := locate_node_level(tuple(level.path for level in memory_chain), container)) is not None:
         memory_chain = (*memory_chain[:node], *(level.replace(of_node=True) for level in memory_chain[node:]))
     snapshot = Snapshot(
@@ -163,6 +163,22 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
         threads=read_threads(host, program.process, memberships, cpu, notes) if any(map(_is_limited, cpu_chain)) else None,
     )
     return snapshot.replace(notes=tuple(dict.fromkeys(notes))), memberships
+
+
+def read_container(view: MachineView, pid: int) -> Container:
+    """Who runs process ``pid``, and nothing else of it. Raises as read_snapshot does; what may not be read leaves names open."""
+    memberships = _read_memberships(view.host, pid)
+    chains = ChainReader(view.host, pid, memberships, view.ours, [])
+    located = (*(chains.locate(controller) for controller in ("cpu", "memory", "cpuset")), chains.locate_unified())
+    return _locate_container(view.host, pid, memberships, chains, located)
+
+
+def _locate_container(
+    host: Host, pid: int, memberships: tuple[Membership, ...], chains: ChainReader, located: Iterable[list[tuple[int, Place]]]
+) -> Container:
+    found = tuple(chain[0][1].path for chain in located if chain)
+    mounts = chains.their_mounts() if memberships else ()
+    return with_pod_names(host, pid, locate_container(memberships, mounts, found), mounts)
 
 
 def _read_unsupported(

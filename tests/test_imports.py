@@ -43,10 +43,14 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.measures": ("rules",),
     "cgtune.outputs": ("rules (types)", "advice.variables (types)"),
     "cgtune.gather": ("machineview (types)", "snapshot", "system"),
-    "cgtune.api": ("system", "machineview", "snapshot", "gather", "limits", "advice", "rules", "runtimes"),
+    "cgtune.targets": ("cgroups.kernel", "gather", "machinery", "machineview (types)", "snapshot", "system.host (types)"),
+    "cgtune.api": ("system", "machineview", "snapshot", "gather", "targets", "limits", "advice", "rules", "runtimes"),
     "cgtune.service": ("api", "cgroups.throttling", "gather", "machineview", "verdict", "outputs", "system"),
-    "cgtune.commands": ("api", "advice", "cgroups.throttling", "measures", "outputs", "runtimes", "machineview", "system", "verdict"),
-    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rules", "service"),
+    "cgtune.commands": (
+        *("api", "advice", "cgroups.throttling", "machineview", "measures", "outputs", "rules", "runtimes"),
+        *("system", "targets", "verdict"),
+    ),
+    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rules", "service", "targets"),
 }
 GROUND: dict[str, tuple[str, ...]] = {
     "cgtune.errors": (),
@@ -68,6 +72,7 @@ READS = (
     "cgtune.machineview",
     "cgtune.process",
     "cgtune.snapshot",
+    "cgtune.targets",
     "cgtune.used",
     "cgtune.runtimes",
     "cgtune.cgroups.chains",
@@ -97,7 +102,7 @@ THIRD_PARTY = {
     "cgtune.service.listener": {"waitress"},
     "cgtune.outputs.prometheus": {"prometheus_client"},
     "cgtune.system.processes": {"psutil"},
-    "cgtune.outputs.table": {"tabulate"},
+    "cgtune.outputs.levels": {"tabulate"},
 }
 
 
@@ -387,7 +392,11 @@ MAY_LOAD: dict[tuple[str, ...], set[str]] = {
     ("inspect", "--format=table"): {"tabulate"},
     ("check", "--format", "text", "--fail-on=critical"): set(),
 }
-OUTPUTS = {"json": {"json", "escape", "words"}, "table": {"escape", "table", "words"}, "text": {"escape", "text", "words"}}
+OUTPUTS = {
+    "json": {"json", "escape", "words"},
+    "table": {"enforced", "escape", "levels", "look", "table", "usage", "words"},
+    "text": {"escape", "text", "words"},
+}
 TABULATE_ASKS_ITS_VERSION = {"email", "socket"}  # through importlib.metadata
 
 # The dear modules of the standard library that no such command needs.

@@ -9,11 +9,12 @@ import time
 
 from cgtune import exits
 from cgtune.cgroups.throttling import watched_growth
+from cgtune.commands.showing import show
 from cgtune.commands.terminal import LOOKING, Telling, emit, fail
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
 from cgtune.model import Policy
-from cgtune.outputs import load_renderer
 from cgtune.records import Record
+from cgtune.targets import NOBODY, Whom
 from cgtune.verdict import blind, blind_partly, exit_code, failure_code, judge_report, parse_ignored, unseen_notes
 
 TYPE_CHECKING = False
@@ -39,6 +40,8 @@ class CheckOptions(Record):
     window_seconds: float | None = None
     policy: Policy = Policy()
     machinery: bool = False
+    color: str = "auto"
+    whom: Whom = NOBODY
 
     @property
     def style(self) -> str:
@@ -50,7 +53,7 @@ def run_check(options: CheckOptions) -> int:
     """Look, judge, say it in one write, and give the exit code back."""
     try:
         verdict = read_verdict(options)
-        emit(load_renderer("check", options.format)(verdict))
+        show("check", options.format, verdict, colour=options.color)
     except UsageError as error:
         return refuse(str(error), exits.USAGE, options.style, options.format)
     except CgtuneError as error:
@@ -85,7 +88,7 @@ def read_verdict(options: CheckOptions) -> Verdict:
     if window is not None and not 0 < window <= _MOST_WINDOW_SECONDS:
         raise UsageError(f"--window {window:g} is not above 0 and at most {_MOST_WINDOW_SECONDS:g} seconds; example: --window 30")
     with Telling(LOOKING if window is None else f"watching for {window:g} s"), Host(options.root) as host:
-        report = api.inspect_host(host, options.pids, self_only=options.self_only, machinery=options.machinery)
+        report = api.inspect_host(host, options.pids, self_only=options.self_only, machinery=options.machinery, whom=options.whom)
         require_sight(report, options)
         windows = None
         if window is not None:
@@ -111,15 +114,18 @@ def _watch(host: Host, options: CheckOptions, seconds: float) -> Report:
         raise UsageError("--window needs a live machine: the counters of a recording stand still; leave out --window or --root")
     time.sleep(seconds)
     host.forget()
-    return api.inspect_host(host, options.pids, self_only=options.self_only, machinery=options.machinery)
+    return api.inspect_host(host, options.pids, self_only=options.self_only, machinery=options.machinery, whom=options.whom)
 
 
 def require_sight(report: Report, options: CheckOptions) -> None:
-    """If permissions kept us from every Go process, or from one named with --pid, there is no verdict: "clean" would be a guess.
+    """If permissions kept us from every Go process, or from one that was named, there is no verdict: "clean" would be a guess.
 
     Raises Unreadable, and NoSuchProcess for a named process that has ended.
     """
-    _refuse_blind(blind(report, options.pids, self_only=options.self_only))
+    pids = (*options.pids, *options.whom.pids)
+    if options.whom.words:  # each of those that are meant has been named
+        pids = (*pids, *(process.snapshot.process.pid for process in report.processes))
+    _refuse_blind(blind(report, pids, self_only=options.self_only))
 
 
 def _refuse_blind(why: Blind | None) -> None:

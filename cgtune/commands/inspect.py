@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from cgtune import exits
-from cgtune.commands.terminal import LOOKING, Telling, emit, fail, is_coloured
+from cgtune.commands.showing import show
+from cgtune.commands.terminal import LOOKING, Telling, fail
 from cgtune.model import Policy
 from cgtune.records import Record
+from cgtune.targets import NOBODY, Whom
 
 
 class InspectOptions(Record):
-    """What to look at, and how to show it."""
+    """What to look at, and how to show it. ``brief`` None: as many processes decide."""
 
     pids: tuple[int, ...] = ()
     self_only: bool = False
@@ -19,6 +21,9 @@ class InspectOptions(Record):
     verbose: bool = False
     policy: Policy = Policy()
     machinery: bool = False
+    color: str = "auto"
+    whom: Whom = NOBODY
+    brief: bool | None = None
 
 
 def run_inspect(options: InspectOptions) -> int:
@@ -26,7 +31,6 @@ def run_inspect(options: InspectOptions) -> int:
     Unwritable.
     """
     from cgtune import api
-    from cgtune.outputs import load_renderer
 
     with Telling(LOOKING):
         report = api.inspect(
@@ -36,10 +40,10 @@ def run_inspect(options: InspectOptions) -> int:
             metrics_url=options.metrics_url,
             policy=options.policy,
             machinery=options.machinery,
+            whom=options.whom,
         )
-    render = load_renderer("inspect", options.format)
-    emit(render(report, colour=is_coloured(), verbose=options.verbose) if options.format == "table" else render(report))
-    ended = [note.why for note in report.notes if options.pids and note.kind == "failed"]
+    show("inspect", options.format, report, colour=options.color, verbose=options.verbose, brief=options.brief)
+    ended = [note.why for note in report.notes if (options.pids or options.whom.pids) and note.kind == "failed"]
     for why in ended:
         fail(why, exits.COULD_NOT_INSPECT)
     return exits.COULD_NOT_INSPECT if ended else exits.CLEAN

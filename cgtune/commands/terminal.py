@@ -60,11 +60,6 @@ class Telling:
         complain(f"cgtune: {self._what} ...")
 
 
-def is_coloured() -> bool:
-    """Whether what is written to stdout may have colours: for a terminal, unless NO_COLOR or TERM say otherwise."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
 def open_closed_streams() -> None:
     """Give a process that was started with stdout or stderr closed one that leads nowhere: what it finds out is in its exit code."""
     # None where the descriptor was closed (Python/pylifecycle.c, create_stdio)

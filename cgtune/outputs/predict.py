@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from cgtune.model import SEVERITIES
 from cgtune.numbers import format_cpus
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.json import process_content
-from cgtune.outputs.table import format_value, wrapped
-from cgtune.outputs.words import format_bytes, format_setting
+from cgtune.outputs.look import PLAIN, Sheet
+from cgtune.outputs.words import format_bytes, format_setting, format_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cgtune.model import Off, PeriodStall, PredictedRow, Prediction, ProcessReport
+    from cgtune.outputs.look import Look
 
 SCHEMA = "cgtune/predict/v1"
 _UNKNOWN = "?"
@@ -27,29 +29,39 @@ def render_predict_json(prediction: Prediction) -> str:
     return json.dumps({"schema": SCHEMA, "enforced": enforced, "rows": rows}, indent=2, ensure_ascii=True) + "\n"
 
 
-def render_predict(prediction: Prediction) -> str:
+def render_predict(prediction: Prediction, look: Look = PLAIN) -> str:
     """What each version takes by itself and what to set, one line each; then why, what is wrong with it, and what is not known."""
+    sheet = Sheet(look)
     period_us = next((row.stall.period_us for row in prediction.rows if row.stall), None)
     stalls = "stalls" if period_us is None else f"stalls in {period_us / 1000:g} ms"
     columns = ["Go", "go line", "GOMAXPROCS", "set to", stalls, "GOMEMLIMIT", "set to"]
     cells = [columns, *(_cells(row) for row in prediction.rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [_limits_line(prediction), "", *(_aligned(row, widths) for row in cells)]
+    if look.width is not None and 2 * len(widths) + sum(widths) > look.width:
+        columns[4], widths[4] = "stalls", max(len("stalls"), *(len(row[4]) for row in cells[1:]))
+    gap = 1 if look.width is not None and 2 * len(widths) + sum(widths) > look.width else 2
+    table = [(" " * gap).join(["", *row]) for row in _padded(cells, widths)]
+    limits = _limits_line(prediction)
+    lines = [limits] if look.width is None else [line.strip() for line in sheet.wrapped("", limits)]
+    lines += ["", look.style("strong", table[0]), *table[1:]]
     for label, said in (("set", _reasons), ("finding", _findings), ("note", _notes)):
-        grouped: dict[str, list[str]] = {}
+        grouped: dict[str, list[PredictedRow]] = {}
         for row in prediction.rows:
             for text in said(row):
-                grouped.setdefault(text, []).append(escape_control(row.go))
+                grouped.setdefault(text, []).append(row)
         lines += [""] * bool(grouped)
-        for text, versions in grouped.items():
-            lines.extend(wrapped(label, f"Go {', '.join(dict.fromkeys(versions))}: {escape_control(text)}"))
+        for text, rows in grouped.items():
+            versions = dict.fromkeys(escape_control(row.go) for row in rows)
+            first, *more = sheet.wrapped(label, f"Go {', '.join(versions)}: {escape_control(text)}")
+            severity = text.partition(" ")[0]
+            lines += [look.style(severity, first) if label == "finding" and severity in SEVERITIES else first, *more]
     return "\n".join(lines) + "\n"
 
 
-def _aligned(cells: list[str], widths: list[int]) -> str:
-    """One line of the table: names to the left, values to the right. By hand, as tabulate costs as much as all the rest."""
-    names, values = zip(cells[:2], widths[:2], strict=True), zip(cells[2:], widths[2:], strict=True)
-    return "  ".join(["", *(f"{cell:<{width}}" for cell, width in names), *(f"{cell:>{width}}" for cell, width in values)])
+def _padded(rows: list[list[str]], widths: list[int]) -> Iterator[list[str]]:
+    """The cells of the table: names to the left, values to the right. By hand, as tabulate costs as much as all the rest."""
+    for cells in rows:
+        yield [f"{cell:{'<' if place < 2 else '>'}{width}}" for place, (cell, width) in enumerate(zip(cells, widths, strict=True))]
 
 
 def _row_content(row: PredictedRow) -> dict[str, object]:

@@ -4,42 +4,143 @@ from __future__ import annotations
 
 from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.table import is_set_without_advice
-from cgtune.outputs.words import KINDS, format_bytes, format_setting, machinery_words, note_words, rule_words
+from cgtune.outputs.words import (
+    KINDS,
+    charged_bytes,
+    container_name,
+    format_bytes,
+    format_setting,
+    is_set_without_advice,
+    machinery_words,
+    mean_cores,
+    note_words,
+    rule_words,
+)
+from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cgtune.model import Container, Kind, Level, Note, Off, ProcessReport, Report
+    from cgtune.model import Kind, Level, Note, Off, ProcessReport, Report
+    from cgtune.outputs.look import Look
 
-# The two lines of each header, and to which side the column goes
-_COLUMNS = (
-    ("pid", "", ">"),
-    ("command", "", "<"),
-    ("container", "", "<"),
-    ("Go", "", "<"),
-    ("GOMAXPROCS", "now / derived / set", "<"),
-    ("GOMEMLIMIT", "now / derived / set", "<"),
-    ("CPU", "limit", ">"),
-    ("memory", "limit", ">"),
-    ("worst finding", "", "<"),
+
+class _Column(Record):
+    """One column: the two lines of its header, and to which side it goes.
+
+    On a terminal that is too narrow for all, ``least`` is how far its text may be cut, None: not at all; then columns are left out, in the
+    order of ``leaves``, None: never.
+    """
+
+    first: str
+    second: str = ""
+    side: str = "<"
+    least: int | None = None
+    leaves: int | None = None
+
+
+_COLUMNS: tuple[_Column, ...] = (
+    _Column(first="pid", side=">"),
+    _Column(first="command", least=9),
+    _Column(first="container", least=14, leaves=5),
+    _Column(first="Go", leaves=1),
+    _Column(first="GOMAXPROCS", second="now / derived / set", leaves=4),
+    _Column(first="GOMEMLIMIT", second="now / derived / set", leaves=3),
+    _Column(first="CPU", second="limit", side=">", leaves=2),
+    _Column(first="memory", second="limit", side=">", leaves=2),
+    _Column(first="worst finding", least=20),
 )
-_HEADER_ROOM = 2  # a column is wider than its header, by so much at least
+#: By what the list is sorted, beside the columns that are always there.
+_SORTED = {"cpu": _Column(first="CPU", second="used", side=">"), "memory": _Column(first="memory", second="in use", side=">")}
+_HEADER_ROOM = 2  # a column is wider than its header, by so much at least, as tabulate has it; a terminal has no room to spare
 _UNKNOWN = "?"
 _NAME_WIDTH = 15
 _CONTAINER_WIDTH = 40  # a pod's name ends with what tells it from others
+_CONTAINER = 2
 
 
-def render_ps(report: Report) -> str:
+def render_ps(report: Report, look: Look | None = None) -> str:
     """One line for each Go process, under a line of headers; what could not be seen follows."""
-    lines = lay_out([_row(process) for process in report.processes]) if report.processes else ["no Go process can be seen from here"]
+    lines = _table(report, look) if report.processes else ["no Go process can be seen from here"]
     if report.others:
-        lines.append(_others_words(report.others))
-    lines += [f"not seen: {escape_control(note_words(note))}" for note in report.notes]
+        lines += _folded(_others_words(report.others), look)
+    for note in report.notes:
+        lines += _folded(f"not seen: {escape_control(note_words(note))}", look)
     if report.machinery:
-        lines.append(machinery_words(report.machinery))
+        lines += _folded(machinery_words(report.machinery), look)
     return "\n".join(lines) + "\n"
+
+
+def _table(report: Report, look: Look | None) -> list[str]:
+    columns, rows = list(_COLUMNS), [_row(process) for process in report.processes]
+    if look is None:
+        return lay_out(rows)
+    if look.sort in _SORTED:  # beside the findings, which are the last
+        columns.insert(-1, _SORTED[look.sort])
+        for process, row in zip(report.processes, rows, strict=True):
+            row.insert(-1, _used(process, look.sort))
+    shown = list(range(len(columns))) if look.width is None else _fit(columns, rows, look.width)
+    header_room = _HEADER_ROOM if look.width is None else 0
+    lines = lay_out([[row[place] for place in shown] for row in rows], [columns[place] for place in shown], header_room)
+    if look.colour:
+        lines[:2] = [look.style("strong", line) for line in lines[:2]]
+        for place, (process, row) in enumerate(zip(report.processes, rows, strict=True), 2):
+            if process.findings:
+                before, finding, after = lines[place].rpartition(row[-1])
+                lines[place] = f"{before}{look.style(process.findings[0].severity, finding)}{after}"
+    left_out = [" ".join(filter(None, (column.first, column.second))) for place, column in enumerate(columns) if place not in shown]
+    if left_out:
+        lines += _folded(f"no room for {', '.join(left_out)}: widen the terminal, or cgtune ps | cat", look)
+    return lines
+
+
+def _fit(columns: Sequence[_Column], rows: list[list[str]], width: int) -> list[int]:
+    """Which columns a terminal of this width has room for; cuts what is in them, with "…" for what is left out."""
+    from cgtune.outputs.look import clip, clip_start
+
+    shown, last = list(range(len(columns))), len(columns) - 1
+    natural = _widths(rows, columns, 0)
+    least = [
+        wide if column.least is None else min(wide, max(column.least, len(column.first)))
+        for column, wide in zip(columns, natural, strict=True)
+    ]
+    for leaving in sorted({column.leaves for column in columns if column.leaves is not None}):
+        # The findings are what one looks for: they are cut only if nothing else is left to go
+        if sum(natural[place] if place == last else least[place] for place in shown) + 2 * (len(shown) - 1) <= width:
+            break
+        shown = [place for place in shown if columns[place].leaves != leaving]
+    room = width - 2 * (len(shown) - 1) - sum(least[place] for place in shown)
+    for place in (place for place in (last, 1, _CONTAINER) if place in shown):
+        most = min(natural[place], least[place] + max(room, 0))
+        room -= most - least[place]
+        for row in rows:
+            row[place] = clip_start(row[place], most) if place == _CONTAINER else clip(row[place], most)
+    return shown
+
+
+def lay_out(rows: Sequence[Sequence[str]], columns: Sequence[_Column] = _COLUMNS, header_room: int = _HEADER_ROOM) -> list[str]:
+    """The lines of the table, headers first; ``rows`` hold one line of text a column. By hand: tabulate costs four bare starts."""
+    texts = [[cell.strip() for cell in row] for row in rows]
+    widths = _widths(texts, columns, header_room)
+    headers = ([column.first for column in columns], [column.second for column in columns])
+    return [
+        "  ".join(f"{cell:{column.side}{width}}" for cell, column, width in zip(row, columns, widths, strict=True)).rstrip()
+        for row in (*headers, *texts)
+    ]
+
+
+def _widths(rows: Sequence[Sequence[str]], columns: Sequence[_Column], header_room: int) -> list[int]:
+    headers = [max(len(column.first), len(column.second)) + header_room for column in columns]
+    return [max(header, *map(len, column)) for header, column in zip(headers, zip(*rows, strict=True), strict=True)]
+
+
+def _folded(text: str, look: Look | None) -> list[str]:
+    if look is None or look.width is None:
+        return [text]
+    from cgtune.outputs.look import fold
+
+    return list(fold(text, look.width))
 
 
 def _others_words(others: Sequence[tuple[Kind, int]]) -> str:
@@ -49,18 +150,6 @@ def _others_words(others: Sequence[tuple[Kind, int]]) -> str:
     return f"{total} other{'s are no Go programs' if total > 1 else ' is no Go program'}: {shares}"
 
 
-def lay_out(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of the table, headers first; ``rows`` hold one line of text a column. By hand: tabulate costs four bare starts."""
-    first, second, sides = zip(*_COLUMNS, strict=True)
-    headers = [max(map(len, pair)) + _HEADER_ROOM for pair in zip(first, second, strict=True)]
-    texts = [[cell.strip() for cell in row] for row in rows]
-    widths = [max(header, *map(len, column)) for header, column in zip(headers, zip(*texts, strict=True), strict=True)]
-    return [
-        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)).rstrip()
-        for row in (first, second, *texts)
-    ]
-
-
 def _row(report: ProcessReport) -> list[str]:
     process, facts = report.snapshot.process, report.snapshot.go[0]
     more = f" (+{len(report.snapshot.go) - 1})" if len(report.snapshot.go) > 1 else ""
@@ -68,7 +157,7 @@ def _row(report: ProcessReport) -> list[str]:
     return [
         str(process.pid),
         escape_control(process.command)[:_NAME_WIDTH],
-        _container(report.snapshot.container),
+        container_name(report.snapshot.container)[-_CONTAINER_WIDTH:] or "-",
         escape_control(facts.program.version) + more,
         _triple(report, "GOMAXPROCS"),
         _triple(report, "GOMEMLIMIT"),
@@ -78,15 +167,14 @@ def _row(report: ProcessReport) -> list[str]:
     ]
 
 
+def _used(report: ProcessReport, what: str | None) -> str:
+    used = mean_cores(report) if what == "cpu" else charged_bytes(report)
+    return _UNKNOWN if used is None else f"{used:.2f}" if what == "cpu" else format_bytes(int(used))
+
+
 def _no_limit(chain: Sequence[Level], unread: Sequence[Note]) -> str:
     """What stands for a limit if there is none, as far as can be seen; "?" if nothing can."""
     return "max" if chain and not unread else _UNKNOWN
-
-
-def _container(container: Container) -> str:
-    """The names that people gave, as `pod/container`, or else the first letters of the id."""
-    names = "/".join(name for name in (container.pod_name, container.name) if name)
-    return escape_control(names)[-_CONTAINER_WIDTH:] if names else (container.id or "-")[:12]
 
 
 def _triple(report: ProcessReport, name: str) -> str:

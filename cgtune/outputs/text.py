@@ -7,18 +7,25 @@ from cgtune.outputs.words import advice_words, rule_words, subject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cgtune.model import Verdict
+    from cgtune.outputs.look import Look
 
 
-def render_text(verdict: Verdict) -> str:
-    """The failures, worst first; empty if there are none."""
+def render_text(verdict: Verdict, look: Look | None = None) -> str:
+    """The failures, worst first; empty if there are none. A log has each, and each cause, on one line; a terminal's lines are folded."""
     lines: list[str] = []
     for process, finding in verdict.failures:
-        lines.append(f"{finding.severity} {rule_words(finding)}: {subject(process)}: {escape_control(finding.summary)}")
-        lines += [f"  seen: {escape_control(line)}" for line in finding.evidence]
-        lines += [f"  do: {advice_words(advice)}" for advice in finding.advice]
+        first, *more = _folded(f"{finding.severity} {rule_words(finding)}: {subject(process)}: {escape_control(finding.summary)}", look)
+        lines += [look.style(finding.severity, first) if look is not None else first, *more]
+        for text in (
+            *(f"  seen: {escape_control(line)}" for line in finding.evidence),
+            *(f"  do: {advice_words(each)}" for each in finding.advice),
+        ):
+            lines += _folded(text, look)
     if lines and verdict.below:
-        lines.append(f"and {verdict.below} {_below(verdict)}, which --fail-on info shows")
+        lines += _folded(f"and {verdict.below} {_below(verdict)}, which --fail-on info shows", look)
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -26,3 +33,12 @@ def _below(verdict: Verdict) -> str:
     if verdict.fail_on != "harm":
         return f"below {verdict.fail_on}"
     return "that do not hurt now" if verdict.below > 1 else "that does not hurt now"
+
+
+def _folded(text: str, look: Look | None) -> Iterator[str]:
+    if look is None or look.width is None:
+        yield text
+        return
+    from cgtune.outputs.look import fold
+
+    yield from fold(text, look.width)

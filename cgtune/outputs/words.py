@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cgtune.model import Advice, Blind, Finding, Harm, Kind, MemoryParts, Note, Process, ProcessReport, Recommendation
+    from cgtune.model import Advice, Blind, Container, Finding, Harm, Kind, MemoryParts, Note, Off, Process, ProcessReport, Recommendation
 
 _MOST_NAMES = 10
 #: What is said of the harm of a finding; nothing if none was felt.
@@ -43,6 +43,15 @@ def format_setting(recommendation: Recommendation) -> str:
     return format_limit(recommendation.value) if recommendation.name == "GOMEMLIMIT" else str(recommendation.value)
 
 
+def format_value(name: str, value: int | Off) -> str:
+    """A setting's value for people, short: GOMEMLIMIT in the largest unit in which it is exact; the others as they are."""
+    if name != "GOMEMLIMIT" or value == "off":
+        return str(value)
+    if "." not in format_bytes(value):
+        return format_bytes(value)
+    return f"{value >> 20} MiB" if value % (1 << 20) == 0 else f"{value} B"
+
+
 def format_parts(parts: MemoryParts) -> str:
     """What the kernel does not give back, by kind, as far as there is any; a kind may be part of another."""
     kinds = (
@@ -68,6 +77,52 @@ def subject(process: ProcessReport) -> str:
     return f"{name} ({versions.replace(', Go ', ', ')})" if versions else name
 
 
+def urgency(report: ProcessReport) -> tuple[object, ...]:
+    """Go programs before others, cgtune itself last; among them those with the worst findings first, else in the order given."""
+    worst = min((finding.urgency for finding in report.findings), default=(len(HARMS), 0))
+    return report.snapshot.process.is_self, not report.snapshot.go, worst
+
+
+def charged_bytes(report: ProcessReport) -> int | None:
+    """What is in use in the cgroup that a process is charged to, or charged to that, if it is not known what could be given back."""
+    charged = report.snapshot.charged_level
+    return None if charged is None else charged.current_bytes if charged.used_bytes is None else charged.used_bytes
+
+
+def mean_cores(report: ProcessReport) -> float | None:
+    """How many CPUs a process has used in the mean since its start; None if its CPU time or its age is not known."""
+    used, age = report.snapshot.used, report.snapshot.process.age_seconds
+    return None if used is None or not age else used.cpu_seconds / age
+
+
+def present_value(report: ProcessReport, name: str) -> str:
+    """What the environment of a process has for a variable; empty if it has none."""
+    return (report.snapshot.go[0].derived.variable(name) or "") if report.snapshot.go else ""
+
+
+def is_set_without_advice(report: ProcessReport, recommendation: Recommendation) -> bool:
+    """Whether its environment has the variable and nothing better is known: not to recommend a value is no reason to take away this one."""
+    name = recommendation.name
+    advised = any(advice.variable == name for finding in report.findings for advice in finding.advice)
+    ignored = any(name in facts.derived.ignored or facts.derived.dies for facts in report.snapshot.go)
+    return recommendation.value is None and bool(present_value(report, name)) and not advised and not ignored
+
+
+def container_words(container: Container) -> str:
+    """Who runs a process, in one line; empty if nobody is known to."""
+    if not (container.id or container.pod_uid or container.name):
+        return ""
+    pod = "/".join(name for name in (container.pod_namespace, container.pod_name) if name) or container.pod_uid
+    names = (container.runtime, container.name, container.id and container.id[:12], container.pod_uid and f"pod {pod}")
+    return escape_control(" ".join(name for name in names if name))
+
+
+def container_name(container: Container) -> str:
+    """The names that people gave, as `pod/container`, or else the first letters of the id; empty if there are none."""
+    names = "/".join(name for name in (container.pod_name, container.name) if name)
+    return escape_control(names) if names else (container.id or "")[:12]
+
+
 #: What people call a kind of program.
 KINDS: dict[Kind, str] = {
     "go": "Go",
@@ -84,6 +139,13 @@ KINDS: dict[Kind, str] = {
 }
 
 
+def other_words(kind: Kind) -> str:
+    """What a process is that holds no Go runtime."""
+    if kind == "other":
+        return "no Go program"
+    return "a program for another processor, under an emulator; no Go program" if kind == "emulated" else f"{KINDS[kind]}, no Go program"
+
+
 def advice_words(advice: Advice) -> str:
     """One act in one line: `set GOMAXPROCS=3: why`."""
     reason = escape_control(advice.reason)
@@ -97,8 +159,12 @@ def finding_words(process: ProcessReport, finding: Finding) -> str:
     """A whole finding in one paragraph, for formats that have one text for it."""
     evidence = "".join(f" Seen: {escape_control(line)}." for line in finding.evidence)
     acts = "".join(f" Do: {advice_words(advice)}." for advice in finding.advice)
-    felt = f"{HARMS[finding.harm]}: " if HARMS[finding.harm] else ""
-    return f"{subject(process)}: {felt}{escape_control(finding.summary)}.{evidence}{acts}"
+    return f"{subject(process)}: {felt_words(finding)}{escape_control(finding.summary)}.{evidence}{acts}"
+
+
+def felt_words(finding: Finding) -> str:
+    """What stands before the summary of a finding that was felt: `hurts now: `; empty for any other."""
+    return f"{HARMS[finding.harm]}: " if HARMS[finding.harm] else ""
 
 
 def rule_words(finding: Finding) -> str:

@@ -30,10 +30,11 @@ from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_bytes, escape_control
 from cgtune.outputs.json import render_json
 from cgtune.outputs.junit import render_junit
+from cgtune.outputs.look import Look
 from cgtune.outputs.ps import lay_out, render_ps
 from cgtune.outputs.sarif import render_sarif
-from cgtune.outputs.table import format_value, render_table
-from cgtune.outputs.words import format_bytes, format_cpu_list, machinery_words
+from cgtune.outputs.table import render_table
+from cgtune.outputs.words import format_bytes, format_cpu_list, format_value, machinery_words
 from cgtune.rules import judge_all
 from cgtune.verdict import judge_report
 from tests.rules.reports import MIB, go_facts, memory_level, report as process_report
@@ -60,7 +61,7 @@ def test_the_table_keeps_to_80_columns(name: str) -> None:
 @pytest.mark.parametrize("name", ["v2-plain", "v2-ancestor-tighter", "v2-awkward-names", "v1-docker-mount-root", "no-cgroup"])
 def test_colour_changes_nothing_but_colour(name: str) -> None:
     """With the terminal codes taken out, the coloured table is the plain one; the plain one has none."""
-    plain, coloured = render_table(report(name)), render_table(report(name), colour=True)
+    plain, coloured = render_table(report(name)), render_table(report(name), Look(colour=True))
     assert "\x1b" not in plain
     assert plain == re.sub(r"\x1b\[[0-9;]*m", "", coloured) != coloured
 
@@ -433,7 +434,7 @@ def test_a_garbage_collector_that_the_program_set() -> None:
     one = go_facts(gogc=30)
     gogc = one.settings[2].replace(derived=100)
     words = " ".join(render_table(_machine_report(process_report(one.replace(settings=(*one.settings[:2], gogc))))).split())
-    assert "GOGC now 30 (read from memory), derived 100; set in the program usable" in words
+    assert "GOGC now 30 (read from memory), derived 100; set in the program program " in words
 
 
 @pytest.mark.parametrize(

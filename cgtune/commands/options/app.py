@@ -49,7 +49,7 @@ def make_app(names: Iterable[str] = COMMANDS) -> typer.Typer:
     for name in names:
         command = load_command(name)
         # What follows the command of exec is its own: `cgtune exec ls -l` needs no --
-        settings = {"allow_interspersed_args": False} if command.argument is not None and command.argument.many else None
+        settings = {"allow_interspersed_args": False} if command.argument is not None and command.argument.takes_all else None
         app.command(name, context_settings=settings, short_help=command.summary)(make_callback(command))
     return app
 
@@ -83,7 +83,9 @@ def _name(row: Option[Any] | Argument[Any]) -> str:
 def _option(option: Option[Any]) -> inspect.Parameter:
     kind: Any = operator.getitem(Literal, option.choices) if option.choices else _TYPES[option.kind]
     names = (option.name,) if option.short is None else (option.short, option.name)
-    words = typer.Option(*names, envvar=option.twin, metavar=option.metavar, help=option.help, min=option.least)
+    words = typer.Option(
+        *names, envvar=option.twin, metavar=option.metavar, help=option.help, min=option.least, autocompletion=_completer(option)
+    )
     if option.many:
         return _parameter(option, Annotated[types.GenericAlias(list, (kind,)) | None, words], None)
     return _parameter(option, Annotated[kind | None if option.default is None else kind, words], option.default)
@@ -91,10 +93,24 @@ def _option(option: Option[Any]) -> inspect.Parameter:
 
 def _argument(argument: Argument[Any]) -> inspect.Parameter:
     kind: Any = list[str] if argument.many else str
-    words = typer.Argument(metavar=argument.metavar, help=argument.help)
+    words = typer.Argument(metavar=argument.metavar, help=argument.help, autocompletion=_completer(argument))
     if argument.is_needed:
         return _parameter(argument, Annotated[kind, words], inspect.Parameter.empty)
-    return _parameter(argument, Annotated[kind | None, words], argument.default)
+    return _parameter(argument, Annotated[kind | None, words], None if argument.many else argument.default)
+
+
+def _completer(row: Option[Any] | Argument[Any]) -> Callable[[typer.Context, str], list[tuple[str, str]]] | None:
+    """What gives a shell the words that may stand for a value."""
+    kind = row.complete
+    if kind is None:
+        return None
+
+    def complete(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+        from cgtune.commands.completion import list_words
+
+        return list_words(kind, incomplete, str(ctx.params.get("root_") or "/"))
+
+    return complete
 
 
 def _parameter(row: Option[Any] | Argument[Any], annotation: Any, default: Any) -> inspect.Parameter:

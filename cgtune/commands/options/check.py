@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from cgtune import exits
 from cgtune.commands.check import CheckOptions, run_check
+from cgtune.commands.options.meant import TARGETS, WHOM, chosen_whom
 from cgtune.commands.options.option import Command, choice, optional_choice, optional_number
-from cgtune.commands.options.shared import IGNORE, MACHINERY, PIDS, POLICY, ROOT, SELF, parse_chosen_policy
+from cgtune.commands.options.shared import COLOR, IGNORE, MACHINERY, PIDS, POLICY, ROOT, SELF, parse_chosen_policy
 from cgtune.model import FAIL_ON as FAILS
 from cgtune.outputs import names_of
 
@@ -39,6 +40,8 @@ def check_options(values: Values) -> CheckOptions:
         window_seconds=values[WINDOW],
         policy=parse_chosen_policy(values),
         machinery=values[MACHINERY],
+        color=values[COLOR],
+        whom=chosen_whom(values),
     )
 
 
@@ -58,6 +61,7 @@ def _run(values: Values) -> int:
 
 COMMAND = Command(
     summary="The verdict, for probes, sidecars and pipelines.",
-    options=(PIDS, SELF, ROOT, FAIL_ON, IGNORE, WINDOW, FORMAT, EXIT_STYLE, MACHINERY, *POLICY),
+    options=(PIDS, *WHOM, SELF, ROOT, FAIL_ON, IGNORE, WINDOW, FORMAT, EXIT_STYLE, COLOR, MACHINERY, *POLICY),
+    argument=TARGETS,
     run=_run,
 )

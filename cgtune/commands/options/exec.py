@@ -16,6 +16,7 @@ ARGV: Argument[tuple[str, ...]] = Argument(
     help="The program to become, and its arguments.",
     default=(),
     many=True,
+    takes_all=True,
     is_needed=True,
 )
 OVERRIDE = flag("--override", "Replace what is set already; else it stays as it is.")

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from cgtune.commands.options.option import Values
 
 RULE: Argument[str | None] = Argument(
-    name="rule", metavar="[RULE]", help="The rule's id, as in a finding; without it, the list of all.", default=None
+    name="rule", metavar="[RULE]", help="The rule's id, as in a finding; without it, the list of all.", default=None, complete="rule"
 )
 
 

@@ -30,7 +30,8 @@ class Option(_Of[T_co]):
     """One option. Its value is ``default`` if neither the command line nor its twin in the environment gives one.
 
     ``kind`` is what one value of it is: a text, one of ``choices``, a flag, a whole number (from ``least`` up) or any number. ``many``: it
-    may be given several times, and its value is the tuple of all. ``metavar`` and ``help`` are what --help shows.
+    may be given several times, and its value is the tuple of all. ``metavar`` and ``help`` are what --help shows. ``complete`` is what a
+    shell offers for it: commands/completion.py.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Option(_Of[T_co]):
     least: int | None = None
     many: bool = False
     short: str | None = None
+    complete: str | None = None
 
     @property
     def twin(self) -> str:
@@ -50,13 +52,15 @@ class Option(_Of[T_co]):
 
 
 class Argument(_Of[T_co]):
-    """What stands in a command line beside the options: one word, or with ``many`` the first word that is no option and all behind it."""
+    """What stands in a command line beside the options: one word, or ``many``; if it ``takes_all``, all behind its first word."""
 
     name: str
     metavar: str
     help: str
     default: T_co
     many: bool = False
+    takes_all: bool = False
+    complete: str | None = None
     is_needed: bool = False
 
 
@@ -96,9 +100,9 @@ def optional_text(name: str, metavar: str, words: str) -> Option[str | None]:
     return Option(name=name, kind="text", default=None, metavar=metavar, help=words)
 
 
-def texts(name: str, metavar: str, words: str) -> Option[tuple[str, ...]]:
+def texts(name: str, metavar: str, words: str, *, complete: str | None = None) -> Option[tuple[str, ...]]:
     """An option that takes any text, as often as it is given."""
-    return Option(name=name, kind="text", default=(), metavar=metavar, help=words, many=True)
+    return Option(name=name, kind="text", default=(), metavar=metavar, help=words, many=True, complete=complete)
 
 
 def flag(name: str, words: str, *, short: str | None = None) -> Option[bool]:
@@ -121,9 +125,9 @@ def optional_whole(name: str, metavar: str, words: str, *, least: int | None = N
     return Option(name=name, kind="whole", default=None, metavar=metavar, help=words, least=least)
 
 
-def wholes(name: str, metavar: str, words: str, *, least: int) -> Option[tuple[int, ...]]:
+def wholes(name: str, metavar: str, words: str, *, least: int, complete: str | None = None) -> Option[tuple[int, ...]]:
     """An option that takes a whole number, as often as it is given."""
-    return Option(name=name, kind="whole", default=(), metavar=metavar, help=words, least=least, many=True)
+    return Option(name=name, kind="whole", default=(), metavar=metavar, help=words, least=least, many=True, complete=complete)
 
 
 def optional_number(name: str, metavar: str, words: str) -> Option[float | None]:

@@ -43,7 +43,7 @@ def parse_plain(command: Command, words: Sequence[str], environ: Mapping[str, st
 def _parse_words(command: Command, words: Sequence[str], given: dict[str, Any]) -> list[str] | None:
     """Fills ``given`` by option name. Returns the words that are no options, None: this is for typer."""
     named = {name: option for option in command.options for name in (option.name, option.short) if name is not None}
-    takes_the_rest = command.argument is not None and command.argument.many
+    takes_the_rest = command.argument is not None and command.argument.takes_all
     rest: list[str] = []
     waiting = list(reversed(words))
     while waiting:

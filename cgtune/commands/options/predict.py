@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cgtune.commands.options.option import Command, choice, optional_text, optional_whole, texts
-from cgtune.commands.options.shared import POLICY, parse_chosen_policy
+from cgtune.commands.options.shared import COLOR, POLICY, parse_chosen_policy
 from cgtune.outputs import names_of
 
 TYPE_CHECKING = False
@@ -39,8 +39,7 @@ def _run(values: Values) -> None:
       cgtune predict --cpu-limit 500m --memory-limit 256Mi --binary ./server
     """
     from cgtune import api
-    from cgtune.commands.terminal import emit
-    from cgtune.outputs import load_renderer
+    from cgtune.commands.showing import show
 
     prediction = api.predict(
         cpu_limit=values[CPU_LIMIT],
@@ -54,11 +53,11 @@ def _run(values: Values) -> None:
         binary=values[BINARY],
         policy=parse_chosen_policy(values),
     )
-    emit(load_renderer("predict", values[FORMAT])(prediction))
+    show("predict", values[FORMAT], prediction, colour=values[COLOR])
 
 
 COMMAND = Command(
     summary="Without a process: what each Go version would do.",
-    options=(CPU_LIMIT, CPUS, MEMORY_LIMIT, CPU_REQUEST, GO, LANGUAGE, ENV, CGROUP, BINARY, *POLICY, FORMAT),
+    options=(CPU_LIMIT, CPUS, MEMORY_LIMIT, CPU_REQUEST, GO, LANGUAGE, ENV, CGROUP, BINARY, *POLICY, FORMAT, COLOR),
     run=_run,
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from cgtune.commands.options.option import Command, choice
-from cgtune.commands.options.shared import MACHINERY, POLICY, ROOT, parse_chosen_policy
-from cgtune.commands.ps import PsOptions, run_ps
+from cgtune.commands.options.meant import TARGETS, WHOM, chosen_whom
+from cgtune.commands.options.option import Command, choice, optional_choice, optional_number
+from cgtune.commands.options.shared import COLOR, MACHINERY, POLICY, ROOT, parse_chosen_policy
+from cgtune.commands.ps import SORTS, PsOptions, run_ps
 from cgtune.outputs import names_of
 
 TYPE_CHECKING = False
@@ -13,21 +14,39 @@ if TYPE_CHECKING:
 
 FORMAT = choice("--format", names_of("ps"), "A table for people, JSON (cgtune/report/v1) for scripts.", default="table")
 
+SORT = optional_choice("--sort", SORTS, "What comes first: what hurts most, most CPU time used, most memory in use, the least pid.")
+WATCH = optional_number("--watch", "SECONDS", "Draw the list anew every so many seconds, until ^C.")
+
 
 def ps_options(values: Values) -> PsOptions:
     """What these values ask for; raises UsageError."""
-    return PsOptions(root=values[ROOT], format=values[FORMAT], policy=parse_chosen_policy(values), machinery=values[MACHINERY])
+    return PsOptions(
+        root=values[ROOT],
+        format=values[FORMAT],
+        policy=parse_chosen_policy(values),
+        machinery=values[MACHINERY],
+        color=values[COLOR],
+        whom=chosen_whom(values),
+        sort=values[SORT],
+        watch_seconds=values[WATCH],
+    )
 
 
-def _run(values: Values) -> None:
+def _run(values: Values) -> int:
     """List the Go processes of this machine or pod, one line each: what they have now, what they derive, what limits them.
 
     \b
     Examples:
       cgtune ps
+      cgtune ps --namespace shop
       cgtune ps --root /host --format json
     """
-    run_ps(ps_options(values))
+    return run_ps(ps_options(values))
 
 
-COMMAND = Command(summary="The Go processes that can be seen, one line each.", options=(ROOT, FORMAT, MACHINERY, *POLICY), run=_run)
+COMMAND = Command(
+    summary="The Go processes that can be seen, one line each.",
+    options=(*WHOM, ROOT, SORT, WATCH, FORMAT, COLOR, MACHINERY, *POLICY),
+    argument=TARGETS,
+    run=_run,
+)

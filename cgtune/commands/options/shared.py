@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from cgtune.commands.options.option import Option, Values
 
-PIDS = wholes("--pid", "PID", "Just this process, Go or not; may be given several times.", least=1)
+PIDS = wholes("--pid", "PID", "Just this process, Go or not; may be given several times.", least=1, complete="pid")
 SELF = flag("--self", "This container only (cgtune's own process stands for it).")
 ROOT = text(
     "--root",
@@ -21,7 +21,13 @@ ROOT = text(
 )
 METRICS_URL = optional_text("--metrics-url", "URL", "The Go program's own Prometheus endpoint; needs one --pid.")
 MACHINERY = flag("--machinery", "The node's own machinery too: kubelet, container engines, their shims, runc.")
-IGNORE = texts("--ignore", "RULE", "Leave this rule's findings out; may be given several times.")
+IGNORE = texts("--ignore", "RULE", "Leave this rule's findings out; may be given several times.", complete="rule")
+COLOR = choice(
+    "--color",
+    ("auto", "always", "never"),
+    "Colours in text: auto is for a terminal alone, unless NO_COLOR or FORCE_COLOR decides.",
+    default="auto",
+)
 ALWAYS = flag("--always", "Set GOMAXPROCS even where the runtime comes to it by itself.")
 
 ROUNDING = choice(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import pty
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tarfile
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,7 +62,10 @@ REFUSED: dict[str, tuple[tuple[object, ...], int, str]] = {
     "a root without itself": (("inspect", "--root", STORY, "--self"), 3, "name one with --pid"),
     "a format that is none": ((*HERE, "--format", "xml"), 2, "--format"),
     "an option that is none": (("inspect", "--nothing"), 2, "--nothing"),
-    "an argument too many": (("inspect", "4242"), 2, "4242"),
+    "an argument too many": (("serve", "4242"), 2, "4242"),
+    "a target that means nobody": (("inspect", "4194999"), 3, "no process 4194999"),
+    "a command that nobody has": (("inspect", "--root", STORY, "no-such"), 3, "no process that can be seen is meant by no-such"),
+    "an empty target": (("inspect", "--root", STORY, ""), 3, "no process that can be seen"),
     "a command that is none": (("inspekt",), 2, "inspekt"),
     "snapshot without OUT": (("snapshot",), 2, "OUT"),
     "snapshot of no process": (("snapshot", "/tmp/cgtune-test-never-made", "--pid", 4194999), 3, "no process 4194999"),
@@ -332,24 +338,83 @@ def test_an_interrupt_by_signal_while_it_starts() -> None:
             assert "Traceback" not in stderr or "cgtune/" not in stderr, stderr
 
 
-@pytest.mark.parametrize(("environ", "colour"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
-def test_colour_on_a_terminal_only(environ: dict[str, str], colour: bool) -> None:
-    """A terminal gets colours unless NO_COLOR or TERM says otherwise; they change nothing else."""
+def on_a_terminal(arguments: tuple[object, ...], columns: int, environ: dict[str, str]) -> str:
+    """What a terminal of so many columns gets; the run may end with 0 or with a finding."""
     master, slave = pty.openpty()
-    settings = {"TERM": "xterm"} | environ
-    argv = [*command.PROGRAM, *map(str, HERE)]
-    with subprocess.Popen(argv, stdout=slave, stderr=subprocess.PIPE, env=command.environment(**settings)) as child:
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    argv = [*command.PROGRAM, *map(str, arguments)]
+    with subprocess.Popen(argv, stdout=slave, stderr=subprocess.PIPE, env=command.environment(**{"TERM": "xterm"} | environ)) as child:
         os.close(slave)
         text = b""
         while chunk := _read_terminal(master):
             text += chunk
-        assert child.wait(60) == 0
+        assert child.wait(60) in (0, 1)
     os.close(master)
-    assert (b"\x1b[" in text) == colour
+    return text.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    ("environ", "words", "colour"),
+    [
+        *(
+            ({}, (), True),
+            ({"NO_COLOR": "1"}, (), False),
+            ({"TERM": "dumb"}, (), False),
+            ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, (), False),
+        ),
+        *(({"TERM": "dumb", "FORCE_COLOR": "1"}, (), True), ({"FORCE_COLOR": "0"}, (), False), ({"FORCE_COLOR": "false"}, (), False)),
+        *(({"NO_COLOR": "1"}, ("--color", "always"), True), ({"FORCE_COLOR": "1"}, ("--color", "never"), False)),
+        ({"CGTUNE_COLOR": "never"}, ("--color", "auto"), True),
+    ],
+)
+def test_colour_on_a_terminal(environ: dict[str, str], words: tuple[str, ...], colour: bool) -> None:
+    """A terminal gets colours unless --color, NO_COLOR, FORCE_COLOR or TERM says otherwise, in this order; they change nothing else."""
+    text = on_a_terminal((*HERE, *words), 80, environ)
+    assert ("\x1b[" in text) == colour
     plain = inside.run(*HERE).stdout
     assert "\x1b" not in plain
     if not colour:
-        assert text.decode().replace("\r\n", "\n") == plain
+        assert text == plain
+
+
+@pytest.mark.parametrize(
+    ("environ", "words", "colour"), [({}, (), False), ({"FORCE_COLOR": "1"}, (), True), ({}, ("--color=always",), True)]
+)
+@pytest.mark.parametrize("name", ["inspect", "ps", "check", "predict"])
+def test_colour_in_a_pipe(name: str, environ: dict[str, str], words: tuple[str, ...], colour: bool) -> None:
+    """A pipe gets colours only if it is told to have them: of each command that writes for people; JSON never has any."""
+    story = stories.STORIES / "v2-bench-swapped-out"
+    where = ("--cpu-limit", "2.5", "--cpus", "8") if name == "predict" else ("--root", story)
+    fail = ("--fail-on", "info") if name == "check" else ()
+    assert ("\x1b[" in inside.run(name, *where, *fail, *words, **environ).stdout) == colour
+    assert "\x1b[" not in inside.run(name, *where, *words, "--format", "json", **environ).stdout
+
+
+@pytest.mark.parametrize("name", ["inspect", "ps", "check", "predict"])
+def test_text_is_as_wide_as_the_terminal(name: str) -> None:
+    """What can be folded is, at the width that the terminal has, or that COLUMNS says, never below 60 or above 200."""
+    story = stories.STORIES / "v2-bench-swapped-out"
+    where = ("--cpu-limit", "2.5", "--cpus", "8", "--memory-limit", "512Mi") if name == "predict" else ("--root", story)
+    fail = ("--fail-on", "info") if name == "check" else ()
+    widest = {}
+    for columns, environ in ((60, {}), (100, {}), (20, {}), (200, {}), (400, {}), (100, {"COLUMNS": "60"}), (60, {"COLUMNS": "x"})):
+        lines = on_a_terminal((name, *where, *fail, "--color", "never"), columns, environ).splitlines()
+        widest[columns, *environ.values()] = max(len(line) for line in lines if " " in line.strip())
+    assert widest[60,] <= 60 < widest[100,] <= 100 or name == "ps", widest
+    assert widest[100, "60"] == widest[60, "x"] == widest[20,] == widest[60,]
+    assert widest[400,] == widest[200,] <= 200
+
+
+@pytest.mark.parametrize(("word", "other"), [("--full", "--full"), ("-v", "--verbose"), ("--verbose", "--verbose")])
+def test_brief_is_not_full(word: str, other: str) -> None:
+    """Who asks for both gets one line."""
+    assert f"--brief and {other} exclude each other" in one_line(inside.run(*HERE, "--brief", word), 2)
+
+
+def test_three_lines_when_asked() -> None:
+    """--brief on the command line; --full is what one process has anyway."""
+    assert len(inside.run(*HERE, "--brief").stdout.splitlines()) == 8
+    assert inside.run(*HERE, "--full") == inside.run(*HERE) != inside.run(*HERE, "-v")
 
 
 # A machine on which looking takes until there is a line on standard input.
@@ -424,7 +489,7 @@ def test_no_command_at_all_shows_the_help() -> None:
     [
         (("env", "--output"), "see cgtune env --help"),
         (("env", "--self=yes"), "see cgtune env --help"),
-        (("inspect", "42"), "see cgtune inspect --help"),
+        (("serve", "42"), "see cgtune serve --help"),
         (("--pid", "42", "inspect"), "options follow the command, as in cgtune inspect --pid 42; see cgtune --help"),
         (("inspekt",), "see cgtune --help"),
     ],

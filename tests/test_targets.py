@@ -1,0 +1,234 @@
+"""Whom a word means: each process of a container, pod, namespace or name, and none that is meant by nobody."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cgtune import api, snapshot
+from cgtune.commands.completion import list_words
+from cgtune.errors import NoSuchProcess, UsageError
+from cgtune.machineview import MachineView
+from cgtune.model import Container
+from cgtune.targets import Names, Whom
+from tests.rules.reports import go_facts
+from tests.support import inside, stories
+from tests.support.command import PROGRAM, environment
+
+ID = "5ceafec3cac67678404e887cde5ce72666a4272d681851798df7d4899f6e1bbc"
+UID = "015f7e6b-c5ae-4f48-a724-089e9252cc13"
+OTHER_ID = "c0ffee" + ID[6:]
+OTHER_UID = "94091dd6-4a21-4fe9-a214-bc6d17deeb43"
+POD = "shop-7d9c5b8f6d-x2k4q"
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A node with a pod of two processes (4242 server, 4243 helper-with-a-l), its pause (4244), and a process of another pod (4343) whose
+    files the kubelet's names are not in.
+    """
+    root = tmp_path_factory.mktemp("node") / "root"
+    shutil.copytree(stories.STORIES / "k8s-node-capacity", root, symlinks=True)
+    (root / "cgtune-snapshot.json").unlink()
+    (root / "proc/self").symlink_to("77")
+    for pid, command, executable in (
+        *((4243, "helper-with-a-l", "/app/helper-with-a-long-name"), (4244, "pause", "/pause"), (4343, "server", "/srv/other")),
+        (77, "python3", "/usr/bin/python3"),
+    ):
+        folder = root / f"proc/{pid}"
+        shutil.copytree(root / "proc/4242", folder, symlinks=True)
+        (folder / "stat").write_text(f"{pid} ({command}){(folder / 'stat').read_text().rpartition(')')[2]}")
+        (folder / "exe").unlink()
+        (folder / "exe").symlink_to(executable)
+        if pid == 77:  # cgtune, on the node itself
+            shutil.copy(root / "proc/1/mountinfo", folder / "mountinfo")
+        if pid == 4343:
+            shutil.rmtree(folder / "root")
+            for name in ("cgroup", "mountinfo"):
+                (folder / name).write_text((folder / name).read_text().replace(ID, OTHER_ID).replace(UID, OTHER_UID))
+            for above in (root / "sys/fs/cgroup").glob("*/kubepods/burstable"):
+                if not (above / f"pod{OTHER_UID}").exists():  # cpu is a link to cpu,cpuacct
+                    shutil.copytree(above / f"pod{UID}" / ID, above / f"pod{OTHER_UID}" / OTHER_ID, symlinks=True)
+    return root
+
+
+MEANT: dict[str, tuple[Whom, list[int]]] = {
+    "a pid": (Whom(targets=("4243",)), [4243]),
+    "the beginning of a container's id": (Whom(targets=("5cea",)), [4242, 4243]),
+    "a whole id": (Whom(containers=(ID,)), [4242, 4243]),
+    "a container by its name in the pod": (Whom(containers=("app",), pods=(POD,)), [4242, 4243]),
+    "a pod": (Whom(pods=(POD,)), [4242, 4243]),
+    "a pod by its UID": (Whom(pods=(UID,)), [4242, 4243]),
+    "a pod by the beginning of its UID": (Whom(targets=(OTHER_UID[:8],)), [4343]),
+    "a namespace": (Whom(namespaces=("prod",)), [4242, 4243]),
+    "a command": (Whom(commands=("server",)), [4242, 4343]),
+    "a command that the kernel cut": (Whom(commands=("helper-with-a-long-name",)), [4243]),
+    "a command as the kernel cut it": (Whom(targets=("helper-with-a-l",)), [4243]),
+    "each of several": (Whom(targets=("helper-with-a-l", OTHER_ID[:6])), [4243, 4343]),
+    "one kind within another": (Whom(commands=("server",), namespaces=("prod",)), [4242]),
+    "a target within a kind": (Whom(targets=("server",), pods=(OTHER_UID,)), [4343]),
+    "a pid within a kind": (Whom(targets=("4242",), pods=(POD,)), [4242]),
+    "machinery by its name": (Whom(targets=("pause",)), [4244]),
+    "several values of one kind": (Whom(containers=(ID[:12], OTHER_ID[:12])), [4242, 4243, 4343]),
+}
+
+
+@pytest.mark.parametrize("name", MEANT)
+def test_who_is_meant(node: Path, name: str) -> None:
+    """Every process that a word fits, by pid, and no other; neither cgtune itself nor the node's machinery, unless that is named."""
+    whom, pids = MEANT[name]
+    report = api.inspect(root=str(node), whom=whom)
+    assert [process.snapshot.process.pid for process in report.processes] == pids
+
+
+def test_machinery_is_meant_with_its_pod_if_asked_for(node: Path) -> None:
+    """A pod's sandbox is its own too."""
+    report = api.inspect(root=str(node), whom=Whom(pods=(POD,)), machinery=True)
+    assert [process.snapshot.process.pid for process in report.processes] == [4242, 4243, 4244]
+
+
+@pytest.mark.parametrize(
+    ("whom", "words"),
+    [
+        (Whom(targets=("serve",)), "meant by serve"),
+        (Whom(targets=("server", "typo")), "meant by typo"),
+        (Whom(targets=("5ce",)), "meant by 5ce"),
+        (Whom(containers=("c0ffee", "dead12")), "meant by container dead12"),
+        (Whom(pods=(UID[:7],)), f"meant by pod {UID[:7]} (of 1 process in pods the pod's name cannot be read: try its UID)"),
+        (Whom(namespaces=("dev",)), "meant by namespace dev"),
+        (Whom(commands=("server",), namespaces=("dev",)), "meant by namespace dev, command server"),
+        (Whom(commands=("python3",)), "meant by command python3"),
+        (Whom(targets=("99", "server")), "no process 99"),
+    ],
+)
+def test_a_word_that_means_nobody_is_told(node: Path, whom: Whom, words: str) -> None:
+    """One misspelt word among good ones is not passed over."""
+    with pytest.raises(NoSuchProcess) as caught:
+        api.inspect(root=str(node), whom=whom)
+    assert words in str(caught.value)
+
+
+def test_what_does_not_go_together() -> None:
+    """A pid is a process already; this container is one; an endpoint is one program's."""
+    root = str(stories.STORIES / "k8s-node-capacity")
+    for arguments, words in (
+        ({"pids": (4242,), "whom": Whom(pods=("x",))}, "--pid names its process already"),
+        ({"self_only": True, "whom": Whom(commands=("server",))}, "--self and --pid exclude each other"),
+        ({"metrics_url": "http://127.0.0.1:1", "whom": Whom(commands=("server",))}, "is no Go program"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            api.inspect(root=root, **arguments)  # type: ignore[arg-type]
+
+
+def test_the_endpoint_of_several_is_refused(node: Path) -> None:
+    """If more than one is meant, nobody knows whose it is."""
+    with pytest.raises(UsageError, match="2 are meant: name one with --pid"):
+        api.inspect(root=str(node), whom=Whom(pods=(POD,)), metrics_url="http://127.0.0.1:1")
+
+
+def test_a_list_of_those_that_are_meant(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ps has the Go programs among them."""
+    monkeypatch.setattr(snapshot, "read_go", lambda *_arguments: (go_facts(),))
+    report = api.list_go(root=str(node), whom=Whom(namespaces=("prod",)))
+    assert [process.snapshot.process.pid for process in report.processes] == [4242, 4243]
+    assert len(api.list_go(root=str(node)).processes) == 3
+
+
+def test_one_that_ends_meanwhile_is_passed_over(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody asked for a single process of a container: the others are reported. If none is left, that is told."""
+    real = snapshot._read_identified
+    for ended, left in (((4243,), [4242]), ((4242, 4243), [])):
+
+        def read(view: MachineView, pid: int, ended: tuple[int, ...] = ended) -> object:
+            if pid in ended:
+                raise NoSuchProcess(f"process {pid} ended while it was read")
+            return real(view, pid)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(snapshot, "_read_identified", read)
+            if left:
+                report = api.inspect(root=str(node), whom=Whom(pods=(POD,)))
+                assert [process.snapshot.process.pid for process in report.processes] == left
+            else:
+                with pytest.raises(NoSuchProcess, match="has ended meanwhile"):
+                    api.inspect(root=str(node), whom=Whom(pods=(POD,)))
+
+
+def test_names_of_a_program_that_was_replaced_or_is_closed() -> None:
+    """The file's name holds after a deploy; without it, the kernel's cut name has to do."""
+    replaced = Names(pid=1, command="thread-name", executable="/app/payment-gateway (deleted)")
+    closed = Names(pid=1, command="payment-gateway", executable=None)
+    assert replaced.fits("command", "payment-gateway")
+    assert closed.fits("command", "payment-gateway-with-more")
+    assert not replaced.fits("command", "payment-gateway-with-more")
+    assert not Names(pid=1, command="a", executable=None, container=Container(id="abc" * 20)).fits("container", "abc")
+
+
+@pytest.mark.parametrize("command", ["inspect", "ps", "check"])
+def test_the_command_line_takes_them(node: Path, command: str) -> None:
+    """As targets, between options, by option and by twin; who is meant by nobody ends it with 3."""
+    for words, environ in (
+        ((OTHER_ID[:6], "--format", "json"), {}),
+        (("--format", "json", "--container", OTHER_ID[:6]), {}),
+        (("--format", "json"), {"CGTUNE_POD": OTHER_UID, "CGTUNE_COMMAND": "server"}),
+    ):
+        done = inside.run(command, "--root", node, *words, **environ)
+        assert done.returncode == 0, done
+        assert ('"pid": 4343' in done.stdout, '"pid": 4242' in done.stdout) == (command != "ps", False)
+    done = inside.run(command, "--root", node, "--namespace", "nowhere")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("cgtune: no process that can be seen is meant by namespace nowhere")
+    assert done.stderr.count("\n") == 1
+
+
+def test_check_looks_whether_those_that_are_meant_can_be_judged() -> None:
+    """A process that is closed, and is meant by its name, is no clean verdict."""
+    done = inside.run("check", "--root", stories.STORIES / "v2-other-users-process", "--command", "postgres")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "could not be looked into" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "begun", "offered"),
+    [
+        ("pid", "43", ["4343"]),
+        ("container", "", [ID[:12], OTHER_ID[:12]]),
+        ("container", "c0", [OTHER_ID[:12]]),
+        ("pod", "", [POD, OTHER_UID]),
+        ("namespace", "p", ["prod"]),
+        ("command", "se", ["server"]),
+        ("target", "s", [POD, "server"]),
+        ("rule", "oom", ["oom-killed"]),
+    ],
+)
+def test_what_a_shell_offers(node: Path, kind: str, begun: str, offered: list[str]) -> None:
+    """Each word once, in the order of the pids, and only what begins so."""
+    words = list_words(kind, begun, str(node))
+    assert sorted(word for word, _ in words) == sorted(offered)
+    assert len({word for word, _ in words}) == len(words)
+
+
+def test_a_shell_is_offered_nothing_if_nothing_can_be_seen(tmp_path: Path) -> None:
+    """No error in the midst of typing."""
+    assert list_words("pid", "", str(tmp_path / "none")) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("cgtune check --ignore oom", "oom-killed"),
+        ("cgtune explain oom", "oom-killed"),
+        ("cgtune inspect --root ROOT --pid 43", "4343"),
+        ("cgtune ps --root ROOT --container c0", OTHER_ID[:12]),
+        ("cgtune inspect --root ROOT 42", "4242"),
+    ],
+)
+def test_completion_by_the_shell(node: Path, line: str, offered: str) -> None:
+    """As bash asks: the words so far in a variable, and the answer a line each."""
+    line = line.replace("ROOT", str(node))
+    environ = {"_CGTUNE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+    done = subprocess.run([*PROGRAM], capture_output=True, text=True, timeout=60, check=False, env=environment(**environ))
+    assert offered in done.stdout.splitlines(), done
