@@ -10,6 +10,7 @@ from cgtune.outputs.words import (
     format_bytes,
     format_cpu_list,
     format_kills,
+    format_live,
     format_parts,
     format_setting,
     machinery_words,
@@ -206,6 +207,8 @@ def _go_lines(facts: GoFacts, style: Style, *, verbose: bool) -> Iterator[str]:
         yield _labelled(setting.name, style("strong", f"now {observed}") + f"{read_from}, derived {derived}")
         for step in setting.because if verbose else ():
             yield from wrapped("", escape_control(step), "- ")
+    for label, text in format_live(facts.observed):
+        yield from wrapped(label, text)
     if facts.derived.dies:
         yield from wrapped("", style("alarm", f"dies at its next start: {escape_control(facts.derived.dies)}"))
 

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
-    from cgtune.model import Kind, Process
+    from cgtune.model import GoLive, Kind, Process
     from cgtune.runtimes.go.derived.derive import GoDerivation
     from cgtune.runtimes.go.derived.inputs import GoInputs
     from cgtune.runtimes.go.derived.ownview import OwnTexts
@@ -205,11 +205,19 @@ class GoReading:
                 heap_live_bytes=words.heap_live_bytes,
                 heap_marked_bytes=words.heap_marked_bytes,
                 mapped_bytes=words.mapped_bytes,
+                live=self._with_age(words.live),
             ),
             settings=setting_facts(
                 derivation, {"GOMAXPROCS": words.gomaxprocs, "GOMEMLIMIT": words.memory_limit_bytes, "GOGC": words.gc_percent}
             ),
         )
+
+    def _with_age(self, live: GoLive | None) -> GoLive | None:
+        """With the time since the last collection, by the machine's clock; None if that was set back since."""
+        if live is None or live.last_collection_unix_seconds is None:
+            return live
+        age = self.host.time_seconds() - live.last_collection_unix_seconds
+        return live.replace(since_collection_seconds=round(age, 3)) if age >= 0 else live
 
     def _inputs(self, runtime: GoRuntime) -> GoInputs:
         """What the runtime derives from, but for its limit files."""
