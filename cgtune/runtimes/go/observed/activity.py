@@ -22,13 +22,12 @@ _OLDEST_KNOWN, _NEWEST_KNOWN = (1, 21), (1, 27)
 
 _MARK_TERMINATION = "runtime.gcMarkTermination"
 _PUT_IDLE = "runtime.pidleput"
-_PUT_FREE = "runtime.gfput"
 _PURGE_FREE = "runtime.gfpurge"
 _ADD = "runtime.allgadd"
 _RESIZE = "runtime.procresize"
 _RETAKE = "runtime.retake"
 # bytes of each function that hold what we look for
-_WINDOWS = {_MARK_TERMINATION: 2048, _PUT_IDLE: 352, _PUT_FREE: 192, _PURGE_FREE: 448, _ADD: 224, _RESIZE: 900, _RETAKE: 256}
+_WINDOWS = {_MARK_TERMINATION: 2048, _PUT_IDLE: 352, _PURGE_FREE: 448, _ADD: 224, _RESIZE: 900, _RETAKE: 256}
 _OBJECTS = ("runtime.memstats", "runtime.work", "runtime.sched", "runtime.allgs", "runtime.allp")
 
 # mstats, from last_gc_unix on: pause_total_ns @8, pause_ns [256]uint64 @16, pause_end [256]uint64 @2064, numgc uint32 @4112, numforcedgc
@@ -79,7 +78,7 @@ class _Search:
         self.objects = objects
         self.minor = minor
         code = {name: elf.read_address(address, _WINDOWS[name]) for name, address in functions.items()}
-        self.fields = {name: decode.decode_fields(elf, code.get(name, b"")) for name in (_PUT_FREE, _PUT_IDLE)}
+        self.fields = {name: decode.decode_fields(elf, code.get(name, b"")) for name in (_PURGE_FREE, _PUT_IDLE)}
         self.ended: list[decode.Use] = []  # what gcMarkTermination uses, in order
         # what each function touches, and of that what it forms the address of
         self.touched: dict[str, set[int]] = {name: set() for name in _WINDOWS}
@@ -133,9 +132,9 @@ class _Search:
         return {at for at in touched if at + 8 in touched and at + 16 in touched}
 
     def _proc_free(self) -> int | None:
-        # gfput reads p.gFree first of all, pidleput reads p.runnext, right before it
+        # gfpurge reads p.gFree first of all, pidleput reads p.runnext, right before it
         known = _PROC_FREE[self.minor]
-        return known if self.fields[_PUT_FREE][:1] == [known] and known - 8 in self.fields[_PUT_IDLE] else None
+        return known if self.fields[_PURGE_FREE][:1] == [known] and known - 8 in self.fields[_PUT_IDLE] else None
 
     def _agreed(self, symbol: str, size_bytes: int, found: set[int], *, exact: bool = False) -> int | None:
         """The one place that was found, if it lies in the variable of this name as far as that is known."""

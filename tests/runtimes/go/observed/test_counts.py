@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import time
 
@@ -14,7 +15,7 @@ from cgtune.runtimes.go.observed.activity import ActivityLayout, locate_activity
 from cgtune.runtimes.go.observed.counts import UNPROVEN, compute_heap_goal, read_counts
 from cgtune.runtimes.go.program.functiontable import MAGIC_1_20
 from cgtune.runtimes.go.program.version import parse_version
-from tests.support import goprograms
+from tests.support import goprograms, toolchains
 from tests.support.elfs import reader
 from tests.support.goprocess import read_runtimes
 from tests.support.goprograms import Probe, build
@@ -296,9 +297,8 @@ def test_another_machine_has_no_places() -> None:
     ("wrong", "lost"),
     [
         ("gcMarkTermination", {"collections", "cpu_time"}),
-        ("gfpurge", {"scheduler"}),
+        ("gfpurge", {"scheduler", "proc_free"}),
         ("pidleput", {"scheduler", "proc_free"}),
-        ("gfput", {"proc_free"}),
         ("allgadd", {"goroutines"}),
         ("retake", {"procs"}),
     ],
@@ -313,6 +313,18 @@ def test_a_place_takes_all_of_its_witnesses(wrong: str, lost: set[str]) -> None:
     layout, _ = locate_activity(elf, parse_version("go1.27.3"), magic=MAGIC_1_20, bias=0, read_memory=elf.read_address)
     assert layout is not None
     assert {field for field in ActivityLayout._fields if getattr(layout, field) is None} == lost
+
+
+@pytest.mark.fetched
+@pytest.mark.parametrize("version", ["1.21.13", "1.22.10", "1.24.11", "1.27.3"])
+def test_a_program_that_was_built_by_its_profile(version: str) -> None:
+    """Go's own compiler is, with other functions inlined: all places are proven there as well, by symbols too."""
+    _need(version)
+    with (toolchains.goroot(version) / "pkg" / "tool" / "linux_amd64" / "compile").open("rb") as file:
+        elf = parse_elf(lambda offset, size: os.pread(file.fileno(), size, offset))
+        layout, _ = locate_activity(elf, parse_version(f"go{version}"), magic=MAGIC_1_20, bias=0, read_memory=elf.read_address)
+    assert layout is not None
+    assert {field for field in ActivityLayout._fields if getattr(layout, field) is None} == set()
 
 
 @pytest.mark.fetched
