@@ -81,8 +81,10 @@ def _controller(goal: int, *, least: int = 0, triggered: int = (1 << 64) - 1, ma
         pytest.param(_controller((1 << 64) - 1, used=10 * MIB), 22 * MIB, 19 * MIB, id="by the limit, less 1 MiB"),
         pytest.param(_controller((1 << 64) - 1, used=20 * MIB), 17 * MIB, 9 * MIB, id="beyond the limit by 5 MiB"),
         pytest.param(_controller(50 * MIB, least=90 * MIB, used=10 * MIB), 22 * MIB, 19 * MIB, id="the limit knows no least"),
-        pytest.param(_controller((1 << 64) - 1, used=10 * MIB, marked=8 * MIB), MIB, 8 * MIB, id="nothing is left: what was alive"),
-        pytest.param(_controller((1 << 64) - 1, marked=30 * MIB, used=30 * MIB), 33 * MIB, 30 * MIB, id="no less than what was alive"),
+        pytest.param(_controller((1 << 64) - 1, used=10 * MIB, marked=MIB // 2), MIB, MIB // 2, id="nothing is left: what was alive"),
+        pytest.param(
+            _controller((1 << 64) - 1, marked=30 * MIB + 9, used=30 * MIB + 9), 33 * MIB, 30 * MIB + 9, id="no less than what was alive"
+        ),
         pytest.param(_controller((1 << 64) - 1, used=MIB), 3 * MIB + 5, MIB, id="no less than the headroom"),
         pytest.param(_controller(MIB, used=-5), NO_LIMIT, None, id="freed more than allocated"),
     ],
@@ -122,7 +124,7 @@ def _proc(number: int, *, queued: int, following: int, free: int) -> bytes:
 
 
 def _memory(*, counted: bool = True) -> dict[int, bytes]:
-    """A healthy process with 3 Ps: 40 goroutines ever, of which 5 are free, and 4 the runtime's own."""
+    """A healthy process with 3 Ps: 400 goroutines ever, of which 5 are free, and 4 the runtime's own."""
     collections = bytearray(4136)
     struct.pack_into("<2Q", collections, 0, ENDED, 2_500_000_000)
     struct.pack_into("<Q", collections, 2064 + 8 * 3, ENDED)  # the 260th
@@ -136,12 +138,12 @@ def _memory(*, counted: bool = True) -> dict[int, bytes]:
         COLLECTIONS: bytes(collections),
         CPU_TIME: struct.pack("<11q", 1, 2, 4, 2, 9, 0, 0, 0, 3, -1, 20),
         SCHEDULER - 88: bytes(scheduler),
-        GOROUTINES: struct.pack("<3Q", 0x9000, 40, 64),
+        GOROUTINES: struct.pack("<3Q", 0x9000, 400, 512),
         PROCS: struct.pack("<3Q", TABLE, 3, 4),
         TABLE: struct.pack("<3Q", FIRST, FIRST + 0x1000, FIRST + 0x2000),
         FIRST: _proc(0, queued=7, following=0, free=2),
         FIRST + 0x1000: _proc(1, queued=0, following=1, free=0),
-        FIRST + 0x2000: _proc(2, queued=256, following=0, free=1).replace(struct.pack("<I", 253), struct.pack("<I", 2)),
+        FIRST + 0x2000: _proc(2, queued=256, following=0, free=1),
     }
 
 
@@ -175,8 +177,8 @@ def test_a_healthy_process_gives_every_count(counted: bool) -> None:
         gc_cpu_fraction=0.25,
         gc_cpu_seconds=5e-9,
         cpu_seconds=2e-8,
-        goroutines=40 - 5 - 4,
-        queued_goroutines=6 + 7 + 1 + 5,
+        goroutines=400 - 5 - 4,
+        queued_goroutines=6 + 7 + 1 + 256,
         idle_procs=1,
     )
 
@@ -208,9 +210,8 @@ WORD, HALF = "<Q", "<i"
         ("a queue without an end", SCHEDULER - 48, bytes(8), (SCHEDULED, IDLE)),
         ("a free list without a count", SCHEDULER + 16, bytes(4), (SCHEDULED, IDLE)),
         ("another without a list", SCHEDULER + 24, bytes(8), (SCHEDULED, IDLE)),
-        ("fewer goroutines than are free", GOROUTINES + 8, struct.pack(WORD, 9), (SCHEDULED,)),
-        ("fewer goroutines than are queued", GOROUTINES + 8, struct.pack(WORD, 18), (SCHEDULED,)),
-        ("more goroutines than room", GOROUTINES + 8, struct.pack(WORD, 65), (SCHEDULED,)),
+        ("fewer goroutines than are queued", GOROUTINES + 8, struct.pack(WORD, 269), (SCHEDULED,)),
+        ("more goroutines than room", GOROUTINES + 8, struct.pack(WORD, 513), (SCHEDULED,)),
         ("more Ps than GOMAXPROCS", PROCS + 8, struct.pack(WORD, 4), (SCHEDULED,)),
         ("a P of another number", FIRST, struct.pack(HALF, 1), (SCHEDULED,)),
         ("a P in no state", FIRST + 4, struct.pack(HALF, 5), (SCHEDULED,)),
@@ -236,6 +237,14 @@ def test_what_does_not_fit_together_is_none(name: str, address: int, data: bytes
             assert getattr(live, field) == getattr(healthy, field), (name, field)
     assert {field for field in gone if getattr(live, field) is not None} == set()
     assert notes == (f"{UNPROVEN}{', '.join(lost)}",)
+
+
+@pytest.mark.parametrize(("ever", "goroutines"), [(10, 1), (9, None)])
+def test_there_is_one_goroutine_at_least(ever: int, goroutines: int | None) -> None:
+    """5 are free, 4 are the runtime's own and none is queued: a program without any goroutine has ended."""
+    queues = {FIRST + at + FREE_AT - 2064: bytes(8) for at in (0, 0x1000, 0x2000)}
+    live, _ = _read({**queues, SCHEDULER - 56: bytes(20), FIRST + 0x1000 + FREE_AT - 8: bytes(8), GOROUTINES + 8: struct.pack(WORD, ever)})
+    assert live.goroutines == goroutines
 
 
 def test_before_the_first_collection_there_is_none() -> None:
