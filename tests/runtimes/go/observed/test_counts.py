@@ -124,7 +124,7 @@ def _proc(number: int, *, queued: int, following: int, free: int) -> bytes:
 
 
 def _memory(*, counted: bool = True) -> dict[int, bytes]:
-    """A healthy process with 3 Ps: 400 goroutines ever, of which 5 are free, and 4 the runtime's own."""
+    """A healthy process with 3 Ps: 4000 goroutines ever, of which 5 are free, and 4 the runtime's own."""
     collections = bytearray(4136)
     struct.pack_into("<2Q", collections, 0, ENDED, 2_500_000_000)
     struct.pack_into("<Q", collections, 2064 + 8 * 3, ENDED)  # the 260th
@@ -138,7 +138,7 @@ def _memory(*, counted: bool = True) -> dict[int, bytes]:
         COLLECTIONS: bytes(collections),
         CPU_TIME: struct.pack("<11q", 1, 2, 4, 2, 9, 0, 0, 0, 3, -1, 20),
         SCHEDULER - 88: bytes(scheduler),
-        GOROUTINES: struct.pack("<3Q", 0x9000, 400, 512),
+        GOROUTINES: struct.pack("<3Q", 0x9000, 4000, 4096),
         PROCS: struct.pack("<3Q", TABLE, 3, 4),
         TABLE: struct.pack("<3Q", FIRST, FIRST + 0x1000, FIRST + 0x2000),
         FIRST: _proc(0, queued=7, following=0, free=2),
@@ -177,7 +177,7 @@ def test_a_healthy_process_gives_every_count(counted: bool) -> None:
         gc_cpu_fraction=0.25,
         gc_cpu_seconds=5e-9,
         cpu_seconds=2e-8,
-        goroutines=400 - 5 - 4,
+        goroutines=4000 - 5 - 4,
         queued_goroutines=6 + 7 + 1 + 256,
         idle_procs=1,
     )
@@ -211,7 +211,7 @@ WORD, HALF = "<Q", "<i"
         ("a free list without a count", SCHEDULER + 16, bytes(4), (SCHEDULED, IDLE)),
         ("another without a list", SCHEDULER + 24, bytes(8), (SCHEDULED, IDLE)),
         ("fewer goroutines than are queued", GOROUTINES + 8, struct.pack(WORD, 269), (SCHEDULED,)),
-        ("more goroutines than room", GOROUTINES + 8, struct.pack(WORD, 513), (SCHEDULED,)),
+        ("more goroutines than room", GOROUTINES + 8, struct.pack(WORD, 4097), (SCHEDULED,)),
         ("more Ps than GOMAXPROCS", PROCS + 8, struct.pack(WORD, 4), (SCHEDULED,)),
         ("a P of another number", FIRST, struct.pack(HALF, 1), (SCHEDULED,)),
         ("a P in no state", FIRST + 4, struct.pack(HALF, 5), (SCHEDULED,)),
