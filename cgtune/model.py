@@ -543,12 +543,38 @@ class GoDerived(Record):
         return dict(self.variables or ()).get(name)
 
 
+class GoLive(Record):
+    """What the collector and the scheduler of a Go runtime count, from its own memory. None: not proven, and a note says so.
+
+    ``heap_goal_bytes`` is the size of the heap at which the collection that runs, or the next one, is to end ("off": no size leads to one).
+    ``collections`` are those so far, ``forced_collections`` those of them that the program asked for; the time and the share of the last
+    and ``paused_seconds`` are as of the last that ended, and None before the first. ``gc_cpu_seconds`` is what the collector used of
+    ``cpu_seconds``, that is of GOMAXPROCS CPUs since the start, and ``gc_cpu_fraction`` their ratio: marking on CPUs that were idle is not
+    in them. ``goroutines`` are those that runtime.NumGoroutine counts, ``queued_goroutines`` those of them that wait for a P (a share of
+    GOMAXPROCS), in the global queue and in those of all Ps; ``idle_procs`` are the Ps that have nothing to run.
+    """
+
+    heap_goal_bytes: int | Off | None = None
+    collections: int | None = None
+    forced_collections: int | None = None
+    last_collection_unix_seconds: float | None = None
+    since_collection_seconds: float | None = None
+    paused_seconds: float | None = None
+    gc_cpu_fraction: float | None = None
+    gc_cpu_seconds: float | None = None
+    cpu_seconds: float | None = None
+    goroutines: int | None = None
+    queued_goroutines: int | None = None
+    idle_procs: int | None = None
+
+
 class GoObserved(Record):
     """What a Go runtime has at this moment, beside the settings. None: not known, or no such thing in its version.
 
     ``pinned``: GOMAXPROCS was set and is not updated; of a program that does not run, whether its environment sets it. ``follows`` is the
     limit file that it holds open. ``heap_live_bytes`` is what the last collection left plus what was allocated since, ``heap_marked_bytes``
     the live heap that it found; ``mapped_bytes`` is what the runtime holds its memory limit against.
+    ``live`` is None if nothing of it is known.
     """
 
     pinned: bool | None
@@ -557,6 +583,7 @@ class GoObserved(Record):
     heap_live_bytes: int | None = None
     heap_marked_bytes: int | None = None
     mapped_bytes: int | None = None
+    live: GoLive | None = None
 
     @property
     def follows_own(self) -> bool:

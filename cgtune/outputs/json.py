@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         CpuLevel,
         Finding,
         GoFacts,
+        GoLive,
         Level,
         Limits,
         Machine,
@@ -124,9 +125,27 @@ def _go(facts: GoFacts) -> Json:
         "heap_live_bytes": facts.observed.heap_live_bytes,
         "heap_marked_bytes": facts.observed.heap_marked_bytes,
         "mapped_bytes": facts.observed.mapped_bytes,
+        "live": None if facts.observed.live is None else _live(facts.observed.live),
         "linked": [_text(name) for name in facts.program.linked],
         "compiler": facts.program.compiler,
         "emulator": _text(facts.program.emulator),
+    }
+
+
+def _live(live: GoLive) -> Json:
+    return {
+        "heap_goal_bytes": live.heap_goal_bytes,
+        "collections": live.collections,
+        "forced_collections": live.forced_collections,
+        "last_collection_unix_seconds": live.last_collection_unix_seconds,
+        "since_collection_seconds": live.since_collection_seconds,
+        "paused_seconds": live.paused_seconds,
+        "gc_cpu_fraction": live.gc_cpu_fraction,
+        "gc_cpu_seconds": live.gc_cpu_seconds,
+        "cpu_seconds": live.cpu_seconds,
+        "goroutines": live.goroutines,
+        "queued_goroutines": live.queued_goroutines,
+        "idle_procs": live.idle_procs,
     }
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from cgtune.model import GoFacts, MemoryLevel, Off, Pressure, ProcessReport, Report, Snapshot
+    from cgtune.model import GoFacts, GoObserved, MemoryLevel, Off, Pressure, ProcessReport, Report, Snapshot
 
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -191,6 +191,24 @@ def _add_go(families: _Families, report: ProcessReport, facts: GoFacts, labels: 
         families.add(stem.format("derived"), f"{setting.name} that its runtime concludes by itself.", _number(setting.derived), labels)
         families.add(stem.format("observed"), f"{setting.name} that it has.", _number(setting.observed), labels)
         families.add(stem.format("recommended"), f"{setting.name} that would be right.", advised.get(setting.name), labels)
+    _add_live(families, facts.observed, labels)
+
+
+def _add_live(families: _Families, observed: GoObserved, labels: Sequence[str]) -> None:
+    families.add("cgtune_go_heap_live_bytes", "Left alive by the last collection or allocated since.", observed.heap_live_bytes, labels)
+    live = observed.live
+    if live is None:
+        return
+    families.add("cgtune_go_heap_goal_bytes", "Heap at which a collection is to end.", _number(live.heap_goal_bytes), labels)
+    families.add("cgtune_go_collections_total", "Collections that ended.", live.collections, labels)
+    families.add("cgtune_go_forced_collections_total", "Those that the program asked for.", live.forced_collections, labels)
+    ended = live.last_collection_unix_seconds
+    families.add("cgtune_go_last_collection_timestamp_seconds", "When the last one ended, since the epoch.", ended, labels)
+    families.add("cgtune_go_gc_cpu_seconds_total", "CPU time of its collections.", live.gc_cpu_seconds, labels)
+    families.add("cgtune_go_cpu_seconds_total", "CPU time that GOMAXPROCS gave it meanwhile.", live.cpu_seconds, labels)
+    families.add("cgtune_go_goroutines", "As runtime.NumGoroutine counts them.", live.goroutines, labels)
+    families.add("cgtune_go_queued_goroutines", "Of these, those in run queues.", live.queued_goroutines, labels)
+    families.add("cgtune_go_idle_procs", "Ps, of GOMAXPROCS, that have nothing to run.", live.idle_procs, labels)
 
 
 def _labels(snapshot: Snapshot) -> tuple[str, ...]:

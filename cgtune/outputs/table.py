@@ -11,6 +11,7 @@ from cgtune.outputs.words import (
     container_words,
     felt_words,
     format_bytes,
+    format_live,
     format_setting,
     format_value,
     is_set_without_advice,
@@ -143,6 +144,8 @@ def _go_lines(sheet: Sheet, facts: GoFacts) -> Iterator[str]:
         yield from sheet.wrapped(setting.name, sheet.style("strong", f"now {observed}") + f"{read_from}, derived {derived}{who}")
         for step in setting.because if sheet.look.verbose else ():
             yield from sheet.wrapped("", escape_control(step), "- ")
+    for label, text in format_live(facts.observed):
+        yield from sheet.wrapped(label, text)
     if facts.derived.dies:
         for line in sheet.wrapped("", f"dies at its next start: {escape_control(facts.derived.dies)}"):
             yield sheet.style("alarm", line)

@@ -7,9 +7,23 @@ from cgtune.outputs.escape import escape_control
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from cgtune.model import Advice, Blind, Container, Finding, Harm, Kind, MemoryParts, Note, Off, Process, ProcessReport, Recommendation
+    from cgtune.model import (
+        Advice,
+        Blind,
+        Container,
+        Finding,
+        GoObserved,
+        Harm,
+        Kind,
+        MemoryParts,
+        Note,
+        Off,
+        Process,
+        ProcessReport,
+        Recommendation,
+    )
 
 _MOST_NAMES = 10
 #: What is said of the harm of a finding; nothing if none was felt.
@@ -63,6 +77,40 @@ def format_parts(parts: MemoryParts) -> str:
         ("swapped out", parts.swapped_bytes),
     )
     return ", ".join(f"{kind} {format_bytes(count)}" for kind, count in kinds if count)
+
+
+def format_live(observed: GoObserved) -> Iterator[tuple[str, str]]:
+    """Pairs of a label and what the collector, or the scheduler, counts; nothing of what is not known."""
+    live = observed.live
+    if live is None:
+        return
+    said = []
+    if live.collections is not None:
+        said.append(f"{live.collections or 'no'} collection{'s' * (live.collections != 1)} so far")
+        if live.since_collection_seconds is not None:
+            said[-1] += f", the last {_format_age(live.since_collection_seconds)} ago"
+    if live.gc_cpu_fraction is not None:
+        said.append(f"up to then they took {100 * live.gc_cpu_fraction:.1f} % of the CPU time that GOMAXPROCS gives")
+    if live.heap_goal_bytes is not None:
+        now = "" if observed.heap_live_bytes is None else f"heap {format_bytes(observed.heap_live_bytes)}, "
+        said.append(f"{now}goal {'off' if live.heap_goal_bytes == 'off' else format_bytes(live.heap_goal_bytes)}")
+    if said:
+        yield "collector", "; ".join(said)
+    said = [] if live.goroutines is None else [f"{live.goroutines}, {live.queued_goroutines or 'none'} of them in a run queue"]
+    if live.idle_procs is not None:
+        said.append(f"{live.idle_procs or 'no'} P{'s' * (live.idle_procs != 1)} idle")
+    if said:
+        yield "goroutines", "; ".join(said)
+
+
+def _format_age(seconds: float) -> str:
+    """A time that passed, in the largest unit of which there are two or more: `1.2 s`, `90 s`, `14 min`, `3 h`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    for unit_seconds, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * unit_seconds:
+            return f"{seconds / unit_seconds:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def format_kills(kills: int, group_kills: int | None) -> str:

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
-    from cgtune.model import Kind, Process
+    from cgtune.model import GoLive, Kind, Process
     from cgtune.runtimes.go.derived.derive import GoDerivation
     from cgtune.runtimes.go.derived.inputs import GoInputs
     from cgtune.runtimes.go.derived.ownview import OwnTexts
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cgtune.system.host import Host
 
 _PIECE_BYTES = 1 << 16
+_MOST_RECORDING_SECONDS = 60
 _MOST_MAPS_BYTES = 64 << 20  # 200,000 mappings with a path of 300 bytes
 
 _MACHINES = {62: "amd64", 183: "arm64", 3: "386", 40: "arm", 243: "riscv64", 21: "ppc64le", 22: "s390x", 258: "loong64"}
@@ -205,11 +206,22 @@ class GoReading:
                 heap_live_bytes=words.heap_live_bytes,
                 heap_marked_bytes=words.heap_marked_bytes,
                 mapped_bytes=words.mapped_bytes,
+                live=self._with_age(words.live),
             ),
             settings=setting_facts(
                 derivation, {"GOMAXPROCS": words.gomaxprocs, "GOMEMLIMIT": words.memory_limit_bytes, "GOGC": words.gc_percent}
             ),
         )
+
+    def _with_age(self, live: GoLive | None) -> GoLive | None:
+        """With the time since the last collection, by the machine's clock; None if that was set back since.
+
+        A recording bears the time at which it began, which may be a moment before the last collection.
+        """
+        if live is None or live.last_collection_unix_seconds is None:
+            return live
+        age = self.host.time_seconds() - live.last_collection_unix_seconds
+        return live.replace(since_collection_seconds=round(max(age, 0.0), 3)) if age > -_MOST_RECORDING_SECONDS else live
 
     def _inputs(self, runtime: GoRuntime) -> GoInputs:
         """What the runtime derives from, but for its limit files."""

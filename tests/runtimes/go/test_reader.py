@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable
-from cgtune.model import GoFacts, Note
+from cgtune.model import GoFacts, GoLive, Note
 from cgtune.runtimes.go.derived.derive import derive
 from cgtune.runtimes.go.derived.inputs import GoInputs
 from cgtune.runtimes.go.derived.ownview import OwnTexts
@@ -212,3 +212,23 @@ def test_a_damaged_program_in_memory_is_a_note(tmp_path: Path) -> None:
     facts, (note,) = _look(tmp_path, {})
     assert (facts, note.path, note.kind) == ((), "/proc/42/mem", "failed")
     assert note.why.startswith("cannot tell whether a Go program was unpacked into memory at 0x400000: ")
+
+
+@pytest.mark.parametrize(
+    ("ended", "age"),
+    [
+        pytest.param(1_000.0, 500.25, id="a while ago"),
+        pytest.param(1_500.25, 0.0, id="now"),
+        pytest.param(1_510.0, 0.0, id="after the recording began"),
+        pytest.param(1_560.25, None, id="in the future: the clock was set back"),
+        pytest.param(None, None, id="before the first"),
+    ],
+)
+def test_the_time_since_the_last_collection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: float | None, age: float | None
+) -> None:
+    """By the machine's clock, or that of the recording; a clock that was set back gives none."""
+    with Host(str(tmp_path)) as host:
+        monkeypatch.setattr(host, "time_seconds", lambda: 1_500.25)
+        live = GoReading(host, 7, executable=None, affinity_count=1)._with_age(GoLive(collections=3, last_collection_unix_seconds=ended))
+    assert live == GoLive(collections=3, last_collection_unix_seconds=ended, since_collection_seconds=age)

@@ -11,6 +11,8 @@
 //	free              let go of all of it
 //	gc                run the garbage collector
 //	burn N            keep N goroutines busy until the end
+//	wait N            start N goroutines that wait
+//	wake              let all of these end
 //	sleep MS          wait
 //	setenv NAME=VALUE call os.Setenv
 //	exit              end
@@ -38,7 +40,9 @@ import (
 var (
 	kept    [][]byte
 	serial  sync.Mutex
-	newer = map[string]func(){} // what only newer versions can do
+	newer   = map[string]func(){} // what only newer versions can do
+	waiting sync.WaitGroup
+	hold    = make(chan bool)
 )
 
 type report struct {
@@ -50,6 +54,16 @@ type report struct {
 	GCPercent   any    `json:"gc_percent"`   // "off"
 	HeapMarked  uint64 `json:"heap_marked"`  // 0 where the version does not tell
 	Mapped      uint64 `json:"mapped"`       // Sys - HeapReleased
+
+	HeapGoal      uint64  `json:"heap_goal"`
+	Collections   uint32  `json:"collections"`
+	Forced        uint32  `json:"forced"`
+	LastGC        uint64  `json:"last_gc"` // ns since the epoch, 0 before the first
+	GCCPUFraction float64 `json:"gc_cpu_fraction"`
+	GCSeconds     float64 `json:"gc_seconds"`      // these two are 0 where the version does not tell
+	GCIdleSeconds float64 `json:"gc_idle_seconds"` // part of the former
+	Goroutines    int     `json:"goroutines"`
+	Runnable      int64   `json:"runnable"` // -1 where the version does not tell
 }
 
 func metric(name string) (uint64, bool) {
@@ -59,6 +73,15 @@ func metric(name string) (uint64, bool) {
 		return 0, false
 	}
 	return sample[0].Value.Uint64(), true
+}
+
+func seconds(name string) float64 {
+	sample := []metrics.Sample{{Name: name}}
+	metrics.Read(sample)
+	if sample[0].Value.Kind() != metrics.KindFloat64 {
+		return 0
+	}
+	return sample[0].Value.Float64()
 }
 
 // mapped reads both numbers at one moment: a heap that grows between two reads has 4 MiB more that count as released.
@@ -90,6 +113,15 @@ func collect() report {
 	r.GCPercent = gcPercent()
 	r.HeapMarked, _ = metric("/gc/heap/live:bytes")
 	r.Mapped = mapped()
+	stats := new(runtime.MemStats)
+	runtime.ReadMemStats(stats)
+	r.Collections, r.Forced, r.LastGC, r.GCCPUFraction = stats.NumGC, stats.NumForcedGC, stats.LastGC, stats.GCCPUFraction
+	r.GCSeconds, r.GCIdleSeconds = seconds("/cpu/classes/gc/total:cpu-seconds"), seconds("/cpu/classes/gc/mark/idle:cpu-seconds")
+	r.Goroutines, r.Runnable = runtime.NumGoroutine(), -1
+	if runnable, known := metric("/sched/goroutines/runnable:goroutines"); known { // Go 1.26 and later
+		r.Runnable = int64(runnable)
+	}
+	r.HeapGoal, _ = metric("/gc/heap/goal:bytes")
 	return r
 }
 
@@ -134,6 +166,18 @@ func run(line string) (string, bool) {
 				}
 			}()
 		}
+	case "wait":
+		for ; n > 0; n-- {
+			waiting.Add(1)
+			go func() {
+				defer waiting.Done()
+				<-hold
+			}()
+		}
+	case "wake":
+		close(hold)
+		waiting.Wait()
+		hold = make(chan bool)
 	case "sleep":
 		time.Sleep(time.Duration(n) * time.Millisecond)
 	case "setenv":

@@ -46,6 +46,7 @@ _ENTER = (
 )
 _SCHED = re.compile(rb"SCHED \d+ms: gomaxprocs=(\d+) idle")
 _COLLECTION = re.compile(rb"\ngc \d+ @[^\n]* (\d+) P(?: \(forced\))?\n")
+_NUMBER = re.compile(rb"\ngc (\d+) @[^\n]*\n")
 _KEPT_BYTES = 1 << 20
 _PAGE_BYTES = 4096
 _ROOM_BYTES = 256  # schedtrace prints 110 to 200 at once
@@ -158,6 +159,11 @@ class Held:
         """How many Ps the last collection had; None: none was seen."""
         found = _COLLECTION.findall(self.text)
         return int(found[-1]) if found else None
+
+    def collections(self) -> int:
+        """The number of the last collection that was told."""
+        found = _NUMBER.findall(self.text)
+        return int(found[-1]) if found else 0
 
     def last_words(self) -> str:
         """The last line that the program printed to standard error and that is no trace."""

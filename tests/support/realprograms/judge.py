@@ -14,6 +14,8 @@ from tests.support.realprograms.observe import GIVEN_VALUES, Seen
 
 # Worst first: a program gets the first of which something was found.
 VERDICTS = ("wrong", "silent", "unread", "older", "unheld", "unfetched", "agree")
+_FIRST_COUNTED, _LAST_COUNTED = 21, 27
+_COUNTS = ("heap_goal_bytes", "collections", "goroutines", "queued_goroutines", "idle_procs")
 _FIRST_READ = 19  # and the first that knows GOMEMLIMIT
 
 
@@ -81,6 +83,8 @@ def _judge_live(program: Program, run: str, seen: Seen, report: dict[str, Any], 
         return
     sheet.compare(f"{run}: the Go version", _base(report["go"]["version"]), _base(program.go), "the list")
     _judge_procs(program, run, seen, report, notes, sheet)
+    if _FIRST_COUNTED <= _minor(program.go) <= _LAST_COUNTED:
+        _judge_counts(run, seen, report["go"]["live"], notes, sheet)
     for name in ("GOMEMLIMIT", "GOGC"):
         setting = report["settings"][name]
         if name == "GOMEMLIMIT" and _minor(program.go) < _FIRST_READ:
@@ -91,6 +95,17 @@ def _judge_live(program: Program, run: str, seen: Seen, report: dict[str, Any], 
             sheet.compare(f"given: {name}", setting["observed"], GIVEN_VALUES[name], "the environment")
         elif setting["observed"] != setting["derived"]:
             sheet.remarks.append(f"{run}: {name} {setting['derived']} by the environment, {setting['observed']} now")
+
+
+def _judge_counts(run: str, seen: Seen, live: dict[str, Any] | None, notes: str, sheet: _Sheet) -> None:
+    """What collector and scheduler count: all of it is there, and the collections are those that gctrace told."""
+    missing = [name for name in _COUNTS if live is None or live[name] is None]
+    if missing:
+        sheet.found["unread"].append(f"{run}: {', '.join(missing)}: {notes or 'without a note'}")
+    if live is not None and live["collections"] is not None and seen.collections is not None:
+        before, after = seen.collections
+        witness = min(max(live["collections"], before), after + 1)  # the last is told a moment after it was counted
+        sheet.compare(f"{run}: the collections", live["collections"], witness, "gctrace")
 
 
 def _judge_procs(program: Program, run: str, seen: Seen, report: dict[str, Any], notes: str, sheet: _Sheet) -> None:

@@ -45,7 +45,10 @@ class Place(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What one run showed. ``procs``: GOMAXPROCS in the words of the witness: first, before the look, after it; None: not held."""
+    """What one run showed. ``procs``: GOMAXPROCS in the words of the witness: first, before the look, after it; None: not held.
+
+    ``collections``: how many gctrace had told before the look, and after it; None: nobody read on.
+    """
 
     key: str
     run: str
@@ -54,6 +57,7 @@ class Seen(NamedTuple):
     collection_procs: int | None
     report: dict[str, Any] | None
     why: str
+    collections: tuple[int, int] | None = None
 
 
 def observe(programs: Sequence[Program], place: Place, lent: Lent, say: Callable[[str], None]) -> Iterator[Seen]:
@@ -108,6 +112,7 @@ def _look(
             return len(one.spoken) >= 2 and one.first_heard is not None and time.monotonic() - one.first_heard > settle
 
         listen(held, lambda: all(map(is_ready, held)), 15 * place.patience)
+        ended = {one.pid: one.collections() for one in held}
         alive = [one for one in held if one.is_alive() and (one.spoken or way == "blocked")]
         reports, said = _inspect(alive, held, 60 * place.patience) if alive else ({}, "")
         for one in alive:
@@ -121,14 +126,14 @@ def _look(
         heard = {one.pid: len(one.spoken) for one in held}
         if way == "running":
             listen(held, lambda: all(len(one.spoken) > heard[one.pid] or not one.is_alive() for one in held), 5 * place.patience)
-        return [_seen(one, run, before.get(one.pid), reports.get(one.pid), said) for one in held]
+        return [_seen(one, run, before.get(one.pid), ended[one.pid], reports.get(one.pid), said) for one in held]
     finally:
         for one in held:
             one.end()
         groups.remove()
 
 
-def _seen(one: Held, run: str, before: int | None, report: dict[str, Any] | None, said: str) -> Seen:
+def _seen(one: Held, run: str, before: int | None, ended: int, report: dict[str, Any] | None, said: str) -> Seen:
     why = ""
     if before is None or (one.way != "blocked" and not one.is_alive()):
         code = one.process.poll()
@@ -138,7 +143,8 @@ def _seen(one: Held, run: str, before: int | None, report: dict[str, Any] | None
         return Seen(one.program.key, run, None, None, None, None, why)
     if report is None:
         why = f"cgtune gave no report of it: {said or 'without a word'}"
-    return Seen(one.program.key, run, one.way, (one.spoken[0], before, one.spoken[-1]), one.collection_procs(), report, why)
+    procs, collections = (one.spoken[0], before, one.spoken[-1]), (ended, one.collections()) if one.way == "running" else None
+    return Seen(one.program.key, run, one.way, procs, one.collection_procs(), report, why, collections)
 
 
 def _limit(group: Group, place: Place) -> None:

@@ -23,11 +23,24 @@ def _program(go: str = "1.26.5", sets: str = "-", kinds: str = "stripped") -> Pr
 def _report(*, version: str = "1.26.5", derived: int = 2, **observed: int | None) -> dict[str, Any]:
     values = {"GOMAXPROCS": derived, "GOMEMLIMIT": "off", "GOGC": 100}
     settings = {name: {"derived": value, "observed": observed.get(name, value)} for name, value in values.items()}
-    return {"go": {"version": version}, "settings": settings, "notes": []}
+    live = dict.fromkeys(("heap_goal_bytes", "collections", "goroutines", "queued_goroutines", "idle_procs"), 4)
+    return {"go": {"version": version, "live": live}, "settings": settings, "notes": []}
 
 
-def _seen(report: dict[str, Any] | None, run: str = "plain", procs: tuple[int, int, int] | None = (2, 2, 2), of: int | None = None) -> Seen:
-    return Seen("npm:thing@1.0:thing", run, "running", procs, of, report, "ended with 1")
+def _counted(**live: int | None) -> dict[str, Any]:
+    report = _report()
+    report["go"]["live"] = report["go"]["live"] | live if live else None
+    return report
+
+
+def _seen(
+    report: dict[str, Any] | None,
+    run: str = "plain",
+    procs: tuple[int, int, int] | None = (2, 2, 2),
+    of: int | None = None,
+    collections: tuple[int, int] | None = None,
+) -> Seen:
+    return Seen("npm:thing@1.0:thing", run, "running", procs, of, report, "ended with 1", collections)
 
 
 def _row(go: str = "1.26.5", procs: int = 2) -> dict[str, Any]:
@@ -55,6 +68,13 @@ def _none(**notes: str) -> dict[str, Any]:
         (_program(kinds="upx"), _seen(_report()), {"error": "is it packed?"}, "agree", "predict for here: is it packed?"),
         (_program("gccgo 12.2.0", kinds="gccgo"), _seen(_report(version="gccgo 12.2.0")), _row("gccgo"), "agree", ""),
         (_program("gccgo 12", kinds="gccgo"), _seen(_report(version="gccgo 12", GOGC=None)), _row("gccgo"), "unread", "GOGC"),
+        (_program(), _seen(_counted()), _row(), "unread", "plain: heap_goal_bytes, collections, goroutines,"),
+        (_program(), _seen(_counted(goroutines=None)), _row(), "unread", "plain: goroutines: without a note"),
+        (_program("1.20.1"), _seen(_counted() | {"go": {"version": "1.20.1", "live": None}}), _row("1.20.1"), "agree", ""),
+        (_program(), _seen(_report(), collections=(3, 5)), _row(), "agree", ""),
+        (_program(), _seen(_report(), collections=(3, 3)), _row(), "agree", ""),
+        (_program(), _seen(_report(), collections=(2, 2)), _row(), "wrong", "the collections: cgtune says 4, gctrace says 3"),
+        (_program(), _seen(_report(), collections=(5, 9)), _row(), "wrong", "the collections: cgtune says 4, gctrace says 5"),
         (_program(), _seen(_none()), _row(), "silent", "no Go program, says cgtune"),
         (_program(), _seen(_none(exe="smells of Go")), _row(), "unread", "exe: smells of Go"),
         (_program("1.16.3"), _seen(_none(exe="too old")), _row("1.16.3"), "older", "exe: too old"),

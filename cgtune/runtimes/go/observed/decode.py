@@ -37,6 +37,16 @@ def decode_uses(elf: Elf, address: int, code: bytes) -> list[Use]:
     return []
 
 
+def decode_plausible_uses(elf: Elf, address: int, code: bytes) -> list[Use]:
+    """Those of them that lead to code or data. On amd64 a constant inside of one instruction can read as another that points anywhere."""
+    uses = []
+    for use in decode_uses(elf, address, code):
+        part = elf.segment_at(use.address)
+        if part is not None and (part.executable if use.kind == CALL else part.writable):
+            uses.append(use)
+    return uses
+
+
 def decode_fields(elf: Elf, code: bytes) -> list[int]:
     """Offsets at which the code reads 64-bit words of the struct that its first argument points to (rax, x0), in order."""
     if elf.machine == AMD64:

@@ -13,6 +13,7 @@ from itertools import pairwise
 from cgtune.records import Record
 from cgtune.runtimes.elf import AMD64, ARM64
 from cgtune.runtimes.go.observed import decode
+from cgtune.runtimes.go.observed.activity import locate_activity
 from cgtune.runtimes.go.observed.symbols import locate_runtime_symbols
 from cgtune.runtimes.go.program.functiontable import MAGIC_1_18, MAGIC_1_20
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cgtune.runtimes.elf import Elf, ReadAt
+    from cgtune.runtimes.go.observed.activity import ActivityLayout
     from cgtune.runtimes.go.observed.symbols import RuntimeSymbols
     from cgtune.runtimes.go.program.version import GoVersion
 
@@ -75,6 +77,7 @@ class LiveLayout(Record):
     limit_fds: int | None = None
     container_setting: int | None = None
     update_setting: int | None = None
+    activity: ActivityLayout | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -103,7 +106,11 @@ def locate_live_words(elf: Elf, version: GoVersion | None, *, bias: int, read_me
     if not symbols.objects and elf.machine not in (AMD64, ARM64):
         return LiveLayout(notes=("of stripped programs live values are read on amd64 and arm64 only",))
     code = {name: elf.read_address(address, functions[name]) for name, address in symbols.functions if name in functions}
-    return _Search(elf, version, symbols, code).layout(cpus, aware=aware)
+    layout = _Search(elf, version, symbols, code).layout(cpus, aware=aware)
+    if layout.gomaxprocs is None:  # what stands in the way of that does so of all that follows
+        return layout
+    activity, notes = locate_activity(elf, version, magic=magic, bias=bias, read_memory=read_memory)
+    return layout.replace(activity=activity, notes=(*layout.notes, *notes))
 
 
 def locate_gccgo_layout(elf: Elf) -> LiveLayout:
@@ -134,7 +141,9 @@ class _Search:
         self.unchecked = version is None or (version.major, version.minor) > _NEWEST_KNOWN
         self.functions, self.objects = dict(symbols.functions), dict(symbols.objects)
         self.code = code
-        self.uses = {name: self._plausible_uses(name, text) for name, text in code.items() if name != _HEAP_GOAL}
+        self.uses = {
+            name: decode.decode_plausible_uses(elf, self.functions[name], text) for name, text in code.items() if name != _HEAP_GOAL
+        }
         self.notes = list(symbols.notes)
         self.missed: dict[str, list[str]] = {}  # why a word's place is not known, and the words that this holds for
 
@@ -159,15 +168,6 @@ class _Search:
             update_setting=self._setting("updatemaxprocs", _UPDATE_ENABLE) if aware else None,
         )
         return found.replace(notes=(*self.notes, *(f"{', '.join(names)}: {why}" for why, names in self.missed.items())))
-
-    def _plausible_uses(self, function: str, code: bytes) -> list[decode.Use]:
-        """The uses of code and data. On amd64 a constant inside of one instruction can read as another one, that points anywhere."""
-        uses = []
-        for use in decode.decode_uses(self.elf, self.functions[function], code):
-            part = self.elf.segment_at(use.address)
-            if part is not None and (part.executable if use.kind == decode.CALL else part.writable):
-                uses.append(use)
-        return uses
 
     def _proof(self) -> tuple[int, bytes] | None:
         for name in (_PROCRESIZE, _GCINIT, _OSINIT):

@@ -9,16 +9,19 @@ from __future__ import annotations
 import struct
 
 from cgtune.records import Record
+from cgtune.runtimes.go.observed.counts import HEAP_FREE_OFFSET, compute_heap_goal, read_counts
 from cgtune.runtimes.go.observed.layout import CONTROLLER_BYTES, COUNTERS, CPU_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
+    from cgtune.model import GoLive
     from cgtune.runtimes.elf import ReadAt
     from cgtune.runtimes.go.observed.layout import LiveLayout
 
     Off = Literal["off"]
+    Counters = tuple[int | None, int | None, int | None, int | Off | None]
 
 _MAX_INT64 = (1 << 63) - 1
 _MOST_PROCS = 1 << 20  # each costs the runtime some 10 KB: more have never been started
@@ -27,6 +30,7 @@ _MOST_BYTES = 1 << 47
 _HIGHEST_FD = (1 << 31) - 1  # a descriptor is an int to the kernel
 _HEAP_MINIMUMS = (4 << 20, 512 << 10)  # defaultHeapMinimum, runtime/mgcpacer.go; the second with GOEXPERIMENT=heapminimum512kib
 _TRIES = 3
+_NO_COUNTERS: Counters = (None, None, None, None)
 
 
 class LiveWords(Record):
@@ -38,7 +42,7 @@ class LiveWords(Record):
     containermaxprocs lets it. ``updates``: GODEBUG updatemaxprocs lets it follow changes. All three are False before 1.25.
     ``heap_live_bytes``: marked by the last GC plus allocated since. ``heap_marked_bytes``: what the last GC found alive,
     None before the first.
-    ``mapped_bytes``: the memory that the limit is held against.
+    ``mapped_bytes``: the memory that the limit is held against. ``live``: what collector and scheduler count.
     """
 
     gomaxprocs: int | None = None
@@ -53,6 +57,7 @@ class LiveWords(Record):
     heap_live_bytes: int | None = None
     heap_marked_bytes: int | None = None
     mapped_bytes: int | None = None
+    live: GoLive | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -86,7 +91,7 @@ class _Reading:
         layout = self.layout
         percent, limit, counters = self._controller()
         if gomaxprocs is None and percent == 0 and limit == 0:
-            percent, limit, counters = None, None, (None, None, None)  # cannot be told from a runtime that has not started
+            percent, limit, counters = None, None, _NO_COUNTERS  # cannot be told from a runtime that has not started
             self.notes.append("the memory limit and GOGC are both 0: perhaps the Go runtime has not started yet")
         aware = layout.aware_version
         container_aware = self._flag("cgroupOK", layout.container_files) if aware else False
@@ -105,6 +110,7 @@ class _Reading:
             heap_live_bytes=counters[0],
             heap_marked_bytes=counters[1],
             mapped_bytes=counters[2],
+            live=self._live(counters[3], gomaxprocs),
             notes=tuple(self.notes),
         )
 
@@ -136,9 +142,16 @@ class _Reading:
         self.notes.append(f"cgroupCPU: {data.hex() or 'nothing'} in memory cannot be")
         return None
 
-    def _controller(self) -> tuple[int | None, int | None, tuple[int | None, int | None, int | None]]:
-        """GC percent, memory limit, and the heap's counters: live, marked, mapped."""
-        nothing = (None, None, (None, None, None))
+    def _live(self, heap_goal: int | Off | None, gomaxprocs: int | None) -> GoLive | None:
+        if self.layout.activity is None:
+            return None  # the layout's notes say why
+        live, notes = read_counts(self.layout.activity, heap_goal, gomaxprocs, bias=self.bias, read_memory=self.read_memory)
+        self.notes += notes
+        return live
+
+    def _controller(self) -> tuple[int | None, int | None, Counters]:
+        """GC percent, memory limit, and what the heap counts: live, marked, mapped, its goal."""
+        nothing = (None, None, _NO_COUNTERS)
         if self.layout.controller is None:
             return nothing
         for _ in range(_TRIES):
@@ -150,7 +163,8 @@ class _Reading:
             # setGCPercent (runtime/mgcpacer.go, 1.19 to 1.27) keeps this product beside the percentage, in unsigned arithmetic, for "off"
             # too: the proof that the struct is what we take it for. It is written a moment earlier, hence the tries.
             if percent >= -1 and minimum in [least * (percent % (1 << 64)) % (1 << 64) // 100 for least in _HEAP_MINIMUMS]:
-                return percent, self._memory_limit(data), self._counters(data)
+                limit = self._memory_limit(data)
+                return percent, limit, self._counters(data, limit)
         self.notes.append(f"the memory limit and GOGC: what stands at {self.layout.controller:#x} does not fit together")
         return nothing
 
@@ -164,14 +178,15 @@ class _Reading:
         self.notes.append(f"the memory limit: {limit} in memory cannot be")
         return None
 
-    def _counters(self, data: bytes) -> tuple[int | None, int | None, int | None]:
+    def _counters(self, data: bytes, limit_bytes: int | None) -> Counters:
         free_at = self.layout.heap_free
         if free_at is None:
             self.notes.append("the heap's counters are not known in this version of Go")
-            return None, None, None
+            return _NO_COUNTERS
         live_at, marked_at = COUNTERS[free_at]
         live, marked, mapped = (struct.unpack_from("<Q", data, at)[0] for at in (live_at, marked_at, free_at + 24))
         if not 0 < mapped < _MOST_BYTES or marked > mapped or live >= _MOST_BYTES:
             self.notes.append(f"the heap's counters: {live}, {marked}, {mapped} in memory do not fit together")
-            return None, None, None
-        return live, marked or None, mapped
+            return _NO_COUNTERS
+        goal = compute_heap_goal(data, limit_bytes) if limit_bytes is not None and free_at == HEAP_FREE_OFFSET else None
+        return live, marked or None, mapped, goal

@@ -257,7 +257,7 @@ def test_a_newer_go_is_read_where_two_ways_agree(mode: str) -> None:
     """A version that nobody has checked is read all the same when its words are found in two ways that agree."""
     _need("1.27.3")
     known, newer = _static_layout("1.27.3", mode), _static_layout("1.27.3", mode, said="go1.31.0")
-    assert _addresses(newer) == _addresses(known)
+    assert _addresses(newer) == _addresses(known) | {"activity": None}  # which follows from distances that somebody has to have checked
 
 
 def test_a_newer_go_with_one_way_only_is_not_read() -> None:
