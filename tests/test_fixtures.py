@@ -295,12 +295,13 @@ def test_the_table_tells_the_same_story(name: str) -> None:
     assert f"{count:g} {noun}" + (f" of {usable} usable" if cores is not None else ", ") in done.stdout
     none = "is the node's limit" if "enforced.memory.node_limit_bytes" in MORE.get(name, {}) else "no limit in any"
     assert (f"{size} bytes, says" if size is not None else none if "no memory" not in done.stdout else "") in done.stdout
-    assert stories.inspect(name, format_="table") == done
+    assert stories.inspect(name, format_="table", root=stories.STORIES / name) == done
 
 
 def test_same_input_same_bytes() -> None:
     """Two runs over one story print the same bytes."""
-    assert stories.inspect("k8s-burstable-systemd") == stories.inspect("k8s-burstable-systemd")
+    name = "k8s-burstable-systemd"
+    assert stories.inspect(name, root=stories.STORIES / name) == stories.inspect(name)
 
 
 def test_several_processes_come_in_the_order_asked_for() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -187,8 +188,14 @@ def _permission(module: str, seen: Import) -> str | None:
     return _nearest(seen.module, [f"cgtune.{row.removesuffix(' (types)')}" for row in rows]) if seen.for_types else None
 
 
+@functools.cache
 def _tree(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text(), filename=str(MODULES[module]))
+
+
+@functools.cache
+def _imports_of(module: str) -> list[Import]:
+    return _imports(_tree(module))
 
 
 def breaches(module: str, tree: ast.Module) -> list[str]:
@@ -285,7 +292,7 @@ def test_each_permission_is_used() -> None:
     """A row allows nothing that no module of its place imports, and nothing at run time that is imported for types alone."""
     used: set[tuple[str, str]] = set()
     for module in MODULES:
-        for seen in _imports(_tree(module)):
+        for seen in _imports_of(module):
             if seen.package == "cgtune" and (permission := _permission(module, seen)):
                 used.add((_place(module), permission.removeprefix("cgtune.") + (" (types)" if seen.for_types else "")))
     allowed = {(place, row) for place, rows in (TABLE | GROUND).items() for row in rows}
@@ -295,9 +302,7 @@ def test_each_permission_is_used() -> None:
 def test_no_two_modules_need_each_other() -> None:
     """The imports of cgtune, types aside, go round in no circle, however long it is."""
     needs = {
-        module: {
-            seen.module for seen in _imports(_tree(module)) if seen.module in MODULES and not seen.for_types and seen.module != "cgtune"
-        }
+        module: {seen.module for seen in _imports_of(module) if seen.module in MODULES and not seen.for_types and seen.module != "cgtune"}
         for module in MODULES
     }
     while leaves := {module for module, others in needs.items() if not others & needs.keys()}:

@@ -86,8 +86,8 @@ class Case:
     def allowed_procs(self) -> int:
         """The most that GOMAXPROCS may be without a finding: Go's own rule on the true limit, or the policy's number if that is more."""
         if self.limit_cores is None or not self.quota_binds:
-            return max(1, self.usable)
-        by_rule = procs_under(self.limit_cores, max(1, self.usable))
+            return self.usable
+        by_rule = procs_under(self.limit_cores, self.usable)
         return max(by_rule, self.recommended("GOMAXPROCS").value or 0)
 
     @property

@@ -23,7 +23,7 @@ from cgtune.model import Bandwidth, CpuLevel, CpuLimits, Prediction
 from cgtune.numbers import format_limit
 from cgtune.outputs.predict import render_predict
 from cgtune.runtimes.go.derived.grammar import parse_gomemlimit
-from tests.support import goprograms, toolchains
+from tests.support import goprograms, inside, toolchains
 from tests.support.command import ROOT, run
 from tests.support.needs import only_where
 
@@ -210,7 +210,7 @@ def test_the_table_fits_a_terminal() -> None:
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments: tuple[str, ...], says: str) -> None:
     """What cannot be used is refused in one line that names the option and shows a right value."""
-    done = run("predict", "--cpus", "4", *arguments)
+    done = inside.run("predict", "--cpus", "4", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert says in done.stderr
     assert done.stderr.count("\n") == 1

@@ -480,15 +480,15 @@ def test_the_plain_form_loads_neither_typer_nor_psutil() -> None:
 def test_bad_input_is_one_line_and_exit_code_2(arguments: tuple[str, ...], says: str) -> None:
     """A wrong option is one line that names it; to nagios it is UNKNOWN, said in its status line too."""
     arguments = tuple(str(ROOT / word) if word.startswith("fixtures/") else word for word in arguments)
-    done = run("check", *arguments)
+    done = inside.run("check", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
     if "--exit-style" not in arguments and "--format" not in arguments:
-        unknown = run("check", *arguments, "--format", "nagios")
+        unknown = inside.run("check", *arguments, "--format", "nagios")
         assert unknown.returncode == 3
         assert unknown.stdout.startswith("CGTUNE UNKNOWN - ")
-        assert run("check", *arguments, CGTUNE_EXIT_STYLE="nagios").returncode == 3
+        assert inside.run("check", *arguments, CGTUNE_EXIT_STYLE="nagios").returncode == 3
 
 
 def test_no_such_process_is_3() -> None:

@@ -16,6 +16,7 @@ from cgtune.advice.variables import PlannedVariable
 from cgtune.errors import Unwritable
 from cgtune.outputs.envfile import DIALECTS, render_comment, render_env
 from tests.support.envreaders import READERS, read_compose, read_docker, read_kubernetes, read_systemd
+from tests.support.examples import drawn
 from tests.support.needs import require
 
 SHELLS = (("dash",), ("bash", "--posix"), ("bash",), ("busybox", "sh"))
@@ -50,7 +51,7 @@ def expected(written: Sequence[PlannedVariable]) -> dict[str, str]:
 
 @pytest.mark.parametrize("dialect", READERS)
 @given(written=variables)
-@settings(max_examples=150, deadline=None)
+@drawn(1.5)
 def test_a_reader_sees_what_was_meant(dialect: str, written: list[PlannedVariable]) -> None:
     """Whatever names, values and reasons there are: the consumer's own rules give back the same, or the value was refused."""
     try:
@@ -147,7 +148,7 @@ def read_by(shell: tuple[str, ...], text: str, *, before: str = "", evaluated: b
 
 
 @given(written=st.lists(st.builds(PlannedVariable, name=st.just("ID"), value=values, because=st.just((HOSTILE,))), min_size=1, max_size=1))
-@settings(max_examples=40, deadline=None)
+@drawn(0.4)
 def test_systemd_itself_sees_what_was_meant(written: list[PlannedVariable]) -> None:
     """systemd's own parser: systemd-tmpfiles reads os-release with the very code that reads EnvironmentFile=, and prints its ID."""
     require(shutil.which("systemd-tmpfiles"), "apt-get install --no-install-recommends systemd")

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, strategies as st
 from tabulate import tabulate
 
-from cgtune.api import inspect
 from cgtune.limits import enforce
 from cgtune.model import (
     AUTOMAXPROCS,
@@ -46,29 +45,24 @@ if TYPE_CHECKING:
 WIDTH = 80
 
 
-def report(name: str) -> Report:
-    """What is known of a story."""
-    return inspect([int(stories.read_expected(name)["arguments"][1])], root=str(stories.STORIES / name))
-
-
 @pytest.mark.parametrize("name", stories.names())
 def test_the_table_keeps_to_80_columns(name: str) -> None:
     """No line is wider than a terminal at 3 a.m., but for a path that is: it stands alone, and is never cut."""
-    for line in render_table(report(name)).splitlines():
+    for line in render_table(stories.report(name)).splitlines():
         assert len(line) <= WIDTH or line[13:].removeprefix("- ").startswith("/"), line
 
 
 @pytest.mark.parametrize("name", ["v2-plain", "v2-ancestor-tighter", "v2-awkward-names", "v1-docker-mount-root", "no-cgroup"])
 def test_colour_changes_nothing_but_colour(name: str) -> None:
     """With the terminal codes taken out, the coloured table is the plain one; the plain one has none."""
-    plain, coloured = render_table(report(name)), render_table(report(name), Look(colour=True))
+    plain, coloured = render_table(stories.report(name)), render_table(stories.report(name), Look(colour=True))
     assert "\x1b" not in plain
     assert plain == re.sub(r"\x1b\[[0-9;]*m", "", coloured) != coloured
 
 
 def test_the_verdict_comes_first() -> None:
     """CPU and memory, and the file that says so, right after the findings and before anything else."""
-    text = render_table(report("v2-ancestor-tighter"))
+    text = render_table(stories.report("v2-ancestor-tighter"))
     lines = text[text.index("4242 server") :].splitlines()
     assert lines[1].startswith("  info       hurt earlier: throttled in 7.5 % of the periods")
     verdict = lines[next(place for place, line in enumerate(lines) if line.startswith("  CPU ")) - 1 :]
@@ -179,7 +173,7 @@ def test_no_value_to_recommend_is_no_reason_to_unset(facts: dict[str, object], s
 
 def test_no_name_steers_a_terminal() -> None:
     """A program, a cgroup, a note and a kernel of any name: nothing but printable characters reaches the terminal or the JSON."""
-    told = report("v2-ancestor-tighter")
+    told = stories.report("v2-ancestor-tighter")
     (process,) = told.processes
     snapshot = process.snapshot
     levels = tuple(level.replace(path=f"/{HOSTILE}", directory=f"/c/{HOSTILE}") for level in snapshot.cpu_chain)
@@ -286,7 +280,7 @@ def test_cpu_lists(cpus: set[int], text: str) -> None:
 
 def test_json_says_the_same_bytes_each_time(tmp_path: Path) -> None:
     """The same facts read twice are the same bytes: no order, time or number of the run gets in."""
-    assert render_json(report("k8s-burstable-systemd")) == render_json(report("k8s-burstable-systemd"))
+    assert render_json(stories.report("k8s-burstable-systemd")) == render_json(stories.report("k8s-burstable-systemd"))
 
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Zl", "Zp")), max_size=25)

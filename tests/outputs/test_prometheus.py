@@ -54,7 +54,7 @@ def names(samples: Iterable[tuple[str, Any]]) -> set[str]:
 @pytest.mark.parametrize("story", stories.names())
 def test_a_parser_reads_every_story(story: str, openmetrics: bool) -> None:
     """Each recorded machine's report is well-formed, with one CPU limit for each process whose cgroup was seen."""
-    report = inspect([int(stories.read_expected(story)["arguments"][1])], root=str(stories.STORIES / story))
+    report = stories.report(story)
     samples = read(join_metrics([render_report(report, openmetrics=openmetrics)], openmetrics=openmetrics), openmetrics=openmetrics)
     limit = report.processes[0].limits.cpu.limit_cores
     expected = None if not report.processes[0].snapshot.cpu_chain else math.inf if limit is None else limit

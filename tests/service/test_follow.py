@@ -24,11 +24,11 @@ from tests.support import goprograms, stories
 @pytest.mark.parametrize("story", stories.names())
 def test_a_later_look_says_what_a_fresh_one_does(story: str) -> None:
     """On every recorded machine the third look is the report of inspect, to the last note; but a zombie is missing, for it has ended."""
-    pid, root = int(stories.read_expected(story)["arguments"][1]), str(stories.STORIES / story)
-    with Host(root) as host:
+    pid = stories.pid_of(story)
+    with Host(str(stories.STORIES / story)) as host:
         follower = Follower(host, (pid,), None)
         looks = [follower.look(float(second)) for second in range(3)]
-    fresh = api.inspect([pid], root=root)
+    fresh = stories.report(story)
     is_zombie = fresh.processes[0].snapshot.process.state == "Z"
     assert looks[2].report == looks[0].report == (fresh.replace(processes=()) if is_zombie else fresh)
     is_closed = not is_zombie and (blind(fresh, (pid,)) or blind_partly(fresh)) is not None

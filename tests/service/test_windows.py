@@ -44,7 +44,7 @@ def test_the_window_is_five_minutes() -> None:
 def test_looking_more_often_keeps_no_more() -> None:
     """At ten looks a second the marks of one process stay 22 at the most, and the window as long as ever."""
     windows, grown = Windows(), {}
-    for tick in range(10 * 700):
+    for tick in range(10 * 400):
         grown = watch(windows, tick / 10, at(tick, 0))
     assert WINDOW_SECONDS * 10 <= grown[42][0] <= (WINDOW_SECONDS + 15) * 10
     assert max(map(len, windows._marks.values())) <= 22

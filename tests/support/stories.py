@@ -6,11 +6,14 @@ changed, for a person to review.
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from cgtune import api
+from cgtune.model import Report
 from tests.support import inside
 from tests.support.command import ROOT
 
@@ -28,9 +31,26 @@ def read_expected(name: str) -> dict[str, Any]:
     return expected
 
 
+@functools.cache
+def report(name: str) -> Report:
+    """What is known of a story's process, read once for all tests: a report is one value, and nobody can change it."""
+    return api.inspect([pid_of(name)], root=str(STORIES / name))
+
+
+@functools.cache
+def pid_of(name: str) -> int:
+    """The process that a story is about."""
+    return int(read_expected(name)["arguments"][1])
+
+
 def inspect(name: str, *, root: Path | None = None, format_: str = "json") -> inside.Done:
-    """What the command line says of a story, or of a changed copy of it."""
-    return inside.run("inspect", "--root", root or STORIES / name, "--format", format_, *read_expected(name)["arguments"])
+    """What the command line says of a story, asked once for all tests, or of a tree that may be a changed copy of it, asked each time."""
+    return _ask(name, STORIES / name, format_) if root is None else _ask.__wrapped__(name, root, format_)
+
+
+@functools.cache
+def _ask(name: str, root: Path, format_: str) -> inside.Done:
+    return inside.run("inspect", "--root", root, "--format", format_, *read_expected(name)["arguments"])
 
 
 def without_version(report: dict[str, Any]) -> dict[str, Any]:

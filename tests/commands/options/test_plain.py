@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from cgtune.commands.options import COMMANDS, app, load_command
 from cgtune.commands.options.check import check_options
@@ -21,6 +21,7 @@ from cgtune.commands.options.ps import ps_options
 from cgtune.commands.options.serve import serve_options
 from cgtune.errors import UsageError
 from tests.support import inside
+from tests.support.examples import drawn
 
 RECORDS: dict[str, Callable[[Values], object]] = {
     "inspect": inspect_options,
@@ -154,7 +155,7 @@ def command_lines(draw: st.DrawFn) -> tuple[str, list[str], dict[str, str]]:
     return name, words, environ
 
 
-@settings(max_examples=400, deadline=None)
+@drawn(4)
 @given(command_lines())
 def test_both_starts_read_the_same(line: tuple[str, list[str], dict[str, str]]) -> None:
     """Of all options and spellings: what the plain start takes, typer takes too, as the same values and the same record."""
@@ -162,7 +163,7 @@ def test_both_starts_read_the_same(line: tuple[str, list[str], dict[str, str]]) 
     assert plain is None or plain == by_typer(*line)
 
 
-@settings(max_examples=200, deadline=None)
+@drawn(2)
 @given(st.data())
 def test_every_option_is_read_plainly(data: st.DataObject) -> None:
     """Each option of each command, rightly given by word or by twin, needs no typer."""

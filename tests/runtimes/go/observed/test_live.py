@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from cgtune.errors import Unreadable
 from cgtune.runtimes.elf import parse_elf
@@ -22,6 +22,7 @@ from cgtune.runtimes.go.program.buildinfo import read_build_info
 from cgtune.runtimes.go.program.version import parse_version
 from tests.support import goprograms, toolchains
 from tests.support.elfs import reader
+from tests.support.examples import drawn
 from tests.support.goprocess import memory, open_limit_files, read_images, read_runtimes
 from tests.support.goprograms import LibraryHost, Probe, build, build_unpacker
 from tests.support.needs import require
@@ -516,7 +517,7 @@ def test_memory_that_may_not_be_read_is_the_readers_error() -> None:
     assert raised.value.privilege == "CAP_SYS_PTRACE"
 
 
-@settings(max_examples=300)
+@drawn(3)
 @given(st.integers(0, 0x4010), st.binary(min_size=1, max_size=64))
 def test_any_memory_is_read_without_harm(address: int, data: bytes) -> None:
     """Whatever a process has in its memory, reading it raises nothing, and numbers stay within what can be."""
