@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cgtune.advice.habits import say_overruling
 from cgtune.advice.kept import keep_memory
 from cgtune.advice.memory import advise_memory, find_shares, is_without_memory_limit, say_no_memory_limit, say_node_limit
 from cgtune.advice.procs import format_quota, procs_without_pin, recommend_procs, survive_quota
@@ -52,10 +53,12 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups
 
 
 def _say_overruled(recommended: Recommendation, snapshot: Snapshot) -> Recommendation:
-    """Whether a variable that is there already is not what holds: then no other value of it helps."""
+    """Whether a variable that is there already is not what holds, or is known not to count: then no value of it helps."""
     if not recommended.set:
         return recommended
     for facts in snapshot.go:
+        if recommended.name == "GOMAXPROCS" and (said := say_overruling(facts, recommended.value)):
+            return recommended.replace(overruled=True, because=(*recommended.because, said))
         setting = next((one for one in facts.settings if one.name == recommended.name), None)
         there = facts.derived.variable(recommended.name) is not None and recommended.name not in facts.derived.ignored
         if setting is None or None in (setting.observed, setting.derived) or setting.observed == setting.derived or not there:

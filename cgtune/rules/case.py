@@ -5,6 +5,7 @@ Every figure of a summary or of evidence comes from here, so that two findings n
 
 from __future__ import annotations
 
+from cgtune.advice.habits import find_habit, say_overruling
 from cgtune.advice.memory import join_mates, measure_outside
 from cgtune.advice.procs import format_quota, procs_if_unset, worst_stall
 from cgtune.model import AUTOMEMLIMIT, Advice, Policy, Recommendation
@@ -21,14 +22,6 @@ _SETS = "the program set it, by a call of runtime.GOMAXPROCS or an option of its
 _MOMENT_SECONDS = 60
 _MOST_SHOWN = 200  # characters of a variable
 _SWITCHES = ("containermaxprocs", "updatemaxprocs")
-
-
-# The option that sets GOMAXPROCS, by the program's module or package. Debian's node exporter: 1.5.0, whose default is 1.
-_FLAGS = {
-    "github.com/prometheus/node_exporter": "--runtime.gomaxprocs",
-    "github.com/prometheus/prometheus/cmd/prometheus": "--enable-feature=auto-gomaxprocs",
-    "github.com/prometheus/prometheus": "--enable-feature=auto-gomaxprocs",
-}
 
 
 class Case:
@@ -218,8 +211,10 @@ class Case:
         return tuple(line for line in (self.procs_words, self.quota_words, *more) if line)
 
     def set_procs(self, reason: str) -> Advice:
-        """Set GOMAXPROCS to the recommended value, or leave it unset if the runtime does better alone."""
+        """Set GOMAXPROCS to the recommended value, or leave it unset if the runtime does better alone; the program, if it overrules it."""
         recommendation = self.recommended("GOMAXPROCS")
+        if recommendation.overruled:
+            return act(recommendation.because[-1])
         if recommendation.value is not None and recommendation.set:
             return Advice(variable="GOMAXPROCS", value=str(recommendation.value), reason=reason)
         return Advice(variable="GOMAXPROCS", value=None, reason=recommendation.because[-1] if recommendation.because else reason)
@@ -233,6 +228,8 @@ class Case:
         if self.in_library:
             why = f"GOMAXPROCS{wanted} has to be in the environment before this library is loaded: it reads the variable then, and once"
             return act(f"{why}; or something in the program changed it since: {reason}")
+        if said := say_overruling(self.facts, value):
+            return act(said)
         library = self.facts.program.procs_library
         if library and there is None and self.recommended("GOMAXPROCS").set:
             return self.set_procs(f"{reason}; {library}, which is linked in, leaves the variable alone")
@@ -251,8 +248,8 @@ class Case:
     @property
     def _flag(self) -> str:
         """The program's own option for GOMAXPROCS, if it is known."""
-        flag = None if self.facts is None else _FLAGS.get(self.facts.program.main_module or "")
-        return f" (here {flag})" if flag else ""
+        option = "" if self.facts is None else find_habit(self.facts.program).option
+        return f" (here {option})" if option else ""
 
     # Memory
 
