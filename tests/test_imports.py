@@ -39,6 +39,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.limits": (),
     "cgtune.advice": ("limits", "runtimes.go.derived", "runtimes.go.offline"),
     "cgtune.rules": ("advice", "runtimes.go.derived.procs", "runtimes.go.derived.versions"),
+    "cgtune.rates": (),
     "cgtune.verdict": ("rules",),
     "cgtune.measures": ("rules",),
     "cgtune.outputs": ("rules (types)", "advice.variables (types)"),
