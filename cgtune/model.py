@@ -198,6 +198,11 @@ class PressureLevel(Level):
     memory: Pressure | None
     read_seconds: float | None = None
 
+    @property
+    def is_of_cgroup(self) -> bool:
+        """Whether the files tell of a cgroup, and not of the whole machine, as the root's do."""
+        return any(pressure.scope == "cgroup" for pressure in (self.cpu, self.memory) if pressure is not None)
+
 
 def most_throttled(levels: tuple[CpuLevel, ...]) -> CpuLevel | None:
     """The level with the largest share of throttled periods, the first if several agree; one stop in a single period is no share."""
@@ -955,6 +960,14 @@ class ProcessReport(Record):
         counted = [level for level in self.snapshot.cpu_chain if level.throttling is not None]
         limited = [level for level in counted if level.bandwidth is not None and level.bandwidth.limit_cores is not None]
         return tuple(sorted(limited, key=lambda level: level is not self.limits.cpu.binding)) or tuple(counted[:1])
+
+    def used_cores(self, rates: Rates) -> float | None:
+        """What was used of the quota that binds, in CPUs: by all that runs under it; without a quota, by the process. None: not known."""
+        binding = self.limits.cpu.binding
+        if binding is None:
+            return rates.used_cores
+        rate = rates.cpu_of(binding)
+        return None if rate is None else rate.used_cores
 
     @property
     def throttled_level(self) -> CpuLevel | None:

@@ -125,7 +125,8 @@ def shrank(before: Totals, after: Totals) -> bool:
     """Whether these are looks at two different things: another process, another chain, or a cgroup that was made anew and begins at 0."""
     if before.identity != after.identity or before.keys != after.keys:
         return True
-    return any(new < old for old, new in zip(before.numbers, after.numbers, strict=True))
+    start = _WIDTHS["process"] + _WIDTHS["machine"]  # which is no part of it, and whose steal time has been seen to shrink
+    return any(new < old for old, new in zip(before.numbers[start:], after.numbers[start:], strict=True))
 
 
 def _growth(old: Iterable[float] | None, new: Iterable[float]) -> list[float] | None:

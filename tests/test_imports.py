@@ -45,10 +45,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.outputs": ("rules (types)", "advice.variables (types)"),
     "cgtune.gather": ("machineview (types)", "snapshot", "system"),
     "cgtune.targets": ("cgroups.kernel", "gather", "machinery", "machineview (types)", "snapshot", "system.host (types)"),
-    "cgtune.api": ("system", "machineview", "snapshot", "gather", "targets", "limits", "advice", "rules", "runtimes"),
-    "cgtune.service": ("api", "cgroups.throttling", "gather", "machineview", "verdict", "outputs", "system"),
+    "cgtune.api": ("system", "machineview", "snapshot", "gather", "targets", "limits", "advice", "rates", "rules", "runtimes"),
+    "cgtune.service": ("api", "gather", "machineview", "rates", "verdict", "outputs", "system"),
     "cgtune.commands": (
-        *("api", "advice", "cgroups.throttling", "machineview", "measures", "outputs", "rules", "runtimes"),
+        *("api", "advice", "machineview", "measures", "outputs", "rules", "runtimes"),
         *("system", "targets", "verdict"),
     ),
     "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rules", "service", "targets"),
