@@ -15,10 +15,12 @@ from cgtune.targets import NOBODY, find_pids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from cgtune.model import CpuLevel, Prediction, Process, Snapshot
+    from cgtune.model import Prediction, Process, Snapshot
     from cgtune.targets import Whom
+
+_MOST_WINDOW_SECONDS = 3600.0
 
 
 def inspect(  # noqa: PLR0913  # one argument for each option of the command
@@ -31,6 +33,7 @@ def inspect(  # noqa: PLR0913  # one argument for each option of the command
     policy: Policy | None = None,
     machinery: bool = False,
     whom: Whom = NOBODY,
+    window_seconds: float | None = None,
 ) -> Report:
     """The report on the process ``pid``, or on several ``pids`` in the order given, and on those that ``whom`` means, by pid; without any,
     on this container (cgtune's own process stands for it) and then on every Go process that can be seen, by pid.
@@ -38,13 +41,16 @@ def inspect(  # noqa: PLR0913  # one argument for each option of the command
     ``root`` is the folder that holds proc/ and sys/: this machine's ``/``, another's mounted somewhere, or a recording. ``metrics_url``
     is the metrics endpoint of the one process named. ``policy``: the chosen numbers behind recommended values (the others are measured).
     None: the defaults. ``machinery``: also the node's own programs (kubelet, container engines, their shims), which a search leaves out.
-    Of several ``pids`` those that do not run are in the report's notes. Raises UsageError (an impossible root or target), NoSuchProcess
-    (none of them runs), Unreadable or Malformed.
+    ``window_seconds``: look twice, so far apart, and tell the rates between. Of several ``pids`` those that do not run are in the
+    report's notes. Raises UsageError (an impossible root or target), NoSuchProcess (none of them runs), Unreadable or Malformed.
     """
     pids = pids if pid is None else (pid, *pids)
     with Host(root) as host:
-        report = inspect_host(host, pids, self_only=self_only, metrics_url=metrics_url, machinery=machinery, whom=whom)
-        return judge(report, policy)
+
+        def look() -> Report:
+            return inspect_host(host, pids, self_only=self_only, metrics_url=metrics_url, machinery=machinery, whom=whom)
+
+        return judge(watch(host, window_seconds, look), policy)
 
 
 def inspect_host(
@@ -103,33 +109,64 @@ def _inspect_meant(host: Host, view: MachineView, pids: Sequence[int], whom: Who
     return _with_metrics(host, report, metrics_url)
 
 
-def list_go(*, root: str = "/", policy: Policy | None = None, machinery: bool = False, whom: Whom = NOBODY) -> Report:
-    """The report on every Go process that can be seen, or that is meant, by pid; without any, a report without processes. ``machinery``:
-    as for inspect.
+def list_go(
+    *,
+    root: str = "/",
+    policy: Policy | None = None,
+    machinery: bool = False,
+    whom: Whom = NOBODY,
+    window_seconds: float | None = None,
+) -> Report:
+    """The report on every Go process that can be seen, or that is meant, by pid; without any, a report without processes. ``machinery`` and
+    ``window_seconds``: as for inspect.
     """
     with Host(root) as host:
-        view = MachineView(host)
-        found = _read_go(view, machinery=machinery, whom=whom)
-        report = report_of(host, view, found.snapshots, found.notes, found.machinery)
-        return judge(report.replace(others=found.others, beside=read_reader(view, found.snapshots)), policy)
+
+        def look() -> Report:
+            view = MachineView(host)
+            found = _read_go(view, machinery=machinery, whom=whom)
+            report = report_of(host, view, found.snapshots, found.notes, found.machinery)
+            return report.replace(others=found.others, beside=read_reader(view, found.snapshots))
+
+        return judge(watch(host, window_seconds, look), policy)
+
+
+def watch(host: Host, seconds: float | None, look: Callable[[], Report]) -> Report:
+    """What ``look`` finds; with ``seconds``, what it finds so much later, with the rates between. Raises UsageError for an impossible
+    window, and what ``look`` raises.
+    """
+    if seconds is None:
+        return look()
+    if not 0 < seconds <= _MOST_WINDOW_SECONDS:
+        raise UsageError(f"--window {seconds:g} is not above 0 and at most {_MOST_WINDOW_SECONDS:g} seconds; example: --window 30")
+    if not host.is_live:
+        raise UsageError("--window needs a live machine: the counters of a recording stand still; leave out --window or --root")
+    from cgtune.rates import with_rates
+
+    before = look()
+    host.wait(seconds)
+    return with_rates(before, look())
 
 
 def judge(
     report: Report,
     policy: Policy | None = None,
     *,
-    windows: Mapping[int, CpuLevel] | None = None,
+    least_periods: int | None = None,
     ignored: frozenset[str] = frozenset(),
 ) -> Report:
-    """The report with recommended values and findings. ``windows``: by pid, the cgroup throttled most while watched."""
-    return report.replace(processes=judge_processes(report.processes, policy, windows=windows, ignored=ignored, beside=report.beside))
+    """The report with recommended values and findings. ``least_periods``: of a quota, fewer periods between two looks tell nothing; None:
+    as for somebody who chose how long to look.
+    """
+    processes = judge_processes(report.processes, policy, least_periods=least_periods, ignored=ignored, beside=report.beside)
+    return report.replace(processes=processes)
 
 
 def judge_processes(
     processes: tuple[ProcessReport, ...],
     policy: Policy | None = None,
     *,
-    windows: Mapping[int, CpuLevel] | None = None,
+    least_periods: int | None = None,
     ignored: frozenset[str] = frozenset(),
     beside: Sequence[Snapshot] = (),
 ) -> tuple[ProcessReport, ...]:
@@ -141,11 +178,8 @@ def judge_processes(
     policy = policy if policy is not None else Policy()
     groups = group_by_limit((*(process.snapshot for process in processes), *beside))
     advised = tuple(process.replace(recommendations=advise(process.snapshot, process.limits, policy, groups)) for process in processes)
-    watched = windows or {}
     return tuple(
-        process.replace(
-            findings=judge_all(process, policy, window=watched.get(process.snapshot.process.pid), groups=groups, ignored=ignored)
-        )
+        process.replace(findings=judge_all(process, policy, least_periods=least_periods, groups=groups, ignored=ignored))
         for process in advised
     )
 

@@ -8,13 +8,13 @@ from cgtune.rules.cpu_throttled import find_scale, measure_percent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from cgtune.model import CpuLevel, Policy, ProcessReport, Report
+    from cgtune.model import Policy, ProcessReport, Report
 
 
-def measure_report(report: Report, policy: Policy, windows: Mapping[int, CpuLevel]) -> tuple[tuple[str, tuple[Measure, ...]], ...]:
-    """For each process a name and its measures. ``windows``: by pid, the cgroup throttled most while watched.
+def measure_report(report: Report, policy: Policy) -> tuple[tuple[str, tuple[Measure, ...]], ...]:
+    """For each process a name and its measures.
 
     cgtune's own process stands for its container and is left out beside others. Processes of one name are told apart by a number, in the
     order of their pids, so that a restart changes no name.
@@ -27,12 +27,12 @@ def measure_report(report: Report, policy: Policy, windows: Mapping[int, CpuLeve
         command = process.snapshot.process.command
         seen[command] = seen.get(command, 0) + 1
         name = command if seen[command] == 1 else f"{command} {seen[command]}"
-        named.append((name, tuple(_measure(process, policy, windows.get(process.snapshot.process.pid)))))
+        named.append((name, tuple(_measure(process, policy))))
     return tuple(named)
 
 
-def _measure(process: ProcessReport, policy: Policy, window: CpuLevel | None) -> Iterator[Measure]:
-    case = Case(process, process.snapshot.go[0] if process.snapshot.go else None, policy, window)
+def _measure(process: ProcessReport, policy: Policy) -> Iterator[Measure]:
+    case = Case(process, process.snapshot.go[0] if process.snapshot.go else None, policy)
     percent = measure_percent(case)
     if percent is not None:
         least = {severity: number for number, severity in find_scale(case)}

@@ -10,6 +10,7 @@ from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Literal
 
     Off = Literal["off"]
@@ -174,6 +175,7 @@ class CpuLevel(Level):
     3, by the kernel). ``burst_us`` is how much of its quota it may save up for later (cpu.max.burst, cpu.cfs_burst_us); None for both:
     the kernel has no such file. ``request_cores`` is the request behind weight or shares, if somebody said it; no file does.
     ``usage_seconds`` is the CPU time that it and those below it have used: cpu.stat, or v1's cpuacct.usage of the cgroup of that path.
+    ``read_seconds`` is when that was read, on a clock of this machine that only goes forward; None of what is not live.
     """
 
     bandwidth: Bandwidth | None
@@ -184,13 +186,22 @@ class CpuLevel(Level):
     idle: bool | None = None
     burst_us: int | None = None
     usage_seconds: float | None = None
+    read_seconds: float | None = None
 
 
 class PressureLevel(Level):
-    """How long tasks waited in one cgroup of the v2 hierarchy and in those below it. None: it has no such file."""
+    """How long tasks waited in one cgroup of the v2 hierarchy and in those below it. None: it has no such file. ``read_seconds``: when
+    that was read, as of CpuLevel.
+    """
 
     cpu: Pressure | None
     memory: Pressure | None
+    read_seconds: float | None = None
+
+    @property
+    def is_of_cgroup(self) -> bool:
+        """Whether the files tell of a cgroup, and not of the whole machine, as the root's do."""
+        return any(pressure.scope == "cgroup" for pressure in (self.cpu, self.memory) if pressure is not None)
 
 
 def most_throttled(levels: tuple[CpuLevel, ...]) -> CpuLevel | None:
@@ -270,7 +281,7 @@ class MemoryLevel(Level):
     directory's (device, inode): the same through every mount. ``peak_bytes`` is the most that was ever charged to it (memory.peak from
     Linux 5.19 on, v1's memory.max_usage_in_bytes), ``refaults`` how many pages came back soon after they had been taken away: both since
     it was made, or since somebody reset them. ``of_node``: it holds whatever a node runs (kubepods, system.slice), by
-    its name; its limit is the node's.
+    its name; its limit is the node's. ``read_seconds``: when all that was read, as of CpuLevel.
     """
 
     limit: ByteLimit | None
@@ -288,6 +299,7 @@ class MemoryLevel(Level):
     of_node: bool = False
     peak_bytes: int | None = None
     refaults: int | None = None
+    read_seconds: float | None = None
 
     @property
     def reclaimable_bytes(self) -> int | None:
@@ -384,18 +396,111 @@ class Used(Record):
 
     ``cpu_seconds`` is the time on CPUs of all its threads, those that ended among them; ``major_faults`` counts reads from a disk.
     ``waits`` has a thread's id and the seconds that it has waited on a run queue, for each thread that was asked: of ``threads`` the first
-    64 at the most, and none if the kernel does not count. Those that ended are not in it.
+    64 at the most, and none if the kernel does not count. Those that ended are not in it. ``read_seconds``: when that was read, as of
+    CpuLevel.
     """
 
     cpu_seconds: float
     major_faults: int
     threads: int
     waits: tuple[tuple[int, float], ...] = ()
+    read_seconds: float | None = None
 
     @property
     def wait_seconds(self) -> float | None:
         """How long the threads of ``waits`` have waited for a CPU, added up; None if none was asked."""
         return round(sum(seconds for _, seconds in self.waits), 6) if self.waits else None
+
+
+class CpuRate(Level):
+    """What one cgroup of the CPU chain did between two looks, which were ``seconds`` apart.
+
+    ``used_cores`` is the CPU time that it and those below it used, in CPUs: 0.5 is half a CPU all the time. ``throttling`` is what its
+    counters grew by, and needs no clock. None: not counted, or no clock (``seconds``).
+    """
+
+    seconds: float | None
+    used_cores: float | None
+    throttling: Throttling | None
+
+    @property
+    def throttled_percent(self) -> float | None:
+        """The share of the periods in which it was stopped; None if there were no periods: it did not run, or has no quota."""
+        counters = self.throttling
+        return 100 * counters.throttled_periods / counters.periods if counters is not None and counters.periods else None
+
+
+class PressureRate(Level):
+    """How much of the ``seconds`` between two looks tasks of one cgroup waited, in percent: some of them, or all at once ("full")."""
+
+    seconds: float
+    cpu_some_percent: float | None
+    cpu_full_percent: float | None
+    memory_some_percent: float | None
+    memory_full_percent: float | None
+
+
+class MemoryRate(Level):
+    """What one cgroup of the memory chain counted between two looks, which were ``seconds`` apart (None: no clock).
+
+    ``refaults_per_second`` are pages that came back soon after they had been taken away. The others are what counters of memory.events grew
+    by: ``oom_kills``; ``high_events``, how often it was slowed down for memory.high, and ``max_events``, how often memory.max stopped it.
+    """
+
+    seconds: float | None
+    refaults_per_second: float | None
+    oom_kills: int | None
+    high_events: int | None
+    max_events: int | None
+
+
+class MachineRate(Record):
+    """What the machine did in ``seconds``: CPUs that worked, CPUs that the host of this virtual machine took, and how long some task of
+    the machine waited for a CPU, and for memory.
+    """
+
+    seconds: float
+    busy_cores: float | None
+    steal_cores: float | None
+    cpu_some_percent: float | None
+    memory_some_percent: float | None
+
+
+class Rates(Record):
+    """What two looks at one process tell of the ``seconds`` between them. None: not known.
+
+    ``used_cores`` is what the process used, in CPUs. ``waiting_threads`` is how many of its threads waited on a run queue at once, on
+    average: those of Used.waits, of both looks. ``cpu``, ``pressure`` and ``memory`` are the levels of its chains that were there at both
+    looks, leaf first; one whose counters shrank was made anew and is left out.
+    """
+
+    seconds: float | None
+    used_cores: float | None
+    waiting_threads: float | None
+    major_faults_per_second: float | None
+    cpu: tuple[CpuRate, ...]
+    pressure: tuple[PressureRate, ...]
+    memory: tuple[MemoryRate, ...]
+    machine: MachineRate | None
+
+    @property
+    def waiting_percent(self) -> float | None:
+        """Of the time in which its threads wanted to run, the share that they waited; None if that is not known, or if none wanted to."""
+        if self.waiting_threads is None or self.used_cores is None or not self.waiting_threads + self.used_cores:
+            return None
+        return 100 * self.waiting_threads / (self.waiting_threads + self.used_cores)
+
+    def cpu_of(self, level: Level | None) -> CpuRate | None:
+        """The rates of one level of the CPU chain."""
+        return next((rate for rate in self.cpu if level is not None and rate.directory == level.directory), None)
+
+    def pressure_of(self, level: Level | None) -> PressureRate | None:
+        """The shares of one level of the v2 hierarchy."""
+        return next((rate for rate in self.pressure if level is not None and rate.directory == level.directory), None)
+
+    def memory_of(self, level: Level | None) -> MemoryRate | None:
+        """The rates of one level of the memory chain."""
+        return next((rate for rate in self.memory if level is not None and rate.directory == level.directory), None)
 
 
 class Threads(Record):
@@ -623,7 +728,8 @@ class Snapshot(Record):
     ``cpu_hidden_above`` and ``memory_hidden_above`` are the path of that ancestor, if there are others above it that cannot be seen; None:
     there are none. ``unsupported`` holds "cpu" or "memory" if the kernel has no such controller. ``threads`` is None if nobody looked.
     ``kind`` is what the process runs, None if that is not known: a kernel thread, a zombie, a process that is closed to us.
-    ``pressure_chain`` are its cgroups in the v2 hierarchy. ``used`` is None of a process that is not there.
+    ``pressure_chain`` are its cgroups in the v2 hierarchy. ``used`` is None of a process that is not there. ``rates`` is None if it was
+    looked at once.
     """
 
     machine: Machine
@@ -643,6 +749,7 @@ class Snapshot(Record):
     kind: Kind | None = None
     pressure_chain: tuple[PressureLevel, ...] = ()
     used: Used | None = None
+    rates: Rates | None = None
 
     @property
     def allowed_cpus(self) -> frozenset[int]:
@@ -675,13 +782,23 @@ class Snapshot(Record):
         A container that is made anew begins at 0, its pod does not. The search ends below what programs of any kind have in common, and
         below v1's root.
         """
+        return self._levels_with_more(lambda level: None if level.counted_events is None else level.counted_events.oom_kill)
+
+    @property
+    def levels_killed_in_window(self) -> tuple[MemoryLevel, ...]:
+        """The same for kills between two looks; none if it was looked at once."""
+        rates = self.rates
+        if rates is None:
+            return ()
+        return self._levels_with_more(lambda level: None if (rate := rates.memory_of(level)) is None else rate.oom_kills)
+
+    def _levels_with_more(self, count: Callable[[MemoryLevel], int | None]) -> tuple[MemoryLevel, ...]:
         found: list[MemoryLevel] = []
         below, charged = 0, self.charged_level
         for level in () if charged is None else self.memory_chain[self.memory_chain.index(charged) :]:
             if level != charged and (level.is_common or level.is_v1_root):
                 break
-            events = level.counted_events
-            kills = (events.oom_kill if events is not None else None) or 0
+            kills = count(level) or 0
             if kills > below:
                 found.append(level)
             below = max(below, kills) if level.version == 2 else 0
@@ -870,6 +987,14 @@ class ProcessReport(Record):
         counted = [level for level in self.snapshot.cpu_chain if level.throttling is not None]
         limited = [level for level in counted if level.bandwidth is not None and level.bandwidth.limit_cores is not None]
         return tuple(sorted(limited, key=lambda level: level is not self.limits.cpu.binding)) or tuple(counted[:1])
+
+    def used_cores(self, rates: Rates) -> float | None:
+        """What was used of the quota that binds, in CPUs: by all that runs under it; without a quota, by the process. None: not known."""
+        binding = self.limits.cpu.binding
+        if binding is None:
+            return rates.used_cores
+        rate = rates.cpu_of(binding)
+        return None if rate is None else rate.used_cores
 
     @property
     def throttled_level(self) -> CpuLevel | None:

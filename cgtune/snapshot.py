@@ -146,9 +146,7 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
         machine=view.machine,
         process=program.process,
         container=container,
-        cpu_chain=tuple(
-            level.replace(usage_seconds=usage[level.path]) if level.version == 1 and level.path in usage else level for level in cpu_chain
-        ),
+        cpu_chain=tuple(_with_usage(level, usage.get(level.path)) for level in cpu_chain),
         cpuset_chain=tuple(level for level in view.cgroups.read_chain(host, cpuset, read_cpuset_level, notes) if level),
         memory_chain=memory_chain,
         cpu_pressure=(own_pressure and own_pressure.cpu) or view.machine.cpu_pressure,
@@ -204,6 +202,13 @@ def _read_unsupported(
         if there is not None and controller not in there and (there or chain):
             lacking.add(controller)
     return frozenset(lacking)
+
+
+def _with_usage(level: CpuLevel, usage: tuple[float | None, float | None] | None) -> CpuLevel:
+    """A level of v1 with what another hierarchy, and so another read, says that it has used."""
+    if level.version == 2 or usage is None:
+        return level
+    return level.replace(usage_seconds=usage[0], read_seconds=usage[1])
 
 
 def _is_limited(level: CpuLevel) -> bool:

@@ -23,8 +23,9 @@ _MOST_THREADS = 64
 
 
 def read_used(host: Host, pid: int, stat: kernel.ProcessStat, notes: list[Note]) -> Used:
-    """What process ``pid`` has used by the time of its ``stat``. What cannot be read goes to ``notes``."""
+    """What process ``pid`` has used by the time of its ``stat``, which was read right now. What cannot be read goes to ``notes``."""
     return Used(
+        read_seconds=host.clock_seconds(),
         cpu_seconds=stat.cpu_ticks / host.ticks_per_second,
         major_faults=stat.major_faults,
         threads=stat.threads,

@@ -58,6 +58,7 @@ def read_cpu_level(host: Host, place: Place, version: int, notes: list[Note]) ->
     weight = read_optional(host, f"{directory}/{'cpu.weight' if version == 2 else 'cpu.shares'}", kernel.parse_count, notes)
     burst = "cpu.max.burst" if version == 2 else "cpu.cfs_burst_us"
     throttling, usage_seconds = None, None
+    read_seconds = host.clock_seconds()
     if version == 2 or bandwidth is not None:  # v2 counts what is used even without the controller
         counted = read_optional(host, f"{directory}/cpu.stat", _parse_cpu_stat, notes)
         throttling, usage_seconds = counted or (None, None)
@@ -72,6 +73,7 @@ def read_cpu_level(host: Host, place: Place, version: int, notes: list[Note]) ->
         idle=None if weight is None else read_optional(host, f"{directory}/cpu.idle", kernel.parse_flag, notes),
         burst_us=read_optional(host, f"{directory}/{burst}", kernel.parse_count, notes) if limited else None,
         usage_seconds=usage_seconds,
+        read_seconds=read_seconds,
     )
 
 
@@ -80,9 +82,10 @@ def _parse_cpu_stat(text: str) -> tuple[Throttling | None, float | None]:
     return kernel.parse_cpu_stat(text), kernel.parse_cpu_usage(text)
 
 
-def read_usage(host: Host, place: Place, _version: int, notes: list[Note]) -> tuple[str, float | None]:
-    """The path of one cgroup of v1's cpuacct hierarchy, and the seconds of CPU time that it and those below it have used."""
-    return place.path, read_optional(host, f"{place.directory}/cpuacct.usage", kernel.parse_nanoseconds, notes)
+def read_usage(host: Host, place: Place, _version: int, notes: list[Note]) -> tuple[str, tuple[float | None, float | None]]:
+    """The path of one cgroup of v1's cpuacct hierarchy; the seconds of CPU time that it and those below it have used, and when."""
+    read_seconds = host.clock_seconds()
+    return place.path, (read_optional(host, f"{place.directory}/cpuacct.usage", kernel.parse_nanoseconds, notes), read_seconds)
 
 
 def read_cpuset_level(host: Host, place: Place, version: int, notes: list[Note]) -> CpusetLevel | None:
@@ -106,6 +109,7 @@ def read_memory_level(host: Host, place: Place, version: int, notes: list[Note])
     limits = {key: read_optional(host, f"{directory}/{name}", kernel.parse_byte_limit, notes) for key, name in names.items()}
     current = "memory.current" if version == 2 else "memory.usage_in_bytes"
     parts, hierarchical, refaults = None, None, None
+    read_seconds = host.clock_seconds()
     if limits["limit"] is not None:
         stat = read_optional(host, f"{directory}/memory.stat", kernel.parse_memory_stat, notes) or {}
         parts, refaults = kernel.count_memory_parts(stat, version), kernel.count_refaults(stat, version)
@@ -146,14 +150,16 @@ def read_memory_level(host: Host, place: Place, version: int, notes: list[Note])
         identity=host.read_known_identity(directory),
         peak_bytes=peak_bytes,
         refaults=refaults,
+        read_seconds=read_seconds,
     )
 
 
 def read_pressure_level(host: Host, place: Place, version: int, notes: list[Note]) -> PressureLevel:
     """How long tasks waited in one cgroup of the v2 hierarchy; the root's files tell of the whole machine."""
     scope = "machine" if is_hierarchy_root(host, version, place) else "cgroup"
+    read_seconds = host.clock_seconds()
     cpu, memory = (read_pressure(host, scope, f"{place.directory}/{resource}.pressure", notes) for resource in ("cpu", "memory"))
-    return PressureLevel(path=place.path, directory=place.directory, version=version, cpu=cpu, memory=memory)
+    return PressureLevel(path=place.path, directory=place.directory, version=version, cpu=cpu, memory=memory, read_seconds=read_seconds)
 
 
 def read_pressure(host: Host, scope: str, file: str, notes: list[Note]) -> Pressure | None:

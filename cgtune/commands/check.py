@@ -5,12 +5,9 @@ A probe calls it every few seconds. It loads neither the command-line library no
 
 from __future__ import annotations
 
-import time
-
 from cgtune import exits
-from cgtune.cgroups.throttling import watched_growth
 from cgtune.commands.showing import show
-from cgtune.commands.terminal import LOOKING, Telling, emit, fail
+from cgtune.commands.terminal import Telling, emit, fail, looking
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
 from cgtune.model import Policy
 from cgtune.records import Record
@@ -22,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cgtune.model import Blind, FailOn, Report, Verdict
-    from cgtune.system.host import Host
-
-_MOST_WINDOW_SECONDS = 3600.0
 
 
 class CheckOptions(Record):
@@ -85,17 +79,14 @@ def read_verdict(options: CheckOptions) -> Verdict:
 
     ignored = parse_ignored(options.ignore)
     window = options.window_seconds
-    if window is not None and not 0 < window <= _MOST_WINDOW_SECONDS:
-        raise UsageError(f"--window {window:g} is not above 0 and at most {_MOST_WINDOW_SECONDS:g} seconds; example: --window 30")
-    with Telling(LOOKING if window is None else f"watching for {window:g} s"), Host(options.root) as host:
-        report = api.inspect_host(host, options.pids, self_only=options.self_only, machinery=options.machinery, whom=options.whom)
-        require_sight(report, options)
-        windows = None
-        if window is not None:
-            later = _watch(host, options, window)
-            windows, report = watched_growth(report, later), later
+    with Telling(looking(window)), Host(options.root) as host:
+
+        def look() -> Report:
+            report = api.inspect_host(host, options.pids, self_only=options.self_only, machinery=options.machinery, whom=options.whom)
             require_sight(report, options)
-    report = api.judge(report, options.policy, windows=windows, ignored=ignored)
+            return report
+
+        report = api.judge(api.watch(host, window, look), options.policy, ignored=ignored)
     verdict = judge_report(report, fail_on=options.fail_on, ignored=ignored, window_seconds=window)
     if not verdict.failures:
         _refuse_blind(blind_partly(report))
@@ -103,18 +94,7 @@ def read_verdict(options: CheckOptions) -> Verdict:
         return verdict
     from cgtune.measures import measure_report
 
-    return verdict.replace(measures=measure_report(report, options.policy, windows or {}))
-
-
-def _watch(host: Host, options: CheckOptions, seconds: float) -> Report:
-    """The same once more, so much later."""
-    from cgtune import api
-
-    if not host.is_live:
-        raise UsageError("--window needs a live machine: the counters of a recording stand still; leave out --window or --root")
-    time.sleep(seconds)
-    host.forget()
-    return api.inspect_host(host, options.pids, self_only=options.self_only, machinery=options.machinery, whom=options.whom)
+    return verdict.replace(measures=measure_report(report, options.policy))
 
 
 def require_sight(report: Report, options: CheckOptions) -> None:

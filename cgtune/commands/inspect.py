@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cgtune import exits
 from cgtune.commands.showing import show
-from cgtune.commands.terminal import LOOKING, Telling, fail
+from cgtune.commands.terminal import Telling, fail, looking
 from cgtune.model import Policy
 from cgtune.records import Record
 from cgtune.targets import NOBODY, Whom
@@ -24,6 +24,7 @@ class InspectOptions(Record):
     color: str = "auto"
     whom: Whom = NOBODY
     brief: bool | None = None
+    window_seconds: float | None = None
 
 
 def run_inspect(options: InspectOptions) -> int:
@@ -32,7 +33,7 @@ def run_inspect(options: InspectOptions) -> int:
     """
     from cgtune import api
 
-    with Telling(LOOKING):
+    with Telling(looking(options.window_seconds)):
         report = api.inspect(
             options.pids,
             root=options.root,
@@ -41,6 +42,7 @@ def run_inspect(options: InspectOptions) -> int:
             policy=options.policy,
             machinery=options.machinery,
             whom=options.whom,
+            window_seconds=options.window_seconds,
         )
     show("inspect", options.format, report, colour=options.color, verbose=options.verbose, brief=options.brief)
     ended = [note.why for note in report.notes if (options.pids or options.whom.pids) and note.kind == "failed"]

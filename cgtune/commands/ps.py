@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cgtune import exits
 from cgtune.commands.showing import draw, render, require_terminal, show
-from cgtune.commands.terminal import LOOKING, Telling
+from cgtune.commands.terminal import Telling, looking
 from cgtune.errors import CgtuneError, UsageError
 from cgtune.model import Policy
 from cgtune.records import Record
@@ -31,13 +31,14 @@ class PsOptions(Record):
     whom: Whom = NOBODY
     sort: str | None = None
     watch_seconds: float | None = None
+    window_seconds: float | None = None
 
 
 def run_ps(options: PsOptions) -> int:
     """Look, judge and print. Raises what api.list_go raises, and Unwritable."""
     if options.watch_seconds is not None:
         return _watch(options, options.watch_seconds)
-    with Telling(LOOKING):
+    with Telling(looking(options.window_seconds)):
         report = _look(options)
     show("ps", options.format, report, options.color, sort=options.sort)
     return exits.CLEAN
@@ -60,7 +61,13 @@ def sort_report(report: Report, by: str) -> Report:
 def _look(options: PsOptions) -> Report:
     from cgtune import api
 
-    report = api.list_go(root=options.root, policy=options.policy, machinery=options.machinery, whom=options.whom)
+    report = api.list_go(
+        root=options.root,
+        policy=options.policy,
+        machinery=options.machinery,
+        whom=options.whom,
+        window_seconds=options.window_seconds,
+    )
     return sort_report(report, options.sort or ("harm" if options.format == "table" else "pid"))
 
 

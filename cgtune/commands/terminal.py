@@ -18,6 +18,11 @@ _PATIENCE_SECONDS = 2.0
 LOOKING = "looking at the processes"
 
 
+def looking(window_seconds: float | None) -> str:
+    """The same, or that somebody asked for a window, which takes its time."""
+    return LOOKING if window_seconds is None else f"watching for {window_seconds:g} s"
+
+
 def fail(message: str, code: int) -> int:
     """Say in one line on stderr why nothing came of it, and give the exit code back."""
     complain(f"cgtune: {escape_control(message)}\n")

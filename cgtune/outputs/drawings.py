@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_markup
 from cgtune.outputs.words import format_bytes, format_kills
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from cgtune.model import GoFacts, MemoryLevel, ProcessReport, Track
 
 _PLOTS = {
+    "cpu-used": ("CPU used", "CPU"),
     "throttled": ("throttled, share of the quota's periods", "%"),
     "cpu-waiting": ("waits for a CPU, share of the time", "%"),
     "memory-stalled": ("waits for memory, share of the time", "%"),
@@ -81,28 +83,36 @@ def _gomemlimit(process: ProcessReport) -> int | None:
     return None
 
 
-def draw_tracks(tracks: Sequence[Track], limit_bytes: int | None) -> str:
-    """Each number over both spans, if anybody measured it. Bytes are drawn against the memory limit, if there is one."""
+def draw_tracks(tracks: Sequence[Track], limit_bytes: int | None, limit_cores: float | None) -> str:
+    """Each number over both spans, if anybody measured it. Bytes are drawn against the memory limit, if there is one, CPUs against the
+    quota.
+    """
+    limits = {"B": limit_bytes, "CPU": limit_cores}
     figures = []
     for track in tracks:
         what, unit = _PLOTS[track.name]
         figures += [
-            _plot(what, unit, points, span, seconds, limit_bytes)
+            _plot(what, unit, points, span, seconds, limits.get(unit))
             for points, (span, seconds) in zip((track.recent, track.day), _SPANS, strict=True)
             if len(points) >= (_LEAST_SPANS if points is track.day else 1)
         ]
     return f'<h3>Over time</h3>\n<div class="plots">{"".join(figures)}</div>\n' if figures else ""
 
 
-def _plot(what: str, unit: str, points: Sequence[tuple[float, float]], span: str, seconds: float, limit_bytes: int | None) -> str:
+def _plot(what: str, unit: str, points: Sequence[tuple[float, float]], span: str, seconds: float, limit: float | None) -> str:
     highest = max(value for _, value in points)
-    top = 100.0 if unit == "%" else max(highest * 1.1, float(limit_bytes or 1))
+    top = 100.0 if unit == "%" else max(highest * 1.1, limit or 0.0) or 1.0
     places = [(_WIDTH * (1 - min(age / seconds, 1)), _HEIGHT * (1 - value / top)) for age, value in points]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    last = points[-1][1]
-    shown, most = (f"{last:.0f} %", f"{highest:.0f} %") if unit == "%" else (format_bytes(int(last)), format_bytes(int(highest)))
+    shown, most = _amount(points[-1][1], unit), _amount(highest, unit)
     dot = f'<path class="dot" d="M{places[-1][0]:.1f} {places[-1][1]:.1f}h0"/>'
     frame = f'<svg class="plot" viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" preserveAspectRatio="none" aria-hidden="true">'
     shape = f'{frame}<polyline points="{line}"/>{dot}</svg>'
-    above = "" if unit == "%" or limit_bytes is None else f"; the top is the limit, {format_bytes(limit_bytes)}"
+    above = "" if limit is None else f"; the top is the {'quota' if unit == 'CPU' else 'limit'}, {_amount(limit, unit)}"
     return f"<figure>{shape}<figcaption>{what}: {shown}, at most {most} in {span}{above}</figcaption></figure>"
+
+
+def _amount(value: float, unit: str) -> str:
+    if unit == "CPU":
+        return f"{format_cores(round(value, 2))} CPUs"
+    return f"{value:.0f} %" if unit == "%" else format_bytes(int(value))

@@ -136,7 +136,7 @@ def _process(process: ProcessReport, tracks: Sequence[Track], index: int) -> str
             _paste(process),
             _numbers(process),
             draw_memory(process),
-            draw_tracks(tracks, process.limits.memory.limit_bytes),
+            draw_tracks(tracks, process.limits.memory.limit_bytes, process.limits.cpu.limit_cores),
             _notes("Not seen", [f"{note.path}: {note_words(note)}" for note in process.notes]),
             "</div>\n</details>\n",
         ]

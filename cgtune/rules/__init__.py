@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Protocol
 
-    from cgtune.model import CpuLevel, Finding, Policy, ProcessReport, Severity, Snapshot
+    from cgtune.model import Finding, Policy, ProcessReport, Severity, Snapshot
 
     class Rule(Protocol):
         """A module of this shelf; its docstring is what ``cgtune explain`` prints."""
@@ -135,14 +135,14 @@ def judge_all(
     process: ProcessReport,
     policy: Policy,
     *,
-    window: CpuLevel | None = None,
+    least_periods: int | None = None,
     groups: Mapping[str, Sequence[Snapshot]] | None = None,
     ignored: frozenset[str] = frozenset(),
 ) -> tuple[Finding, ...]:
     """All findings on a process that has its recommendations, worst first.
 
-    ``window`` is the cgroup that was throttled most while it was watched, with the growth of its counters; ``groups`` are the Go processes
-    of the report by cgroup. Programs without a Go runtime are judged by the rules in ANY_PROGRAM only; cgtune itself by none. The findings
+    ``least_periods``: as of Case; ``groups`` are the Go processes of the report by cgroup.
+    Programs without a Go runtime are judged by the rules in ANY_PROGRAM only; cgtune itself by none. The findings
     on a second or later Go runtime of one process name its file; what is the same as for the first, which shares its environment and its
     cgroup, is not repeated. Ignoring a rule hides its finding, but not a cpu-throttled or oom-killed finding that it would have absorbed.
     """
@@ -150,11 +150,11 @@ def judge_all(
         if process.snapshot.process.is_self:
             return ()
         rules = tuple(rule for rule in RULES if rule.ID in ANY_PROGRAM)
-        return _judge(rules, Case(process, None, policy, window, groups), ignored)
+        return _judge(rules, Case(process, None, policy, least_periods, groups), ignored)
     findings: list[Finding] = []
     for index, facts in enumerate(process.snapshot.go):
         rules = RULES if index == 0 else tuple(rule for rule in RULES if rule.ID not in ANY_PROGRAM)
-        found = _judge(rules, Case(process, facts, policy, window, groups), ignored)
+        found = _judge(rules, Case(process, facts, policy, least_periods, groups), ignored)
         if index:
             told = {(finding.rule, finding.summary) for finding in findings}
             fresh = [finding for finding in found if (finding.rule, finding.summary) not in told]

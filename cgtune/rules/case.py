@@ -8,7 +8,7 @@ from __future__ import annotations
 from cgtune.advice.habits import find_habit, say_overruling
 from cgtune.advice.memory import join_mates, measure_outside
 from cgtune.advice.procs import format_quota, procs_if_unset, worst_stall
-from cgtune.model import AUTOMEMLIMIT, Advice, Policy, Recommendation
+from cgtune.model import AUTOMEMLIMIT, Advice, Policy, Recommendation, most_throttled
 from cgtune.numbers import format_cpus, format_limit, format_mib
 from cgtune.runtimes.go.derived.procs import procs_under
 from cgtune.runtimes.go.derived.versions import FIRST_AWARE
@@ -17,6 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.advice.memory import Groups
     from cgtune.model import CpuLevel, GoFacts, GoSetting, Off, ProcessReport, Snapshot
+
+#: Half a second of a busy cgroup: one bad period of a program that is idle is no share of anything.
+LEAST_WATCHED = 5
 
 _SETS = "the program set it, by a call of runtime.GOMAXPROCS or an option of its own"
 _MOMENT_SECONDS = 60
@@ -27,8 +30,8 @@ _SWITCHES = ("containermaxprocs", "updatemaxprocs")
 class Case:
     """One runtime (``facts``; None for a program that is no Go program) of one process, under one policy.
 
-    ``window`` is the cgroup that was throttled most while it was watched, with the growth of its counters; None if they were read once.
-    ``groups`` are the Go processes of the report by the cgroups whose memory limits hold for them.
+    ``least_periods``: of a quota, fewer periods between two looks tell nothing; None: 5, which is enough for whoever chose how long to
+    look. ``groups`` are the Go processes of the report by the cgroups whose memory limits hold for them.
     """
 
     def __init__(
@@ -36,10 +39,11 @@ class Case:
         report: ProcessReport,
         facts: GoFacts | None,
         policy: Policy,
-        window: CpuLevel | None = None,
+        least_periods: int | None = None,
         groups: Groups | None = None,
     ) -> None:
-        self.report, self.facts, self.policy, self.window, self.groups = report, facts, policy, window, groups or {}
+        self.report, self.facts, self.policy, self.groups = report, facts, policy, groups or {}
+        self.least_periods = LEAST_WATCHED if least_periods is None else least_periods
         self.snapshot, self.cpu, self.memory = report.snapshot, report.limits.cpu, report.limits.memory
         self.pid, self.age_seconds = self.snapshot.process.pid, self.snapshot.process.age_seconds
         self.usable = len(self.cpu.usable)
@@ -64,6 +68,20 @@ class Case:
         if setting.observed is not None:
             return setting.observed, f"read from its {setting.observed_from}"
         return setting.derived, "derived"
+
+    @property
+    def window(self) -> CpuLevel | None:
+        """The cgroup that was throttled most between two looks, with the growth of its counters; None if they were read once."""
+        rates = self.snapshot.rates
+        if rates is None:
+            return None
+        grown = tuple(
+            level.replace(throttling=rate.throttling)
+            for level in self.report.counted_levels
+            if (rate := rates.cpu_of(level)) is not None and rate.throttling is not None
+        )
+        telling = tuple(level for level in grown if level.throttling is not None and level.throttling.periods >= self.least_periods)
+        return most_throttled(telling or grown)
 
     @property
     def procs_count(self) -> int:

@@ -40,7 +40,6 @@ SEVERITY: Severity = "warning"
 SUMMARY = "the kernel stops the process again and again, its CPU quota is used up"
 
 
-_LEAST_WATCHED = 5  # half a second of a busy cgroup: one bad period of a program that is idle is no share of anything
 _WATCHED: tuple[tuple[float, Severity], ...] = ((25.0, "critical"), (5.0, "warning"), (1.0, "info"))
 _SINCE_MADE: tuple[tuple[float, Severity], ...] = (
     (25.0, "warning"),
@@ -78,7 +77,7 @@ def measure_percent(case: Case) -> float | None:
     """The share of throttled periods in percent; None where nothing counts them, or where they are too few to tell."""
     level = _level(case)
     counters = level.throttling if level is not None else None
-    if counters is None or counters.periods < (_LEAST_WATCHED if case.window is not None else LEAST_PERIODS):
+    if counters is None or counters.periods < (case.least_periods if case.window is not None else LEAST_PERIODS):
         return None
     return 100 * counters.throttled_periods / counters.periods
 

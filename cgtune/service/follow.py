@@ -1,6 +1,6 @@
 """Keeps looking at the Go processes below one root, for the service: what cannot change is kept, every other fact is read anew each time.
 
-Kept from one look to the next: what is known of executables (by device, inode, size and times), and the throttling counters of the last
+Kept from one look to the next: what is known of executables (by device, inode, size and times), and the counters of the last
 minutes. A process is known again by pid and start time, and by its executable: a pid comes back, and exec(2) keeps both.
 """
 
@@ -10,6 +10,7 @@ from cgtune import api
 from cgtune.errors import CgtuneError, NoSuchProcess
 from cgtune.gather import gather, list_pids_by_psutil
 from cgtune.machineview import MachineView
+from cgtune.model import LEAST_PERIODS
 from cgtune.outputs.words import blind_words
 from cgtune.records import Record
 from cgtune.service.windows import Windows
@@ -95,12 +96,13 @@ class Follower:
             snapshots = [snapshot for snapshot in snapshots if snapshot.process.state != "Z"]
         self._followed = frozenset(snapshot.process.pid for snapshot in snapshots)
         report = api.report_of(self._host, view, snapshots, found.notes, found.machinery)
-        windows = self._windows.watch(report, now_seconds) if self._host.is_live else None
+        if self._host.is_live:
+            report = self._windows.watch(report, now_seconds)
         if view.self_pid not in self._pids:
             report = report.replace(beside=api.read_reader(view, snapshots))
 
         def judge(report: Report) -> Report:
-            return api.judge(report, self._policy, windows=windows, ignored=self._ignored)
+            return api.judge(report, self._policy, least_periods=LEAST_PERIODS, ignored=self._ignored)
 
         report = _judge(report, judge, troubles)
         why = blind(report, self._pids) or blind_partly(report)

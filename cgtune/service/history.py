@@ -1,7 +1,7 @@
 """What each process did over the last five minutes and, coarser, over the last day, in bounded memory, for the page's plots.
 
-A process costs about 6 KiB: 60 moments of 32 bytes, and 144 spans of ten minutes with the highest of each number, 24 bytes each; and what
-Python needs for that. Of a process that ended nothing is kept.
+A process costs about 7 KiB: 60 moments of 32 bytes, 144 spans of ten minutes with the highest of each number, 24 bytes each; and what
+Python needs for that, and the totals of the last look. Of a process that ended nothing is kept.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from array import array
 from math import isnan, nan
 from threading import Lock
 
-from cgtune.cgroups.throttling import level_growth
 from cgtune.model import Track
+from cgtune.rates import rates_between, total
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cgtune.model import CpuLevel, Pressure, ProcessReport, Report
+    from cgtune.model import ProcessReport, Rates, Report
+    from cgtune.rates import Totals
 
 RECENT_SECONDS = 300.0
 DAY_SECONDS = 86400.0
@@ -25,25 +26,15 @@ _MOMENTS = 60
 _SPAN_SECONDS = 600.0
 _SPANS = int(DAY_SECONDS / _SPAN_SECONDS)
 
-#: What is kept, in the order of the page. Each is a share in percent of the time since the look before, or bytes.
-COLUMNS = ("throttled", "cpu-waiting", "memory-stalled", "memory", "live-heap")
-
-
-class _Totals:
-    """What only grows, at one look: the cgroup's counters and the time that its processes waited."""
-
-    def __init__(self, process: ProcessReport, now_seconds: float) -> None:
-        self.seconds = now_seconds
-        self.level: CpuLevel | None = next(iter(process.counted_levels), None)
-        self.waiting = _stalled_seconds(process.snapshot.cpu_pressure)
-        self.stalled = _stalled_seconds(process.snapshot.memory_pressure)
+#: What is kept, in the order of the page. Each is in CPUs or a share in percent, of the time since the look before, or in bytes.
+COLUMNS = ("cpu-used", "throttled", "cpu-waiting", "memory-stalled", "memory", "live-heap")
 
 
 class _Kept:
     """The numbers of one process: moments, oldest first, and a ring of spans by the number of the span since the clock began."""
 
     def __init__(self) -> None:
-        self.totals: _Totals | None = None
+        self.totals: Totals | None = None
         self.times = array("d")
         self.moments = array("f")  # one row of COLUMNS a moment
         self.spans = array("f", [nan]) * (_SPANS * len(COLUMNS))
@@ -94,8 +85,9 @@ class History:
             for process in report.processes:
                 identity = process.snapshot.process
                 kept = before.get((identity.pid, identity.start_ticks)) or _Kept()
-                now = _Totals(process, now_seconds)
-                kept.add((*_shares(kept.totals, now), *_sizes(process)), now_seconds)
+                now = total(process.snapshot, kept.totals)
+                rates = None if kept.totals is None else rates_between(kept.totals, now)
+                kept.add((*_shares(process, rates), *_sizes(process)), now_seconds)
                 kept.totals = now
                 self._kept[identity.pid, identity.start_ticks] = kept
 
@@ -105,24 +97,19 @@ class History:
             return {pid: tuple(kept.track(column, now_seconds) for column in range(len(COLUMNS))) for (pid, _), kept in self._kept.items()}
 
 
-def _stalled_seconds(pressure: Pressure | None) -> float:
-    is_own = pressure is not None and pressure.scope == "cgroup" and pressure.some is not None
-    return pressure.some.total_seconds if is_own and pressure is not None and pressure.some is not None else nan
-
-
-def _shares(before: _Totals | None, now: _Totals) -> tuple[float, float, float]:
-    """Throttled periods of all periods, then the time that something waited for a CPU, and for memory, of all time; nan: not known."""
-    if before is None or now.seconds <= before.seconds:
-        return nan, nan, nan
-    throttled = nan
-    if now.level is not None and before.level is not None and now.level.directory == before.level.directory:
-        growth = level_growth(before.level, now.level)
-        counters = None if growth is None else growth.throttling
-        if counters is not None:
-            throttled = 100 * counters.throttled_periods / counters.periods if counters.periods else 0.0
-    seconds = now.seconds - before.seconds
-    waited, stalled = (100 * (new - old) / seconds for new, old in ((now.waiting, before.waiting), (now.stalled, before.stalled)))
-    return throttled, *(min(share, 100.0) if share >= 0 else nan for share in (waited, stalled))  # type: ignore[return-value]
+def _shares(process: ProcessReport, rates: Rates | None) -> tuple[float, float, float, float]:
+    """CPUs used against its quota, throttled periods of all periods, and how long something in its cgroup waited for a CPU, and for memory;
+    nan: not known.
+    """
+    if rates is None:
+        return nan, nan, nan, nan
+    limited = rates.cpu_of(next(iter(process.counted_levels), None))
+    throttled = None if limited is None or limited.throttling is None else limited.throttled_percent or 0.0
+    own = next(iter(process.snapshot.pressure_chain), None)
+    waited = rates.pressure_of(own) if own is not None and own.is_of_cgroup else None
+    waits = (None, None) if waited is None else (waited.cpu_some_percent, waited.memory_some_percent)
+    used, throttled, waiting, stalled = (nan if share is None else share for share in (process.used_cores(rates), throttled, *waits))
+    return used, throttled, waiting, stalled
 
 
 def _sizes(process: ProcessReport) -> tuple[float, float]:

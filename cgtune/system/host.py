@@ -63,6 +63,15 @@ class Host:
         """Now, or when the recording was made; seconds since the epoch."""
         return self._source.time_seconds()
 
+    def clock_seconds(self) -> float | None:
+        """A clock that only goes forward, for how far two readings are apart; None of what is not live: its counters stand still."""
+        return time.monotonic() if self.is_live else None
+
+    def wait(self, seconds: float) -> None:
+        """Let so much time go by, and then look everything up anew."""
+        time.sleep(seconds)
+        self.forget()
+
     # Reading
 
     def read_text(self, path: str) -> str:

@@ -246,7 +246,7 @@ def test_measures_are_the_rules_numbers() -> None:
         memory=(rule_reports.memory_level("/pod/app", 256 * rule_reports.MIB, current_bytes=69 * rule_reports.MIB),),
     )
     whole = report_of().replace(processes=(made, made))
-    (one, first), (two, _) = measure_report(whole, Policy(), {})
+    (one, first), (two, _) = measure_report(whole, Policy())
     assert (one, two) == ("server", "server 2")
     assert first == (
         Measure(name="throttled", value=30.0, unit="%", warn=25.0),
@@ -255,12 +255,11 @@ def test_measures_are_the_rules_numbers() -> None:
         Measure(name="gomaxprocs", value=8, warn=2),
         Measure(name="gomemlimit", value=200 * rule_reports.MIB, unit="B"),
     )
-    watched = Throttling(periods=10, throttled_periods=1, throttled_seconds=0.1)
-    window = made.snapshot.cpu_chain[0].replace(throttling=watched)
-    ((_, now),) = measure_report(whole.replace(processes=(made,)), Policy(), {made.snapshot.process.pid: window})
+    watched = rule_reports.watched(made, Throttling(periods=10, throttled_periods=1, throttled_seconds=0.1))
+    ((_, now),) = measure_report(whole.replace(processes=(watched,)), Policy())
     assert now[0] == Measure(name="throttled", value=10.0, unit="%", warn=5.0, crit=25.0)
     bare = rule_reports.report(rule_reports.go_facts(procs=2), cores=2.0, throttled=(299, 299))
-    ((_, few),) = measure_report(whole.replace(processes=(bare,)), Policy(), {})
+    ((_, few),) = measure_report(whole.replace(processes=(bare,)), Policy())
     assert [measure.name for measure in few] == ["oom_kills", "gomaxprocs"]
 
 
@@ -541,7 +540,7 @@ def test_a_process_that_ends_while_it_is_watched_does_not_pass(monkeypatch: pyte
         os.waitid(os.P_PID, dying.pid, os.WEXITED | (0 if reaped else os.WNOWAIT))
 
     try:
-        monkeypatch.setattr("cgtune.commands.check.time.sleep", sleep)
+        monkeypatch.setattr("cgtune.system.host.time.sleep", sleep)
         done = inside.run("check", "--pid", dying.pid, "--window", "30")
     finally:
         monkeypatch.undo()

@@ -141,12 +141,20 @@ def test_numbers_over_time_are_drawn() -> None:
     shares = Track(name="throttled", recent=((10.0, 0.0), (0.0, 50.0)), day=((0.0, 50.0),))
     sizes = Track(name="memory", recent=((0.0, float(64 * MIB)),), day=((3600.0, float(MIB)), (1800.0, float(MIB)), (0.0, float(MIB))))
     level = memory_level("/pod/app", 256 * MIB, current_bytes=64 * MIB, reclaimable_bytes=0)
-    text = render_page(_report(memory=(level,)), {42: (shares, sizes)})
+    cores = Track(name="cpu-used", recent=((10.0, 0.1), (0.0, 0.25)), day=())
+    text = render_page(_report(memory=(level,), cores=0.5), {42: (shares, sizes, cores)})
     assert re.findall(r'points="([^"]*)"', text)[0] == "290.0,60.0 300.0,30.0"
     captions = re.findall(r"<figcaption>([^<]*)</figcaption>", text)
-    assert [caption.split(":")[0] for caption in captions] == ["throttled, share of the quota's periods", "memory in use", "memory in use"]
+    assert [caption.split(":")[0] for caption in captions] == [
+        "throttled, share of the quota's periods",
+        "memory in use",
+        "memory in use",
+        "CPU used",
+    ]
     assert captions[0].endswith("50 %, at most 50 % in the last five minutes")
     assert captions[1].endswith("64 MiB, at most 64 MiB in the last five minutes; the top is the limit, 256 MiB")
+    assert captions[3].endswith("0.25 CPUs, at most 0.25 CPUs in the last five minutes; the top is the quota, 0.5 CPUs")
+    assert re.findall(r'points="([^"]*)"', text)[3] == "290.0,48.0 300.0,30.0"
 
 
 def test_why_it_is_not_to_be_relied_on_stands_above() -> None:

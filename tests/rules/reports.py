@@ -14,6 +14,7 @@ from cgtune.model import (
     ByteLimit,
     Container,
     CpuLevel,
+    CpuRate,
     GoDerived,
     GoFacts,
     GoObserved,
@@ -28,6 +29,7 @@ from cgtune.model import (
     Process,
     ProcessReport,
     QuotaSeen,
+    Rates,
     Snapshot,
     Throttling,
 )
@@ -212,6 +214,23 @@ def report(
     )
     limits = enforce(snapshot)
     return ProcessReport(snapshot=snapshot, limits=limits, recommendations=advise(snapshot, limits, policy or Policy()))
+
+
+def watched(made: ProcessReport, throttling: Throttling | None, **more: object) -> ProcessReport:
+    """The same, of which two looks tell that its own cgroup's counters grew by that; ``more`` are other rates."""
+    own = made.snapshot.cpu_chain[0]
+    rate = CpuRate(path=own.path, directory=own.directory, version=own.version, seconds=30.0, used_cores=None, throttling=throttling)
+    rates = Rates(
+        seconds=30.0,
+        used_cores=None,
+        waiting_threads=None,
+        major_faults_per_second=None,
+        cpu=(rate,),
+        pressure=(),
+        memory=(),
+        machine=None,
+    ).replace(**more)
+    return made.replace(snapshot=made.snapshot.replace(rates=rates))
 
 
 def follows(path: str, *, exists: bool = True, own: bool = False) -> LimitFile:

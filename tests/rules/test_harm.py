@@ -6,7 +6,7 @@ import pytest
 
 from cgtune.model import Finding, Policy, Pressure, ProcessReport, Stall
 from cgtune.rules import judge_all
-from tests.rules.reports import MIB, go_facts, memory_level, report, sees
+from tests.rules.reports import MIB, go_facts, memory_level, report, sees, watched
 
 
 def _pressure(avg300: float, scope: str = "cgroup") -> Pressure:
@@ -42,7 +42,9 @@ def test_throttling_of_a_look_is_over_if_nothing_waits(pressure: Pressure | None
 def test_throttling_that_was_watched_is_now() -> None:
     """Whatever the pressure says: it was seen."""
     made = _throttled(_pressure(0.0))
-    assert _only(made, window=made.throttled_level).harm == "now"
+    level = made.throttled_level
+    assert level is not None
+    assert _only(watched(made, level.throttling)).harm == "now"
 
 
 def test_a_cause_bears_the_worst_harm_of_what_it_silences() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from cgtune.model import SEVERITIES, Finding, Policy, ProcessReport
 from cgtune.rules import RULES, SILENCES, judge_all
-from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees, with_facts
+from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees, watched, with_facts
 from tests.rules.test_rules import MALFORMED, NSFS, OFF_BY_BUILD, OFF_BY_ENV, REMOVED
 
 
@@ -89,7 +89,7 @@ def test_one_cause_gives_one_finding(what: str, facts: dict[str, object], rest: 
 def test_the_cause_bears_what_its_symptoms_show() -> None:
     """The worst severity and the evidence of what is silent pass to the cause, each line once."""
     made = report(go_facts(minor=24), cores=0.5, throttled=(900, 1000))
-    (finding,) = judge_all(made, Policy(), window=made.snapshot.cpu_chain[0])
+    (finding,) = judge_all(watched(made, made.snapshot.cpu_chain[0].throttling), Policy())
     assert (finding.rule, finding.severity) == ("go-not-container-aware", "critical")
     assert sum("nr_throttled 900 of nr_periods 1000" in line for line in finding.evidence) == 1
     assert len(set(finding.evidence)) == len(finding.evidence)

@@ -14,7 +14,6 @@ from cgtune.model import (
     AUTOMEMLIMIT,
     VICTORIA_CGROUP,
     Bandwidth,
-    CpuLevel,
     Finding,
     FoundIfStarted,
     MemoryEvents,
@@ -33,7 +32,7 @@ from cgtune.runtimes.go.derived.grammar import parse_godebug
 from cgtune.runtimes.go.derived.inputs import GoInputs
 from cgtune.runtimes.go.derived.limitfile import parse_limit
 from cgtune.runtimes.go.program.version import parse_version
-from tests.rules.reports import CGROUP2, MIB, follows, go_facts, looks, lost, memory_level, report, sees, with_facts
+from tests.rules.reports import CGROUP2, MIB, follows, go_facts, looks, lost, memory_level, report, sees, watched, with_facts
 
 FOUND_BY_27 = (FoundIfStarted(minor=27, quota_us=300_000, period_us=100_000),)
 OFF_BY_BUILD = {"aware": False, "aware_from": "build", "updates": False, "updates_from": "build"}
@@ -343,8 +342,8 @@ CASES = [
 ]
 
 
-def _judge(rule: str, made: ProcessReport, window: CpuLevel | None = None) -> Finding | None:
-    return locate_rule(rule).judge(Case(made, made.snapshot.go[0] if made.snapshot.go else None, Policy(), window))
+def _judge(rule: str, made: ProcessReport, least_periods: int | None = None) -> Finding | None:
+    return locate_rule(rule).judge(Case(made, made.snapshot.go[0] if made.snapshot.go else None, Policy(), least_periods))
 
 
 @pytest.mark.parametrize(("rule", "what", "facts", "rest", "severity"), CASES, ids=[f"{row[0]}: {row[1]}" for row in CASES])
@@ -495,9 +494,31 @@ def test_every_rule_is_shown_speaking_and_silent() -> None:
 def test_a_window_is_judged_on_the_full_scale(throttled: int, periods: int, severity: str | None) -> None:
     """What was watched counts from 1 % on, though not one bad period of a program that is idle; what was before does not count."""
     made = report(go_facts(procs=2), cores=2.0, throttled=(900, 1000))
-    watched = Throttling(periods=periods, throttled_periods=throttled, throttled_seconds=0.1)
-    finding = _judge("cpu-throttled", made, made.snapshot.cpu_chain[0].replace(throttling=watched))
+    made = watched(made, Throttling(periods=periods, throttled_periods=throttled, throttled_seconds=0.1))
+    finding = _judge("cpu-throttled", made)
     assert (None if finding is None else finding.severity) == severity
+    least = _judge("cpu-throttled", made, 101)
+    assert least is None or periods > 100, "whoever keeps looking waits for more periods"
+
+
+def test_a_window_that_tells_nothing_of_a_level_hides_no_other() -> None:
+    """The level that was stopped in all of its few periods is not judged; the one above it is."""
+    made = report(go_facts(procs=1), cores=0.25, parent_cores=0.3, throttled=(0, 1000))
+    leaf, above = made.snapshot.cpu_chain
+    made = made.replace(snapshot=made.snapshot.replace(cpu_chain=(leaf, above.replace(throttling=leaf.throttling))))
+    made = watched(made, Throttling(periods=200, throttled_periods=200, throttled_seconds=1.0))
+    rates = made.snapshot.rates
+    assert rates is not None
+    counters = Throttling(periods=400, throttled_periods=100, throttled_seconds=1.0)
+    (own,) = rates.cpu
+    parent = own.replace(path=above.path, directory=above.directory, throttling=counters)
+    made = made.replace(snapshot=made.snapshot.replace(rates=rates.replace(cpu=(own, parent))))
+    window = Case(made, None, Policy(), 300).window
+    assert window is not None
+    assert (window.path, window.throttling) == (above.path, counters)
+    chosen = Case(made, None, Policy()).window
+    assert chosen is not None
+    assert chosen.path == leaf.path
 
 
 def test_an_ancestor_that_is_stopped_is_found_above_a_leaf_that_is_not() -> None:

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import sys
 
-from cgtune.model import Pressure, ProcessReport, Report, Stall
+import pytest
+
+from cgtune.model import Pressure, PressureLevel, ProcessReport, Report, Stall
 from cgtune.service.history import _MOMENTS, _SPANS, COLUMNS, History, _Kept
 from tests.rules.reports import MIB, go_facts, memory_level, report as process_report
 
 
-def _at(*, pid: int = 42, start_ticks: int = 1, throttled: tuple[int, int] = (0, 0), waited: float = 0.0, used: int = MIB) -> ProcessReport:
+def _at(  # one argument for each number that a test changes
+    *,
+    at: float = 0.0,
+    pid: int = 42,
+    start_ticks: int = 1,
+    throttled: tuple[int, int] = (0, 0),
+    waited: float = 0.0,
+    used: int = MIB,
+    scope: str = "cgroup",
+) -> ProcessReport:
     level = memory_level("/pod/app", 512 * MIB, current_bytes=used, reclaimable_bytes=0)
     made = process_report(go_facts(heap_live_bytes=used // 2), cores=0.5, throttled=throttled, memory=(level,), pid=pid)
     some = Stall(avg10_percent=0, avg60_percent=0, avg300_percent=0, total_seconds=waited)
-    pressure = Pressure(scope="cgroup", file="cpu.pressure", some=some, full=None)
+    pressure = Pressure(scope=scope, file="cpu.pressure", some=some, full=None)
     process = made.snapshot.process.replace(start_ticks=start_ticks)
-    return made.replace(snapshot=made.snapshot.replace(process=process, cpu_pressure=pressure))
+    place = made.snapshot.cpu_chain[0]
+    waits = PressureLevel(path=place.path, directory=place.directory, version=2, cpu=pressure, memory=None, read_seconds=at)
+    chain = (place.replace(usage_seconds=waited / 10, read_seconds=at), *made.snapshot.cpu_chain[1:])
+    return made.replace(snapshot=made.snapshot.replace(process=process, pressure_chain=(waits,), cpu_chain=chain))
 
 
 def _add(history: History, now_seconds: float, *processes: ProcessReport) -> None:
@@ -30,15 +44,25 @@ def _recent(history: History, now_seconds: float, name: str, pid: int = 42) -> l
 def test_shares_are_of_the_time_between_two_looks() -> None:
     """The first look has sizes only; the second what was throttled, and what waited, since."""
     history = History()
-    _add(history, 1000, _at(throttled=(10, 100), waited=5.0))
+    _add(history, 1000, _at(at=1000, throttled=(10, 100), waited=5.0))
     assert _recent(history, 1000, "throttled") == []
     assert _recent(history, 1000, "memory") == [(0.0, float(MIB))]
-    _add(history, 1010, _at(throttled=(35, 200), waited=10.0, used=4 * MIB))
+    _add(history, 1010, _at(at=1010, throttled=(35, 200), waited=10.0, used=4 * MIB))
     assert _recent(history, 1010, "throttled") == [(0.0, 25.0)]
     assert _recent(history, 1010, "cpu-waiting") == [(0.0, 50.0)]
+    ((_, cores),) = _recent(history, 1010, "cpu-used")
+    assert cores == pytest.approx(0.05)
     assert _recent(history, 1010, "memory-stalled") == []
     assert _recent(history, 1010, "memory") == [(10.0, float(MIB)), (0.0, float(4 * MIB))]
     assert _recent(history, 1010, "live-heap")[-1] == (0.0, float(2 * MIB))
+
+
+def test_the_machines_waiting_is_not_its_own() -> None:
+    """A process in the root cgroup has the machine's files: the plot is of the process."""
+    history = History()
+    for second in (0, 10):
+        _add(history, second, _at(at=second, waited=second / 2, scope="machine"))
+    assert _recent(history, 10, "cpu-waiting") == []
 
 
 def test_a_counter_that_shrank_and_another_process_have_no_past() -> None:

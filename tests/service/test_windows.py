@@ -1,8 +1,11 @@
-"""Throttling over the last minutes: what is judged, from when on, and what is forgotten."""
+"""The last minutes of each process: what is judged of its throttling, from when on, and what is forgotten."""
 
 from __future__ import annotations
 
-from cgtune.model import LEAST_PERIODS, ProcessReport, Report, Throttling
+import sys
+
+from cgtune.model import LEAST_PERIODS, Policy, ProcessReport, Report, Throttling, Used
+from cgtune.rules.case import Case
 from cgtune.service.windows import WINDOW_SECONDS, Windows
 from tests.rules.reports import go_facts, report as process_report
 
@@ -15,11 +18,18 @@ def at(periods: int, throttled: int, *, pid: int = 42, path: str = "/pod/app", s
 
 
 def watch(windows: Windows, now_seconds: float, *processes: ProcessReport) -> dict[int, tuple[int, int]]:
-    """Periods and throttled periods by pid."""
+    """Periods and throttled periods that are judged, by pid; 0 of 0 if they are too few."""
     machine = process_report().snapshot.machine
     report = Report(version="0.1.0", time="2026-11-23T02:12:00Z", machine=machine, processes=processes)
-    grown = {pid: level.throttling for pid, level in windows.watch(report, now_seconds).items()}
-    return {pid: (growth.periods, growth.throttled_periods) for pid, growth in grown.items() if growth is not None}
+    judged = {}
+    for process in windows.watch(report, now_seconds).processes:
+        assert process.snapshot.rates is not None
+        window = Case(process, None, Policy(), LEAST_PERIODS).window
+        if window is not None and window.throttling is not None:
+            counters = window.throttling
+            few = counters.periods < LEAST_PERIODS
+            judged[process.snapshot.process.pid] = (0, 0) if few else (counters.periods, counters.throttled_periods)
+    return judged
 
 
 def test_the_first_look_says_nothing() -> None:
@@ -36,18 +46,18 @@ def test_the_window_is_five_minutes() -> None:
     for tick in range(21):  # throttled through and through for 300 s
         grown = watch(windows, 15 * tick, at(150 * tick, 150 * tick))
     assert grown == {42: (3000, 3000)}
-    for tick in range(21, 42):  # and then not at all
+    for tick in range(21, 43):  # and then not at all
         grown = watch(windows, 15 * tick, at(150 * tick, 3000))
     assert grown == {42: (3000, 0)}
 
 
 def test_looking_more_often_keeps_no_more() -> None:
-    """At ten looks a second the marks of one process stay 22 at the most, and the window as long as ever."""
+    """At ten looks a second the marks of one process stay 12 at the most, and the window as long as ever."""
     windows, grown = Windows(), {}
     for tick in range(10 * 400):
         grown = watch(windows, tick / 10, at(tick, 0))
-    assert WINDOW_SECONDS * 10 <= grown[42][0] <= (WINDOW_SECONDS + 15) * 10
-    assert max(map(len, windows._marks.values())) <= 22
+    assert WINDOW_SECONDS * 10 <= grown[42][0] <= (WINDOW_SECONDS + 30) * 10
+    assert max(map(len, windows._marks.values())) <= 12
 
 
 def test_another_process_or_cgroup_begins_anew() -> None:
@@ -91,3 +101,22 @@ def test_each_cgroup_of_the_chain_has_a_window_of_its_own() -> None:
 
     assert look(0, (9000, 10_000), (0, 10_000)) == {42: (0, 0)}
     assert look(60, (9010, 10_600), (500, 10_600)) == {42: (600, 500)}
+
+
+def test_a_process_costs_what_the_module_says() -> None:
+    """12 KiB, of a pod with 16 threads on a node: of what is kept, not of what is read."""
+    windows = Windows()
+    made = at(1, 1)
+    chain = made.snapshot.cpu_chain * 2
+    levels = made.snapshot.memory_chain * 4
+    used = Used(cpu_seconds=1, major_faults=1, threads=16, waits=tuple((thread, 1.0) for thread in range(16)))
+    made = made.replace(snapshot=made.snapshot.replace(cpu_chain=chain, memory_chain=levels, used=used))
+    machine = made.snapshot.machine
+    for second in range(0, 900, 15):
+        windows.watch(Report(version="1", time="2026-11-23T02:12:00Z", machine=machine, processes=(made,)), second)
+    (marks,) = windows._marks.values()
+    kept = [totals for _, totals in marks]
+    assert len(kept) >= 11
+    assert len({id(totals.keys) for totals in kept}) == 1
+    cost = sum(sys.getsizeof(each) for totals in kept for each in (totals, vars(totals), totals.numbers, totals.waits))
+    assert cost < 12 * 1024, cost

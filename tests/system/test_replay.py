@@ -41,7 +41,7 @@ READINGS: dict[str, tuple[str, Callable[[Host, str], object], str]] = {
 }
 
 #: Public, and no reading of a file. A page has tests of its own.
-NO_READINGS = {"close", "forget", "read_page", "time_seconds"}
+NO_READINGS = {"close", "forget", "read_page", "time_seconds", "clock_seconds", "wait"}
 
 REFUSALS = ("EACCES", "EPERM", "ENOENT", "ENOTDIR", "ESRCH", "EIO", "ENODEV", "EOPNOTSUPP", "ELOOP", "EMFILE", "ESPIPE", "EFBIG")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from cgtune import exits
 from cgtune.commands.check import CheckOptions, run_check
 from cgtune.commands.options.meant import TARGETS, WHOM, chosen_whom
-from cgtune.commands.options.option import Command, choice, optional_choice, optional_number
-from cgtune.commands.options.shared import COLOR, IGNORE, MACHINERY, PIDS, POLICY, ROOT, SELF, parse_chosen_policy
+from cgtune.commands.options.option import Command, choice, optional_choice
+from cgtune.commands.options.shared import COLOR, IGNORE, MACHINERY, PIDS, POLICY, ROOT, SELF, WINDOW, parse_chosen_policy
 from cgtune.model import FAIL_ON as FAILS
 from cgtune.outputs import names_of
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 FAIL_ON: Option[FailOn] = choice(
     "--fail-on", FAILS, "The least severity that fails, or harm: what hurts now. The rest is not shown as text.", default="warning"
 )
-WINDOW = optional_number("--window", "SECONDS", "Watch the throttling for so long, instead of all that ever was.")
 FORMAT = choice("--format", names_of("check"), "How to say it; text, github: nothing where all is well.", default="text")
 EXIT_STYLE = optional_choice(
     "--exit-style",

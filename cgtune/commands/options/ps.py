@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cgtune.commands.options.meant import TARGETS, WHOM, chosen_whom
 from cgtune.commands.options.option import Command, choice, optional_choice, optional_number
-from cgtune.commands.options.shared import COLOR, MACHINERY, POLICY, ROOT, parse_chosen_policy
+from cgtune.commands.options.shared import COLOR, MACHINERY, POLICY, ROOT, WINDOW, parse_chosen_policy
 from cgtune.commands.ps import SORTS, PsOptions, run_ps
 from cgtune.outputs import names_of
 
@@ -29,6 +29,7 @@ def ps_options(values: Values) -> PsOptions:
         whom=chosen_whom(values),
         sort=values[SORT],
         watch_seconds=values[WATCH],
+        window_seconds=values[WINDOW],
     )
 
 
@@ -39,6 +40,7 @@ def _run(values: Values) -> int:
     Examples:
       cgtune ps
       cgtune ps --namespace shop
+      cgtune ps --window 5
       cgtune ps --root /host --format json
     """
     return run_ps(ps_options(values))
@@ -46,7 +48,7 @@ def _run(values: Values) -> int:
 
 COMMAND = Command(
     summary="The Go processes that can be seen, one line each.",
-    options=(*WHOM, ROOT, SORT, WATCH, FORMAT, COLOR, MACHINERY, *POLICY),
+    options=(*WHOM, ROOT, WINDOW, SORT, WATCH, FORMAT, COLOR, MACHINERY, *POLICY),
     argument=TARGETS,
     run=_run,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cgtune.commands.options.option import choice, flag, optional_text, optional_whole, text, texts, wholes
+from cgtune.commands.options.option import choice, flag, optional_number, optional_text, optional_whole, text, texts, wholes
 from cgtune.model import Policy
 
 TYPE_CHECKING = False
@@ -21,6 +21,7 @@ ROOT = text(
 )
 METRICS_URL = optional_text("--metrics-url", "URL", "The Go program's own Prometheus endpoint; needs one --pid.")
 MACHINERY = flag("--machinery", "The node's own machinery too: kubelet, container engines, their shims, runc.")
+WINDOW = optional_number("--window", "SECONDS", "Look twice, so far apart, and tell what happened in between: CPU used, stops, waits.")
 IGNORE = texts("--ignore", "RULE", "Leave this rule's findings out; may be given several times.", complete="rule")
 COLOR = choice(
     "--color",

@@ -1,0 +1,225 @@
+"""What happened between two looks: totals that only grow, and the rates that follow from two of them. Pure.
+
+Whoever keeps looking keeps totals: about 1 KiB for a process, and not the tens of KiB of its snapshot. Not covered: what threads waited
+that ended between the looks.
+"""
+
+from __future__ import annotations
+
+from array import array
+from math import isnan, nan
+
+from cgtune.model import CpuRate, MachineRate, MemoryRate, PressureRate, Rates, Throttling
+from cgtune.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cgtune.model import Level, Pressure, Report, Snapshot
+
+    #: What a row of totals is of: "cpu", "pressure" or "memory", and a cgroup's path, directory and version; or "process", or "machine".
+    Key = tuple[str, str, str, int]
+
+#: How many numbers a row has. The first is always the clock.
+_WIDTHS = {"process": 3, "machine": 5, "cpu": 7, "pressure": 5, "memory": 5}
+_PROCESS: Key = ("process", "", "", 0)
+_MACHINE: Key = ("machine", "", "", 0)
+
+
+class Totals(Record):
+    """What only grows, of one process at one look. ``numbers`` has a row for each key, nan for what is not known.
+
+    ``waits`` has a thread's id and its seconds in turn; ``all_waits``: no thread was left out.
+    """
+
+    identity: tuple[int, int]
+    keys: tuple[Key, ...]
+    numbers: array[float]
+    waits: array[float]
+    all_waits: bool
+
+    def rows(self) -> Iterator[tuple[Key, array[float]]]:
+        """Each row with its key."""
+        start = 0
+        for key in self.keys:
+            end = start + _WIDTHS[key[0]]
+            yield key, self.numbers[start:end]
+            start = end
+
+
+def total(snapshot: Snapshot, before: Totals | None = None) -> Totals:
+    """The totals of a process. ``before`` is an earlier look at it, with which they share what is the same."""
+    used = snapshot.used
+    rows = list(_rows(snapshot))
+    keys = tuple(key for key, _ in rows)
+    return Totals(
+        identity=(snapshot.process.pid, snapshot.process.start_ticks),
+        keys=before.keys if before is not None and before.keys == keys else keys,
+        numbers=array("d", [nan if number is None else number for _, row in rows for number in row]),
+        waits=array("d", [number for wait in used.waits for number in wait] if used is not None else ()),
+        all_waits=used is not None and len(used.waits) == used.threads,
+    )
+
+
+def _rows(snapshot: Snapshot) -> Iterator[tuple[Key, tuple[float | None, ...]]]:
+    used, machine = snapshot.used, snapshot.machine
+    yield _PROCESS, (None, None, None) if used is None else (used.read_seconds, used.cpu_seconds, used.major_faults)
+    waited = _stalled(machine.cpu_pressure)[0], _stalled(machine.memory_pressure)[0]
+    yield _MACHINE, (machine.uptime_seconds, machine.busy_seconds, machine.steal_seconds, *waited)
+    for level in snapshot.cpu_chain:
+        counters = level.throttling
+        numbers = (None,) * 5 if counters is None else tuple(number for _, number in counters.items())
+        yield _key("cpu", level), (level.read_seconds, level.usage_seconds, *numbers)
+    for waiting in snapshot.pressure_chain:
+        yield _key("pressure", waiting), (waiting.read_seconds, *_stalled(waiting.cpu), *_stalled(waiting.memory))
+    for charged in snapshot.memory_chain:
+        events = charged.counted_events
+        counts = (None, None, None) if events is None else (events.oom_kill, events.high, events.max)
+        yield _key("memory", charged), (charged.read_seconds, charged.refaults, *counts)
+
+
+def _key(kind: str, level: Level) -> Key:
+    return kind, level.path, level.directory, level.version
+
+
+def _stalled(pressure: Pressure | None) -> tuple[float | None, float | None]:
+    """How many seconds some tasks waited, and all."""
+    some, full = (None, None) if pressure is None else (pressure.some, pressure.full)
+    return None if some is None else some.total_seconds, None if full is None else full.total_seconds
+
+
+def with_rates(before: Report, after: Report) -> Report:
+    """The later report with the rates of each process that was in the earlier one as well."""
+    earlier = {process.snapshot.process.pid: process.snapshot for process in before.processes}
+    return after.replace(
+        processes=tuple(
+            process
+            if (old := earlier.get(process.snapshot.process.pid)) is None
+            else process.replace(snapshot=process.snapshot.replace(rates=rates_between(total(old), total(process.snapshot))))
+            for process in after.processes
+        )
+    )
+
+
+def rates_between(before: Totals, after: Totals) -> Rates | None:
+    """What the time between two looks tells; None if the pid has become another process's."""
+    if before.identity != after.identity:
+        return None
+    old = dict(before.rows())
+    grown = {key: growth for key, row in after.rows() if (growth := _growth(old.get(key), row)) is not None}
+    seconds, used, faults = grown.get(_PROCESS, (nan, nan, nan))
+    return Rates(
+        seconds=_known(seconds),
+        used_cores=_per(used, seconds),
+        waiting_threads=_per(_waited(before, after), seconds),
+        major_faults_per_second=_per(faults, seconds),
+        cpu=tuple(_cpu_rate(key, growth) for key, growth in grown.items() if key[0] == "cpu"),
+        pressure=tuple(_pressure_rate(key, growth) for key, growth in grown.items() if key[0] == "pressure" and growth[0] > 0),
+        memory=tuple(_memory_rate(key, growth) for key, growth in grown.items() if key[0] == "memory"),
+        machine=_machine_rate(grown.get(_MACHINE)),
+    )
+
+
+def shrank(before: Totals, after: Totals) -> bool:
+    """Whether these are looks at two different things: another process, another chain, or a cgroup that was made anew and begins at 0."""
+    if before.identity != after.identity or before.keys != after.keys:
+        return True
+    start = _WIDTHS["process"] + _WIDTHS["machine"]  # which is no part of it, and whose steal time has been seen to shrink
+    return any(new < old for old, new in zip(before.numbers[start:], after.numbers[start:], strict=True))
+
+
+def _growth(old: Iterable[float] | None, new: Iterable[float]) -> list[float] | None:
+    """What each number of a row grew by; None if one shrank, or if there was no such row."""
+    growth = [] if old is None else [number - number_before for number_before, number in zip(old, new, strict=True)]
+    return growth if growth and not any(number < 0 for number in growth) else None
+
+
+def _waited(before: Totals, after: Totals) -> float:
+    """How long its threads waited: those of both looks, and those that began since then, if they can be told."""
+    old = dict(zip(before.waits[::2], before.waits[1::2], strict=True))
+    threads = tuple(zip(after.waits[::2], after.waits[1::2], strict=True))
+    known = [seconds - old.get(thread, 0.0) for thread, seconds in threads if thread in old or before.all_waits]
+    return sum(max(0.0, seconds) for seconds in known) if known and old else nan
+
+
+def _cpu_rate(key: Key, growth: list[float]) -> CpuRate:
+    seconds, used, periods, throttled, throttled_seconds, bursts, burst_seconds = growth
+    counted = not isnan(periods)
+    return CpuRate(
+        path=key[1],
+        directory=key[2],
+        version=key[3],
+        seconds=_known(seconds),
+        used_cores=_per(used, seconds),
+        throttling=Throttling(
+            periods=int(periods),
+            throttled_periods=int(throttled),
+            throttled_seconds=throttled_seconds,
+            bursts=_count(bursts),
+            burst_seconds=_known(burst_seconds),
+        )
+        if counted
+        else None,
+    )
+
+
+def _pressure_rate(key: Key, growth: list[float]) -> PressureRate:
+    seconds, *waited = growth
+    cpu_some, cpu_full, memory_some, memory_full = (_percent(number, seconds) for number in waited)
+    return PressureRate(
+        path=key[1],
+        directory=key[2],
+        version=key[3],
+        seconds=seconds,
+        cpu_some_percent=cpu_some,
+        cpu_full_percent=cpu_full,
+        memory_some_percent=memory_some,
+        memory_full_percent=memory_full,
+    )
+
+
+def _memory_rate(key: Key, growth: list[float]) -> MemoryRate:
+    seconds, refaults, kills, highs, maxes = growth
+    return MemoryRate(
+        path=key[1],
+        directory=key[2],
+        version=key[3],
+        seconds=_known(seconds),
+        refaults_per_second=_per(refaults, seconds),
+        oom_kills=_count(kills),
+        high_events=_count(highs),
+        max_events=_count(maxes),
+    )
+
+
+def _machine_rate(growth: list[float] | None) -> MachineRate | None:
+    if growth is None or not growth[0] > 0:
+        return None
+    seconds, busy, steal, cpu, memory = growth
+    return MachineRate(
+        seconds=seconds,
+        busy_cores=_per(busy, seconds),
+        steal_cores=_per(steal, seconds),
+        cpu_some_percent=_percent(cpu, seconds),
+        memory_some_percent=_percent(memory, seconds),
+    )
+
+
+def _known(number: float) -> float | None:
+    return None if isnan(number) else number
+
+
+def _count(number: float) -> int | None:
+    return None if isnan(number) else int(number)
+
+
+def _per(number: float, seconds: float) -> float | None:
+    """So much a second; None if one is not known, or if no time went by."""
+    return number / seconds if seconds > 0 and not isnan(number) else None
+
+
+def _percent(number: float, seconds: float) -> float | None:
+    """The share of the time. Two files are not read at one moment: more than all of it is all of it."""
+    share = _per(number, seconds)
+    return None if share is None else min(100.0, 100 * share)
