@@ -394,7 +394,7 @@ MAY_LOAD: dict[tuple[str, ...], set[str]] = {
 }
 OUTPUTS = {
     "json": {"json", "escape", "words"},
-    "table": {"enforced", "escape", "levels", "look", "table", "usage", "words"},
+    "table": {"enforced", "escape", "layout", "levels", "table", "usage", "words"},
     "text": {"escape", "text", "words"},
 }
 TABULATE_ASKS_ITS_VERSION = {"email", "socket"}  # through importlib.metadata

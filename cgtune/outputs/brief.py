@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cgtune.numbers import format_cpus
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.look import Sheet, cgroup_paths, clip_start
+from cgtune.outputs.layout import Sheet, cgroup_paths, clip_start
 from cgtune.outputs.words import (
     container_name,
     format_bytes,
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cgtune.model import ProcessReport
-    from cgtune.outputs.look import Look
+    from cgtune.outputs.layout import Layout
 
 _ROOM_FOR_USE, _LEAST_NAME = 80, 14
 
 
-def brief_lines(report: ProcessReport, look: Look) -> tuple[str, str, str]:
-    """Three lines of the look's width at most; what is cut ends in "…", and of a container's name the end stays."""
-    sheet = Sheet(look, cgroup_paths(report.snapshot))
+def brief_lines(report: ProcessReport, layout: Layout) -> tuple[str, str, str]:
+    """Three lines of the layout's width at most; what is cut ends in "…", and of a container's name the end stays."""
+    sheet = Sheet(layout, cgroup_paths(report.snapshot))
     process = report.snapshot.process
     title = f"{process.pid} {escape_control(process.command)}" + " (cgtune itself)" * process.is_self
     first = sheet.clipped(f"{title}  {_finding_words(report)}")
     worst = report.findings[0].severity if report.findings else "strong"
-    first = f"{look.style('strong', title)}  {look.style(worst, first[len(title) + 2 :])}"
+    first = f"{layout.style('strong', title)}  {layout.style(worst, first[len(title) + 2 :])}"
     where = clip_start(container_name(report.snapshot.container), max(sheet.width - _ROOM_FOR_USE, _LEAST_NAME))
     second = "; ".join((_limits(report), *_use(report)))
     second = sheet.clipped(f"  {where}: {second}" if where else f"  {second}")
-    return first, second, look.style("strong", sheet.clipped(f"  {'; '.join(_acts(report))}"))
+    return first, second, layout.style("strong", sheet.clipped(f"  {'; '.join(_acts(report))}"))
 
 
 def _finding_words(report: ProcessReport) -> str:
