@@ -50,7 +50,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         *("api", "advice", "cgroups.throttling", "machineview", "measures", "outputs", "rules", "runtimes"),
         *("system", "targets", "verdict"),
     ),
-    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rules", "service", "targets"),
+    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rules", "service"),
 }
 GROUND: dict[str, tuple[str, ...]] = {
     "cgtune.errors": (),

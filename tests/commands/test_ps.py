@@ -192,6 +192,16 @@ def test_a_list_that_is_too_high_says_how_much_is_below() -> None:
     assert re.search(r"\.\.\. and \d+ lines more: a taller terminal shows them", frame)
 
 
+def test_a_list_that_just_fits_is_shown_whole() -> None:
+    """Its lines, and the one that the cursor stands on; with a line less there would be scrolling."""
+    with watching("--root", STORY) as (_, ours):
+        count = _read_until(ours, b"\x1b[J", 1).partition(b"\x1b[J")[0].count(b"\n")
+    for rows, cut in ((count + 1, False), (count, True)):
+        with watching("--root", STORY, rows=rows) as (_, ours):
+            frame = _read_until(ours, b"\x1b[J", 1).partition(b"\x1b[J")[0]
+        assert (b"lines more" in frame, frame.count(b"\n") < rows) == (cut, True)
+
+
 def test_who_goes_while_they_are_watched_is_told_in_their_place() -> None:
     """A program that ends and comes again is no reason to stop; a name that means nobody at first is."""
     done = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
