@@ -32,9 +32,10 @@ def brief_lines(report: ProcessReport, layout: Layout) -> tuple[str, str, str]:
     sheet = Sheet(layout, cgroup_paths(report.snapshot))
     process = report.snapshot.process
     title = f"{process.pid} {escape_control(process.command)}" + " (cgtune itself)" * process.is_self
-    first = sheet.clipped(f"{title}  {_finding_words(report)}")
+    first = sheet.clipped(f"{title}  {_finding_words(report)}".rstrip())
     worst = report.findings[0].severity if report.findings else "strong"
-    first = f"{layout.style('strong', title)}  {layout.style(worst, first[len(title) + 2 :])}"
+    if len(first) > len(title):
+        first = f"{layout.style('strong', title)}  {layout.style(worst, first[len(title) + 2 :])}"
     where = clip_start(container_name(report.snapshot.container), max(sheet.width - _ROOM_FOR_USE, _LEAST_NAME))
     second = "; ".join((_limits(report), *_use(report)))
     second = sheet.clipped(f"  {where}: {second}" if where else f"  {second}")
@@ -43,7 +44,7 @@ def brief_lines(report: ProcessReport, layout: Layout) -> tuple[str, str, str]:
 
 def _finding_words(report: ProcessReport) -> str:
     if not report.findings:
-        return "no finding"
+        return "" if report.snapshot.process.is_self else "no finding"
     worst, more = report.findings[0], len(report.findings) - 1
     return f"{worst.severity} {rule_words(worst)}{f' (+{more})' * bool(more)}: {escape_control(worst.summary)}"
 
@@ -96,6 +97,8 @@ def _acts(report: ProcessReport) -> Iterator[str]:
         now = "?" if seen is None else format_value(one.name, seen)
         if one.overruled:
             act = f"set {format_setting(one)} in the program"
+        elif one.set and observed is not None and observed == one.value:
+            act = "as it should be"
         elif one.set:
             act = f"export {one.name}={format_setting(one)}"
         elif is_set_without_advice(report, one):
