@@ -7,18 +7,16 @@ from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
 from cgtune.gather import Gathered, gather, list_pids
 from cgtune.limits import enforce
 from cgtune.machineview import MachineView
-from cgtune.model import Note, Policy, ProcessReport, Report
+from cgtune.model import NOBODY, Note, Policy, ProcessReport, Report
 from cgtune.runtimes.go.derived.versions import CHECKED
 from cgtune.snapshot import read_snapshot
 from cgtune.system.host import Host, open_source, timestamp
-from cgtune.targets import NOBODY, find_pids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from cgtune.model import Prediction, Process, Snapshot
-    from cgtune.targets import Whom
+    from cgtune.model import Prediction, Process, Snapshot, Whom
 
 _MOST_WINDOW_SECONDS = 3600.0
 
@@ -96,6 +94,8 @@ def inspect_host(
 
 def _inspect_meant(host: Host, view: MachineView, pids: Sequence[int], whom: Whom, metrics_url: str | None, *, machinery: bool) -> Report:
     """The report on ``pids``, and then on those that ``whom`` means and that do not end meanwhile: nobody asked for one of them."""
+    from cgtune.targets import find_pids
+
     named, notes = _read_named(view, tuple(dict.fromkeys(pids)))
     meant = find_pids(view, whom, machinery=machinery)
     found = gather(view, (pid for pid in meant if pid not in pids), _pass_over, go_only=False)
@@ -270,7 +270,12 @@ def report_of(
 
 def _read_go(view: MachineView, *, machinery: bool, whom: Whom = NOBODY) -> Gathered:
     """Every Go process but the reader itself, by pid, of those that are meant; one that cannot be read is counted."""
-    meant = find_pids(view, whom, machinery=machinery) if whom.words else list_pids(view.host)
+    if not whom.words:
+        meant: Iterable[int] = list_pids(view.host)
+    else:
+        from cgtune.targets import find_pids
+
+        meant = find_pids(view, whom, machinery=machinery)
     pids = (pid for pid in meant if pid != view.self_pid)
     return gather(view, pids, _pass_over, go_only=True, with_machinery=machinery)
 

@@ -1127,3 +1127,46 @@ class Blind(Record):
     what: str
     hint: str
     note: Note | None = None
+
+
+class Whom(Record):
+    """Which processes are meant: those that one of the ``targets`` fits, of whatever kind, and one of each kind that is named."""
+
+    targets: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+    pods: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether a kind is named."""
+        return bool(self.containers or self.pods or self.namespaces or self.commands)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The targets that name processes by themselves, for nobody has to look for them."""
+        return () if self.is_narrowed else tuple(int(target) for target in self.targets if is_pid(target))
+
+    @property
+    def searched(self) -> Whom:
+        """What has to be looked for."""
+        return self if self.is_narrowed else Whom(targets=tuple(target for target in self.targets if not is_pid(target)))
+
+    @property
+    def words(self) -> tuple[tuple[str, str], ...]:
+        """What was named: the kind, "target" for any, and the word."""
+        kinds = (
+            *(("target", self.targets), ("container", self.containers), ("pod", self.pods)),
+            *(("namespace", self.namespaces), ("command", self.commands)),
+        )
+        return tuple((kind, word) for kind, words in kinds for word in words)
+
+
+#: Nothing is named: it is for the command to say who is meant then.
+NOBODY = Whom()
+
+
+def is_pid(word: str) -> bool:
+    """Whether a word is the number of a process: PID_MAX_LIMIT is 2**22, of seven digits."""
+    return word.isascii() and word.isdigit() and len(word) <= 7 and int(word) > 0

@@ -10,7 +10,7 @@ from cgtune.cgroups import kernel
 from cgtune.errors import CgtuneError, NoSuchProcess
 from cgtune.gather import list_pids
 from cgtune.machinery import is_machinery
-from cgtune.model import Container
+from cgtune.model import Container, is_pid
 from cgtune.records import Record
 from cgtune.snapshot import read_container
 
@@ -19,49 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cgtune.machineview import MachineView
+    from cgtune.model import Whom
     from cgtune.system.host import Host
 
 _MOST_COMMAND = 15  # TASK_COMM_LEN less its end: the kernel cuts a process's name to it
 _LEAST_ID, _LEAST_UID = 4, 8
-_MOST_PID_DIGITS = 7  # PID_MAX_LIMIT is 2**22
-
-
-class Whom(Record):
-    """Which processes are meant: those that one of the ``targets`` fits, of whatever kind, and one of each kind that is named."""
-
-    targets: tuple[str, ...] = ()
-    containers: tuple[str, ...] = ()
-    pods: tuple[str, ...] = ()
-    namespaces: tuple[str, ...] = ()
-    commands: tuple[str, ...] = ()
-
-    @property
-    def is_narrowed(self) -> bool:
-        """Whether a kind is named."""
-        return bool(self.containers or self.pods or self.namespaces or self.commands)
-
-    @property
-    def pids(self) -> tuple[int, ...]:
-        """The targets that name processes by themselves, for nobody has to look for them."""
-        return () if self.is_narrowed else tuple(int(target) for target in self.targets if _is_pid(target))
-
-    @property
-    def searched(self) -> Whom:
-        """What has to be looked for."""
-        return self if self.is_narrowed else Whom(targets=tuple(target for target in self.targets if not _is_pid(target)))
-
-    @property
-    def words(self) -> tuple[tuple[str, str], ...]:
-        """What was named: the kind, "target" for any, and the word."""
-        kinds = (
-            *(("target", self.targets), ("container", self.containers), ("pod", self.pods)),
-            *(("namespace", self.namespaces), ("command", self.commands)),
-        )
-        return tuple((kind, word) for kind, words in kinds for word in words)
-
-
-#: Nothing is named: it is for the command to say who is meant then.
-NOBODY = Whom()
 
 
 class Names(Record):
@@ -80,7 +42,7 @@ class Names(Record):
     def fits(self, kind: str, word: str) -> bool:
         """Whether a word of this kind means this process."""
         if kind == "target":
-            return (_is_pid(word) and int(word) == self.pid) or any(self.fits(one, word) for one in ("container", "pod", "command"))
+            return (is_pid(word) and int(word) == self.pid) or any(self.fits(one, word) for one in ("container", "pod", "command"))
         container = self.container
         if kind == "container":
             begins = len(word) >= _LEAST_ID and container.id is not None and container.id.startswith(word)
@@ -137,10 +99,6 @@ def _read_executable(host: Host, pid: int) -> str | None:
         return host.read_link(f"/proc/{pid}/exe")
     except CgtuneError:
         return None
-
-
-def _is_pid(word: str) -> bool:
-    return word.isascii() and word.isdigit() and len(word) <= _MOST_PID_DIGITS and int(word) > 0
 
 
 def _say_none(missing: list[str], nameless: int) -> str:

@@ -52,7 +52,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         *("api", "advice", "machineview", "measures", "outputs", "rules", "runtimes"),
         *("system", "targets", "verdict"),
     ),
-    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rules", "service", "targets"),
+    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rules", "service"),
 }
 GROUND: dict[str, tuple[str, ...]] = {
     "cgtune.errors": (),
@@ -400,7 +400,7 @@ MAY_LOAD: dict[tuple[str, ...], set[str]] = {
 }
 OUTPUTS = {
     "json": {"json", "escape", "words"},
-    "table": {"enforced", "escape", "levels", "look", "table", "usage", "words"},
+    "table": {"enforced", "escape", "layout", "levels", "table", "usage", "words"},
     "text": {"escape", "text", "words"},
 }
 TABULATE_ASKS_ITS_VERSION = {"email", "socket"}  # through importlib.metadata

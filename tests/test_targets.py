@@ -12,8 +12,8 @@ from cgtune import api, snapshot
 from cgtune.commands.completion import list_words
 from cgtune.errors import NoSuchProcess, UsageError
 from cgtune.machineview import MachineView
-from cgtune.model import Container
-from cgtune.targets import Names, Whom
+from cgtune.model import Container, Whom
+from cgtune.targets import Names
 from tests.rules.reports import go_facts
 from tests.support import inside, stories
 from tests.support.command import PROGRAM, environment

@@ -9,9 +9,8 @@ from cgtune import exits
 from cgtune.commands.showing import show
 from cgtune.commands.terminal import Telling, emit, fail, looking
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
-from cgtune.model import Policy
+from cgtune.model import NOBODY, Policy, Whom
 from cgtune.records import Record
-from cgtune.targets import NOBODY, Whom
 from cgtune.verdict import blind, blind_partly, exit_code, failure_code, judge_report, parse_ignored, unseen_notes
 
 TYPE_CHECKING = False

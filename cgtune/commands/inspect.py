@@ -5,9 +5,8 @@ from __future__ import annotations
 from cgtune import exits
 from cgtune.commands.showing import show
 from cgtune.commands.terminal import Telling, fail, looking
-from cgtune.model import Policy
+from cgtune.model import NOBODY, Policy, Whom
 from cgtune.records import Record
-from cgtune.targets import NOBODY, Whom
 
 
 class InspectOptions(Record):

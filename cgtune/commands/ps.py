@@ -6,9 +6,8 @@ from cgtune import exits
 from cgtune.commands.showing import draw, render, require_terminal, show
 from cgtune.commands.terminal import Telling, looking
 from cgtune.errors import CgtuneError, UsageError
-from cgtune.model import Policy
+from cgtune.model import NOBODY, Policy, Whom
 from cgtune.records import Record
-from cgtune.targets import NOBODY, Whom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

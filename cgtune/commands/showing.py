@@ -34,7 +34,7 @@ def read_width() -> int | None:
     """How many columns the terminal has that stdout goes to, by COLUMNS if that is set; None: to none, or it does not tell."""
     if not sys.stdout.isatty():
         return None
-    from cgtune.outputs.look import LEAST_WIDTH, MOST_WIDTH
+    from cgtune.outputs.layout import LEAST_WIDTH, MOST_WIDTH
 
     text = os.environ.get("COLUMNS", "")
     columns = int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else 0
@@ -46,25 +46,25 @@ def read_width() -> int | None:
     return max(LEAST_WIDTH, min(columns, MOST_WIDTH)) if columns else None
 
 
-def show(command: str, format_: str, document: object, colour: str = "auto", **look: Any) -> None:
+def show(command: str, format_: str, document: object, colour: str = "auto", **layout: Any) -> None:
     """Write what a command found to stdout in this format, in one write; what is for people looks as the terminal has room for.
 
-    ``look``: the other fields of a Look (outputs/look.py) that are not as by default.
+    ``layout``: the other fields of a Layout (outputs/layout.py) that are not as by default.
     """
-    emit(render(command, format_, document, colour, **look))
+    emit(render(command, format_, document, colour, **layout))
 
 
-def render(command: str, format_: str, document: object, colour: str = "auto", **look: Any) -> str:
+def render(command: str, format_: str, document: object, colour: str = "auto", **layout: Any) -> str:
     """The text that show writes."""
     renderer = load_renderer(command, format_)
     if not is_for_people(command, format_):
         return renderer(document)
     width, is_colour = read_width(), is_coloured(colour)
-    if width is None and not is_colour and not any(value is not None and value is not False for value in look.values()):
+    if width is None and not is_colour and not any(value is not None and value is not False for value in layout.values()):
         return renderer(document)  # a probe's: it loads no more than it needs
-    from cgtune.outputs.look import Look
+    from cgtune.outputs.layout import Layout
 
-    return renderer(document, Look(width=width, colour=is_colour, **look))
+    return renderer(document, Layout(width=width, colour=is_colour, **layout))
 
 
 def require_terminal(option: str, otherwise: str) -> None:

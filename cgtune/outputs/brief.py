@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cgtune.numbers import format_cpus
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.look import Sheet, cgroup_paths, clip_start
+from cgtune.outputs.layout import Sheet, cgroup_paths, clip_start
 from cgtune.outputs.words import (
     container_name,
     format_bytes,
@@ -22,28 +22,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cgtune.model import ProcessReport
-    from cgtune.outputs.look import Look
+    from cgtune.outputs.layout import Layout
 
 _ROOM_FOR_USE, _LEAST_NAME = 80, 14
 
 
-def brief_lines(report: ProcessReport, look: Look) -> tuple[str, str, str]:
-    """Three lines of the look's width at most; what is cut ends in "…", and of a container's name the end stays."""
-    sheet = Sheet(look, cgroup_paths(report.snapshot))
+def brief_lines(report: ProcessReport, layout: Layout) -> tuple[str, str, str]:
+    """Three lines of the layout's width at most; what is cut ends in "…", and of a container's name the end stays."""
+    sheet = Sheet(layout, cgroup_paths(report.snapshot))
     process = report.snapshot.process
     title = f"{process.pid} {escape_control(process.command)}" + " (cgtune itself)" * process.is_self
-    first = sheet.clipped(f"{title}  {_finding_words(report)}")
+    first = sheet.clipped(f"{title}  {_finding_words(report)}".rstrip())
     worst = report.findings[0].severity if report.findings else "strong"
-    first = f"{look.style('strong', title)}  {look.style(worst, first[len(title) + 2 :])}"
+    if len(first) > len(title):
+        first = f"{layout.style('strong', title)}  {layout.style(worst, first[len(title) + 2 :])}"
     where = clip_start(container_name(report.snapshot.container), max(sheet.width - _ROOM_FOR_USE, _LEAST_NAME))
     second = "; ".join((_limits(report), *_use(report)))
     second = sheet.clipped(f"  {where}: {second}" if where else f"  {second}")
-    return first, second, look.style("strong", sheet.clipped(f"  {'; '.join(_acts(report))}"))
+    return first, second, layout.style("strong", sheet.clipped(f"  {'; '.join(_acts(report))}"))
 
 
 def _finding_words(report: ProcessReport) -> str:
     if not report.findings:
-        return "no finding"
+        return "" if report.snapshot.process.is_self else "no finding"
     worst, more = report.findings[0], len(report.findings) - 1
     return f"{worst.severity} {rule_words(worst)}{f' (+{more})' * bool(more)}: {escape_control(worst.summary)}"
 
@@ -96,6 +97,8 @@ def _acts(report: ProcessReport) -> Iterator[str]:
         now = "?" if seen is None else format_value(one.name, seen)
         if one.overruled:
             act = f"set {format_setting(one)} in the program"
+        elif one.set and observed is not None and observed == one.value:
+            act = "as it should be"
         elif one.set:
             act = f"export {one.name}={format_setting(one)}"
         elif is_set_without_advice(report, one):

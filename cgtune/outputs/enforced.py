@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cgtune.model import ProcessReport
-    from cgtune.outputs.look import Sheet
+    from cgtune.outputs.layout import Sheet
 
 
 def cpu_lines(sheet: Sheet, report: ProcessReport) -> Iterator[str]:
@@ -61,7 +61,7 @@ def memory_lines(sheet: Sheet, report: ProcessReport) -> Iterator[str]:
 def usable_lines(sheet: Sheet, report: ProcessReport) -> Iterator[str]:
     """Which CPUs it may run on, and what takes the others away; nothing if that is all that are online, unless all is to be said."""
     limits, snapshot = report.limits.cpu, report.snapshot
-    if limits.usable == snapshot.machine.online and not sheet.look.verbose:
+    if limits.usable == snapshot.machine.online and not sheet.layout.verbose:
         return
     parts = [f"online {format_cpu_list(snapshot.machine.online)}"]
     if limits.cpuset is not None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cgtune.model import ByteLimit, CpuLevel, MemoryLevel, Snapshot
-    from cgtune.outputs.look import Sheet
+    from cgtune.outputs.layout import Sheet
 
 _CPU_COLUMNS = {2: ("quota/period µs", "cores", "weight", "throttled"), 1: ("quota/period µs", "cores", "shares", "throttled")}
 #: v1 limits memory and swap together; v2 swap alone.

@@ -6,7 +6,7 @@ from cgtune.model import SEVERITIES
 from cgtune.numbers import format_cpus
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.json import process_content
-from cgtune.outputs.look import PLAIN, Sheet
+from cgtune.outputs.layout import PLAIN, Sheet
 from cgtune.outputs.words import format_bytes, format_setting, format_value
 
 TYPE_CHECKING = False
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cgtune.model import Off, PeriodStall, PredictedRow, Prediction, ProcessReport
-    from cgtune.outputs.look import Look
+    from cgtune.outputs.layout import Layout
 
 SCHEMA = "cgtune/predict/v1"
 _UNKNOWN = "?"
@@ -29,21 +29,21 @@ def render_predict_json(prediction: Prediction) -> str:
     return json.dumps({"schema": SCHEMA, "enforced": enforced, "rows": rows}, indent=2, ensure_ascii=True) + "\n"
 
 
-def render_predict(prediction: Prediction, look: Look = PLAIN) -> str:
+def render_predict(prediction: Prediction, layout: Layout = PLAIN) -> str:
     """What each version takes by itself and what to set, one line each; then why, what is wrong with it, and what is not known."""
-    sheet = Sheet(look)
+    sheet = Sheet(layout)
     period_us = next((row.stall.period_us for row in prediction.rows if row.stall), None)
     stalls = "stalls" if period_us is None else f"stalls in {period_us / 1000:g} ms"
     columns = ["Go", "go line", "GOMAXPROCS", "set to", stalls, "GOMEMLIMIT", "set to"]
     cells = [columns, *(_cells(row) for row in prediction.rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    if look.width is not None and 2 * len(widths) + sum(widths) > look.width:
+    if layout.width is not None and 2 * len(widths) + sum(widths) > layout.width:
         columns[4], widths[4] = "stalls", max(len("stalls"), *(len(row[4]) for row in cells[1:]))
-    gap = 1 if look.width is not None and 2 * len(widths) + sum(widths) > look.width else 2
+    gap = 1 if layout.width is not None and 2 * len(widths) + sum(widths) > layout.width else 2
     table = [(" " * gap).join(["", *row]) for row in _padded(cells, widths)]
     limits = _limits_line(prediction)
-    lines = [limits] if look.width is None else [line.strip() for line in sheet.wrapped("", limits)]
-    lines += ["", look.style("strong", table[0]), *table[1:]]
+    lines = [limits] if layout.width is None else [line.strip() for line in sheet.wrapped("", limits)]
+    lines += ["", layout.style("strong", table[0]), *table[1:]]
     for label, said in (("set", _reasons), ("finding", _findings), ("note", _notes)):
         grouped: dict[str, list[PredictedRow]] = {}
         for row in prediction.rows:
@@ -54,7 +54,7 @@ def render_predict(prediction: Prediction, look: Look = PLAIN) -> str:
             versions = dict.fromkeys(escape_control(row.go) for row in rows)
             first, *more = sheet.wrapped(label, f"Go {', '.join(versions)}: {escape_control(text)}")
             severity = text.partition(" ")[0]
-            lines += [look.style(severity, first) if label == "finding" and severity in SEVERITIES else first, *more]
+            lines += [layout.style(severity, first) if label == "finding" and severity in SEVERITIES else first, *more]
     return "\n".join(lines) + "\n"
 
 

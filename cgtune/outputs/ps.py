@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cgtune.model import Kind, Level, Note, Off, ProcessReport, Report
-    from cgtune.outputs.look import Look
+    from cgtune.outputs.layout import Layout
 
 
 class _Column(Record):
@@ -60,44 +60,44 @@ _CONTAINER_WIDTH = 40  # a pod's name ends with what tells it from others
 _CONTAINER = 2
 
 
-def render_ps(report: Report, look: Look | None = None) -> str:
+def render_ps(report: Report, layout: Layout | None = None) -> str:
     """One line for each Go process, under a line of headers; what could not be seen follows."""
-    lines = _table(report, look) if report.processes else ["no Go process can be seen from here"]
+    lines = _table(report, layout) if report.processes else ["no Go process can be seen from here"]
     if report.others:
-        lines += _folded(_others_words(report.others), look)
+        lines += _folded(_others_words(report.others), layout)
     for note in report.notes:
-        lines += _folded(f"not seen: {escape_control(note_words(note))}", look)
+        lines += _folded(f"not seen: {escape_control(note_words(note))}", layout)
     if report.machinery:
-        lines += _folded(machinery_words(report.machinery), look)
+        lines += _folded(machinery_words(report.machinery), layout)
     return "\n".join(lines) + "\n"
 
 
-def _table(report: Report, look: Look | None) -> list[str]:
+def _table(report: Report, layout: Layout | None) -> list[str]:
     columns, rows = list(_COLUMNS), [_row(process) for process in report.processes]
-    if look is None:
+    if layout is None:
         return lay_out(rows)
-    if look.sort in _SORTED:  # beside the findings, which are the last
-        columns.insert(-1, _SORTED[look.sort])
+    if layout.sort in _SORTED:  # beside the findings, which are the last
+        columns.insert(-1, _SORTED[layout.sort])
         for process, row in zip(report.processes, rows, strict=True):
-            row.insert(-1, _used(process, look.sort))
-    shown = list(range(len(columns))) if look.width is None else _fit(columns, rows, look.width)
-    header_room = _HEADER_ROOM if look.width is None else 0
+            row.insert(-1, _used(process, layout.sort))
+    shown = list(range(len(columns))) if layout.width is None else _fit(columns, rows, layout.width)
+    header_room = _HEADER_ROOM if layout.width is None else 0
     lines = lay_out([[row[place] for place in shown] for row in rows], [columns[place] for place in shown], header_room)
-    if look.colour:
-        lines[:2] = [look.style("strong", line) for line in lines[:2]]
+    if layout.colour:
+        lines[:2] = [layout.style("strong", line) for line in lines[:2]]
         for place, (process, row) in enumerate(zip(report.processes, rows, strict=True), 2):
             if process.findings:
                 before, finding, after = lines[place].rpartition(row[-1])
-                lines[place] = f"{before}{look.style(process.findings[0].severity, finding)}{after}"
+                lines[place] = f"{before}{layout.style(process.findings[0].severity, finding)}{after}"
     left_out = [" ".join(filter(None, (column.first, column.second))) for place, column in enumerate(columns) if place not in shown]
     if left_out:
-        lines += _folded(f"no room for {', '.join(left_out)}: widen the terminal, or cgtune ps | cat", look)
+        lines += _folded(f"no room for {', '.join(left_out)}: widen the terminal, or cgtune ps | cat", layout)
     return lines
 
 
 def _fit(columns: Sequence[_Column], rows: list[list[str]], width: int) -> list[int]:
     """Which columns a terminal of this width has room for; cuts what is in them, with "…" for what is left out."""
-    from cgtune.outputs.look import clip, clip_start
+    from cgtune.outputs.layout import clip, clip_start
 
     shown, last = list(range(len(columns))), len(columns) - 1
     natural = _widths(rows, columns, 0)
@@ -135,12 +135,12 @@ def _widths(rows: Sequence[Sequence[str]], columns: Sequence[_Column], header_ro
     return [max(header, *map(len, column)) for header, column in zip(headers, zip(*rows, strict=True), strict=True)]
 
 
-def _folded(text: str, look: Look | None) -> list[str]:
-    if look is None or look.width is None:
+def _folded(text: str, layout: Layout | None) -> list[str]:
+    if layout is None or layout.width is None:
         return [text]
-    from cgtune.outputs.look import fold
+    from cgtune.outputs.layout import fold
 
-    return list(fold(text, look.width))
+    return list(fold(text, layout.width))
 
 
 def _others_words(others: Sequence[tuple[Kind, int]]) -> str:

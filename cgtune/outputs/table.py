@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cgtune.outputs.enforced import cpu_lines, memory_lines, usable_lines
 from cgtune.outputs.escape import escape_control
+from cgtune.outputs.layout import PLAIN, Sheet, cgroup_paths
 from cgtune.outputs.levels import chain_lines
-from cgtune.outputs.look import PLAIN, Sheet, cgroup_paths
 from cgtune.outputs.usage import use_lines
 from cgtune.outputs.words import (
     container_words,
@@ -27,32 +27,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cgtune.model import Finding, GoFacts, Note, ProcessReport, Recommendation, Report
-    from cgtune.outputs.look import Look
+    from cgtune.outputs.layout import Layout
 
 #: From so many processes on each has three lines, unless more is asked for.
 MANY = 4
 
 
-def render_table(report: Report, look: Look = PLAIN) -> str:
-    """The whole report as text that ends in a newline. Colours add terminal codes and change nothing else; a look that is verbose adds
+def render_table(report: Report, layout: Layout = PLAIN) -> str:
+    """The whole report as text that ends in a newline. Colours add terminal codes and change nothing else; a verbose layout adds
     the steps by which each value was derived, whole paths, and facts that say nothing.
     """
-    sheet = Sheet(look)
+    sheet = Sheet(layout)
     machine = report.machine
     memory = format_bytes(machine.memory_bytes) if machine.memory_bytes is not None else "memory unknown"
     online = "1 CPU" if len(machine.online) == 1 else f"{len(machine.online)} CPUs"
     facts = f"{online}, {memory}, cgroup {machine.cgroup_mode}, Linux {escape_control(machine.kernel or 'unknown')}"
-    lines = [look.style("faint", f"cgtune {report.version}, {report.time}")]
-    lines += [look.style("faint", line.strip()) for line in sheet.wrapped("", facts)]
-    is_brief = look.brief if look.brief is not None else len(report.processes) >= MANY and not look.verbose
+    lines = [layout.style("faint", f"cgtune {report.version}, {report.time}")]
+    lines += [layout.style("faint", line.strip()) for line in sheet.wrapped("", facts)]
+    is_brief = layout.brief if layout.brief is not None else len(report.processes) >= MANY and not layout.verbose
     for process in sorted(report.processes, key=urgency):
         lines.append("")
         if is_brief:
             from cgtune.outputs.brief import brief_lines
 
-            lines.extend(brief_lines(process, look))
+            lines.extend(brief_lines(process, layout))
         else:
-            lines.extend(_process_lines(Sheet(look, cgroup_paths(process.snapshot)), process))
+            lines.extend(_process_lines(Sheet(layout, cgroup_paths(process.snapshot)), process))
     if is_brief:
         lines += ["", *(line.strip() for line in sheet.wrapped("", "three lines each; --full says all of each process, --pid PID of one"))]
     for note in report.notes:
@@ -124,7 +124,7 @@ def _paste_lines(sheet: Sheet, report: ProcessReport) -> Iterator[str]:
         else:
             text = f"{name}: leave it unset"
         yield from sheet.wrapped(label, text)
-        for reason in recommendation.because if sheet.look.verbose else ():
+        for reason in recommendation.because if sheet.layout.verbose else ():
             yield from sheet.wrapped("", escape_control(reason), "- ")
         label = ""
 
@@ -142,7 +142,7 @@ def _go_lines(sheet: Sheet, facts: GoFacts) -> Iterator[str]:
         read_from = f" (read from {setting.observed_from})" if setting.observed_from else ""
         who = _say_inside(facts, setting.name) if facts.is_set_inside(setting.name) else ""
         yield from sheet.wrapped(setting.name, sheet.style("strong", f"now {observed}") + f"{read_from}, derived {derived}{who}")
-        for step in setting.because if sheet.look.verbose else ():
+        for step in setting.because if sheet.layout.verbose else ():
             yield from sheet.wrapped("", escape_control(step), "- ")
     for label, text in format_live(facts.observed):
         yield from sheet.wrapped(label, text)

@@ -10,22 +10,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cgtune.model import Verdict
-    from cgtune.outputs.look import Look
+    from cgtune.outputs.layout import Layout
 
 
-def render_text(verdict: Verdict, look: Look | None = None) -> str:
+def render_text(verdict: Verdict, layout: Layout | None = None) -> str:
     """The failures, worst first; empty if there are none. A log has each, and each cause, on one line; a terminal's lines are folded."""
     lines: list[str] = []
     for process, finding in verdict.failures:
-        first, *more = _folded(f"{finding.severity} {rule_words(finding)}: {subject(process)}: {escape_control(finding.summary)}", look)
-        lines += [look.style(finding.severity, first) if look is not None else first, *more]
+        first, *more = _folded(f"{finding.severity} {rule_words(finding)}: {subject(process)}: {escape_control(finding.summary)}", layout)
+        lines += [layout.style(finding.severity, first) if layout is not None else first, *more]
         for text in (
             *(f"  seen: {escape_control(line)}" for line in finding.evidence),
             *(f"  do: {advice_words(each)}" for each in finding.advice),
         ):
-            lines += _folded(text, look)
+            lines += _folded(text, layout)
     if lines and verdict.below:
-        lines += _folded(f"and {verdict.below} {_below(verdict)}, which --fail-on info shows", look)
+        lines += _folded(f"and {verdict.below} {_below(verdict)}, which --fail-on info shows", layout)
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -35,10 +35,10 @@ def _below(verdict: Verdict) -> str:
     return "that do not hurt now" if verdict.below > 1 else "that does not hurt now"
 
 
-def _folded(text: str, look: Look | None) -> Iterator[str]:
-    if look is None or look.width is None:
+def _folded(text: str, layout: Layout | None) -> Iterator[str]:
+    if layout is None or layout.width is None:
         yield text
         return
-    from cgtune.outputs.look import fold
+    from cgtune.outputs.layout import fold
 
-    yield from fold(text, look.width)
+    yield from fold(text, layout.width)

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cgtune.model import MemoryLevel, MemoryLimits, Pressure, ProcessReport, Snapshot
-    from cgtune.outputs.look import Sheet
+    from cgtune.outputs.layout import Sheet
 
 
 def use_lines(sheet: Sheet, report: ProcessReport) -> Iterator[str]:
     """How it goes. Of a quota under which nothing ever ran there is nothing to say, unless all is to be said."""
     snapshot, level = report.snapshot, report.throttled_level
     label = "use"
-    if level is not None and level.throttling is not None and (level.throttling.periods or sheet.look.verbose):
+    if level is not None and level.throttling is not None and (level.throttling.periods or sheet.layout.verbose):
         counters = level.throttling
         share = f" ({100 * counters.throttled_periods / counters.periods:.1f} %)" if counters.periods else ""
         text = f"throttled in {counters.throttled_periods} of {counters.periods} periods{share}, {counters.throttled_seconds:.1f} s in all"

@@ -168,7 +168,7 @@ def container_words(container: Container) -> str:
 def container_name(container: Container) -> str:
     """The names that people gave, as `pod/container`, or else the first letters of the id; empty if there are none."""
     names = "/".join(name for name in (container.pod_name, container.name) if name)
-    return escape_control(names) if names else (container.id or "")[:12]
+    return escape_control(names or (container.id or "")[:12])
 
 
 #: What people call a kind of program.

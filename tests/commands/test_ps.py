@@ -21,7 +21,7 @@ import pytest
 from cgtune import api
 from cgtune.commands.ps import SORTS, sort_report
 from cgtune.model import Policy, ProcessReport, Report, Used
-from cgtune.outputs.look import Look
+from cgtune.outputs.layout import Layout
 from cgtune.outputs.ps import render_ps
 from cgtune.rules import judge_all
 from tests.rules.reports import MIB, go_facts, memory_level, report as process_report
@@ -88,19 +88,19 @@ def test_cpu_is_the_mean_since_the_start() -> None:
     )
     by_cpu = sort_report(report, "cpu")
     assert _pids(by_cpu) == [3, 1, 5, 2, 4]
-    rows = render_ps(by_cpu, Look(sort="cpu")).splitlines()[2:]
+    rows = render_ps(by_cpu, Layout(sort="cpu")).splitlines()[2:]
     assert [re.search(r"(\S+)  (warning|info|-)", row.replace(" - ", "   "))[1] for row in rows] == ["0.50", "0.09", "0.00", "?", "?"]  # type: ignore[index]
 
 
 def test_the_list_shows_by_what_it_is_sorted() -> None:
     """A list by memory has a column of it, "?" if it is not known; the others are as ever."""
     report = _report(_process(1, in_use=50 * MIB), _process(2, in_use=None))
-    lines = render_ps(report, Look(sort="memory")).splitlines()
+    lines = render_ps(report, Layout(sort="memory")).splitlines()
     assert [line[:200].count("memory") for line in lines[:1]] == [2]
     assert "in use" in lines[1]
     assert " 45 MiB  " in lines[2] or " 50 MiB  " in lines[2]
     assert re.search(r"\?  (warning|info|-)", lines[3])
-    assert render_ps(report, Look(sort="pid")) == render_ps(report)
+    assert render_ps(report, Layout(sort="pid")) == render_ps(report)
 
 
 @pytest.mark.parametrize("by", SORTS)
@@ -190,6 +190,16 @@ def test_a_list_that_is_too_high_says_how_much_is_below() -> None:
         frame = _read_until(ours, b"\x1b[J", 1).decode()
     assert frame.count("\n") == 3
     assert re.search(r"\.\.\. and \d+ lines more: a taller terminal shows them", frame)
+
+
+def test_a_list_that_just_fits_is_shown_whole() -> None:
+    """Its lines, and the one that the cursor stands on; with a line less there would be scrolling."""
+    with watching("--root", STORY) as (_, ours):
+        count = _read_until(ours, b"\x1b[J", 1).partition(b"\x1b[J")[0].count(b"\n")
+    for rows, cut in ((count + 1, False), (count, True)):
+        with watching("--root", STORY, rows=rows) as (_, ours):
+            frame = _read_until(ours, b"\x1b[J", 1).partition(b"\x1b[J")[0]
+        assert (b"lines more" in frame, frame.count(b"\n") < rows) == (cut, True)
 
 
 def test_who_goes_while_they_are_watched_is_told_in_their_place() -> None:

@@ -29,7 +29,7 @@ from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_bytes, escape_control
 from cgtune.outputs.json import render_json
 from cgtune.outputs.junit import render_junit
-from cgtune.outputs.look import Look
+from cgtune.outputs.layout import Layout
 from cgtune.outputs.ps import lay_out, render_ps
 from cgtune.outputs.sarif import render_sarif
 from cgtune.outputs.table import render_table
@@ -55,7 +55,7 @@ def test_the_table_keeps_to_80_columns(name: str) -> None:
 @pytest.mark.parametrize("name", ["v2-plain", "v2-ancestor-tighter", "v2-awkward-names", "v1-docker-mount-root", "no-cgroup"])
 def test_colour_changes_nothing_but_colour(name: str) -> None:
     """With the terminal codes taken out, the coloured table is the plain one; the plain one has none."""
-    plain, coloured = render_table(stories.report(name)), render_table(stories.report(name), Look(colour=True))
+    plain, coloured = render_table(stories.report(name)), render_table(stories.report(name), Layout(colour=True))
     assert "\x1b" not in plain
     assert plain == re.sub(r"\x1b\[[0-9;]*m", "", coloured) != coloured
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cgtune.commands.options.option import Argument, texts
-from cgtune.targets import NOBODY, Whom
+from cgtune.model import NOBODY, Whom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings, strategies as st
 
 from cgtune.api import inspect, predict
 from cgtune.model import Report
-from cgtune.outputs.look import LEAST_WIDTH, MOST_WIDTH, Look, Sheet, cgroup_paths, fold, visible
+from cgtune.outputs.layout import LEAST_WIDTH, MOST_WIDTH, Layout, Sheet, cgroup_paths, fold, visible
 from cgtune.outputs.predict import render_predict
 from cgtune.outputs.ps import render_ps
 from cgtune.outputs.table import render_table
@@ -68,10 +68,10 @@ def _too_long(text: str, width: int) -> Iterator[str]:
 def test_every_story_keeps_to_the_width(width: int, brief: bool) -> None:
     """Of each story no line that can be folded is wider than the terminal, in colour or not; three lines a process are never wider."""
     for name in stories.names():
-        plain = render_table(_report(name), Look(width=width, brief=brief))
+        plain = render_table(_report(name), Layout(width=width, brief=brief))
         assert list(_too_long(plain, width)) == [], name
         assert not brief or max(map(len, plain.splitlines())) <= width, name
-        coloured = render_table(_report(name), Look(width=width, brief=brief, colour=True))
+        coloured = render_table(_report(name), Layout(width=width, brief=brief, colour=True))
         assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain != coloured
 
 
@@ -81,12 +81,12 @@ def test_every_story_keeps_to_the_width(width: int, brief: bool) -> None:
 @example(MOST_WIDTH)
 def test_every_format_keeps_to_every_width(width: int) -> None:
     """The report, the list, the verdict and the prediction."""
-    look = Look(width=width)
+    layout = Layout(width=width)
     verdict = judge_report(_go(), fail_on="info", ignored=frozenset())
     predicted = predict(cpu_limit="2.5", cpus=64, memory_limit="512Mi", go="1.18,1.24,1.27", env=("GOMAXPROCS=64",))
-    texts = (render_table(_go(), look), render_ps(_go(), look), render_text(verdict, look), render_predict(predicted, look))
+    texts = (render_table(_go(), layout), render_ps(_go(), layout), render_text(verdict, layout), render_predict(predicted, layout))
     assert [list(_too_long(text, width)) for text in texts] == [[], [], [], []]
-    assert max(map(len, render_ps(_go(), look).splitlines())) <= width
+    assert max(map(len, render_ps(_go(), layout).splitlines())) <= width
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -96,7 +96,7 @@ def test_nothing_of_a_story_is_lost_in_silence(width: int) -> None:
     """
     for name in stories.names():
         (process,) = _report(name).processes
-        full, short = (" ".join(render_table(_report(name), Look(width=width, verbose=verbose)).split()) for verbose in (True, False))
+        full, short = (" ".join(render_table(_report(name), Layout(width=width, verbose=verbose)).split()) for verbose in (True, False))
         reasons = [reason for one in process.recommendations for reason in one.because]
         reasons += [reason for facts in process.snapshot.go for one in facts.settings for reason in one.because]
         omitted = {word for reason in reasons for word in reason.split()} | {"-"}
@@ -104,7 +104,7 @@ def test_nothing_of_a_story_is_lost_in_silence(width: int) -> None:
             omitted |= set(full.partition(" usable ")[2].partition(" program ")[0].split()) | {"usable"}
         if "throttled in 0 of 0 periods" in full:
             omitted |= {"throttled", "in", "0", "of", "periods,", "0.0", "s", "all"}
-        shortened = Sheet(Look(width=width), cgroup_paths(process.snapshot)).shorten(full)
+        shortened = Sheet(Layout(width=width), cgroup_paths(process.snapshot)).shorten(full)
         assert [word for word in shortened.split() if word not in short.split() and word not in omitted] == [], name
 
 
@@ -112,18 +112,18 @@ def test_a_long_path_is_cut_to_its_last_name() -> None:
     """The id keeps six digits, the file stays whole; -v and a wide terminal have the whole path; what is short is not touched."""
     path = f"/sys/fs/cgroup{SCOPE}"
     for width, shown in ((80, "…/cri-containerd-dea8d6….scope/cpu.max"), (MOST_WIDTH, "…/cri-containerd-dea8d6….scope/cpu.max")):
-        sheet = Sheet(Look(width=width), (path, SCOPE, "/sys/fs/cgroup/app", "/"))
+        sheet = Sheet(Layout(width=width), (path, SCOPE, "/sys/fs/cgroup/app", "/"))
         assert sheet.shorten(f"{path}/cpu.max: 250000 100000") == f"{shown}: 250000 100000"
         assert sheet.shorten(f"in {SCOPE} above it") == "in …/cri-containerd-dea8d6….scope above it"
         assert sheet.shorten("/sys/fs/cgroup/app/cpu.max, /opt/x") == "/sys/fs/cgroup/app/cpu.max, /opt/x"
-    assert Sheet(Look(verbose=True), (path,)).shorten(path) == path
-    assert Sheet(Look(width=60), (path,)).shorten(f"{path}/memory.limit_in_bytes") == "…inerd-dea8d6….scope/memory.limit_in_bytes"
+    assert Sheet(Layout(verbose=True), (path,)).shorten(path) == path
+    assert Sheet(Layout(width=60), (path,)).shorten(f"{path}/memory.limit_in_bytes") == "…inerd-dea8d6….scope/memory.limit_in_bytes"
 
 
 def test_a_path_is_cut_only_where_it_ends() -> None:
     """A sibling whose name begins alike, and a path within another one, stay as they are."""
     long = f"/sys/fs/cgroup/{'x' * 50}"
-    sheet = Sheet(Look(width=80), (long,))
+    sheet = Sheet(Layout(width=80), (long,))
     short = f"…/{'x' * 15}…{'x' * 14}"
     assert sheet.shorten(f"{long}b {long}") == f"{long}b {short}"
     assert sheet.shorten(f"({long}) {long}: {long}/x") == f"({short}) {short}: {short}/x"
@@ -131,7 +131,7 @@ def test_a_path_is_cut_only_where_it_ends() -> None:
 
 def test_styles_count_for_nothing() -> None:
     """A coloured word takes no more room than it shows."""
-    sheet = Sheet(Look(width=60, colour=True))
+    sheet = Sheet(Layout(width=60, colour=True))
     text = f"{sheet.style('strong', 'one two')} " + "x" * 38
     (line,) = sheet.wrapped("label", text)
     assert (visible(line), visible("plain")) == (13 + 7 + 1 + 38, 5)
@@ -142,14 +142,14 @@ def test_from_four_processes_on_each_has_three_lines() -> None:
     """By itself; --full and -v give all of each, --brief three lines of one; the last line says that there is more."""
     one = _go()
     four = one.replace(processes=one.processes * 2)
-    for report, look, brief in (
-        (one, Look(), False),
-        (four, Look(), True),
-        (four, Look(brief=False), False),
-        (four, Look(verbose=True), False),
-        (one, Look(brief=True), True),
+    for report, layout, brief in (
+        (one, Layout(), False),
+        (four, Layout(), True),
+        (four, Layout(brief=False), False),
+        (four, Layout(verbose=True), False),
+        (one, Layout(brief=True), True),
     ):
-        text = render_table(report, look)
+        text = render_table(report, layout)
         assert ("--full says all of each process" in " ".join(text.split()), "quota/period" in text) == (brief, not brief)
         if brief:
             assert len(text.splitlines()) == 2 + 4 * len(report.processes) + 2
@@ -158,12 +158,12 @@ def test_from_four_processes_on_each_has_three_lines() -> None:
 def test_three_lines_of_a_process() -> None:
     """What is wrong, what limits it and how it goes, what to set; the number of further findings; and what could not be seen."""
     first, *_ = _go().processes
-    title, limits, acts = render_table(_go().replace(processes=(first,)), Look(width=MOST_WIDTH, brief=True)).splitlines()[3:6]
+    title, limits, acts = render_table(_go().replace(processes=(first,)), Layout(width=MOST_WIDTH, brief=True)).splitlines()[3:6]
     assert re.match(r"4242 payment-gateway  warning [a-z-]+(, hurts now)? \(\+\d\): ", title)
     assert limits.startswith("  payments-7d9c5b8f6d-4242/app: 2.5 CPUs of 8, 512 MiB; throttled in 90.0 % of 1000 periods; ")
     assert "GOMAXPROCS 64: export GOMAXPROCS=3; GOMEMLIMIT off: export GOMEMLIMIT=" in acts
     for name, words in (("kernel-thread", "no Go"), ("v2-other-users-process", "1 not seen"), ("k8s-burstable-systemd", "OOM kills 1")):
-        assert words in render_table(_report(name), Look(brief=True))
+        assert words in render_table(_report(name), Layout(brief=True))
 
 
 def test_severities_differ_in_colour() -> None:
@@ -173,11 +173,16 @@ def test_severities_differ_in_colour() -> None:
     both = _go().replace(
         processes=(critical, _go().processes[1].replace(findings=tuple(f.replace(severity="warning") for f in first.findings)))
     )
-    look = Look(width=160, colour=True)
+    layout = Layout(width=160, colour=True)
     verdict = judge_report(both, fail_on="info", ignored=frozenset())
-    for text in (render_table(both, look), render_ps(both, look), render_text(verdict, look), render_table(both, look.replace(brief=True))):
+    for text in (
+        render_table(both, layout),
+        render_ps(both, layout),
+        render_text(verdict, layout),
+        render_table(both, layout.replace(brief=True)),
+    ):
         assert {"\x1b[1;31m", "\x1b[1;33m"} <= set(re.findall(r"\x1b\[[0-9;]+m", text))
-    assert "\x1b[1;33m" in render_predict(predict(cpu_limit="2.5", cpus=64, go="1.24"), look)
+    assert "\x1b[1;33m" in render_predict(predict(cpu_limit="2.5", cpus=64, go="1.24"), layout)
 
 
 _TRIPLE = "now / derived / set"
@@ -192,7 +197,7 @@ _TRIPLE = "now / derived / set"
 )
 def test_a_narrow_list_says_which_columns_it_has_no_room_for(width: int, gone: str) -> None:
     """Names are cut first, with "…"; then columns go, and the line below says which."""
-    text = render_ps(_go(), Look(width=width))
+    text = render_ps(_go(), Layout(width=width))
     assert (f"no room for {gone}" in " ".join(text.split()), "no room" in text) == (True, True) if gone else ("no room" not in text)
     assert "worst finding" in text
     assert "4242" in text
@@ -200,5 +205,24 @@ def test_a_narrow_list_says_which_columns_it_has_no_room_for(width: int, gone: s
 
 def test_a_pod_is_known_by_the_end_of_its_name() -> None:
     """A name that has no room loses its beginning."""
-    line = render_ps(_go(), Look(width=132)).splitlines()[2]
+    line = render_ps(_go(), Layout(width=132)).splitlines()[2]
     assert re.search(r"…[a-z0-9-]*4242/app ", line), line
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_no_name_steers_a_terminal_at_any_width(width: int) -> None:
+    """Cut or whole, in three lines, in all or in the list: a process, a cgroup and a container of any name print what can be printed."""
+    hostile = "\x1b[2J\x1b]0;owned\x07\r\n\x9b31m\u202eevil" * 8
+    (first, *_) = _go().processes
+    snapshot = first.snapshot
+    spoiled = snapshot.replace(
+        process=snapshot.process.replace(command=hostile, executable=f"/{hostile}"),
+        container=snapshot.container.replace(id=hostile, name=hostile, pod_name=hostile, pod_uid=hostile),
+        cpu_chain=tuple(level.replace(path=f"/{hostile}", directory=f"/c/{hostile}") for level in snapshot.cpu_chain),
+        memory_chain=tuple(level.replace(path=f"/{hostile}", directory=f"/c/{hostile}") for level in snapshot.memory_chain),
+    )
+    nameless = spoiled.replace(container=spoiled.container.replace(name=None, pod_name=None))
+    report = _go().replace(processes=(first.replace(snapshot=spoiled), first.replace(snapshot=nameless)))
+    for layout in (Layout(width=width), Layout(width=width, brief=True), Layout(width=width, verbose=True)):
+        for text in (render_table(report, layout), render_ps(report, layout)):
+            assert all(line.isprintable() for line in text.split("\n"))

@@ -32,7 +32,7 @@ _HEX = frozenset("0123456789abcdef")
 _ENDS_A_PATH = frozenset("/ :,;)'\"")
 
 
-class Look(Record):
+class Layout(Record):
     """How a text is to look. ``width`` None: it goes to no terminal. ``brief`` None: as many processes decide. ``sort``: by what a list is
     sorted, of which it then has a column.
     """
@@ -48,23 +48,23 @@ class Look(Record):
         return f"\x1b[{_CODES[name]}m{text}\x1b[0m" if self.colour else text
 
 
-PLAIN = Look()
+PLAIN = Layout()
 
 
 class Sheet:
     """What the lines on one process are written on: it keeps to the width, and knows which long paths have a short form."""
 
-    def __init__(self, look: Look, paths: Iterable[str] = ()) -> None:
-        self.look = look
-        self.width = look.width or PIPE_WIDTH
+    def __init__(self, layout: Layout, paths: Iterable[str] = ()) -> None:
+        self.layout = layout
+        self.width = layout.width or PIPE_WIDTH
         most = self.width - _BESIDE_A_PATH
         self._most_name = min(_LONGEST_NAME, most - 2)
-        long = () if look.verbose else sorted({path for path in paths if len(path) > most}, key=len, reverse=True)
+        long = () if layout.verbose else sorted({path for path in paths if len(path) > most}, key=len, reverse=True)
         self._short = {path: name if (name := self.name(path)).startswith("…") else f"…/{name}" for path in long}
 
     def style(self, name: str, text: str) -> str:
-        """As the look has it."""
-        return self.look.style(name, text)
+        """As the layout has it."""
+        return self.layout.style(name, text)
 
     def shorten(self, text: str) -> str:
         """The text with the long paths of cgroups cut down to their last names: `…/cri-containerd-dea8d6….scope/cpu.max`."""
