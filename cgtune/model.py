@@ -913,7 +913,8 @@ class Recommendation(Record):
     """One variable's recommended value. ``set`` False: leave the variable unset; ``value`` is then None, or what Go reaches by itself.
 
     ``crowded``: the memory limit itself is too small, and a value of GOMEMLIMIT buys time only. ``overruled``: the program was seen to go
-    by something else than the variable, so that the value has to be set there.
+    by something else than the variable, so that the value has to be set there. ``keeps_bytes`` are the least and the largest GOMEMLIMIT
+    that are as good, if they are set already; None: of another variable. ``doubt``: why the value is not sure yet, None if it is.
     """
 
     name: str
@@ -922,6 +923,8 @@ class Recommendation(Record):
     because: tuple[str, ...]
     crowded: Crowded | None = None
     overruled: bool = False
+    keeps_bytes: tuple[int, int] | None = None
+    doubt: str | None = None
 
 
 class Policy(Record):

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from cgtune.model import Policy, Recommendation, Snapshot
 
 
-def keep_memory(recommended: Recommendation, snapshot: Snapshot, shares: Sequence[Share], policy: Policy) -> Recommendation:
+def keep_memory(recommended: Recommendation, snapshot: Snapshot, policy: Policy) -> Recommendation:
     """The value that holds now in place of the ``recommended`` one if it lies in the range that is kept.
 
     What the environment gives is recommended; what the program has set by itself is left to it.
     """
     now = _value_now(snapshot)
-    if not recommended.set or recommended.value is None or now is None:
+    if not recommended.set or recommended.value is None or recommended.keeps_bytes is None or now is None:
         return recommended
     is_there = any(facts.derived.variables is None or facts.derived.variable("GOMEMLIMIT") is not None for facts in snapshot.go)
     if is_there and now == recommended.value:
         return recommended
-    lowest, highest = find_range(shares, policy)
+    lowest, highest = recommended.keeps_bytes
     if snapshot.killed_levels:
         highest = min(highest, recommended.value)  # memory ran out: no more than that
     live = [facts.observed.heap_marked_bytes or 0 for facts in snapshot.go]
@@ -38,16 +38,16 @@ def keep_memory(recommended: Recommendation, snapshot: Snapshot, shares: Sequenc
     if not lowest <= now <= highest:
         return recommended
     if is_there:
-        near = f"{format_mib(math.ceil(lowest))} to {format_mib(math.floor(highest))} MiB"
+        near = f"{format_mib(lowest)} to {format_mib(highest)} MiB"
         why = f"{format_limit(now)} is set, and a value that is set stays if it lies within {near}"
     elif any(facts.program.links(AUTOMEMLIMIT) for facts in snapshot.go):
         why = f"automemlimit has set {format_mib(now)} MiB, which is near that: leave it to the library"
     else:
         why = f"the program has set {format_mib(now)} MiB itself, which is near that: leave it to the program"
-    return recommended.replace(value=now, set=is_there, because=(*recommended.because, why))
+    return recommended.replace(value=now, set=is_there, because=(*recommended.because, why), doubt=None)
 
 
-def find_range(shares: Sequence[Share], policy: Policy) -> tuple[float, float]:
+def find_range(shares: Sequence[Share], policy: Policy) -> tuple[int, int]:
     """The least and the largest value that is kept, in bytes.
 
     What was right before anything was measured, and what is right once all is, are both values that cgtune gives. Below the one lies the
@@ -60,7 +60,7 @@ def find_range(shares: Sequence[Share], policy: Policy) -> tuple[float, float]:
         spare = min(band, room.least_safety_bytes, room.outside_bytes) if room.known in ("measured", "early") else 0
         lows.append(share.value_beside(room.most_safety_bytes + band))
         highs.append(share.value_beside(room.least_safety_bytes - spare))
-    return min(lows), min(highs)
+    return math.ceil(min(lows)), math.floor(min(highs))
 
 
 def _value_now(snapshot: Snapshot) -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from cgtune.advice.kept import find_range
 from cgtune.limits import program_chain
 from cgtune.model import Crowded, MemoryParts, Policy, Recommendation
 from cgtune.numbers import format_mib
@@ -143,13 +144,8 @@ def join_mates(level: MemoryLevel, inside: Sequence[Snapshot]) -> tuple[MemoryLe
     return joined, len(others)
 
 
-def advise_memory(snapshot: Snapshot, shares: Sequence[Share], policy: Policy) -> Recommendation:
+def advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, groups: Groups) -> Recommendation:
     """The least of what each limit of the chain leaves: an ancestor with a wider limit can be the fuller one."""
-    return _recommend_in(shares, policy, _live_heap(snapshot), snapshot.machine.memory_bytes)
-
-
-def find_shares(snapshot: Snapshot, limits: Limits, policy: Policy, groups: Groups) -> tuple[Share, ...]:
-    """What each limit that holds for the process leaves to it."""
     shares: list[Share] = []
     for level in program_chain(snapshot):
         for field, name in (("limit", "memory.max" if level.version == 2 else "memory.limit_in_bytes"), ("high", "memory.high")):
@@ -159,7 +155,7 @@ def find_shares(snapshot: Snapshot, limits: Limits, policy: Policy, groups: Grou
     hidden = limits.memory.limit_bytes
     if hidden is not None and limits.memory.binding is None:  # v1's hierarchical limit betrays an ancestor that cannot be seen
         shares.append(Share(room=find_room(hidden, limits.memory.limit_from or "memory.stat", policy, None)))
-    return tuple(shares)
+    return _recommend_in(shares, policy, _live_heap(snapshot), snapshot.machine.memory_bytes)
 
 
 def say_node_limit(memory: MemoryLimits) -> tuple[str, ...]:
@@ -292,13 +288,13 @@ def _say_early(inside: Sequence[Snapshot], policy: Policy) -> str:
     known = [(member.process.age_seconds, member.process.pid) for member in inside if member.go]
     ages = [(age, pid) for age, pid in known if age is not None]
     if len(ages) < len(known):
-        return "as it is not known how long it has run"
+        return "it is not known how long it has run" if policy.measured_after_seconds else ""
     age, pid = min(ages)
     if age >= policy.measured_after_seconds:
         return ""
     own = inside[0].process
     whose = "its start" if age == own.age_seconds else f"the start of process {pid}, which shares the limit"
-    return f"as it was measured {age} s after {whose}"
+    return f"it was measured {age} s after {whose}"
 
 
 def _recommend_in(shares: Sequence[Share], policy: Policy, live_heap_bytes: int | None, machine_bytes: int | None) -> Recommendation:
@@ -319,7 +315,7 @@ def _recommend_in(shares: Sequence[Share], policy: Policy, live_heap_bytes: int 
     if room.known != "unknown":
         source = "declared" if room.known == "declared" else "measured"
         because.append(f"less {format_mib(room.outside_bytes)} MiB ({source}) that the Go runtime does not manage")
-    why = {"unknown": ", as nothing was measured", "early": f", {share.early}: more may come"}.get(room.known, "")
+    why = {"unknown": ", as nothing was measured", "early": f", as {share.early}: more may come"}.get(room.known, "")
     because.append(f"less {format_mib(room.safety_bytes)} MiB kept free{why}")
     because += share.because
     crowded = None if live_heap_bytes is None else share.crowded_by(live_heap_bytes, policy)
@@ -333,7 +329,9 @@ def _recommend_in(shares: Sequence[Share], policy: Policy, live_heap_bytes: int 
             f"this buys time only: {format_mib(crowded.live_bytes)} MiB are alive, over {policy.crowded_percent:g} % of the"
             f" {format_mib(crowded.left_bytes)} MiB that the limit leaves to Go; {format_mib(crowded.needed_bytes)} MiB of limit end it"
         )
-    return Recommendation(name="GOMEMLIMIT", value=value, set=True, because=tuple(because), crowded=crowded)
+    keeps = find_range(shares, policy)
+    doubt = share.early if room.known == "early" else None
+    return Recommendation(name="GOMEMLIMIT", value=value, set=True, because=tuple(because), crowded=crowded, keeps_bytes=keeps, doubt=doubt)
 
 
 def _say_limit(room: Room) -> str:

@@ -26,12 +26,16 @@ _UNKNOWN_PROGRAM = "which Go runs it is not known, so it is not left to the runt
 
 
 class PlannedVariable(Record):
-    """One variable. ``value`` None: it is better left unset. ``is_reached``: the program comes to the recommended value without it."""
+    """One variable. ``value`` None: it is better left unset. ``is_reached``: the program comes to the recommended value without it.
+
+    ``keeps_bytes`` as of Recommendation.
+    """
 
     name: str
     value: str | None
     because: tuple[str, ...]
     is_reached: bool = False
+    keeps_bytes: tuple[int, int] | None = None
 
 
 class Outcome(Record):
@@ -70,17 +74,23 @@ def _decide(variable: PlannedVariable, present: str, *, override: bool, minor: i
             name=name,
             act="kept",
             value=present,
-            because=("it was set already", *_doubts(name, present, minor), *_say_better(variable, present)),
+            because=("it was set already", *_doubts(name, present, minor), *_say_better(variable, present, minor)),
         )
     if variable.value is None:
         return Outcome(name=name, act="unset", value=None, because=because)
     return Outcome(name=name, act="set", value=variable.value, because=(f"it was {present!r}", *because) if present else because)
 
 
-def _say_better(variable: PlannedVariable, present: str) -> tuple[str, ...]:
+def _say_better(variable: PlannedVariable, present: str, minor: int | None) -> tuple[str, ...]:
     """What --override would make of a value that is kept."""
+    from cgtune.runtimes.go.derived.grammar import parse_gomemlimit
+    from cgtune.runtimes.go.derived.versions import NEWEST
+
     if variable.is_reached:
         return ("the program comes to the recommended value without it, and follows changes: --override removes it",)
+    now = parse_gomemlimit(present, minor or NEWEST) if variable.keeps_bytes is not None else None
+    if variable.keeps_bytes is not None and isinstance(now, int) and variable.keeps_bytes[0] <= now <= variable.keeps_bytes[1]:
+        return (f"it is as good as {variable.value}",) if variable.value != present else ()
     return () if variable.value in (None, present) else (f"{variable.value} is recommended: --override sets it",)
 
 
@@ -207,7 +217,7 @@ def _variable(recommended: Recommendation, *, always: bool = False) -> PlannedVa
     elif not recommended.set or recommended.overruled:
         return PlannedVariable(name=recommended.name, value=None, because=because, is_reached=is_reached)
     value = str(recommended.value) if recommended.name == "GOMAXPROCS" else format_limit(recommended.value or 0)
-    return PlannedVariable(name=recommended.name, value=value, because=because)
+    return PlannedVariable(name=recommended.name, value=value, because=because, keeps_bytes=recommended.keeps_bytes)
 
 
 def _without_memory_limit(memory: PlannedVariable, facts: GoFacts | None) -> PlannedVariable:

@@ -124,7 +124,8 @@ def _paste_lines(sheet: Sheet, report: ProcessReport) -> Iterator[str]:
         else:
             text = f"{name}: leave it unset"
         yield from sheet.wrapped(label, text)
-        for reason in recommendation.because if sheet.layout.verbose else ():
+        doubts = (f"{recommendation.doubt}, so more is kept free than later",) if recommendation.set and recommendation.doubt else ()
+        for reason in recommendation.because if sheet.layout.verbose else doubts:
             yield from sheet.wrapped("", escape_control(reason), "- ")
         label = ""
 

@@ -69,6 +69,7 @@ def test_an_early_measurement_is_not_sure(
     process = looked_at(outside, age_seconds=age_seconds, policy=parse_policy(numbers=policy))
     assert advised(process) == expected_mib * MIB
     assert reason in process.recommendations[1].because
+    assert (process.recommendations[1].doubt is not None) == ("more may come" in str(process.recommendations[1].because))
 
 
 def test_what_is_declared_is_sure_at_once() -> None:

@@ -220,3 +220,23 @@ def test_a_kept_value_says_what_override_would_do(variable: PlannedVariable, pre
     """Who set GOMAXPROCS by hand, years ago, learns of the better value from the line in the log."""
     _, (outcome,) = apply_variables((("GOMAXPROCS", present),), [variable])
     assert (outcome.act, outcome.because) == ("kept", ("it was set already", *says))
+
+
+@pytest.mark.parametrize(
+    ("present", "says"),
+    [
+        ("460MiB", ()),
+        ("491MiB", ("it is as good as 460MiB",)),
+        ("446MiB", ("it is as good as 460MiB",)),
+        ("445MiB", ("460MiB is recommended: --override sets it",)),
+        ("492MiB", ("460MiB is recommended: --override sets it",)),
+        ("off", ("460MiB is recommended: --override sets it",)),
+        ("491Mi", ("Go dies of it at its start: it is malformed", "460MiB is recommended: --override sets it")),
+    ],
+)
+def test_a_memory_limit_that_is_as_good_is_not_to_be_overridden(present: str, says: tuple[str, ...]) -> None:
+    """What inspect recommends to the running program, exec finds no fault with at its next start."""
+    named = parse_named(memory_limit="512Mi")
+    variables = advise_named(named, None, Policy())
+    _, outcomes = apply_variables((("GOMEMLIMIT", present),), variables)
+    assert (outcomes[1].act, outcomes[1].because) == ("kept", ("it was set already", *says))

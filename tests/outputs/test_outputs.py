@@ -153,6 +153,24 @@ HOSTILE = "\x1b[2J\x1b]0;owned\x07\r\n\x00\x7f\x9b31m\u202eevil\u2066\udcff\U000
 
 
 @pytest.mark.parametrize(
+    ("age_seconds", "value", "said"),
+    [
+        (3, None, "export GOMEMLIMIT=460MiB - it was measured 3 s after its start, so more is kept free than later CPU"),
+        (None, None, "export GOMEMLIMIT=460MiB - it is not known how long it has run, so more is kept free than later CPU"),
+        (3600, None, "export GOMEMLIMIT=486MiB CPU"),
+        (3, 480, "export GOMEMLIMIT=480MiB CPU"),
+    ],
+)
+def test_a_value_that_is_not_sure_yet_says_so(age_seconds: int | None, value: int | None, said: str) -> None:
+    """Without -v too: who pastes the line at 3 a.m. knows that it was early. A value that is set and stays is no question."""
+    facts = {} if value is None else {"memory": value * MIB, "variables": {"GOMEMLIMIT": f"{value}MiB"}}
+    level = memory_level("/pod/app", 512 * MIB, current_bytes=15 * MIB if age_seconds == 3600 else 10 * MIB, reclaimable_bytes=0)
+    made = process_report(go_facts(**facts), memory=(level,), age_seconds=age_seconds)  # type: ignore[arg-type]
+    report = Report(version="0.1.0", machine=made.snapshot.machine, processes=(made,), time="2026-11-23T12:00:00Z")
+    assert said in " ".join(render_table(report).split())
+
+
+@pytest.mark.parametrize(
     ("facts", "said", "short"),
     [
         ({"memory": 48 * MIB, "variables": {"GOMEMLIMIT": "48MiB"}}, "GOMEMLIMIT: no value is recommended, leave it as it is", "as it is"),
