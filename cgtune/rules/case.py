@@ -374,3 +374,10 @@ def godebug_aware(facts: GoFacts) -> str | None:
 def act(reason: str) -> Advice:
     """Advice that is no variable."""
     return Advice(variable=None, value=None, reason=reason)
+
+
+def say_yaml_off(text: str) -> tuple[Advice, ...]:
+    """What to do about a word that was ``off`` when somebody wrote it: a boolean to YAML 1.1, which Helm and Ansible write out again."""
+    if text not in ("false", "False"):
+        return ()
+    return (act(f'if off was meant, put it in quotes: a bare off is a boolean in YAML, of which {text!r} was made; value: "off"'),)

@@ -2,7 +2,7 @@
 
 What it means: Go reads digits, or digits with B, KiB, MiB, GiB or TiB, in exactly this spelling. Anything else ends the program before
 any of its own code: "fatal error: malformed GOMEMLIMIT", exit status 2. Kubernetes quantities (512Mi, 1G), blanks, lower case and
-fractions are such values.
+fractions are such values; so is "false", which YAML 1.1 makes of a bare off.
 
 Why it hurts: a crash loop.
 
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from cgtune.model import Advice, Finding
 from cgtune.numbers import format_limit
-from cgtune.rules.case import act
+from cgtune.rules.case import act, say_yaml_off
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def judge(case: Case) -> Finding | None:
         severity=SEVERITY,
         summary=f"GOMEMLIMIT={text[:60]!r} is malformed: Go {facts.program.version} dies at its start with exit status 2",
         evidence=(case.variable_words("GOMEMLIMIT"), facts.derived.dies.splitlines()[-1]),
-        advice=case.set_memory("the recommended value, as Go reads it") + same
+        advice=say_yaml_off(text) + case.set_memory("the recommended value, as Go reads it") + same
         or (act("write digits, or digits with KiB, MiB, GiB or TiB, or remove the variable"),),
     )
 

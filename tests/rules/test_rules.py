@@ -1004,3 +1004,18 @@ def test_words_for_one_kind_of_program(rule: str, facts: dict[str, object], rest
     finding = _judge(rule, report(go_facts(**facts), **rest))  # type: ignore[arg-type]
     assert finding is not None
     assert words in " ".join([finding.summary, *finding.evidence, *(advice.reason for advice in finding.advice)])
+
+
+@pytest.mark.parametrize("word", ["false", "False"])
+def test_a_bare_off_of_yaml_is_told(word: str) -> None:
+    """GOGC and GOMEMLIMIT: the word that Helm or Ansible made of it, and to quote it; another word is not taken for one."""
+    gogc = go_facts(ignored=("GOGC",), variables={"GOGC": word})
+    dead = go_facts(memory=None, **dies(("GOMEMLIMIT", word)), variables={"GOMEMLIMIT": word})
+    for rule, facts in (("gogc-malformed", gogc), ("gomemlimit-malformed", dead)):
+        finding = _judge(rule, report(facts))
+        assert finding is not None
+        assert finding.advice[0].reason.startswith("if off was meant, put it in quotes")
+        assert repr(word) in finding.advice[0].reason
+    other = _judge("gogc-malformed", report(go_facts(ignored=("GOGC",), variables={"GOGC": "50%"})))
+    assert other is not None
+    assert "off was meant" not in str(other.advice)
