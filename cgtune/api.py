@@ -66,6 +66,8 @@ def inspect_host(
             raise NoSuchProcess(f"there is no process{where} that cgtune could report; name one with --pid")
     named, notes = _read_named(view, tuple(dict.fromkeys(pids)))
     report = report_of(host, view, named, notes)
+    if view.self_pid not in pids:
+        report = report.replace(beside=read_reader(view, named))
     if found is not None:
         report = report_of(host, view, named + found.snapshots, notes + found.notes, found.machinery)
     return report if metrics_url is None else _with_metrics(host, report, metrics_url)
@@ -76,8 +78,8 @@ def list_go(*, root: str = "/", policy: Policy | None = None, machinery: bool = 
     with Host(root) as host:
         view = MachineView(host)
         found = _read_go(view, machinery=machinery)
-        report = report_of(host, view, found.snapshots, found.notes, found.machinery).replace(others=found.others)
-        return judge(report, policy, beside=read_reader(view, found.snapshots))
+        report = report_of(host, view, found.snapshots, found.notes, found.machinery)
+        return judge(report.replace(others=found.others, beside=read_reader(view, found.snapshots)), policy)
 
 
 def judge(
@@ -86,12 +88,9 @@ def judge(
     *,
     windows: Mapping[int, CpuLevel] | None = None,
     ignored: frozenset[str] = frozenset(),
-    beside: Sequence[Snapshot] = (),
 ) -> Report:
-    """The report with recommended values and findings. ``windows``: by pid, the cgroup throttled most while watched. ``beside``:
-    processes that are not in the report and may share limits with those that are.
-    """
-    return report.replace(processes=judge_processes(report.processes, policy, windows=windows, ignored=ignored, beside=beside))
+    """The report with recommended values and findings. ``windows``: by pid, the cgroup throttled most while watched."""
+    return report.replace(processes=judge_processes(report.processes, policy, windows=windows, ignored=ignored, beside=report.beside))
 
 
 def judge_processes(
@@ -102,7 +101,7 @@ def judge_processes(
     ignored: frozenset[str] = frozenset(),
     beside: Sequence[Snapshot] = (),
 ) -> tuple[ProcessReport, ...]:
-    """As judge, on processes that may share their cgroups with each other."""
+    """As judge, on processes that may share their cgroups with each other, and with those ``beside``, which are not in the report."""
     from cgtune.advice.advise import advise
     from cgtune.advice.memory import group_by_limit
     from cgtune.rules import judge_all
@@ -168,7 +167,8 @@ def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: 
         report = inspect_host(host, pids, self_only=self_only, metrics_url=metrics_url)
         if ended := next((note for note in report.notes if pids and note.kind == "failed"), None):
             raise NoSuchProcess(ended.why)
-        capture.drop_others(frozenset(process.snapshot.process.pid for process in report.processes))
+        read = (*(process.snapshot for process in report.processes), *report.beside)
+        capture.drop_others(frozenset(snapshot.process.pid for snapshot in read))
         for process in report.processes:
             if not process.snapshot.go and process.snapshot.kind != "emulated":
                 capture.drop_program(process.snapshot.process.pid, tells_kind)

@@ -841,7 +841,8 @@ class Track(Record):
 class Report(Record):
     """What every output renders. ``time`` is RFC 3339, UTC. ``go_checked`` are the versions of Go that the mirror was checked against.
     ``others`` counts the processes that a search passed over, by kind: each is known to hold no Go runtime.
-    ``machinery`` are the node's own programs (kubelet, container engines, shims) that were left out.
+    ``machinery`` are the node's own programs (kubelet, container engines, shims) that were left out. ``beside`` was read as well, and is
+    not reported: it may share limits with what is.
     """
 
     version: str
@@ -852,6 +853,7 @@ class Report(Record):
     go_checked: tuple[str, ...] = ()
     others: tuple[tuple[Kind, int], ...] = ()
     machinery: tuple[Process, ...] = ()
+    beside: tuple[Snapshot, ...] = ()
 
 
 class PeriodStall(Record):

@@ -96,10 +96,11 @@ class Follower:
         self._followed = frozenset(snapshot.process.pid for snapshot in snapshots)
         report = api.report_of(self._host, view, snapshots, found.notes, found.machinery)
         windows = self._windows.watch(report, now_seconds) if self._host.is_live else None
-        beside = () if view.self_pid in self._pids else api.read_reader(view, snapshots)
+        if view.self_pid not in self._pids:
+            report = report.replace(beside=api.read_reader(view, snapshots))
 
         def judge(report: Report) -> Report:
-            return api.judge(report, self._policy, windows=windows, ignored=self._ignored, beside=beside)
+            return api.judge(report, self._policy, windows=windows, ignored=self._ignored)
 
         report = _judge(report, judge, troubles)
         why = blind(report, self._pids) or blind_partly(report)
