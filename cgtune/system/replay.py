@@ -6,6 +6,7 @@ machine that replays it, and nothing of the network.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from cgtune.errors import Malformed, Unreadable
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from cgtune.system.recording import Reading, Recording
     from cgtune.system.source import Files
+
+_LONGEST_LINK = 4096  # limits.h, PATH_MAX
 
 
 class Recorded(Source):
@@ -55,7 +58,13 @@ class Recorded(Source):
 
     def read_link(self, path: str) -> str:
         self._refuse("link", path)
-        return self._files.read_link(path)
+        try:
+            return self._files.read_link(path)
+        except OSError as error:
+            target = self._read_target(path) if error.errno == errno.EINVAL else ""
+            if not target:
+                raise
+            return target
 
     def list_names(self, path: str) -> list[str]:
         self._refuse("list", path)
@@ -105,6 +114,11 @@ class Recorded(Source):
         except (OSError, ValueError) as error:
             raise Unreadable(f"--metrics-url {kept}: the recording's page cannot be read; record it again with cgtune snapshot") from error
         return content.decode("utf-8", "replace")
+
+    def _read_target(self, path: str) -> str:
+        """Where a link led that became a file on its way here, as with git on Windows and in many archives; "" if this file is none."""
+        text = os.fsdecode(self._files.read_whole(path, _LONGEST_LINK))
+        return text if text.isprintable() else ""
 
     def _refuse(self, reading: Reading, path: str) -> None:
         number = self._refusal(reading, path)

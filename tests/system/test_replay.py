@@ -7,6 +7,7 @@ import errno
 import http.server
 import json
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -14,12 +15,15 @@ from pathlib import Path
 
 import pytest
 
+from cgtune.api import inspect
 from cgtune.errors import CgtuneError, Malformed, Unreadable, UsageError
+from cgtune.outputs.json import render_json
 from cgtune.system.capture import Capture
 from cgtune.system.host import Host, open_source
 from cgtune.system.replay import Recorded
 from cgtune.system.root import Root
-from cgtune.system.source import Files, Source
+from cgtune.system.source import MARKER, Files, Source
+from tests.support import stories
 
 #: By the reading's name: what it asks of a source, how it is asked about a path, and the method of Root that a refusal comes from.
 READINGS: dict[str, tuple[str, Callable[[Host, str], object], str]] = {
@@ -298,3 +302,28 @@ def test_a_recording_with_damaged_memory(tmp_path: Path) -> None:
     """The error names the file that is damaged."""
     with Host(str(_recording(tmp_path / "out"))) as host, pytest.raises(Malformed, match=r"^/proc/7/mem\.regions is damaged"):
         host.read_at("/proc/7/mem", 0, 16)
+
+
+@pytest.mark.parametrize("name", ["v1-locked-file-pages", "v2-burst", "k8s-node-capacity", "node-agent-by-inode"])
+def test_links_that_became_files_on_the_way(tmp_path: Path, name: str) -> None:
+    """git on Windows and many archives keep a link as a file that holds its target: the report is the same."""
+    story = stories.STORIES / name
+    copy, pid = tmp_path / "copy", json.loads((story / "expected.json").read_text())["arguments"][1]
+    shutil.copytree(story, copy, symlinks=True)
+    links = [path for path in copy.rglob("*") if path.is_symlink()]
+    for path in links:
+        target = os.readlink(path)
+        path.unlink()
+        path.write_text(target)
+    assert any(path.name == "exe" for path in links)
+    assert render_json(inspect([int(pid)], root=str(copy))) == render_json(inspect([int(pid)], root=str(story)))
+
+
+@pytest.mark.parametrize("content", [b"", b"/app\nserver", b"\x7fELF\0", b"x" * 5000])
+def test_what_is_no_links_target(tmp_path: Path, content: bytes) -> None:
+    """A file of anything else is no link, as it is on a machine."""
+    (tmp_path / MARKER).write_text('{"time_seconds": 1}')
+    (tmp_path / "proc/7").mkdir(parents=True)
+    (tmp_path / "proc/7/exe").write_bytes(content)
+    with Host(str(tmp_path)) as host, pytest.raises(CgtuneError, match="exe"):
+        host.read_link("/proc/7/exe")
