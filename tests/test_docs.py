@@ -195,3 +195,21 @@ def test_links_lead_somewhere(document: Path) -> None:
     """Every relative link of a document leads to a file that exists."""
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text())
     assert [link for link in links if "://" not in link and not (document.parent / link).exists()] == []
+
+
+def test_every_known_report_has_its_test() -> None:
+    """Each row of docs/known-reports.md names tests, files of tests or stories that are there; rows are sorted by their names."""
+    rows = [line.split(" | ") for line in (ROOT / "docs" / "known-reports.md").read_text().splitlines() if line.startswith("| ")][1:]
+    sources = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    for row in rows:
+        held = row[-1].rstrip(" |").split(", ")
+        assert held, row
+        for name in held:
+            if name.startswith("`"):
+                assert (ROOT / "fixtures" / "cgroupfs" / name.strip("`")).is_dir(), name
+            elif name.endswith(".py"):
+                assert (ROOT / name).is_file(), name
+            else:
+                assert re.search(rf"def {re.escape(name)}\(", sources), name
+    names = [re.sub(r"[^a-z0-9]", "", row[0].lower()) for row in rows]
+    assert names == sorted(names)
