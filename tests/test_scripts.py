@@ -245,3 +245,12 @@ def test_the_script_runs_the_same_program_as_the_tests() -> None:
     """What scripts/cgtune prints is what the tests' own way of starting cgtune prints."""
     done = subprocess.run([ROOT / "scripts" / "cgtune", "--version"], capture_output=True, text=True, timeout=30, cwd="/", check=False)
     assert (done.returncode, done.stdout) == (0, run("--version").stdout)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.name for path in (ROOT / "scripts").iterdir() if path.is_file() and b"python3" in path.read_bytes()[:40])
+)
+def test_a_script_in_python_finds_what_it_imports(name: str) -> None:
+    """--help imports all that the script is made of: what moves below it is noticed."""
+    done = subprocess.run([ROOT / "scripts" / name, "--help"], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr

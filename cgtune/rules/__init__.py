@@ -14,6 +14,8 @@ from cgtune.rules import (
     automaxprocs_redundant,
     awareness_disabled_by_build,
     awareness_disabled_by_env,
+    collector_busy,
+    cpu_contended,
     cpu_throttled,
     follows_old_cgroup,
     fractional_quota,
@@ -30,16 +32,22 @@ from cgtune.rules import (
     gomemlimit_exceeds_limit,
     gomemlimit_malformed,
     gomemlimit_near_limit,
+    gomemlimit_stale,
     gomemlimit_too_small,
     gomemlimit_unset,
     limit_file_missed,
+    limit_unneeded,
     memory_limit_too_small,
+    memory_near_limit,
     memory_shared,
+    memory_stalling,
     no_quota_many_cpus,
     oom_killed,
     quota_below_two_cpus,
     quota_crashes_go,
+    started_throttled,
     swap_hides_pressure,
+    threads_short,
     updates_disabled,
 )
 from cgtune.rules.case import Case
@@ -77,6 +85,9 @@ RULES: tuple[Rule, ...] = (
     gomaxprocs_malformed,
     gomaxprocs_exceeds_quota,
     cpu_throttled,
+    started_throttled,
+    cpu_contended,
+    threads_short,
     updates_disabled,
     automaxprocs_redundant,
     gomaxprocs_pinned,
@@ -89,19 +100,32 @@ RULES: tuple[Rule, ...] = (
     gomemlimit_unset,
     gomemlimit_exceeds_limit,
     gomemlimit_exceeds_high,
+    gomemlimit_stale,
     gomemlimit_too_small,
     memory_shared,
     gomemlimit_near_limit,
     gomemlimit_changed_in_process,
     gogc_malformed,
     oom_killed,
+    memory_stalling,
+    memory_near_limit,
+    collector_busy,
     swap_hides_pressure,
+    limit_unneeded,
 )
 
 #: These speak of the cgroup, whatever program runs in it.
-ANY_PROGRAM = ("cpu-throttled", "oom-killed")
+ANY_PROGRAM = (
+    "cpu-throttled",
+    "started-throttled",
+    "cpu-contended",
+    "oom-killed",
+    "memory-stalling",
+    "memory-near-limit",
+    "limit-unneeded",
+)
 
-_TOO_MANY_THREADS = ("gomaxprocs-exceeds-quota", "cpu-throttled", "gomaxprocs-below-quota", "gomaxprocs-pinned")
+_TOO_MANY_THREADS = ("gomaxprocs-exceeds-quota", "cpu-throttled", "started-throttled", "gomaxprocs-below-quota", "gomaxprocs-pinned")
 
 #: Cause, and the symptoms that need no finding of their own beside it.
 SILENCES: dict[str, tuple[str, ...]] = {
@@ -116,14 +140,23 @@ SILENCES: dict[str, tuple[str, ...]] = {
     "ancestor-quota-ignored": ("updates-disabled", *_TOO_MANY_THREADS),
     "limit-file-missed": ("updates-disabled", *_TOO_MANY_THREADS),
     "affinity-changed": ("gomaxprocs-exceeds-quota", "gomaxprocs-below-quota"),
-    "gomaxprocs-exceeds-quota": ("cpu-throttled", "gomaxprocs-pinned", "automaxprocs-redundant"),
+    "gomaxprocs-exceeds-quota": ("cpu-throttled", "started-throttled", "gomaxprocs-pinned", "automaxprocs-redundant"),
     "updates-disabled": ("gomaxprocs-exceeds-quota", "gomaxprocs-below-quota"),
     "automaxprocs-redundant": ("gomaxprocs-pinned", "gomaxprocs-below-quota"),
     "gomaxprocs-below-quota": ("gomaxprocs-pinned",),
+    "threads-short": ("gomaxprocs-below-quota",),
     "cpu-throttled": ("quota-below-two-cpus", "fractional-quota"),
+    "started-throttled": ("quota-below-two-cpus", "fractional-quota"),
+    "cpu-contended": ("no-quota-many-cpus",),
     "gc-off-without-limit": ("gomemlimit-unset", "memory-limit-too-small", "oom-killed"),
-    "memory-limit-too-small": ("gomemlimit-unset", "gomemlimit-near-limit", "gomemlimit-too-small", "memory-shared", "oom-killed"),
-    "gomemlimit-unset": ("oom-killed",),
+    "memory-limit-too-small": (
+        *("gomemlimit-unset", "gomemlimit-near-limit", "gomemlimit-too-small", "memory-shared", "oom-killed"),
+        *("memory-near-limit", "memory-stalling", "collector-busy"),
+    ),
+    "gomemlimit-unset": ("oom-killed", "memory-near-limit"),
+    "gomemlimit-stale": ("gomemlimit-too-small", "collector-busy"),
+    "gomemlimit-too-small": ("collector-busy",),
+    "memory-stalling": ("memory-near-limit",),
     "gomemlimit-exceeds-limit": ("gomemlimit-exceeds-high", "gomemlimit-near-limit", "memory-shared", "oom-killed"),
     "gomemlimit-exceeds-high": ("gomemlimit-near-limit",),
     "memory-shared": ("gomemlimit-near-limit",),

@@ -84,6 +84,17 @@ class Case:
         return most_throttled(telling or grown)
 
     @property
+    def collector_percent(self) -> float | None:
+        """The collector's share of the time in which the process's threads ran, or waited for a CPU, since its start; None: not known.
+
+        Go counts by the clock: a collector that waits for a CPU counts as well (runtime/mgcpacer.go, gcController.markWorkerStop).
+        """
+        live, used = None if self.facts is None else self.facts.observed.live, self.snapshot.used
+        if live is None or live.gc_cpu_seconds is None or used is None or not used.cpu_seconds:
+            return None
+        return min(100.0, 100 * live.gc_cpu_seconds / (used.cpu_seconds + (used.wait_seconds or 0.0)))
+
+    @property
     def procs_count(self) -> int:
         """GOMAXPROCS, 0 if it is not known."""
         return self.procs if isinstance(self.procs, int) else 0

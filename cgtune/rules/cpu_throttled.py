@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import math
 
+from cgtune.advice.enough import find_enough_cpu
 from cgtune.advice.procs import format_level_quota
 from cgtune.model import LEAST_PERIODS, Finding
 from cgtune.rules.case import act
@@ -67,10 +68,22 @@ def judge(case: Case) -> Finding | None:
         evidence=(
             f"{level.directory}/cpu.stat: {counted}, {counters.throttled_seconds:.1f} s in all",
             *_quota_evidence(case, level),
+            *_enough_words(case, level),
         ),
         advice=(_advice(case, level),),
         harm="earlier" if case.window is None and _is_over(case) else "now",
     )
+
+
+def _enough_words(case: Case, level: CpuLevel) -> tuple[str, ...]:
+    """What limit would have done, if two looks tell."""
+    rates = case.snapshot.rates
+    enough = None if rates is None else find_enough_cpu(rates, level, case.usable, case.procs_count or None)
+    if enough is None:
+        return ()
+    sure = "" if enough.is_sure else "perhaps, as how many CPUs stood still at once is not sure: "
+    stood = f"stood still in {enough.stopped_percent:.0f} % of the time in which it wanted to run"
+    return (f"{sure}{enough.limit_cores:.3g} CPUs would have been enough: it used {enough.used_cores:.2f} and {stood}",)
 
 
 def measure_percent(case: Case) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cgtune import api
 from tests.kernel.bench import inspect, report, wait_until
 from tests.kernel.goscenarios import SCENARIOS, Scene
 from tests.kernel.gostage import Stage
@@ -17,6 +19,7 @@ from tests.kernel.subjects import swap_area, swapped_bytes
 from tests.live.cgroups import _ENTER, Group, Groups
 from tests.support import goprograms
 from tests.support.goprograms import Probe
+from tests.support.needs import only_where
 
 pytestmark = pytest.mark.kernel
 
@@ -318,6 +321,24 @@ def test_memory_that_is_really_swapped_out(groups: Groups) -> None:
     act = finding["advice"][-1]["reason"]
     assert int(act.split(" ")[3].partition(".")[0]) > 56  # 64 MiB of heap, less what came while it was looked at
     assert act.endswith(("memory.swap.max" if group.version("memory") == 2 else "memory.swappiness") + " to 0 for a Go service")
+
+
+def test_memory_high_that_makes_it_wait(groups: Groups) -> None:
+    """A heap beyond memory.high, without swap: the kernel lets each allocation wait, and that is told with its cause. On v2 alone."""
+    group = groups.make("app")
+    only_where(group.version("memory") == 2, "memory.high and memory.pressure are of cgroup v2")
+    group.limit_memory(512 * MIB)
+    group.write("memory", "memory.high", str(24 * MIB))
+    with _probe(group, "1.27.3", language="1.27", GOMEMLIMIT="480MiB") as probe:
+        asker = threading.Thread(target=probe.ask, args=(f"alloc {200 * MIB}",), daemon=True)
+        asker.start()
+        (rated,) = api.inspect(probe.pid, window_seconds=8).processes
+        group.write("memory", "memory.high", "max")
+        asker.join(120)
+    finding = next(finding for finding in rated.findings if finding.rule == "memory-stalling")
+    assert finding.harm == "now"
+    assert any("memory.events: high " in line for line in finding.evidence)
+    assert finding.advice[-1].reason.startswith("raise memory.high")
 
 
 if __name__ == "__main__":  # scripts/test-kernel builds them before the guest starts, which would take minutes for it

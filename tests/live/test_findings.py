@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -447,3 +448,102 @@ def test_an_empty_variable_that_a_library_takes_for_a_choice(groups: Groups, tmp
     assert process["settings"]["GOMAXPROCS"]["observed"] == os.cpu_count()
     with Probe(new, wrapper=_wrapper(group), environment={"GOMAXPROCS": ""}) as probe:
         assert not {"gomaxprocs-malformed", "automaxprocs-redundant"} & _cpu_rules(inspect(probe.pid))
+
+
+def test_neighbours_that_take_the_cpus(groups: Groups) -> None:
+    """Two busy neighbours with fifty times its weight: its threads wait though it has no quota, and what they wait for is told."""
+    group, others = groups.make("app"), groups.make("others")
+    for each, shares, weight in ((group, 20, 1), (others, 1024, 100)):
+        if each.version("cpu") == 2:
+            each.write("cpu", "cpu.weight", str(weight))
+        else:
+            each.write("cpu", "cpu.shares", str(shares))
+    spin = ["taskset", "-c", "0,1", sys.executable, "-c", "while True: pass"]
+    neighbours = [others.start(spin) for _ in range(2)]
+    try:
+        with _probe(group, "1.27.3", "burn 2", GOMAXPROCS="2") as probe:
+            process = _look(probe, "--window", "5")
+            failed = run("check", "--pid", probe.pid, "--window", "5", "--fail-on", "harm")
+    finally:
+        for neighbour in neighbours:
+            neighbour.kill()
+            neighbour.wait()
+    finding = process["findings"][0]
+    assert (finding["rule"], finding["severity"], finding["harm"]) == ("cpu-contended", "critical", "now")
+    assert any("CPUs were busy" in line for line in finding["evidence"])
+    assert failed.returncode == 1
+    assert failed.stdout.startswith(f"critical cpu-contended, hurts now: {probe.pid} ")
+
+
+def test_a_queue_of_goroutines_beside_an_idle_cpu(groups: Groups) -> None:
+    """One thread, eight busy goroutines, two CPUs: the queue is told, and what it would take."""
+    group = groups.make("app")
+    for place in {place for folder in group.directories() for place in (folder, folder.parent)}:
+        for name, most in (("cpu.shares", "100000"), ("cpu.weight", "10000")):
+            if (place / name).exists():  # its one thread is to have its CPU, whoever else tests here
+                (place / name).write_text(most)
+    with _probe(group, "1.27.3", "burn 8", GOMAXPROCS="1") as probe:
+        finding = _findings(_look(probe, "--window", "3"))["threads-short"]
+    assert (finding["severity"], finding["harm"]) == ("warning", "now")
+    assert "its CPUs are worth 2" in finding["summary"]
+
+
+def test_memory_that_has_nearly_reached_the_limit(groups: Groups) -> None:
+    """All but 2 MiB of the limit are anonymous: the next allocation may be the last. The program is no Go program."""
+    group = groups.make("app")
+    group.limit_memory(96 * MIB)
+    hold = "import sys\ndata = bytearray(80 << 20)\nprint(len(data), flush=True)\nsys.stdin.read()"
+    with subprocess.Popen(
+        [*_wrapper(group), sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == f"{80 << 20}\n"
+        used = next(level["used_bytes"] for level in inspect(program.pid)["enforced"]["memory"]["chain"] if level["used_bytes"] is not None)
+        group.limit_memory((used + 2 * MIB) // 4096 * 4096)
+        finding = _findings(inspect(program.pid))["memory-near-limit"]
+        assert program.stdin is not None
+        program.stdin.close()
+    assert finding["severity"] in ("warning", "critical")
+    assert "nothing of the rest can be given back" in finding["summary"]
+
+
+def test_a_collector_that_does_most_of_the_work(groups: Groups) -> None:
+    """Under GOGC=10 with a million and a half records alive: the collector's share of the time is told, by its own count."""
+    with _probe(groups.make("app"), "1.27.3", "garbage 1500000", GOGC="10", GOMAXPROCS="2") as probe:
+        deadline = time.monotonic() + 120
+        while (process := _look(probe))["age_seconds"] < 10 or process["used"]["cpu_seconds"] < 5:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+    finding = _findings(process)["collector-busy"]
+    assert (finding["severity"], finding["harm"]) in (("critical", "now"), ("warning", "now"))
+    assert any("collections (read from memory)" in line for line in finding["evidence"])
+
+
+def test_a_limit_that_was_raised_since(groups: Groups) -> None:
+    """GOMEMLIMIT was right for 64 MiB; now there are 256, and 45 MiB are alive."""
+    group = groups.make("app")
+    group.limit_memory(256 * MIB)
+    with _probe(group, "1.27.3", f"alloc {45 * MIB}", "gc", GOMEMLIMIT="56MiB") as probe:
+        finding = _findings(inspect(probe.pid))["gomemlimit-stale"]
+    assert finding["severity"] in ("warning", "critical")
+    assert finding["advice"][0]["variable"] == "GOMEMLIMIT"
+    assert int(finding["advice"][0]["value"].removesuffix("MiB")) > 150
+
+
+def test_a_limit_that_two_days_did_not_need(groups: Groups, tmp_path: Path) -> None:
+    """An idle program under 512 MiB and two CPUs, recorded; with the recording's clocks two days later its limits were never needed."""
+    group = groups.make("app")
+    group.limit_memory(512 * MIB)
+    group.limit_cpu(150_000)
+    with _probe(group, "1.27.3", GOMEMLIMIT="480MiB") as probe:
+        assert "limit-unneeded" not in _findings(inspect(probe.pid))
+        assert run("snapshot", tmp_path / "recording", "--pid", probe.pid).returncode == 0
+    marker, uptime = tmp_path / "recording" / "cgtune-snapshot.json", tmp_path / "recording" / "proc" / "uptime"
+    content = json.loads(marker.read_text())
+    marker.write_text(json.dumps(content | {"time_seconds": content["time_seconds"] + 2 * 86400}))
+    up, *rest = uptime.read_text().split()
+    uptime.write_text(" ".join([f"{float(up) + 2 * 86400:.2f}", *rest]) + "\n")
+    report = parse_report(run("inspect", "--root", tmp_path / "recording", "--pid", probe.pid, "--format", "json"))
+    finding = _findings(report["processes"][0])["limit-unneeded"]
+    assert (finding["severity"], finding["harm"]) == ("info", "possible")
+    assert any("of 512 MiB" in line for line in finding["evidence"])

@@ -33,6 +33,7 @@ from cgtune.runtimes.go.derived.inputs import GoInputs
 from cgtune.runtimes.go.derived.limitfile import parse_limit
 from cgtune.runtimes.go.program.version import parse_version
 from tests.rules.reports import CGROUP2, MIB, follows, go_facts, looks, lost, memory_level, report, sees, watched, with_facts
+from tests.rules.test_harm_rules import CASES as HARM_CASES
 
 FOUND_BY_27 = (FoundIfStarted(minor=27, quota_us=300_000, period_us=100_000),)
 OFF_BY_BUILD = {"aware": False, "aware_from": "build", "updates": False, "updates_from": "build"}
@@ -482,8 +483,8 @@ def test_a_death_is_known_by_its_cause(text: str) -> None:
 
 def test_every_rule_is_shown_speaking_and_silent() -> None:
     """No rule lacks a case of either kind."""
-    spoken = {row[0] for row in CASES if row[4] is not None}
-    silent = {row[0] for row in CASES if row[4] is None}
+    spoken = {row[0] for row in CASES if row[4] is not None} | {row[0] for row in HARM_CASES if row[3] is not None}
+    silent = {row[0] for row in CASES if row[4] is None} | {row[0] for row in HARM_CASES if row[3] is None}
     assert spoken == silent == {rule.ID for rule in RULES}
 
 

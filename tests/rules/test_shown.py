@@ -53,6 +53,14 @@ SHOWN = [
     ("oom-killed", STORY, "v2-bench-throttled-and-killed"),
     ("swap-hides-pressure", KERNEL, "test_memory_that_is_really_swapped_out"),
     ("swap-hides-pressure", STORY, "v2-bench-swapped-out"),
+    ("started-throttled", STORY, "v1-bench-throttled-and-killed"),
+    ("cpu-contended", LIVE, "test_neighbours_that_take_the_cpus"),
+    ("threads-short", LIVE, "test_a_queue_of_goroutines_beside_an_idle_cpu"),
+    ("memory-stalling", KERNEL, "test_memory_high_that_makes_it_wait"),
+    ("memory-near-limit", LIVE, "test_memory_that_has_nearly_reached_the_limit"),
+    ("collector-busy", LIVE, "test_a_collector_that_does_most_of_the_work"),
+    ("gomemlimit-stale", LIVE, "test_a_limit_that_was_raised_since"),
+    ("limit-unneeded", LIVE, "test_a_limit_that_two_days_did_not_need"),
 ]
 
 

@@ -125,6 +125,13 @@ func collect() report {
 	return r
 }
 
+type record struct {
+	next *record
+	rest [3]uint64
+}
+
+var linked, dropped *record
+
 func run(line string) (string, bool) {
 	serial.Lock()
 	defer serial.Unlock()
@@ -166,6 +173,19 @@ func run(line string) (string, bool) {
 				}
 			}()
 		}
+	case "garbage": // n linked records stay, and one goroutine makes and drops others all the time
+		for ; n > 0; n-- {
+			linked = &record{next: linked}
+		}
+		go func() {
+			for {
+				var head *record
+				for at := 0; at < 20000; at++ {
+					head = &record{next: head}
+				}
+				dropped = head
+			}
+		}()
 	case "wait":
 		for ; n > 0; n-- {
 			waiting.Add(1)

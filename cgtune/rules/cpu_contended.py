@@ -1,0 +1,122 @@
+"""its threads wait for a CPU though no quota of theirs stops them: neighbours, a small weight, or the host of a virtual machine
+
+What it means: of the time in which the threads of the process wanted to run, they waited in a good part on a run queue, and its own quota
+explains less than that. Over a window: from 20 % a warning, from 50 % critical, of the time in which they wanted to run, without what the
+quota took, and only if the process used less than nine tenths of the CPUs that it may use: a program that fills these waits for itself. In
+a single look: cpu.pressure of its cgroup says that something in it waited in 20 % of the last minute (critical: 50 %), no level with a
+quota was throttled in 1 % of its periods, and GOMAXPROCS is no larger than the CPUs.
+
+Why it hurts: each wait is latency, and a larger CPU limit or another GOMAXPROCS changes nothing about it.
+
+How to confirm:
+  cat /sys/fs/cgroup/cpu.pressure /proc/pressure/cpu 2>/dev/null                                  # some avg60: share of the time
+  for wait in 10 0; do awk '/^cpu / {print $2+$3+$4, $9}' /proc/stat; sleep $wait; done          # busy and stolen ticks
+
+What to do: if the CPUs are busy: a larger CPU request (which sets cpu.weight, cpu.shares on v1), or fewer neighbours on this machine. If
+time is stolen, the host of this virtual machine is overcommitted: another machine.
+
+Sources: Linux Documentation/accounting/psi.rst; Documentation/scheduler/sched-stats.rst (schedstat); proc_stat(5) (steal).
+"""
+
+from __future__ import annotations
+
+from cgtune.model import Finding
+from cgtune.numbers import format_cpus
+from cgtune.rules.case import act
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Rates, Severity
+    from cgtune.rules.case import Case
+
+ID = "cpu-contended"
+SEVERITY: Severity = "warning"
+SUMMARY = "its threads wait for a CPU though no quota of theirs stops them"
+
+_SCALE: tuple[tuple[float, Severity], ...] = ((50.0, "critical"), (20.0, "warning"))
+_LEAST_WANTING = 0.1  # threads: a program that hardly runs waits for nobody
+_FULL = 0.9  # of the CPUs that it may use
+_STOLEN = 0.05  # of the machine's CPUs
+_LEAST_THROTTLED_PERCENT = 1.0
+
+
+def judge(case: Case) -> Finding | None:
+    """Waiting that no quota explains, between two looks or in the last minute."""
+    rates = case.snapshot.rates
+    if rates is None:
+        return _judge_pressure(case)
+    waiting, used = rates.waiting_threads, rates.used_cores
+    if waiting is None or used is None or not rates.seconds or waiting + used < _LEAST_WANTING:
+        return None
+    room = float(case.usable) if case.limit_cores is None else min(case.limit_cores, case.usable)
+    percent = 100 * waiting / (waiting + used) - _stopped_percent(rates)
+    severity = next((name for least, name in _SCALE if percent >= least), None)
+    if severity is None or used >= _FULL * room:
+        return None
+    return Finding(
+        rule=ID,
+        severity=severity,
+        summary=f"its threads waited for a CPU in {percent:.0f} % of the time in which they wanted to run; no quota explains that",
+        evidence=(
+            f"/proc/{case.pid}/task/*/schedstat: {waiting:.2f} threads waited at once, {used:.2f} CPUs were used, in {rates.seconds:.0f} s",
+            *_machine_words(case, rates),
+            case.quota_words,
+            *_weight_words(case),
+        ),
+        advice=(act(_advice(case, rates)),),
+        harm="now",
+    )
+
+
+def _judge_pressure(case: Case) -> Finding | None:
+    """In a single look the kernel's own share of the last minute, if no quota and no surplus of threads can be behind it."""
+    pressure = case.snapshot.cpu_pressure
+    if pressure is None or pressure.scope != "cgroup" or pressure.some is None or case.procs_count > case.usable:
+        return None
+    percent = pressure.some.avg60_percent
+    severity = next((name for least, name in _SCALE if percent >= least), None)
+    counted = [level.throttling for level in case.report.counted_levels if level.throttling is not None]
+    if severity is None or any(one.throttled_periods * 100 >= one.periods * _LEAST_THROTTLED_PERCENT for one in counted if one.periods):
+        return None
+    return Finding(
+        rule=ID,
+        severity=severity,
+        summary=f"something in its cgroup waited for a CPU in {percent:.0f} % of the last minute; no quota explains that",
+        evidence=(f"{pressure.file}: some avg60={percent:g}", case.quota_words, *_weight_words(case)),
+        advice=(act("a larger CPU request, which sets its weight, or fewer neighbours; --window 10 tells how busy the CPUs are"),),
+        harm="now",
+    )
+
+
+def _stopped_percent(rates: Rates) -> float:
+    """How much of the time a quota may have stopped it, at the most: as if on one CPU after the other."""
+    stopped = [rate.throttling.throttled_seconds for rate in rates.cpu if rate.throttling is not None]
+    return min(100.0, 100 * sum(stopped) / (rates.seconds or 1))
+
+
+def _machine_words(case: Case, rates: Rates) -> tuple[str, ...]:
+    machine = rates.machine
+    if machine is None or machine.busy_cores is None:
+        return ()
+    stolen = f", {machine.steal_cores:.2f} were stolen by the host" if machine.steal_cores else ""
+    others = max(0.0, machine.busy_cores - (rates.used_cores or 0))
+    return (
+        f"/proc/stat: {machine.busy_cores:.2f} of {len(case.snapshot.machine.online)} CPUs were busy, {others:.2f} with others{stolen}",
+    )
+
+
+def _weight_words(case: Case) -> tuple[str, ...]:
+    level = case.snapshot.cpu_chain[0] if case.snapshot.cpu_chain else None
+    if level is None or (level.weight is None and level.shares is None):
+        return ()
+    name, value = ("cpu.weight", level.weight) if level.weight is not None else ("cpu.shares", level.shares)
+    return (f"{level.directory}/{name}: {value}",)
+
+
+def _advice(case: Case, rates: Rates) -> str:
+    machine, online = rates.machine, len(case.snapshot.machine.online)
+    if machine is not None and machine.steal_cores is not None and machine.steal_cores >= _STOLEN * online:
+        return f"the host takes {format_cpus(round(machine.steal_cores, 2))} away from this virtual machine: move it, or the program"
+    if machine is not None and machine.busy_cores is not None and machine.busy_cores >= _FULL * online:
+        return "the CPUs are busy with others: a larger CPU request, which sets its weight, or fewer neighbours on this machine"
+    return "the machine's CPUs were not all busy: look at its cpuset and affinity, at its weight, and at short bursts of its neighbours"

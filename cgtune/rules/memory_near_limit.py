@@ -1,0 +1,64 @@
+"""memory that the kernel cannot take back has nearly reached the limit: the next allocation may end in a kill
+
+What it means: 98 % of the memory limit, or all but 4 MiB, are in use by what cannot be given back: anonymous and locked memory, shared
+memory and tmpfs, the kernel's own for it. Page cache is not counted. Critical if something in the cgroup waits for memory, or if the limit
+was hit between two looks.
+
+Why it hurts: what is left is a moment's allocation; then the OOM killer ends the process, or all of its container.
+
+How to confirm:
+  grep -HE '^(anon|shmem|unevictable|kernel|slab_unreclaimable) ' /sys/fs/cgroup/memory.stat 2>/dev/null
+  cat /sys/fs/cgroup/memory.current /sys/fs/cgroup/memory.max 2>/dev/null
+
+What to do: raise the limit, or find what takes it. If Go takes it, GOMEMLIMIT below the limit makes the collector work harder before.
+
+Sources: Linux Documentation/admin-guide/cgroup-v2.rst (memory.stat, memory.max).
+"""
+
+from __future__ import annotations
+
+from cgtune.model import Finding
+from cgtune.numbers import format_mib
+from cgtune.rules.case import act
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Severity
+    from cgtune.rules.case import Case
+
+ID = "memory-near-limit"
+SEVERITY: Severity = "warning"
+SUMMARY = "memory that the kernel cannot take back has nearly reached the limit"
+
+_LEAST_PERCENT = 2.0
+_LEAST_BYTES = 4 << 20
+
+
+def judge(case: Case) -> Finding | None:
+    """What is left below the limit of the cgroup that binds."""
+    level, limit = case.memory.binding, case.memory.limit_bytes
+    if level is None or limit is None or level.used_bytes is None:
+        return None
+    left = limit - level.used_bytes
+    if left > max(_LEAST_BYTES, limit * _LEAST_PERCENT / 100):
+        return None
+    hit = _was_hit(case)
+    return Finding(
+        rule=ID,
+        severity="critical" if hit else SEVERITY,
+        summary=f"{format_mib(max(0, left))} MiB are left of {format_mib(limit)} MiB, and nothing of the rest can be given back",
+        evidence=(case.limit_words, f"{level.directory}: {level.used_bytes} bytes in use that the kernel cannot take back", *hit),
+        advice=(*case.lower_memory("what the limit leaves to Go"), act("raise the memory limit, or find what takes it: memory.stat tells")),
+        harm="now" if hit else "possible",
+    )
+
+
+def _was_hit(case: Case) -> tuple[str, ...]:
+    """What says that the limit is felt already."""
+    level, rates, pressure = case.memory.binding, case.snapshot.rates, case.snapshot.memory_pressure
+    rate = None if rates is None else rates.memory_of(level)
+    if rate is not None and rate.max_events:
+        return (f"{rate.directory}/memory.events: max {rate.max_events} more between two looks",)
+    if pressure is not None and pressure.scope == "cgroup" and pressure.some is not None and pressure.some.avg10_percent > 0:
+        return (f"{pressure.file}: some avg10={pressure.some.avg10_percent:g}",)
+    return ()

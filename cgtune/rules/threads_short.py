@@ -1,0 +1,57 @@
+"""goroutines wait for a thread while the CPU quota is not used: GOMAXPROCS is below what it feeds
+
+What it means: GOMAXPROCS is less than the whole CPUs that quota and CPUs allow. Between two looks its threads worked nearly all the time,
+and at the second look no P (a share of GOMAXPROCS) was idle and at least as many goroutines were queued as there are Ps. The counts are
+the runtime's own, read from its memory.
+
+Why it hurts: work that is ready waits, and CPU that is paid for idles.
+
+How to confirm:
+  tr '\\0' '\\n' < /proc/PID/environ | grep GOMAXPROCS
+  GODEBUG=schedtrace=1000 ./program                           # idleprocs=0 and a runqueue that does not empty
+
+What to do: raise GOMAXPROCS to what the quota feeds, or leave it unset where Go finds that by itself.
+
+Sources: Go source runtime/proc.go (schedtrace); https://pkg.go.dev/runtime#GOMAXPROCS.
+"""
+
+from __future__ import annotations
+
+import math
+
+from cgtune.model import Finding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Severity
+    from cgtune.rules.case import Case
+
+ID = "threads-short"
+SEVERITY: Severity = "warning"
+SUMMARY = "goroutines wait for a thread while the CPU quota is not used"
+
+_BUSY = 0.8  # of GOMAXPROCS: the threads that there are do work
+
+
+def judge(case: Case) -> Finding | None:
+    """A queue of goroutines, no idle P, and CPUs that GOMAXPROCS keeps it from."""
+    rates, live = case.snapshot.rates, None if case.facts is None else case.facts.observed.live
+    if rates is None or rates.used_cores is None or live is None or not case.procs_count or case.lags:
+        return None
+    worth = math.floor(float(case.usable) if case.limit_cores is None else min(case.limit_cores, case.usable))
+    if case.procs_count >= worth or live.idle_procs != 0 or (live.queued_goroutines or 0) < case.procs_count:
+        return None
+    if rates.used_cores < _BUSY * case.procs_count:
+        return None  # it waits for something else: a CPU, a lock, a disk
+    return Finding(
+        rule=ID,
+        severity=SEVERITY,
+        summary=f"{live.queued_goroutines} goroutines wait for one of {case.procs_count} threads; its CPUs are worth {worth}",
+        evidence=(
+            f"no P is idle, {live.queued_goroutines} of {live.goroutines} goroutines are queued (read from its memory)",
+            f"{rates.used_cores:.2f} CPUs were used between two looks",
+            *case.procs_evidence(),
+        ),
+        advice=(case.change_procs("uses the CPUs that it may use"),),
+        harm="now",
+    )

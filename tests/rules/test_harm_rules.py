@@ -1,0 +1,240 @@
+"""The rules of harm on both sides of their edges: what hurts now, by what was measured between two looks or by the kernel's own shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cgtune.model import (
+    Finding,
+    GoLive,
+    MachineRate,
+    MemoryRate,
+    Policy,
+    Pressure,
+    PressureLevel,
+    PressureRate,
+    ProcessReport,
+    Stall,
+    Throttling,
+    Used,
+)
+from cgtune.rules import judge_all, locate_rule
+from cgtune.rules.case import Case
+from cgtune.rules.started_throttled import least_share
+from tests.rules.reports import MIB, cpu_level, go_facts, memory_level, report, watched
+
+NEVER = Throttling(periods=300, throttled_periods=0, throttled_seconds=0.0)
+BUSY = MachineRate(seconds=30.0, busy_cores=7.9, steal_cores=0.0, cpu_some_percent=60.0, memory_some_percent=0.0)
+STOLEN = BUSY.replace(busy_cores=3.0, steal_cores=4.0)
+
+
+def _waits(waiting: float, used: float, throttling: Throttling = NEVER, machine: MachineRate = BUSY, **rest: Any) -> ProcessReport:
+    return watched(report(go_facts(), **rest), throttling, waiting_threads=waiting, used_cores=used, machine=machine)
+
+
+def _pressed(percent: float, *, resource: str = "cpu", scope: str = "cgroup", procs: int = 8, **rest: Any) -> ProcessReport:
+    some = Stall(avg10_percent=percent, avg60_percent=percent, avg300_percent=percent, total_seconds=9.0)
+    made = report(go_facts(procs=procs), **rest)
+    pressure = Pressure(scope=scope, file=f"/sys/fs/cgroup/pod/app/{resource}.pressure", some=some, full=None)
+    return made.replace(snapshot=made.snapshot.replace(**{f"{resource}_pressure": pressure}))
+
+
+def _stalled(percent: float) -> ProcessReport:
+    chain = (memory_level("/pod/app", 512 * MIB, high_bytes=400 * MIB),)
+    made = _pressed(0.0, resource="memory", memory=chain)
+    own = PressureLevel(path="/pod/app", directory="/sys/fs/cgroup/pod/app", version=2, cpu=None, memory=made.snapshot.memory_pressure)
+    rate = PressureRate(
+        path=own.path,
+        directory=own.directory,
+        version=2,
+        seconds=30.0,
+        cpu_some_percent=0.0,
+        cpu_full_percent=0.0,
+        memory_some_percent=percent,
+        memory_full_percent=0.0,
+    )
+    made = made.replace(snapshot=made.snapshot.replace(pressure_chain=(own,)))
+    return watched(made, None, pressure=(rate,), memory=(_memory_rate(high_events=40),))
+
+
+def _memory_rate(**more: int) -> MemoryRate:
+    counts = {"oom_kills": 0, "high_events": 0, "max_events": 0} | more
+    own = {"path": "/pod/app", "directory": "/sys/fs/cgroup/pod/app", "version": 2}
+    return MemoryRate(seconds=30.0, refaults_per_second=0.0, **own, **counts)  # type: ignore[arg-type]
+
+
+def _full(used_mib: int, *, hit: bool = False) -> ProcessReport:
+    chain = (memory_level("/pod/app", 512 * MIB, current_bytes=used_mib * MIB, reclaimable_bytes=0),)
+    made = report(go_facts(memory=480 * MIB), memory=chain)
+    return watched(made, None, memory=(_memory_rate(max_events=3),)) if hit else made
+
+
+def _collects(
+    percent: float, *, memory: Any = "off", age: int = 600, variables: dict[str, str] | None = None, **facts: Any
+) -> ProcessReport:
+    live = GoLive(collections=200, gc_cpu_seconds=percent, cpu_seconds=900.0)
+    runtime = go_facts(memory=memory, variables=variables, live=live, **facts)
+    made = report(runtime, memory=(memory_level("/pod/app", 512 * MIB),), age_seconds=age)
+    return made.replace(snapshot=made.snapshot.replace(used=Used(cpu_seconds=100.0, major_faults=0, threads=9)))
+
+
+def _queued(procs: int, queued: int, *, idle: int = 0, used: float = 2.0, cores: float | None = 6.0) -> ProcessReport:
+    live = GoLive(goroutines=queued + 10, queued_goroutines=queued, idle_procs=idle)
+    return watched(report(go_facts(procs=procs, pinned=True, live=live), cores=cores), NEVER, used_cores=used)
+
+
+def _idle(*, age: int = 2 * 86400, peak: int = 100, used_seconds: float = 100.0, throttled: int = 0) -> ProcessReport:
+    chain = (memory_level("/pod/app", 512 * MIB).replace(peak_bytes=peak * MIB),)
+    made = report(go_facts(memory=400 * MIB), cores=4.0, memory=chain, age_seconds=age, throttled=(throttled, 10**6))
+    leaf, *above = made.snapshot.cpu_chain
+    leaf = leaf.replace(usage_seconds=used_seconds)
+    limits = made.limits.replace(cpu=made.limits.cpu.replace(binding=leaf))
+    return made.replace(snapshot=made.snapshot.replace(cpu_chain=(leaf, *above)), limits=limits)
+
+
+# rule, what distinguishes the case, the report, severity and harm (None: the rule is silent)
+CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]] = [
+    ("cpu-contended", "neighbours take the CPUs", lambda: _waits(1.0, 1.0), ("critical", "now")),
+    ("cpu-contended", "a fifth of the time", lambda: _waits(0.25, 1.0), ("warning", "now")),
+    ("cpu-contended", "less than a fifth", lambda: _waits(0.24, 1.0), None),
+    ("cpu-contended", "the host steals", lambda: _waits(1.0, 1.0, machine=STOLEN), ("critical", "now")),
+    ("cpu-contended", "it fills its CPUs itself", lambda: _waits(9.0, 7.3), None),
+    ("cpu-contended", "it hardly runs", lambda: _waits(0.05, 0.04), None),
+    (
+        "cpu-contended",
+        "its quota explains it",
+        lambda: _waits(1.0, 0.5, Throttling(periods=300, throttled_periods=290, throttled_seconds=20.0), cores=1.0),
+        None,
+    ),
+    ("cpu-contended", "a single look: the last minute", lambda: _pressed(62.0), ("critical", "now")),
+    ("cpu-contended", "of the machine, which tells nothing of the cgroup", lambda: _pressed(62.0, scope="machine"), None),
+    ("cpu-contended", "its own threads are more than the CPUs", lambda: _pressed(62.0, procs=9), None),
+    ("cpu-contended", "a quota stops it", lambda: _pressed(62.0, cores=1.0, throttled=(10, 1000)), None),
+    (
+        "started-throttled",
+        "in 40 of 50 periods",
+        lambda: report(go_facts(), cores=0.5, throttled=(40, 50), age_seconds=20),
+        ("warning", "now"),
+    ),
+    (
+        "started-throttled",
+        "a few minutes ago",
+        lambda: report(go_facts(), cores=0.5, throttled=(242, 243), age_seconds=240),
+        ("warning", "earlier"),
+    ),
+    ("started-throttled", "two periods tell nothing", lambda: report(go_facts(), cores=0.5, throttled=(2, 2), age_seconds=20), None),
+    ("started-throttled", "it has started long ago", lambda: report(go_facts(), cores=0.5, throttled=(242, 243), age_seconds=3600), None),
+    (
+        "started-throttled",
+        "enough periods for cpu-throttled",
+        lambda: report(go_facts(), cores=0.5, throttled=(290, 300), age_seconds=60),
+        None,
+    ),
+    ("memory-stalling", "memory.high slows it down", lambda: _stalled(30.0), ("warning", "now")),
+    ("memory-stalling", "nearly half of the time", lambda: _stalled(45.0), ("critical", "now")),
+    ("memory-stalling", "a little", lambda: _stalled(9.0), None),
+    ("memory-stalling", "a single look: the last minute", lambda: _pressed(12.0, resource="memory"), ("warning", "now")),
+    ("memory-stalling", "of the machine", lambda: _pressed(90.0, resource="memory", scope="machine"), None),
+    ("memory-near-limit", "8 MiB are left", lambda: _full(504), ("warning", "possible")),
+    ("memory-near-limit", "and the limit was hit", lambda: _full(504, hit=True), ("critical", "now")),
+    ("memory-near-limit", "20 MiB are left", lambda: _full(492), None),
+    ("collector-busy", "a third of what is used", lambda: _collects(33.0), ("warning", "now")),
+    ("collector-busy", "nearly half", lambda: _collects(45.0), ("critical", "now")),
+    ("collector-busy", "a fifth", lambda: _collects(20.0), None),
+    ("collector-busy", "it has just started", lambda: _collects(45.0, age=9), None),
+    (
+        "gomemlimit-stale",
+        "the limit was raised, and the live heap fills the old value",
+        lambda: _collects(5.0, memory=100 * MIB, variables={"GOMEMLIMIT": "100MiB"}, heap_marked_bytes=70 * MIB),
+        ("warning", "possible"),
+    ),
+    (
+        "gomemlimit-stale",
+        "and the collector pays for it",
+        lambda: _collects(20.0, memory=100 * MIB, variables={"GOMEMLIMIT": "100MiB"}),
+        ("warning", "now"),
+    ),
+    ("gomemlimit-stale", "it needs no more", lambda: _collects(5.0, memory=100 * MIB, variables={"GOMEMLIMIT": "100MiB"}), None),
+    ("gomemlimit-stale", "the program chose it", lambda: _collects(20.0, memory=100 * MIB), None),
+    ("threads-short", "six CPUs, two threads, a long queue", lambda: _queued(2, 40), ("warning", "now")),
+    ("threads-short", "a P is idle", lambda: _queued(2, 40, idle=1), None),
+    ("threads-short", "no queue", lambda: _queued(2, 1), None),
+    ("threads-short", "the threads wait for something else", lambda: _queued(2, 40, used=1.0), None),
+    ("threads-short", "as many as the quota is worth", lambda: _queued(6, 40, used=6.0), None),
+    ("limit-unneeded", "two days, a fifth of the memory, hardly any CPU", _idle, ("info", "possible")),
+    ("limit-unneeded", "an hour", lambda: _idle(age=3600), None),
+    ("limit-unneeded", "both were needed", lambda: _idle(peak=300, used_seconds=200_000.0), None),
+    ("limit-unneeded", "memory alone was not", lambda: _idle(throttled=1), ("info", "possible")),
+]
+
+
+def _judge(rule: str, made: ProcessReport) -> Finding | None:
+    return locate_rule(rule).judge(Case(made, made.snapshot.go[0], Policy()))
+
+
+@pytest.mark.parametrize(("rule", "what", "make", "expected"), CASES, ids=[f"{row[0]}: {row[1]}" for row in CASES])
+def test_a_rule_of_harm_on_both_sides_of_its_edge(
+    rule: str, what: str, make: Callable[[], ProcessReport], expected: tuple[str, str] | None
+) -> None:
+    """It speaks of what was measured, with evidence and an act, and is silent beside it."""
+    finding = _judge(rule, make())
+    assert (None if finding is None else (finding.severity, finding.harm)) == expected, what
+    if finding is not None:
+        assert finding.evidence
+        assert finding.advice
+        assert all(finding.evidence)
+
+
+def test_who_is_at_work_is_named() -> None:
+    """Neighbours on busy CPUs, the host that steals, or neither."""
+    neighbours, host = _judge("cpu-contended", _waits(1.0, 1.0)), _judge("cpu-contended", _waits(1.0, 1.0, machine=STOLEN))
+    idle = _judge("cpu-contended", _waits(1.0, 1.0, machine=BUSY.replace(busy_cores=3.0)))
+    assert neighbours is not None
+    assert "/proc/stat: 7.90 of 8 CPUs were busy, 6.90 with others" in neighbours.evidence
+    assert "busy with others" in neighbours.advice[0].reason
+    assert host is not None
+    assert "the host takes 4 CPUs away" in host.advice[0].reason
+    assert idle is not None
+    assert "were not all busy" in idle.advice[0].reason
+
+
+def test_what_slows_it_down_is_named() -> None:
+    """memory.high if its events grow, else the limit."""
+    high = _judge("memory-stalling", _stalled(30.0))
+    hard = _judge("memory-stalling", _pressed(12.0, resource="memory", memory=(memory_level("/pod/app", 512 * MIB),)))
+    assert high is not None
+    assert "/sys/fs/cgroup/pod/app/memory.events: high 40, max 0 more" in high.evidence
+    assert high.advice[-1].reason.startswith("raise memory.high")
+    assert hard is not None
+    assert hard.advice[-1].reason.startswith("raise the memory limit")
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "least"), [(0, 0, 0.0), (0, 9, 0.0), (3, 3, 0.31), (30, 36, 0.63), (242, 243, 0.97), (50, 100, 0.38)]
+)
+def test_a_share_of_few(count: int, total: int, least: float) -> None:
+    """Wilson's interval: few periods tell little, and many nearly all. The figures were worked out by hand from his formula."""
+    assert least_share(count, total) == pytest.approx(least, abs=0.006)
+
+
+def test_a_stop_at_the_start_is_told_once() -> None:
+    """The cause that explains it bears it: Go 1.24 under half a CPU hurts now, as it starts."""
+    made = report(go_facts(minor=24), cores=0.5, throttled=(40, 50), age_seconds=20)
+    assert [(each.rule, each.harm) for each in judge_all(made, Policy())] == [("go-not-container-aware", "now")]
+
+
+def test_what_would_have_been_enough_is_told_between_two_looks() -> None:
+    """Used 0.2, stood still for half of the time: twice as much would have done."""
+    throttling = Throttling(periods=300, throttled_periods=300, throttled_seconds=17.2)
+    made = report(go_facts(procs=1, pinned=True), cores=0.2, throttled=(300, 1000))
+    rated = watched(made, throttling)
+    rates = rated.snapshot.rates
+    assert rates is not None
+    rates = rates.replace(cpu=(rates.cpu[0].replace(used_cores=0.2),))
+    finding = _judge("cpu-throttled", rated.replace(snapshot=rated.snapshot.replace(rates=rates)))
+    assert finding is not None
+    assert finding.evidence[-1].startswith("0.5 CPUs would have been enough: it used 0.20 and stood still in 57 % of the time")
+    assert cpu_level("/pod/app", None).bandwidth is not None
