@@ -167,7 +167,7 @@ def test_a_signal_ends_it_in_time(number: signal.Signals) -> None:
 
 def test_a_signal_leaves_behind_what_hangs() -> None:
     """Whatever the main thread is at, the process is gone with exit code 0 as soon as the time for an orderly end is over."""
-    hangs = "import os, time; from cgtune.service import serve; serve._GONE_SECONDS = 0; stop = serve._stop_on_signals()"
+    hangs = "import os, time; from cgtune.system import stopping; stopping._GONE_SECONDS = 0; stop = stopping.stop_on_signals()"
     hangs += f"; os.kill(os.getpid(), {signal.SIGTERM:d}); time.sleep(60)"
     with Stopwatch() as watch:
         done = subprocess.run([sys.executable, "-c", hangs], cwd=ROOT, env=environment(), capture_output=True, timeout=60, check=False)
