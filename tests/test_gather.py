@@ -68,10 +68,14 @@ def test_everything_that_goes_wrong_is_counted_or_told(
 
 @pytest.mark.parametrize("pid", ERRORS)
 def test_who_names_a_process_is_told_its_error(view: MachineView, pid: int) -> None:
-    """As it came."""
+    """As it came; of several, one that has ended is a note, and hides no other."""
     with pytest.raises(type(ERRORS[pid])) as caught:
-        api.inspect_host(view.host, (4242, pid))
+        api.inspect_host(view.host, (pid,) if pid == 2 else (4242, pid))
     assert caught.value is ERRORS[pid]
+    if pid == 2:
+        report = api.inspect_host(view.host, (4242, pid))
+        assert [process.snapshot.process.pid for process in report.processes] == [4242]
+        assert report.notes == (Note(path="/proc/2", why="ended", kind="failed"),)
 
 
 def test_a_fault_of_ours_ends_a_search(view: MachineView, monkeypatch: pytest.MonkeyPatch) -> None:

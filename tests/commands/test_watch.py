@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -181,14 +182,24 @@ def test_measured_values_are_the_same_within_a_little(now: tuple[str, str | None
 
 def test_another_process_with_the_same_pid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """Its values are not taken."""
-    import threading
-
     from cgtune.commands import watch
 
-    monkeypatch.setattr(watch, "_PAUSE_SECONDS", 0.0)
+    class Third(threading.Event):
+        """Set when it is waited for the third time."""
+
+        looks = 0
+
+        def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002  # as it is called
+            self.looks += 1
+            return self.looks > 2
+
+    def leave(code: int) -> None:
+        raise AssertionError(f"ended with {code}")
+
+    monkeypatch.setattr("cgtune.commands.watch.os._exit", leave)
     monkeypatch.setattr(watch, "plan_env", lambda _: _plan("9", None).replace(start_ticks=2))
     output = str(tmp_path / "go.env")
-    assert _Watch(EnvOptions(pid=4242, output=output), output, 0o644, _plan("2", None)).run(threading.Event()) == 3
+    assert _Watch(EnvOptions(pid=4242, output=output), output, 0o644, _plan("2", None)).run(Third()) == 3
     assert "process 4242 has ended, and another one has its pid" in capfd.readouterr().err
     assert os.listdir(tmp_path) == []
 
