@@ -70,7 +70,7 @@ def test_everything_that_goes_wrong_is_counted_or_told(
 def test_who_names_a_process_is_told_its_error(view: MachineView, pid: int) -> None:
     """As it came."""
     with pytest.raises(type(ERRORS[pid])) as caught:
-        api.inspect_host(view.host, (4242, pid))
+        api.inspect_host(view.host, (pid,))
     assert caught.value is ERRORS[pid]
 
 
