@@ -100,6 +100,8 @@ def _inspect_meant(host: Host, view: MachineView, pids: Sequence[int], whom: Who
     meant = find_pids(view, whom, machinery=machinery)
     found = gather(view, (pid for pid in meant if pid not in pids), _pass_over, go_only=False)
     report = report_of(host, view, named + found.snapshots, notes + found.notes)
+    if view.self_pid not in pids:
+        report = report.replace(beside=read_reader(view, named + found.snapshots))
     if not report.processes:
         raise NoSuchProcess("what was named has ended meanwhile; name what runs")
     if metrics_url is None:

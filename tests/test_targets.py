@@ -13,6 +13,7 @@ from cgtune.commands.completion import list_words
 from cgtune.errors import NoSuchProcess, UsageError
 from cgtune.machineview import MachineView
 from cgtune.model import Container, Whom
+from cgtune.system.host import Host
 from cgtune.targets import Names
 from tests.rules.reports import go_facts
 from tests.support import inside, stories
@@ -121,6 +122,14 @@ def test_what_does_not_go_together() -> None:
     ):
         with pytest.raises(UsageError, match=words):
             api.inspect(root=root, **arguments)  # type: ignore[arg-type]
+
+
+def test_our_own_container_tells_whose_a_pods_limit_is(node: Path) -> None:
+    """As for processes that are named by pid, cgtune's own stands beside those of a pod: it may share a limit with them."""
+    with Host(str(node)) as host:
+        for whom, pids in ((Whom(pods=(POD,)), ()), (Whom(targets=("4242", "helper-with-a-l")), ()), (Whom(), (4242, 4243))):
+            report = api.inspect_host(host, pids, whom=whom)
+            assert [snapshot.process.pid for snapshot in report.beside] == [77]
 
 
 def test_the_endpoint_of_several_is_refused(node: Path) -> None:
