@@ -14,7 +14,7 @@ BADGER = "github.com/dgraph-io/badger/badger"
 
 
 def _facts(package: str, **facts: object) -> GoFacts:
-    return with_facts(go_facts(minor=19, **facts), main_module=package)  # type: ignore[arg-type]
+    return with_facts(go_facts(minor=19, **facts), package=package)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,12 @@ def test_a_version_that_heeds_the_variable_is_known_by_that() -> None:
     assert say_overruling(overruling, 2).startswith("Miller 6.6 was seen")
     assert say_overruling(_facts("example.com/server", procs=8), 2) == ""
     assert say_overruling(_facts(GOBGPD, procs=8), None).endswith("its option --cpus decides")
+
+
+def test_a_later_major_version_is_the_same_program() -> None:
+    """In a module build its path has the major version in it: github.com/osrg/gobgp/v4/cmd/gobgpd."""
+    assert find_habit(_facts("github.com/osrg/gobgp/v4/cmd/gobgpd").program).option == "--cpus"
+    assert find_habit(_facts("github.com/osrg/gobgp/v4/cmd/gobgp").program).option == ""
 
 
 def test_a_program_with_an_option_that_heeds_the_variable_too() -> None:
