@@ -570,6 +570,11 @@ AUTOMAXPROCS, AUTOMEMLIMIT = "go.uber.org/automaxprocs", "github.com/KimMachineG
 VICTORIA_CGROUP = "github.com/VictoriaMetrics/VictoriaMetrics/lib/cgroup"
 
 
+def name_toolchain(version: str) -> str:
+    """A toolchain as people say it, by the version of a program: "Go 1.27.3", "gccgo 12.2.0"."""
+    return version if version.startswith("gccgo") else f"Go {version}"
+
+
 class GoProgram(Record):
     """Which program a Go runtime comes with, as its file says.
 
@@ -603,7 +608,7 @@ class GoProgram(Record):
     @property
     def name(self) -> str:
         """The toolchain as people say it: "Go 1.27.3", "gccgo 12.2.0"."""
-        return self.version if self.compiler == "gccgo" else f"Go {self.version}"
+        return name_toolchain(self.version)
 
     def links(self, name: str) -> bool:
         """Whether one of the names of ``linked`` is known to be in the program; its version may not be known."""
