@@ -570,11 +570,17 @@ AUTOMAXPROCS, AUTOMEMLIMIT = "go.uber.org/automaxprocs", "github.com/KimMachineG
 VICTORIA_CGROUP = "github.com/VictoriaMetrics/VictoriaMetrics/lib/cgroup"
 
 
+def name_toolchain(version: str) -> str:
+    """A toolchain as people say it, by the version of a program: "Go 1.27.3", "gccgo 12.2.0"."""
+    return version if version.startswith("gccgo") else f"Go {version}"
+
+
 class GoProgram(Record):
     """Which program a Go runtime comes with, as its file says.
 
     ``path`` is its file ("" for a program that unpacked itself into memory), ``deleted``: that file is gone. ``minor`` is 27 for Go 1.27.3,
-    None if the version is not known. ``main_module`` is the package's path if no module is recorded, as in Debian's GOPATH builds.
+    None if the version is not known. ``package`` is the path of its main package ("" if that is not recorded); ``main_module`` is the same
+    if no module is recorded, as in Debian's GOPATH builds.
     ``godebug`` are the settings compiled in; ``modules`` the dependencies by path, each with its version. ``linked`` names what decides
     settings in the program: AUTOMAXPROCS, AUTOMEMLIMIT, VICTORIA_CGROUP, and the functions "runtime.SetDefaultGOMAXPROCS",
     "runtime/debug.SetMemoryLimit" and "runtime/debug.SetGCPercent". A name stands there if the dependencies or the program's function
@@ -596,12 +602,13 @@ class GoProgram(Record):
     is_module: bool = True
     compiler: Compiler = "gc"
     emulator: str | None = None
+    package: str = ""
     in_library: bool = False
 
     @property
     def name(self) -> str:
         """The toolchain as people say it: "Go 1.27.3", "gccgo 12.2.0"."""
-        return self.version if self.compiler == "gccgo" else f"Go {self.version}"
+        return name_toolchain(self.version)
 
     def links(self, name: str) -> bool:
         """Whether one of the names of ``linked`` is known to be in the program; its version may not be known."""

@@ -1,7 +1,6 @@
-"""Programs that set GOMAXPROCS themselves, by their package, and what that leaves to whoever runs them.
+"""Programs that set GOMAXPROCS themselves, by their main package, and what that leaves to whoever runs them.
 
 Each was run, with the variable and without (docs/real-programs.md). Another version may do otherwise, so the one that was seen is named.
-What is not covered: module builds of those whose main module holds several programs (golang.org/x/tools).
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ class Habit(Record):
 _HABITS = {
     "github.com/prometheus/node_exporter": Habit(option="--runtime.gomaxprocs"),  # 1.5.0: the default is 1
     "github.com/prometheus/prometheus/cmd/prometheus": Habit(option="--enable-feature=auto-gomaxprocs"),
-    "github.com/prometheus/prometheus": Habit(option="--enable-feature=auto-gomaxprocs"),
     "github.com/osrg/gobgp/cmd/gobgpd": Habit(option="--cpus", overrules="gobgpd 3.10"),
     "github.com/johnkerl/miller/cmd/mlr": Habit(overrules="Miller 6.6"),
     "golang.org/x/tools/cmd/goimports": Habit(overrules="goimports 0.5"),
@@ -37,8 +35,9 @@ _HABITS = {
 
 
 def find_habit(program: GoProgram) -> Habit:
-    """What is known of this program; an empty one if nothing is."""
-    return _HABITS.get(program.main_module or "", Habit())
+    """What is known of this program, in each of its major versions; an empty one if nothing is."""
+    parts = program.package.split("/")
+    return _HABITS.get("/".join(part for part in parts if not (part[:1] == "v" and part[1:].isdecimal())), Habit())
 
 
 def say_overruling(facts: GoFacts, value: int | None) -> str:

@@ -7,6 +7,7 @@ program is what it would derive there, or nothing at all. Where nothing is known
 from __future__ import annotations
 
 from cgtune.advice.advise import say_unlimited, say_unread
+from cgtune.advice.habits import say_overruling
 from cgtune.advice.memory import is_without_memory_limit, recommend_memory, say_no_memory_limit, say_node_limit
 from cgtune.advice.procs import format_quota, procs_by_itself, recommend_procs, survive_quota
 from cgtune.numbers import format_limit
@@ -97,10 +98,12 @@ def _say_better(variable: PlannedVariable, present: str, minor: int | None) -> t
 def _doubts(name: str, text: str, minor: int | None) -> tuple[str, ...]:
     """What Go makes of a value that it cannot use."""
     from cgtune.runtimes.go.derived.grammar import parse_gomaxprocs, parse_gomemlimit
-    from cgtune.runtimes.go.derived.versions import NEWEST
+    from cgtune.runtimes.go.derived.versions import FIRST_WITH_MEMORY_LIMIT, NEWEST
 
     if name == "GOMAXPROCS" and parse_gomaxprocs(text, minor or NEWEST) is None:
         return ("Go ignores it: it takes a whole number from 1 up",)
+    if name == "GOMEMLIMIT" and minor is not None and minor < FIRST_WITH_MEMORY_LIMIT:
+        return ("it has no effect: this runtime has no memory limit",)
     if name == "GOMEMLIMIT" and parse_gomemlimit(text, minor or NEWEST) is None:
         return ("Go dies of it at its start: it is malformed",)
     return ()
@@ -171,6 +174,8 @@ def _plan_procs(limit_cores: float | None, cpus: int, facts: GoFacts | None, pol
     if not recommended.set:
         newer = () if facts is None or by_itself is None else _say_newer(facts)
         return recommended.replace(because=(*recommended.because[:-1], *newer, recommended.because[-1]))
+    if facts is not None and (said := say_overruling(facts, recommended.value)):
+        return recommended.replace(overruled=True, because=(*recommended.because, said))
     why = _UNKNOWN_PROGRAM if facts is None else _say_why_set(facts, by_itself)
     return recommended.replace(because=(*recommended.because, why))
 
@@ -186,7 +191,7 @@ def _say_newer(facts: GoFacts) -> tuple[str, ...]:
 
 def _say_why_set(facts: GoFacts, by_itself: int | None) -> str:
     """Why a known runtime needs the variable."""
-    name = f"Go {facts.program.version}"
+    name = facts.program.name
     if facts.program.minor is None:
         return _UNKNOWN_PROGRAM
     if facts.derived.aware is False:

@@ -10,7 +10,7 @@ import os
 from cgtune import exits
 from cgtune.commands.terminal import emit, fail
 from cgtune.errors import CgtuneError, UsageError
-from cgtune.model import Policy
+from cgtune.model import Policy, name_toolchain
 from cgtune.outputs.escape import escape_bytes, escape_control
 from cgtune.records import Record
 from cgtune.system.execute import Failure, locate_program, read_own_environ, replace_process
@@ -63,8 +63,10 @@ def _prepare(path: str, environ: Environ, options: ExecOptions) -> tuple[Environ
         from cgtune.advice.variables import apply_variables
         from cgtune.commands.planning import plan_for_command
 
-        variables, go = plan_for_command(path, environ, options.policy, root=options.root, always=options.always)
-        environ, outcomes = apply_variables(environ, variables, override=options.override, minor=_minor(go))
+        variables, program = plan_for_command(path, environ, options.policy, root=options.root, always=options.always)
+        go, version = (None, None) if program is None else (program.go, program.version)
+        minor = None if version is None else version.minor
+        environ, outcomes = apply_variables(environ, variables, override=options.override, minor=minor)
     except UsageError:
         raise
     except CgtuneError as error:
@@ -73,13 +75,6 @@ def _prepare(path: str, environ: Environ, options: ExecOptions) -> tuple[Environ
         trouble = f"cgtune itself failed with {type(error).__name__}: {error}; please report it"
         return environ, _render_log(path, None, (), options.log_format, trouble=trouble), ()
     return environ, _render_log(path, go, outcomes, options.log_format), outcomes
-
-
-def _minor(go: str | None) -> int | None:
-    from cgtune.runtimes.go.program.version import parse_version
-
-    version = None if go is None else parse_version(f"go{go}")
-    return None if version is None else version.minor
 
 
 def _render_log(path: str, go: str | None, outcomes: Sequence[Outcome], log_format: str, *, trouble: str | None = None) -> str:
@@ -106,7 +101,7 @@ def _render_log(path: str, go: str | None, outcomes: Sequence[Outcome], log_form
             ],
         }
         return json.dumps(fields)
-    kind = f"Go {go}" if go is not None else "not known as a Go program"
+    kind = name_toolchain(go) if go is not None else "not known as a Go program"
     said = [failed] if failed else [f"{_say(outcome)} ({'; '.join(outcome.because)})" for outcome in outcomes]
     return escape_control(f"cgtune: exec {path} ({kind}): {', '.join(said)}")
 

@@ -110,8 +110,8 @@ def plan_for_place(
 
 def plan_for_command(
     path: str, environ: tuple[tuple[str, str], ...], policy: Policy, *, root: str = "/", always: bool = False
-) -> tuple[tuple[PlannedVariable, ...], str | None]:
-    """The variables for the program ``path`` if this very process became it, with this environment; and its Go version, None: no known one.
+) -> tuple[tuple[PlannedVariable, ...], OfflineProgram | None]:
+    """The variables for the program ``path`` if this very process became it, with this environment; and what is known of it, None: nothing.
 
     A script, and a program that may not be read, may start a Go program: of those nothing is known. Raises what inspect raises.
     """
@@ -124,7 +124,7 @@ def plan_for_command(
     with Host(root) as host:
         process = inspect_host(host, self_only=True).processes[0]
         facts = None if program is None else derive_there(host, process, program, environ)
-        return variables.advise_here(process, facts, policy, always=always), None if program is None else program.go
+        return variables.advise_here(process, facts, policy, always=always), program
 
 
 def derive_there(host: Host, process: ProcessReport, program: OfflineProgram, environ: tuple[tuple[str, str], ...]) -> GoFacts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cgtune.model import SEVERITIES
+from cgtune.model import SEVERITIES, name_toolchain
 from cgtune.numbers import format_cpus
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.json import process_content
@@ -52,7 +52,7 @@ def render_predict(prediction: Prediction, layout: Layout = PLAIN) -> str:
         lines += [""] * bool(grouped)
         for text, rows in grouped.items():
             versions = dict.fromkeys(escape_control(row.go) for row in rows)
-            first, *more = sheet.wrapped(label, f"Go {', '.join(versions)}: {escape_control(text)}")
+            first, *more = sheet.wrapped(label, f"{name_toolchain(', '.join(versions))}: {escape_control(text)}")
             severity = text.partition(" ")[0]
             lines += [layout.style(severity, first) if label == "finding" and severity in SEVERITIES else first, *more]
     return "\n".join(lines) + "\n"
@@ -131,6 +131,7 @@ def _recommended(report: ProcessReport, name: str) -> str:
 def _reasons(row: PredictedRow) -> Iterator[str]:
     for one in row.process.recommendations:
         act = f"{one.name}={format_setting(one)}" if one.set and one.value is not None else f"leave {one.name} unset"
+        act += ", but not by the variable" * one.overruled
         yield f"{act}: {_for_any_version(row, '; '.join(one.because))}"
 
 

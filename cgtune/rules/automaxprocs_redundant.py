@@ -40,11 +40,15 @@ def judge(case: Case) -> Finding | None:
         return None  # it leaves everything alone as soon as the variable is there, be it empty
     if case.quota_binds and case.binds_own and case.by_itself is None:
         return None  # the library finds a quota that the runtime does not: 1.25 in a container on v1
-    does = "has stopped" if facts.observed.pinned else "stops, where there is a quota,"
+    summary = f"automaxprocs stops, where there is a quota, the updates that Go {facts.program.version} makes by itself"
+    if facts.observed.pinned:
+        summary = f"automaxprocs has stopped the updates that Go {facts.program.version} makes by itself"
+    elif facts.observed.pinned is False and case.quota_binds and case.binds_own:  # caddy calls it in some of its commands only
+        summary = f"automaxprocs is linked in and has set nothing so far; Go {facts.program.version} follows its quota by itself"
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"automaxprocs {does} the updates that Go {facts.program.version} makes by itself",
+        summary=summary,
         evidence=tuple(line for line in (_say_linked(facts), case.procs_words) if line),
         advice=(act(f"remove the import of {AUTOMAXPROCS}: the runtime obeys its quota and follows changes"),),
     )

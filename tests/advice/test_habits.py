@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cgtune.advice.habits import find_habit, say_overruling
+from cgtune.advice.variables import advise_here
 from cgtune.model import GoFacts, Policy
 from cgtune.rules import judge_all
 from tests.rules.reports import go_facts, report, with_facts
@@ -14,7 +15,7 @@ BADGER = "github.com/dgraph-io/badger/badger"
 
 
 def _facts(package: str, **facts: object) -> GoFacts:
-    return with_facts(go_facts(minor=19, **facts), main_module=package)  # type: ignore[arg-type]
+    return with_facts(go_facts(minor=19, **facts), package=package)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,19 @@ def test_a_version_that_heeds_the_variable_is_known_by_that() -> None:
     assert say_overruling(overruling, 2).startswith("Miller 6.6 was seen")
     assert say_overruling(_facts("example.com/server", procs=8), 2) == ""
     assert say_overruling(_facts(GOBGPD, procs=8), None).endswith("its option --cpus decides")
+
+
+def test_a_program_that_is_to_start_gets_no_variable_in_vain() -> None:
+    """cgtune exec and env leave GOMAXPROCS alone for it, and say why."""
+    (procs, _) = advise_here(report(cores=2.0), _facts(MILLER, procs=8), Policy())
+    assert procs.value is None
+    assert procs.because[-1].startswith("Miller 6.6 was seen to take the number of its CPUs")
+
+
+def test_a_later_major_version_is_the_same_program() -> None:
+    """In a module build its path has the major version in it: github.com/osrg/gobgp/v4/cmd/gobgpd."""
+    assert find_habit(_facts("github.com/osrg/gobgp/v4/cmd/gobgpd").program).option == "--cpus"
+    assert find_habit(_facts("github.com/osrg/gobgp/v4/cmd/gobgp").program).option == ""
 
 
 def test_a_program_with_an_option_that_heeds_the_variable_too() -> None:

@@ -204,6 +204,8 @@ def test_a_kept_value_that_go_cannot_use() -> None:
         "Go ignores it: it takes a whole number from 1 up",
         "Go dies of it at its start: it is malformed",
     ]
+    _, outcomes = apply_variables((("GOMEMLIMIT", "512Mi"),), [memory], minor=18)
+    assert outcomes[0].because[1] == "it has no effect: this runtime has no memory limit"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from cgtune.advice.procs import worst_stall
 from cgtune.advice.variables import advise_here
 from cgtune.limits import enforce
 from cgtune.model import (
+    AUTOMAXPROCS,
     AUTOMEMLIMIT,
     VICTORIA_CGROUP,
     Bandwidth,
@@ -998,6 +999,13 @@ def test_an_idle_cgroup_has_no_request() -> None:
             {"cores": 0.5},
             "or build with Go's own compiler, 1.25 or later",
             id="gccgo never reads a quota",
+        ),
+        pytest.param(
+            "automaxprocs-redundant",
+            {"minor": 26, "procs": 2, "seen": sees(150_000), "modules": {AUTOMAXPROCS: "v1.6.0"}},
+            {"cores": 1.5},
+            "automaxprocs is linked in and has set nothing so far; Go 1.26.3 follows its quota by itself",
+            id="automaxprocs that is not called, as in caddy file-server",
         ),
         pytest.param(
             "gomemlimit-unset",

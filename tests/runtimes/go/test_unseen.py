@@ -118,6 +118,20 @@ def test_a_stripped_program_of_gccgo_is_named(tmp_path: Path) -> None:
     assert any("has no symbols" in note["why"] for note in notes)
 
 
+def test_a_program_like_gccgos_is_called_by_its_name_before_it_starts(tmp_path: Path) -> None:
+    """predict and exec say "gccgo", and that a GOMEMLIMIT has no effect there, whatever it says."""
+    require(shutil.which("gcc"), "gcc: apt-get install gcc")
+    (tmp_path / "like.c").write_text(_LIKE_GCCGO)
+    program = tmp_path / "server"
+    subprocess.run(["gcc", "-O1", "-w", "-o", program, tmp_path / "like.c"], check=True)
+    predicted = run("predict", "--cpus", 8, "--cpu-limit", "2500m", "--binary", program).stdout
+    assert "Go gccgo" not in predicted
+    assert "finding    gccgo" in predicted
+    started = run("exec", "--dry-run", "--", program, GOMEMLIMIT="junk").stderr
+    assert f"exec {program} (gccgo" in started
+    assert "GOMEMLIMIT kept at 'junk' (it was set already; it has no effect: this runtime has no memory limit)" in started
+
+
 @pytest.mark.parametrize("flags", [(), ("-O2",), ("-static-libgo",)])
 def test_a_real_program_of_gccgo_is_reported(tmp_path: Path, flags: tuple[str, ...]) -> None:
     """Debian's gccgo: the runtime in libgo.so or linked in, its version that of GCC, GOMAXPROCS as the program says it."""

@@ -101,6 +101,7 @@ def program_facts(
         build_settings=() if info is None else info.settings,
         linked=() if info is None else _linked(info),
         is_module=info is None or bool(info.main_module),
+        package="" if info is None else info.path,
         compiler=inputs.compiler,
         emulator=emulator,
         in_library=inputs.library,
