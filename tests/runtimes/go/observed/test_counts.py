@@ -343,6 +343,19 @@ def test_a_place_takes_all_of_its_witnesses(wrong: str, lost: set[str]) -> None:
 
 
 @pytest.mark.fetched
+@pytest.mark.parametrize(
+    ("version", "mode"), [("1.21.13", "arm64-sw"), ("1.24.11", "arm64-pie-sw"), ("1.25.5", "arm64"), ("1.27.3", "arm64")]
+)
+def test_arm64_has_all_places(version: str, mode: str) -> None:
+    """Its code is longer than that of amd64, and other instructions form an address."""
+    _need(version)
+    elf = parse_elf(reader(build(version, mode, language="1.25" if version >= "1.25" else "1.21").read_bytes()))
+    layout, _ = locate_activity(elf, parse_version(f"go{version}"), magic=MAGIC_1_20, bias=0, read_memory=elf.read_address)
+    assert layout is not None
+    assert {field for field in ActivityLayout._fields if getattr(layout, field) is None} == set()
+
+
+@pytest.mark.fetched
 @pytest.mark.parametrize("version", ["1.21.13", "1.22.10", "1.24.11", "1.27.3"])
 def test_a_program_that_was_built_by_its_profile(version: str) -> None:
     """Go's own compiler is, with other functions inlined: all places are proven there as well, by symbols too."""
