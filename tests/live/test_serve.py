@@ -106,6 +106,23 @@ def test_a_mistuned_program_shows_within_two_intervals_and_ends_when_it_is_mende
         assert service.stop() < 2
 
 
+def test_the_page_has_what_collector_and_scheduler_count() -> None:
+    """Collections, heap goal and goroutines are those that the program tells, look after look; all Ps are idle while it rests."""
+    with Probe(build("1.27.3"), environment={"GOMAXPROCS": "3"}) as probe, Service("--interval", "1s") as service:
+
+        def told() -> list[float | None]:
+            page = service.metrics()
+            names = ("collections_total", "goroutines", "heap_goal_bytes", "idle_procs", "queued_goroutines")
+            return [value(page, f"cgtune_go_{name}", probe.pid) for name in names]
+
+        for command in ("gc", "wait 90", "alloc 9000000"):
+            probe.ask(command)
+            time.sleep(0.1)
+            said = probe.ask("report")
+            expected = [said["collections"], said["goroutines"], said["heap_goal"], 3, 0]
+            service.wait_for(lambda expected=expected: told() == expected)  # type: ignore[misc]
+
+
 def _warnings(service: Service, pid: int) -> list[dict[str, Any]]:
     """The log's lines of warnings that appeared on a process; each is written after the report that it is about has been served."""
     return [line for line in service.events("finding-appeared") if line["pid"] == pid and line["severity"] == "warning"]

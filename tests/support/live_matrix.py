@@ -18,9 +18,10 @@ from cgtune.runtimes.go.observed.counts import UNPROVEN
 from cgtune.runtimes.go.observed.layout import locate_live_words
 from cgtune.runtimes.go.observed.live import LiveWords, read_live_words
 from cgtune.runtimes.go.program.buildinfo import read_go_program
+from cgtune.runtimes.go.program.mappings import parse_maps
 from tests.support import goprograms, toolchains
 from tests.support.elfs import reader
-from tests.support.goprocess import mappings, memory, open_limit_files, read_runtimes
+from tests.support.goprocess import memory, open_limit_files, read_runtimes
 from tests.support.goprograms import LibraryHost, Probe
 
 MODES = (
@@ -109,7 +110,8 @@ def _read_emulated(pid: int, program: Path) -> LiveWords:
     found = read_go_program(reader(program.read_bytes()))
     assert found is not None
     elf, info = found
-    first = next(mapping for mapping in mappings(pid) if mapping.inode == program.stat().st_ino)
+    guests = parse_maps(Path(f"/proc/{pid}/maps").read_text(), guest=True)
+    first = next(mapping for mapping in guests if mapping.inode == program.stat().st_ino)
     bias = first.start - first.offset + elf.segments[0].offset - elf.segments[0].address
     with memory(pid) as read_memory:
         layout = locate_live_words(elf, info.go, bias=bias, read_memory=read_memory)

@@ -171,7 +171,9 @@ def test_a_program_under_an_emulator_is_reported(mode: str, emulator: str, obser
     assert (go["version"], go["emulator"], process["settings"]["GOMAXPROCS"]["observed"]) == ("1.27.3", emulator, observed)
     assert not facts.program.in_library
     assert f"under {emulator}" in table
-    assert len([note for note in process["notes"] if note["path"].endswith("/mem")]) == (observed is None)
+    # of riscv64 the settings are read by symbols; what collector and scheduler count is read off code, which it is not
+    assert len([note for note in process["notes"] if note["path"].endswith("/mem")]) == (observed is None or mode == "riscv64")
+    assert (process["go"]["live"] is None or process["go"]["live"]["goroutines"] is None) == ("arm64" not in mode)
     assert not any("shared library" in note["why"] for note in process["notes"])
 
 

@@ -27,7 +27,7 @@ _ADD = "runtime.allgadd"
 _RESIZE = "runtime.procresize"
 _RETAKE = "runtime.retake"
 # bytes of each function that hold what we look for
-_WINDOWS = {_MARK_TERMINATION: 2048, _PUT_IDLE: 352, _PURGE_FREE: 448, _ADD: 224, _RESIZE: 900, _RETAKE: 256}
+_WINDOWS = {_MARK_TERMINATION: 2048, _PUT_IDLE: 640, _PURGE_FREE: 448, _ADD: 224, _RESIZE: 900, _RETAKE: 256}
 _OBJECTS = ("runtime.memstats", "runtime.work", "runtime.sched", "runtime.allgs", "runtime.allp")
 
 # mstats, from last_gc_unix on: pause_total_ns @8, pause_ns [256]uint64 @16, pause_end [256]uint64 @2064, numgc uint32 @4112, numforcedgc

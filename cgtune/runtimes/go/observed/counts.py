@@ -162,11 +162,15 @@ class _Reading:
 
     def with_scheduler(self, live: GoLive) -> GoLive:
         """What the scheduler counts added."""
-        scheduler = _tried(self._scheduler)
-        if scheduler is None:
-            return live
-        live = live.replace(idle_procs=scheduler.idle)
-        return _tried(lambda: self._goroutines(scheduler, live)) or live
+        for _ in range(_TRIES):
+            scheduler = _tried(self._scheduler)
+            if scheduler is None:
+                break
+            live = self._goroutines(scheduler, live.replace(idle_procs=scheduler.idle))
+            after = self._scheduler()
+            if live.goroutines is not None and after is not None and after.free == scheduler.free:
+                break  # else Ps exchanged free goroutines with all others meanwhile, 32 at a time: some count twice or not at all
+        return live
 
     def _scheduler(self) -> _Scheduler | None:
         at = self.layout.scheduler
@@ -187,23 +191,23 @@ class _Reading:
         fits = fits and bool(first_idle) == (idle > 0) and bool(head) == bool(tail) == (queued > 0)
         return _Scheduler(free=free, system=system, queued=queued, idle=idle) if fits else None
 
-    def _goroutines(self, scheduler: _Scheduler, live: GoLive) -> GoLive | None:
+    def _goroutines(self, scheduler: _Scheduler, live: GoLive) -> GoLive:
         layout = self.layout
         if layout.goroutines is None or layout.procs is None or layout.proc_free is None or self.procs is None or self.procs > _MOST_PROCS:
-            return None
+            return live
         every, procs = self._slice(layout.goroutines), self._slice(layout.procs)
         if every is None or procs is None or procs[1] != self.procs:
-            return None
+            return live
         addresses = self.read_memory(procs[0], 8 * self.procs)
         free, queued = scheduler.free, scheduler.queued
         for index in range(len(addresses) // 8):
             own = self._proc(int.from_bytes(addresses[8 * index :][:8], "little"), index, layout.proc_free)
             if own is None:
-                return None
+                return live
             free, queued = free + own[0], queued + own[1]
         goroutines = every[1] - free - scheduler.system
         if len(addresses) != 8 * self.procs or goroutines < 1 or queued > every[1]:
-            return None
+            return live
         return live.replace(goroutines=goroutines, queued_goroutines=queued)
 
     def _slice(self, address: int) -> tuple[int, int] | None:

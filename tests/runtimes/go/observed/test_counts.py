@@ -247,6 +247,24 @@ def test_there_is_one_goroutine_at_least(ever: int, goroutines: int | None) -> N
     assert live.goroutines == goroutines
 
 
+def test_free_goroutines_that_move_meanwhile_are_counted_again() -> None:
+    """A P hands 32 free ones to all others between two reads: they are not counted twice."""
+    looks = 0
+    healthy = _memory()
+
+    def read_memory(start: int, size: int) -> bytes:
+        nonlocal looks
+        base, data = next((base, data) for base, data in healthy.items() if base <= start < base + len(data))
+        if start == SCHEDULER - 88:
+            looks += 1
+            if looks > 1:  # all but the first: 32 more in the list, and in allgs from the beginning
+                data = data[:104] + struct.pack(HALF, 33) + data[108:]
+        return data[start - base :][:size]
+
+    live, _ = read_counts(LAYOUT, 5, 3, bias=0, read_memory=read_memory)
+    assert (live.goroutines, looks) == (4000 - 5 - 32 - 4, 4)
+
+
 def test_before_the_first_collection_there_is_none() -> None:
     """All is 0: no collection so far, and nothing is said of the last; that is no lack, so there is no note."""
     live, notes = _read({COLLECTIONS: bytes(4136), CPU_TIME: bytes(88)})
@@ -322,6 +340,19 @@ def test_a_place_takes_all_of_its_witnesses(wrong: str, lost: set[str]) -> None:
     layout, _ = locate_activity(elf, parse_version("go1.27.3"), magic=MAGIC_1_20, bias=0, read_memory=elf.read_address)
     assert layout is not None
     assert {field for field in ActivityLayout._fields if getattr(layout, field) is None} == lost
+
+
+@pytest.mark.fetched
+@pytest.mark.parametrize(
+    ("version", "mode"), [("1.21.13", "arm64-sw"), ("1.24.11", "arm64-pie-sw"), ("1.25.5", "arm64"), ("1.27.3", "arm64")]
+)
+def test_arm64_has_all_places(version: str, mode: str) -> None:
+    """Its code is longer than that of amd64, and other instructions form an address."""
+    _need(version)
+    elf = parse_elf(reader(build(version, mode, language="1.25" if version >= "1.25" else "1.21").read_bytes()))
+    layout, _ = locate_activity(elf, parse_version(f"go{version}"), magic=MAGIC_1_20, bias=0, read_memory=elf.read_address)
+    assert layout is not None
+    assert {field for field in ActivityLayout._fields if getattr(layout, field) is None} == set()
 
 
 @pytest.mark.fetched
