@@ -66,9 +66,9 @@ def test_everything_that_goes_wrong_is_counted_or_told(
     assert [note.why.split(";")[0] for note in found.notes] == [f"{found.unreadable} processes could not be looked into"]
 
 
-@pytest.mark.parametrize("pid", ERRORS)
+@pytest.mark.parametrize("pid", [pid for pid, error in ERRORS.items() if not isinstance(error, NoSuchProcess)])
 def test_who_names_a_process_is_told_its_error(view: MachineView, pid: int) -> None:
-    """As it came."""
+    """As it came. One that has ended beside others that run is a note: tests/test_api.py."""
     with pytest.raises(type(ERRORS[pid])) as caught:
         api.inspect_host(view.host, (4242, pid))
     assert caught.value is ERRORS[pid]
