@@ -332,7 +332,7 @@ def test_memory_high_that_makes_it_wait(groups: Groups) -> None:
     with _probe(group, "1.27.3", language="1.27", GOMEMLIMIT="480MiB") as probe:
         asker = threading.Thread(target=probe.ask, args=(f"alloc {200 * MIB}",), daemon=True)
         asker.start()
-        (rated,) = api.inspect(probe.pid, window_seconds=8).processes
+        (rated,) = api.inspect((probe.pid,), window_seconds=8).processes
         group.write("memory", "memory.high", "max")
         asker.join(120)
     finding = next(finding for finding in rated.findings if finding.rule == "memory-stalling")

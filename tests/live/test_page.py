@@ -13,6 +13,8 @@ from tests.support.browser import ENTER, TAB, browser
 from tests.support.command import run
 from tests.support.serving import Service
 
+pytestmark = pytest.mark.slow  # a browser takes a second and more to start
+
 STORY = stories.STORIES / "k8s-burstable-systemd"
 HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>\x1b[31m'
 

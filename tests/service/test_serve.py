@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Iterator
@@ -29,7 +28,7 @@ from cgtune.service.listener import Listener
 from cgtune.service.serve import ServeOptions
 from cgtune.verdict import judge_report
 from tests.support import stories
-from tests.support.command import PROGRAM, ROOT, environment, run, uncounted
+from tests.support.command import PROGRAM, ROOT, run, uncounted
 from tests.support.serving import PATIENCE_SECONDS, Service, Stopwatch, open_files, parse_metrics
 
 STORY = stories.STORIES / "v2-ancestor-tighter"
@@ -163,16 +162,6 @@ def test_a_signal_ends_it_in_time(number: signal.Signals) -> None:
         service.wait_for_report()
         assert service.stop(number) < 2
         assert [line["event"] for line in service.log[:1] + service.log[-1:]] == ["start", "stop"]
-
-
-def test_a_signal_leaves_behind_what_hangs() -> None:
-    """Whatever the main thread is at, the process is gone with exit code 0 as soon as the time for an orderly end is over."""
-    hangs = "import os, time; from cgtune.system import stopping; stopping._GONE_SECONDS = 0; stop = stopping.stop_on_signals()"
-    hangs += f"; os.kill(os.getpid(), {signal.SIGTERM:d}); time.sleep(60)"
-    with Stopwatch() as watch:
-        done = subprocess.run([sys.executable, "-c", hangs], cwd=ROOT, env=environment(), capture_output=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert watch.seconds < 30
 
 
 def test_a_signal_ends_it_with_slow_clients_and_in_the_middle_of_a_scan() -> None:
