@@ -155,7 +155,7 @@ def _cpu_rate(key: Key, growth: list[float]) -> CpuRate:
         throttling=Throttling(
             periods=int(periods),
             throttled_periods=int(throttled),
-            throttled_seconds=throttled_seconds,
+            throttled_seconds=round(throttled_seconds, 6),
             bursts=_count(bursts),
             burst_seconds=_known(burst_seconds),
         )
@@ -171,7 +171,7 @@ def _pressure_rate(key: Key, growth: list[float]) -> PressureRate:
         path=key[1],
         directory=key[2],
         version=key[3],
-        seconds=seconds,
+        seconds=round(seconds, 6),
         cpu_some_percent=cpu_some,
         cpu_full_percent=cpu_full,
         memory_some_percent=memory_some,
@@ -198,7 +198,7 @@ def _machine_rate(growth: list[float] | None) -> MachineRate | None:
         return None
     seconds, busy, steal, cpu, memory = growth
     return MachineRate(
-        seconds=seconds,
+        seconds=round(seconds, 6),
         busy_cores=_per(busy, seconds),
         steal_cores=_per(steal, seconds),
         cpu_some_percent=_percent(cpu, seconds),
@@ -207,7 +207,7 @@ def _machine_rate(growth: list[float] | None) -> MachineRate | None:
 
 
 def _known(number: float) -> float | None:
-    return None if isnan(number) else number
+    return None if isnan(number) else round(number, 6)
 
 
 def _count(number: float) -> int | None:
@@ -216,10 +216,10 @@ def _count(number: float) -> int | None:
 
 def _per(number: float, seconds: float) -> float | None:
     """So much a second; None if one is not known, or if no time went by."""
-    return number / seconds if seconds > 0 and not isnan(number) else None
+    return round(number / seconds, 6) if seconds > 0 and not isnan(number) else None
 
 
 def _percent(number: float, seconds: float) -> float | None:
     """The share of the time. Two files are not read at one moment: more than all of it is all of it."""
     share = _per(number, seconds)
-    return None if share is None else min(100.0, 100 * share)
+    return None if share is None else round(min(100.0, 100 * share), 4)
