@@ -48,6 +48,8 @@ def _window_texts(report: ProcessReport, rates: Rates, seconds: float) -> Iterat
         words += [f"{what} pressure {_percent(share)}"] if share and share >= _LEAST_PERCENT else []
     if rates.waiting_percent is not None and rates.waiting_percent >= _LEAST_PERCENT:
         words.append(f"its threads waited {_percent(rates.waiting_percent)} of the time that they could run")
+    if rates.collections and rates.gc_cpu_percent is not None:
+        words.append(f"{rates.collections} collections, which took {_percent(rates.gc_cpu_percent)} of the CPU time under GOMAXPROCS")
     if words:
         yield ", ".join(words), bool(throttled)
     for level in report.snapshot.levels_killed_in_window:
@@ -93,6 +95,8 @@ def rates_content(rates: Rates | None) -> Json | None:
         "waiting_threads": rates.waiting_threads,
         "waiting_percent": _rounded(rates.waiting_percent),
         "major_faults_per_second": rates.major_faults_per_second,
+        "collections": rates.collections,
+        "gc_cpu_percent": rates.gc_cpu_percent,
         "cpu": [_place(rate) | _cpu_rate(rate) for rate in rates.cpu],
         "pressure": [_place(rate) | _rest(rate) for rate in rates.pressure],
         "memory": [_place(rate) | _rest(rate) for rate in rates.memory],
