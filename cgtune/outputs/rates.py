@@ -65,6 +65,17 @@ def _window_texts(report: ProcessReport, rates: Rates, seconds: float) -> Iterat
         yield text, False
 
 
+def window_words(report: ProcessReport) -> str:
+    """The two numbers that a window is asked for: CPUs used, and stops; empty if it was looked at once."""
+    rates = report.snapshot.rates
+    cores = None if rates is None else report.used_cores(rates)
+    if rates is None or rates.seconds is None or cores is None:
+        return ""
+    throttled = throttled_percent(report)
+    stopped = f", throttled in {_percent(throttled)} of the periods" if throttled else ""
+    return f"used {_cores(cores)} CPUs{stopped} over {format_window(rates.seconds)}"
+
+
 def throttled_percent(report: ProcessReport) -> float | None:
     """The largest share of throttled periods between two looks, of the levels with a quota; None if nothing counts them."""
     rates = report.snapshot.rates

@@ -8,7 +8,9 @@ import jsonschema
 import pytest
 
 from cgtune.model import ProcessReport, Report, Throttling, Used
+from cgtune.outputs.brief import brief_lines
 from cgtune.outputs.json import render_json
+from cgtune.outputs.layout import PLAIN
 from cgtune.outputs.ps import render_ps
 from cgtune.outputs.rates import used_texts
 from cgtune.outputs.table import render_table
@@ -38,6 +40,16 @@ def test_a_window_is_told_against_the_quota() -> None:
         ("OOM kills 2 in 10 s, in /pod/app", True),
         ("machine: 1.6 of 8 CPUs busy, 0.16 taken by its host, CPU pressure 62 %", False),
     ]
+
+
+def test_three_lines_have_the_windows_two_numbers() -> None:
+    """Instead of the counters since the cgroup was made, which tell of another time."""
+    made = _made(counters=(1100, 598, 35.0))
+    wide = PLAIN.replace(width=140)
+    _, second, _ = brief_lines(made, wide)
+    assert "; used 0.2 CPUs, throttled in 98 % of the periods over 10 s" in second
+    once = made.replace(snapshot=made.snapshot.replace(rates=None))
+    assert "; throttled in 54.4 % of 1100 periods" in brief_lines(once, wide)[1]
 
 
 def test_a_quiet_window_is_short() -> None:
