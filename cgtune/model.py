@@ -470,8 +470,10 @@ class Rates(Record):
     """What two looks at one process tell of the ``seconds`` between them. None: not known.
 
     ``used_cores`` is what the process used, in CPUs. ``waiting_threads`` is how many of its threads waited on a run queue at once, on
-    average: those of Used.waits, of both looks. ``cpu``, ``pressure`` and ``memory`` are the levels of its chains that were there at both
-    looks, leaf first; one whose counters shrank was made anew and is left out.
+    average: those of Used.waits, of both looks. ``collections`` are those that its Go runtimes ended, ``gc_cpu_percent`` is what the
+    collector used of the CPU time that GOMAXPROCS allows, from the last collection before to the last that ended; None if none did.
+    ``cpu``, ``pressure`` and ``memory`` are the levels of its chains that were there at both looks, leaf first; one whose counters shrank
+    was made anew and is left out.
     """
 
     seconds: float | None
@@ -482,6 +484,8 @@ class Rates(Record):
     pressure: tuple[PressureRate, ...]
     memory: tuple[MemoryRate, ...]
     machine: MachineRate | None
+    collections: int | None = None
+    gc_cpu_percent: float | None = None
 
     @property
     def waiting_percent(self) -> float | None:

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
     from cgtune.model import Level, Pressure, Report, Snapshot
 
-    #: What a row of totals is of: "cpu", "pressure" or "memory", and a cgroup's path, directory and version; or "process", or "machine".
+    #: What a row of totals is of: "process", "machine", "collector"; or "cpu", "pressure", "memory" and a cgroup: path, directory, version.
     Key = tuple[str, str, str, int]
 
-#: How many numbers a row has. The first is always the clock.
-_WIDTHS = {"process": 3, "machine": 5, "cpu": 7, "pressure": 5, "memory": 5}
+#: How many numbers a row has. The first is the clock, but for the collector, which has one of its own.
+_WIDTHS = {"process": 3, "machine": 5, "collector": 3, "cpu": 7, "pressure": 5, "memory": 5}
 _PROCESS: Key = ("process", "", "", 0)
 _MACHINE: Key = ("machine", "", "", 0)
+_COLLECTOR: Key = ("collector", "", "", 0)
 
 
 class Totals(Record):
@@ -67,16 +68,27 @@ def _rows(snapshot: Snapshot) -> Iterator[tuple[Key, tuple[float | None, ...]]]:
     yield _PROCESS, (None, None, None) if used is None else (used.read_seconds, used.cpu_seconds, used.major_faults)
     waited = _stalled(machine.cpu_pressure)[0], _stalled(machine.memory_pressure)[0]
     yield _MACHINE, (machine.uptime_seconds, machine.busy_seconds, machine.steal_seconds, *waited)
+    yield _COLLECTOR, _collector(snapshot)
     for level in snapshot.cpu_chain:
         counters = level.throttling
-        numbers = (None,) * 5 if counters is None else tuple(number for _, number in counters.items())
-        yield _key("cpu", level), (level.read_seconds, level.usage_seconds, *numbers)
+        counts = (None,) * 5 if counters is None else tuple(number for _, number in counters.items())
+        yield _key("cpu", level), (level.read_seconds, level.usage_seconds, *counts)
     for waiting in snapshot.pressure_chain:
         yield _key("pressure", waiting), (waiting.read_seconds, *_stalled(waiting.cpu), *_stalled(waiting.memory))
     for charged in snapshot.memory_chain:
         events = charged.counted_events
-        counts = (None, None, None) if events is None else (events.oom_kill, events.high, events.max)
-        yield _key("memory", charged), (charged.read_seconds, charged.refaults, *counts)
+        kills = (None, None, None) if events is None else (events.oom_kill, events.high, events.max)
+        yield _key("memory", charged), (charged.read_seconds, charged.refaults, *kills)
+
+
+def _collector(snapshot: Snapshot) -> tuple[float | None, float | None, float | None]:
+    """Collections, the seconds that they took of CPUs, and of how many; of all Go runtimes in it, None if one of them does not tell."""
+    live = [facts.observed.live for facts in snapshot.go]
+    if not live or None in live:
+        return None, None, None
+    counts = zip(*((each.collections, each.gc_cpu_seconds, each.cpu_seconds) for each in live if each is not None), strict=True)
+    collections, used, whole = (None if None in numbers else sum(number for number in numbers if number is not None) for numbers in counts)
+    return collections, used, whole
 
 
 def _key(kind: str, level: Level) -> Key:
@@ -109,11 +121,14 @@ def rates_between(before: Totals, after: Totals) -> Rates | None:
     old = dict(before.rows())
     grown = {key: growth for key, row in after.rows() if (growth := _growth(old.get(key), row)) is not None}
     seconds, used, faults = grown.get(_PROCESS, (nan, nan, nan))
+    collections, collecting, whole = grown.get(_COLLECTOR, (nan, nan, nan))
     return Rates(
         seconds=_known(seconds),
         used_cores=_per(used, seconds),
         waiting_threads=_per(_waited(before, after), seconds),
         major_faults_per_second=_per(faults, seconds),
+        collections=_count(collections),
+        gc_cpu_percent=_percent(collecting, whole),
         cpu=tuple(_cpu_rate(key, growth) for key, growth in grown.items() if key[0] == "cpu"),
         pressure=tuple(_pressure_rate(key, growth) for key, growth in grown.items() if key[0] == "pressure" and growth[0] > 0),
         memory=tuple(_memory_rate(key, growth) for key, growth in grown.items() if key[0] == "memory"),
@@ -125,7 +140,8 @@ def shrank(before: Totals, after: Totals) -> bool:
     """Whether these are looks at two different things: another process, another chain, or a cgroup that was made anew and begins at 0."""
     if before.identity != after.identity or before.keys != after.keys:
         return True
-    start = _WIDTHS["process"] + _WIDTHS["machine"]  # which is no part of it, and whose steal time has been seen to shrink
+    # What stands before the levels: the machine, whose steal time has been seen to shrink, and a runtime, which exec(2) makes anew
+    start = _WIDTHS["process"] + _WIDTHS["machine"] + _WIDTHS["collector"]
     return any(new < old for old, new in zip(before.numbers[start:], after.numbers[start:], strict=True))
 
 
@@ -155,7 +171,7 @@ def _cpu_rate(key: Key, growth: list[float]) -> CpuRate:
         throttling=Throttling(
             periods=int(periods),
             throttled_periods=int(throttled),
-            throttled_seconds=throttled_seconds,
+            throttled_seconds=round(throttled_seconds, 6),
             bursts=_count(bursts),
             burst_seconds=_known(burst_seconds),
         )
@@ -171,7 +187,7 @@ def _pressure_rate(key: Key, growth: list[float]) -> PressureRate:
         path=key[1],
         directory=key[2],
         version=key[3],
-        seconds=seconds,
+        seconds=round(seconds, 6),
         cpu_some_percent=cpu_some,
         cpu_full_percent=cpu_full,
         memory_some_percent=memory_some,
@@ -198,7 +214,7 @@ def _machine_rate(growth: list[float] | None) -> MachineRate | None:
         return None
     seconds, busy, steal, cpu, memory = growth
     return MachineRate(
-        seconds=seconds,
+        seconds=round(seconds, 6),
         busy_cores=_per(busy, seconds),
         steal_cores=_per(steal, seconds),
         cpu_some_percent=_percent(cpu, seconds),
@@ -207,7 +223,7 @@ def _machine_rate(growth: list[float] | None) -> MachineRate | None:
 
 
 def _known(number: float) -> float | None:
-    return None if isnan(number) else number
+    return None if isnan(number) else round(number, 6)
 
 
 def _count(number: float) -> int | None:
@@ -216,10 +232,10 @@ def _count(number: float) -> int | None:
 
 def _per(number: float, seconds: float) -> float | None:
     """So much a second; None if one is not known, or if no time went by."""
-    return number / seconds if seconds > 0 and not isnan(number) else None
+    return round(number / seconds, 6) if seconds > 0 and not isnan(number) else None
 
 
 def _percent(number: float, seconds: float) -> float | None:
     """The share of the time. Two files are not read at one moment: more than all of it is all of it."""
     share = _per(number, seconds)
-    return None if share is None else min(100.0, 100 * share)
+    return None if share is None else round(min(100.0, 100 * share), 4)

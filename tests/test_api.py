@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from cgtune import api
 from cgtune.errors import NoSuchProcess, Unreadable, UsageError
 from cgtune.machineview import MachineView
-from cgtune.model import Container, Note, Snapshot
+from cgtune.model import Container, Note, Report, Snapshot
 from cgtune.snapshot import read_snapshot
 from cgtune.system.host import Host
 from cgtune.system.source import MARKER
@@ -97,3 +98,25 @@ def test_a_recording_of_several_is_whole_or_none(tmp_path: Path) -> None:
     with pytest.raises(NoSuchProcess, match="no process 4194999"):
         api.snapshot(str(tmp_path / "out"), [PID, 4194999], root=str(STORY))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_hour_is_the_longest_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two looks so far apart, and no look at all for a longer or an impossible window."""
+    waited: list[float] = []
+    monkeypatch.setattr("cgtune.system.host.time.sleep", waited.append)
+    looks: list[Report] = []
+
+    def look() -> Report:
+        looks.append(api.inspect_host(host, [os.getpid()]))
+        return looks[-1]
+
+    with Host() as host:
+        report = api.watch(host, 3600, look)
+        assert (waited, len(looks)) == ([3600], 2)
+        rates = report.processes[0].snapshot.rates
+        assert rates is not None
+        assert rates.used_cores is not None
+        for seconds in (3600.1, 0.0, -1.0, float("nan")):
+            with pytest.raises(UsageError, match="--window"):
+                api.watch(host, seconds, look)
+    assert len(looks) == 2

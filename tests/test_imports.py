@@ -399,8 +399,8 @@ MAY_LOAD: dict[tuple[str, ...], set[str]] = {
     ("check", "--format", "text", "--fail-on=critical"): set(),
 }
 OUTPUTS = {
-    "json": {"json", "escape", "words"},
-    "table": {"enforced", "escape", "layout", "levels", "table", "usage", "words"},
+    "json": {"json", "escape", "rates", "words"},
+    "table": {"enforced", "escape", "levels", "layout", "rates", "table", "usage", "words"},
     "text": {"escape", "text", "words"},
 }
 TABULATE_ASKS_ITS_VERSION = {"email", "socket"}  # through importlib.metadata

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cgtune.model import (
+    GoLive,
     MemoryEvents,
     MemoryLevel,
     Pressure,
@@ -40,9 +41,10 @@ def look(
     pid: int = 42,
     start_ticks: int = 1,
     path: str = "/pod/app",
+    live: GoLive | None = None,
 ) -> Snapshot:
     """A process whose counters stand there, by a clock that says ``at``."""
-    made = process_report(go_facts(), cores=0.5, pid=pid, path=path).snapshot
+    made = process_report(go_facts(live=live), cores=0.5, pid=pid, path=path).snapshot
     throttling = None
     if counters is not None:
         throttling = Throttling(periods=counters[0], throttled_periods=counters[1], throttled_seconds=counters[2])
@@ -108,6 +110,19 @@ def test_two_looks_give_rates() -> None:
     assert found.machine.cpu_some_percent == pytest.approx(62)
     assert found.cpu_of(after.cpu_chain[0]) is cpu
     assert (found.cpu_of(None), found.pressure_of(None), found.memory_of(None)) == (None, None, None)
+
+
+def test_what_the_collector_took() -> None:
+    """Collections that ended, and their share of the CPU time that the runtime had; without one nobody knows the share."""
+    before = look(live=GoLive(collections=3, gc_cpu_seconds=1.0, cpu_seconds=100.0))
+    found = rates(before, look(110.0, live=GoLive(collections=8, gc_cpu_seconds=1.5, cpu_seconds=120.0)))
+    assert (found.collections, found.gc_cpu_percent) == (5, 2.5)
+    none = rates(before, look(110.0, live=GoLive(collections=3, gc_cpu_seconds=1.0, cpu_seconds=100.0)))
+    assert (none.collections, none.gc_cpu_percent) == (0, None)
+    anew = rates(before, look(110.0, used=60.0, live=GoLive(collections=1, gc_cpu_seconds=0.1, cpu_seconds=1.0)))
+    assert (anew.collections, anew.gc_cpu_percent, anew.used_cores) == (None, None, 1), "another program in the same process"
+    for untold in (None, GoLive(collections=8)):
+        assert rates(before, look(110.0, live=untold)).gc_cpu_percent is None
 
 
 def test_a_pid_that_came_back_has_no_rates() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from cgtune.cgroups.kernel import parse_stat
 from cgtune.machineview import MachineView
-from cgtune.model import Note, Used
-from cgtune.snapshot import read_snapshot
+from cgtune.model import CpuLevel, Note, Used
+from cgtune.snapshot import _with_usage, read_snapshot
 from cgtune.system.host import Host
 from cgtune.used import read_used
 from tests.support import inside
@@ -218,3 +218,14 @@ def test_what_was_used_is_dispensable(tmp_path: Path, path: str) -> None:
         inside.run("check", "--root", STORIES / V2, "--pid", 4242).returncode,
         False,
     )
+
+
+def test_what_cpuacct_says_is_of_v1_alone() -> None:
+    """A cgroup of v2 has its use in its own cpu.stat, though v1's cpuacct hierarchy has one of the same path."""
+    level = CpuLevel(
+        path="/app", directory="/c/app", version=2, bandwidth=None, weight=None, shares=None, throttling=None, usage_seconds=5.0
+    )
+    assert _with_usage(level, (7.0, 100.0)) is level
+    other = _with_usage(level.replace(version=1), (7.0, 100.0))
+    assert (other.usage_seconds, other.read_seconds) == (7.0, 100.0)
+    assert _with_usage(other, None) is other

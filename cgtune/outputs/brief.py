@@ -5,6 +5,7 @@ from __future__ import annotations
 from cgtune.numbers import format_cpus
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.layout import Sheet, cgroup_paths, clip_start
+from cgtune.outputs.rates import window_words
 from cgtune.outputs.words import (
     container_name,
     format_bytes,
@@ -67,7 +68,10 @@ def _use(report: ProcessReport) -> Iterator[str]:
     snapshot, level = report.snapshot, report.throttled_level
     if snapshot.oom_kills:
         yield format_kills(snapshot.oom_kills, None)
-    if level is not None and level.throttling is not None and level.throttling.throttled_periods and level.throttling.periods:
+    window = window_words(report)
+    if window:
+        yield window
+    elif level is not None and level.throttling is not None and level.throttling.throttled_periods and level.throttling.periods:
         counters = level.throttling
         yield f"throttled in {100 * counters.throttled_periods / counters.periods:.1f} % of {counters.periods} periods"
     charged = snapshot.charged_level

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cgtune.outputs.escape import escape_control
+from cgtune.outputs.rates import rates_content
 from cgtune.outputs.words import format_cpu_list
 
 TYPE_CHECKING = False
@@ -100,6 +101,7 @@ def process_content(report: ProcessReport) -> Json:
         "findings": [_finding(finding) for finding in report.findings],
         "notes": [_note(note) for note in report.notes],
         "used": _used(snapshot),
+        "rates": rates_content(snapshot.rates),
         "more_runtimes": [{"go": _go(facts), "settings": _settings(facts, report.recommendations)} for facts in snapshot.go[1:]],
         "age_seconds": process.age_seconds,
     }

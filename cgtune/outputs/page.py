@@ -9,6 +9,7 @@ from cgtune.model import HARMS
 from cgtune.outputs.drawings import draw_memory, draw_tracks
 from cgtune.outputs.escape import escape_markup
 from cgtune.outputs.pageparts import SCRIPT, STYLE
+from cgtune.outputs.rates import used_texts
 from cgtune.outputs.words import (
     advice_words,
     format_bytes,
@@ -135,6 +136,7 @@ def _process(process: ProcessReport, tracks: Sequence[Track], index: int) -> str
             *(_finding(finding) for finding in process.findings),
             _paste(process),
             _numbers(process),
+            _notes("Used", [text for text, _ in used_texts(process)]),
             draw_memory(process),
             draw_tracks(tracks, process.limits.memory.limit_bytes, process.limits.cpu.limit_cores),
             _notes("Not seen", [f"{note.path}: {note_words(note)}" for note in process.notes]),

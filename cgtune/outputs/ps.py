@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
+from cgtune.outputs.rates import throttled_percent
 from cgtune.outputs.words import (
     KINDS,
     charged_bytes,
@@ -53,6 +54,8 @@ _COLUMNS: tuple[_Column, ...] = (
 )
 #: By what the list is sorted, beside the columns that are always there.
 _SORTED = {"cpu": _Column(first="CPU", second="used", side=">"), "memory": _Column(first="memory", second="in use", side=">")}
+#: If two looks were taken.
+_WINDOW = (_SORTED["cpu"], _Column(first="periods", second="throttled", side=">", leaves=6))
 _HEADER_ROOM = 2  # a column is wider than its header, by so much at least, as tabulate has it; a terminal has no room to spare
 _UNKNOWN = "?"
 _NAME_WIDTH = 15
@@ -74,12 +77,18 @@ def render_ps(report: Report, layout: Layout | None = None) -> str:
 
 def _table(report: Report, layout: Layout | None) -> list[str]:
     columns, rows = list(_COLUMNS), [_row(process) for process in report.processes]
-    if layout is None:
-        return lay_out(rows)
-    if layout.sort in _SORTED:  # beside the findings, which are the last
-        columns.insert(-1, _SORTED[layout.sort])
+    sort = None if layout is None else layout.sort
+    if any(process.snapshot.rates is not None for process in report.processes):
+        columns[-1:-1] = _WINDOW
         for process, row in zip(report.processes, rows, strict=True):
-            row.insert(-1, _used(process, layout.sort))
+            row[-1:-1] = [_used(process, "cpu"), _throttled(process)]
+        sort = None if sort == "cpu" else sort  # it stands there
+    if layout is None:
+        return lay_out(rows, columns)
+    if sort in _SORTED:  # beside the findings, which are the last
+        columns.insert(-1, _SORTED[sort])
+        for process, row in zip(report.processes, rows, strict=True):
+            row.insert(-1, _used(process, sort))
     shown = list(range(len(columns))) if layout.width is None else _fit(columns, rows, layout.width)
     header_room = _HEADER_ROOM if layout.width is None else 0
     lines = lay_out([[row[place] for place in shown] for row in rows], [columns[place] for place in shown], header_room)
@@ -170,6 +179,11 @@ def _row(report: ProcessReport) -> list[str]:
 def _used(report: ProcessReport, what: str | None) -> str:
     used = mean_cores(report) if what == "cpu" else charged_bytes(report)
     return _UNKNOWN if used is None else f"{used:.2f}" if what == "cpu" else format_bytes(int(used))
+
+
+def _throttled(report: ProcessReport) -> str:
+    share = throttled_percent(report)
+    return "-" if share is None else f"{share:.0f} %"
 
 
 def _no_limit(chain: Sequence[Level], unread: Sequence[Note]) -> str:

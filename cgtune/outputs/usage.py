@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cgtune.outputs.escape import escape_control
+from cgtune.outputs.rates import used_texts
 from cgtune.outputs.words import format_bytes, format_kills, format_parts
 
 TYPE_CHECKING = False
@@ -17,6 +18,9 @@ def use_lines(sheet: Sheet, report: ProcessReport) -> Iterator[str]:
     """How it goes. Of a quota under which nothing ever ran there is nothing to say, unless all is to be said."""
     snapshot, level = report.snapshot, report.throttled_level
     label = "use"
+    for text, hurts in used_texts(report):
+        yield from sheet.wrapped(label, sheet.style("alarm", text) if hurts else text)
+        label = ""
     if level is not None and level.throttling is not None and (level.throttling.periods or sheet.layout.verbose):
         counters = level.throttling
         share = f" ({100 * counters.throttled_periods / counters.periods:.1f} %)" if counters.periods else ""

@@ -138,7 +138,10 @@ def charged_bytes(report: ProcessReport) -> int | None:
 
 
 def mean_cores(report: ProcessReport) -> float | None:
-    """How many CPUs a process has used in the mean since its start; None if its CPU time or its age is not known."""
+    """How many CPUs a process has used between two looks, or in the mean since its start; None if its CPU time or its age is not known."""
+    rates = report.snapshot.rates
+    if rates is not None and rates.used_cores is not None:
+        return rates.used_cores
     used, age = report.snapshot.used, report.snapshot.process.age_seconds
     return None if used is None or not age else used.cpu_seconds / age
 

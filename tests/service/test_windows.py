@@ -104,7 +104,7 @@ def test_each_cgroup_of_the_chain_has_a_window_of_its_own() -> None:
 
 
 def test_a_process_costs_what_the_module_says() -> None:
-    """12 KiB, of a pod with 16 threads on a node: of what is kept, not of what is read."""
+    """13 KiB, of a pod with 16 threads on a node: of what is kept, not of what is read."""
     windows = Windows()
     made = at(1, 1)
     chain = made.snapshot.cpu_chain * 2
@@ -119,4 +119,4 @@ def test_a_process_costs_what_the_module_says() -> None:
     assert len(kept) >= 11
     assert len({id(totals.keys) for totals in kept}) == 1
     cost = sum(sys.getsizeof(each) for totals in kept for each in (totals, vars(totals), totals.numbers, totals.waits))
-    assert cost < 12 * 1024, cost
+    assert cost < 13 * 1024, cost
