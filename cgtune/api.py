@@ -8,6 +8,7 @@ from cgtune.gather import Gathered, gather, list_pids
 from cgtune.limits import enforce
 from cgtune.machineview import MachineView
 from cgtune.model import NOBODY, Note, Policy, ProcessReport, Report
+from cgtune.remembered import with_kills
 from cgtune.runtimes.go.derived.versions import CHECKED
 from cgtune.snapshot import read_snapshot
 from cgtune.system.host import Host, open_source, timestamp
@@ -16,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from cgtune.model import Prediction, Process, Snapshot, Whom
+    from cgtune.model import Kills, Prediction, Process, Snapshot, Whom
 
 _MOST_WINDOW_SECONDS = 3600.0
 
@@ -32,6 +33,7 @@ def inspect(  # noqa: PLR0913  # one argument for each option of the command
     machinery: bool = False,
     whom: Whom = NOBODY,
     window_seconds: float | None = None,
+    kills: Iterable[Kills] | None = None,
 ) -> Report:
     """The report on the process ``pid``, or on several ``pids`` in the order given, and on those that ``whom`` means, by pid; without any,
     on this container (cgtune's own process stands for it) and then on every Go process that can be seen, by pid.
@@ -39,6 +41,7 @@ def inspect(  # noqa: PLR0913  # one argument for each option of the command
     ``root`` is the folder that holds proc/ and sys/: this machine's ``/``, another's mounted somewhere, or a recording. ``metrics_url``
     is the metrics endpoint of the one process named. ``policy``: the chosen numbers behind recommended values (the others are measured).
     None: the defaults. ``machinery``: also the node's own programs (kubelet, container engines, their shims), which a search leaves out.
+    ``kills`` are what a service remembers of OOM kills (``cgtune.remembered`` reads its answer); None: none was asked.
     ``window_seconds``: look twice, so far apart, and tell the rates between. Of several ``pids`` those that do not run are in the
     report's notes. Raises UsageError (an impossible root or target), NoSuchProcess (none of them runs), Unreadable or Malformed.
     """
@@ -48,7 +51,7 @@ def inspect(  # noqa: PLR0913  # one argument for each option of the command
         def look() -> Report:
             return inspect_host(host, pids, self_only=self_only, metrics_url=metrics_url, machinery=machinery, whom=whom)
 
-        return judge(watch(host, window_seconds, look), policy)
+        return judge(with_kills(watch(host, window_seconds, look), kills, host.time_seconds()), policy)
 
 
 def inspect_host(

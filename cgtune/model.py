@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     #: mount, put into a container), its mount shows a cgroup beside its own, or its cgroup lies outside of that namespace: the process was
     #: moved from outside, or that folder was mounted.
     Misplaced = Literal["mount-above", "mount-beside", "moved-out"]
+    #: For whom OOM kills are remembered.
+    OwnerKind = Literal["container", "pod", "workload"]
+    #: How sure it is that the OOM killer ended a process. "possible": a counter above its cgroup rose, which went with it; "unknown": no
+    #: counter is left that would tell; "no": its own cgroup counted no kill, or it ended otherwise.
+    Certainty = Literal["certain", "likely", "possible", "unknown", "no"]
     #: What a Go program dies of at its start: "limit-texts" are /proc/self/cgroup and mountinfo, "gomaxprocs" is a variable too large.
     DeathCause = Literal["cgocheck", "gomemlimit", "limit-texts", "gomaxprocs", "quota", "removed-godebug"]
 
@@ -965,13 +970,77 @@ class Policy(Record):
     roomy_percent: float = 50.0
 
 
+#: Of what a service answers on kills.
+KILLS_SCHEMA = "cgtune/kills/v1"
+
+
+class Owner(Record):
+    """For whom OOM kills are counted. ``name`` is a container's id, a pod's UID, or the name of a workload.
+
+    A workload is what Kubernetes makes pods for, told by the pod's name, or a unit of systemd, or else the path of a cgroup. ``namespace``,
+    ``pod`` and ``container`` are Kubernetes's names as far as they are known; a workload has neither pod nor container. ``runtime`` is a
+    container's, and ``uid`` that of its pod: by it and by the container's name a container that was made anew is the same one.
+    """
+
+    of: OwnerKind
+    name: str
+    runtime: str | None = None
+    uid: str | None = None
+    namespace: str | None = None
+    pod: str | None = None
+    container: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str | None]:
+        """What tells it from all others, and stays the same when a container is made anew and gets another id."""
+        if self.of == "container" and self.uid is not None and self.container is not None:
+            return self.of, f"{self.uid}/{self.container}", None
+        return self.of, self.name, self.namespace if self.of == "workload" else None
+
+
+class Kill(Record):
+    """The end of one process by the OOM killer, as a service saw it; the facts are those of its last look, ``seen_seconds`` before the end.
+
+    ``certainty``: "certain" (the kernel's log names the process) or "likely" (the counter of its own cgroup rose when it went).
+    """
+
+    time_seconds: float
+    pid: int
+    command: str
+    certainty: Certainty
+    limit_bytes: int | None = None
+    current_bytes: int | None = None
+    gomemlimit: int | Off | None = None
+    heap_live_bytes: int | None = None
+    uptime_seconds: float | None = None
+
+
+class Kills(Record):
+    """The OOM kills that a service remembers of one owner: they outlive the process and its cgroup.
+
+    ``oom_kills`` is how far the kernel's counters rose while the service watched (``oom_kill`` less ``oom_group_kill``), other processes
+    than Go's included; ``processes`` is how many of those that it followed were killed, ``last`` is the last of them. ``last_seconds`` is
+    when either rose last, since the epoch; ``ago_seconds`` is how long that is ago for the report that they are put to, None before.
+    """
+
+    owner: Owner
+    oom_kills: int
+    processes: int
+    last_seconds: float
+    last: Kill | None = None
+    ago_seconds: float | None = None
+
+
 class ProcessReport(Record):
-    """One process's part of the report."""
+    """One process's part of the report. ``remembered`` are the kills of its container, pod and workload in the last day; None: no service
+    was asked for them.
+    """
 
     snapshot: Snapshot
     limits: Limits
     recommendations: tuple[Recommendation, ...] = ()
     findings: tuple[Finding, ...] = ()
+    remembered: tuple[Kills, ...] | None = None
 
     @property
     def notes(self) -> tuple[Note, ...]:

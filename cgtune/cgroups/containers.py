@@ -83,7 +83,7 @@ def _parse_path(path: str, pod_uid: str | None) -> Container:
             named = named.replace(id=parsed[0], runtime=parsed[1], name=None)
         elif lxc := _parse_lxc(part, above):
             named = named.replace(id=None, runtime="lxc", name=lxc)
-        if pod := _parse_pod(part):
+        if pod := parse_pod(part):
             named = named.replace(pod_uid=pod)
         above.append(part)
     return named
@@ -96,7 +96,7 @@ def _parse_mounts(mounts: tuple[Mount, ...]) -> tuple[str | None, str | None, Co
         before, pods, inside = mount.root.partition("/pods/")
         if pods and "/kubelet/" in f"{before}/":
             uid, _, file = inside.partition("/")
-            pod_uid = pod_uid or _parse_pod("pod" + uid)
+            pod_uid = pod_uid or parse_pod("pod" + uid)
             # The kubelet mounts pods/<uid>/containers/<name>/<number>, for the container's last words
             if pod_uid and not name and file.startswith("containers/"):
                 name = file.split("/")[1] or None
@@ -139,7 +139,7 @@ def _parse_container(name: str, above: list[str]) -> tuple[str, str | None] | No
         task, _, number = name.partition("-")
         if _is_id(task) and (number.isdecimal() if number else len(task) == _ID_LENGTH):
             return name, "containerd" if number else "docker"  # Fargate's are TASK-NUMBER, by containerd
-    if _is_id(name) and (parent in _PARENT_RUNTIMES or _parse_pod(parent)):
+    if _is_id(name) and (parent in _PARENT_RUNTIMES or parse_pod(parent)):
         return name, _PARENT_RUNTIMES.get(parent)
     if _is_id(name) and len(name) == _ID_LENGTH and parent:  # below --cgroup-parent; a sibling in a namespace, `/../<id>`
         return name, None
@@ -155,7 +155,7 @@ def _parse_lxc(name: str, above: list[str]) -> str | None:
     return None
 
 
-def _parse_pod(name: str) -> str | None:
+def parse_pod(name: str) -> str | None:
     """The pod UID of `kubepods-burstable-pod<uid>.slice`, `pod<uid>` or a colon-joined name that holds the former; `_` stands for `-`."""
     name = name.partition(":")[0].removesuffix(".slice")
     before, found, uid = name.rpartition("pod")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from cgtune.cgroups.locate import Place
-    from cgtune.model import Note, Throttling
+    from cgtune.model import MemoryEvents, Note, Throttling
     from cgtune.system.host import Host
 
     T = TypeVar("T")
@@ -127,11 +127,9 @@ def read_memory_level(host: Host, place: Place, version: int, notes: list[Note])
     current_bytes = read_optional(host, f"{directory}/{current}", kernel.parse_count, notes)
     events, events_local, peak_bytes = None, None, None
     if current_bytes is not None or limits["limit"] is not None:
-        local = "memory.events.local" if version == 2 else "memory.oom_control"  # v1 counts a kill in the victim's own cgroup alone
+        events, events_local = read_memory_events(host, directory, version, notes)
         peak = "memory.peak" if version == 2 else "memory.max_usage_in_bytes"
         peak_bytes = read_optional(host, f"{directory}/{peak}", kernel.parse_count, notes)
-        events_local = read_optional(host, f"{directory}/{local}", kernel.parse_memory_events, notes)
-        events = read_optional(host, f"{directory}/memory.events", kernel.parse_memory_events, notes) if version == 2 else None
     return MemoryLevel(
         path=place.path,
         directory=directory,
@@ -152,6 +150,13 @@ def read_memory_level(host: Host, place: Place, version: int, notes: list[Note])
         refaults=refaults,
         read_seconds=read_seconds,
     )
+
+
+def read_memory_events(host: Host, directory: str, version: int, notes: list[Note]) -> tuple[MemoryEvents | None, MemoryEvents | None]:
+    """Returns (events of the cgroup and of those below it, events of the cgroup alone). v1 has only the latter."""
+    local = "memory.events.local" if version == 2 else "memory.oom_control"
+    alone = read_optional(host, f"{directory}/{local}", kernel.parse_memory_events, notes)
+    return read_optional(host, f"{directory}/memory.events", kernel.parse_memory_events, notes) if version == 2 else None, alone
 
 
 def read_pressure_level(host: Host, place: Place, version: int, notes: list[Note]) -> PressureLevel:

@@ -6,11 +6,13 @@ A probe calls it every few seconds. It loads neither the command-line library no
 from __future__ import annotations
 
 from cgtune import exits
+from cgtune.commands.kills import read_kills
 from cgtune.commands.showing import show
 from cgtune.commands.terminal import Telling, emit, fail, looking
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
 from cgtune.model import NOBODY, Policy, Whom
 from cgtune.records import Record
+from cgtune.remembered import with_kills
 from cgtune.verdict import blind, blind_partly, exit_code, failure_code, judge_report, parse_ignored, unseen_notes
 
 TYPE_CHECKING = False
@@ -35,6 +37,7 @@ class CheckOptions(Record):
     machinery: bool = False
     color: str = "auto"
     whom: Whom = NOBODY
+    serve_url: str | None = None
 
     @property
     def style(self) -> str:
@@ -78,6 +81,7 @@ def read_verdict(options: CheckOptions) -> Verdict:
 
     ignored = parse_ignored(options.ignore)
     window = options.window_seconds
+    kills = read_kills(options.serve_url)
     with Telling(looking(window)), Host(options.root) as host:
 
         def look() -> Report:
@@ -85,7 +89,7 @@ def read_verdict(options: CheckOptions) -> Verdict:
             require_sight(report, options)
             return report
 
-        report = api.judge(api.watch(host, window, look), options.policy, ignored=ignored)
+        report = api.judge(with_kills(api.watch(host, window, look), kills, host.time_seconds()), options.policy, ignored=ignored)
     verdict = judge_report(report, fail_on=options.fail_on, ignored=ignored, window_seconds=window)
     if not verdict.failures:
         _refuse_blind(blind_partly(report))

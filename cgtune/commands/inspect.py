@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cgtune import exits
+from cgtune.commands.kills import read_kills
 from cgtune.commands.showing import show
 from cgtune.commands.terminal import Telling, fail, looking
 from cgtune.model import NOBODY, Policy, Whom
@@ -24,6 +25,7 @@ class InspectOptions(Record):
     whom: Whom = NOBODY
     brief: bool | None = None
     window_seconds: float | None = None
+    serve_url: str | None = None
 
 
 def run_inspect(options: InspectOptions) -> int:
@@ -32,6 +34,7 @@ def run_inspect(options: InspectOptions) -> int:
     """
     from cgtune import api
 
+    kills = read_kills(options.serve_url)
     with Telling(looking(options.window_seconds)):
         report = api.inspect(
             options.pids,
@@ -42,6 +45,7 @@ def run_inspect(options: InspectOptions) -> int:
             machinery=options.machinery,
             whom=options.whom,
             window_seconds=options.window_seconds,
+            kills=kills,
         )
     show("inspect", options.format, report, colour=options.color, verbose=options.verbose, brief=options.brief)
     ended = [note.why for note in report.notes if (options.pids or options.whom.pids) and note.kind == "failed"]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Finding,
         GoFacts,
         GoLive,
+        Kills,
         Level,
         Limits,
         Machine,
@@ -79,6 +80,7 @@ def _machine(machine: Machine) -> Json:
 def process_content(report: ProcessReport) -> Json:
     """One entry of a report's processes."""
     snapshot, process = report.snapshot, report.snapshot.process
+    asked: Json = {} if report.remembered is None else {"remembered_kills": [kills_content(kills) for kills in report.remembered]}
     return {
         "pid": process.pid,
         "self": process.is_self,
@@ -104,6 +106,27 @@ def process_content(report: ProcessReport) -> Json:
         "rates": rates_content(snapshot.rates),
         "more_runtimes": [{"go": _go(facts), "settings": _settings(facts, report.recommendations)} for facts in snapshot.go[1:]],
         "age_seconds": process.age_seconds,
+        **asked,
+    }
+
+
+def kills_content(kills: Kills) -> Json:
+    """What a service remembers of the OOM kills of one container, pod or workload."""
+    owner, last = kills.owner, kills.last
+    return {
+        "owner": {
+            "of": owner.of,
+            "name": _text(owner.name),
+            "runtime": _text(owner.runtime),
+            "uid": _text(owner.uid),
+            "namespace": _text(owner.namespace),
+            "pod": _text(owner.pod),
+            "container": _text(owner.container),
+        },
+        "oom_kills": kills.oom_kills,
+        "processes": kills.processes,
+        "last_seconds": kills.last_seconds,
+        "last": None if last is None else {name: _text(value) if name == "command" else value for name, value in last.items()},
     }
 
 

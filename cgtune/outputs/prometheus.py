@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from cgtune.model import GoFacts, GoObserved, MemoryLevel, Off, Pressure, ProcessReport, Report, Snapshot
+    from cgtune.model import GoFacts, GoObserved, Kills, MemoryLevel, Off, Owner, Pressure, ProcessReport, Report, Snapshot
 
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -73,6 +73,37 @@ def render_service(facts: ServiceFacts, *, openmetrics: bool) -> bytes:
     families.add("cgtune_report_timestamp_seconds", "When the report was made, since the epoch.", facts.report_time_seconds)
     families.add("cgtune_report_age_seconds", "How old the report is.", facts.age_seconds)
     return families.render(openmetrics=openmetrics)
+
+
+#: The label that names each kind of owner, beside Kubernetes's names.
+_OWNER_LABELS = {"container": "container_id", "pod": "uid", "workload": "workload"}
+
+
+def render_kills(kills: Sequence[Kills], workloads: Sequence[Owner], forgotten: int, *, openmetrics: bool) -> bytes:
+    """The metrics of what is remembered of OOM kills; ``workloads`` are those that have a series of 0 if they have no kill."""
+    families = _Families()
+    killed = {each.owner.key for each in kills}
+    for each in kills:
+        _add_kills(families, each.owner, each.oom_kills, each.last_seconds)
+    for owner in workloads:
+        if owner.key not in killed:
+            _add_kills(families, owner, 0, None)
+    families.add("cgtune_kills_forgotten_total", "Owners whose kills are remembered no more, as they were too many.", forgotten)
+    return families.render(openmetrics=openmetrics)
+
+
+def _add_kills(families: _Families, owner: Owner, kills: int, last_seconds: float | None) -> None:
+    name = f"{owner.runtime}://{owner.name}" if owner.runtime and owner.of == "container" else owner.name
+    labels = {_OWNER_LABELS[owner.of]: name, "namespace": owner.namespace}
+    if owner.of != "workload":
+        labels["pod"] = owner.pod
+    if owner.of == "container":
+        labels |= {"uid": owner.uid, "container": owner.container}
+        if owner.uid is not None and owner.container is not None:
+            labels[_OWNER_LABELS[owner.of]] = None  # it changes each time the container is made anew: a counter must go on
+    more = {key: _text(value or "") for key, value in labels.items()}
+    families.add(f"cgtune_{owner.of}_oom_kills_total", f"OOM kills of a {owner.of} since the service began to look.", kills, **more)
+    families.add(f"cgtune_{owner.of}_last_oom_kill_timestamp_seconds", f"When a {owner.of} had its last one.", last_seconds, **more)
 
 
 def join_metrics(parts: Iterable[bytes], *, openmetrics: bool) -> bytes:

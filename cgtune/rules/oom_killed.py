@@ -6,6 +6,8 @@ earlier life of this one. What all services, users or pods of a machine have in 
 with memory.oom.group, which Kubernetes sets on cgroup v2, the kernel ends the whole cgroup, counts that in oom_group_kill, and counts the
 victim that it had chosen twice in oom_kill. One process killed: oom_kill 2, oom_group_kill 1. On v2 a count is of the cgroup and of all
 below it, and memory.events.local has the cgroup alone; on v1 it is of the cgroup alone.
+With inspect or check --serve-url, and in cgtune serve itself, kills count that the service remembers of the last day, though the cgroup and
+its counters are gone: those of the same container or pod, and outside of pods of the same unit or cgroup.
 
 Why it hurts: SIGKILL, no clean-up, exit status 137.
 
@@ -22,23 +24,34 @@ Sources: Linux Documentation/admin-guide/cgroup-v2.rst (memory.events, memory.oo
 from __future__ import annotations
 
 from cgtune.model import Finding
+from cgtune.numbers import format_mib
 from cgtune.rules.case import act
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import MemoryLevel, Severity
+    from cgtune.model import Kills, MemoryLevel, Severity
     from cgtune.rules.case import Case
 
 ID = "oom-killed"
 SEVERITY: Severity = "warning"
+_SHOWN_ID = 12
+_UNITS = ((3600, "h"), (60, "min"))
 SUMMARY = "the OOM killer has ended a process of this cgroup, or of one above it"
 
 
 def judge(case: Case) -> Finding | None:
     """A counter of kills is not zero: that of its own cgroup, or of one above."""
     levels, charged = case.snapshot.killed_levels, case.snapshot.charged_level
-    if not levels:
+    # Of a pod's workload others are told by the metrics: a kill of one replica is no fault of the others
+    remembered = [kills for kills in case.report.remembered or () if kills.owner.of != "workload" or not case.snapshot.container.pod_uid]
+    told = tuple(_remembered(kills) for kills in remembered)
+    if not levels and not remembered:
         return None
+    advice = (*case.lower_memory("what the limit leaves to Go"), act("raise the memory limit, or find what takes it: memory.stat tells"))
+    if not levels:
+        counts = f"{remembered[0].oom_kills} in {_owner(remembered[0])}, the last {_ago(remembered[0])}"
+        summary = f"OOM kills: cgtune serve remembers {counts}; the cgroup of now counts none"
+        return Finding(rule=ID, severity=SEVERITY, summary=summary, evidence=(*told, case.limit_words), advice=advice, harm="earlier")
     level = levels[0]
     events = level.counted_events
     kills = (events.oom_kill if events is not None else None) or 0
@@ -49,8 +62,8 @@ def judge(case: Case) -> Finding | None:
         rule=ID,
         severity=SEVERITY,
         summary=f"OOM kills: the kernel counts {kills} in {where}, since that was made{doubled}",
-        evidence=(*(_evidence(each) for each in levels), case.limit_words),
-        advice=(*case.lower_memory("what the limit leaves to Go"), act("raise the memory limit, or find what takes it: memory.stat tells")),
+        evidence=(*(_evidence(each) for each in levels), *told, case.limit_words),
+        advice=advice,
         harm="earlier",
     )
 
@@ -62,3 +75,31 @@ def _evidence(level: MemoryLevel) -> str:
     text = f"{level.directory}/{'memory.events' if level.version == 2 else 'memory.oom_control'}: {', '.join(counts)}"
     alone = "" if level.version == 1 or local is None or local.oom_kill is None else f" (in this cgroup alone: oom_kill {local.oom_kill})"
     return text + alone
+
+
+def _remembered(kills: Kills) -> str:
+    """What a service remembers: how many, when the last one was, and what that process had."""
+    last = kills.last
+    text = f"cgtune serve: {kills.oom_kills} of {_owner(kills)}, the last {_ago(kills)}"
+    if last is None:
+        return text
+    had = [f"limit {format_mib(last.limit_bytes)} MiB"] if last.limit_bytes is not None else []
+    had += [f"{format_mib(last.current_bytes)} MiB charged"] if last.current_bytes is not None else []
+    if last.gomemlimit is not None:
+        had.append(f"GOMEMLIMIT {last.gomemlimit if last.gomemlimit == 'off' else format_mib(last.gomemlimit) + ' MiB'}")
+    had += [f"live heap {format_mib(last.heap_live_bytes)} MiB"] if last.heap_live_bytes is not None else []
+    return f"{text}; last seen of {last.pid} {last.command} ({last.certainty}): {', '.join(had) or 'nothing'}"
+
+
+def _owner(kills: Kills) -> str:
+    owner = kills.owner
+    if owner.of == "workload":
+        return owner.name
+    name = owner.container if owner.of == "container" and owner.container is not None else owner.name[:_SHOWN_ID]
+    return f"{'this container' if owner.of == 'container' else 'this pod'} {name}"
+
+
+def _ago(kills: Kills) -> str:
+    seconds = kills.ago_seconds or 0.0
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1, "s"))
+    return f"{seconds / size:.0f} {unit} ago"

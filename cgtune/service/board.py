@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from cgtune.records import Record
 from cgtune.service.history import History
@@ -11,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cgtune.model import Verdict
+    from cgtune.model import Kills, Owner, Verdict
     from cgtune.service.follow import Look
 
 #: A report is fresh until so many intervals have gone by since its scan began; with short ones, on a machine that is short of CPUs, longer.
@@ -30,7 +31,10 @@ class Found(Record):
 
 
 class Board:
-    """The newest report, the numbers of those before, and the counts of scans. One thread pins, any thread reads."""
+    """The newest report, the numbers of those before, the kills remembered since ``since_seconds``, and the counts of scans.
+
+    One thread pins, any thread reads.
+    """
 
     def __init__(self, interval_seconds: float) -> None:
         self.interval_seconds, self.history = interval_seconds, History()
@@ -39,6 +43,14 @@ class Board:
         self._pages: dict[str, bytes] = {}
         self.found: Found | None = None
         self.scans = self.scan_errors = 0
+        self.remembered: tuple[Kills, ...] = ()
+        self.workloads: tuple[Owner, ...] = ()
+        self.forgotten = 0
+        self.since_seconds = time.time()
+
+    def remember(self, kills: tuple[Kills, ...], workloads: tuple[Owner, ...], forgotten: int) -> None:
+        """The kills that are remembered at this moment, the workloads that are followed, and of how many owners the kills were dropped."""
+        self.remembered, self.workloads, self.forgotten = kills, workloads, forgotten
 
     def pin(self, found: Found) -> None:
         """A new report takes the place of the old one."""

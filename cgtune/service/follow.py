@@ -13,6 +13,7 @@ from cgtune.machineview import MachineView
 from cgtune.model import LEAST_PERIODS
 from cgtune.outputs.words import blind_words
 from cgtune.records import Record
+from cgtune.remembered import with_kills
 from cgtune.service.windows import Windows
 from cgtune.verdict import blind, blind_partly
 
@@ -20,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from cgtune.model import Policy, ProcessReport, Report
+    from cgtune.model import Kills, Policy, ProcessReport, Report
     from cgtune.system.host import Host
 
 #: Series of metrics are dear to whoever stores them, and a node has room for some hundred pods.
@@ -58,10 +59,11 @@ class Follower:
         ignored: frozenset[str] = frozenset(),
         machinery: bool = False,
         is_stopped: Callable[[], bool] = lambda: False,
+        remembered: Callable[[], Iterable[Kills] | None] = lambda: None,
     ) -> None:
         """Look at the machine once; raises Unreadable or Malformed if /proc and /sys below the root hold none."""
         self._host, self._pids, self._policy, self._is_stopped = host, tuple(dict.fromkeys(pids)), policy, is_stopped
-        self._ignored, self._machinery = ignored, machinery
+        self._ignored, self._machinery, self._remembered = ignored, machinery, remembered
         self._view = MachineView(host)
         self._followed: frozenset[int] = frozenset()
         self._windows = Windows()
@@ -96,6 +98,7 @@ class Follower:
             snapshots = [snapshot for snapshot in snapshots if snapshot.process.state != "Z"]
         self._followed = frozenset(snapshot.process.pid for snapshot in snapshots)
         report = api.report_of(self._host, view, snapshots, found.notes, found.machinery)
+        report = with_kills(report, self._remembered(), self._host.time_seconds())
         if self._host.is_live:
             report = self._windows.watch(report, now_seconds)
         if view.self_pid not in self._pids:

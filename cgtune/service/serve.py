@@ -11,13 +11,14 @@ import sys
 import threading
 import time
 
-from cgtune.errors import CgtuneError
+from cgtune.errors import CgtuneError, Unreadable
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.words import advice_words, rule_words, subject
 from cgtune.records import Record
 from cgtune.service.board import Board, Found
 from cgtune.service.changes import locate_changes
 from cgtune.service.follow import Follower, Stopped, fault_words
+from cgtune.service.vigil import Vigil, has_machine_pids
 from cgtune.system.host import Host
 from cgtune.system.stopping import stop_on_signals
 from cgtune.verdict import judge_report, parse_ignored
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cgtune.service.journal import Journal
     from cgtune.service.listener import Listener
     from cgtune.service.textfile import Textfile
+    from cgtune.system.kernellog import KernelLog
 
 DEFAULT_LISTEN = "127.0.0.1:9464"
 
@@ -61,6 +63,7 @@ class ServeOptions(Record):
     log_format: str = "json"
     policy: Policy | None = None
     machinery: bool = False
+    kernel_log: bool = False
 
 
 def run_serve(options: ServeOptions) -> NoReturn:
@@ -68,8 +71,17 @@ def run_serve(options: ServeOptions) -> NoReturn:
     stop = stop_on_signals()
     ignored = parse_ignored(options.ignore)
     host = Host(options.root)
-    follower = Follower(host, options.pids, options.policy, ignored=ignored, machinery=options.machinery, is_stopped=stop.is_set)
     board = Board(options.interval_seconds)
+    follower = Follower(
+        host,
+        options.pids,
+        options.policy,
+        ignored=ignored,
+        machinery=options.machinery,
+        is_stopped=stop.is_set,
+        remembered=lambda: board.remembered if host.is_live else None,
+    )
+    kernel_log = _open_kernel_log(host) if options.kernel_log else None
     listener, textfile = None, None
     if options.textfile is not None:
         from cgtune.service.textfile import Textfile
@@ -80,7 +92,7 @@ def run_serve(options: ServeOptions) -> NoReturn:
     from cgtune.service.journal import start_journal
 
     journal = start_journal(options.log_format)
-    scanner = _Scanner(options, follower, board, journal, ignored, textfile, stop)
+    scanner = _Scanner(options, follower, board, journal, textfile, stop, Vigil(host, journal, board, stop, kernel_log))
     _say_start(options, journal, listener)
     threads = [threading.Thread(target=scanner.run, name="scanner", daemon=True)]
     if listener is not None:
@@ -89,6 +101,19 @@ def run_serve(options: ServeOptions) -> NoReturn:
         thread.start()
     stop.wait()
     _end(threads, host, listener, textfile, journal)
+
+
+def _open_kernel_log(host: Host) -> KernelLog:
+    """The kernel's log from now on; raises UsageError or Unreadable where it would be of no use."""
+    from cgtune.system.kernellog import KernelLog, require_live
+
+    require_live(host.root, is_live=host.is_live)
+    if not has_machine_pids(host):
+        raise Unreadable(
+            f"--kernel-log: the pids below {host.root} are a container's, and the kernel's log names the machine's; "
+            "look from the machine or through its /proc (--root), or leave out --kernel-log"
+        )
+    return KernelLog(host.root)
 
 
 def _open_listener(options: ServeOptions, board: Board) -> Listener:
@@ -149,12 +174,13 @@ class _Scanner:
         follower: Follower,
         board: Board,
         journal: Journal,
-        ignored: frozenset[str],
         textfile: Textfile | None,
         stop: threading.Event,
+        vigil: Vigil,
     ) -> None:
         self._options, self._follower, self._board, self._journal = options, follower, board, journal
-        self._ignored, self._textfile, self._stop = ignored, textfile, stop
+        self._ignored = parse_ignored(options.ignore)
+        self._textfile, self._stop, self._vigil = textfile, stop, vigil
 
     def run(self) -> None:
         """Until it is stopped. Nothing that goes wrong in one scan ends it."""
@@ -169,7 +195,8 @@ class _Scanner:
             try:
                 found = self._scan(began)
                 troubles = dict(found.look.troubles)
-                _say_changes(self._journal, before, found)
+                ended = self._vigil.follow(found.look.report.processes, began)
+                _say_changes(self._journal, before, found, ended)
                 before = found
             except Stopped:
                 return
@@ -193,7 +220,15 @@ class _Scanner:
             if (before is None or not before.look.report.processes) and time.monotonic() - started < _EAGER_SECONDS:
                 interval = min(interval, _EAGER_INTERVAL_SECONDS)
             # Scans that take longer than the interval must leave something of a CPU to others
-            self._stop.wait(max(interval - took, took / 2))
+            self._wait(max(interval - took, took / 2))
+
+    def _wait(self, seconds: float) -> None:
+        """Until the next look; whoever ends meanwhile is told at once."""
+        try:
+            self._vigil.wait(seconds)
+        except Exception as error:  # noqa: BLE001  # a fault of ours: the next look finds who is gone
+            self._journal.say("trouble", f"between two looks: {fault_words(error)}", {"about": "vigil"}, level=_WARNING)
+            self._stop.wait(seconds)
 
     def _scan(self, began_seconds: float) -> Found:
         time_seconds = time.time()
@@ -210,11 +245,15 @@ class _Scanner:
         return found
 
 
-def _say_changes(journal: Journal, before: Found | None, found: Found) -> None:
-    """One line for each change, and one for all that are too many."""
+def _say_changes(journal: Journal, before: Found | None, found: Found, ended: frozenset[tuple[int, int]] = frozenset()) -> None:
+    """One line for each change, and one for all that are too many. The end of those that ``ended`` has been told."""
     from cgtune.service.journal import MOST_LINES
 
-    changes = locate_changes(before.verdict.report if before is not None else None, found.verdict.report)
+    changes = [
+        change
+        for change in locate_changes(before.verdict.report if before is not None else None, found.verdict.report)
+        if change.event != "process-went" or (change.process.snapshot.process.pid, change.process.snapshot.process.start_ticks) not in ended
+    ]
     for change in changes[:MOST_LINES]:
         _say_change(journal, change)
     if more := len(changes[MOST_LINES:]):

@@ -12,6 +12,7 @@ from cgtune.outputs.prometheus import (
     TEXT_TYPE,
     ServiceFacts,
     join_metrics,
+    render_kills,
     render_report,
     render_service,
 )
@@ -54,6 +55,7 @@ class App:
             "/": lambda _accept: self._index(),
             "/metrics": self._metrics,
             "/report": lambda _accept: self._report(),
+            "/kills": lambda _accept: Answer(type=_JSON, body=self._kills()),
             "/check": lambda _accept: self._check(),
             "/healthz": lambda _accept: Answer(body=b"alive\n"),
             "/readyz": lambda _accept: self._ready(),
@@ -84,6 +86,13 @@ class App:
     def _report(self) -> Answer:
         body = self._board.page("report", _render_json)
         return Answer(type=_JSON, body=body) if body else Answer(status=_UNAVAILABLE, body=b"no report yet\n")
+
+    def _kills(self) -> bytes:
+        from cgtune.outputs.kills import render_kills_json
+
+        board = self._board
+        words = render_kills_json(board.remembered, version=__version__, since_seconds=board.since_seconds, forgotten=board.forgotten)
+        return words.encode("ascii")
 
     def _ready(self) -> Answer:
         why = self._board.stale_words(time.monotonic())
@@ -147,7 +156,8 @@ def render_metrics(board: Board, *, openmetrics: bool, with_age: bool = True) ->
             report_time_seconds=found.time_seconds,
             age_seconds=max(0.0, time.monotonic() - found.began_seconds) if with_age else None,
         )
-    return join_metrics((render_service(facts, openmetrics=openmetrics), report), openmetrics=openmetrics)
+    kills = render_kills(board.remembered, board.workloads, board.forgotten, openmetrics=openmetrics)
+    return join_metrics((render_service(facts, openmetrics=openmetrics), kills, report), openmetrics=openmetrics)
 
 
 def prefers_openmetrics(accept: str) -> bool:

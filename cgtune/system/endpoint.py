@@ -1,4 +1,4 @@
-"""A program's own metrics endpoint, read over HTTP: what it says of itself, as a third voice beside its memory."""
+"""A page over HTTP, within bounds: a program's own metrics, as a third voice beside its memory, or what a service of ours answers."""
 
 from __future__ import annotations
 
@@ -24,28 +24,30 @@ def redact_url(url: str) -> str:
     return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
 
 
-def read_page(url: str) -> str:
-    """The page at ``url``, which must be an http URL, as text. Raises Unreadable (no answer, too slow, too large).
+def read_page(url: str, option: str = "--metrics-url") -> str:
+    """The page at ``url``, which must be an http URL and was given with ``option``, as text.
+
+    Raises Unreadable (no answer, too slow, too large).
 
     A user and a password in it are sent as such (RFC 7617), to nobody else; no message names them, nor its query.
     """
     import threading
 
     answers: list[str | Unreadable] = []
-    worker = threading.Thread(target=lambda: answers.append(_fetch(url)), daemon=True)
+    worker = threading.Thread(target=lambda: answers.append(_fetch(url, option)), daemon=True)
     worker.start()
     worker.join(_WHOLE_SECONDS)
     answer = (
         answers[0]
         if answers
-        else Unreadable(f"--metrics-url {redact_url(url)}: no whole answer within {_WHOLE_SECONDS} s; is it a metrics page?")
+        else Unreadable(f"{option} {redact_url(url)}: no whole answer within {_WHOLE_SECONDS} s; is it the right address?")
     )
     if isinstance(answer, Unreadable):
         raise answer
     return answer
 
 
-def _fetch(url: str) -> str | Unreadable:
+def _fetch(url: str, option: str) -> str | Unreadable:
     import http.client
     import urllib.request
 
@@ -56,12 +58,12 @@ def _fetch(url: str) -> str | Unreadable:
         with opener.open(_request(url), timeout=_TIMEOUT_SECONDS) as answer:
             content: bytes = answer.read(_CAP_BYTES + 1)
     except (http.client.InvalidURL, UnicodeError):  # their words quote the URL
-        return Unreadable(f"--metrics-url {shown}: this cannot be asked for; a URL looks like http://127.0.0.1:9090/metrics")
+        return Unreadable(f"{option} {shown}: this cannot be asked for; a URL looks like http://127.0.0.1:9090/metrics")
     except (OSError, ValueError, http.client.HTTPException) as error:
         why = getattr(error, "reason", None) or error  # URLError wraps what the system said
-        return Unreadable(f"--metrics-url {shown}: {getattr(why, 'strerror', None) or why}; is the program listening there?")
+        return Unreadable(f"{option} {shown}: {getattr(why, 'strerror', None) or why}; is the program listening there?")
     if len(content) > _CAP_BYTES:
-        return Unreadable(f"--metrics-url {shown}: more than {_CAP_BYTES} bytes, which is no metrics page")
+        return Unreadable(f"{option} {shown}: more than {_CAP_BYTES} bytes, which is no such page")
     return content.decode("utf-8", "replace")
 
 

@@ -17,7 +17,7 @@ from cgtune.errors import Unreadable
 READ_CAP_BYTES = 8 << 20
 
 FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-_DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 #: Directories kept open at once; a chain of cgroups is rarely deeper.
 _OPEN_DIRECTORIES = 32
@@ -32,7 +32,7 @@ class Root:
 
     def __init__(self, path: str) -> None:
         """Open the directory. Raises OSError or ValueError where there is none that can be entered."""
-        self._top = os.open(path, _DIRECTORY_FLAGS)
+        self._top = os.open(path, DIRECTORY_FLAGS)
         self._directories: dict[str, int] = {}
         self._files: dict[str, int] = {}
         self._has_doors = False
@@ -134,7 +134,7 @@ class Root:
         # /proc/PID/root is the kernel's own door into the process's root; it is the one link that is followed, and only on procfs.
         door = self._has_doors and name == "root" and path.startswith("/proc/") and path.count("/") == 3
         try:
-            return os.open(name, _DIRECTORY_FLAGS if door else _DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=parent)
+            return os.open(name, DIRECTORY_FLAGS if door else DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=parent)
         except NotADirectoryError:
             if stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
@@ -143,7 +143,7 @@ class Root:
     def has_procfs(self) -> bool:
         """Whether /proc below is the kernel's. A link named root in a folder of plain files must not lead out of it."""
         try:
-            proc = os.open("proc", _DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=self._top)
+            proc = os.open("proc", DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=self._top)
         except OSError:
             return False
         try:

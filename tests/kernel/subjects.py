@@ -63,6 +63,10 @@ class Targets:
             os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, 0)
+        self.forget(pid)
+
+    def forget(self, pid: int) -> None:
+        """It has ended, and its end was taken note of."""
         self._pids.remove(pid)
 
     def end(self) -> None:

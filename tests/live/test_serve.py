@@ -101,7 +101,7 @@ def test_a_mistuned_program_shows_within_two_intervals_and_ends_when_it_is_mende
         mended = start(group, build("1.24.11"), SLEEP, GOMAXPROCS=str(int(advised)))
         service.wait_for(lambda: value(service.metrics(), "cgtune_gomaxprocs_observed", mended.pid) == 2)
         assert "warning" not in findings(service.metrics(), mended.pid).values()
-        service.wait_for(lambda: any(line["pid"] == program.pid for line in service.events("process-went")))
+        service.wait_for(lambda: any(line["pid"] == program.pid for line in service.events("process-gone")))
         assert findings(service.metrics(), program.pid) == {}
         assert service.stop() < 2
 

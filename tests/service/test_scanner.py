@@ -17,6 +17,7 @@ from cgtune.service.board import Board
 from cgtune.service.follow import Follower, Look
 from cgtune.service.journal import Journal
 from cgtune.service.serve import ServeOptions, _Scanner
+from cgtune.service.vigil import Vigil
 from cgtune.service.web import App
 from cgtune.system.host import Host
 from tests.support import stories
@@ -63,7 +64,15 @@ def test_nothing_ends_it(monkeypatch: pytest.MonkeyPatch, place: str, error: Exc
         monkeypatch.setattr(Follower, "look", look)
     textfile: Any = _Textfile(error if place == "textfile" else Malformed("x"))
     with Host(STORY) as host:
-        _Scanner(options, Follower(host, (4242,), None), board, cast("Any", journal), frozenset(), textfile, stop).run()
+        _Scanner(
+            options,
+            Follower(host, (4242,), None),
+            board,
+            cast("Any", journal),
+            textfile,
+            stop,
+            Vigil(host, cast("Any", journal), board, stop),
+        ).run()
     assert [set(troubles) for troubles in journal.troubles] == [{place, "textfile"}] * 2
     words = journal.troubles[1][place]
     assert str(error) in words
@@ -112,7 +121,8 @@ def test_a_third_of_the_time_is_left_to_others(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(Follower, "look", look)
     options, board, journal = ServeOptions(interval_seconds=10.0), Board(10.0), _Journal(threading.Event())
     with Host(STORY) as host:
-        _Scanner(options, Follower(host, (4242,), None), board, cast("Any", journal), frozenset(), None, cast("Any", clock)).run()
+        said, stop = cast("Any", journal), cast("Any", clock)
+        _Scanner(options, Follower(host, (4242,), None), board, said, None, stop, Vigil(host, said, board, stop)).run()
     assert clock.waits == [wait_seconds]
     assert board.found is not None
     assert board.found.scan_seconds == scan_seconds
@@ -138,7 +148,8 @@ def test_it_looks_again_at_once_while_nothing_was_seen(tmp_path: Path, monkeypat
     monkeypatch.setattr(Follower, "look", look)
     options, board, journal = ServeOptions(interval_seconds=15.0), Board(15.0), _Journal(threading.Event())
     with Host(STORY) as host:
-        _Scanner(options, Follower(host, (4242,), None), board, cast("Any", journal), frozenset(), None, cast("Any", clock)).run()
+        said, stop = cast("Any", journal), cast("Any", clock)
+        _Scanner(options, Follower(host, (4242,), None), board, said, None, stop, Vigil(host, said, board, stop)).run()
     assert clock.waits == [1.0] * 4 + [15.0] * 2
 
 
@@ -184,7 +195,7 @@ def test_a_machine_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     caplog.set_level(logging.INFO, "cgtune")
     with Host(str(root)) as host:
         options, stop = ServeOptions(interval_seconds=1.0), cast("Any", clock)
-        _Scanner(options, Follower(host, pids, None), board, Journal(), frozenset(), None, stop).run()
+        _Scanner(options, Follower(host, pids, None), board, Journal(), None, stop, Vigil(host, Journal(), board, stop)).run()
     assert len(clock.waits) == 7
     lines = [vars(record) for record in caplog.records]
     told = [(line["event"], line["fields"]["about"]) for line in lines if line["event"] in ("trouble", "over")]

@@ -342,11 +342,11 @@ def test_a_vanished_target_is_counted_and_the_rest_goes_on() -> None:
             assert service.metrics()["cgtune_missing_processes"] == [({}, 0.0)]
             goes.kill()  # and is a zombie for now
             service.wait_for(lambda: service.metrics()["cgtune_missing_processes"] == [({}, 1.0)])
-            service.wait_for(lambda: service.events("process-went"))
+            service.wait_for(lambda: service.events("process-gone"))
             goes.wait()
             scans = service.metrics()["cgtune_scans_total"][0][1]
             service.wait_for(lambda: service.metrics()["cgtune_scans_total"][0][1] >= scans + 2)
-            assert [line["pid"] for line in service.events("process-went")] == [goes.pid]
+            assert [line["pid"] for line in service.events("process-gone")] == [goes.pid]
             assert {labels["pid"] for labels, _ in service.metrics()["cgtune_cpu_usable_cpus"]} == {str(stays.pid)}
             service.wait_for(lambda: service.fetch("/check")[::2] == (503, f"no report on process {goes.pid}\n"))
             service.wait_for(lambda: service.fetch("/readyz").status == 200)

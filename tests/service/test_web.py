@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 
 from cgtune.api import inspect
-from cgtune.model import Note, Report
+from cgtune.model import Kills, Note, Owner, Report
 from cgtune.service.board import Board, Found
 from cgtune.service.follow import Look
 from cgtune.service.web import App, prefers_openmetrics
@@ -81,3 +82,16 @@ def test_it_is_there_to_be_read_only(method: str) -> None:
 def test_a_weight_that_is_no_number_is_passed_over(accept: str, wanted: bool) -> None:
     """What else the header says still counts."""
     assert prefers_openmetrics(accept) == wanted
+
+
+def test_kills_are_answered_before_there_is_a_report() -> None:
+    """What is remembered hangs on no look; the index names the path."""
+    board = Board(15.0)
+    board.remember((Kills(owner=Owner(of="workload", name="web.service"), oom_kills=2, processes=1, last_seconds=5.0),), (), 3)
+    said: list[str] = []
+    environ: dict[str, object] = {"REQUEST_METHOD": "GET", "PATH_INFO": "/kills"}
+    body = b"".join(App(board)(environ, lambda status, _headers: said.append(status)))
+    assert said == ["200 OK"]
+    content = json.loads(body)
+    assert (content["forgotten"], content["since_seconds"]) == (3, board.since_seconds)
+    assert [(kills["owner"]["name"], kills["oom_kills"]) for kills in content["kills"]] == [("web.service", 2)]

@@ -6,7 +6,7 @@ from cgtune import exits
 from cgtune.commands.check import CheckOptions, run_check
 from cgtune.commands.options.meant import TARGETS, WHOM, chosen_whom
 from cgtune.commands.options.option import Command, choice, optional_choice
-from cgtune.commands.options.shared import COLOR, IGNORE, MACHINERY, PIDS, POLICY, ROOT, SELF, WINDOW, parse_chosen_policy
+from cgtune.commands.options.shared import COLOR, IGNORE, MACHINERY, PIDS, POLICY, ROOT, SELF, SERVE_URL, WINDOW, parse_chosen_policy
 from cgtune.model import FAIL_ON as FAILS
 from cgtune.outputs import names_of
 
@@ -41,6 +41,7 @@ def check_options(values: Values) -> CheckOptions:
         machinery=values[MACHINERY],
         color=values[COLOR],
         whom=chosen_whom(values),
+        serve_url=values[SERVE_URL],
     )
 
 
@@ -60,7 +61,7 @@ def _run(values: Values) -> int:
 
 COMMAND = Command(
     summary="The verdict, for probes, sidecars and pipelines.",
-    options=(PIDS, *WHOM, SELF, ROOT, FAIL_ON, IGNORE, WINDOW, FORMAT, EXIT_STYLE, COLOR, MACHINERY, *POLICY),
+    options=(PIDS, *WHOM, SELF, ROOT, FAIL_ON, IGNORE, WINDOW, FORMAT, EXIT_STYLE, SERVE_URL, COLOR, MACHINERY, *POLICY),
     argument=TARGETS,
     run=_run,
 )

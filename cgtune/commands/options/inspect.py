@@ -5,7 +5,7 @@ from __future__ import annotations
 from cgtune.commands.inspect import InspectOptions, run_inspect
 from cgtune.commands.options.meant import TARGETS, WHOM, chosen_whom
 from cgtune.commands.options.option import Command, choice, flag
-from cgtune.commands.options.shared import COLOR, MACHINERY, METRICS_URL, PIDS, POLICY, ROOT, SELF, WINDOW, parse_chosen_policy
+from cgtune.commands.options.shared import COLOR, MACHINERY, METRICS_URL, PIDS, POLICY, ROOT, SELF, SERVE_URL, WINDOW, parse_chosen_policy
 from cgtune.errors import UsageError
 from cgtune.outputs import names_of
 
@@ -36,6 +36,7 @@ def inspect_options(values: Values) -> InspectOptions:
         whom=chosen_whom(values),
         brief=True if values[BRIEF] else False if values[FULL] or values[VERBOSE] else None,
         window_seconds=values[WINDOW],
+        serve_url=values[SERVE_URL],
     )
 
 
@@ -58,7 +59,7 @@ def _run(values: Values) -> int:
 
 COMMAND = Command(
     summary="The report: what is enforced, derived and held, and what to do.",
-    options=(PIDS, *WHOM, SELF, ROOT, FORMAT, METRICS_URL, WINDOW, VERBOSE, BRIEF, FULL, COLOR, MACHINERY, *POLICY),
+    options=(PIDS, *WHOM, SELF, ROOT, FORMAT, METRICS_URL, SERVE_URL, WINDOW, VERBOSE, BRIEF, FULL, COLOR, MACHINERY, *POLICY),
     argument=TARGETS,
     run=_run,
 )

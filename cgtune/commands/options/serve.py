@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cgtune.commands.options.option import Command, choice, optional_text, text
+from cgtune.commands.options.option import Command, choice, flag, optional_text, text
 from cgtune.commands.options.shared import IGNORE, MACHINERY, PIDS, POLICY, ROOT, parse_chosen_policy
 from cgtune.model import FAIL_ON as FAILS
 
@@ -19,6 +19,7 @@ FAIL_ON: Option[FailOn] = choice(
     "--fail-on", FAILS, "The least severity that makes /check answer 503, or harm: what hurts now.", default="warning"
 )
 TEXTFILE = optional_text("--textfile", "FILE.prom", "Write this file for the node exporter instead of listening.")
+KERNEL_LOG = flag("--kernel-log", "Read in the kernel's log (/dev/kmsg) whom the OOM killer has killed; needs CAP_SYSLOG.")
 LOG_FORMAT = choice("--log-format", ("json", "text"), "The log on stderr: one JSON object a line, or text for people.", default="json")
 
 
@@ -42,13 +43,14 @@ def serve_options(values: Values) -> ServeOptions:
         log_format=values[LOG_FORMAT],
         policy=policy,
         machinery=values[MACHINERY],
+        kernel_log=values[KERNEL_LOG],
     )
 
 
 def _run(values: Values) -> None:
     """Keep looking at every Go process that can be seen, and serve metrics, probes and the report until SIGTERM.
 
-    Answers /metrics, /healthz, /readyz, /report, /check and /.
+    Answers /metrics, /healthz, /readyz, /report, /kills, /check and /.
 
     \b
     Examples:
@@ -63,6 +65,6 @@ def _run(values: Values) -> None:
 
 COMMAND = Command(
     summary="Keep looking: metrics, probes and the report over HTTP.",
-    options=(LISTEN, INTERVAL, PIDS, NODE_ROOT, FAIL_ON, IGNORE, TEXTFILE, LOG_FORMAT, MACHINERY, *POLICY),
+    options=(LISTEN, INTERVAL, PIDS, NODE_ROOT, FAIL_ON, IGNORE, TEXTFILE, KERNEL_LOG, LOG_FORMAT, MACHINERY, *POLICY),
     run=_run,
 )

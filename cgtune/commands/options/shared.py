@@ -20,6 +20,11 @@ ROOT = text(
     default="/",
 )
 METRICS_URL = optional_text("--metrics-url", "URL", "The Go program's own Prometheus endpoint; needs one --pid.")
+SERVE_URL = optional_text(
+    "--serve-url",
+    "URL",
+    "A cgtune serve to ask which kills it remembers: http://127.0.0.1:9464, or its --textfile, FILE.prom.",
+)
 MACHINERY = flag("--machinery", "The node's own machinery too: kubelet, container engines, their shims, runc.")
 WINDOW = optional_number("--window", "SECONDS", "Look twice, so far apart, and tell what happened in between: CPU used, stops, waits.")
 IGNORE = texts("--ignore", "RULE", "Leave this rule's findings out; may be given several times.", complete="rule")

@@ -1,0 +1,70 @@
+"""oom-killed where a service remembers what no counter tells any more."""
+
+from __future__ import annotations
+
+import pytest
+
+from cgtune.model import Container, Finding, Kill, Kills, Owner, Policy, ProcessReport
+from cgtune.rules import judge_all, oom_killed
+from cgtune.rules.case import Case
+from tests.rules.reports import MIB, go_facts, memory_level, report
+
+ID, UID = "c0ffee" * 10 + "c0de", "0b8e2b7e-1c7c-4f3b-9d0a-7a3f5b1c2d3e"
+CONTAINER, POD, WORKLOAD = Owner(of="container", name=ID), Owner(of="pod", name=UID), Owner(of="workload", name="web.service")
+LAST = Kill(time_seconds=1.0, pid=41, command="server", certainty="likely", limit_bytes=64 * MIB, current_bytes=63 * MIB, gomemlimit="off")
+
+
+def remembered(owner: Owner, ago_seconds: float, last: Kill | None = None) -> Kills:
+    """Two kills of that owner."""
+    return Kills(owner=owner, oom_kills=2, processes=1, last_seconds=0.0, last=last, ago_seconds=ago_seconds)
+
+
+def process(*kills: Kills, pod: bool = False, counted: int = 0) -> ProcessReport:
+    """A Go program in a cgroup that has counted so many kills, with these remembered."""
+    made = report(go_facts(), memory=(memory_level("/app", 512 * MIB),), oom_kills=counted)
+    container = Container(id=ID, pod_uid=UID if pod else None)
+    return made.replace(snapshot=made.snapshot.replace(container=container), remembered=kills)
+
+
+def judged(told: ProcessReport) -> Finding | None:
+    """What the rule says, whatever else there is to say."""
+    return oom_killed.judge(Case(told, told.snapshot.go[0], Policy()))
+
+
+@pytest.mark.parametrize(
+    ("kills", "pod", "summary"),
+    [
+        (remembered(CONTAINER, 7.4), False, "remembers 2 in this container c0ffeec0ffee, the last 7 s ago; the cgroup of now counts none"),
+        (remembered(POD, 180.0), True, "remembers 2 in this pod 0b8e2b7e-1c7, the last 3 min ago; the cgroup of now counts none"),
+        (remembered(WORKLOAD, 7200.0), False, "remembers 2 in web.service, the last 2 h ago; the cgroup of now counts none"),
+        (remembered(WORKLOAD, 7200.0), True, None),  # of other pods: a kill of one replica is no finding on all
+    ],
+)
+def test_a_successor_is_told(kills: Kills, pod: bool, summary: str | None) -> None:
+    """Of its container and its pod, and outside of pods of its unit; it is a harm that was."""
+    finding = judged(process(kills, pod=pod))
+    if summary is None:
+        assert finding is None
+    else:
+        assert finding is not None
+        assert (finding.summary, finding.harm) == (f"OOM kills: cgtune serve {summary}", "earlier")
+
+
+def test_what_was_seen_last_is_evidence() -> None:
+    """Beside what the counters tell, which come first."""
+    told = process(remembered(CONTAINER, 60.0, LAST), counted=1)
+    finding = judged(told)
+    assert finding is not None
+    assert finding.summary == "OOM kills: the kernel counts 1 in its cgroup, since that was made"
+    assert finding.evidence[1] == (
+        "cgtune serve: 2 of this container c0ffeec0ffee, the last 1 min ago; "
+        "last seen of 41 server (likely): limit 64 MiB, 63 MiB charged, GOMEMLIMIT off"
+    )
+    (cause,) = judge_all(told, Policy())
+    assert cause.rule == "gomemlimit-unset"  # which is what is to be mended
+    assert finding.evidence[1] in cause.evidence
+
+
+def test_nobody_was_asked() -> None:
+    """Without a service the counters alone speak."""
+    assert judged(process().replace(remembered=None)) is None

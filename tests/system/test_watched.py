@@ -1,0 +1,114 @@
+"""Ends of processes that are noticed without a scan: by pidfds, and through another root's /proc."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cgtune.system.watched import Watched
+from tests.support.serving import open_files
+
+#: The same machine under another name: its pids may be of another namespace, and no pidfd can be asked for.
+_OTHER_ROOT = "/proc/self/root"
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    """Something that sleeps."""
+    with subprocess.Popen(["sleep", "600"]) as started:
+        yield started
+        started.kill()
+
+
+@pytest.fixture(params=["/", _OTHER_ROOT])
+def watched(request: pytest.FixtureRequest) -> Iterator[Watched]:
+    """Nobody is watched yet."""
+    made = Watched(request.param)
+    yield made
+    made.close()
+
+
+def _wait(watched: Watched, seconds: float = 60.0) -> frozenset[int]:
+    return watched.wait(seconds, lambda: False, time.sleep)
+
+
+def test_an_end_is_noticed(watched: Watched, process: subprocess.Popen[bytes]) -> None:
+    """As a zombie, whose parent has not yet asked, and when that is gone too; who lives is not among them."""
+    watched.add(process.pid)
+    watched.add(os.getpid())
+    assert _wait(watched, 0.3) == frozenset()
+    process.send_signal(signal.SIGKILL)
+    assert _wait(watched) == {process.pid}
+    process.wait()
+    assert watched.ended() == {process.pid}
+    watched.drop(process.pid)
+    assert process.pid not in watched
+    assert watched.ended() == frozenset()
+
+
+def test_who_is_gone_already_is_not_watched(watched: Watched, process: subprocess.Popen[bytes]) -> None:
+    """There is nothing to open."""
+    process.kill()
+    process.wait()
+    watched.add(process.pid)
+    assert process.pid not in watched
+
+
+def test_nothing_stays_open(watched: Watched, process: subprocess.Popen[bytes]) -> None:
+    """One file for each, and none for those who are watched no more."""
+    before = open_files(os.getpid())
+    for pid in (process.pid, process.pid, os.getpid()):
+        watched.add(pid)
+    assert open_files(os.getpid()) == before + 2
+    watched.keep(frozenset((os.getpid(),)))
+    assert open_files(os.getpid()) == before + 1
+    watched.close()
+    assert open_files(os.getpid()) == before
+
+
+def test_files_are_left_to_others(monkeypatch: pytest.MonkeyPatch, process: subprocess.Popen[bytes]) -> None:
+    """With few files allowed nobody is watched: a scan tells."""
+    monkeypatch.setattr("resource.getrlimit", lambda _what: (512, 4096))
+    watched = Watched("/")
+    watched.add(process.pid)
+    assert process.pid not in watched
+
+
+def test_a_stop_ends_the_wait(watched: Watched, process: subprocess.Popen[bytes]) -> None:
+    """Within a quarter of a second, however long it was to be."""
+    watched.add(process.pid)
+    turns = iter((False, False))
+    assert watched.wait(600.0, lambda: next(turns, True), lambda seconds: time.sleep(min(seconds, 0.3))) == frozenset()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, 9), (signal.SIGTERM, 15)])
+def test_how_a_process_ended(process: subprocess.Popen[bytes], number: signal.Signals, status: int) -> None:
+    """As wait(2) tells its parent, as soon as that has asked; nothing before, and nothing by a kernel that does not tell."""
+    watched = Watched("/")
+    watched.add(process.pid)
+    assert watched.status(process.pid) is None
+    process.send_signal(number)
+    assert _wait(watched) == {process.pid}
+    assert watched.status(process.pid) is None
+    process.wait()
+    release = tuple(map(int, Path("/proc/sys/kernel/osrelease").read_text().split(".")[:2]))
+    assert watched.status(process.pid) == (status if release >= (6, 15) else None)
+    watched.close()
+
+
+def test_turns_become_rare_where_they_are_dear(monkeypatch: pytest.MonkeyPatch, process: subprocess.Popen[bytes]) -> None:
+    """Whoever asks hundreds asks less often: a 400th of the time is what it may cost."""
+    watched = Watched(_OTHER_ROOT)
+    watched.add(process.pid)
+    clock = iter((0.0, *(0.0, 0.0125, 0.0125), *(20.0, 20.0, 20.0)))
+    monkeypatch.setattr("cgtune.system.watched.time.monotonic", lambda: next(clock))
+    waits: list[float] = []
+    assert watched.wait(15.0, lambda: False, waits.append) == frozenset()
+    assert waits == [pytest.approx(5.0)]
+    watched.close()
