@@ -146,11 +146,15 @@ def watch(host: Host, seconds: float | None, look: Callable[[], Report]) -> Repo
         raise UsageError(f"--window {seconds:g} is not above 0 and at most {_MOST_WINDOW_SECONDS:g} seconds; example: --window 30")
     if not host.is_live:
         raise UsageError("--window needs a live machine: the counters of a recording stand still; leave out --window or --root")
+    from cgtune.cgroups.neighbours import find_busiest, read_usages
     from cgtune.rates import with_rates
 
     before = look()
+    mounts = MachineView(host).ours.mounts
+    usages = read_usages(host, mounts)
     host.wait(seconds)
-    return with_rates(before, look())
+    busiest = find_busiest(usages, read_usages(host, mounts))
+    return with_rates(before, look(), busiest)
 
 
 def judge(

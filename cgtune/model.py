@@ -461,7 +461,8 @@ class MemoryRate(Level):
 
 class MachineRate(Record):
     """What the machine did in ``seconds``: CPUs that worked, CPUs that the host of this virtual machine took, and how long some task of
-    the machine waited for a CPU, and for memory.
+    the machine waited for a CPU, and for memory. ``busiest`` are the cgroups that used most, of those that can be seen, with their CPUs;
+    empty if nobody looked.
     """
 
     seconds: float
@@ -469,6 +470,7 @@ class MachineRate(Record):
     steal_cores: float | None
     cpu_some_percent: float | None
     memory_some_percent: float | None
+    busiest: tuple[tuple[str, float], ...] = ()
 
 
 class Rates(Record):

@@ -101,17 +101,23 @@ def _stalled(pressure: Pressure | None) -> tuple[float | None, float | None]:
     return None if some is None else some.total_seconds, None if full is None else full.total_seconds
 
 
-def with_rates(before: Report, after: Report) -> Report:
-    """The later report with the rates of each process that was in the earlier one as well."""
+def with_rates(before: Report, after: Report, busiest: tuple[tuple[str, float], ...] = ()) -> Report:
+    """The later report with the rates of each process that was in the earlier one as well. ``busiest``: as of MachineRate."""
     earlier = {process.snapshot.process.pid: process.snapshot for process in before.processes}
     return after.replace(
         processes=tuple(
             process
             if (old := earlier.get(process.snapshot.process.pid)) is None
-            else process.replace(snapshot=process.snapshot.replace(rates=rates_between(total(old), total(process.snapshot))))
+            else process.replace(
+                snapshot=process.snapshot.replace(rates=_with_busiest(rates_between(total(old), total(process.snapshot)), busiest))
+            )
             for process in after.processes
         )
     )
+
+
+def _with_busiest(rates: Rates | None, busiest: tuple[tuple[str, float], ...]) -> Rates | None:
+    return rates if rates is None or rates.machine is None else rates.replace(machine=rates.machine.replace(busiest=busiest))
 
 
 def rates_between(before: Totals, after: Totals) -> Rates | None:

@@ -49,6 +49,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.targets": ("cgroups.kernel", "gather", "machinery", "machineview (types)", "snapshot", "system.host (types)"),
     "cgtune.api": (
         "system",
+        "cgroups.neighbours",
         "machineview",
         "snapshot",
         "gather",
@@ -92,6 +93,7 @@ READS = (
     "cgtune.runtimes",
     "cgtune.cgroups.chains",
     "cgtune.cgroups.levels",
+    "cgtune.cgroups.neighbours",
     "cgtune.runtimes.go.reader",
     "cgtune.runtimes.go.held",
 )

@@ -207,7 +207,11 @@ def test_the_later_report_has_the_rates() -> None:
         )
         for snapshots in ((look(), look(pid=43)), (look(110.0, used=60.0), look(110.0, pid=44), look(110.0, pid=43, start_ticks=9)))
     ]
-    assert [process.snapshot.rates and process.snapshot.rates.used_cores for process in with_rates(*reports).processes] == [1.0, None, None]
+    assert [process.snapshot.rates and process.snapshot.rates.used_cores for process in with_rates(reports[0], reports[1]).processes] == [
+        1.0,
+        None,
+        None,
+    ]
 
 
 def test_kills_in_the_window_are_told_with_their_level() -> None:

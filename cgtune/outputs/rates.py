@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cgtune.model import CpuRate, Level, ProcessReport, Rates
+    from cgtune.model import CpuRate, Level, MachineRate, ProcessReport, Rates
 
     Json = dict[str, object]
 
@@ -111,8 +111,13 @@ def rates_content(rates: Rates | None) -> Json | None:
         "cpu": [_place(rate) | _cpu_rate(rate) for rate in rates.cpu],
         "pressure": [_place(rate) | _rest(rate) for rate in rates.pressure],
         "memory": [_place(rate) | _rest(rate) for rate in rates.memory],
-        "machine": None if rates.machine is None else dict(rates.machine.items()),
+        "machine": None if rates.machine is None else _machine(rates.machine),
     }
+
+
+def _machine(machine: MachineRate) -> Json:
+    busiest = [{"path": escape_control(path), "used_cores": cores} for path, cores in machine.busiest]
+    return {name: value for name, value in machine.items() if name != "busiest"} | {"busiest": busiest}
 
 
 def _place(rate: Level) -> Json:

@@ -60,6 +60,7 @@ def judge(case: Case) -> Finding | None:
         evidence=(
             f"/proc/{case.pid}/task/*/schedstat: {waiting:.2f} threads waited at once, {used:.2f} CPUs were used, in {rates.seconds:.0f} s",
             *_machine_words(case, rates),
+            *_neighbour_words(case, rates),
             case.quota_words,
             *_weight_words(case),
         ),
@@ -103,6 +104,15 @@ def _machine_words(case: Case, rates: Rates) -> tuple[str, ...]:
     return (
         f"/proc/stat: {machine.busy_cores:.2f} of {len(case.snapshot.machine.online)} CPUs were busy, {others:.2f} with others{stolen}",
     )
+
+
+def _neighbour_words(case: Case, rates: Rates) -> tuple[str, ...]:
+    """The cgroups beside its own that used most."""
+    own = {level.path for level in case.snapshot.cpu_chain}
+    found = [] if rates.machine is None else [(path, cores) for path, cores in rates.machine.busiest if path not in own]
+    if not found:
+        return ()
+    return (f"used most beside it, of the cgroups that can be seen: {', '.join(f'{path} {cores:.2f}' for path, cores in found)}",)
 
 
 def _weight_words(case: Case) -> tuple[str, ...]:

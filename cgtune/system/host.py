@@ -158,7 +158,7 @@ class Host:
             directory, below = waiting.pop()
             try:
                 if below:
-                    names = reversed(self._list_folders(directory))
+                    names = reversed(self.list_folders(directory))
                     waiting += [(f"{directory.rstrip('/')}/{name}", below - 1) for name in names]
                 elif matches(directory):
                     return directory
@@ -166,7 +166,8 @@ class Host:
                 continue  # gone meanwhile, or closed to us: it cannot be told, and another may be the one
         return None
 
-    def _list_folders(self, directory: str) -> list[str]:
+    def list_folders(self, directory: str) -> list[str]:
+        """The names of the folders in a folder; raises as list_directory does."""
         return self._ask(directory, lambda: self._source.list_folders(directory))
 
     def _read_members(self, directory: str) -> bytes:

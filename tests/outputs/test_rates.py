@@ -120,7 +120,14 @@ def test_json_has_every_rate() -> None:
     assert rates["cpu"] == [place | counters | {"seconds": 10, "used_cores": 0.2, "throttled_percent": 98}]
     assert rates["pressure"][0]["cpu_some_percent"] == 62
     assert rates["memory"] == [place | {"seconds": 10, "refaults_per_second": 0, "oom_kills": 2, "high_events": 6, "max_events": 0}]
-    assert rates["machine"] == {"seconds": 10, "busy_cores": 1.6, "steal_cores": 0.16, "cpu_some_percent": 62, "memory_some_percent": None}
+    assert rates["machine"] == {
+        "seconds": 10,
+        "busy_cores": 1.6,
+        "steal_cores": 0.16,
+        "cpu_some_percent": 62,
+        "memory_some_percent": None,
+        "busiest": [],
+    }
     assert set(schema["$defs"]["rates"]["properties"]) == set(rates)
     for name in ("cpu", "pressure", "memory"):
         assert set(schema["$defs"][f"{name}_rate"]["properties"]) == set(rates[name][0])
