@@ -479,6 +479,7 @@ class Rates(Record):
     ``used_cores`` is what the process used, in CPUs. ``waiting_threads`` is how many of its threads waited on a run queue at once, on
     average: those of Used.waits, of both looks. ``collections`` are those that its Go runtimes ended, ``gc_cpu_percent`` is what the
     collector used of the CPU time that GOMAXPROCS allows, from the last collection before to the last that ended; None if none did.
+    ``gc_cores`` is the same in CPUs, over all the ``seconds``: 0 if none ended.
     ``cpu``, ``pressure`` and ``memory`` are the levels of its chains that were there at both looks, leaf first; one whose counters shrank
     was made anew and is left out.
     """
@@ -493,6 +494,7 @@ class Rates(Record):
     machine: MachineRate | None
     collections: int | None = None
     gc_cpu_percent: float | None = None
+    gc_cores: float | None = None
 
     @property
     def waiting_percent(self) -> float | None:

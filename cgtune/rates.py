@@ -135,6 +135,7 @@ def rates_between(before: Totals, after: Totals) -> Rates | None:
         major_faults_per_second=_per(faults, seconds),
         collections=_count(collections),
         gc_cpu_percent=_percent(collecting, whole),
+        gc_cores=0.0 if collections == 0 else _per(collecting, seconds),
         cpu=tuple(_cpu_rate(key, growth) for key, growth in grown.items() if key[0] == "cpu"),
         pressure=tuple(_pressure_rate(key, growth) for key, growth in grown.items() if key[0] == "pressure" and growth[0] > 0),
         memory=tuple(_memory_rate(key, growth) for key, growth in grown.items() if key[0] == "memory"),

@@ -116,9 +116,9 @@ def test_what_the_collector_took() -> None:
     """Collections that ended, and their share of the CPU time that the runtime had; without one nobody knows the share."""
     before = look(live=GoLive(collections=3, gc_cpu_seconds=1.0, cpu_seconds=100.0))
     found = rates(before, look(110.0, live=GoLive(collections=8, gc_cpu_seconds=1.5, cpu_seconds=120.0)))
-    assert (found.collections, found.gc_cpu_percent) == (5, 2.5)
+    assert (found.collections, found.gc_cpu_percent, found.gc_cores) == (5, 2.5, 0.05)
     none = rates(before, look(110.0, live=GoLive(collections=3, gc_cpu_seconds=1.0, cpu_seconds=100.0)))
-    assert (none.collections, none.gc_cpu_percent) == (0, None)
+    assert (none.collections, none.gc_cpu_percent, none.gc_cores) == (0, None, 0)
     anew = rates(before, look(110.0, used=60.0, live=GoLive(collections=1, gc_cpu_seconds=0.1, cpu_seconds=1.0)))
     assert (anew.collections, anew.gc_cpu_percent, anew.used_cores) == (None, None, 1), "another program in the same process"
     for untold in (None, GoLive(collections=8)):

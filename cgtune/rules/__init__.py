@@ -146,7 +146,7 @@ SILENCES: dict[str, tuple[str, ...]] = {
     "gomaxprocs-below-quota": ("gomaxprocs-pinned",),
     "threads-short": ("gomaxprocs-below-quota",),
     "cpu-throttled": ("quota-below-two-cpus", "fractional-quota"),
-    "started-throttled": ("quota-below-two-cpus", "fractional-quota"),
+    "started-throttled": ("cpu-throttled", "quota-below-two-cpus", "fractional-quota"),
     "cpu-contended": ("no-quota-many-cpus",),
     "gc-off-without-limit": ("gomemlimit-unset", "memory-limit-too-small", "oom-killed"),
     "memory-limit-too-small": (

@@ -16,13 +16,15 @@ from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.advice.memory import Groups
-    from cgtune.model import CpuLevel, GoFacts, GoSetting, Off, ProcessReport, Snapshot
+    from cgtune.model import CpuLevel, GoFacts, GoSetting, Harm, Off, ProcessReport, Snapshot
 
 #: Half a second of a busy cgroup: one bad period of a program that is idle is no share of anything.
 LEAST_WATCHED = 5
 
 _SETS = "the program set it, by a call of runtime.GOMAXPROCS or an option of its own"
 _MOMENT_SECONDS = 60
+_RESTING_SECONDS = 10.0
+_LEAST_RAN_SECONDS = 1.0  # on a CPU: the collector's share of less is chance
 _MOST_SHOWN = 200  # characters of a variable
 _SWITCHES = ("containermaxprocs", "updatemaxprocs")
 
@@ -93,6 +95,30 @@ class Case:
         if live is None or live.gc_cpu_seconds is None or used is None or not used.cpu_seconds:
             return None
         return min(100.0, 100 * live.gc_cpu_seconds / (used.cpu_seconds + (used.wait_seconds or 0.0)))
+
+    @property
+    def collector_percent_now(self) -> float | None:
+        """The same between two looks, 0 if no collection ended; None: not known, or it hardly ran."""
+        rates = self.snapshot.rates
+        if rates is None or rates.gc_cores is None or rates.used_cores is None or not rates.seconds:
+            return None
+        if not rates.collections:
+            return 0.0
+        if rates.used_cores * rates.seconds < _LEAST_RAN_SECONDS:
+            return None
+        return min(100.0, 100 * rates.gc_cores / (rates.used_cores + (rates.waiting_threads or 0.0)))
+
+    @property
+    def collector_felt(self) -> tuple[float | None, Harm]:
+        """(the collector's share in percent, whether that is now): between two looks if they tell, else since the start.
+
+        What it took since the start may be over: no collection has ended for ten seconds then. Go starts one every two minutes anyway.
+        """
+        watched, live = self.collector_percent_now, None if self.facts is None else self.facts.observed.live
+        if watched is not None:
+            return watched, "now"
+        is_over = live is not None and live.since_collection_seconds is not None and live.since_collection_seconds > _RESTING_SECONDS
+        return self.collector_percent, "earlier" if is_over else "now"
 
     @property
     def procs_count(self) -> int:

@@ -44,15 +44,16 @@ def judge(case: Case) -> Finding | None:
         return None
     marked = case.facts.observed.heap_marked_bytes
     is_full = marked is not None and marked * 100 >= value * _FULL_PERCENT
-    is_busy = case.collector_percent is not None and case.collector_percent >= _BUSY_PERCENT
+    percent, harm = case.collector_felt
+    is_busy = percent is not None and percent >= _BUSY_PERCENT
     if not is_full and not is_busy:
         return None
-    busy = f"the collector took {case.collector_percent:.0f} % of the time in which it ran" if case.collector_percent is not None else ""
+    busy = "" if percent is None else f"the collector took {percent:.0f} % of the time in which it ran"
     return Finding(
         rule=ID,
         severity=SEVERITY,
         summary=f"GOMEMLIMIT is {format_mib(value)} MiB, and the limit of {format_mib(case.memory.limit_bytes)} MiB leaves room for more",
         evidence=tuple(line for line in (case.gomemlimit_words, case.live_words, busy, case.limit_words) if line),
         advice=case.set_memory("what the present limit leaves to Go"),
-        harm="now" if is_busy else "possible",
+        harm=harm if is_busy else "possible",
     )

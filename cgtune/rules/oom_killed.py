@@ -6,6 +6,8 @@ earlier life of this one. What all services, users or pods of a machine have in 
 with memory.oom.group, which Kubernetes sets on cgroup v2, the kernel ends the whole cgroup, counts that in oom_group_kill, and counts the
 victim that it had chosen twice in oom_kill. One process killed: oom_kill 2, oom_group_kill 1. On v2 a count is of the cgroup and of all
 below it, and memory.events.local has the cgroup alone; on v1 it is of the cgroup alone.
+Kills hurt earlier, as what was is over. Those between two looks (check --window; the last five minutes of cgtune serve) hurt now, and are
+critical.
 With inspect or check --serve-url, and in cgtune serve itself, kills count that the service remembers of the last day, though the cgroup and
 its counters are gone: those of the same container or pod, and outside of pods of the same unit or cgroup.
 
@@ -57,15 +59,23 @@ def judge(case: Case) -> Finding | None:
     kills = (events.oom_kill if events is not None else None) or 0
     where = "its cgroup" if level == charged else f"the cgroup {level.path} above it{', or below that' * (level.version == 2)}"
     group = (events.oom_group_kill if events is not None else None) or 0
+    grown = tuple(_grown(case, each) for each in case.snapshot.levels_killed_in_window)
     doubled = f", {group} of a whole group, whose first victim counts twice" if group else ""
     return Finding(
         rule=ID,
-        severity=SEVERITY,
-        summary=f"OOM kills: the kernel counts {kills} in {where}, since that was made{doubled}",
-        evidence=(*(_evidence(each) for each in levels), *told, case.limit_words),
+        severity="critical" if grown else SEVERITY,
+        summary=f"OOM kills: the kernel counts {kills} in {where}, since that was made{doubled}{', and goes on' * bool(grown)}",
+        evidence=(*grown, *(_evidence(each) for each in levels), *told, case.limit_words),
         advice=advice,
-        harm="earlier",
+        harm="now" if grown else "earlier",
     )
+
+
+def _grown(case: Case, level: MemoryLevel) -> str:
+    """How many kills were counted between two looks."""
+    rate = None if case.snapshot.rates is None else case.snapshot.rates.memory_of(level)
+    assert rate is not None  # it was killed in the window
+    return f"{level.directory}: oom_kill {rate.oom_kills} more in {rate.seconds or 0:.0f} s"
 
 
 def _evidence(level: MemoryLevel) -> str:

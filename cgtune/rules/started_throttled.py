@@ -2,7 +2,8 @@
 
 What it means: in the few quota periods that its cgroup has lived, it was stopped in so many that chance does not explain it: the lower end
 of the interval of 99 % (Wilson) for the share is 25 % or more, of ten periods at the least. From 300 periods on cpu-throttled judges, and
-this rule is silent. Programs older than ten minutes have started.
+this rule is silent. Programs older than ten minutes have started. It hurts now in the first minute, unless a window (check --window) has
+seen no stop; else it hurt earlier.
 
 Why it hurts: the start of a program (loading, caches, connections, a first collection) wants more CPU than its work later. Stopped in
 nearly each period a start of 3 s takes 30, a readiness probe fails meanwhile, and the pod is killed and starts again.
@@ -60,8 +61,16 @@ def judge(case: Case) -> Finding | None:
             *(case.procs_evidence(case.stall) if case.procs_count else (case.quota_words,)),
         ),
         advice=(act("give it more CPU while it starts: a larger limit, resized in place later, or cpu.max.burst of one quota"),),
-        harm="now" if age <= _JUST_SECONDS else "earlier",
+        harm="now" if _is_now(case, age) else "earlier",
     )
+
+
+def _is_now(case: Case, age_seconds: int) -> bool:
+    """Whether it is stopped still: what a window saw, or else a young age."""
+    window, rates = case.window, case.snapshot.rates
+    if window is not None and window.throttling is not None and rates is not None and rates.seconds:
+        return window.throttling.throttled_periods > 0
+    return age_seconds <= _JUST_SECONDS
 
 
 def least_share(count: int, total: int) -> float:

@@ -73,12 +73,36 @@ def _full(used_mib: int, *, hit: bool = False) -> ProcessReport:
 
 
 def _collects(
-    percent: float, *, memory: Any = "off", age: int = 600, variables: dict[str, str] | None = None, **facts: Any
+    percent: float,
+    *,
+    memory: Any = "off",
+    age: int = 600,
+    variables: dict[str, str] | None = None,
+    since: float | None = None,
+    **facts: Any,
 ) -> ProcessReport:
-    live = GoLive(collections=200, gc_cpu_seconds=percent, cpu_seconds=900.0)
+    live = GoLive(collections=200, gc_cpu_seconds=percent, cpu_seconds=900.0, since_collection_seconds=since)
     runtime = go_facts(memory=memory, variables=variables, live=live, **facts)
     made = report(runtime, memory=(memory_level("/pod/app", 512 * MIB),), age_seconds=age)
     return made.replace(snapshot=made.snapshot.replace(used=Used(cpu_seconds=100.0, major_faults=0, threads=9)))
+
+
+def _collected(percent: float, watched_percent: float | None, *, since: float = 1.0, used: float = 0.5, **rest: Any) -> ProcessReport:
+    """The collector's share since the start, and between two looks (None: it was looked at once)."""
+    made = _collects(percent, since=since, **rest)
+    if watched_percent is None:
+        return made
+    return watched(
+        made, None, used_cores=used, waiting_threads=0.5, collections=round(watched_percent), gc_cores=watched_percent / 100 * (used + 0.5)
+    )
+
+
+def _starts(window: tuple[int, int] | None, *, age: int = 20, seconds: float = 30.0) -> ProcessReport:
+    """Stopped in 40 of its first 60 periods; of those of the window in so many."""
+    made = report(go_facts(procs=1, pinned=True), cores=0.5, throttled=(40, 60), age_seconds=age)
+    if window is None:
+        return made
+    return watched(made, Throttling(periods=window[1], throttled_periods=window[0], throttled_seconds=1.0), seconds=seconds)
 
 
 def _queued(procs: int, queued: int, *, idle: int = 0, used: float = 2.0, cores: float | None = 6.0) -> ProcessReport:
@@ -145,6 +169,21 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
     ("collector-busy", "nearly half", lambda: _collects(45.0), ("critical", "now")),
     ("collector-busy", "a fifth", lambda: _collects(20.0), None),
     ("collector-busy", "it has just started", lambda: _collects(45.0, age=9), None),
+    ("collector-busy", "all in a busy hour at its start: over", lambda: _collected(60.0, None, since=90.0), ("warning", "earlier")),
+    ("collector-busy", "it collected a moment ago", lambda: _collected(60.0, None), ("critical", "now")),
+    ("collector-busy", "it did long ago, and not while it was watched", lambda: _collected(60.0, 3.0), None),
+    ("collector-busy", "no collection ended while it was watched", lambda: _collected(60.0, 0.0), None),
+    ("collector-busy", "after a quiet week it does while it is watched", lambda: _collected(2.0, 45.0), ("critical", "now")),
+    ("collector-busy", "too little ran while it was watched to tell", lambda: _collected(60.0, 3.0, used=0.01), ("critical", "now")),
+    ("started-throttled", "it was seen to be stopped", lambda: _starts((20, 40), age=200), ("warning", "now")),
+    ("started-throttled", "young, and it was seen that nothing stops it", lambda: _starts((0, 40)), ("warning", "earlier")),
+    ("started-throttled", "a service's first look has no time", lambda: _starts((0, 0), seconds=0.0), ("warning", "now")),
+    (
+        "gomemlimit-stale",
+        "the collector paid for it long ago",
+        lambda: _collected(20.0, 3.0, memory=100 * MIB, variables={"GOMEMLIMIT": "100MiB"}),
+        None,
+    ),
     (
         "gomemlimit-stale",
         "the limit was raised, and the live heap fills the old value",
@@ -224,6 +263,13 @@ def test_a_stop_at_the_start_is_told_once() -> None:
     """The cause that explains it bears it: Go 1.24 under half a CPU hurts now, as it starts."""
     made = report(go_facts(minor=24), cores=0.5, throttled=(40, 50), age_seconds=20)
     assert [(each.rule, each.harm) for each in judge_all(made, Policy())] == [("go-not-container-aware", "now")]
+
+
+def test_a_start_that_is_watched_is_told_once() -> None:
+    """The counters since the start and those of the window have one cause; the severity is the window's."""
+    found = judge_all(_starts((38, 40)), Policy())
+    assert [(each.rule, each.severity, each.harm) for each in found] == [("started-throttled", "critical", "now")]
+    assert any("nr_throttled 38 of nr_periods 40" in line for line in found[0].evidence)
 
 
 def test_what_would_have_been_enough_is_told_between_two_looks() -> None:

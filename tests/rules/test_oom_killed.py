@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from cgtune.model import Container, Finding, Kill, Kills, Owner, Policy, ProcessReport
+from cgtune.model import Container, Finding, Kill, Kills, MemoryRate, Owner, Policy, ProcessReport
 from cgtune.rules import judge_all, oom_killed
 from cgtune.rules.case import Case
-from tests.rules.reports import MIB, go_facts, memory_level, report
+from tests.rules.reports import MIB, go_facts, memory_level, report, watched
 
 ID, UID = "c0ffee" * 10 + "c0de", "0b8e2b7e-1c7c-4f3b-9d0a-7a3f5b1c2d3e"
 CONTAINER, POD, WORKLOAD = Owner(of="container", name=ID), Owner(of="pod", name=UID), Owner(of="workload", name="web.service")
@@ -63,6 +63,17 @@ def test_what_was_seen_last_is_evidence() -> None:
     (cause,) = judge_all(told, Policy())
     assert cause.rule == "gomemlimit-unset"  # which is what is to be mended
     assert finding.evidence[1] in cause.evidence
+
+
+@pytest.mark.parametrize(("more", "severity", "harm"), [(0, "warning", "earlier"), (2, "critical", "now")])
+def test_a_kill_that_was_watched_is_now(more: int, severity: str, harm: str) -> None:
+    """Workers that are killed again and again between two looks: it hurts now, whatever was before."""
+    own = {"path": "/app", "directory": "/sys/fs/cgroup/app", "version": 2}
+    rate = MemoryRate(seconds=30.0, refaults_per_second=0.0, oom_kills=more, high_events=0, max_events=0, **own)  # type: ignore[arg-type]
+    finding = judged(watched(process(counted=3), None, memory=(rate,)))
+    assert finding is not None
+    assert (finding.severity, finding.harm) == (severity, harm)
+    assert ("/sys/fs/cgroup/app: oom_kill 2 more in 30 s" in finding.evidence) == bool(more)
 
 
 def test_nobody_was_asked() -> None:
