@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.layout import HEADER_ROOM, lay_out
 from cgtune.outputs.rates import throttled_percent
 from cgtune.outputs.words import (
     KINDS,
@@ -57,6 +56,7 @@ _COLUMNS: tuple[_Column, ...] = (
 _SORTED = {"cpu": _Column(first="CPU", second="used", side=">"), "memory": _Column(first="memory", second="in use", side=">")}
 #: If two looks were taken.
 _WINDOW = (_SORTED["cpu"], _Column(first="periods", second="throttled", side=">", leaves=6))
+_HEADER_ROOM = 2  # a column is wider than its header, by so much at least, as tabulate has it; a terminal has no room to spare
 _UNKNOWN = "?"
 _NAME_WIDTH = 15
 _CONTAINER_WIDTH = 40  # a pod's name ends with what tells it from others
@@ -84,14 +84,14 @@ def _table(report: Report, layout: Layout | None) -> list[str]:
             row[-1:-1] = [_used(process, "cpu"), _throttled(process)]
         sort = None if sort == "cpu" else sort  # it stands there
     if layout is None:
-        return _lay_out(rows, columns)
+        return lay_out(rows, columns)
     if sort in _SORTED:  # beside the findings, which are the last
         columns.insert(-1, _SORTED[sort])
         for process, row in zip(report.processes, rows, strict=True):
             row.insert(-1, _used(process, sort))
     shown = list(range(len(columns))) if layout.width is None else _fit(columns, rows, layout.width)
-    header_room = HEADER_ROOM if layout.width is None else 0
-    lines = _lay_out([[row[place] for place in shown] for row in rows], [columns[place] for place in shown], header_room)
+    header_room = _HEADER_ROOM if layout.width is None else 0
+    lines = lay_out([[row[place] for place in shown] for row in rows], [columns[place] for place in shown], header_room)
     if layout.colour:
         lines[:2] = [layout.style("strong", line) for line in lines[:2]]
         for place, (process, row) in enumerate(zip(report.processes, rows, strict=True), 2):
@@ -109,7 +109,7 @@ def _fit(columns: Sequence[_Column], rows: list[list[str]], width: int) -> list[
     from cgtune.outputs.layout import clip, clip_start
 
     shown, last = list(range(len(columns))), len(columns) - 1
-    natural = _widths(rows, columns)
+    natural = _widths(rows, columns, 0)
     least = [
         wide if column.least is None else min(wide, max(column.least, len(column.first)))
         for column, wide in zip(columns, natural, strict=True)
@@ -128,13 +128,19 @@ def _fit(columns: Sequence[_Column], rows: list[list[str]], width: int) -> list[
     return shown
 
 
-def _lay_out(rows: Sequence[Sequence[str]], columns: Sequence[_Column], header_room: int = HEADER_ROOM) -> list[str]:
+def lay_out(rows: Sequence[Sequence[str]], columns: Sequence[_Column] = _COLUMNS, header_room: int = _HEADER_ROOM) -> list[str]:
+    """The lines of the table, headers first; ``rows`` hold one line of text a column. By hand: tabulate costs four bare starts."""
+    texts = [[cell.strip() for cell in row] for row in rows]
+    widths = _widths(texts, columns, header_room)
     headers = ([column.first for column in columns], [column.second for column in columns])
-    return lay_out(headers, rows, "".join(column.side for column in columns), header_room)
+    return [
+        "  ".join(f"{cell:{column.side}{width}}" for cell, column, width in zip(row, columns, widths, strict=True)).rstrip()
+        for row in (*headers, *texts)
+    ]
 
 
-def _widths(rows: Sequence[Sequence[str]], columns: Sequence[_Column]) -> list[int]:
-    headers = [max(len(column.first), len(column.second)) for column in columns]
+def _widths(rows: Sequence[Sequence[str]], columns: Sequence[_Column], header_room: int) -> list[int]:
+    headers = [max(len(column.first), len(column.second)) + header_room for column in columns]
     return [max(header, *map(len, column)) for header, column in zip(headers, zip(*rows, strict=True), strict=True)]
 
 
