@@ -87,18 +87,24 @@ def test_every_alert_says_what_to_do() -> None:
 
 def _exposed() -> dict[str, set[str]]:
     """The labels of every metric that the code can expose, by name, as docs/serve.md and the code name them."""
-    code = (ROOT / "cgtune" / "outputs" / "prometheus.py").read_text()
-    stems = re.findall(r'"(cgtune_[a-z_{}]+)"', code)
+    code = "".join((ROOT / "cgtune" / "outputs" / name).read_text() for name in ("prometheus.py", "series.py"))
+    stems = [stem for stem in re.findall(r'"(cgtune_[a-z_{}]+)"', code) if "{of}" not in stem]
     names = {stem.format(witness) for stem in stems for witness in ("derived", "observed", "recommended")}
     more = {
         "cgtune_finding": {"rule", "severity", "harm"},
+        "cgtune_harm": {"rule", "cause", "severity"},
         "cgtune_go_info": {"id", "go_version", "main_module", "container_aware", "awareness_from", "follows_updates"},
         "cgtune_pressure_waiting_seconds_total": {"resource", "share"},
         "cgtune_memory_part_bytes": {"part"},
         "cgtune_findings": {"severity"},
         "cgtune_build_info": {"version"},
     }
-    return {name: more.get(name, set()) | {"pid", "command", "container_id", "uid"} for name in names}
+    own = {"pid", "command", "namespace", "pod", "container", "workload", "container_id", "uid"}
+    exposed = {name: more.get(name, set()) | own for name in names}
+    kills = {"container": own - {"pid", "command", "workload"}, "pod": {"uid", "pod", "namespace"}, "workload": {"workload", "namespace"}}
+    for of, labels in kills.items():
+        exposed |= {f"cgtune_{of}_oom_kills_total": labels, f"cgtune_{of}_last_oom_kill_timestamp_seconds": labels}
+    return exposed
 
 
 def test_the_labels_that_this_file_names_are_exposed() -> None:
