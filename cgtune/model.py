@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Harm = Literal["now", "earlier", "possible"]
     #: What fails a check: from a severity on, or what hurts now.
     FailOn = Literal["info", "warning", "critical", "harm"]
+    LabelSet = Literal["pid", "container", "workload"]
     #: Names with a text each, every name once: what a mapping would hold, but immutable and hashable.
     Pairs = tuple[tuple[str, str], ...]
     #: Go's own compiler, or GCC's.
@@ -57,6 +58,7 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 FAIL_ON: tuple[FailOn, ...] = ("info", "warning", "critical", "harm")
 #: Worst first: it hurts as far as was seen last; it did, and that may be over; nothing of it was felt yet.
 HARMS: tuple[Harm, ...] = ("now", "earlier", "possible")
+LABEL_SETS: tuple[LabelSet, ...] = ("pid", "container", "workload")
 
 
 class Note(Record):
@@ -900,7 +902,7 @@ class Finding(Record):
     """One cause of harm, with the files and numbers that show it and what to do about it. ``rule`` is an id that ``explain`` knows.
 
     ``harm`` says whether it was felt: "now" (in what was measured last), "earlier" (by counters that say no more than that it was), or
-    "possible" (nothing was measured that it did).
+    "possible" (nothing was measured that it did). ``symptoms`` are the rules that say it, if it is the cause of what others tell.
     """
 
     rule: str
@@ -909,6 +911,12 @@ class Finding(Record):
     evidence: tuple[str, ...]
     advice: tuple[Advice, ...]
     harm: Harm = "possible"
+    symptoms: tuple[str, ...] = ()
+
+    @property
+    def hurts(self) -> tuple[str, ...]:
+        """The rules by which it hurts now; none if it does not."""
+        return (self.symptoms or (self.rule,)) if self.harm == "now" else ()
 
     @property
     def urgency(self) -> tuple[int, int]:

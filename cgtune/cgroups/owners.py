@@ -39,6 +39,13 @@ def owners_of(snapshot: Snapshot) -> tuple[Owner, ...]:
     return tuple(owners)
 
 
+def workload_of(snapshot: Snapshot) -> str:
+    """The name of its workload; if none can be told the container's id, the pod's UID or the command, so that no two become one."""
+    workload = next((owner.name for owner in owners_of(snapshot) if owner.of == "workload"), None)
+    container = snapshot.container
+    return workload or container.id or container.pod_uid or container.name or snapshot.process.command
+
+
 def name_workload(pod: str) -> str:
     """The workload that a pod's name tells: `web-5d4f8c7b9d-x2vlq` is of web, `db-0` of db, `agent-7kqzt` of agent; else the pod's name."""
     stem, dash, end = pod.rpartition("-")

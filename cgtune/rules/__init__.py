@@ -228,7 +228,8 @@ def _merge(found: dict[str, Finding], ignored: frozenset[str]) -> list[Finding]:
         worst = min((finding, *symptoms), key=lambda each: SEVERITIES.index(each.severity)).severity
         harm = min((finding, *symptoms), key=lambda each: HARMS.index(each.harm)).harm
         evidence = tuple(dict.fromkeys(line for each in (finding, *symptoms) for line in each.evidence))
-        merged.append(finding.replace(severity=worst, harm=harm, evidence=evidence))
+        felt = tuple(each.rule for each in (finding, *symptoms) if each.harm == harm)
+        merged.append(finding.replace(severity=worst, harm=harm, evidence=evidence, symptoms=felt if felt != (name,) else ()))
     return merged
 
 

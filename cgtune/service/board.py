@@ -7,12 +7,14 @@ import time
 
 from cgtune.records import Record
 from cgtune.service.history import History
+from cgtune.service.merged import Merger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cgtune.model import Kills, Owner, Verdict
+    from cgtune.model import Kills, LabelSet, Owner, Verdict
+    from cgtune.outputs.prometheus import Series
     from cgtune.service.follow import Look
 
 #: A report is fresh until so many intervals have gone by since its scan began; with short ones, on a machine that is short of CPUs, longer.
@@ -36,8 +38,11 @@ class Board:
     One thread pins, any thread reads.
     """
 
-    def __init__(self, interval_seconds: float) -> None:
-        self.interval_seconds, self.history = interval_seconds, History()
+    def __init__(self, interval_seconds: float, *, label_set: LabelSet = "pid", least_age_seconds: float = 0.0) -> None:
+        """``label_set`` and ``least_age_seconds`` say what has series of metrics of its own, and how long it must have lived."""
+        self.interval_seconds, self.history, self.least_age_seconds = interval_seconds, History(), least_age_seconds
+        self._merger = None if label_set == "pid" else Merger(label_set, least_age_seconds)
+        self.merged: tuple[Series, ...] | None = None
         self._fresh_seconds = max(_FRESH_INTERVALS * interval_seconds, _LEAST_FRESH_SECONDS)
         self._lock = threading.Lock()
         self._pages: dict[str, bytes] = {}
@@ -55,8 +60,9 @@ class Board:
     def pin(self, found: Found) -> None:
         """A new report takes the place of the old one."""
         self.history.add(found.look.report, found.began_seconds)
+        merged = None if self._merger is None else self._merger.look(found.verdict.report.processes)
         with self._lock:
-            self.found, self._pages = found, {}
+            self.found, self.merged, self._pages = found, merged, {}
             self.scans += 1
 
     def count_error(self) -> None:

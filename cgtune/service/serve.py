@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from cgtune.model import FailOn, Policy
+    from cgtune.model import FailOn, LabelSet, Policy
     from cgtune.service.changes import Change
     from cgtune.service.journal import Journal
     from cgtune.service.listener import Listener
@@ -64,6 +64,8 @@ class ServeOptions(Record):
     policy: Policy | None = None
     machinery: bool = False
     kernel_log: bool = False
+    label_set: LabelSet = "pid"
+    least_age_seconds: float = 15.0
 
 
 def run_serve(options: ServeOptions) -> NoReturn:
@@ -71,7 +73,8 @@ def run_serve(options: ServeOptions) -> NoReturn:
     stop = stop_on_signals()
     ignored = parse_ignored(options.ignore)
     host = Host(options.root)
-    board = Board(options.interval_seconds)
+    least_age = options.least_age_seconds if host.is_live and not options.pids else 0.0  # ages of a recording stand still
+    board = Board(options.interval_seconds, label_set=options.label_set, least_age_seconds=least_age)
     follower = Follower(
         host,
         options.pids,

@@ -145,7 +145,12 @@ class App:
 def render_metrics(board: Board, *, openmetrics: bool, with_age: bool = True) -> bytes:
     """All metrics of this moment. ``with_age``: in a file the age would stand still."""
     name = "openmetrics" if openmetrics else "metrics"
-    report = board.page(name, lambda found: render_report(found.verdict.report, openmetrics=openmetrics))
+
+    def render(found: Found) -> bytes:
+        report = found.verdict.report
+        return render_report(report, openmetrics=openmetrics, least_age_seconds=board.least_age_seconds, merged=board.merged)
+
+    report = board.page(name, render)
     facts, found = ServiceFacts(version=__version__, scans=board.scans, scan_errors=board.scan_errors), board.found
     if found is not None:
         facts = facts.replace(

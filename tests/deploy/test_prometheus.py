@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cgtune.model import ProcessReport
 from tests.support import kubernetes, stories
 from tests.support.command import ROOT
 from tests.support.needs import require
@@ -55,6 +56,61 @@ def test_the_alerts_fire_when_they_should() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def _replica(service: int, replica: int, *, hurts: bool) -> ProcessReport:
+    """A Go program without GOMEMLIMIT in a pod of a Deployment; or one that is throttled as well."""
+    from cgtune.model import Container
+    from tests.rules.reports import go_facts, memory_level, report
+
+    # Every period stopped, with GOMAXPROCS as it should be, or none
+    facts, path = go_facts(procs=2), f"/kubepods/pod{service}-{replica}/app"
+    throttled = (1000, 1000) if hurts else (0, 1000)
+    process = report(facts, cores=2.0, memory=(memory_level(path, 512 << 20),), throttled=throttled, pid=100 + replica, path=path)
+    pod = f"svc{service}-5d4f8c7b9d-x2vl{'bcd'[replica]}"
+    named = Container(id=f"{service:061}{replica:03}", pod_uid=f"{service:032x}", name="app", pod_name=pod, pod_namespace="shop")
+    return process.replace(snapshot=process.snapshot.replace(container=named))
+
+
+@pytest.mark.parametrize("hurt", [0, 5])
+def test_alerts_are_of_harm_and_one_for_a_workload(hurt: int, tmp_path: Path) -> None:
+    """200 services of three replicas on three nodes, none with GOMEMLIMIT: no harm, no alert, but one info in all; five throttled: five."""
+    from cgtune.api import judge
+    from cgtune.model import Report
+    from cgtune.outputs.prometheus import render_report
+
+    given, spelled = [], 0
+    for node in range(3):
+        processes = tuple(_replica(service, node, hurts=service < hurt) for service in range(200))
+        report = judge(Report(version="0.1.0", time="2026-11-23T02:12:00Z", machine=processes[0].snapshot.machine, processes=processes))
+        for name in ("cgtune_finding", "cgtune_harm"):
+            for labels, _ in parse_metrics(render_report(report, openmetrics=False).decode()).get(name, []):
+                spelled += labels["rule"] == "gomemlimit-unset"
+                words = ",".join(
+                    f"{key}={json.dumps(value)}" for key, value in (labels | {"job": "cgtune", "instance": f"n{node}:1"}).items()
+                )
+                given.append({"series": f"{name}{{{words}}}", "values": "1x400"})
+    assert spelled == 600
+    asked = [
+        ("count(ALERTS{alertname=~'CgtuneHarm|CgtuneOomKilled',alertstate='firing'}) or vector(0)", "10m", hurt),
+        ("count(ALERTS{alertname='CgtuneHarm',rule='cpu-throttled',namespace='shop',workload=~'svc[0-4]'}) or vector(0)", "10m", hurt),
+        ("count(ALERTS{alertstate='firing',severity!='info'}) or vector(0)", "26h", hurt),
+        ("count(ALERTS{alertname='CgtuneMisset',alertstate='firing',severity='info'})", "26h", 1),
+    ]
+    tests = [
+        {
+            "interval": "4m",
+            "input_series": given,
+            "promql_expr_test": [
+                {"expr": expression, "eval_time": when, "exp_samples": [{"labels": "{}", "value": value}]}
+                for expression, when, value in asked
+            ],
+        }
+    ]
+    file = {"rule_files": [str(_RULES)], "evaluation_interval": "4m", "tests": tests}
+    (tmp_path / "test.yaml").write_text(json.dumps(file))
+    done = _promtool("test", "rules", tmp_path / "test.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_rule_has_a_unit_test() -> None:
     """Each alert is expected to fire somewhere in the unit tests, and each recording rule and documented query to have a value."""
     (file,) = kubernetes.read_objects((PROMETHEUS / "cgtune.rules.test.yaml").read_text())
@@ -77,9 +133,13 @@ def test_every_alert_says_what_to_do() -> None:
         if "alert" in rule:
             said = rule["annotations"]
             assert set(said) == {"summary", "description", "runbook"}
-            assert "$labels.instance" in said["description"]
-            assert rule["labels"]["severity"] in ("warning", "critical")
-            assert re.fullmatch(r"\d+m", rule["for"])
+            severity = rule["labels"]["severity"]
+            # Of cgtune itself; of harm to a workload; of all that is only set badly
+            assert ("$labels.workload" if "harm" in rule["expr"] or "oom" in rule["expr"] else "$labels.instance") in said[
+                "description"
+            ] or (severity == "info")
+            assert severity in ("info", "warning", "critical")
+            assert re.fullmatch(r"\d+[mh]", rule["for"])
             explained = re.fullmatch(r"cgtune explain (.*)", said["runbook"])
             read = re.fullmatch(r'deploy/README\.md, "(.*)"', said["runbook"])
             assert (explained and explained[1] in (*known, "{{ $labels.rule }}")) or (read and read[1] in headings), said["runbook"]
@@ -87,18 +147,24 @@ def test_every_alert_says_what_to_do() -> None:
 
 def _exposed() -> dict[str, set[str]]:
     """The labels of every metric that the code can expose, by name, as docs/serve.md and the code name them."""
-    code = (ROOT / "cgtune" / "outputs" / "prometheus.py").read_text()
-    stems = re.findall(r'"(cgtune_[a-z_{}]+)"', code)
+    code = "".join((ROOT / "cgtune" / "outputs" / name).read_text() for name in ("prometheus.py", "series.py"))
+    stems = [stem for stem in re.findall(r'"(cgtune_[a-z_{}]+)"', code) if "{of}" not in stem]
     names = {stem.format(witness) for stem in stems for witness in ("derived", "observed", "recommended")}
     more = {
         "cgtune_finding": {"rule", "severity", "harm"},
+        "cgtune_harm": {"rule", "cause", "severity"},
         "cgtune_go_info": {"id", "go_version", "main_module", "container_aware", "awareness_from", "follows_updates"},
         "cgtune_pressure_waiting_seconds_total": {"resource", "share"},
         "cgtune_memory_part_bytes": {"part"},
         "cgtune_findings": {"severity"},
         "cgtune_build_info": {"version"},
     }
-    return {name: more.get(name, set()) | {"pid", "command", "container_id", "uid"} for name in names}
+    own = {"pid", "command", "namespace", "pod", "container", "workload", "container_id", "uid"}
+    exposed = {name: more.get(name, set()) | own for name in names}
+    kills = {"container": own - {"pid", "command", "workload"}, "pod": {"uid", "pod", "namespace"}, "workload": {"workload", "namespace"}}
+    for of, labels in kills.items():
+        exposed |= {f"cgtune_{of}_oom_kills_total": labels, f"cgtune_{of}_last_oom_kill_timestamp_seconds": labels}
+    return exposed
 
 
 def test_the_labels_that_this_file_names_are_exposed() -> None:

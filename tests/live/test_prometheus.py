@@ -35,10 +35,10 @@ class Prometheus:
     def __init__(self, place: Path, *addresses: str) -> None:
         require(shutil.which("prometheus"), "apt-get install --no-install-recommends prometheus")
         rules = (ROOT / "deploy" / "prometheus" / "cgtune.rules.yaml").read_text()
-        hurried = re.sub(r"\[5m\]", "[8s]", re.sub(r"\bfor: \d+m$", "for: 2s", rules, flags=re.MULTILINE))
+        hurried = re.sub(r"\[5m\]", "[8s]", re.sub(r"\bfor: \d+[mh]$", "for: 2s", rules, flags=re.MULTILINE))
         assert len(re.findall("for: 2s", hurried)) == 6
         (place / "rules.yaml").write_text(hurried)
-        jobs = [{"job_name": "cgtune", "static_configs": [{"targets": list(addresses)}]}]
+        jobs = [{"job_name": "cgtune", "honor_labels": True, "static_configs": [{"targets": list(addresses)}]}]
         config = {"global": {"scrape_interval": "1s", "evaluation_interval": "1s"}, "rule_files": ["rules.yaml"], "scrape_configs": jobs}
         (place / "prometheus.yaml").write_text(json.dumps(config))
         self._log = (place / "log").open("w")

@@ -12,7 +12,7 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from cgtune.api import inspect
 from cgtune.limits import enforce
-from cgtune.model import Container, Finding, MemoryEvents, MemoryParts, Pressure, ProcessReport, Recommendation, Report, Stall
+from cgtune.model import Container, Finding, GoLive, MemoryEvents, MemoryParts, Pressure, ProcessReport, Recommendation, Report, Stall, Used
 from cgtune.outputs.prometheus import ServiceFacts, join_metrics, render_report, render_service
 from tests.rules.reports import go_facts, memory_level, report as process_report
 from tests.support import stories
@@ -214,3 +214,73 @@ def test_parts_make_one_page() -> None:
     assert page.count(b"# EOF\n") == 1
     assert {"cgtune_build_info", "cgtune_cpu_limit_cores"} <= names(read(page, openmetrics=True))
     assert join_metrics((render_service(facts, openmetrics=True), b""), openmetrics=True).endswith(b"# EOF\n")
+
+
+IN_POD = Container(id="c" * 64, pod_uid="6ab9", runtime="containerd", name="app", pod_name="web-5d4f8c7b9d-x2vlq", pod_namespace="shop")
+
+
+@pytest.mark.parametrize(
+    ("container", "expected"),
+    [
+        (IN_POD, {"namespace": "shop", "pod": "web-5d4f8c7b9d-x2vlq", "container": "app", "workload": "web"}),
+        (IN_POD.replace(pod_name=None, pod_namespace=None), {"namespace": "", "pod": "", "container": "app", "workload": "c" * 64}),
+        (Container(pod_uid="6ab9"), {"namespace": "", "pod": "", "container": "", "workload": "6ab9"}),
+        (Container(id="d" * 64, runtime="docker"), {"namespace": "", "pod": "", "container": "", "workload": "d" * 64}),
+        (Container(), {"namespace": "", "pod": "", "container": "", "workload": "/pod/app"}),
+    ],
+)
+def test_series_name_the_workload(container: Container, expected: dict[str, str]) -> None:
+    """Kubernetes's names where they are known, a workload always: two that cannot be told must not become one."""
+    process = process_report(go_facts(), memory=(memory_level("/pod/app", 1 << 29),))
+    report = machine_report(process.replace(snapshot=process.snapshot.replace(container=container)))
+    assert value(read(render_report(report, openmetrics=True), openmetrics=True), "cgtune_cpu_usable_cpus", **expected) is not None
+
+
+def test_what_was_used() -> None:
+    """CPU time of the process and of the cgroup that its quota is of, the peak, GOGC, the collector's share, and when it was started."""
+    process = process_report(
+        go_facts(gogc="off", live=GoLive(gc_cpu_fraction=0.25)), cores=1.0, memory=(memory_level("/pod/app", 1 << 29),), throttled=(0, 10)
+    )
+    leaf, *above = process.snapshot.cpu_chain
+    snapshot = process.snapshot.replace(
+        used=Used(cpu_seconds=12.5, major_faults=0, threads=5),
+        cpu_chain=(leaf.replace(usage_seconds=20.0), *above),
+        memory_chain=(process.snapshot.memory_chain[0].replace(peak_bytes=30 << 20),),
+        process=process.snapshot.process.replace(start_time="2026-11-23T02:00:00Z"),
+    )
+    told = machine_report(process.replace(snapshot=snapshot, limits=enforce(snapshot)))
+    samples = read(render_report(told, openmetrics=True), openmetrics=True)
+    expected = {
+        "cgtune_cpu_seconds_total": 12.5,
+        "cgtune_cgroup_cpu_seconds_total": 20.0,
+        "cgtune_memory_peak_bytes": 30 << 20,
+        "cgtune_gogc_observed_percent": math.inf,
+        "cgtune_go_gc_cpu_ratio": 0.25,
+        "cgtune_process_start_time_seconds": 1_795_399_200,
+    }
+    assert {name: value(samples, name) for name in expected} == expected
+
+
+def test_harm_is_told_by_rule_and_cause() -> None:
+    """What hurts now bears the name of what hurts, and that of its cause; what hurt earlier, or may hurt, is no harm."""
+    finding = Finding(rule="gomaxprocs-exceeds-quota", severity="warning", summary="", evidence=(), advice=(), harm="now")
+    merged = finding.replace(symptoms=("cpu-throttled", "started-throttled"))
+    others = (finding.replace(rule="oom-killed", harm="earlier"), finding.replace(rule="gomemlimit-unset", harm="possible"))
+    process = process_report(go_facts()).replace(findings=(merged, finding.replace(rule="memory-stalling"), *others))
+    samples = read(render_report(machine_report(process), openmetrics=True), openmetrics=True)
+    harm = {(dict(own)["rule"], dict(own)["cause"]) for name, own in samples if name == "cgtune_harm"}
+    cause = "gomaxprocs-exceeds-quota"
+    assert harm == {("cpu-throttled", cause), ("started-throttled", cause), ("memory-stalling", "memory-stalling")}
+
+
+def test_who_has_just_begun_has_no_series() -> None:
+    """Below the least age there is none, from there on there are; an age that is not known is no reason, and counts are of all."""
+    ages = {4: 14, 5: 15, 6: None}
+    process = process_report(go_facts())
+    each = [
+        process.replace(snapshot=process.snapshot.replace(process=process.snapshot.process.replace(pid=pid, age_seconds=age)))
+        for pid, age in ages.items()
+    ]
+    samples = read(render_report(machine_report(*each), openmetrics=False, least_age_seconds=15.0), openmetrics=False)
+    assert {dict(own)["pid"] for _, own in samples if "pid" in dict(own)} == {"5", "6"}
+    assert value(samples, "cgtune_go_processes") == 3

@@ -32,6 +32,7 @@ from tests.support.command import PROGRAM, ROOT, run, uncounted
 from tests.support.serving import PATIENCE_SECONDS, Service, Stopwatch, open_files, parse_metrics
 
 STORY = stories.STORIES / "v2-ancestor-tighter"
+UNKNOWN = dict.fromkeys(("container_id", "uid", "namespace", "pod", "container"), "")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_metrics_in_the_format_that_is_asked_for(service: Service) -> None:
     text = service.fetch("/metrics")
     assert text.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     samples = parse_metrics(text.body)
-    assert samples["cgtune_cpu_limit_cores"] == [({"pid": "4242", "command": "server", "container_id": "", "uid": ""}, 1.0)]
+    assert samples["cgtune_cpu_limit_cores"] == [({"pid": "4242", "command": "server", "workload": "/pod/app", **UNKNOWN}, 1.0)]
     assert samples["cgtune_go_processes"] == [({}, 0.0)]
     accept = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"
     openmetrics = service.fetch("/metrics", Accept=accept)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from cgtune.commands.options.option import Command, choice, flag, optional_text, text
 from cgtune.commands.options.shared import IGNORE, MACHINERY, PIDS, POLICY, ROOT, parse_chosen_policy
-from cgtune.model import FAIL_ON as FAILS
+from cgtune.model import FAIL_ON as FAILS, LABEL_SETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.commands.options.option import Option, Values
-    from cgtune.model import FailOn
+    from cgtune.model import FailOn, LabelSet
     from cgtune.service.serve import ServeOptions
 
 LISTEN = optional_text("--listen", "HOST:PORT", "Where to answer over HTTP. Default: 127.0.0.1:9464.")
@@ -19,6 +19,10 @@ FAIL_ON: Option[FailOn] = choice(
     "--fail-on", FAILS, "The least severity that makes /check answer 503, or harm: what hurts now.", default="warning"
 )
 TEXTFILE = optional_text("--textfile", "FILE.prom", "Write this file for the node exporter instead of listening.")
+LABEL_SET: Option[LabelSet] = choice(
+    "--label-set", LABEL_SETS, "What has series of metrics of its own: each process, container or workload.", default="pid"
+)
+LEAST_AGE = optional_text("--least-age", "DURATION", "How long a process must have lived to be in the metrics. Default: one interval.")
 KERNEL_LOG = flag("--kernel-log", "Read in the kernel's log (/dev/kmsg) whom the OOM killer has killed; needs CAP_SYSLOG.")
 LOG_FORMAT = choice("--log-format", ("json", "text"), "The log on stderr: one JSON object a line, or text for people.", default="json")
 
@@ -32,9 +36,11 @@ def serve_options(values: Values) -> ServeOptions:
     if values[TEXTFILE] is not None and values[LISTEN] is not None:
         raise UsageError("--textfile and --listen exclude each other: a file for the node exporter, or an address for Prometheus")
     policy = parse_chosen_policy(values)
+    interval_seconds = parse_duration(values[INTERVAL], "--interval", least_seconds=0.1, most_seconds=3600.0)
+    least_age = values[LEAST_AGE]
     return ServeOptions(
         listen=values[LISTEN] or DEFAULT_LISTEN,
-        interval_seconds=parse_duration(values[INTERVAL], "--interval", least_seconds=0.1, most_seconds=3600.0),
+        interval_seconds=interval_seconds,
         pids=values[PIDS],
         root=values[NODE_ROOT],
         fail_on=values[FAIL_ON],
@@ -44,6 +50,10 @@ def serve_options(values: Values) -> ServeOptions:
         policy=policy,
         machinery=values[MACHINERY],
         kernel_log=values[KERNEL_LOG],
+        label_set=values[LABEL_SET],
+        least_age_seconds=interval_seconds
+        if least_age is None
+        else parse_duration(least_age, "--least-age", least_seconds=0.0, most_seconds=86400.0),
     )
 
 
@@ -65,6 +75,20 @@ def _run(values: Values) -> None:
 
 COMMAND = Command(
     summary="Keep looking: metrics, probes and the report over HTTP.",
-    options=(LISTEN, INTERVAL, PIDS, NODE_ROOT, FAIL_ON, IGNORE, TEXTFILE, KERNEL_LOG, LOG_FORMAT, MACHINERY, *POLICY),
+    options=(
+        LISTEN,
+        INTERVAL,
+        PIDS,
+        NODE_ROOT,
+        FAIL_ON,
+        IGNORE,
+        TEXTFILE,
+        LABEL_SET,
+        LEAST_AGE,
+        KERNEL_LOG,
+        LOG_FORMAT,
+        MACHINERY,
+        *POLICY,
+    ),
     run=_run,
 )
