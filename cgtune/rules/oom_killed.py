@@ -9,6 +9,9 @@ below it, and memory.events.local has the cgroup alone; on v1 it is of the cgrou
 With inspect or check --serve-url, and in cgtune serve itself, kills count that the service remembers of the last day, though the cgroup and
 its counters are gone: those of the same container or pod, and outside of pods of the same unit or cgroup.
 
+It hurts now if the kernel counted a kill between two looks (--window, or the last five minutes of cgtune serve), in its cgroup or in one
+above it. Else it hurt earlier: a count since the cgroup was made does not tell when.
+
 Why it hurts: SIGKILL, no clean-up, exit status 137.
 
 How to confirm:
@@ -56,16 +59,24 @@ def judge(case: Case) -> Finding | None:
     events = level.counted_events
     kills = (events.oom_kill if events is not None else None) or 0
     where = "its cgroup" if level == charged else f"the cgroup {level.path} above it{', or below that' * (level.version == 2)}"
+    grown = tuple(_grown(case, each) for each in case.snapshot.levels_killed_in_window)
     group = (events.oom_group_kill if events is not None else None) or 0
     doubled = f", {group} of a whole group, whose first victim counts twice" if group else ""
     return Finding(
         rule=ID,
         severity=SEVERITY,
         summary=f"OOM kills: the kernel counts {kills} in {where}, since that was made{doubled}",
-        evidence=(*(_evidence(each) for each in levels), *told, case.limit_words),
+        evidence=(*grown, *(_evidence(each) for each in levels), *told, case.limit_words),
         advice=advice,
-        harm="earlier",
+        harm="now" if grown else "earlier",
     )
+
+
+def _grown(case: Case, level: MemoryLevel) -> str:
+    """How many kills the kernel counted there between the two looks."""
+    rate = None if case.snapshot.rates is None else case.snapshot.rates.memory_of(level)
+    kills, seconds = (0, 0.0) if rate is None else (rate.oom_kills or 0, rate.seconds or 0.0)
+    return f"{level.directory}: oom_kill {kills} more in the last {seconds:.0f} s"
 
 
 def _evidence(level: MemoryLevel) -> str:
