@@ -11,6 +11,9 @@ critical.
 With inspect or check --serve-url, and in cgtune serve itself, kills count that the service remembers of the last day, though the cgroup and
 its counters are gone: those of the same container or pod, and outside of pods of the same unit or cgroup.
 
+It hurts now if the kernel counted a kill between two looks (--window, or the last five minutes of cgtune serve), in its cgroup or in one
+above it. Else it hurt earlier: a count since the cgroup was made does not tell when.
+
 Why it hurts: SIGKILL, no clean-up, exit status 137.
 
 How to confirm:
@@ -72,10 +75,10 @@ def judge(case: Case) -> Finding | None:
 
 
 def _grown(case: Case, level: MemoryLevel) -> str:
-    """How many kills were counted between two looks."""
+    """How many kills the kernel counted there between the two looks."""
     rate = None if case.snapshot.rates is None else case.snapshot.rates.memory_of(level)
-    assert rate is not None  # it was killed in the window
-    return f"{level.directory}: oom_kill {rate.oom_kills} more in {rate.seconds or 0:.0f} s"
+    kills, seconds = (0, 0.0) if rate is None else (rate.oom_kills or 0, rate.seconds or 0.0)
+    return f"{level.directory}: oom_kill {kills} more in the last {seconds:.0f} s"
 
 
 def _evidence(level: MemoryLevel) -> str:

@@ -1,4 +1,4 @@
-"""oom-killed where a service remembers what no counter tells any more."""
+"""oom-killed: a service remembers what no counter tells any more, and a count that grows between two looks hurts now."""
 
 from __future__ import annotations
 
@@ -73,9 +73,47 @@ def test_a_kill_that_was_watched_is_now(more: int, severity: str, harm: str) -> 
     finding = judged(watched(process(counted=3), None, memory=(rate,)))
     assert finding is not None
     assert (finding.severity, finding.harm) == (severity, harm)
-    assert ("/sys/fs/cgroup/app: oom_kill 2 more in 30 s" in finding.evidence) == bool(more)
+    assert ("/sys/fs/cgroup/app: oom_kill 2 more in the last 30 s" in finding.evidence) == bool(more)
 
 
 def test_nobody_was_asked() -> None:
     """Without a service the counters alone speak."""
     assert judged(process().replace(remembered=None)) is None
+
+
+def _watched(counted: int, **grown: int) -> ProcessReport:
+    """Looked at twice; so many kills are counted since the cgroups were made, and so many more of each path between the looks."""
+    chain = (memory_level("/pod/app", 512 * MIB), memory_level("/pod", 1024 * MIB, oom_kills=counted))
+    made = report(go_facts(), memory=chain, oom_kills=counted)
+    rates = tuple(
+        MemoryRate(
+            path=level.path,
+            directory=level.directory,
+            version=2,
+            seconds=30.0,
+            refaults_per_second=0.0,
+            oom_kills=grown.get(level.path.rpartition("/")[2], 0),
+            high_events=0,
+            max_events=0,
+        )
+        for level in chain
+    )
+    return watched(made, None, memory=rates)
+
+
+@pytest.mark.parametrize(
+    ("told", "harm", "first"),
+    [
+        (process(counted=1), "earlier", "/sys/fs/cgroup/app/memory.events: oom_kill 1"),
+        (_watched(3), "earlier", "/sys/fs/cgroup/pod/app/memory.events: oom_kill 3"),
+        (_watched(3, app=2, pod=2), "now", "/sys/fs/cgroup/pod/app: oom_kill 2 more in the last 30 s"),
+        (_watched(3, pod=1), "now", "/sys/fs/cgroup/pod: oom_kill 1 more in the last 30 s"),
+    ],
+    ids=["one look", "none between two looks", "in its cgroup", "in the one above"],
+)
+def test_a_kill_between_two_looks_hurts_now(told: ProcessReport, harm: str, first: str) -> None:
+    """A count that grew tells of now; one that stands still tells of earlier."""
+    finding = judged(told)
+    assert finding is not None
+    assert finding.harm == harm
+    assert finding.evidence[0].startswith(first)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 
 from cgtune.model import LEAST_PERIODS, Policy, ProcessReport, Report, Throttling, Used
+from cgtune.rules import judge_all
 from cgtune.rules.case import Case
 from cgtune.service.windows import WINDOW_SECONDS, Windows
-from tests.rules.reports import go_facts, report as process_report
+from tests.rules.reports import MIB, go_facts, memory_level, report as process_report
 
 
 def at(periods: int, throttled: int, *, pid: int = 42, path: str = "/pod/app", start_ticks: int = 1) -> ProcessReport:
@@ -120,3 +121,24 @@ def test_a_process_costs_what_the_module_says() -> None:
     assert len({id(totals.keys) for totals in kept}) == 1
     cost = sum(sys.getsizeof(each) for totals in kept for each in (totals, vars(totals), totals.numbers, totals.waits))
     assert cost < 13 * 1024, cost
+
+
+def _harm(windows: Windows, now_seconds: float, kills: int, throttled: int) -> dict[str, str]:
+    """The harm of each finding as the service judges it: kills, and throttled periods of one a tenth of a second, up to now."""
+    chain = (memory_level("/pod/app", 512 * MIB),)
+    counters = (throttled, round(1000 + 10 * now_seconds))
+    made = process_report(go_facts(procs=1, pinned=True, memory=400 * MIB), cores=0.5, throttled=counters, memory=chain, oom_kills=kills)
+    report = Report(version="0.1.0", time="2026-11-23T02:12:00Z", machine=made.snapshot.machine, processes=(made,))
+    (process,) = windows.watch(report, now_seconds).processes
+    return {finding.rule: finding.harm for finding in judge_all(process, Policy(), least_periods=LEAST_PERIODS)}
+
+
+def test_kills_and_throttling_are_judged_by_growth() -> None:
+    """What the counters told before the first look is no harm of now; what grows is, and five minutes later it is over."""
+    windows = Windows()
+    assert _harm(windows, 0, 2, 900) == {"oom-killed": "earlier"}
+    assert _harm(windows, 60, 2, 900) == {"oom-killed": "earlier"}
+    assert _harm(windows, 120, 3, 1500) == {"oom-killed": "now", "cpu-throttled": "now"}
+    for tick in range(150, 450, 30):
+        _harm(windows, tick, 3, 1500)
+    assert _harm(windows, 450, 3, 1500) == {"oom-killed": "earlier"}
