@@ -39,8 +39,8 @@ def board_expressions() -> list[str]:
     filled = []
     for panel in _BOARD["panels"]:
         for target in panel.get("targets", []):
-            expression = target["expr"].replace("$__rate_interval", "2m")
-            filled.append(re.sub(r"\$(job|instance|command)\b", ".*", expression))
+            expression = target["expr"].replace("$__rate_interval", "2m").replace("$__range", "1h")
+            filled.append(re.sub(r"\$(job|instance|namespace|workload|pod|command)\b", ".*", expression))
     return filled
 
 
@@ -204,7 +204,9 @@ def test_every_query_of_the_dashboard_parses(tmp_path: Path) -> None:
 
 
 def test_the_dashboard_is_whole() -> None:
-    """Panels have ids and places of their own and ask the chosen data source; every variable that is used is declared, and no other."""
+    """Panels have ids and places of their own and ask the chosen data source; every variable that is used is declared, and no other; the
+    rows answer the five questions.
+    """
     panels = _BOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     places = [panel["gridPos"] for panel in panels]
@@ -218,8 +220,11 @@ def test_the_dashboard_is_whole() -> None:
         for target in panel.get("targets", []):
             assert panel["datasource"] == target["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
     declared = {variable["name"] for variable in _BOARD["templating"]["list"]}
-    used = set(re.findall(r"\$\{?(\w+)\}?", json.dumps([panels, _BOARD["templating"]]))) - {"__rate_interval", "__all"}
-    assert used | {"command"} == declared
+    used = set(re.findall(r"\$\{?(\w+)\}?", json.dumps([panels, _BOARD["templating"]]))) - {"__rate_interval", "__range", "__all"}
+    assert used == declared == {"datasource", "job", "instance", "namespace", "workload", "pod", "command"}
+    rows = [panel["title"] for panel in panels if panel["type"] == "row"]
+    asked = ("Who was killed", "Who is stopped", "Who waits for neighbours", "Who wastes", "Who is misset")
+    assert [title for title in rows if title.startswith("Who ")] == [next(row for row in rows if row.startswith(start)) for start in asked]
 
 
 def test_a_page_passes_the_check_of_prometheus() -> None:
