@@ -19,6 +19,7 @@ from tests.live.cgroups import Group, Groups, hierarchies
 from tests.support import goprograms
 from tests.support.command import PROGRAM, environment, run
 from tests.support.envreaders import read_kubernetes
+from tests.support.serving import Service
 
 pytestmark = pytest.mark.live
 
@@ -184,3 +185,15 @@ def test_a_limit_of_a_container_is_its_own_on_such_a_node(pod: Pod) -> None:
     assert (first["enforced"]["memory"]["limit_bytes"], second["enforced"]["memory"]["limit_bytes"]) == (256 * _MIB, None)
     assert "gomemlimit-unset" in {finding["rule"] for finding in first["findings"]}
     assert second["settings"]["GOMEMLIMIT"]["recommended"] is None
+
+
+def test_metrics_name_a_pods_processes_as_far_as_they_can_be_told(pod: Pod) -> None:
+    """Container and UID are told by the kubelet's files; no file names this pod, and its containers are workloads of their own, by id."""
+    pids = {name: pod.start(name, pod.make(name, digit)) for name, digit in (("app", "a"), ("other", "b"))}
+    with Service("--pid", pids["app"], "--pid", pids["other"]) as service:
+        samples = service.wait_for_report().metrics()["cgtune_gomaxprocs_observed"]
+    told = {labels["pid"]: labels for labels, _ in samples}
+    for (name, pid), digit in zip(pids.items(), "ab", strict=True):
+        labels = told[str(pid)]
+        assert (labels["container"], labels["uid"], labels["container_id"]) == (name, _UID, f"containerd://{digit * 64}")
+        assert (labels["namespace"], labels["pod"], labels["workload"]) == ("", "", digit * 64)

@@ -204,3 +204,15 @@ def test_findings_are_findings() -> None:
     """Every rule's own severity is one of the three."""
     assert {rule.SEVERITY for rule in RULES} <= set(SEVERITIES)
     assert Finding.__doc__
+
+
+def test_a_cause_says_by_which_of_its_symptoms_it_hurts() -> None:
+    """Too many threads that are throttled hurt by that, throttling without another cause by itself, what does not hurt by nothing."""
+    counts = (900, 1000)
+    (cause,) = (each for each in judge_all(report(go_facts(procs=8), cores=2.0, throttled=counts), Policy()) if each.harm == "now")
+    assert (cause.rule, cause.hurts) == ("gomaxprocs-exceeds-quota", ("cpu-throttled",))
+    (alone,) = (each for each in judge_all(report(go_facts(procs=2), cores=2.0, throttled=counts), Policy()) if each.harm == "now")
+    assert (alone.rule, alone.hurts) == ("cpu-throttled", ("cpu-throttled",))
+    calm = judge_all(report(go_facts(procs=8), cores=2.0), Policy())
+    assert calm
+    assert not any(each.hurts for each in calm)
