@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cgtune.model import (
+    ByteLimit,
     Finding,
     GoLive,
     MachineRate,
@@ -29,6 +30,7 @@ from tests.rules.reports import MIB, cpu_level, go_facts, memory_level, report, 
 NEVER = Throttling(periods=300, throttled_periods=0, throttled_seconds=0.0)
 BUSY = MachineRate(seconds=30.0, busy_cores=7.9, steal_cores=0.0, cpu_some_percent=60.0, memory_some_percent=0.0)
 STOLEN = BUSY.replace(busy_cores=3.0, steal_cores=4.0)
+ALONE = BUSY.replace(busy_cores=1.7)
 
 
 def _waits(waiting: float, used: float, throttling: Throttling = NEVER, machine: MachineRate = BUSY, **rest: Any) -> ProcessReport:
@@ -66,8 +68,9 @@ def _memory_rate(**more: int) -> MemoryRate:
     return MemoryRate(seconds=30.0, refaults_per_second=0.0, **own, **counts)  # type: ignore[arg-type]
 
 
-def _full(used_mib: int, *, hit: bool = False) -> ProcessReport:
-    chain = (memory_level("/pod/app", 512 * MIB, current_bytes=used_mib * MIB, reclaimable_bytes=0),)
+def _full(used_mib: int, *, hit: bool = False, swap_bytes: int | None = 0, swapped_bytes: int = 0) -> ProcessReport:
+    level = memory_level("/pod/app", 512 * MIB, current_bytes=used_mib * MIB, reclaimable_bytes=0, swapped_bytes=swapped_bytes)
+    chain = (level.replace(swap=ByteLimit(limit_bytes=swap_bytes)),)
     made = report(go_facts(memory=480 * MIB), memory=chain)
     return watched(made, None, memory=(_memory_rate(max_events=3),)) if hit else made
 
@@ -110,6 +113,27 @@ def _queued(procs: int, queued: int, *, idle: int = 0, used: float = 2.0, cores:
     return watched(report(go_facts(procs=procs, pinned=True, live=live), cores=cores), NEVER, used_cores=used)
 
 
+def _shared(used: float, *, cores: float | None = 6.0, busy: float = 7.0) -> ProcessReport:
+    """Two threads and a queue, in a cgroup that used so many CPUs in all, on a machine with so many busy."""
+    made = _queued(2, 40, cores=cores)
+    rates = made.snapshot.rates
+    assert rates is not None
+    rates = rates.replace(cpu=(rates.cpu[0].replace(used_cores=used),), machine=BUSY.replace(busy_cores=busy))
+    return made.replace(snapshot=made.snapshot.replace(rates=rates))
+
+
+def _foreign(threads: int) -> ProcessReport:
+    """A program that is not Go, with so many threads on 8 CPUs; something in its cgroup waits."""
+    made = _pressed(62.0)
+    return made.replace(snapshot=made.snapshot.replace(go=(), used=Used(cpu_seconds=9.0, major_faults=0, threads=threads)))
+
+
+def _moved(*, used_seconds: float) -> ProcessReport:
+    """Two days old, in a cgroup that has counted 100 s of CPU."""
+    made = _idle()
+    return made.replace(snapshot=made.snapshot.replace(used=Used(cpu_seconds=used_seconds, major_faults=0, threads=9)))
+
+
 def _idle(*, age: int = 2 * 86400, peak: int = 100, used_seconds: float = 100.0, throttled: int = 0) -> ProcessReport:
     chain = (memory_level("/pod/app", 512 * MIB).replace(peak_bytes=peak * MIB),)
     made = report(go_facts(memory=400 * MIB), cores=4.0, memory=chain, age_seconds=age, throttled=(throttled, 10**6))
@@ -133,6 +157,21 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
         lambda: _waits(1.0, 0.5, Throttling(periods=300, throttled_periods=290, throttled_seconds=20.0), cores=1.0),
         None,
     ),
+    ("cpu-contended", "its threads wake at once, and nobody else is at work", lambda: _waits(1.0, 1.0, machine=ALONE), None),
+    (
+        "cpu-contended",
+        "the same, with a little of others",
+        lambda: _waits(1.0, 1.0, machine=ALONE.replace(busy_cores=1.8)),
+        ("critical", "now"),
+    ),
+    (
+        "cpu-contended",
+        "the same, and the host steals",
+        lambda: _waits(1.0, 1.0, machine=ALONE.replace(steal_cores=0.8)),
+        ("critical", "now"),
+    ),
+    ("cpu-contended", "a foreign program with as many threads as CPUs", lambda: _foreign(8), ("critical", "now")),
+    ("cpu-contended", "a foreign program with more threads waits for itself", lambda: _foreign(9), None),
     ("cpu-contended", "a single look: the last minute", lambda: _pressed(62.0), ("critical", "now")),
     ("cpu-contended", "of the machine, which tells nothing of the cgroup", lambda: _pressed(62.0, scope="machine"), None),
     ("cpu-contended", "its own threads are more than the CPUs", lambda: _pressed(62.0, procs=9), None),
@@ -164,6 +203,9 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
     ("memory-stalling", "of the machine", lambda: _pressed(90.0, resource="memory", scope="machine"), None),
     ("memory-near-limit", "8 MiB are left", lambda: _full(504), ("warning", "possible")),
     ("memory-near-limit", "and the limit was hit", lambda: _full(504, hit=True), ("critical", "now")),
+    ("memory-near-limit", "the rest can be swapped out", lambda: _full(504, swap_bytes=None), None),
+    ("memory-near-limit", "it can be, and the limit was hit", lambda: _full(504, hit=True, swap_bytes=None), ("critical", "now")),
+    ("memory-near-limit", "its swap is used up", lambda: _full(504, swap_bytes=9 * MIB, swapped_bytes=9 * MIB), ("warning", "possible")),
     ("memory-near-limit", "20 MiB are left", lambda: _full(492), None),
     ("collector-busy", "a third of what is used", lambda: _collects(33.0), ("warning", "now")),
     ("collector-busy", "nearly half", lambda: _collects(45.0), ("critical", "now")),
@@ -199,11 +241,16 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
     ("gomemlimit-stale", "it needs no more", lambda: _collects(5.0, memory=100 * MIB, variables={"GOMEMLIMIT": "100MiB"}), None),
     ("gomemlimit-stale", "the program chose it", lambda: _collects(20.0, memory=100 * MIB), None),
     ("threads-short", "six CPUs, two threads, a long queue", lambda: _queued(2, 40), ("warning", "now")),
+    ("threads-short", "half of the quota is free", lambda: _shared(3.0), ("warning", "now")),
+    ("threads-short", "others in its cgroup use the quota up", lambda: _shared(5.8), None),
+    ("threads-short", "others use the machine up", lambda: _shared(2.0, busy=7.7), None),
     ("threads-short", "a P is idle", lambda: _queued(2, 40, idle=1), None),
     ("threads-short", "no queue", lambda: _queued(2, 1), None),
     ("threads-short", "the threads wait for something else", lambda: _queued(2, 40, used=1.0), None),
     ("threads-short", "as many as the quota is worth", lambda: _queued(6, 40, used=6.0), None),
     ("limit-unneeded", "two days, a fifth of the memory, hardly any CPU", _idle, ("info", "possible")),
+    ("limit-unneeded", "the cgroup has counted it all", lambda: _moved(used_seconds=100.5), ("info", "possible")),
+    ("limit-unneeded", "it came to the cgroup later", lambda: _moved(used_seconds=102.0), None),
     ("limit-unneeded", "an hour", lambda: _idle(age=3600), None),
     ("limit-unneeded", "both were needed", lambda: _idle(peak=300, used_seconds=200_000.0), None),
     ("limit-unneeded", "memory alone was not", lambda: _idle(throttled=1), ("info", "possible")),
@@ -211,7 +258,7 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
 
 
 def _judge(rule: str, made: ProcessReport) -> Finding | None:
-    return locate_rule(rule).judge(Case(made, made.snapshot.go[0], Policy()))
+    return locate_rule(rule).judge(Case(made, next(iter(made.snapshot.go), None), Policy()))
 
 
 @pytest.mark.parametrize(("rule", "what", "make", "expected"), CASES, ids=[f"{row[0]}: {row[1]}" for row in CASES])
