@@ -9,7 +9,7 @@ before anybody notices.
 
 How to confirm:
   cat /sys/fs/cgroup/memory.peak /sys/fs/cgroup/memory/memory.max_usage_in_bytes 2>/dev/null
-  grep -H . /sys/fs/cgroup/cpu.stat 2>/dev/null
+  grep -H . /sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu/cpu.stat /sys/fs/cgroup/cpuacct/cpuacct.usage 2>/dev/null    # v2: usage_usec
 
 What to do: a smaller request first; a smaller limit if the peak of a week is known.
 

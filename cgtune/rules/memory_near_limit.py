@@ -8,8 +8,9 @@ told, and else nothing.
 Why it hurts: what is left is a moment's allocation; then the OOM killer ends the process, or all of its container.
 
 How to confirm:
-  grep -HE '^(anon|shmem|unevictable|kernel|slab_unreclaimable) ' /sys/fs/cgroup/memory.stat 2>/dev/null
-  cat /sys/fs/cgroup/memory.current /sys/fs/cgroup/memory.max 2>/dev/null
+  grep -HE '^(anon|rss|shmem|unevictable|kernel|slab_unrec.*) ' /sys/fs/cgroup/memory.stat /sys/fs/cgroup/memory/memory.stat 2>/dev/null
+  grep -H . /sys/fs/cgroup/memory.current /sys/fs/cgroup/memory.max 2>/dev/null                                             # v2
+  grep -H . /sys/fs/cgroup/memory/memory.usage_in_bytes /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null             # v1
 
 What to do: raise the limit, or find what takes it. If Go takes it, GOMEMLIMIT below the limit makes the collector work harder before.
 
