@@ -68,7 +68,8 @@ document.addEventListener("click",function(event){
  var every=Number(document.body.dataset.refresh);if(!every)return;
  function refresh(){
   if(document.hidden||String(getSelection())){setTimeout(refresh,every*1000);return}
-  fetch(location.pathname,{cache:"no-store"}).then(function(answer){if(!answer.ok)throw 0;return answer.text()}).then(function(text){
+  var soon={cache:"no-store",signal:AbortSignal.timeout(10000)};
+  fetch(location.pathname,soon).then(function(answer){if(!answer.ok)throw 0;return answer.text()}).then(function(text){
    var fresh=new DOMParser().parseFromString(text,"text/html").querySelector("main"),now=document.querySelector("main");if(!fresh)throw 0;
    fresh.querySelectorAll("details").forEach(function(each){var old=document.getElementById(each.id);if(old)each.open=old.open});
    var focus=document.activeElement&&document.activeElement.closest("[id]"),id=focus&&now.contains(focus)?focus.id:null;

@@ -2,9 +2,10 @@
 
 What it means: of the time in which the threads of the process wanted to run, they waited in a good part on a run queue, and its own quota
 explains less than that. Over a window: from 20 % a warning, from 50 % critical, of the time in which they wanted to run, without what the
-quota took, and only if the process used less than nine tenths of the CPUs that it may use: a program that fills these waits for itself. In
-a single look: cpu.pressure of its cgroup says that something in it waited in 20 % of the last minute (critical: 50 %), no level with a
-quota was throttled in 1 % of its periods, and GOMAXPROCS is no larger than the CPUs.
+quota took, and only if the process used less than nine tenths of the CPUs that it may use: a program that fills these waits for itself. So
+does one whose threads all wake at once, and it is silent if others and the host took less than a tenth of so many CPUs. In a single look:
+cpu.pressure of its cgroup says that something in it waited in 20 % of the last minute (critical: 50 %), no level with a quota was throttled
+in 1 % of its periods, and GOMAXPROCS, or of other programs the number of threads, is no larger than the CPUs.
 
 Why it hurts: each wait is latency, and a larger CPU limit or another GOMAXPROCS changes nothing about it.
 
@@ -36,6 +37,7 @@ SUMMARY = "its threads wait for a CPU though no quota of theirs stops them"
 _SCALE: tuple[tuple[float, Severity], ...] = ((50.0, "critical"), (20.0, "warning"))
 _LEAST_WANTING = 0.1  # threads: a program that hardly runs waits for nobody
 _FULL = 0.9  # of the CPUs that it may use
+_ALONE = 0.1  # of the CPUs that it may use: so little of others makes nobody wait for a fifth of the time
 _STOLEN = 0.05  # of the machine's CPUs
 _LEAST_THROTTLED_PERCENT = 1.0
 
@@ -51,7 +53,7 @@ def judge(case: Case) -> Finding | None:
     room = float(case.usable) if case.limit_cores is None else min(case.limit_cores, case.usable)
     percent = 100 * waiting / (waiting + used) - _stopped_percent(rates)
     severity = next((name for least, name in _SCALE if percent >= least), None)
-    if severity is None or used >= _FULL * room:
+    if severity is None or used >= _FULL * room or _is_alone(case, rates):
         return None
     return Finding(
         rule=ID,
@@ -72,7 +74,7 @@ def judge(case: Case) -> Finding | None:
 def _judge_pressure(case: Case) -> Finding | None:
     """In a single look the kernel's own share of the last minute, if no quota and no surplus of threads can be behind it."""
     pressure = case.snapshot.cpu_pressure
-    if pressure is None or pressure.scope != "cgroup" or pressure.some is None or case.procs_count > case.usable:
+    if pressure is None or pressure.scope != "cgroup" or pressure.some is None or _threads_at_once(case) > case.usable:
         return None
     percent = pressure.some.avg60_percent
     severity = next((name for least, name in _SCALE if percent >= least), None)
@@ -87,6 +89,20 @@ def _judge_pressure(case: Case) -> Finding | None:
         advice=(act("a larger CPU request, which sets its weight, or fewer neighbours; --window 10 tells how busy the CPUs are"),),
         harm="now",
     )
+
+
+def _threads_at_once(case: Case) -> int:
+    """How many of its threads may want a CPU at once: GOMAXPROCS, or all of a program that is not Go; 0: not known."""
+    used = case.snapshot.used
+    return case.procs_count or (used.threads if used is not None and case.facts is None else 0)
+
+
+def _is_alone(case: Case, rates: Rates) -> bool:
+    """Whether hardly anything but this process was at work: then its threads waited for each other."""
+    machine = rates.machine
+    if machine is None or machine.busy_cores is None:
+        return False
+    return machine.busy_cores - (rates.used_cores or 0.0) + (machine.steal_cores or 0.0) < _ALONE * case.usable
 
 
 def _stopped_percent(rates: Rates) -> float:

@@ -2,14 +2,14 @@
 
 What it means: of memory: in a day or more the cgroup's memory never reached 40 % of the limit (memory.peak, page cache included, so it is
 at the most so much). Of CPU: in a day or more the cgroup was never stopped, and used less than a tenth of its quota on average; a short
-peak may still have been higher.
+peak may still have been higher. It is silent if the cgroup has counted less CPU than the process has used: it was moved there later.
 
 Why it hurts: it does not. But a request that follows the limit keeps room on the node that others could use, and a leak has far to go
 before anybody notices.
 
 How to confirm:
   cat /sys/fs/cgroup/memory.peak /sys/fs/cgroup/memory/memory.max_usage_in_bytes 2>/dev/null
-  grep -H . /sys/fs/cgroup/cpu.stat 2>/dev/null
+  grep -H . /sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu/cpu.stat /sys/fs/cgroup/cpuacct/cpuacct.usage 2>/dev/null    # v2: usage_usec
 
 What to do: a smaller request first; a smaller limit if the peak of a week is known.
 
@@ -34,12 +34,13 @@ SUMMARY = "a limit is far above what was ever used"
 _DAY_SECONDS = 86400
 _PEAK_PERCENT = 40
 _MEAN_PERCENT = 10
+_TICKS_SECONDS = 1.0  # by which two clocks may differ
 
 
 def judge(case: Case) -> Finding | None:
     """A day without coming near a limit."""
     age = case.age_seconds
-    if age is None or age < _DAY_SECONDS:
+    if age is None or age < _DAY_SECONDS or _came_later(case):
         return None
     lines = (*_memory_words(case), *_cpu_words(case, age))
     if not lines:
@@ -51,6 +52,12 @@ def judge(case: Case) -> Finding | None:
         evidence=lines,
         advice=(act("lower the request first; the limit, if the peak of a week is known"),),
     )
+
+
+def _came_later(case: Case) -> bool:
+    """Whether its cgroup has not been its own all the time, as its use of CPUs shows: what that counts is no day's."""
+    used, own = case.snapshot.used, case.snapshot.cpu_chain[0] if case.snapshot.cpu_chain else None
+    return used is not None and own is not None and own.usage_seconds is not None and own.usage_seconds < used.cpu_seconds - _TICKS_SECONDS
 
 
 def _memory_words(case: Case) -> tuple[str, ...]:

@@ -2,13 +2,15 @@
 
 What it means: 98 % of the memory limit, or all but 4 MiB, are in use by what cannot be given back: anonymous and locked memory, shared
 memory and tmpfs, the kernel's own for it. Page cache is not counted. Critical if something in the cgroup waits for memory, or if the limit
-was hit between two looks.
+was hit between two looks. If the machine has swap that this cgroup may use, the kernel can still take some of it back: then only that is
+told, and else nothing.
 
 Why it hurts: what is left is a moment's allocation; then the OOM killer ends the process, or all of its container.
 
 How to confirm:
-  grep -HE '^(anon|shmem|unevictable|kernel|slab_unreclaimable) ' /sys/fs/cgroup/memory.stat 2>/dev/null
-  cat /sys/fs/cgroup/memory.current /sys/fs/cgroup/memory.max 2>/dev/null
+  grep -HE '^(anon|rss|shmem|unevictable|kernel|slab_unrec.*) ' /sys/fs/cgroup/memory.stat /sys/fs/cgroup/memory/memory.stat 2>/dev/null
+  grep -H . /sys/fs/cgroup/memory.current /sys/fs/cgroup/memory.max 2>/dev/null                                             # v2
+  grep -H . /sys/fs/cgroup/memory/memory.usage_in_bytes /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null             # v1
 
 What to do: raise the limit, or find what takes it. If Go takes it, GOMEMLIMIT below the limit makes the collector work harder before.
 
@@ -23,7 +25,7 @@ from cgtune.rules.case import act
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import Severity
+    from cgtune.model import MemoryLevel, Severity
     from cgtune.rules.case import Case
 
 ID = "memory-near-limit"
@@ -42,15 +44,24 @@ def judge(case: Case) -> Finding | None:
     left = limit - level.used_bytes
     if left > max(_LEAST_BYTES, limit * _LEAST_PERCENT / 100):
         return None
-    hit = _was_hit(case)
+    hit, swaps = _was_hit(case), _may_swap(case, level)
+    if swaps and not hit:
+        return None
+    rest = "what is in use can only be swapped out" if swaps else "nothing of the rest can be given back"
     return Finding(
         rule=ID,
         severity="critical" if hit else SEVERITY,
-        summary=f"{format_mib(max(0, left))} MiB are left of {format_mib(limit)} MiB, and nothing of the rest can be given back",
+        summary=f"{format_mib(max(0, left))} MiB are left of {format_mib(limit)} MiB, and {rest}",
         evidence=(case.limit_words, f"{level.directory}: {level.used_bytes} bytes in use that the kernel cannot take back", *hit),
         advice=(*case.lower_memory("what the limit leaves to Go"), act("raise the memory limit, or find what takes it: memory.stat tells")),
         harm="now" if hit else "possible",
     )
+
+
+def _may_swap(case: Case, level: MemoryLevel) -> bool:
+    """Whether anonymous memory can still be swapped out: there is swap, and the limit of it is not reached, as far as is known."""
+    limit = case.memory.swap_bytes
+    return bool(case.snapshot.machine.swap_bytes) and (limit is None or limit > (level.swap_current_bytes or 0))
 
 
 def _was_hit(case: Case) -> tuple[str, ...]:

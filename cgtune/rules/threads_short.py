@@ -2,7 +2,7 @@
 
 What it means: GOMAXPROCS is less than the whole CPUs that quota and CPUs allow. Between two looks its threads worked nearly all the time,
 and at the second look no P (a share of GOMAXPROCS) was idle and at least as many goroutines were queued as there are Ps. The counts are
-the runtime's own, read from its memory.
+the runtime's own, read from its memory. It is silent if others leave nothing of the quota, or of the machine's CPUs, that it could use.
 
 Why it hurts: work that is ready waits, and CPU that is paid for idles.
 
@@ -23,7 +23,7 @@ from cgtune.model import Finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import Severity
+    from cgtune.model import Rates, Severity
     from cgtune.rules.case import Case
 
 ID = "threads-short"
@@ -31,6 +31,7 @@ SEVERITY: Severity = "warning"
 SUMMARY = "goroutines wait for a thread while the CPU quota is not used"
 
 _BUSY = 0.8  # of GOMAXPROCS: the threads that there are do work
+_FULL = 0.95  # of a quota, or of the machine's CPUs: nothing is left
 
 
 def judge(case: Case) -> Finding | None:
@@ -43,6 +44,8 @@ def judge(case: Case) -> Finding | None:
         return None
     if rates.used_cores < _BUSY * case.procs_count:
         return None  # it waits for something else: a CPU, a lock, a disk
+    if _is_taken(case, rates):
+        return None
     return Finding(
         rule=ID,
         severity=SEVERITY,
@@ -55,3 +58,13 @@ def judge(case: Case) -> Finding | None:
         advice=(case.change_procs("uses the CPUs that it may use"),),
         harm="now",
     )
+
+
+def _is_taken(case: Case, rates: Rates) -> bool:
+    """Whether all that it could use beside what it has is used by others: by all of a cgroup with a quota, or on the machine."""
+    for level in case.snapshot.cpu_chain:
+        rate, cores = rates.cpu_of(level), None if level.bandwidth is None else level.bandwidth.limit_cores
+        if rate is not None and rate.used_cores is not None and cores is not None and rate.used_cores >= _FULL * cores:
+            return True
+    busy = None if rates.machine is None else rates.machine.busy_cores
+    return busy is not None and busy >= _FULL * len(case.snapshot.machine.online)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 3  # without a word
 _WHOLE_SECONDS = 6  # for all of it: a server that sends a byte now and then never times out
 _CAP_BYTES = 8 << 20
+_HANDLERS = ("HTTPHandler", "HTTPSHandler", "HTTPRedirectHandler", "HTTPDefaultErrorHandler", "HTTPErrorProcessor", "UnknownHandler")
 
 
 def redact_url(url: str) -> str:
@@ -53,15 +54,22 @@ def _fetch(url: str, option: str) -> str | Unreadable:
 
     shown = redact_url(url)
     # No proxy of the environment: the program's own endpoint is near, and a proxy's answer would be about another one.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    # And no other scheme: a redirection must not lead to an FTP server.
+    opener = urllib.request.OpenerDirector()
+    for handler in _HANDLERS:
+        opener.add_handler(getattr(urllib.request, handler)())
     try:
         with opener.open(_request(url), timeout=_TIMEOUT_SECONDS) as answer:
             content: bytes = answer.read(_CAP_BYTES + 1)
+            missing: int | None = answer.length if len(content) <= _CAP_BYTES else None  # what was announced and did not come
     except (http.client.InvalidURL, UnicodeError):  # their words quote the URL
         return Unreadable(f"{option} {shown}: this cannot be asked for; a URL looks like http://127.0.0.1:9090/metrics")
     except (OSError, ValueError, http.client.HTTPException) as error:
         why = getattr(error, "reason", None) or error  # URLError wraps what the system said
-        return Unreadable(f"{option} {shown}: {getattr(why, 'strerror', None) or why}; is the program listening there?")
+        said = getattr(why, "strerror", None) or str(why).partition("\n")[0]
+        return Unreadable(f"{option} {shown}: {said}; is the program listening there?")
+    if missing:
+        return Unreadable(f"{option} {shown}: the answer ended {missing} bytes early; try again")
     if len(content) > _CAP_BYTES:
         return Unreadable(f"{option} {shown}: more than {_CAP_BYTES} bytes, which is no such page")
     return content.decode("utf-8", "replace")

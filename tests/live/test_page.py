@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,16 @@ def test_the_page_of_the_service_follows_it_and_keeps_what_is_open() -> None:
         service.stop()
         page.wait_for("return !document.getElementById('lost').hidden")
         assert str(os.getpid()) in page.run("return document.querySelector('summary').innerText")
+
+
+def test_a_service_that_hangs_is_told_as_one_that_is_gone() -> None:
+    """It takes connections and answers none: what stands on the page is old, and the page says so; it is well again when it answers."""
+    with Service("--pid", os.getpid(), "--interval", "300ms") as service, browser() as page:
+        service.wait_for_report()
+        page.open(f"http://{service.address}/")
+        os.kill(service.pid, signal.SIGSTOP)
+        try:
+            page.wait_for("return !document.getElementById('lost').hidden")
+        finally:
+            os.kill(service.pid, signal.SIGCONT)
+        page.wait_for("return document.getElementById('lost').hidden")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cgtune.model import (
+    ByteLimit,
     Finding,
     GoLive,
     MachineRate,
@@ -24,11 +25,12 @@ from cgtune.model import (
 from cgtune.rules import judge_all, locate_rule
 from cgtune.rules.case import Case
 from cgtune.rules.started_throttled import least_share
-from tests.rules.reports import MIB, cpu_level, go_facts, memory_level, report, watched
+from tests.rules.reports import MIB, cpu_level, go_facts, memory_level, report, sees, watched
 
 NEVER = Throttling(periods=300, throttled_periods=0, throttled_seconds=0.0)
 BUSY = MachineRate(seconds=30.0, busy_cores=7.9, steal_cores=0.0, cpu_some_percent=60.0, memory_some_percent=0.0)
 STOLEN = BUSY.replace(busy_cores=3.0, steal_cores=4.0)
+ALONE = BUSY.replace(busy_cores=1.7)
 
 
 def _waits(waiting: float, used: float, throttling: Throttling = NEVER, machine: MachineRate = BUSY, **rest: Any) -> ProcessReport:
@@ -66,8 +68,14 @@ def _memory_rate(**more: int) -> MemoryRate:
     return MemoryRate(seconds=30.0, refaults_per_second=0.0, **own, **counts)  # type: ignore[arg-type]
 
 
-def _full(used_mib: int, *, hit: bool = False) -> ProcessReport:
-    chain = (memory_level("/pod/app", 512 * MIB, current_bytes=used_mib * MIB, reclaimable_bytes=0),)
+def _pressed_full(percent: float) -> ProcessReport:
+    made, pressed = _full(504), _pressed(percent, resource="memory")
+    return made.replace(snapshot=made.snapshot.replace(memory_pressure=pressed.snapshot.memory_pressure))
+
+
+def _full(used_mib: int, *, hit: bool = False, swap_bytes: int | None = 0, swapped_bytes: int = 0, limit_mib: int = 512) -> ProcessReport:
+    level = memory_level("/pod/app", limit_mib * MIB, current_bytes=used_mib * MIB, reclaimable_bytes=0, swapped_bytes=swapped_bytes)
+    chain = (level.replace(swap=ByteLimit(limit_bytes=swap_bytes)),)
     made = report(go_facts(memory=480 * MIB), memory=chain)
     return watched(made, None, memory=(_memory_rate(max_events=3),)) if hit else made
 
@@ -79,12 +87,14 @@ def _collects(
     age: int = 600,
     variables: dict[str, str] | None = None,
     since: float | None = None,
+    collections: int = 200,
+    ran: float = 100.0,
     **facts: Any,
 ) -> ProcessReport:
-    live = GoLive(collections=200, gc_cpu_seconds=percent, cpu_seconds=900.0, since_collection_seconds=since)
+    live = GoLive(collections=collections, gc_cpu_seconds=percent * ran / 100, cpu_seconds=900.0, since_collection_seconds=since)
     runtime = go_facts(memory=memory, variables=variables, live=live, **facts)
     made = report(runtime, memory=(memory_level("/pod/app", 512 * MIB),), age_seconds=age)
-    return made.replace(snapshot=made.snapshot.replace(used=Used(cpu_seconds=100.0, major_faults=0, threads=9)))
+    return made.replace(snapshot=made.snapshot.replace(used=Used(cpu_seconds=ran, major_faults=0, threads=9)))
 
 
 def _collected(percent: float, watched_percent: float | None, *, since: float = 1.0, used: float = 0.5, **rest: Any) -> ProcessReport:
@@ -105,9 +115,32 @@ def _starts(window: tuple[int, int] | None, *, age: int = 20, seconds: float = 3
     return watched(made, Throttling(periods=window[1], throttled_periods=window[0], throttled_seconds=1.0), seconds=seconds)
 
 
-def _queued(procs: int, queued: int, *, idle: int = 0, used: float = 2.0, cores: float | None = 6.0) -> ProcessReport:
+def _queued(
+    procs: int, queued: int, *, idle: int = 0, used: float = 2.0, cores: float | None = 6.0, pinned: bool = True, **facts: Any
+) -> ProcessReport:
     live = GoLive(goroutines=queued + 10, queued_goroutines=queued, idle_procs=idle)
-    return watched(report(go_facts(procs=procs, pinned=True, live=live), cores=cores), NEVER, used_cores=used)
+    return watched(report(go_facts(procs=procs, pinned=pinned, live=live, **facts), cores=cores), NEVER, used_cores=used)
+
+
+def _shared(used: float, *, cores: float | None = 6.0, busy: float = 7.0) -> ProcessReport:
+    """Two threads and a queue, in a cgroup that used so many CPUs in all, on a machine with so many busy."""
+    made = _queued(2, 40, cores=cores)
+    rates = made.snapshot.rates
+    assert rates is not None
+    rates = rates.replace(cpu=(rates.cpu[0].replace(used_cores=used),), machine=BUSY.replace(busy_cores=busy))
+    return made.replace(snapshot=made.snapshot.replace(rates=rates))
+
+
+def _foreign(threads: int) -> ProcessReport:
+    """A program that is not Go, with so many threads on 8 CPUs; something in its cgroup waits."""
+    made = _pressed(62.0)
+    return made.replace(snapshot=made.snapshot.replace(go=(), used=Used(cpu_seconds=9.0, major_faults=0, threads=threads)))
+
+
+def _moved(*, used_seconds: float) -> ProcessReport:
+    """Two days old, in a cgroup that has counted 100 s of CPU."""
+    made = _idle()
+    return made.replace(snapshot=made.snapshot.replace(used=Used(cpu_seconds=used_seconds, major_faults=0, threads=9)))
 
 
 def _idle(*, age: int = 2 * 86400, peak: int = 100, used_seconds: float = 100.0, throttled: int = 0) -> ProcessReport:
@@ -126,6 +159,8 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
     ("cpu-contended", "less than a fifth", lambda: _waits(0.24, 1.0), None),
     ("cpu-contended", "the host steals", lambda: _waits(1.0, 1.0, machine=STOLEN), ("critical", "now")),
     ("cpu-contended", "it fills its CPUs itself", lambda: _waits(9.0, 7.3), None),
+    ("cpu-contended", "it wants little, and waits for a third of it", lambda: _waits(0.05, 0.1), ("warning", "now")),
+    ("cpu-contended", "it fills its quota itself", lambda: _waits(9.0, 0.95, cores=1.0), None),
     ("cpu-contended", "it hardly runs", lambda: _waits(0.05, 0.04), None),
     (
         "cpu-contended",
@@ -133,6 +168,21 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
         lambda: _waits(1.0, 0.5, Throttling(periods=300, throttled_periods=290, throttled_seconds=20.0), cores=1.0),
         None,
     ),
+    ("cpu-contended", "its threads wake at once, and nobody else is at work", lambda: _waits(1.0, 1.0, machine=ALONE), None),
+    (
+        "cpu-contended",
+        "the same, with a little of others",
+        lambda: _waits(1.0, 1.0, machine=ALONE.replace(busy_cores=1.8)),
+        ("critical", "now"),
+    ),
+    (
+        "cpu-contended",
+        "the same, and the host steals",
+        lambda: _waits(1.0, 1.0, machine=ALONE.replace(steal_cores=0.8)),
+        ("critical", "now"),
+    ),
+    ("cpu-contended", "a foreign program with as many threads as CPUs", lambda: _foreign(8), ("critical", "now")),
+    ("cpu-contended", "a foreign program with more threads waits for itself", lambda: _foreign(9), None),
     ("cpu-contended", "a single look: the last minute", lambda: _pressed(62.0), ("critical", "now")),
     ("cpu-contended", "of the machine, which tells nothing of the cgroup", lambda: _pressed(62.0, scope="machine"), None),
     ("cpu-contended", "its own threads are more than the CPUs", lambda: _pressed(62.0, procs=9), None),
@@ -149,6 +199,7 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
         lambda: report(go_facts(), cores=0.5, throttled=(242, 243), age_seconds=240),
         ("warning", "earlier"),
     ),
+    ("started-throttled", "nine periods are too few", lambda: report(go_facts(), cores=0.5, throttled=(9, 9), age_seconds=20), None),
     ("started-throttled", "two periods tell nothing", lambda: report(go_facts(), cores=0.5, throttled=(2, 2), age_seconds=20), None),
     ("started-throttled", "it has started long ago", lambda: report(go_facts(), cores=0.5, throttled=(242, 243), age_seconds=3600), None),
     (
@@ -161,13 +212,28 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
     ("memory-stalling", "nearly half of the time", lambda: _stalled(45.0), ("critical", "now")),
     ("memory-stalling", "a little", lambda: _stalled(9.0), None),
     ("memory-stalling", "a single look: the last minute", lambda: _pressed(12.0, resource="memory"), ("warning", "now")),
+    (
+        "memory-stalling",
+        "two looks that do not tell: the last minute was before",
+        lambda: watched(_pressed(12.0, resource="memory"), None),
+        None,
+    ),
     ("memory-stalling", "of the machine", lambda: _pressed(90.0, resource="memory", scope="machine"), None),
     ("memory-near-limit", "8 MiB are left", lambda: _full(504), ("warning", "possible")),
     ("memory-near-limit", "and the limit was hit", lambda: _full(504, hit=True), ("critical", "now")),
+    ("memory-near-limit", "the rest can be swapped out", lambda: _full(504, swap_bytes=None), None),
+    ("memory-near-limit", "it can be, and the limit was hit", lambda: _full(504, hit=True, swap_bytes=None), ("critical", "now")),
+    ("memory-near-limit", "its swap is used up", lambda: _full(504, swap_bytes=9 * MIB, swapped_bytes=9 * MIB), ("warning", "possible")),
+    ("memory-near-limit", "something waits for memory", lambda: _pressed_full(5.0), ("critical", "now")),
+    ("memory-near-limit", "nothing waits for it", lambda: _pressed_full(0.0), ("warning", "possible")),
+    ("memory-near-limit", "3 MiB of 64 are left", lambda: _full(61, limit_mib=64), ("warning", "possible")),
+    ("memory-near-limit", "5 MiB of 64 are left", lambda: _full(59, limit_mib=64), None),
     ("memory-near-limit", "20 MiB are left", lambda: _full(492), None),
     ("collector-busy", "a third of what is used", lambda: _collects(33.0), ("warning", "now")),
     ("collector-busy", "nearly half", lambda: _collects(45.0), ("critical", "now")),
     ("collector-busy", "a fifth", lambda: _collects(20.0), None),
+    ("collector-busy", "it has collected nine times", lambda: _collects(45.0, collections=9), None),
+    ("collector-busy", "it has run for four seconds", lambda: _collects(45.0, ran=4.0), None),
     ("collector-busy", "it has just started", lambda: _collects(45.0, age=9), None),
     ("collector-busy", "all in a busy hour at its start: over", lambda: _collected(60.0, None, since=90.0), ("warning", "earlier")),
     ("collector-busy", "it collected a moment ago", lambda: _collected(60.0, None), ("critical", "now")),
@@ -196,14 +262,32 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
         lambda: _collects(20.0, memory=100 * MIB, variables={"GOMEMLIMIT": "100MiB"}),
         ("warning", "now"),
     ),
+    (
+        "gomemlimit-stale",
+        "the limit leaves hardly more",
+        lambda: _collects(20.0, memory=440 * MIB, variables={"GOMEMLIMIT": "440MiB"}),
+        None,
+    ),
+    (
+        "gomemlimit-stale",
+        "the limit itself is too small for what is alive",
+        lambda: _collects(20.0, memory=100 * MIB, variables={"GOMEMLIMIT": "100MiB"}, heap_marked_bytes=500 * MIB),
+        None,
+    ),
     ("gomemlimit-stale", "it needs no more", lambda: _collects(5.0, memory=100 * MIB, variables={"GOMEMLIMIT": "100MiB"}), None),
     ("gomemlimit-stale", "the program chose it", lambda: _collects(20.0, memory=100 * MIB), None),
     ("threads-short", "six CPUs, two threads, a long queue", lambda: _queued(2, 40), ("warning", "now")),
+    ("threads-short", "half of the quota is free", lambda: _shared(3.0), ("warning", "now")),
+    ("threads-short", "others in its cgroup use the quota up", lambda: _shared(5.8), None),
+    ("threads-short", "others use the machine up", lambda: _shared(2.0, busy=7.7), None),
+    ("threads-short", "Go will come to more by itself", lambda: _queued(2, 40, pinned=False, seen=sees(600_000)), None),
     ("threads-short", "a P is idle", lambda: _queued(2, 40, idle=1), None),
     ("threads-short", "no queue", lambda: _queued(2, 1), None),
     ("threads-short", "the threads wait for something else", lambda: _queued(2, 40, used=1.0), None),
     ("threads-short", "as many as the quota is worth", lambda: _queued(6, 40, used=6.0), None),
     ("limit-unneeded", "two days, a fifth of the memory, hardly any CPU", _idle, ("info", "possible")),
+    ("limit-unneeded", "the cgroup has counted it all", lambda: _moved(used_seconds=100.5), ("info", "possible")),
+    ("limit-unneeded", "it came to the cgroup later", lambda: _moved(used_seconds=102.0), None),
     ("limit-unneeded", "an hour", lambda: _idle(age=3600), None),
     ("limit-unneeded", "both were needed", lambda: _idle(peak=300, used_seconds=200_000.0), None),
     ("limit-unneeded", "memory alone was not", lambda: _idle(throttled=1), ("info", "possible")),
@@ -211,7 +295,7 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
 
 
 def _judge(rule: str, made: ProcessReport) -> Finding | None:
-    return locate_rule(rule).judge(Case(made, made.snapshot.go[0], Policy()))
+    return locate_rule(rule).judge(Case(made, next(iter(made.snapshot.go), None), Policy()))
 
 
 @pytest.mark.parametrize(("rule", "what", "make", "expected"), CASES, ids=[f"{row[0]}: {row[1]}" for row in CASES])
@@ -249,6 +333,15 @@ def test_what_slows_it_down_is_named() -> None:
     assert high.advice[-1].reason.startswith("raise memory.high")
     assert hard is not None
     assert hard.advice[-1].reason.startswith("raise the memory limit")
+
+
+def test_a_cpu_limit_that_has_stopped_it_was_needed() -> None:
+    """However little it uses on average."""
+    never, once = _judge("limit-unneeded", _idle()), _judge("limit-unneeded", _idle(throttled=1))
+    assert never is not None
+    assert once is not None
+    assert [line.partition(":")[0] for line in never.evidence] == ["memory", "CPU"]
+    assert [line.partition(":")[0] for line in once.evidence] == ["memory"]
 
 
 @pytest.mark.parametrize(

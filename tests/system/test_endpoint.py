@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.server
+import socket
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from cgtune.errors import CgtuneError, UsageError
+from cgtune.errors import CgtuneError, Unreadable, UsageError
 from cgtune.system.endpoint import read_page, redact_url
 from cgtune.system.host import Host
 
@@ -97,6 +99,35 @@ def test_no_message_repeats_a_secret(url: str) -> None:
     assert str(refusal.value).startswith("--metrics-url ")
     assert not [secret for secret in (*_SECRETS, "ada", "hun@ter2", "hun/") if secret in str(refusal.value)], refusal.value
     assert isinstance(refusal.value, UsageError) is not url.startswith("http://")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 30\r\n\r\ngo_sched_gomaxprocs_threads 1", "the answer ended 1 bytes early; try again"),
+        (b"HTTP/1.0 302 Found\r\nLocation: ftp://127.0.0.1:1/x\r\n\r\n", "unknown url type: ftp; is the program listening there?"),
+        (b"HTTP/1.0 302 Found\r\nLocation: /m\r\n\r\n", "would lead to an infinite loop.; is the program listening there?"),
+    ],
+    ids=["cut off: 16 would be read as 1", "leads to FTP", "leads to itself"],
+)
+def test_a_bad_server_is_named_in_one_line(answer: bytes, said: str) -> None:
+    """No page that is only a part, no other protocol, no second line."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    peer, _ = server.accept()
+                    with peer:
+                        peer.recv(65536)
+                        peer.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        with Host("/") as host, pytest.raises(Unreadable) as refusal:
+            host.read_page(f"http://127.0.0.1:{server.getsockname()[1]}/m")
+        server.shutdown(socket.SHUT_RDWR)
+    assert str(refusal.value).endswith(said)
+    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(
