@@ -240,12 +240,14 @@ def test_every_event_of_the_log_is_documented() -> None:
 
 
 def test_every_known_report_has_its_test() -> None:
-    """Each row of docs/known-reports.md names tests, files of tests or stories that are there; rows are sorted by their names."""
+    """Each row of docs/known-reports.md names a version of CHANGELOG.md, and tests or stories that are there; they are sorted."""
     rows = [line.split(" | ") for line in (ROOT / "docs" / "known-reports.md").read_text().splitlines() if line.startswith("| ")][1:]
     sources = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
     for row in rows:
         held = row[-1].rstrip(" |").split(", ")
         assert held, row
+        assert re.search(rf"\b{re.escape(row[2])}\b", changes), row
         for name in held:
             if name.startswith("`"):
                 assert (ROOT / "fixtures" / "cgroupfs" / name.strip("`")).is_dir(), name
