@@ -188,22 +188,66 @@ def test_every_key_of_the_report_is_documented(source: str) -> None:
     assert {key for key in keys if not re.search(rf"[`.]{re.escape(key)}`", text)} == set()
 
 
-@pytest.mark.parametrize(
-    "document", [*DOCUMENTS, *(ROOT / name for name in ("ARCHITECTURE.md", "GLOSSARY.md", "CHANGELOG.md", "deploy/README.md"))], ids=str
+_FURTHER = (
+    "ARCHITECTURE.md",
+    "GLOSSARY.md",
+    "CHANGELOG.md",
+    "deploy/README.md",
+    "deploy/examples/README.md",
+    "findings/README.md",
+    "fixtures/README.md",
 )
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, *(ROOT / name for name in _FURTHER)], ids=str)
 def test_links_lead_somewhere(document: Path) -> None:
-    """Every relative link of a document leads to a file that exists."""
-    links = re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text())
-    assert [link for link in links if "://" not in link and not (document.parent / link).exists()] == []
+    """Every relative link of a document leads to a file that exists, and to a heading that is in it."""
+    lost = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text("utf-8")):
+        name, _, heading = link.partition("#")
+        page = document.parent / name if name else document
+        if "://" not in link and not (page.exists() and (not heading or heading in _headings(page))):
+            lost.append(link)
+    assert lost == []
+
+
+def _headings(page: Path) -> list[str]:
+    """The headings of a page as links name them: small letters and hyphens, without punctuation."""
+    return [
+        re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    ]
+
+
+def test_every_page_is_linked() -> None:
+    """A reader who begins with README.md comes to each page of docs/."""
+    seen, rest = set[Path](), [ROOT / "README.md"]
+    while rest:
+        page = rest.pop()
+        seen.add(page)
+        links = re.findall(r"\]\(([^)#\s]+\.md)(?:#[^)]*)?\)", page.read_text("utf-8"))
+        rest += {(page.parent / link).resolve() for link in links if "://" not in link} - seen
+    assert set((ROOT / "docs").glob("*.md")) - seen == set()
+
+
+def test_every_event_of_the_log_is_documented() -> None:
+    """docs/serve.md names each event that the service writes."""
+    sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "cgtune" / "service").glob("*.py"))
+    said = r"\.say\(\s*\"([a-z-]+)\"", r"\bevent=\"([a-z-]+)\"", r"= \"(process-[a-z]+)\" if", r"else \"(process-[a-z]+)\""
+    events = {event for pattern in said for event in re.findall(pattern, sources)}
+    assert {"start", "process-came", "process-killed", "oom-kill"} <= events
+    text = (ROOT / "docs" / "serve.md").read_text("utf-8")
+    assert {event for event in events if f"`{event}`" not in text} == set()
 
 
 def test_every_known_report_has_its_test() -> None:
-    """Each row of docs/known-reports.md names tests, files of tests or stories that are there; rows are sorted by their names."""
+    """Each row of docs/known-reports.md names a version of CHANGELOG.md, and tests or stories that are there; they are sorted."""
     rows = [line.split(" | ") for line in (ROOT / "docs" / "known-reports.md").read_text().splitlines() if line.startswith("| ")][1:]
     sources = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
     for row in rows:
         held = row[-1].rstrip(" |").split(", ")
         assert held, row
+        assert re.search(rf"\b{re.escape(row[2])}\b", changes), row
         for name in held:
             if name.startswith("`"):
                 assert (ROOT / "fixtures" / "cgroupfs" / name.strip("`")).is_dir(), name

@@ -2,8 +2,9 @@
 
 What it means: in the few quota periods that its cgroup has lived, it was stopped in so many that chance does not explain it: the lower end
 of the interval of 99 % (Wilson) for the share is 25 % or more, of ten periods at the least. From 300 periods on cpu-throttled judges, and
-this rule is silent. Programs older than ten minutes have started. It hurts now in the first minute, unless a window (check --window) has
-seen no stop; else it hurt earlier.
+this rule is silent. Programs older than ten minutes have started. If the cgroup ran in more periods than fit into the program's life, the
+counters are those of an earlier program too, and tell nothing of this one's start. It hurts now in the first minute, unless a window
+(check --window) has seen no stop; else it hurt earlier.
 
 Why it hurts: the start of a program (loading, caches, connections, a first collection) wants more CPU than its work later. Stopped in
 nearly each period a start of 3 s takes 30, a readiness probe fails meanwhile, and the pod is killed and starts again.
@@ -38,6 +39,7 @@ _LEAST_PERIODS = 10  # a second of a busy start
 _SURE = 2.576  # standard deviations of 99 %
 _START_SECONDS = 600
 _JUST_SECONDS = 60
+_AGE_STEP_SECONDS = 2  # the age is in whole seconds, and the counters are read a moment after it
 
 
 def judge(case: Case) -> Finding | None:
@@ -48,6 +50,8 @@ def judge(case: Case) -> Finding | None:
     counters = level.throttling
     if level.bandwidth is None or level.bandwidth.limit_cores is None or not _LEAST_PERIODS <= counters.periods < LEAST_PERIODS:
         return None
+    if counters.periods * level.bandwidth.period_us / 1e6 > age + _AGE_STEP_SECONDS:
+        return None  # others ran in this cgroup before
     least = least_share(counters.throttled_periods, counters.periods)
     if least < _LEAST_SHARE:
         return None

@@ -200,6 +200,18 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
         ("warning", "earlier"),
     ),
     ("started-throttled", "nine periods are too few", lambda: report(go_facts(), cores=0.5, throttled=(9, 9), age_seconds=20), None),
+    (
+        "started-throttled",
+        "as many periods as it lives",
+        lambda: report(go_facts(), cores=0.5, throttled=(120, 130), age_seconds=11),
+        ("warning", "now"),
+    ),
+    (
+        "started-throttled",
+        "more periods than it lives: others ran there before",
+        lambda: report(go_facts(), cores=0.5, throttled=(120, 131), age_seconds=11),
+        None,
+    ),
     ("started-throttled", "two periods tell nothing", lambda: report(go_facts(), cores=0.5, throttled=(2, 2), age_seconds=20), None),
     ("started-throttled", "it has started long ago", lambda: report(go_facts(), cores=0.5, throttled=(242, 243), age_seconds=3600), None),
     (

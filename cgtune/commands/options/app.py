@@ -165,7 +165,7 @@ _EXAMPLES = {"PID": "42", "N": "4", "SECONDS": "30"}  # of the numbers that opti
 
 
 def _example(error: Exception) -> str:
-    """A right value for the option whose value was refused, empty where there is no telling."""
+    """A right value for the option whose value was refused, empty if there is no telling."""
     option = getattr(error, "param", None)
     names: list[str] = getattr(option, "opts", [])
     choices = getattr(getattr(option, "type", None), "choices", ())

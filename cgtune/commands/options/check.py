@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FAIL_ON: Option[FailOn] = choice(
     "--fail-on", FAILS, "The least severity that fails, or harm: what hurts now. The rest is not shown as text.", default="warning"
 )
-FORMAT = choice("--format", names_of("check"), "How to say it; text, github: nothing where all is well.", default="text")
+FORMAT = choice("--format", names_of("check"), "How to say it; text, github: nothing if all is well.", default="text")
 EXIT_STYLE = optional_choice(
     "--exit-style",
     exits.STYLES,
@@ -46,7 +46,7 @@ def check_options(values: Values) -> CheckOptions:
 
 
 def _run(values: Values) -> int:
-    """Judge, for probes, sidecars and pipelines: silence and 0 where all is well, else each cause with what to do.
+    """Judge, for probes, sidecars and pipelines: silence and 0 if all is well, else each cause with what to do.
 
     Without options: this container, then every Go process that can be seen.
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 CPU_LIMIT = optional_text("--cpu-limit", "CPUS", "The container's CPU limit: 2.5, 2500m, or what Kubernetes fills in.")
 MEMORY_LIMIT = optional_text("--memory-limit", "BYTES", "The container's memory limit: 512Mi, 536870912.")
 CPU_REQUEST = optional_text("--cpu-request", "CPUS", "Its CPU request, which limits nothing: 250m.")
-POD_CPU_LIMIT = optional_text("--pod-cpu-limit", "CPUS", "The pod's own CPU limit, where it has one.")
-POD_MEMORY_LIMIT = optional_text("--pod-memory-limit", "BYTES", "The pod's own memory limit, where it has one.")
+POD_CPU_LIMIT = optional_text("--pod-cpu-limit", "CPUS", "The pod's own CPU limit, if it has one.")
+POD_MEMORY_LIMIT = optional_text("--pod-memory-limit", "BYTES", "The pod's own memory limit, if it has one.")
 NODE_CPUS = optional_text("--node-cpus", "CPUS", "The node's allocatable CPUs. A limit as large means that none was set.")
 NODE_MEMORY = optional_text("--node-memory", "BYTES", "The node's allocatable memory. A limit as large means that none was set.")
 CPU_DIVISOR = optional_choice(

@@ -39,7 +39,7 @@ def exec_options(values: Values) -> ExecOptions:
 
 
 def _run(values: Values) -> int:
-    """Set GOMAXPROCS and GOMEMLIMIT to fit this container's limits, where they should be set, and become COMMAND: the same process, the
+    """Set GOMAXPROCS and GOMEMLIMIT to fit this container's limits, if they should be set, and become COMMAND: the same process, the
     same open files, nothing left behind.
 
     What is set already stays, unless --override; a Go program that does better by itself is left to it.

@@ -20,7 +20,7 @@ GO = optional_text("--go", "VERSIONS", "Go versions, one row each: 1.21,1.24.5,1
 LANGUAGE = optional_text(
     "--language",
     "VERSION",
-    "The go line of the main module's go.mod (of go.work, where there is one): 1.24. Default: as new as each Go version.",
+    "The go line of the main module's go.mod (of go.work, if there is one): 1.24. Default: as new as each Go version.",
 )
 ENV = texts("--env", "NAME=VALUE", "A variable of its environment; may be given several times.")
 CGROUP = choice("--cgroup", ("v1", "v2"), "The cgroup version: Go 1.25 finds no limit in a container on v1.", default="v2")

@@ -34,7 +34,7 @@ COLOR = choice(
     "Colours in text: auto is for a terminal alone, unless NO_COLOR or FORCE_COLOR decides.",
     default="auto",
 )
-ALWAYS = flag("--always", "Set GOMAXPROCS even where the runtime comes to it by itself.")
+ALWAYS = flag("--always", "Set GOMAXPROCS even if the runtime comes to it by itself.")
 
 ROUNDING = choice(
     "--rounding",
@@ -47,7 +47,7 @@ RESERVE_CPU = optional_text("--reserve-cpu", "CPUS", "CPUs of the limit that are
 HEADROOM = optional_text(
     "--headroom",
     "PERCENT",
-    "The share of the memory limit that GOMEMLIMIT keeps free. Default: 10 %, or 4 % where the rest was measured.",
+    "The share of the memory limit that GOMEMLIMIT keeps free. Default: 10 %, or 4 % if the rest was measured.",
 )
 OUTSIDE = optional_text(
     "--outside",
