@@ -131,6 +131,10 @@ class Throttling(Record):
 #: Fewer periods tell nothing: 30 s of a busy process under the usual period of 100 ms.
 LEAST_PERIODS = 300
 
+#: Memory is near its limit if no more than the larger of the two is left: bytes, percent of the limit.
+NEAR_LIMIT_BYTES = 4 << 20
+NEAR_LIMIT_PERCENT = 2.0
+
 
 class Stall(Record):
     """One line of a PSI file: shares of time in percent, and the total in seconds (Documentation/accounting/psi.rst)."""
@@ -403,8 +407,8 @@ class Used(Record):
 
     ``cpu_seconds`` is the time on CPUs of all its threads, those that ended among them; ``major_faults`` counts reads from a disk.
     ``waits`` has a thread's id and the seconds that it has waited on a run queue, for each thread that was asked: of ``threads`` the first
-    64 at the most, and none if the kernel does not count. Those that ended are not in it. ``read_seconds``: when that was read, as of
-    CpuLevel.
+    64 at the most, and none if the kernel does not count. Those that ended are not in it. ``ran`` has the seconds that each of these
+    threads was on a CPU, in the same order; empty if that is not known. ``read_seconds``: when that was read, as of CpuLevel.
     """
 
     cpu_seconds: float
@@ -412,6 +416,7 @@ class Used(Record):
     threads: int
     waits: tuple[tuple[int, float], ...] = ()
     read_seconds: float | None = None
+    ran: tuple[float, ...] = ()
 
     @property
     def wait_seconds(self) -> float | None:
@@ -483,7 +488,8 @@ class Rates(Record):
     collector used of the CPU time that GOMAXPROCS allows, from the last collection before to the last that ended; None if none did.
     ``gc_cores`` is the same in CPUs, over all the ``seconds``: 0 if none ended.
     ``cpu``, ``pressure`` and ``memory`` are the levels of its chains that were there at both looks, leaf first; one whose counters shrank
-    was made anew and is left out.
+    was made anew and is left out. ``threads`` has for each thread of Used.waits, of both looks, the share of the time that it was on a CPU
+    and the share that it waited for one.
     """
 
     seconds: float | None
@@ -497,6 +503,7 @@ class Rates(Record):
     collections: int | None = None
     gc_cpu_percent: float | None = None
     gc_cores: float | None = None
+    threads: tuple[tuple[float, float], ...] = ()
 
     @property
     def waiting_percent(self) -> float | None:

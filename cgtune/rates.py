@@ -31,13 +31,14 @@ _COLLECTOR: Key = ("collector", "", "", 0)
 class Totals(Record):
     """What only grows, of one process at one look. ``numbers`` has a row for each key, nan for what is not known.
 
-    ``waits`` has a thread's id and its seconds in turn; ``all_waits``: no thread was left out.
+    ``waits`` has a thread's id and its seconds in turn, ``ran`` what each of these threads ran; ``all_waits``: no thread was left out.
     """
 
     identity: tuple[int, int]
     keys: tuple[Key, ...]
     numbers: array[float]
     waits: array[float]
+    ran: array[float]
     all_waits: bool
 
     def rows(self) -> Iterator[tuple[Key, array[float]]]:
@@ -59,6 +60,7 @@ def total(snapshot: Snapshot, before: Totals | None = None) -> Totals:
         keys=before.keys if before is not None and before.keys == keys else keys,
         numbers=array("d", [nan if number is None else number for _, row in rows for number in row]),
         waits=array("d", [number for wait in used.waits for number in wait] if used is not None else ()),
+        ran=array("d", used.ran if used is not None else ()),
         all_waits=used is not None and len(used.waits) == used.threads,
     )
 
@@ -133,6 +135,7 @@ def rates_between(before: Totals, after: Totals) -> Rates | None:
         used_cores=_per(used, seconds),
         waiting_threads=_per(_waited(before, after), seconds),
         major_faults_per_second=_per(faults, seconds),
+        threads=_threads(before, after, seconds),
         collections=_count(collections),
         gc_cpu_percent=_percent(collecting, whole),
         gc_cores=0.0 if collections == 0 else _per(collecting, seconds),
@@ -164,6 +167,16 @@ def _waited(before: Totals, after: Totals) -> float:
     threads = tuple(zip(after.waits[::2], after.waits[1::2], strict=True))
     known = [seconds - old.get(thread, 0.0) for thread, seconds in threads if thread in old or before.all_waits]
     return sum(max(0.0, seconds) for seconds in known) if known and old else nan
+
+
+def _threads(before: Totals, after: Totals, seconds: float) -> tuple[tuple[float, float], ...]:
+    """The shares of the time that each thread of both looks ran and waited."""
+    if not seconds > 0 or 2 * len(before.ran) != len(before.waits) or 2 * len(after.ran) != len(after.waits):
+        return ()
+    old = {thread: (ran, waited) for thread, waited, ran in zip(before.waits[::2], before.waits[1::2], before.ran, strict=True)}
+    now = ((thread, ran, waited) for thread, waited, ran in zip(after.waits[::2], after.waits[1::2], after.ran, strict=True))
+    grown = ((ran - old[thread][0], waited - old[thread][1]) for thread, ran, waited in now if thread in old)
+    return tuple((ran / seconds, waited / seconds) for ran, waited in grown if ran >= 0 and waited >= 0)
 
 
 def _cpu_rate(key: Key, growth: list[float]) -> CpuRate:

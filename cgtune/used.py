@@ -24,19 +24,24 @@ _MOST_THREADS = 64
 
 def read_used(host: Host, pid: int, stat: kernel.ProcessStat, notes: list[Note]) -> Used:
     """What process ``pid`` has used by the time of its ``stat``, which was read right now. What cannot be read goes to ``notes``."""
+    waits, ran = _read_waits(host, pid, notes)
     return Used(
         read_seconds=host.clock_seconds(),
         cpu_seconds=stat.cpu_ticks / host.ticks_per_second,
         major_faults=stat.major_faults,
         threads=stat.threads,
-        waits=_read_waits(host, pid, notes),
+        waits=waits,
+        ran=ran,
     )
 
 
-def _read_waits(host: Host, pid: int, notes: list[Note]) -> tuple[tuple[int, float], ...]:
-    """Id and seconds of waiting of each thread that was asked; none without CONFIG_SCHED_INFO, and in gVisor."""
+def _read_waits(host: Host, pid: int, notes: list[Note]) -> tuple[tuple[tuple[int, float], ...], tuple[float, ...]]:
+    """Id and seconds of waiting of each thread that was asked, and the seconds that each of them ran.
+
+    Both are empty without CONFIG_SCHED_INFO, and in gVisor.
+    """
     folder = f"/proc/{pid}/task"
-    path, waits = folder, list[tuple[int, float]]()
+    path, waits, ran = folder, list[tuple[int, float]](), list[float]()
     try:
         names = [name for name in host.list_directory(folder) if name.isdecimal()]
         # The first thread is there as long as the process is
@@ -47,7 +52,8 @@ def _read_waits(host: Host, pid: int, notes: list[Note]) -> tuple[tuple[int, flo
             except (Absent, NoSuchProcess):
                 seconds = None  # it has ended
             if seconds is not None:
-                waits.append((int(name), seconds))
+                ran.append(seconds[0])
+                waits.append((int(name), seconds[1]))
             elif not waits:
                 break  # it is not counted here
     except (Absent, NoSuchProcess):
@@ -55,7 +61,7 @@ def _read_waits(host: Host, pid: int, notes: list[Note]) -> tuple[tuple[int, flo
     except CgtuneError as error:
         if all(note.path != path for note in notes):
             notes.append(note_on(path, error).replace(kind="fact"))  # no judgement hangs on it
-    return tuple(waits)
+    return tuple(waits), tuple(ran)
 
 
 def read_machine_used(host: Host, machine: Machine, is_own: Callable[[str], bool], notes: list[Note]) -> Machine:

@@ -1,12 +1,14 @@
-"""What would have been enough: the CPU limit under which a cgroup would not have been stopped, from what it used and how long it stood
-still between two looks. Pure.
+"""What would have been enough: the limits under which a process would not have been stopped, from what happened between two looks. Pure.
 
-A cgroup that is stopped a share s of its time uses u/(1-s) while it runs: that is what it asks for. How long it stood still is counted
-by the kernel on each CPU (throttled_usec), so it has to be known on how many at once; with `full` CPU pressure (cgroup v2) it is told
-outright.
+CPU: of each thread the kernel counts how long it ran and how long it waited, be it for the next period or for a neighbour. A thread that
+runs a share u of the time and waits a share w asks for u/(1-w): that is what it would use if nothing kept it. Others in the cgroup are
+not asked; they are taken to be like this one. Without that, or if the process is a small part of its cgroup, the cgroup's own counters
+tell: one that stands still a share s of its time asks for u/(1-s). How long it stood still is counted on each CPU (throttled_usec), so it
+has to be known on how many at once; `full` CPU pressure (cgroup v2) tells it outright.
 
 Not covered: work that waits outside (a queue of requests that grows while the program stands still): then the answer is what the
-threads that there are can use, and at the least so much is enough.
+threads that there are can use, and at the most so much is enough. Threads whose bursts are short may be stopped though they ask for less
+than the limit in the mean: then there is no answer.
 """
 
 from __future__ import annotations
@@ -17,28 +19,32 @@ from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import CpuLevel, Rates
+    from cgtune.model import CpuLevel, CpuRate, Rates, Throttling
 
 #: Fewer periods tell nothing.
 _LEAST_PERIODS = 10
-_STEP_CORES = 0.05
+#: A process that uses so much of what its cgroup does speaks for it; above the second, it is as good as alone.
+_LEAST_PART, _ALONE = 0.4, 0.9
+_AGREE = 0.15
 
 
 class EnoughCpu(Record):
     """The limit in CPUs under which the cgroup would not have been stopped.
 
-    ``is_sure``: the two ways to tell agree, or there was no doubt on how many CPUs it stood still.
+    ``doubt`` says why that is not sure; empty if it is: the process is as good as alone there, or two ways to tell agree within 15 %.
+    ``stopped_percent`` is the share of the time in which it wanted to run that it stood still.
     """
 
     cores: float
     used_cores: float
     stopped_percent: float
-    is_sure: bool
+    doubt: str = ""
 
     @property
     def limit_cores(self) -> float:
-        """The same as a limit that people write: the next step of a twentieth of a CPU."""
-        return math.ceil(round(self.cores / _STEP_CORES, 6)) * _STEP_CORES
+        """The same as a limit that people write: two digits, rounded up."""
+        step = 10.0 ** (math.floor(math.log10(self.cores)) - 1)
+        return math.ceil(round(self.cores / step, 3)) * step
 
 
 def find_enough_cpu(rates: Rates, level: CpuLevel, cpus: int, procs: int | None = None) -> EnoughCpu | None:
@@ -48,27 +54,55 @@ def find_enough_cpu(rates: Rates, level: CpuLevel, cpus: int, procs: int | None 
     """
     rate, bandwidth = rates.cpu_of(level), level.bandwidth
     counters = None if rate is None else rate.throttling
-    if rate is None or counters is None or rate.used_cores is None or not rate.seconds or bandwidth is None or bandwidth.quota_us is None:
+    if rate is None or counters is None or not rate.used_cores or not rate.seconds or bandwidth is None or bandwidth.limit_cores is None:
         return None
     if counters.periods < _LEAST_PERIODS or not counters.throttled_periods:
         return None
-    period = bandwidth.period_us / 1e6
-    active = min(rate.seconds, counters.periods * period)  # in the other periods nobody wanted to run
-    used = rate.used_cores * rate.seconds / active
+    # In the other periods nobody wanted to run
+    active = min(1.0, counters.periods * bandwidth.period_us / 1e6 / rate.seconds)
     widest = max(1, min(cpus, procs or cpus))
-    per_stop = counters.throttled_seconds / counters.throttled_periods
-    width = min(widest, max(1, math.ceil((per_stop + bandwidth.quota_us / 1e6) / period - 0.05)))  # on so many CPUs at once
-    counted = _asked(used, counters.throttled_seconds / active / width, widest)
+    counted, doubt = _by_counters(rates, level, rate, counters, active, widest)
+    asked, part = _by_threads(rates, rate.used_cores, active)
+    if asked is None or part < _LEAST_PART:
+        cores = counted
+    else:
+        cores = min(asked, float(cpus))
+        if part >= _ALONE or abs(cores - counted) <= _AGREE * max(cores, counted):
+            doubt = ""
+        else:
+            doubt = "others run in its cgroup, and are taken to be like this one"
+    if cores <= bandwidth.limit_cores:
+        return None  # bursts, which a mean does not show
+    stopped = 100 * (1 - rate.used_cores / active / cores)
+    return EnoughCpu(cores=cores, used_cores=rate.used_cores, stopped_percent=max(0.0, stopped), doubt=doubt)
+
+
+def _by_threads(rates: Rates, used_cores: float, active: float) -> tuple[float | None, float]:
+    """What the threads ask for while the cgroup is active, the others in the cgroup as well; and the process's part of what that used."""
+    known = sum(ran for ran, _ in rates.threads)
+    if rates.used_cores is None or not known:
+        return None, 0.0
+    asked = sum(_asked(ran / active, waited / active) for ran, waited in rates.threads)
+    return asked * used_cores / known, min(known, rates.used_cores) / used_cores
+
+
+def _by_counters(rates: Rates, level: CpuLevel, rate: CpuRate, counters: Throttling, active: float, widest: int) -> tuple[float, str]:
+    """What the cgroup asks for by its own counters; and why that is not sure."""
+    used, seconds = (rate.used_cores or 0.0) / active, (rate.seconds or 0.0) * active
+    bandwidth = level.bandwidth
+    quota_us, period_us = (0, 1) if bandwidth is None or bandwidth.quota_us is None else (bandwidth.quota_us, bandwidth.period_us)
+    per_stop_us = 1e6 * counters.throttled_seconds / counters.throttled_periods
+    width = min(widest, max(1, math.ceil((per_stop_us + quota_us) / period_us - 0.05)))  # on so many CPUs at once
+    doubt = "" if width in (1, widest) else "on how many CPUs it stood still at once is not sure"
+    counted = min(float(widest), used / (1 - min(counters.throttled_seconds / seconds / width, 0.99)))
     pressure = rates.pressure_of(level)
     if pressure is None or pressure.cpu_full_percent is None:
-        return EnoughCpu(cores=counted[0], used_cores=rate.used_cores, stopped_percent=100 * counted[1], is_sure=width in (1, widest))
-    told = _asked(used, pressure.cpu_full_percent / 100 * rate.seconds / active, widest)
-    agree = abs(told[0] - counted[0]) <= 0.15 * max(told[0], counted[0])
-    cores, share = max(told, counted)
-    return EnoughCpu(cores=cores, used_cores=rate.used_cores, stopped_percent=100 * share, is_sure=agree)
+        return counted, doubt
+    told = min(float(widest), used / (1 - min(pressure.cpu_full_percent / 100 / active, 0.99)))
+    agree = abs(told - counted) <= _AGREE * max(told, counted)
+    return max(told, counted), "" if agree else "the counters of stops and the CPU pressure tell two things"
 
 
-def _asked(used_cores: float, stopped_share: float, widest: int) -> tuple[float, float]:
-    """What is asked for while it runs, at most all CPUs that there are; and the share of its time that it stood still."""
-    share = min(max(stopped_share, 0.0), 0.99)
-    return min(used_cores / (1 - share), float(widest)), share
+def _asked(ran: float, waited: float) -> float:
+    """What one asks for that ran and waited such shares of the time: at the most a CPU."""
+    return min(1.0, ran / (1 - min(max(waited, 0.0), 0.99)))

@@ -187,13 +187,13 @@ def _seconds(values: dict[str, int], microseconds: str, nanoseconds: str) -> flo
     return values[nanoseconds] / 1e9 if nanoseconds in values else None
 
 
-def parse_schedstat(text: str) -> float | None:
+def parse_schedstat(text: str) -> tuple[float, float] | None:
     """/proc/PID/task/TID/schedstat, `93330 6598457 2`: (1) ns on a CPU (2) ns of waiting for one, on a run queue (3) how often it ran.
 
-    The seconds of (2) (Documentation/scheduler/sched-stats.rst); None if all are 0, for a kernel that does not count prints so.
+    The seconds of (1) and (2) (Documentation/scheduler/sched-stats.rst); None if all are 0, for a kernel that does not count prints so.
     """
     fields = [parse_count(field) for field in _split(text, 3, "schedstat is not 'ran waited times'")]
-    return fields[1] / 1e9 if any(fields) else None
+    return (fields[0] / 1e9, fields[1] / 1e9) if any(fields) else None
 
 
 def parse_cpu_list(text: str) -> frozenset[int]:

@@ -5,6 +5,7 @@ Every figure of a summary or of evidence comes from here, so that two findings n
 
 from __future__ import annotations
 
+from cgtune.advice.enough_memory import find_enough_memory
 from cgtune.advice.habits import find_habit, say_overruling
 from cgtune.advice.memory import join_mates, measure_outside
 from cgtune.advice.procs import format_quota, procs_if_unset, worst_stall
@@ -16,7 +17,7 @@ from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.advice.memory import Groups
-    from cgtune.model import CpuLevel, GoFacts, GoSetting, Harm, Off, ProcessReport, Snapshot
+    from cgtune.model import CpuLevel, GoFacts, GoSetting, Harm, MemoryLevel, Off, ProcessReport, Snapshot
 
 #: Half a second of a busy cgroup: one bad period of a program that is idle is no share of anything.
 LEAST_WATCHED = 5
@@ -369,6 +370,15 @@ class Case:
         """Whether the program, or a library, has called debug.SetMemoryLimit: the limit is not that of its environment."""
         setting = self._setting("GOMEMLIMIT")
         return setting is not None and None not in (setting.observed, setting.derived) and setting.observed != setting.derived
+
+    def enough_memory_words(self, level: MemoryLevel | None, *, is_pressed: bool) -> tuple[str, ...]:
+        """The limit of that cgroup that would be enough, in words; none if that cannot be told, or if the advice is a lower GOMEMLIMIT."""
+        crowded = self.recommended("GOMEMLIMIT").crowded
+        if level is None or (crowded is None and self.lower_memory("")):
+            return ()
+        own = crowded if crowded is not None and crowded.file.rpartition("/")[0] == level.directory else None
+        enough = find_enough_memory(level, self.snapshot.rates, is_pressed=is_pressed, crowded=own)
+        return () if enough is None else (f"{level.directory}: {enough.words}",)
 
     def set_memory(self, reason: str) -> tuple[Advice, ...]:
         """Set GOMEMLIMIT to the recommended value, if there is one."""

@@ -9,6 +9,8 @@ information, from 25 % a warning, and nothing below 300 periods. Where no quota 
 It hurts now, unless the cgroup's cpu.pressure says that nothing in it has waited for five minutes: then it hurt earlier. Without
 cpu.pressure (cgroup v1) the counters alone do not tell since when; a window does.
 
+Over a window it also says what limit would have been enough, by how long each thread ran and waited (docs/advice.md).
+
 Why it hurts: each stop is a pause of all threads for the rest of the period, up to 100 ms with the usual period. GOMAXPROCS n under quota
 Q per period P: n busy threads run Q/n and stall P - Q/n.
 
@@ -81,8 +83,8 @@ def _enough_words(case: Case, level: CpuLevel) -> tuple[str, ...]:
     enough = None if rates is None else find_enough_cpu(rates, level, case.usable, case.procs_count or None)
     if enough is None:
         return ()
-    sure = "" if enough.is_sure else "perhaps, as how many CPUs stood still at once is not sure: "
-    stood = f"stood still in {enough.stopped_percent:.0f} % of the time in which it wanted to run"
+    sure = f"perhaps, as {enough.doubt}: " if enough.doubt else ""
+    stood = f"was kept from running in {enough.stopped_percent:.0f} % of the time in which it wanted to"
     return (f"{sure}{enough.limit_cores:.3g} CPUs would have been enough: it used {enough.used_cores:.2f} and {stood}",)
 
 

@@ -3,7 +3,7 @@
 What it means: 98 % of the memory limit, or all but 4 MiB, are in use by what cannot be given back: anonymous and locked memory, shared
 memory and tmpfs, the kernel's own for it. Page cache is not counted. Critical if something in the cgroup waits for memory, or if the limit
 was hit between two looks. If the machine has swap that this cgroup may use, the kernel can still take some of it back: then only that is
-told, and else nothing.
+told, and else nothing. What would be enough is what is in use and swapped out, with that room; if it does not grow.
 
 Why it hurts: what is left is a moment's allocation; then the OOM killer ends the process, or all of its container.
 
@@ -19,7 +19,7 @@ Sources: Linux Documentation/admin-guide/cgroup-v2.rst (memory.stat, memory.max)
 
 from __future__ import annotations
 
-from cgtune.model import Finding
+from cgtune.model import NEAR_LIMIT_BYTES, NEAR_LIMIT_PERCENT, Finding
 from cgtune.numbers import format_mib
 from cgtune.rules.case import act
 
@@ -32,9 +32,6 @@ ID = "memory-near-limit"
 SEVERITY: Severity = "warning"
 SUMMARY = "memory that the kernel cannot take back has nearly reached the limit"
 
-_LEAST_PERCENT = 2.0
-_LEAST_BYTES = 4 << 20
-
 
 def judge(case: Case) -> Finding | None:
     """What is left below the limit of the cgroup that binds."""
@@ -42,17 +39,18 @@ def judge(case: Case) -> Finding | None:
     if level is None or limit is None or level.used_bytes is None:
         return None
     left = limit - level.used_bytes
-    if left > max(_LEAST_BYTES, limit * _LEAST_PERCENT / 100):
+    if left > max(NEAR_LIMIT_BYTES, limit * NEAR_LIMIT_PERCENT / 100):
         return None
     hit, swaps = _was_hit(case), _may_swap(case, level)
     if swaps and not hit:
         return None
+    enough = case.enough_memory_words(level, is_pressed=bool(hit))
     rest = "what is in use can only be swapped out" if swaps else "nothing of the rest can be given back"
     return Finding(
         rule=ID,
         severity="critical" if hit else SEVERITY,
         summary=f"{format_mib(max(0, left))} MiB are left of {format_mib(limit)} MiB, and {rest}",
-        evidence=(case.limit_words, f"{level.directory}: {level.used_bytes} bytes in use that the kernel cannot take back", *hit),
+        evidence=(case.limit_words, f"{level.directory}: {level.used_bytes} bytes in use that the kernel cannot take back", *hit, *enough),
         advice=(*case.lower_memory("what the limit leaves to Go"), act("raise the memory limit, or find what takes it: memory.stat tells")),
         harm="now" if hit else "possible",
     )

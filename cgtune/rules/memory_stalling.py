@@ -3,6 +3,7 @@
 What it means: something in its cgroup waited for memory in a good part of the time: for a page to be read again that had been taken away,
 for room to be made, or because memory.high slows it down. From 10 % of the time a warning, from 40 % critical; between two looks, or in
 the last minute of memory.pressure. Cgroup v2 alone tells that.
+What would be enough is what is in use and swapped out, with the files in use.
 
 Why it hurts: nothing is killed and nothing is logged, and yet the program is slow, up to a standstill.
 
@@ -43,11 +44,12 @@ def judge(case: Case) -> Finding | None:
     grown = [] if rates is None else [rate for rate in rates.memory if rate.high_events or rate.max_events]
     events = tuple(f"{rate.directory}/memory.events: high {rate.high_events}, max {rate.max_events} more" for rate in grown)
     slowed = any(rate.high_events for rate in grown) or (not grown and case.memory.high_bytes is not None)
+    enough = case.enough_memory_words(case.memory.high_binding if slowed else case.memory.binding, is_pressed=True)
     return Finding(
         rule=ID,
         severity=severity,
         summary=f"something in its cgroup waited for memory in {percent:.0f} % of the time",
-        evidence=(seen, *events, *(line for line in (case.high_words, case.limit_words) if line)),
+        evidence=(seen, *events, *(line for line in (case.high_words, case.limit_words) if line), *enough),
         advice=(
             *case.lower_memory("what the limit leaves to Go"),
             act(f"raise {'memory.high, which slows it down' if slowed else 'the memory limit'}, or find what takes it: memory.stat tells"),

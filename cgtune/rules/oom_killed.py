@@ -6,13 +6,11 @@ earlier life of this one. What all services, users or pods of a machine have in 
 with memory.oom.group, which Kubernetes sets on cgroup v2, the kernel ends the whole cgroup, counts that in oom_group_kill, and counts the
 victim that it had chosen twice in oom_kill. One process killed: oom_kill 2, oom_group_kill 1. On v2 a count is of the cgroup and of all
 below it, and memory.events.local has the cgroup alone; on v1 it is of the cgroup alone.
-Kills hurt earlier, as what was is over. Those between two looks (check --window; the last five minutes of cgtune serve) hurt now, and are
-critical.
 With inspect or check --serve-url, and in cgtune serve itself, kills count that the service remembers of the last day, though the cgroup and
 its counters are gone: those of the same container or pod, and outside of pods of the same unit or cgroup.
 
-It hurts now if the kernel counted a kill between two looks (--window, or the last five minutes of cgtune serve), in its cgroup or in one
-above it. Else it hurt earlier: a count since the cgroup was made does not tell when.
+It hurts now, and is critical, if the kernel counted a kill between two looks (--window, or the last five minutes of cgtune serve), in its
+cgroup or in one above it. Else it hurt earlier: a count since the cgroup was made does not tell when.
 
 Why it hurts: SIGKILL, no clean-up, exit status 137.
 
@@ -68,9 +66,23 @@ def judge(case: Case) -> Finding | None:
         rule=ID,
         severity="critical" if grown else SEVERITY,
         summary=f"OOM kills: the kernel counts {kills} in {where}, since that was made{doubled}{', and goes on' * bool(grown)}",
-        evidence=(*grown, *(_evidence(each) for each in levels), *told, case.limit_words),
+        evidence=(*grown, *(_evidence(each) for each in levels), *told, case.limit_words, *_enough_words(case, levels)),
         advice=advice,
         harm="now" if grown else "earlier",
+    )
+
+
+def _enough_words(case: Case, levels: tuple[MemoryLevel, ...]) -> tuple[str, ...]:
+    """What limit the live heap of now needs; else that the limit of now was not enough, if it is known that its cgroup was at it."""
+    level, limit = case.memory.binding, case.memory.limit_bytes
+    if case.recommended("GOMEMLIMIT").crowded is not None:
+        return case.enough_memory_words(level, is_pressed=False)
+    # Of those below it that were at limits of their own, memory.events counts too
+    events = None if level is None else level.events if level.events_local is None else level.events_local
+    if level not in levels or limit is None or events is None or not events.oom:
+        return ()
+    return (
+        f"{format_mib(limit)} MiB were not enough for what was killed, unless the limit was changed since; how much it wanted is not seen",
     )
 
 

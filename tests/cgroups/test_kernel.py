@@ -88,8 +88,8 @@ GOOD: list[tuple[str, str, Any]] = [
     ("parse_cpu_usage", CPU_STAT, 0.00001),
     ("parse_cpu_usage", "nr_periods 4\nnr_throttled 2\nthrottled_time 500000000\n", None),  # v1
     ("parse_nanoseconds", "4711000000\n", 4.711),
-    ("parse_schedstat", "93330 6598457 2\n", 0.006598457),
-    ("parse_schedstat", "93330 0 2\n", 0.0),
+    ("parse_schedstat", "93330 6598457 2\n", (0.00009333, 0.006598457)),
+    ("parse_schedstat", "93330 0 2\n", (0.00009333, 0.0)),
     ("parse_schedstat", "0 0 0\n", None),  # a kernel that does not count
     ("parse_uptime", "407.30 564.17\n", 407.3),
     ("parse_machine_ticks", "cpu  1 20 300 4000 50000 6 70 800 9 9\ncpu0 1 1 1 1 1 1 1 1 1 1\n", MachineTicks(busy=397, steal=800)),

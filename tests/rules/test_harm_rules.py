@@ -387,5 +387,5 @@ def test_what_would_have_been_enough_is_told_between_two_looks() -> None:
     rates = rates.replace(cpu=(rates.cpu[0].replace(used_cores=0.2),))
     finding = _judge("cpu-throttled", rated.replace(snapshot=rated.snapshot.replace(rates=rates)))
     assert finding is not None
-    assert finding.evidence[-1].startswith("0.5 CPUs would have been enough: it used 0.20 and stood still in 57 % of the time")
+    assert finding.evidence[-1].startswith("0.47 CPUs would have been enough: it used 0.20 and was kept from running in 57 % of the time")
     assert cpu_level("/pod/app", None).bandwidth is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cgtune.model import Container, Finding, Kill, Kills, MemoryRate, Owner, Policy, ProcessReport
+from cgtune.model import Container, Finding, Kill, Kills, MemoryEvents, MemoryRate, Owner, Policy, ProcessReport
 from cgtune.rules import judge_all, oom_killed
 from cgtune.rules.case import Case
 from tests.rules.reports import MIB, go_facts, memory_level, report, watched
@@ -117,3 +117,25 @@ def test_a_kill_between_two_looks_hurts_now(told: ProcessReport, harm: str, firs
     assert finding is not None
     assert finding.harm == harm
     assert finding.evidence[0].startswith(first)
+
+
+@pytest.mark.parametrize(
+    ("events", "local", "is_told"),
+    [
+        (MemoryEvents(oom=1, oom_kill=1), None, True),
+        (MemoryEvents(oom=1, oom_kill=1), MemoryEvents(oom=1, oom_kill=1), True),
+        (MemoryEvents(oom=1, oom_kill=1), MemoryEvents(oom=0, oom_kill=1), False),
+        (MemoryEvents(oom=0, oom_kill=1), None, False),
+        (MemoryEvents(oom_kill=1), None, False),
+    ],
+    ids=["at its limit", "at its own limit", "at the limit of one below", "the machine had no memory", "v1 does not count that"],
+)
+def test_the_limit_was_not_enough_if_it_is_known_to_be_the_cause(events: MemoryEvents, local: MemoryEvents | None, is_told: bool) -> None:
+    """A kill alone does not say whose limit it was for."""
+    level = memory_level("/app", 512 * MIB).replace(events=events, events_local=local)
+    made = report(go_facts(), memory=(level,), oom_kills=1)
+    chain = (level, *made.snapshot.memory_chain[1:])
+    limits = made.limits.replace(memory=made.limits.memory.replace(binding=level))
+    finding = judged(made.replace(snapshot=made.snapshot.replace(memory_chain=chain), limits=limits))
+    assert finding is not None
+    assert any(line.startswith("512 MiB were not enough") for line in finding.evidence) == is_told
