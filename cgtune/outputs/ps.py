@@ -12,7 +12,6 @@ from cgtune.outputs.words import (
     end_words,
     format_bytes,
     format_setting,
-    is_felt,
     is_set_without_advice,
     machinery_words,
     mean_cores,
@@ -25,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cgtune.model import Finding, Kind, Level, Note, Off, ProcessReport, Report
+    from cgtune.model import Kind, Level, Note, Off, ProcessReport, Report
     from cgtune.outputs.layout import Layout
 
 
@@ -60,7 +59,7 @@ _SORTED = {"cpu": _Column(first="CPU", second="used", side=">"), "memory": _Colu
 #: If two looks were taken.
 _WINDOW = (_SORTED["cpu"], _Column(first="periods", second="throttled", side=">", leaves=6))
 #: If one of them hurts, or hurt.
-_END = _Column(first="what ends it", least=20, leaves=0)
+_END = _Column(first="harm and", second="what ends it", least=20, leaves=0)
 _HEADER_ROOM = 2  # a column is wider than its header, by so much at least, as tabulate has it; a terminal has no room to spare
 _UNKNOWN = "?"
 _NAME_WIDTH = 15
@@ -92,7 +91,7 @@ def _table(report: Report, layout: Layout | None) -> list[str]:
         columns.insert(-1, _SORTED[sort])
         for process, row in zip(report.processes, rows, strict=True):
             row.insert(-1, _used(process, sort))
-    ends = [end_words(process.findings[0]) if process.findings else "" for process in report.processes]
+    ends = [_end(process) for process in report.processes]
     if any(ends):
         columns.append(_END)
         rows = [[*row, end] for row, end in zip(rows, ends, strict=True)]
@@ -181,14 +180,14 @@ def _row(report: ProcessReport) -> list[str]:
         _triple(report, "GOMEMLIMIT"),
         _no_limit(report.snapshot.cpu_chain, report.unread_quotas) if cores is None else format_cores(cores),
         _no_limit(report.snapshot.memory_chain, report.unread_memory_limits) if limit is None else format_bytes(limit),
-        _worst(report.findings[0]) if report.findings else "-",
+        f"{report.findings[0].severity} {rule_words(report.findings[0])}" if report.findings else "-",
     ]
 
 
-def _worst(finding: Finding) -> str:
-    """The worst finding; if it is the cause of a harm, which: `warning gomemlimit-unset, hurt earlier (oom-killed)`."""
-    is_cause = is_felt(finding) and finding.symptoms and finding.rule not in finding.symptoms
-    return f"{finding.severity} {rule_words(finding)}{f' ({finding.symptoms[0]})' if is_cause else ''}"
+def _end(report: ProcessReport) -> str:
+    """What was felt and what would end it: `oom-killed: set GOMEMLIMIT=48MiB`; empty if nothing was."""
+    worst = report.findings[0] if report.findings else None
+    return f"{(worst.symptoms or (worst.rule,))[0]}: {end_words(worst)}" if worst is not None and end_words(worst) else ""
 
 
 def _used(report: ProcessReport, what: str | None) -> str:

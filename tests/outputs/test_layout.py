@@ -176,8 +176,7 @@ def test_the_end_of_a_harm_stands_beside_it() -> None:
         report, end = _go().replace(processes=(told,)), "GOMAXPROCS=3: "
         assert (f"; set {end}" in render_table(report, Layout(width=400, brief=True)).splitlines()[3]) == felt
         row = next(line for line in render_ps(report).splitlines() if " 4242 " in line)
-        assert f"{finding.rule}, hurts now (cpu-throttled)" in row if felt else "(cpu-throttled)" not in row
-        assert (f"  set {end}" in row, "what ends it" in render_ps(report)) == (felt, felt)
+        assert (f"  cpu-throttled: set {end}" in row, "what ends it" in render_ps(report)) == (felt, felt)
         line, *below = render_text(judge_report(report, fail_on="info", ignored=frozenset())).splitlines()
         assert (f"; do: set {end}" in line, any(f"do: set {end}" in each for each in below)) == (felt, not felt)
         full = render_table(report, Layout(width=400))
@@ -209,8 +208,8 @@ _TRIPLE = "now / derived / set"
 @pytest.mark.parametrize(
     ("width", "gone"),
     [
-        *((250, ""), (150, "what ends it:"), (130, "Go, CPU limit, memory limit, what ends it:")),
-        (115, f"Go, GOMEMLIMIT {_TRIPLE}, CPU limit, memory limit, what ends it:"),
+        *((250, ""), (150, "harm and what ends it:"), (130, "Go, CPU limit, memory limit, harm and what ends it:")),
+        (115, f"Go, GOMEMLIMIT {_TRIPLE}, CPU limit, memory limit, harm and what ends it:"),
         *((80, f"Go, GOMAXPROCS {_TRIPLE}, GOMEMLIMIT {_TRIPLE}, CPU limit, memory limit"), (60, f"container, Go, GOMAXPROCS {_TRIPLE},")),
     ],
 )

@@ -7,6 +7,7 @@ import math
 import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -35,7 +36,7 @@ def read_alerts(before: str, after: str, is_meant: Callable[[dict[str, str]], bo
     """
     first, last = parse_metrics(before), parse_metrics(after)
     series = [
-        {"series": f"{name}{{{_join({**labels, **_TARGET})}}}", "values": _values(_value_of(first, name, labels), value)}
+        {"series": f"{name}{{{_join({**labels, **_TARGET})}}}", "values": _values(name, _value_of(first, name, labels), value)}
         for name, samples in last.items()
         for labels, value in samples
         if is_meant(labels)
@@ -68,7 +69,9 @@ def _value_of(samples: Samples, name: str, labels: dict[str, str]) -> float | No
     return next((value for each, value in samples.get(name, []) if each == labels), None)
 
 
-def _values(before: float | None, after: float) -> str:
+def _values(name: str, before: float | None, after: float) -> str:
+    if name.endswith("_timestamp_seconds"):  # promtool's clock begins at 0
+        after, before = after - time.time() + _BEFORE * 30, None
     return " ".join(["_" if before is None else _number(before)] * _BEFORE + [_number(after)] * _AFTER)
 
 

@@ -239,14 +239,17 @@ def _first_alert(before: str, after: str, pid: int, story: Story) -> str:
     """The description of the one alert on the rule."""
     alerts = read_alerts(before, after, lambda labels: labels.get("pid", str(pid)) == str(pid))
     told = [alert for alert in alerts if alert.labels.get("rule") in story.rules]
-    return next((f"{alert.name}: {alert.annotations['description']}" for alert in told), "")
+    return next((f"{each.name}: {each.annotations['description']} ({each.annotations['runbook']})" for each in told), "")
 
 
 def missing(story: Story, face: str, line: str) -> list[str]:
-    """What a face's line does not say: the harm, the cause, the end. An alert has the rule for the cause, and for the end the command
-    that explains it: its words are of all processes of a workload.
+    """What a face's line does not say: the harm, the cause, the end. The list and an alert have the rule for the cause; an alert, which is
+    of all processes of a workload, recommended values or the command that explains the rule for the end.
     """
-    wanted = {"the harm": story.harm, "the cause": "|".join(story.rules) if face in ("ps", "alert") else story.cause, "the end": story.end}
+    if face == "alert":
+        wanted = {"the harm": "hurts now|OOM killer ended", "the cause": "|".join(story.rules), "the end": "Recommended is|cgtune explain"}
+    else:
+        wanted = {"the harm": story.harm, "the cause": "|".join(story.rules) if face == "ps" else story.cause, "the end": story.end}
     return [what for what, pattern in wanted.items() if not re.search(pattern, line)]
 
 
