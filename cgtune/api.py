@@ -121,9 +121,10 @@ def list_go(
     machinery: bool = False,
     whom: Whom = NOBODY,
     window_seconds: float | None = None,
+    kills: Iterable[Kills] | None = None,
 ) -> Report:
-    """The report on every Go process that can be seen, or that is meant, by pid; without any, a report without processes. ``machinery`` and
-    ``window_seconds``: as for inspect.
+    """The report on every Go process that can be seen, or that is meant, by pid; without any, a report without processes. ``machinery``,
+    ``window_seconds`` and ``kills``: as for inspect.
     """
     with Host(root) as host:
 
@@ -133,7 +134,7 @@ def list_go(
             report = report_of(host, view, found.snapshots, found.notes, found.machinery)
             return report.replace(others=found.others, beside=read_reader(view, found.snapshots))
 
-        return judge(watch(host, window_seconds, look), policy)
+        return judge(with_kills(watch(host, window_seconds, look), kills, host.time_seconds()), policy)
 
 
 def watch(host: Host, seconds: float | None, look: Callable[[], Report]) -> Report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cgtune import exits
+from cgtune.commands.kills import read_kills
 from cgtune.commands.showing import draw, render, require_terminal, show
 from cgtune.commands.terminal import Telling, looking
 from cgtune.errors import CgtuneError, UsageError
@@ -31,6 +32,7 @@ class PsOptions(Record):
     sort: str | None = None
     watch_seconds: float | None = None
     window_seconds: float | None = None
+    serve_url: str | None = None
 
 
 def run_ps(options: PsOptions) -> int:
@@ -66,6 +68,7 @@ def _look(options: PsOptions) -> Report:
         machinery=options.machinery,
         whom=options.whom,
         window_seconds=options.window_seconds,
+        kills=read_kills(options.serve_url),
     )
     return sort_report(report, options.sort or ("harm" if options.format == "table" else "pid"))
 

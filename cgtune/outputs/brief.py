@@ -8,6 +8,7 @@ from cgtune.outputs.layout import Sheet, cgroup_paths, clip_start
 from cgtune.outputs.rates import window_words
 from cgtune.outputs.words import (
     container_name,
+    end_words,
     format_bytes,
     format_kills,
     format_setting,
@@ -47,7 +48,8 @@ def _finding_words(report: ProcessReport) -> str:
     if not report.findings:
         return "" if report.snapshot.process.is_self else "no finding"
     worst, more = report.findings[0], len(report.findings) - 1
-    return f"{worst.severity} {rule_words(worst)}{f' (+{more})' * bool(more)}: {escape_control(worst.summary)}"
+    end = f"; {end_words(worst)}" if end_words(worst) else ""
+    return f"{worst.severity} {rule_words(worst)}{f' (+{more})' * bool(more)}: {escape_control(worst.summary)}{end}"
 
 
 def _limits(report: ProcessReport) -> str:

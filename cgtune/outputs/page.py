@@ -12,6 +12,7 @@ from cgtune.outputs.pageparts import SCRIPT, STYLE
 from cgtune.outputs.rates import used_texts
 from cgtune.outputs.words import (
     advice_words,
+    end_words,
     format_bytes,
     format_setting,
     machinery_words,
@@ -123,7 +124,7 @@ def _process(process: ProcessReport, tracks: Sequence[Track], index: int) -> str
     pid = process.snapshot.process.pid
     first = process.findings[0] if process.findings else None
     badge = f'<span class="badge fine">{"nothing found"}</span>' if first is None else _badge(first)
-    said = "" if first is None else f'<span class="first">{escape_markup(first.summary)} ({escape_markup(first.rule)})</span>'
+    said = "" if first is None else _first_lines(first)
     container = process.snapshot.container
     names = "/".join(name for name in (container.pod_namespace, container.pod_name, container.name) if name) or (container.id or "")[:12]
     where = f" · {escape_markup(names)}" if names else ""
@@ -143,6 +144,13 @@ def _process(process: ProcessReport, tracks: Sequence[Track], index: int) -> str
             "</div>\n</details>\n",
         ]
     )
+
+
+def _first_lines(finding: Finding) -> str:
+    """What it is, and what would end it if it was felt."""
+    end = end_words(finding)
+    said = f'<span class="first">{escape_markup(finding.summary)} ({escape_markup(finding.rule)})</span>'
+    return f'{said}<span class="first end">do: {escape_markup(end)}</span>' if end else said
 
 
 def _badge(finding: Finding) -> str:

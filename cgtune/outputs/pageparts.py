@@ -25,6 +25,7 @@ details.process>summary::-webkit-details-marker{display:none}details.process>sum
 color:var(--faint)}details.process[open]>summary::before{content:"\\25be"}
 summary:focus-visible,button:focus-visible,a:focus-visible{outline:2px solid var(--may);outline-offset:2px;border-radius:.3rem}
 summary .name{font-weight:600;overflow-wrap:anywhere}summary .first{display:block;color:var(--faint);overflow-wrap:anywhere}
+summary .end{color:var(--text)}
 .inside{padding:0 1.1rem 1rem}
 .badge{display:inline-block;padding:0 .5rem;margin-right:.45rem;border-radius:.9rem;font-size:.8rem;font-weight:600;white-space:nowrap}
 .now{background:var(--now-back);color:var(--now)}.earlier{background:var(--was-back);color:var(--was)}

@@ -9,6 +9,7 @@ from cgtune.outputs.words import (
     KINDS,
     charged_bytes,
     container_name,
+    end_words,
     format_bytes,
     format_setting,
     is_set_without_advice,
@@ -41,6 +42,7 @@ class _Column(Record):
     leaves: int | None = None
 
 
+_FINDING = _Column(first="worst finding", least=20)
 _COLUMNS: tuple[_Column, ...] = (
     _Column(first="pid", side=">"),
     _Column(first="command", least=9),
@@ -50,12 +52,14 @@ _COLUMNS: tuple[_Column, ...] = (
     _Column(first="GOMEMLIMIT", second="now / derived / set", leaves=3),
     _Column(first="CPU", second="limit", side=">", leaves=2),
     _Column(first="memory", second="limit", side=">", leaves=2),
-    _Column(first="worst finding", least=20),
+    _FINDING,
 )
 #: By what the list is sorted, beside the columns that are always there.
 _SORTED = {"cpu": _Column(first="CPU", second="used", side=">"), "memory": _Column(first="memory", second="in use", side=">")}
 #: If two looks were taken.
 _WINDOW = (_SORTED["cpu"], _Column(first="periods", second="throttled", side=">", leaves=6))
+#: If one of them hurts, or hurt.
+_END = _Column(first="harm and", second="what ends it", least=20, leaves=0)
 _HEADER_ROOM = 2  # a column is wider than its header, by so much at least, as tabulate has it; a terminal has no room to spare
 _UNKNOWN = "?"
 _NAME_WIDTH = 15
@@ -83,12 +87,16 @@ def _table(report: Report, layout: Layout | None) -> list[str]:
         for process, row in zip(report.processes, rows, strict=True):
             row[-1:-1] = [_used(process, "cpu"), _throttled(process)]
         sort = None if sort == "cpu" else sort  # it stands there
-    if layout is None:
-        return lay_out(rows, columns)
-    if sort in _SORTED:  # beside the findings, which are the last
+    if sort in _SORTED:
         columns.insert(-1, _SORTED[sort])
         for process, row in zip(report.processes, rows, strict=True):
             row.insert(-1, _used(process, sort))
+    ends = [_end(process) for process in report.processes]
+    if any(ends):
+        columns.append(_END)
+        rows = [[*row, end] for row, end in zip(rows, ends, strict=True)]
+    if layout is None:
+        return lay_out(rows, columns)
     shown = list(range(len(columns))) if layout.width is None else _fit(columns, rows, layout.width)
     header_room = _HEADER_ROOM if layout.width is None else 0
     lines = lay_out([[row[place] for place in shown] for row in rows], [columns[place] for place in shown], header_room)
@@ -96,7 +104,7 @@ def _table(report: Report, layout: Layout | None) -> list[str]:
         lines[:2] = [layout.style("strong", line) for line in lines[:2]]
         for place, (process, row) in enumerate(zip(report.processes, rows, strict=True), 2):
             if process.findings:
-                before, finding, after = lines[place].rpartition(row[-1])
+                before, finding, after = lines[place].rpartition(row[columns.index(_FINDING)])
                 lines[place] = f"{before}{layout.style(process.findings[0].severity, finding)}{after}"
     left_out = [" ".join(filter(None, (column.first, column.second))) for place, column in enumerate(columns) if place not in shown]
     if left_out:
@@ -108,7 +116,7 @@ def _fit(columns: Sequence[_Column], rows: list[list[str]], width: int) -> list[
     """Which columns a terminal of this width has room for; cuts what is in them, with "…" for what is left out."""
     from cgtune.outputs.layout import clip, clip_start
 
-    shown, last = list(range(len(columns))), len(columns) - 1
+    shown, last = list(range(len(columns))), columns.index(_FINDING)
     natural = _widths(rows, columns, 0)
     least = [
         wide if column.least is None else min(wide, max(column.least, len(column.first)))
@@ -120,7 +128,7 @@ def _fit(columns: Sequence[_Column], rows: list[list[str]], width: int) -> list[
             break
         shown = [place for place in shown if columns[place].leaves != leaving]
     room = width - 2 * (len(shown) - 1) - sum(least[place] for place in shown)
-    for place in (place for place in (last, 1, _CONTAINER) if place in shown):
+    for place in (place for place in (last, last + 1, 1, _CONTAINER) if place in shown):
         most = min(natural[place], least[place] + max(room, 0))
         room -= most - least[place]
         for row in rows:
@@ -174,6 +182,12 @@ def _row(report: ProcessReport) -> list[str]:
         _no_limit(report.snapshot.memory_chain, report.unread_memory_limits) if limit is None else format_bytes(limit),
         f"{report.findings[0].severity} {rule_words(report.findings[0])}" if report.findings else "-",
     ]
+
+
+def _end(report: ProcessReport) -> str:
+    """What was felt and what would end it: `oom-killed: set GOMEMLIMIT=48MiB`; empty if nothing was."""
+    worst = report.findings[0] if report.findings else None
+    return f"{(worst.symptoms or (worst.rule,))[0]}: {end_words(worst)}" if worst is not None and end_words(worst) else ""
 
 
 def _used(report: ProcessReport, what: str | None) -> str:

@@ -14,6 +14,7 @@ from cgtune.outputs.words import (
     format_live,
     format_setting,
     format_value,
+    is_felt,
     is_set_without_advice,
     machinery_words,
     note_words,
@@ -26,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cgtune.model import Finding, GoFacts, Note, ProcessReport, Recommendation, Report
+    from cgtune.model import Advice, Finding, GoFacts, Note, ProcessReport, Recommendation, Report
     from cgtune.outputs.layout import Layout
 
 #: From so many processes on each has three lines, unless more is asked for.
@@ -97,14 +98,19 @@ def _finding_lines(sheet: Sheet, finding: Finding) -> Iterator[str]:
     first, *rest = sheet.wrapped(finding.severity, f"{felt_words(finding)}{escape_control(finding.summary)} ({finding.rule})")
     yield sheet.style(finding.severity, first)
     yield from rest
-    for line in finding.evidence:
-        yield from sheet.wrapped("", escape_control(line), "- ")
-    for advice in finding.advice:
-        if advice.variable is None:
-            act = ""
-        else:
-            act = f"unset {advice.variable}: " if advice.value is None else f"{advice.variable}={escape_control(advice.value)}: "
-        yield from sheet.wrapped("", f"{act}{escape_control(advice.reason)}", "> ")
+    seen = [(escape_control(line), "- ") for line in finding.evidence]
+    acts = [(_act_text(advice), "> ") for advice in finding.advice]
+    # Who is hurt looks for the end of it first
+    for text, mark in (*acts, *seen) if is_felt(finding) else (*seen, *acts):
+        yield from sheet.wrapped("", text, mark)
+
+
+def _act_text(advice: Advice) -> str:
+    if advice.variable is None:
+        act = ""
+    else:
+        act = f"unset {advice.variable}: " if advice.value is None else f"{advice.variable}={escape_control(advice.value)}: "
+    return f"{act}{escape_control(advice.reason)}"
 
 
 def _paste_lines(sheet: Sheet, report: ProcessReport) -> Iterator[str]:

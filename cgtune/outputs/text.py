@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.words import advice_words, rule_words, subject
+from cgtune.outputs.words import advice_words, end_words, rule_words, subject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,14 +14,19 @@ if TYPE_CHECKING:
 
 
 def render_text(verdict: Verdict, layout: Layout | None = None) -> str:
-    """The failures, worst first; empty if there are none. A log has each, and each cause, on one line; a terminal's lines are folded."""
+    """The failures, worst first; empty if there are none. A log has each, and each cause, on one line; a terminal's lines are folded.
+
+    What would end a harm that was felt stands in its own line.
+    """
     lines: list[str] = []
     for process, finding in verdict.failures:
-        first, *more = _folded(f"{finding.severity} {rule_words(finding)}: {subject(process)}: {escape_control(finding.summary)}", layout)
+        end = end_words(finding)
+        words = f"{finding.severity} {rule_words(finding)}: {subject(process)}: {escape_control(finding.summary)}"
+        first, *more = _folded(f"{words}; do: {end}" if end else words, layout)
         lines += [layout.style(finding.severity, first) if layout is not None else first, *more]
         for text in (
             *(f"  seen: {escape_control(line)}" for line in finding.evidence),
-            *(f"  do: {advice_words(each)}" for each in finding.advice),
+            *(f"  do: {advice_words(each)}" for each in finding.advice[bool(end) :]),
         ):
             lines += _folded(text, layout)
     if lines and verdict.below:

@@ -223,6 +223,16 @@ def rule_words(finding: Finding) -> str:
     return f"{finding.rule}, {HARMS[finding.harm]}" if HARMS[finding.harm] else finding.rule
 
 
+def is_felt(finding: Finding) -> bool:
+    """Whether it hurt, now or earlier: then what would end it stands beside it, before what shows it."""
+    return finding.harm != "possible"
+
+
+def end_words(finding: Finding) -> str:
+    """What would end a harm that was felt: `raise the CPU limit to 2 whole CPUs`; empty for any other finding."""
+    return advice_words(finding.advice[0]) if is_felt(finding) and finding.advice else ""
+
+
 def note_words(note: Note) -> str:
     """What could not be seen, and the privilege that would show it. Not escaped, as the path is not in it: whoever prints it does both."""
     return f"{note.why} (needs {note.privilege})" if note.privilege else note.why

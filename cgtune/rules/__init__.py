@@ -215,7 +215,9 @@ def _judge(rules: tuple[Rule, ...], case: Case, ignored: frozenset[str]) -> tupl
 
 
 def _merge(found: dict[str, Finding], ignored: frozenset[str]) -> list[Finding]:
-    """The causes among these findings, each with the worst severity and harm, and the further evidence of what it silences."""
+    """The causes among these findings, each with the worst severity and harm, and the further evidence of what it silences. If it was felt
+    only through that, its summary begins with what was felt.
+    """
     silent = {symptom for cause in found for symptom in SILENCES.get(cause, ())}
     shown = set(found) - silent - ignored
     told = shown.union(*(_symptoms(name, found) for name in shown))
@@ -228,8 +230,11 @@ def _merge(found: dict[str, Finding], ignored: frozenset[str]) -> list[Finding]:
         worst = min((finding, *symptoms), key=lambda each: SEVERITIES.index(each.severity)).severity
         harm = min((finding, *symptoms), key=lambda each: HARMS.index(each.harm)).harm
         evidence = tuple(dict.fromkeys(line for each in (finding, *symptoms) for line in each.evidence))
-        felt = tuple(each.rule for each in (finding, *symptoms) if each.harm == harm)
-        merged.append(finding.replace(severity=worst, harm=harm, evidence=evidence, symptoms=felt if felt != (name,) else ()))
+        felt = [each for each in (finding, *symptoms) if each.harm == harm]
+        rules = tuple(each.rule for each in felt)
+        summary = finding.summary if finding in felt else f"{felt[0].summary}; {finding.summary}"
+        more = rules if rules != (name,) else ()
+        merged.append(finding.replace(severity=worst, harm=harm, summary=summary, evidence=evidence, symptoms=more))
     return merged
 
 

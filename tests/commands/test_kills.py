@@ -58,7 +58,8 @@ asked: list[str] = []
 
 def run(command: str, url: str, *more: str) -> inside.Done:
     """One look at the story."""
-    return inside.run(command, "--root", STORY, "--pid", _ARGUMENTS[1], "--serve-url", url, *more)
+    pid = ("--pid",) * (command != "ps")
+    return inside.run(command, "--root", STORY, *pid, _ARGUMENTS[1], "--serve-url", url, *more)
 
 
 @pytest.mark.parametrize("end", ["", "/", "/kills"])
@@ -96,7 +97,7 @@ def test_an_old_kill_is_no_news() -> None:
     assert "oom-killed" not in {finding["rule"] for finding in process["findings"]}
 
 
-@pytest.mark.parametrize("command", ["inspect", "check"])
+@pytest.mark.parametrize("command", ["inspect", "check", "ps"])
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [

@@ -166,6 +166,23 @@ def test_three_lines_of_a_process() -> None:
         assert words in render_table(_report(name), Layout(brief=True))
 
 
+def test_the_end_of_a_harm_stands_beside_it() -> None:
+    """In the list, in three lines, in the verdict's first line, and in the report before what shows it; not if nothing was felt."""
+    first, *_ = _go().processes
+    (finding, *_) = first.findings
+    for harm in ("now", "possible"):
+        felt = harm == "now"
+        told = first.replace(findings=(finding.replace(harm=harm, symptoms=("cpu-throttled",)),))
+        report, end = _go().replace(processes=(told,)), "GOMAXPROCS=3: "
+        assert (f"; set {end}" in render_table(report, Layout(width=400, brief=True)).splitlines()[3]) == felt
+        row = next(line for line in render_ps(report).splitlines() if " 4242 " in line)
+        assert (f"  cpu-throttled: set {end}" in row, "what ends it" in render_ps(report)) == (felt, felt)
+        line, *below = render_text(judge_report(report, fail_on="info", ignored=frozenset())).splitlines()
+        assert (f"; do: set {end}" in line, any(f"do: set {end}" in each for each in below)) == (felt, not felt)
+        full = render_table(report, Layout(width=400))
+        assert (full.index(f"> {end}") < full.index("- GOMAXPROCS is 64")) == felt
+
+
 def test_severities_differ_in_colour() -> None:
     """Critical is red, a warning yellow, in the report, the list, the verdict and the prediction."""
     first, *_ = _go().processes
@@ -191,7 +208,8 @@ _TRIPLE = "now / derived / set"
 @pytest.mark.parametrize(
     ("width", "gone"),
     [
-        *((200, ""), (150, ""), (130, "Go, CPU limit, memory limit"), (115, f"Go, GOMEMLIMIT {_TRIPLE}, CPU limit, memory limit")),
+        *((250, ""), (150, "harm and what ends it:"), (130, "Go, CPU limit, memory limit, harm and what ends it:")),
+        (115, f"Go, GOMEMLIMIT {_TRIPLE}, CPU limit, memory limit, harm and what ends it:"),
         *((80, f"Go, GOMAXPROCS {_TRIPLE}, GOMEMLIMIT {_TRIPLE}, CPU limit, memory limit"), (60, f"container, Go, GOMAXPROCS {_TRIPLE},")),
     ],
 )

@@ -67,6 +67,14 @@ def test_it_begins_with_whether_it_hurts() -> None:
     assert "<title>cgtune: nothing found on 1 process</title>" in render_html(_report())
 
 
+def test_a_harm_that_was_felt_has_its_end_beside_it() -> None:
+    """A process that is not opened says what would end it; what may hurt is no reason to hurry."""
+    for harm, said in (("now", True), ("earlier", True), ("possible", False)):
+        summary = re.search("<summary>(.*)</summary>", render_html(_report(_finding("the reason", harm=harm))))
+        assert summary is not None
+        assert ('<span class="first end">do: set GOMAXPROCS=2: the reason</span>' in summary[1]) == said
+
+
 def test_the_worst_process_stands_first_and_is_open() -> None:
     """The others are a click away."""
     worst = _report(_finding("that is it", harm="now")).processes[0]

@@ -97,6 +97,16 @@ def test_the_cause_bears_what_its_symptoms_show() -> None:
     assert finding.advice[0].value == "2"
 
 
+def test_a_cause_begins_with_the_harm_that_it_did() -> None:
+    """Who reads the first line learns that it was killed or stopped, not only that a value is badly set."""
+    killed = report(go_facts(memory=60 * MIB), memory=(memory_level("/pod/app", 64 * MIB),), oom_kills=3)
+    (finding,) = judge_all(killed, Policy())
+    assert (finding.rule, finding.harm) == ("gomemlimit-near-limit", "earlier")
+    assert finding.summary.startswith("OOM kills: the kernel counts 3 in its cgroup, since that was made; GOMEMLIMIT 60 MiB is ")
+    (finding,) = judge_all(report(go_facts(minor=24), cores=0.5), Policy())
+    assert (finding.harm, "throttled" in finding.summary) == ("possible", False)
+
+
 def test_a_newer_go_is_no_advice_where_the_quota_is_an_ancestors() -> None:
     """Go 1.25 would not read that quota either, and the finding says so."""
     (finding,) = judge_all(report(go_facts(minor=24), parent_cores=2.0), Policy())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cgtune.commands.options.meant import TARGETS, WHOM, chosen_whom
 from cgtune.commands.options.option import Command, choice, optional_choice, optional_number
-from cgtune.commands.options.shared import COLOR, MACHINERY, POLICY, ROOT, WINDOW, parse_chosen_policy
+from cgtune.commands.options.shared import COLOR, MACHINERY, POLICY, ROOT, SERVE_URL, WINDOW, parse_chosen_policy
 from cgtune.commands.ps import SORTS, PsOptions, run_ps
 from cgtune.outputs import names_of
 
@@ -30,6 +30,7 @@ def ps_options(values: Values) -> PsOptions:
         sort=values[SORT],
         watch_seconds=values[WATCH],
         window_seconds=values[WINDOW],
+        serve_url=values[SERVE_URL],
     )
 
 
@@ -48,7 +49,7 @@ def _run(values: Values) -> int:
 
 COMMAND = Command(
     summary="The Go processes that can be seen, one line each.",
-    options=(*WHOM, ROOT, WINDOW, SORT, WATCH, FORMAT, COLOR, MACHINERY, *POLICY),
+    options=(*WHOM, ROOT, SERVE_URL, WINDOW, SORT, WATCH, FORMAT, COLOR, MACHINERY, *POLICY),
     argument=TARGETS,
     run=_run,
 )
