@@ -14,10 +14,11 @@ SECTIONS = ("What it means:", "Why it hurts:", "How to confirm:", "What to do:",
 
 def render_rules(rules: Sequence[Rule]) -> str:
     """Id, severity and one line of each rule, by id."""
-    ordered = sorted(rules, key=lambda rule: rule.ID)
-    width = max(len(rule.ID) for rule in ordered)
-    lines = [f"{rule.ID:<{width}}  {rule.SEVERITY:<8}  {rule.SUMMARY}" for rule in ordered]
-    return "\n".join([*lines, "", "cgtune explain RULE says more about one of them."]) + "\n"
+    from tabulate import tabulate
+
+    rows = [(rule.ID, rule.SEVERITY, rule.SUMMARY) for rule in sorted(rules, key=lambda rule: rule.ID)]
+    table = tabulate(rows, tablefmt="plain", disable_numparse=True)
+    return f"{table}\n\ncgtune explain RULE says more about one of them.\n"
 
 
 def render_rule(rule: Rule) -> str:

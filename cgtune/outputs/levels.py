@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cgtune.numbers import format_cores
+from cgtune.outputs.layout import HEADER_ROOM, lay_out
 from cgtune.outputs.words import format_bytes
 
 TYPE_CHECKING = False
@@ -33,19 +34,17 @@ def chain_lines(sheet: Sheet, snapshot: Snapshot) -> Iterator[str]:
 
 
 def _chain(sheet: Sheet, title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, list[str]]]) -> Iterator[str]:
-    from tabulate import tabulate
-
-    align = ["left"] + ["right"] * len(columns)
     widths = [max(map(len, column)) for column in zip(columns, *(cells for _, cells in rows), strict=True)]
     room = sheet.width - 2 - sum(widths) - _GAP * len(widths)
     title = f"{title}, leaf first" if len(title) + len(", leaf first") <= room else title
     names = [sheet.name(path, max(room, _LEAST_NAME_WIDTH) if room < _NAME_WIDTH else _NAME_WIDTH) for path, _ in rows]
     cells = [[name, *row] for name, (_, row) in zip(names, rows, strict=True)]
-    text = tabulate(cells, headers=[title, *columns], tablefmt="plain", colalign=align, disable_numparse=True)
-    if 2 + max(map(len, text.splitlines())) > sheet.width:  # tabulate keeps two columns of room beside a header, and none beside a cell
-        text = tabulate([[title, *columns], *cells], tablefmt="plain", colalign=align, disable_numparse=True)
+    headers, sides = [[title, *columns]], "<" + ">" * len(columns)
+    lines = lay_out(headers, cells, sides, HEADER_ROOM)
+    if 2 + max(map(len, lines)) > sheet.width:
+        lines = lay_out(headers, cells, sides, header_room=0)
     yield ""
-    yield from (f"  {line}".rstrip() for line in text.splitlines())
+    yield from (f"  {line}" for line in lines)
 
 
 def _cpu_cells(level: CpuLevel) -> list[str]:

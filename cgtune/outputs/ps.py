@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
+from cgtune.outputs.layout import HEADER_ROOM, lay_out
 from cgtune.outputs.rates import throttled_percent
 from cgtune.outputs.words import (
     KINDS,
@@ -60,7 +61,6 @@ _SORTED = {"cpu": _Column(first="CPU", second="used", side=">"), "memory": _Colu
 _WINDOW = (_SORTED["cpu"], _Column(first="periods", second="throttled", side=">", leaves=6))
 #: If one of them hurts, or hurt.
 _END = _Column(first="harm and", second="what ends it", least=20, leaves=0)
-_HEADER_ROOM = 2  # a column is wider than its header, by so much at least, as tabulate has it; a terminal has no room to spare
 _UNKNOWN = "?"
 _NAME_WIDTH = 15
 _CONTAINER_WIDTH = 40  # a pod's name ends with what tells it from others
@@ -96,10 +96,10 @@ def _table(report: Report, layout: Layout | None) -> list[str]:
         columns.append(_END)
         rows = [[*row, end] for row, end in zip(rows, ends, strict=True)]
     if layout is None:
-        return lay_out(rows, columns)
+        return _lay_out(rows, columns)
     shown = list(range(len(columns))) if layout.width is None else _fit(columns, rows, layout.width)
-    header_room = _HEADER_ROOM if layout.width is None else 0
-    lines = lay_out([[row[place] for place in shown] for row in rows], [columns[place] for place in shown], header_room)
+    header_room = HEADER_ROOM if layout.width is None else 0
+    lines = _lay_out([[row[place] for place in shown] for row in rows], [columns[place] for place in shown], header_room)
     if layout.colour:
         lines[:2] = [layout.style("strong", line) for line in lines[:2]]
         for place, (process, row) in enumerate(zip(report.processes, rows, strict=True), 2):
@@ -117,7 +117,7 @@ def _fit(columns: Sequence[_Column], rows: list[list[str]], width: int) -> list[
     from cgtune.outputs.layout import clip, clip_start
 
     shown, last = list(range(len(columns))), columns.index(_FINDING)
-    natural = _widths(rows, columns, 0)
+    natural = _widths(rows, columns)
     least = [
         wide if column.least is None else min(wide, max(column.least, len(column.first)))
         for column, wide in zip(columns, natural, strict=True)
@@ -136,19 +136,13 @@ def _fit(columns: Sequence[_Column], rows: list[list[str]], width: int) -> list[
     return shown
 
 
-def lay_out(rows: Sequence[Sequence[str]], columns: Sequence[_Column] = _COLUMNS, header_room: int = _HEADER_ROOM) -> list[str]:
-    """The lines of the table, headers first; ``rows`` hold one line of text a column. By hand: tabulate costs four bare starts."""
-    texts = [[cell.strip() for cell in row] for row in rows]
-    widths = _widths(texts, columns, header_room)
+def _lay_out(rows: Sequence[Sequence[str]], columns: Sequence[_Column], header_room: int = HEADER_ROOM) -> list[str]:
     headers = ([column.first for column in columns], [column.second for column in columns])
-    return [
-        "  ".join(f"{cell:{column.side}{width}}" for cell, column, width in zip(row, columns, widths, strict=True)).rstrip()
-        for row in (*headers, *texts)
-    ]
+    return lay_out(headers, rows, "".join(column.side for column in columns), header_room)
 
 
-def _widths(rows: Sequence[Sequence[str]], columns: Sequence[_Column], header_room: int) -> list[int]:
-    headers = [max(len(column.first), len(column.second)) + header_room for column in columns]
+def _widths(rows: Sequence[Sequence[str]], columns: Sequence[_Column]) -> list[int]:
+    headers = [max(len(column.first), len(column.second)) for column in columns]
     return [max(header, *map(len, column)) for header, column in zip(headers, zip(*rows, strict=True), strict=True)]
 
 
