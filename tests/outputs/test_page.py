@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cgtune.model import Advice, Finding, Note, ProcessReport, Report, Track
+from cgtune.outputs.drawings import draw_memory
 from cgtune.outputs.escape import escape_markup
 from cgtune.outputs.page import policy, render_html, render_page
 from tests.rules.reports import MIB, go_facts, memory_level, report as process_report
@@ -170,3 +171,12 @@ def test_why_it_is_not_to_be_relied_on_stands_above() -> None:
     text = render_page(_report(), problem="the report is 99 s old <")
     assert '<p class="problem" role="alert">the report is 99 s old &lt;</p>' in text
     assert "data-refresh" not in text
+
+
+def test_the_name_of_a_cgroup_is_text() -> None:
+    """Whoever may make a cgroup chooses its name; the bar's whole is all that is drawn in it."""
+    level = memory_level("/<b>x", 8 * MIB, current_bytes=16 * MIB, reclaimable_bytes=0)
+    drawn = draw_memory(process_report(go_facts(), memory=(level,)))
+    assert "/&lt;b&gt;x" in drawn
+    assert "<b>" not in drawn
+    assert 'width="2000' not in drawn
