@@ -7,7 +7,7 @@ their UID, and by name and namespace if the kubelet's files in them can be read.
 from __future__ import annotations
 
 from cgtune.cgroups import kernel
-from cgtune.errors import CgtuneError, NoSuchProcess
+from cgtune.errors import CgtuneError, NoSuchProcess, UsageError
 from cgtune.gather import list_pids
 from cgtune.machinery import is_machinery
 from cgtune.model import Container, is_pid
@@ -58,8 +58,11 @@ class Names(Record):
 
 def find_pids(view: MachineView, whom: Whom, *, machinery: bool = False) -> tuple[int, ...]:
     """The processes that are meant, by pid, cgtune itself not among them; the node's own machinery only if it is named by its command, or
-    with ``machinery``. Raises NoSuchProcess, which names what means none.
+    with ``machinery``. Raises NoSuchProcess, which names what means none, and UsageError for an empty word.
     """
+    if blank := next((kind for kind, word in whom.words if not word.strip()), None):
+        what = "a target" if blank == "target" else f"--{blank}"
+        raise UsageError(f"{what} is empty and means nobody (perhaps a variable of the shell is unset); leave it out, or name one")
     met: set[tuple[str, str]] = set()
     found, nameless, kinds = [], 0, {kind for kind, _ in whom.words}
     for names in list_names(view, with_containers=kinds != {"command"}):

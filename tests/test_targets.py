@@ -112,6 +112,13 @@ def test_a_word_that_means_nobody_is_told(node: Path, whom: Whom, words: str) ->
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", ["targets", "containers", "pods", "namespaces", "commands"])
+def test_an_empty_word_is_told_as_what_it_is(node: Path, kind: str) -> None:
+    """`--container "$ID"` with an unset ID: nobody is meant, whatever may be called nothing, and the option is named."""
+    with pytest.raises(UsageError, match=f"{'a target' if kind == 'targets' else '--' + kind[:-1]} is empty and means nobody"):
+        api.inspect(root=str(node), whom=Whom(**{kind: ("server", "")}))
+
+
 def test_what_does_not_go_together() -> None:
     """A pid is a process already; this container is one; an endpoint is one program's."""
     root = str(stories.STORIES / "k8s-node-capacity")

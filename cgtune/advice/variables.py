@@ -10,6 +10,7 @@ from cgtune.advice.advise import say_unlimited, say_unread
 from cgtune.advice.habits import say_overruling
 from cgtune.advice.memory import is_without_memory_limit, recommend_memory, say_no_memory_limit, say_node_limit
 from cgtune.advice.procs import format_quota, procs_by_itself, recommend_procs, survive_quota
+from cgtune.model import AUTOMEMLIMIT
 from cgtune.numbers import format_limit
 from cgtune.records import Record
 
@@ -159,9 +160,34 @@ def advise_here(process: ProcessReport, facts: GoFacts | None, policy: Policy, *
     return _variable(recommended, always=always), _without_memory_limit(_variable(memory), facts)
 
 
-def advise_running(recommendations: Sequence[Recommendation], *, always: bool = False) -> tuple[PlannedVariable, ...]:
-    """For the next start of a Go program that runs, from what is recommended for it now."""
-    return tuple(_variable(recommended, always=always) for recommended in recommendations)
+def advise_running(
+    recommendations: Sequence[Recommendation], runtimes: Sequence[GoFacts] = (), *, always: bool = False
+) -> tuple[PlannedVariable, ...]:
+    """For the next start of a Go program that runs, from what is recommended for it now. ``runtimes`` are those that it holds."""
+    planned = []
+    for recommended in recommendations:
+        says = () if recommended.overruled else _say_inside(recommended, runtimes)
+        variable = _variable(recommended, always=always)
+        planned.append(variable.replace(because=variable.because + says))
+    return tuple(planned)
+
+
+def _say_inside(recommended: Recommendation, runtimes: Sequence[GoFacts]) -> tuple[str, ...]:
+    """That the program has set another value by itself: then it is the program that decides what becomes of the variable."""
+    name = recommended.name
+    for facts in runtimes:
+        now = next((setting.observed for setting in facts.settings if setting.name == name), None)
+        if now is None or now == recommended.value or not facts.is_set_inside(name):
+            continue
+        has = f"the program has set {format_limit(now) if name == 'GOMEMLIMIT' and isinstance(now, int) else now} itself"
+        if not recommended.set:
+            return (f"{has}: that has to go, or it holds again at the next start",)
+        if name == "GOMAXPROCS" and (library := facts.program.procs_library):
+            return (f"{has}; {library}, which is linked in, leaves the variable alone",)
+        if name == "GOMEMLIMIT" and facts.program.links(AUTOMEMLIMIT):
+            return (f"{has}; automemlimit, which is linked in, leaves the variable alone",)
+        return (f"{has}: look again after the next start, as not every program leaves the variable alone",)
+    return ()
 
 
 def _plan_procs(limit_cores: float | None, cpus: int, facts: GoFacts | None, policy: Policy) -> Recommendation:

@@ -101,7 +101,8 @@ def plan_for_place(
     with Host(root) as host:
         process = inspect_host(host, () if pid is None else (pid,), self_only=pid is None).processes[0]
         if program is None and process.snapshot.go:
-            planned = variables.advise_running(advise(process.snapshot, process.limits, policy), always=always)
+            recommended = advise(process.snapshot, process.limits, policy)
+            planned = variables.advise_running(recommended, process.snapshot.go, always=always)
         else:
             facts = None if program is None else derive_there(host, process, program, ())
             planned = variables.advise_here(process, facts, policy, always=always)

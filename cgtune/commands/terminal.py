@@ -77,10 +77,14 @@ def emit(text: str) -> None:
     try:
         sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
         sys.stdout.flush()
-    except BrokenPipeError:
-        _discard(sys.stdout)
     except OSError as error:
-        _discard(sys.stdout)
+        settle(error)
+
+
+def settle(error: OSError) -> None:
+    """What becomes of output that could not be written, whoever wrote it: see emit."""
+    _discard(sys.stdout)
+    if not isinstance(error, BrokenPipeError):
         raise Unwritable(f"could not write to standard output: {error.strerror}") from error
 
 

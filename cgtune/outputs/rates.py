@@ -40,6 +40,8 @@ def _window_texts(report: ProcessReport, rates: Rates, seconds: float) -> Iterat
         words.append(f"used {_cores(cores)} {of} over {format_window(seconds)}")
         if limit is not None and rates.used_cores is not None and cores - rates.used_cores > max(_LEAST_CORES, cores / 20):
             words.append(f"{_cores(rates.used_cores)} of that by this process")
+    elif rates.used_cores is not None:  # v1 counts elsewhere than it limits: in the hierarchy of cpuacct
+        words.append(f"{_alone(rates.used_cores)} over {format_window(seconds)}")
     throttled = throttled_percent(report)
     words += [f"throttled in {_percent(throttled)} of the periods"] if throttled else []
     own = next(iter(report.snapshot.pressure_chain), None)
@@ -69,11 +71,17 @@ def window_words(report: ProcessReport) -> str:
     """The two numbers that a window is asked for: CPUs used, and stops; empty if it was looked at once."""
     rates = report.snapshot.rates
     cores = None if rates is None else report.used_cores(rates)
-    if rates is None or rates.seconds is None or cores is None:
+    if rates is None or rates.seconds is None or (cores is None and rates.used_cores is None):
         return ""
     throttled = throttled_percent(report)
     stopped = f", throttled in {_percent(throttled)} of the periods" if throttled else ""
-    return f"used {_cores(cores)} CPUs{stopped} over {format_window(rates.seconds)}"
+    used = f"used {_cores(cores)} CPUs" if cores is not None else _alone(rates.used_cores or 0.0)
+    return f"{used}{stopped} over {format_window(rates.seconds)}"
+
+
+def _alone(cores: float) -> str:
+    """What the process used, if nobody knows what all under its quota did."""
+    return f"this process used {_cores(cores)} CPUs (all under its quota: not known)"
 
 
 def throttled_percent(report: ProcessReport) -> float | None:

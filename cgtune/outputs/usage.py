@@ -28,7 +28,8 @@ def use_lines(sheet: Sheet, report: ProcessReport) -> Iterator[str]:
         yield from sheet.wrapped(label, sheet.style("alarm", text) if counters.throttled_periods else text)
         label = ""
         if counters.bursts:
-            yield from sheet.wrapped("", f"saved-up quota used in {counters.bursts} periods, {counters.burst_seconds or 0:.1f} s in all")
+            periods = f"{counters.bursts} period{'s' * (counters.bursts != 1)}"
+            yield from sheet.wrapped("", f"saved-up quota used in {periods}, {counters.burst_seconds or 0:.1f} s in all")
     for pressure, what in ((snapshot.cpu_pressure, "CPU"), (snapshot.memory_pressure, "memory")):
         if pressure is not None:
             yield from sheet.wrapped(label, _pressure_text(pressure, what))

@@ -17,8 +17,9 @@ from cgtune.advice.variables import PlannedVariable, advise_running
 from cgtune.commands.env import EnvOptions
 from cgtune.commands.options.env import COMMAND, env_options
 from cgtune.commands.options.plain import parse_plain
-from cgtune.model import Policy, Recommendation
+from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, Policy, Recommendation
 from cgtune.outputs.envfile import DIALECTS
+from tests.rules.reports import go_facts
 from tests.support import command, goprograms, inside, stories, toolchains
 from tests.support.envreaders import READERS
 from tests.support.needs import only_where
@@ -338,6 +339,35 @@ def test_limits_below_the_least_are_raised_to_it(thousandths: int) -> None:
         assert "enforced as 10m" in done.stdout
     predicted = inside.run("predict", "--cpu-limit", f"{thousandths}m", "--cpus", 8)
     assert "0.01 CPUs (1000 of every 100000" in predicted.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_set", "linked", "said"),
+    [
+        ("GOMAXPROCS", 2, False, (), "the program has set 4 itself: that has to go, or it holds again at the next start"),
+        (
+            *("GOMAXPROCS", 2, True, (AUTOMAXPROCS,)),
+            "the program has set 4 itself; automaxprocs, which is linked in, leaves the variable alone",
+        ),
+        (
+            *("GOMEMLIMIT", 229 << 20, True, ()),
+            "the program has set 460MiB itself: look again after the next start, as not every program leaves the variable alone",
+        ),
+        (
+            *("GOMEMLIMIT", 229 << 20, True, (AUTOMEMLIMIT,)),
+            "the program has set 460MiB itself; automemlimit, which is linked in, leaves the variable alone",
+        ),
+        ("GOMEMLIMIT", 460 << 20, True, (), None),
+    ],
+)
+def test_what_the_program_set_itself_is_told(name: str, value: int, is_set: bool, linked: tuple[str, ...], said: str | None) -> None:
+    """A value for the next start is no promise if a call in the program has the last word."""
+    facts = go_facts(procs=4, procs_derived=2, memory=460 << 20, memory_derived="off")
+    facts = facts.replace(program=facts.program.replace(linked=linked), observed=facts.observed.replace(pinned=True))
+    recommended = Recommendation(name=name, value=value, set=is_set, because=("so it is",))
+    (planned,) = advise_running((recommended,), (facts,))
+    assert planned.because == ("so it is",) if said is None else planned.because == ("so it is", said)
+    assert advise_running((recommended.replace(overruled=True),), (facts,))[0].because == ("so it is",)
 
 
 def test_a_memory_limit_of_no_whole_mib_keeps_its_bytes() -> None:

@@ -131,6 +131,9 @@ def test_bursts_and_idle_cgroups_are_shown() -> None:
     assert "/sys/fs/cgroup/pod/app/cpu.max.burst" in lines
     assert "app 100000/100000 +50000 1 idle 20/400" in lines
     assert "saved-up quota used in 12 periods, 0.9 s in all" in lines
+    leaf = leaf.replace(throttling=counters.replace(bursts=1))
+    once = process.replace(snapshot=process.snapshot.replace(cpu_chain=(leaf, *above)))
+    assert "saved-up quota used in 1 period, 0.9 s in all" in " ".join(render_table(_machine_report(once)).split())
 
 
 def _machine_report(process: ProcessReport) -> Report:

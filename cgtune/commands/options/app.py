@@ -15,7 +15,7 @@ from cgtune import exits
 from cgtune.commands.options import COMMANDS, load_command
 from cgtune.commands.options.option import Values
 from cgtune.commands.options.running import refuse, run_command
-from cgtune.commands.terminal import complain, emit
+from cgtune.commands.terminal import complain, emit, settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def run(arguments: list[str]) -> int:
     """Run one command line; every failure is one line on stderr and an exit code of the contract."""
     app = make_app(arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS)
     try:
-        return run_command(arguments, lambda: _clean(app(args=arguments, prog_name="cgtune", standalone_mode=False)))
+        return run_command(arguments, lambda: _run_app(app, arguments))
     except Exception as error:
         # Typer carries click inside from 0.20 on, outside before: its exceptions are known by what they can do, not by their class.
         if type(error).__name__ == "Abort":
@@ -150,7 +150,17 @@ def run(arguments: list[str]) -> int:
         return refuse(arguments, f"{message()} ({_example(error) or _hint(arguments)})", exits.USAGE)
 
 
-def _clean(code: object) -> int | None:
+def _run_app(app: typer.Typer, arguments: list[str]) -> int | None:
+    try:
+        code = app(args=arguments, prog_name="cgtune", standalone_mode=False)
+    except OSError as error:  # the help and the words of completion are written by typer; a command lets none out
+        settle(error)
+        return None
+    except SystemExit as gone:  # so it ends if nobody reads that any more
+        if not isinstance(gone.__context__, BrokenPipeError):
+            raise
+        settle(gone.__context__)
+        return None
     return code if isinstance(code, int) else None
 
 

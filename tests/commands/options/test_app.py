@@ -250,12 +250,13 @@ def test_a_damaged_archive_is_one_line(kind: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [archive.name]
 
 
-def test_a_closed_pipe_is_no_error() -> None:
+@pytest.mark.parametrize("arguments", [HERE, ("--help",), ("ps", "--help")])
+def test_a_closed_pipe_is_no_error(arguments: tuple[object, ...]) -> None:
     """`cgtune inspect | head -0`: the reader has gone, the verdict stands, and nobody hears of it."""
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "wb") as closed:
-        argv = [*command.PROGRAM, *map(str, HERE)]
+        argv = [*command.PROGRAM, *map(str, arguments)]
         done = subprocess.run(argv, stdout=closed, stderr=subprocess.PIPE, timeout=60, env=command.environment(), check=False)
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -271,7 +272,7 @@ def test_closed_streams_change_no_exit_code(arguments: tuple[object, ...], code:
     assert (done.returncode, "Traceback" in done.stdout + done.stderr) == (code, False)
 
 
-@pytest.mark.parametrize("arguments", [(*HERE, "--format", "json"), HERE, ("--version",)])
+@pytest.mark.parametrize("arguments", [(*HERE, "--format", "json"), HERE, ("--version",), ("--help",), ("ps", "--help")])
 def test_a_full_output_is_an_error(arguments: tuple[object, ...]) -> None:
     """A report that could not be written was not given: exit code 3 and one line."""
     with Path("/dev/full").open("wb") as full:
