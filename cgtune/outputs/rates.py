@@ -41,7 +41,7 @@ def _window_texts(report: ProcessReport, rates: Rates, seconds: float) -> Iterat
         if limit is not None and rates.used_cores is not None and cores - rates.used_cores > max(_LEAST_CORES, cores / 20):
             words.append(f"{_cores(rates.used_cores)} of that by this process")
     elif rates.used_cores is not None:  # v1 counts elsewhere than it limits: in the hierarchy of cpuacct
-        words.append(f"{_alone(rates.used_cores)} over {format_window(seconds)}")
+        words.append(f"{_alone(rates.used_cores)} (all under its quota: not known) over {format_window(seconds)}")
     throttled = throttled_percent(report)
     words += [f"throttled in {_percent(throttled)} of the periods"] if throttled else []
     own = next(iter(report.snapshot.pressure_chain), None)
@@ -81,7 +81,7 @@ def window_words(report: ProcessReport) -> str:
 
 def _alone(cores: float) -> str:
     """What the process used, if nobody knows what all under its quota did."""
-    return f"this process used {_cores(cores)} CPUs (all under its quota: not known)"
+    return f"this process used {_cores(cores)} CPUs"
 
 
 def throttled_percent(report: ProcessReport) -> float | None:
