@@ -66,6 +66,9 @@ def test_others_under_the_quota_are_told_apart() -> None:
     made = made.replace(snapshot=made.snapshot.replace(rates=rates.replace(used_cores=0.05)))
     ((text, _), *_) = used_texts(made)
     assert text.startswith("used 0.2 of 0.5 CPUs over 10 s, 0.05 of that by this process")
+    busy = rates.replace(used_cores=9.75, cpu=tuple(rate.replace(used_cores=10.0) for rate in rates.cpu))
+    ((text, _), *_) = used_texts(made.replace(snapshot=made.snapshot.replace(rates=busy)))
+    assert "of that by this process" not in text  # two files are not read at one moment
 
 
 def test_a_quota_whose_use_is_counted_nowhere_leaves_the_process() -> None:
