@@ -96,14 +96,17 @@ class _Watch:
 
 
 def _is_same(before: Plan, now: Plan, *, slack: bool) -> bool:
-    """Whether both give the same values. ``slack``: one of memory, in whole MiB, may differ by what measuring makes it differ."""
+    """Whether both give the same values. ``slack``: one of memory may differ by what measuring makes it differ."""
+    from cgtune.runtimes.go.derived.grammar import parse_gomemlimit
+    from cgtune.runtimes.go.derived.versions import NEWEST
+
     for old, new in zip(before.variables, now.variables, strict=True):
         if old.value == new.value:
             continue
         if not (slack and old.name == "GOMEMLIMIT" and old.value and new.value):
             return False
-        first, second = (int(value.removesuffix("MiB")) for value in (old.value, new.value))
-        if abs(first - second) * 100 > first * _SAME_PERCENT:
+        first, second = (parse_gomemlimit(value, NEWEST) for value in (old.value, new.value))  # one that is kept has any unit
+        if not (isinstance(first, int) and isinstance(second, int)) or abs(first - second) * 100 > first * _SAME_PERCENT:
             return False
     return True
 

@@ -30,6 +30,7 @@ def snapshot(*paths: str, container: Container | None = None, version: int = 2) 
         ("report-28391234-x2vlq", "report"),  # a CronJob
         ("report-2839-x2vlq", "report-2839"),  # a Job of that name
         ("web", "web"),
+        ("backup-20261129", "backup-20261129"),  # a date is no StatefulSet's number
         ("web-hello", "web-hello"),  # vowels: nothing that Kubernetes made
         ("kube-proxy-node1", "kube-proxy-node1"),
         ("-0", "-0"),
@@ -55,6 +56,7 @@ def test_a_workload_is_told_by_the_pods_name(pod: str, workload: str) -> None:
         (Container(name="web", runtime="lxc"), "/lxc.payload.web", [("container", "web")]),
         (Container(), "/system.slice/web.service", [("workload", "web.service")]),
         (Container(), "/system.slice/web.service/worker", [("workload", "web.service")]),
+        (Container(), "/user.slice/user@1000.service/app.slice/shop.service", [("workload", "shop.service")]),
         (Container(), "/jobs/a", [("workload", "/jobs/a")]),
         (Container(), "/", []),
     ],

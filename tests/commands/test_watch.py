@@ -180,6 +180,13 @@ def test_measured_values_are_the_same_within_a_little(now: tuple[str, str | None
     assert _is_same(_plan("2", "400MiB"), _plan(*now), slack=slack) is is_same
 
 
+@pytest.mark.parametrize(("kept", "is_same"), [("412000KiB", True), ("429496730B", True), ("500000KiB", False), ("off", False)])
+def test_a_value_that_is_kept_may_have_any_unit(kept: str, is_same: bool) -> None:
+    """Who runs with GOMEMLIMIT=412000KiB has that recommended, and the watch goes on when it becomes one in MiB."""
+    assert _is_same(_plan("2", kept), _plan("2", "400MiB"), slack=True) is is_same
+    assert _is_same(_plan("2", "400MiB"), _plan("2", kept), slack=True) is is_same
+
+
 def test_another_process_with_the_same_pid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """Its values are not taken."""
     from cgtune.commands import watch

@@ -65,7 +65,7 @@ REFUSED: dict[str, tuple[tuple[object, ...], int, str]] = {
     "an argument too many": (("serve", "4242"), 2, "4242"),
     "a target that means nobody": (("inspect", "4194999"), 3, "no process 4194999"),
     "a command that nobody has": (("inspect", "--root", STORY, "no-such"), 3, "no process that can be seen is meant by no-such"),
-    "an empty target": (("inspect", "--root", STORY, ""), 3, "no process that can be seen"),
+    "an empty target": (("inspect", "--root", STORY, ""), 2, "a target is empty and means nobody"),
     "a command that is none": (("inspekt",), 2, "inspekt"),
     "snapshot without OUT": (("snapshot",), 2, "OUT"),
     "snapshot of no process": (("snapshot", "/tmp/cgtune-test-never-made", "--pid", 4194999), 3, "no process 4194999"),
