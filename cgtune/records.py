@@ -69,4 +69,9 @@ class Record:
 
     def replace(self, **changes: object) -> Self:
         """The same record with some fields changed."""
-        return type(self)(**(self.__dict__ | changes))
+        if not changes.keys() <= self._names:
+            self._refuse(self.__dict__ | changes)
+        new = object.__new__(type(self))  # what it has was looked at when it was made
+        new.__dict__.update(self.__dict__)
+        new.__dict__.update(changes)
+        return new

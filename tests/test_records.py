@@ -81,8 +81,12 @@ def test_a_record_refuses_what_it_has_no_field_for() -> None:
         Note(path="/c")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match=r"^Note has no field more, other$"):
         Note(**fields, other="", more="")  # type: ignore[arg-type,call-arg]
+    with pytest.raises(TypeError, match=r"^Note has no field more, other$"):
+        note.replace(other="", more="", why="open")
     with pytest.raises(AttributeError, match=r"^Note is immutable: why cannot be set$"):
         setattr(note, "why", "")  # noqa: B010
     with pytest.raises(AttributeError, match=r"^Note is immutable: why cannot be deleted$"):
         delattr(note, "why")
+    changed = note.replace(why="open")
+    assert changed == Note(path="/c", why="open")
     assert note == Note(path="/c", why="closed")

@@ -188,7 +188,7 @@ class ChainReader:
             if isinstance(place, Gap):
                 gaps.append(place.replace(mount=mount.replace(mount_point=mount_point)))
             else:
-                chains.append(tuple(step.replace(directory=below + step.directory) for step in place))
+                chains.append(tuple(step.replace(directory=below + step.directory) for step in place) if below else place)
         return chains, gaps
 
     def _trusted(self, mount_point: str, mount: Mount, mounts: tuple[Mount, ...]) -> bool:

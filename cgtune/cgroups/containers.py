@@ -58,9 +58,11 @@ def locate_container(memberships: tuple[Membership, ...], mounts: tuple[Mount, .
 
     ``found`` are paths of its cgroups as they were found, with names in them that the memberships hide from the reader's namespace.
     """
-    named = Container()
+    named, told = Container(), dict[str, Container]()  # v1 has most paths a dozen times
     for path in (*found, *(membership.path for membership in memberships)):
-        named = _parse_path(path, named.pod_uid)
+        if path not in told:
+            told[path] = _parse_path(path)
+        named = told[path] if told[path].pod_uid else told[path].replace(pod_uid=named.pod_uid)
         if named.id or named.name:
             break
     pod_uid, name, stored = _parse_mounts(mounts)
@@ -74,9 +76,9 @@ def locate_container(memberships: tuple[Membership, ...], mounts: tuple[Mount, .
     return Container(id=id_, pod_uid=pod_uid, runtime=runtime or stored.runtime, name=name)
 
 
-def _parse_path(path: str, pod_uid: str | None) -> Container:
-    """Whom one cgroup path names, the innermost container if there are several; ``pod_uid`` is the pod known so far."""
-    named = Container(pod_uid=pod_uid)
+def _parse_path(path: str) -> Container:
+    """Whom one cgroup path names, the innermost container if there are several."""
+    named = Container()
     above: list[str] = []
     for part in path.split("/"):
         if parsed := _parse_container(part, above):
@@ -93,6 +95,8 @@ def _parse_mounts(mounts: tuple[Mount, ...]) -> tuple[str | None, str | None, Co
     """The pod's UID, the container's name in it, and the container (or sandbox) whose runtime's files are mounted."""
     pod_uid, name, stored = None, None, Container()
     for mount in mounts:
+        if mount.root == "/":  # most are: they name nothing
+            continue
         before, pods, inside = mount.root.partition("/pods/")
         if pods and "/kubelet/" in f"{before}/":
             uid, _, file = inside.partition("/")

@@ -240,8 +240,21 @@ def parse_cgroup(text: str) -> tuple[Membership, ...]:
     """/proc/PID/cgroup, lines `4:cpu,cpuacct:/docker/x` or `0::/a`: hierarchy id, controllers, path.
 
     Split at the first two colons only: a path may hold colons. The kernel does not escape here; lines are safe all the same, because
-    it refuses a newline in a cgroup's name (cgroup_mkdir in kernel/cgroup/cgroup.c).
+    it refuses a newline in a cgroup's name (cgroup_mkdir in kernel/cgroup/cgroup.c). The same text twice in a row gives the same tuple: a
+    process is asked twice, and each of its threads, and v1 has a dozen lines.
     """
+    if text not in _LAST_MEMBERSHIPS:
+        parsed = _parse_memberships(text)
+        _LAST_MEMBERSHIPS.clear()
+        _LAST_MEMBERSHIPS[text] = parsed
+        return parsed
+    return _LAST_MEMBERSHIPS[text]
+
+
+_LAST_MEMBERSHIPS: dict[str, tuple[Membership, ...]] = {}
+
+
+def _parse_memberships(text: str) -> tuple[Membership, ...]:
     memberships = []
     for line in text.split("\n"):
         if not line:

@@ -124,11 +124,8 @@ class Host:
         return self._source.read_page(url)
 
     def _ask(self, path: str, ask: Callable[[], T]) -> T:
-        try:
-            if b"\0" in os.fsencode(path):
-                raise Unreadable(f"{path} is not a plain path")
-        except UnicodeEncodeError as refused:  # it comes with damaged mount tables, as a NUL does
-            raise Unreadable(f"{path} is not a plain path") from refused
+        if "\0" in path or not (path.isascii() or _is_encodable(path)):  # both come with damaged mount tables
+            raise Unreadable(f"{path} is not a plain path")
         try:
             return ask()
         except OSError as error:
@@ -191,6 +188,13 @@ class Host:
             found = "none"  # a damaged recording
         if found != device:
             raise Unreadable(f"{directory} is not the filesystem that the mount table names ({device})")
+
+
+def _is_encodable(path: str) -> bool:
+    try:
+        return bool(os.fsencode(path))
+    except UnicodeEncodeError:
+        return False
 
 
 def open_source(path: str) -> Source:

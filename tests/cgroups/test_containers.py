@@ -10,6 +10,7 @@ from cgtune.model import Container, Membership, Mount
 
 ID = "0123456789abcdef" * 4
 UID = "8c9ad2a1-1f4b-4a0e-9d6c-0123456789ab"
+OTHER_UID = "f" + UID[1:]
 SLICE = f"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{UID.replace('-', '_')}.slice"
 
 # Name: cgroup path, id, pod, runtime.
@@ -172,6 +173,13 @@ def test_the_path_is_believed_before_the_mounts() -> None:
     """A container's files may be shared with another one's; its cgroup is its own."""
     shared = (_mount(f"/var/lib/docker/containers/{'e' * 64}/resolv.conf"),)
     assert locate_container((_member(f"/docker/{ID}"),), shared).id == ID
+
+
+def test_of_several_paths_the_last_that_names_a_pod_is_believed() -> None:
+    """v1 has a path for each of its hierarchies, most of them the same: one that names no pod takes nothing back."""
+    paths = (f"/kubepods/pod{OTHER_UID}", f"/kubepods/pod{UID}", f"/kubepods/pod{OTHER_UID}", "/", "/")
+    assert locate_container(tuple(map(_member, paths)), ()) == Container(pod_uid=OTHER_UID)
+    assert locate_container(tuple(map(_member, paths[:2])), ()) == Container(pod_uid=UID)
 
 
 def test_a_sibling_is_in_the_pod_whose_name_was_found() -> None:

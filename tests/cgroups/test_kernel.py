@@ -228,6 +228,16 @@ def test_what_the_kernel_writes(parser: str, text: str, value: object) -> None:
     assert value == PARSERS[parser](text)
 
 
+def test_the_same_memberships_are_parsed_once() -> None:
+    """A process and its threads are asked again and again; of the next process's text another tuple is made, and the old one is let go."""
+    first = kernel.parse_cgroup("4:cpu:/a\n0::/a\n")
+    assert kernel.parse_cgroup("4:cpu:/a\n0::/a\n") is first
+    assert [membership.path for membership in kernel.parse_cgroup("0::/b\n")] == ["/b"]
+    again = kernel.parse_cgroup("4:cpu:/a\n0::/a\n")
+    assert again == first
+    assert again is not first
+
+
 @pytest.mark.parametrize(("parser", "text"), BAD)
 def test_what_no_kernel_writes(parser: str, text: str) -> None:
     """Another shape is refused in one printable line of bounded length."""
