@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cgtune.model import ProcessReport, Rates, Report
+    from cgtune.model import ProcessReport, Rates, Report, Snapshot
     from cgtune.rates import Totals
 
 RECENT_SECONDS = 300.0
@@ -85,7 +85,7 @@ class History:
             for process in report.processes:
                 identity = process.snapshot.process
                 kept = before.get((identity.pid, identity.start_ticks)) or _Kept()
-                now = total(process.snapshot, kept.totals)
+                now = total(_own(process.snapshot), kept.totals)
                 rates = None if kept.totals is None else rates_between(kept.totals, now)
                 kept.add((*_shares(process, rates), *_sizes(process)), now_seconds)
                 kept.totals = now
@@ -95,6 +95,11 @@ class History:
         """By pid, one track for each of COLUMNS."""
         with self._lock:
             return {pid: tuple(kept.track(column, now_seconds) for column in range(len(COLUMNS))) for (pid, _), kept in self._kept.items()}
+
+
+def _own(snapshot: Snapshot) -> Snapshot:
+    """What the page asks for: of waiting its own cgroup's, and nothing of memory's counters."""
+    return snapshot.replace(pressure_chain=snapshot.pressure_chain[:1], memory_chain=())
 
 
 def _shares(process: ProcessReport, rates: Rates | None) -> tuple[float, float, float, float]:

@@ -29,6 +29,26 @@ def test_a_name_that_is_gone_is_no_folder(top: Root) -> None:
     assert [top.is_folder("", name) for name in ("proc", "a", "gone")] == [True, False, False]
 
 
+def test_a_threads_folder_is_not_opened_by_itself_on_procfs_alone(tmp_path: Path) -> None:
+    """A thread's file is opened below the list of threads, and each thread costs no folder more; in a copy a link there is not followed."""
+    own = f"/proc/{os.getpid()}/task"
+    machine = Root("/")
+    machine.open_doors()
+    assert machine.read_whole(f"{own}/{os.getpid()}/stat").startswith(f"{os.getpid()} (".encode())
+    assert [path for path in machine._directories if path.startswith(own)] == [own]
+    with pytest.raises(FileNotFoundError):
+        machine.read_whole(f"{own}/{1 << 30}/stat")
+    machine.close()
+    (tmp_path / "proc/7/task").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/stat").write_text("not its own")
+    (tmp_path / "proc/7/task/7").symlink_to(tmp_path / "elsewhere")
+    copy = Root(str(tmp_path))
+    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
+        copy.read_whole("/proc/7/task/7/stat")
+    copy.close()
+
+
 def test_few_files_stay_open(top: Root, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound the one opened first is closed, and opened again if it is asked for."""
     monkeypatch.setattr(root, "_OPEN_FILES", 2)
