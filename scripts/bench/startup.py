@@ -43,7 +43,7 @@ def main() -> int:
             ("python -I -c pass", [sys.executable, "-I", "-c", "pass"], None),
             ("cgtune --version", [*PROGRAM, "--version"], 1.5),
             ("cgtune inspect --pid PID --format json", [*inspect, "json"], 4),
-            ("cgtune inspect --pid PID", [*inspect, "table"], 4),
+            ("cgtune inspect --pid PID", [*inspect, "table"], 8),
             ("cgtune ps --root RECORDING", [*PROGRAM, "ps", "--root", str(RECORDING)], 4.5),
             ("cgtune check, as a probe starts it", [*PROGRAM, "check"], 3.5),
             ("cgtune check --pid PID --fail-on critical", [*PROGRAM, "check", "--pid", str(target.pid), "--fail-on", "critical"], 4),
