@@ -97,7 +97,7 @@ def _at_most(rates: Rates, active: float) -> float:
     """What the threads ask for if they did one after the other what few did at once."""
     whole = sum(ran for ran, _ in rates.threads)
     workers = [(ran, waited) for ran, waited in rates.threads if ran >= whole * _LEAST_RUN]
-    ran, waited = (sum(shares) / active for shares in zip(*workers, strict=True))
+    ran, waited = sum(ran for ran, _ in workers) / active, sum(waited for _, waited in workers) / active
     width = max(1, round(ran + waited))
     return _asked(ran / width, waited / width) * width
 
