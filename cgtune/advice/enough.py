@@ -1,14 +1,15 @@
 """What would have been enough: the limits under which a process would not have been stopped, from what happened between two looks. Pure.
 
 CPU: of each thread the kernel counts how long it ran and how long it waited, be it for the next period or for a neighbour. A thread that
-runs a share u of the time and waits a share w asks for u/(1-w): that is what it would use if nothing kept it. Others in the cgroup are
-not asked; they are taken to be like this one. Without that, or if the process is a small part of its cgroup, the cgroup's own counters
-tell: one that stands still a share s of its time asks for u/(1-s). How long it stood still is counted on each CPU (throttled_usec), so it
-has to be known on how many at once; `full` CPU pressure (cgroup v2) tells it outright.
+runs a share u of the time and waits a share w asks for u/(1-w): that is what it would use if nothing kept it. Others in the cgroup are not
+asked; they are taken to be like this one. Go moves work from one thread to the next, so its threads tell the least. Without that, or if
+the process is a small part of its cgroup, the cgroup's own counters tell, as they do of Go if they tell more: one that stands still a
+share s of its time asks for u/(1-s). How long it stood still is counted on each CPU (throttled_usec), so it has to be known on how many at
+once; `full` CPU pressure (cgroup v2) tells it outright.
 
-Not covered: work that waits outside (a queue of requests that grows while the program stands still): then the answer is what the
-threads that there are can use, and at the most so much is enough. Threads whose bursts are short may be stopped though they ask for less
-than the limit in the mean: then there is no answer.
+Not covered: work that waits outside (a queue of requests that grows while the program stands still): then the answer is what the threads
+that there are can use, and at the most so much is enough. Threads whose bursts are short may be stopped though they ask for less than the
+limit in the mean: then there is no answer.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _LEAST_PERIODS = 10
 #: A process that uses so much of what its cgroup does speaks for it; above the second, it is as good as alone.
 _LEAST_PART, _ALONE = 0.4, 0.9
 _AGREE = 0.15
+_LEAST_RUN = 0.02  # a thread of Go's that ran less of the whole is no worker: sysmon
+_MOVES = "Go moves its work from thread to thread, and it may be more"
 
 
 class EnoughCpu(Record):
@@ -67,7 +70,11 @@ def find_enough_cpu(rates: Rates, level: CpuLevel, cpus: int, procs: int | None 
         cores = counted
     else:
         cores = min(asked, float(cpus))
-        if part >= _ALONE or abs(cores - counted) <= _AGREE * max(cores, counted):
+        if procs is not None and counted > cores * (1 + _AGREE):  # its threads tell the least
+            cores, doubt = counted, _MOVES
+        elif procs is not None and _at_most(rates, active) > cores * (1 + _AGREE) and cores < cpus:
+            doubt = _MOVES
+        elif part >= _ALONE or abs(cores - counted) <= _AGREE * max(cores, counted):
             doubt = ""
         else:
             doubt = "others run in its cgroup, and are taken to be like this one"
@@ -84,6 +91,15 @@ def _by_threads(rates: Rates, used_cores: float, active: float) -> tuple[float |
         return None, 0.0
     asked = sum(_asked(ran / active, waited / active) for ran, waited in rates.threads)
     return asked * used_cores / known, min(known, rates.used_cores) / used_cores
+
+
+def _at_most(rates: Rates, active: float) -> float:
+    """What the threads ask for if they did one after the other what few did at once."""
+    whole = sum(ran for ran, _ in rates.threads)
+    workers = [(ran, waited) for ran, waited in rates.threads if ran >= whole * _LEAST_RUN]
+    ran, waited = sum(ran for ran, _ in workers) / active, sum(waited for _, waited in workers) / active
+    width = max(1, round(ran + waited))
+    return _asked(ran / width, waited / width) * width
 
 
 def _by_counters(rates: Rates, level: CpuLevel, rate: CpuRate, counters: Throttling, active: float, widest: int) -> tuple[float, str]:

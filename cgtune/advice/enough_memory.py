@@ -1,8 +1,8 @@
 """The memory limit that would end the pressure: what a cgroup holds and needs, by its parts. Pure.
 
-What cannot be given back, and what is swapped out, has to be in memory. If the kernel takes pages of files away that are read again soon
-(refaults), or if something waits for memory, the files that are in use (the active list) have to be there too: how many more were taken
-away already is not seen. A Go program needs what lets its collector work at ease (Crowded). So much is kept free beside that as
+What cannot be given back, and what is swapped out, has to be in memory. If something waits for memory, so have the files that are in use
+(the active list); if pages come back soon after the kernel took them away (refaults), all pages of files that are there: how many more it
+wants at once is not seen. A Go program needs what lets its collector work at ease (Crowded). So much is kept free beside that as
 memory-near-limit wants.
 
 Not covered: what the program will need later; how much it wanted when it was killed.
@@ -56,7 +56,9 @@ def find_enough_memory(
         because.append(f"{format_mib(level.swap_current_bytes)} MiB swapped out")
     rate = None if rates is None else rates.memory_of(level)
     refaults = 0.0 if rate is None or rate.refaults_per_second is None else rate.refaults_per_second
-    files, held = level.parts.active_file_bytes or 0, level.reclaimable_bytes or 0
+    held = max(0, (level.reclaimable_bytes or 0) - (level.parts.slab_reclaimable_bytes or 0))
+    # If pages come back, none that is there is idle: the kernel takes idle ones first
+    files = held if refaults >= _LEAST_REFAULTS else min(held, level.parts.active_file_bytes or 0)
     doubt = ""
     if files and (is_pressed or refaults >= _LEAST_REFAULTS):
         need += files

@@ -20,6 +20,7 @@ def _enough(
     periods: tuple[int, int] = (300, 300),
     full: float | None = None,
     cpus: int = 8,
+    procs: int | None = None,
 ) -> EnoughCpu | None:
     """For 30 s of a process that used so many CPUs, as its threads did (ran, waited), in a group that used ``group``."""
     counters = Throttling(periods=periods[0], throttled_periods=periods[1], throttled_seconds=stopped)
@@ -37,7 +38,7 @@ def _enough(
         memory_full_percent=0.0,
     )
     rates = rates.replace(cpu=(rates.cpu[0].replace(used_cores=group or used),), pressure=() if full is None else (pressure,))
-    return find_enough_cpu(rates, level, cpus)
+    return find_enough_cpu(rates, level, cpus, procs)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,12 @@ def _enough(
         pytest.param(_enough(0.2, stopped=13.0), 0.353, "", id="threads that are not counted: by the counters"),
         pytest.param(_enough(0.2, stopped=13.0, full=43.0), 0.353, "", id="and by the pressure"),
         pytest.param(_enough(0.2, stopped=13.0, full=70.0), 0.667, "two things", id="which disagrees"),
+        pytest.param(_enough(0.5, ((0.25, 0.25),) * 2, quota=0.4, stopped=15.0, procs=4), 1.0, "thread to thread", id="Go's work moves"),
+        pytest.param(_enough(0.5, ((0.25, 0.5),) * 2, quota=0.4, stopped=15.0, procs=4), 1.0, "", id="Go's threads tell as much"),
+        pytest.param(
+            _enough(0.5, ((0.25, 0.25),) * 2, quota=0.4, stopped=5.0, procs=4), 0.667, "thread to thread", id="and neighbours hide it"
+        ),
+        pytest.param(_enough(0.5, ((0.25, 0.75),) * 2 + ((0.001, 0.8),), stopped=15.0, procs=4), 2.0, "", id="sysmon is no worker"),
         pytest.param(_enough(0.1, ((0.1, 0.4),), periods=(150, 150)), 1.0, "", id="idle half of the time"),
     ],
 )
@@ -125,15 +132,15 @@ CROWDED = Crowded(
             None,
             "105 MiB would be enough, if it does not grow: 96.0 MiB that cannot be given back, 4.0 MiB of files in use, 5.0 MiB kept free",
         ),
-        (0, 90.0, False, None, "at least 105 MiB are needed: 96.0 MiB that cannot be given back, 4.0 MiB of files in use, "),
+        (0, 90.0, False, None, "at least 165 MiB are needed: 96.0 MiB that cannot be given back, 64.0 MiB of files in use, "),
         (0, 0.0, False, CROWDED, "190 MiB would be enough, if it does not grow: 90.0 MiB of live heap, "),
     ],
     ids=["full", "swap", "something waits", "files come back", "a live heap that is too large"],
 )
 def test_the_memory_that_would_be_enough(swapped: int, refaults: float, pressed: bool, crowded: Crowded | None, words: str) -> None:
     """Each part is named; what is not seen is said."""
-    parts = MemoryParts(active_file_bytes=4 * MIB, inactive_file_bytes=0)
-    level = memory_level("/app", 100 * MIB, current_bytes=100 * MIB, swapped_bytes=swapped * MIB).replace(parts=parts)
+    parts = MemoryParts(active_file_bytes=4 * MIB, inactive_file_bytes=60 * MIB)
+    level = memory_level("/app", 160 * MIB, current_bytes=160 * MIB, swapped_bytes=swapped * MIB).replace(parts=parts)
     enough = find_enough_memory(level, _memory_rates(refaults), is_pressed=pressed, crowded=crowded)
     assert enough is not None
     assert enough.words.replace(".0", "").startswith(words.replace(".0", ""))

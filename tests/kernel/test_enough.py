@@ -27,8 +27,8 @@ def _watch(pid: int) -> Any:
     return process
 
 
-def _told(process: Any, rule: str, pattern: str) -> tuple[float, str]:
-    lines = [line for finding in process.findings if finding.rule == rule for line in finding.evidence]
+def _told(process: Any, pattern: str) -> tuple[float, str]:
+    lines = [line for finding in process.findings for line in finding.evidence]
     ((number, line),) = [(float(found[1]), line) for line in lines if (found := re.search(pattern, line))]
     return number, line
 
@@ -64,27 +64,30 @@ def _use_again_and_again(kind: str, size_bytes: int) -> None:
 
 @pytest.mark.hierarchy("v2", "v1")
 @pytest.mark.v1_memory
-@pytest.mark.parametrize(("work", "rest", "demand"), [(0.0175, 0.0325, 0.35), (0.1, 0.0, 1.0)], ids=["short duty cycles", "busy"])
-def test_enough_cpu(groups: Groups, targets: Targets, work: float, rest: float, demand: float) -> None:
-    """One thread under a fifth of a CPU; an emulated CPU has none beside it that would take its time."""
+@pytest.mark.parametrize(("work", "rest"), [(0.0175, 0.0325), (0.1, 0.0)], ids=["short duty cycles", "busy"])
+def test_enough_cpu(groups: Groups, targets: Targets, work: float, rest: float) -> None:
+    """One thread under a fifth of a CPU, and what it used before: on an emulated CPU that is late the work is longer than was meant."""
     group = groups.make("load")
-    group.limit_cpu(20_000)
     parent = targets.start(group, lambda: _fork(lambda: _rest_and_work(work, rest)))
+    child = _child(group, parent)
+    demand = _watch(child).snapshot.rates.used_cores
+    assert demand > 0.3
+    group.limit_cpu(20_000)
     time.sleep(1.0)
-    cores, line = _told(_watch(_child(group, parent)), "cpu-throttled", r"([0-9.]+) CPUs would have been enough")
+    cores, line = _told(_watch(child), r"([0-9.]+) CPUs would have been enough")
     assert cores == pytest.approx(demand, rel=0.15), line
 
 
 def test_a_squeeze_by_memory_high(groups: Groups, targets: Targets) -> None:
-    """48 MiB in use, of which memory.high leaves two thirds: the rest is in swap; with the limit that is named nothing waits."""
+    """96 MiB in use, of which memory.high leaves three quarters: the rest is in swap; with the limit that is named nothing waits."""
     group = groups.make("app")
     with subjects.swap_area():
-        parent = targets.start(group, lambda: _fork(lambda: _use_again_and_again("anonymous", 48 * MIB)))
-        bench.wait_until(lambda: int(group.read("memory", "memory.current")) > 48 * MIB, "it has its memory")
+        parent = targets.start(group, lambda: _fork(lambda: _use_again_and_again("anonymous", 96 * MIB)))
+        bench.wait_until(lambda: int(group.read("memory", "memory.current")) > 96 * MIB, "it has its memory")
         child = _child(group, parent)
         needed = _used(child)
-        group.write("memory", "memory.high", str(needed * 2 // 3))
-        size, line = _told(_watch(child), "memory-stalling", r"([0-9.]+) MiB would be enough")
+        group.write("memory", "memory.high", str(needed * 3 // 4))
+        size, line = _told(_watch(child), r"([0-9.]+) MiB would be enough")
         assert size * MIB == pytest.approx(needed, rel=0.1), line
         group.write("memory", "memory.high", str(int(size * MIB)))
         time.sleep(2.0)
@@ -101,7 +104,7 @@ def test_a_squeeze_of_files(groups: Groups, targets: Targets) -> None:
     time.sleep(1.0)
     needed = int(group.read("memory", "memory.current"))
     group.write("memory", "memory.high", str(needed - 4 * MIB))
-    size, line = _told(_watch(child), "memory-stalling", r"at least ([0-9.]+) MiB are needed")
+    size, line = _told(_watch(child), r"at least ([0-9.]+) MiB are needed")
     assert "pages a second come back" in line
     assert size * MIB == pytest.approx(needed, rel=0.1), line
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -13,7 +14,9 @@ import pytest
 from tests.live.cgroups import Group, Groups
 from tests.live.test_rates import _FIRST
 from tests.live.test_used import account as account  # noqa: PLC0414  # a fixture
+from tests.support import goprograms
 from tests.support.command import inspect
+from tests.support.goprograms import Probe
 
 pytestmark = pytest.mark.live
 
@@ -29,14 +32,26 @@ while True:
     if rest:
         time.sleep(rest)
 """
+_CPU = r"([0-9.]+) CPUs would have been enough"
 _HOLD = "import sys, time; held = b'x' * (int(sys.argv[1]) << 20); time.sleep(600)"
 
 
-def _told(entry: dict[str, Any], rule: str, pattern: str) -> tuple[float, str]:
-    """The number in a finding's evidence, and its line."""
-    lines = [line for finding in entry["findings"] if finding["rule"] == rule for line in finding["evidence"]]
+def _told(entry: dict[str, Any], pattern: str) -> tuple[float, str]:
+    """The number in the evidence, of whichever finding bears it, and its line."""
+    lines = [line for finding in entry["findings"] for line in finding["evidence"]]
     ((number, line),) = [(float(found[1]), line) for line in lines if (found := re.search(pattern, line))]
     return number, line
+
+
+def _limit(groups: Groups, quota_us: int) -> Group:
+    """A group that comes first, whoever else wants the CPUs, under that quota."""
+    group = groups.make()
+    if group.version("cpu") == 2:
+        group.write("cpu", "cpu.weight", "10000")
+    else:
+        group.write("cpu", "cpu.shares", str(_FIRST))
+    group.limit_cpu(quota_us)
+    return group
 
 
 @pytest.mark.parametrize(
@@ -52,18 +67,34 @@ def _told(entry: dict[str, Any], rule: str, pattern: str) -> tuple[float, str]:
 )
 def test_enough_cpu(groups: Groups, account: Path | None, quota_us: int, loads: list[tuple[float, float]], demand: float) -> None:
     """The limit that is named is what they use if no limit keeps them."""
-    group = groups.make()
-    if group.version("cpu") == 2:
-        group.write("cpu", "cpu.weight", "10000")
-    else:
-        group.write("cpu", "cpu.shares", str(_FIRST))
-    group.limit_cpu(quota_us)
+    group = _limit(groups, quota_us)
     enter = f"echo $$ > {account}/cgroup.procs; " if account is not None else ""
     argv = ["sh", "-c", f'{enter}exec "$@"', "sh", sys.executable, "-I", "-S", "-c", _DUTY]
     pids = [group.start([*argv, str(work), str(rest)]).pid for work, rest in loads]
     time.sleep(1.5)
-    cores, line = _told(inspect(pids[0], "--window", "6"), "cpu-throttled", r"([0-9.]+) CPUs would have been enough")
+    cores, line = _told(inspect(pids[0], "--window", "6"), _CPU)
     assert cores == pytest.approx(demand, rel=0.15), line
+
+
+@pytest.mark.fetched
+@pytest.mark.parametrize(
+    ("procs", "goroutines", "demand"),
+    [
+        pytest.param(2, 2, 2.0, id="GOMAXPROCS 2, both busy"),
+        pytest.param(4, 1, 1.0, id="GOMAXPROCS 4, one busy"),
+        pytest.param(4, 4, min(4.0, len(os.sched_getaffinity(0))), id="GOMAXPROCS 4, all busy"),
+    ],
+)
+def test_enough_cpu_of_a_go_program(groups: Groups, account: Path | None, procs: int, goroutines: int, demand: float) -> None:
+    """What its goroutines ask for, and GOMAXPROCS alone is no demand. One that moves between threads may ask for more: that is said."""
+    group = _limit(groups, 50_000)
+    places = [*group.directories(), *([account] if account is not None else [])]
+    enter = "".join(f"echo $$ > {place}/cgroup.procs; " for place in places)
+    wrapper = ("sh", "-c", f'{enter}exec "$@"', "sh")
+    with Probe(goprograms.build("1.27.3"), f"burn {goroutines}", environment={"GOMAXPROCS": str(procs)}, wrapper=wrapper) as probe:
+        time.sleep(1.5)
+        cores, line = _told(inspect(probe.pid, "--window", "6"), _CPU)
+    assert cores == pytest.approx(demand, rel=0.15) or (goroutines < procs and cores < demand and line.startswith("perhaps")), line
 
 
 def _hold(group: Group, mib: int) -> int:
@@ -82,7 +113,7 @@ def test_enough_memory_near_the_limit(groups: Groups) -> None:
     pid = _hold(group, 100)
     level = inspect(pid)["enforced"]["memory"]["chain"][0]
     group.limit_memory(level["used_bytes"] + 2 * MIB)
-    size, line = _told(inspect(pid), "memory-near-limit", r"([0-9.]+) MiB would be enough")
+    size, line = _told(inspect(pid), r"([0-9.]+) MiB would be enough")
     assert size * MIB == pytest.approx(level["used_bytes"], rel=0.1), line
     group.limit_memory(int(size * MIB))
     assert "memory-near-limit" not in [finding["rule"] for finding in inspect(pid)["findings"]]
