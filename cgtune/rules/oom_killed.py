@@ -8,8 +8,8 @@ victim that it had chosen twice in oom_kill. One process killed: oom_kill 2, oom
 below it, and memory.events.local has the cgroup alone; on v1 it is of the cgroup alone.
 Kills hurt earlier, as what was is over. Those between two looks (check --window; the last five minutes of cgtune serve) hurt now, and are
 critical.
-With inspect or check --serve-url, and in cgtune serve itself, kills count that the service remembers of the last day, though the cgroup and
-its counters are gone: those of the same container or pod, and outside of pods of the same unit or cgroup.
+With inspect, ps or check --serve-url, and in cgtune serve itself, kills count that the service remembers of the last day, though the
+cgroup and its counters are gone: those of the same container or pod, and outside of pods of the same unit or cgroup.
 
 It hurts now if the kernel counted a kill between two looks (--window, or the last five minutes of cgtune serve), in its cgroup or in one
 above it. Else it hurt earlier: a count since the cgroup was made does not tell when.
