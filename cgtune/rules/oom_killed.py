@@ -6,8 +6,8 @@ earlier life of this one. What all services, users or pods of a machine have in 
 with memory.oom.group, which Kubernetes sets on cgroup v2, the kernel ends the whole cgroup, counts that in oom_group_kill, and counts the
 victim that it had chosen twice in oom_kill. One process killed: oom_kill 2, oom_group_kill 1. On v2 a count is of the cgroup and of all
 below it, and memory.events.local has the cgroup alone; on v1 it is of the cgroup alone.
-With inspect or check --serve-url, and in cgtune serve itself, kills count that the service remembers of the last day, though the cgroup and
-its counters are gone: those of the same container or pod, and outside of pods of the same unit or cgroup.
+With inspect, ps or check --serve-url, and in cgtune serve itself, kills count that the service remembers of the last day, though the
+cgroup and its counters are gone: those of the same container or pod, and outside of pods of the same unit or cgroup.
 
 It hurts now, and is critical, if the kernel counted a kill between two looks (--window, or the last five minutes of cgtune serve), in its
 cgroup or in one above it. Else it hurt earlier: a count since the cgroup was made does not tell when.

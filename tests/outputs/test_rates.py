@@ -84,19 +84,6 @@ def test_a_quota_whose_use_is_counted_nowhere_leaves_the_process() -> None:
     assert told in brief_lines(made, PLAIN.replace(width=140))[1]
 
 
-def test_a_quota_whose_use_is_counted_nowhere_leaves_the_process() -> None:
-    """v1's cpu and cpuacct apart: the window is told all the same, and that the rest under the quota is not known."""
-    made = _made(counters=(1100, 598, 35.0))
-    rates = made.snapshot.rates
-    assert rates is not None
-    nowhere = rates.replace(cpu=tuple(rate.replace(used_cores=None) for rate in rates.cpu))
-    made = made.replace(snapshot=made.snapshot.replace(rates=nowhere))
-    ((text, _), *_) = used_texts(made)
-    assert text.startswith("this process used 0.2 CPUs (all under its quota: not known) over 10 s, throttled in 98 % of the periods")
-    told = "; this process used 0.2 CPUs, throttled in 98 % of the periods over 10 s"
-    assert told in brief_lines(made, PLAIN.replace(width=140))[1]
-
-
 def test_without_a_quota_it_is_the_process_alone() -> None:
     """Its cgroup may be the whole machine."""
     free = process_report(go_facts())
