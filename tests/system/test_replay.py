@@ -40,8 +40,8 @@ READINGS: dict[str, tuple[str, Callable[[Host, str], object], str]] = {
     "locate_own_directory": ("own search", lambda host, path: host.locate_own_directory(path, 0), "read_whole"),
 }
 
-#: Public, and no reading of a file. A page has tests of its own. Folders are listed for searches, whose outcome is kept, and between the two
-#: looks of a window, which needs a live machine.
+#: Public, and no reading of a file. A page has tests of its own. Folders are listed for searches, whose outcome is kept, and for a window,
+#: which needs a live machine.
 NO_READINGS = {"close", "forget", "read_page", "time_seconds", "clock_seconds", "wait", "list_folders"}
 
 REFUSALS = ("EACCES", "EPERM", "ENOENT", "ENOTDIR", "ESRCH", "EIO", "ENODEV", "EOPNOTSUPP", "ELOOP", "EMFILE", "ESPIPE", "EFBIG")
