@@ -161,7 +161,7 @@ STORIES = (
         *("neighbour", "a batch job of great weight takes the CPUs, no quota anywhere", _contended, ("cpu-contended",)),
         harm="hurts now",
         cause="no quota explains that",
-        end="larger CPU request",
+        end="larger CPU request|at its weight",
         options=_WINDOW,
     ),
     Story(
