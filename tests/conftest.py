@@ -31,6 +31,7 @@ _left_out: Counter[str] = Counter()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``scripts/test --fast``: what a contributor runs before each commit."""
     parser.addoption("--fast", action="store_true", help="leave out the tests that are slow, live, in the bench, or need fetched tools")
+    parser.addoption("--half", type=int, choices=(1, 2), help="every other test file: scripts/test --fast runs both halves at once")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,7 +42,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --fast: leave out, and count for the line at the end."""
+    """With --fast: leave out, and count for the line at the end. With --half: every other test file, whose fixtures stay together."""
+    if config.option.half:
+        places = {path: place for place, path in enumerate(sorted({item.path for item in items}))}
+        items[:] = [item for item in items if places[item.path] % 2 == config.option.half - 1]
     if not config.option.fast:
         return
     marks = [next(filter(item.get_closest_marker, _LEFT_OUT), None) for item in items]

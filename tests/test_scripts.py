@@ -52,7 +52,7 @@ class Clone:
         (self.root / "deploy" / "requirements.lock").write_text("# made\nrich==15.0.0\ntyper==0.28.0\n")
         (self.root / "requirements-dev.lock").write_text("pytest==9.2.0\nrich==15.0.0\ntyper==0.28.0\n")
         self.bin.mkdir()
-        for name in ("sh", "readlink", "cmp", "cp", "mv", "rm", "mkdir", "sleep", "flock", "grep", "tail"):
+        for name in ("sh", "readlink", "cmp", "cp", "mv", "rm", "mkdir", "sleep", "flock", "grep", "tail", "nproc", "mktemp", "cat"):
             (self.bin / name).symlink_to(shutil.which(name) or pytest.fail(f"{name} is missing"))
         (self.bin / "python3").write_text(_STAND_IN)
         (self.bin / "python3").chmod(0o755)
@@ -145,6 +145,15 @@ def test_a_half_made_venv_is_made_anew(clone: Clone) -> None:
     assert (code, out) == (0, "[-m][pytest][-q]\n")
     assert clone.logged() == ["venv", TESTS]
     assert not (broken / "leftover").exists()
+
+
+def test_the_fast_tests_run_in_two_halves_at_once(clone: Clone) -> None:
+    """If no test is named: each half is one CPU's work. What is named is run as it stands; one that fails is the outcome."""
+    if (os.cpu_count() or 1) > 1:
+        code, out, _ = clone.run(clone.root / "scripts" / "test", "--fast", "-q")
+        assert (code, sorted(out.splitlines())) == (0, [f"[-m][pytest][--fast][-q][--half][{half}]" for half in (1, 2)])
+    code, out, _ = clone.run(clone.root / "scripts" / "test", "--fast", "tests/test_docs.py")
+    assert (code, out) == (0, "[-m][pytest][--fast][tests/test_docs.py]\n")
 
 
 def test_after_an_upgrade_of_python_the_venv_is_made_anew(clone: Clone) -> None:
