@@ -4,7 +4,7 @@ What it means: in the few quota periods that its cgroup has lived, it was stoppe
 of the interval of 99 % (Wilson) for the share is 25 % or more, of ten periods at the least. From 300 periods on cpu-throttled judges, and
 this rule is silent. Programs older than ten minutes have started. If the cgroup ran in more periods than fit into the program's life, the
 counters are those of an earlier program too, and tell nothing of this one's start. It hurts now in the first minute, unless a window
-(check --window) has seen no stop; else it hurt earlier.
+(check --window) has seen no stop; else it hurt earlier, and is information.
 
 Why it hurts: the start of a program (loading, caches, connections, a first collection) wants more CPU than its work later. Stopped in
 nearly each period a start of 3 s takes 30, a readiness probe fails meanwhile, and the pod is killed and starts again.
@@ -55,17 +55,18 @@ def judge(case: Case) -> Finding | None:
     least = least_share(counters.throttled_periods, counters.periods)
     if least < _LEAST_SHARE:
         return None
+    is_now = _is_now(case, age)
     counted = f"nr_throttled {counters.throttled_periods} of nr_periods {counters.periods}"
     return Finding(
         rule=ID,
-        severity=SEVERITY,
+        severity=SEVERITY if is_now else "info",  # a start that is over fails no check
         summary=f"stopped in {counters.throttled_periods} of its first {counters.periods} periods: {age} s old, it starts slowly",
         evidence=(
             f"{level.directory}/cpu.stat: {counted}, {counters.throttled_seconds:.1f} s in all; at least {100 * least:.0f} %, 99 % sure",
             *(case.procs_evidence(case.stall) if case.procs_count else (case.quota_words,)),
         ),
         advice=(act("give it more CPU while it starts: a larger limit, resized in place later, or cpu.max.burst of one quota"),),
-        harm="now" if _is_now(case, age) else "earlier",
+        harm="now" if is_now else "earlier",
     )
 
 

@@ -197,7 +197,7 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
         "started-throttled",
         "a few minutes ago",
         lambda: report(go_facts(), cores=0.5, throttled=(242, 243), age_seconds=240),
-        ("warning", "earlier"),
+        ("info", "earlier"),
     ),
     ("started-throttled", "nine periods are too few", lambda: report(go_facts(), cores=0.5, throttled=(9, 9), age_seconds=20), None),
     (
@@ -254,7 +254,7 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
     ("collector-busy", "after a quiet week it does while it is watched", lambda: _collected(2.0, 45.0), ("critical", "now")),
     ("collector-busy", "too little ran while it was watched to tell", lambda: _collected(60.0, 3.0, used=0.01), ("critical", "now")),
     ("started-throttled", "it was seen to be stopped", lambda: _starts((20, 40), age=200), ("warning", "now")),
-    ("started-throttled", "young, and it was seen that nothing stops it", lambda: _starts((0, 40)), ("warning", "earlier")),
+    ("started-throttled", "young, and it was seen that nothing stops it", lambda: _starts((0, 40)), ("info", "earlier")),
     ("started-throttled", "a service's first look has no time", lambda: _starts((0, 0), seconds=0.0), ("warning", "now")),
     (
         "gomemlimit-stale",
