@@ -31,6 +31,7 @@ SEVERITY: Severity = "warning"
 SUMMARY = "GOMEMLIMIT was set for a smaller memory limit than the one that is there now"
 
 _ROOM = 1.25
+_LEAST_BYTES = 16 << 20  # what is less was never right for a limit: a mistake in the unit, which gomemlimit-too-small tells
 _FULL_PERCENT = 60
 _BUSY_PERCENT = 15.0
 
@@ -40,7 +41,7 @@ def judge(case: Case) -> Finding | None:
     value, wanted = case.gomemlimit, case.recommended("GOMEMLIMIT")
     if case.facts is None or not isinstance(value, int) or not case.variable("GOMEMLIMIT") or case.memory.limit_bytes is None:
         return None
-    if wanted.value is None or wanted.crowded is not None or wanted.value < value * _ROOM:
+    if value < _LEAST_BYTES or wanted.value is None or wanted.crowded is not None or wanted.value < value * _ROOM:
         return None
     marked = case.facts.observed.heap_marked_bytes
     is_full = marked is not None and marked * 100 >= value * _FULL_PERCENT

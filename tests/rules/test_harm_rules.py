@@ -287,6 +287,7 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
         None,
     ),
     ("gomemlimit-stale", "it needs no more", lambda: _collects(5.0, memory=100 * MIB, variables={"GOMEMLIMIT": "100MiB"}), None),
+    ("gomemlimit-stale", "a mistake in the unit", lambda: _collects(20.0, memory=512, variables={"GOMEMLIMIT": "512"}), None),
     ("gomemlimit-stale", "the program chose it", lambda: _collects(20.0, memory=100 * MIB), None),
     ("threads-short", "six CPUs, two threads, a long queue", lambda: _queued(2, 40), ("warning", "now")),
     ("threads-short", "half of the quota is free", lambda: _shared(3.0), ("warning", "now")),
