@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -90,13 +91,15 @@ def _assert_the_shop_is_found(container: Container, pid: int) -> str:
     _wait_for(lambda: _try_to_fetch(container, "/readyz")[0] == 200, container)
     assert _fetch(container, "/healthz") == (200, "alive\n")
     # Not at once: with a fifth of a CPU on a busy machine a report may be too old to be believed.
-    _wait_for(lambda: f"gomaxprocs-exceeds-quota: {pid} shop" in _fetch(container, "/check")[1], container)
+    _wait_for(lambda: re.search(rf"gomaxprocs-exceeds-quota(, hurts \w+)?: {pid} shop", _fetch(container, "/check")[1]), container)
     assert _fetch(container, "/check")[0] == 503
     report = json.loads(_fetch(container, "/report")[1])
     (entry,) = (each for each in report["processes"] if each["pid"] == pid)
     assert entry["enforced"]["cpu"]["limit_cores"] == 0.5
     assert entry["enforced"]["memory"]["limit_bytes"] == 256 << 20
     assert entry["settings"]["GOMAXPROCS"]["observed"] == 8
+    # Series are for processes that are older than one interval
+    _wait_for(lambda: "cgtune_finding{" in _fetch(container, "/metrics")[1], container)
     status, page = _fetch(container, "/metrics")
     assert status == 200
     samples = parse_metrics(page)
