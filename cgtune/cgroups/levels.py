@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cgtune.cgroups import kernel
-from cgtune.cgroups.chains import is_hierarchy_root
+from cgtune.errors import CgtuneError
 from cgtune.model import CpuLevel, CpusetLevel, MemoryLevel, Pressure, PressureLevel
 from cgtune.system.reading import read_optional
 
@@ -161,10 +161,19 @@ def read_memory_events(host: Host, directory: str, version: int, notes: list[Not
 
 def read_pressure_level(host: Host, place: Place, version: int, notes: list[Note]) -> PressureLevel:
     """How long tasks waited in one cgroup of the v2 hierarchy; the root's files tell of the whole machine."""
-    scope = "machine" if is_hierarchy_root(host, version, place) else "cgroup"
+    scope = "cgroup" if _is_below_root(host, place) else "machine"
     read_seconds = host.clock_seconds()
     cpu, memory = (read_pressure(host, scope, f"{place.directory}/{resource}.pressure", notes) for resource in ("cpu", "memory"))
     return PressureLevel(path=place.path, directory=place.directory, version=version, cpu=cpu, memory=memory, read_seconds=read_seconds)
+
+
+def _is_below_root(host: Host, place: Place) -> bool:
+    """Whether it is proven not to be the root, which has no cgroup.events: the machine's pressure must never count as a cgroup's."""
+    try:
+        host.read_text(f"{place.directory}/cgroup.events")
+    except CgtuneError:
+        return False
+    return True
 
 
 def read_pressure(host: Host, scope: str, file: str, notes: list[Note]) -> Pressure | None:

@@ -191,7 +191,7 @@ STORIES = (
 
 def tell(story: Story, program: Path) -> Iterator[tuple[str, str]]:
     """Play it, and give each face's name with the line in which it has to be said."""
-    with tempfile.TemporaryDirectory() as folder, own_groups() as groups, Service("--interval", "3s") as service:
+    with tempfile.TemporaryDirectory() as folder, own_groups() as groups, Service("--interval", "3s", "--least-age", "0s") as service:
         own = Path(folder) / _NAME
         shutil.copy(program, own)
         service.wait_for_report()
