@@ -209,6 +209,7 @@ def test_the_dashboard_has_something_to_show(stage: Groups, prometheus: Promethe
         only_v2 = {"cgtune_pressure_waiting_seconds_total", "cgtune_memory_high_bytes"} if group.version("memory") == 1 else set()
         # No period with CPU time passed: the quotient has no value, and no line is shown. And nothing hurts, if no other test ran.
         idle = {
+            "cgtune_go_gc_cpu_ratio",  # known from the first collection on
             "cgtune_cpu_throttled_periods_total",
             "cgtune_cpu_periods_total",
             "cgtune_harm",
