@@ -1,4 +1,4 @@
-"""The two quick nights of scripts/stories: each face says the harm, its cause and what ends it. The others need quiet CPUs."""
+"""The quickest night of scripts/stories: each face says the harm, its cause and what ends it. The others take minutes or quiet CPUs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.needs import only_where, require
 pytestmark = [pytest.mark.live, pytest.mark.fetched]
 
 
-@pytest.mark.parametrize("name", ["throttled", "start"])
+@pytest.mark.parametrize("name", ["start"])
 def test_each_face_tells_the_night(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """In its first line, of a real Go program in real control groups."""
     only_where(platform.machine() == "x86_64", "the toolchains are for x86-64")
