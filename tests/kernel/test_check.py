@@ -36,10 +36,11 @@ def test_check_fails_until_the_named_value_is_set(groups: Groups) -> None:
     assert (done.returncode, done.stderr) == (1, "")
     failures = [line for line in done.stdout.splitlines() if not line.startswith(("  ", "and "))]
     assert len(failures) == 1
-    assert failures[0].startswith("warning go-not-container-aware: ")
+    # An emulated CPU is so slow that its start alone may use the quota up: then that is told with its cause
+    assert failures[0].startswith(("warning go-not-container-aware: ", "warning go-not-container-aware, hurts now: "))
     assert "do: set GOMAXPROCS=2" in done.stdout
     with probe_in(group, "1.24.11", "1.21", GOMAXPROCS="2") as probe:
-        mended = run("check", timeout_seconds=120, CGTUNE_PID=str(probe.pid))
+        mended = run("check", "--ignore", "started-throttled", timeout_seconds=120, CGTUNE_PID=str(probe.pid))
     assert (mended.returncode, mended.stdout, mended.stderr) == (0, "", "")
 
 
