@@ -18,6 +18,7 @@ from cgtune.outputs.words import (
     machinery_words,
     note_words,
     subject,
+    urgency,
 )
 
 TYPE_CHECKING = False
@@ -46,7 +47,7 @@ def render_page(
     """The page. ``tracks`` are what a service has seen over time, by pid; ``links`` its other pages; ``problem`` why the report is not to
     be relied on. With ``refresh_seconds`` the page fetches itself anew so often.
     """
-    processes = sorted(report.processes, key=_urgency)
+    processes = sorted(report.processes, key=urgency)
     refresh = "" if refresh_seconds is None else f' data-refresh="{refresh_seconds:g}"'
     again = (
         "" if refresh_seconds is None else f'<noscript><meta http-equiv="refresh" content="{max(1, round(refresh_seconds))}"></noscript>\n'
@@ -88,12 +89,6 @@ def _hash(text: str) -> str:
     from hashlib import sha256
 
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
-
-
-def _urgency(process: ProcessReport) -> tuple[object, ...]:
-    """As in the table: Go programs before others, cgtune itself last, and among them those first that hurt most."""
-    worst = min((finding.urgency for finding in process.findings), default=(len(HARMS), 0))
-    return process.snapshot.process.is_self, not process.snapshot.go, worst
 
 
 def _state(report: Report) -> str:
