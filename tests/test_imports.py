@@ -45,7 +45,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.measures": ("rules",),
     "cgtune.outputs": ("cgroups.owners", "rules (types)", "advice.variables (types)", "lint.model (types)", "manifests.workload (types)"),
     "cgtune.manifests": (),
-    "cgtune.lint": ("manifests", "runtimes.go.offline (types)"),
+    "cgtune.lint": ("manifests (types)", "runtimes.go.offline (types)"),
     "cgtune.remembered": ("cgroups.owners",),
     "cgtune.gather": ("machineview (types)", "snapshot", "system"),
     "cgtune.targets": ("cgroups.kernel", "gather", "machinery", "machineview (types)", "snapshot", "system.host (types)"),

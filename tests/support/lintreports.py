@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cgtune.lint.model import Edit, Fix, LintFinding, LintReport
-from cgtune.lint.quoting import place_of, quote
+from cgtune.lint.quoting import quote
+from cgtune.manifests.places import Lines
 from cgtune.manifests.workload import Place
 from cgtune.model import Advice, RuleText
 from cgtune.rules import RULES
@@ -36,7 +37,7 @@ _RULES = tuple(RuleText(id=rule.ID, severity=rule.SEVERITY, summary=rule.SUMMARY
 def place_in(text: str, word: str, file: str = "deploy/orders.yaml") -> Place:
     """Where that word stands, the first time."""
     start = text.index(word)
-    return place_of(file, text, start, start + len(word))
+    return Lines(file, text).place(start, start + len(word))
 
 
 def finding_at(place: Place, **fields: Any) -> LintFinding:
@@ -66,7 +67,7 @@ def report_of(*findings: LintFinding, texts: dict[str, str] | None = None, **fie
         "version": "0.1.0",
         "files": tuple(texts),
         "skipped": (),
-        "findings": tuple(quote(one, texts) for one in findings),
+        "findings": tuple(quote(one, {file: Lines(file, text) for file, text in texts.items()}) for one in findings),
         "rules": _RULES,
         "containers": 1,
     }
