@@ -28,12 +28,12 @@ class Config(Record):
 
     file: str | None = None
     folder: str = "."
-    given: Mapping[str, Any] = {}  # noqa: RUF012  # nothing is ever put into it
+    given: Mapping[str, Any] = {}  # nothing is ever put into it
     by_path: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def read_config(named: str | None, options: Iterable[Option[Any]]) -> Config:
-    """The config that is named, or the one that lies nearest; an empty one if there is none. Raises UsageError for one that cannot be used."""
+    """The config that is named, else the nearest one, else an empty one. Raises UsageError for one that cannot be used."""
     if named is not None:
         return parse_config(_read(named), named, options)
     folder = os.getcwd()
