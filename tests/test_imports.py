@@ -43,7 +43,13 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.rates": (),
     "cgtune.verdict": ("rulebook", "rules"),
     "cgtune.measures": ("rules",),
-    "cgtune.outputs": ("cgroups.owners", "rulebook (types)", "advice.variables (types)"),
+    "cgtune.outputs": (
+        "cgroups.owners",
+        "rulebook (types)",
+        "advice.variables (types)",
+        "lint.model (types)",
+        "manifests.workload (types)",
+    ),
     "cgtune.manifests": (),
     "cgtune.lint": ("lint.rules", "manifests", "advice", "rules", "rulebook (types)", "runtimes.go.offline"),
     "cgtune.lint.rules": (
