@@ -50,7 +50,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "lint.model (types)",
         "manifests.workload (types)",
     ),
-    "cgtune.manifests": (),
+    "cgtune.manifests": ("advice.quantities",),
     "cgtune.lint": ("lint.rules", "manifests", "advice", "rules", "rulebook (types)", "runtimes.go.offline"),
     "cgtune.lint.rules": (
         *("lint.model", "lint.edits", "manifests (types)", "advice.quantities"),

@@ -218,9 +218,6 @@ def test_what_hangs_on_the_node_is_said_of_a_node_that_is_known() -> None:
     assert judge_workload(small, SOME_GO, Settings()) == ()
     (old,) = judge_workload(workload(cpu="2", env={"GOGC": "50"}), SOME_GO, named)
     assert old.summary == "Go before 1.25 does not see its CPU quota: GOMAXPROCS is 64 under 2 CPUs"
-    from_node = judge_workload(workload(cpu_field(None, "1", falls_to="node")), SOME_GO, Settings(node=Node(cpus=15.89)))
-    assert [finding.rule for finding in from_node] == ["gomaxprocs-from-node"]
-    assert "GOMAXPROCS is '16'" in from_node[0].evidence[0]
 
 
 def test_a_library_that_is_superfluous_is_named_of_a_program_that_is_known() -> None:
