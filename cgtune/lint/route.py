@@ -91,11 +91,12 @@ class ManifestCase(Case):
 
     @property
     def procs_shown(self) -> str:
-        return super().procs_shown if self._is_node_known or self.procs_are_set else "the number of the node's CPUs"
+        is_all = not self._is_node_known and self.procs_count >= self.usable and not self.procs_are_set
+        return "the number of the node's CPUs" if is_all else super().procs_shown
 
     @property
     def built_words(self) -> str:
-        return "" if self.facts is None else f"{'for a program of ' if self.is_unnamed else ''}{self.facts.program.name}"
+        return f"if it was {super().built_words}" if self.is_unnamed else super().built_words
 
     @property
     def procs_words(self) -> str:

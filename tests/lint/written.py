@@ -87,3 +87,12 @@ def workload(
         "resources_place": place(CPU - 1),
     }
     return Workload(**made | changes)
+
+
+def read(file: str, text: str) -> list[tuple[Workload, Go | None]]:
+    """The containers of a file, each with a Go that nobody named if it has a variable of Go's."""
+    from cgtune.lint.rules.case import GO_VARIABLES
+    from cgtune.manifests import read_text
+
+    found = [workload for one in read_text(file, text) for workload in one.workloads]
+    return [(one, SOME_GO if any(one.variable(name) for name in GO_VARIABLES) else None) for one in found]
