@@ -97,6 +97,9 @@ class Silences:
         from cgtune.errors import UsageError
 
         for word in words:
+            if not word.rule:
+                self._warned[f"{word.where}: this silences nothing, as it names no rule: ignore[RULE] why"] = None
+                continue
             try:
                 known = word.replace(rule=self._find_rule(word.rule))
             except UsageError as error:
@@ -116,7 +119,7 @@ def parse_comments(file: str, text: str) -> Iterator[Ignore]:
     import re
 
     pattern = re.compile(r"(?:^|\s)[#;]\s*cgtune:\s*ignore(?:\s*\[([^\]]*)\])?")
-    lines = text.splitlines() if "\r" in text else text.split("\n")
+    lines = re.split(r"\r\n?|\n", text)
     for index, line in enumerate(lines):
         if _MARK not in line or (found := pattern.search(line)) is None:
             continue
