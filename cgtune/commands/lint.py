@@ -81,8 +81,8 @@ def _refuse_mixed(options: LintOptions) -> None:
         raise UsageError("--statistics is text: leave out --format, or count what --format json has")
     if options.fixes and options.write_baseline is not None:
         raise UsageError("--write-baseline and --fix exclude each other: mend first, then write what is left")
-    if options.fixes and not options.diff and "-" in options.paths:
-        raise UsageError("--fix mends files, and standard input is none: name the file, or see with --diff what would change")
+    if options.fixes and "-" in options.paths:
+        raise UsageError("--fix mends files, and standard input is none: name the file; of rendered manifests findings have hints instead")
 
 
 def _mend(options: LintOptions, linting: Linting) -> Mended:
@@ -152,8 +152,9 @@ def _say_rest(options: LintOptions, linting: Linting, report: LintReport) -> Non
     for warning in linting.silences.warnings:
         fail(warning, 0)
     if options.verbose:
-        for skipped in report.skipped:
-            fail(skipped_words(skipped), 0)
+        for what, which in (("not seen", report.unseen), ("skipped", report.skipped)):
+            for each in which:
+                fail(skipped_words(each, what), 0)
     if options.verbose or options.pedantic:
         for words in linting.silences.unused:
             fail(words, 0)

@@ -12,7 +12,7 @@ from cgtune.lint.model import LintFinding
 from cgtune.lint.silencing import Silences, key_of, matches, parse_comments
 from cgtune.manifests.places import Lines
 from cgtune.manifests.workload import Annotation, Place, Variable, Workload
-from cgtune.rules import locate_rule
+from cgtune.rulebook import locate_rule
 from tests.support.lintreports import EXCEEDS, LIMIT, MANIFEST, UNQUOTED, finding_at, place_in
 
 FILE = LIMIT.file
