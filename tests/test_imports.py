@@ -50,7 +50,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "lint.model (types)",
         "manifests.workload (types)",
     ),
-    "cgtune.manifests": (),
+    "cgtune.manifests": ("advice.quantities",),
     "cgtune.lint": ("lint.rules", "manifests", "advice", "rules", "rulebook (types)", "runtimes.go.offline"),
     "cgtune.lint.rules": (
         *("lint.model", "lint.edits", "manifests (types)", "advice.quantities"),
@@ -76,7 +76,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "cgtune.service": ("api", "cgroups", "gather", "remembered", "machineview", "rates", "verdict", "outputs", "system"),
     "cgtune.commands": (
-        *("api", "advice", "machineview", "measures", "outputs", "remembered", "rulebook", "runtimes"),
+        *("api", "advice", "lint", "machineview", "manifests", "measures", "outputs", "remembered", "rulebook", "runtimes"),
         *("system", "targets", "verdict"),
     ),
     "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rulebook", "service"),

@@ -40,16 +40,25 @@ class Linting:
     def look(self, texts: Mapping[str, str] | None = None) -> Iterator[tuple[LintReport, str]]:
         """The reports on the files, in their order, each with the file's text. ``texts`` stand for what is in files."""
         from cgtune.lint.silencing import Silences
+        from cgtune.manifests.around import Around
         from cgtune.rulebook import locate_rule
 
         self.silences = Silences(lambda name: locate_rule(name).ID, self._options.by_path, self._baseline)
+        node = self._settings.node
+        self._around = Around(node_cores=node.cpus, node_memory_bytes=node.memory_bytes)
+        for file, text in self._read(texts or {}):
+            self._around.collect(file, text)
+        for file, text in self._read(texts or {}):
+            yield self._judge(file, text), text
+
+    def _read(self, texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """The files with their texts, once more from the beginning; of those that cannot be read it is kept why."""
         self.unread = ()
         for file, text in read_files(self._options.paths):
             if isinstance(text, CgtuneError):
                 self.unread += (str(text),)
-                continue
-            now = (texts or {}).get(file, text)
-            yield self._judge(file, now), now
+            else:
+                yield file, texts.get(file, text)
 
     def join(self, reports: Iterable[LintReport]) -> LintReport:
         """One report of all."""
@@ -72,6 +81,7 @@ class Linting:
     def _judge(self, file: str, text: str) -> LintReport:
         from cgtune.lint.judge import judge_file, say_unseen
         from cgtune.lint.quoting import quote
+        from cgtune.manifests import read_text
         from cgtune.manifests.places import Lines
 
         comments = self.silences.comments(file, text)
@@ -80,12 +90,11 @@ class Linting:
         unseen: list[Skipped] = []
         found: list[LintFinding] = []
         containers = silenced = 0
-        for read in read_documents(file, text):
+        for read in read_text(file, text, self._around):
             skipped += read.skipped
             judged = [(workload, find_go(workload)) for workload in read.workloads]
             containers += len(judged)
-            for workload, go in judged:
-                unseen += say_unseen(workload, go)
+            unseen += [each for workload, go in judged for each in say_unseen(workload, go)]
             words = {_key(workload): (workload, self._words(workload, comments)) for workload, _ in judged}
             for finding in judge_file(judged, self._settings, text):
                 workload, ignores = words[finding.subject, finding.container]
@@ -150,3 +159,28 @@ def _read_baseline(file: str) -> dict[tuple[str, str, str], int]:
             return parse_baseline(opened.read(), file)
     except (OSError, ValueError) as error:
         raise UsageError(f"--baseline {file!r}: {reason(error)}; make one: cgtune lint --write-baseline {file} PATH") from error
+
+
+def read_files(paths: Iterable[str]) -> Iterator[tuple[str, str | CgtuneError]]:
+    import sys
+    for path in paths:
+        if path == "-":
+            yield "-", sys.stdin.read()
+        elif os.path.isdir(path):
+            for folder, _, names in os.walk(path):
+                for name in sorted(names):
+                    if name.endswith((".yaml", ".yml", ".json")):
+                        with open(os.path.join(folder, name), newline="") as file:
+                            yield os.path.join(folder, name), file.read()
+        else:
+            with open(path, newline="") as file:
+                yield path, file.read()
+
+
+def find_go(workload):
+    from cgtune.lint.model import Go
+    from cgtune.lint.rules.case import GO_VARIABLES
+
+    if any(workload.variable(name) for name in GO_VARIABLES):
+        return Go(program=None, known_from="its variables")
+    return None
