@@ -1,4 +1,4 @@
-"""Where something stands in a text that is no YAML, and the other files of the input that a file may name. Pure."""
+"""Where something stands in a text, and the other files of the input that a file may name. Pure."""
 
 from __future__ import annotations
 
@@ -40,3 +40,8 @@ class Beside:
 
 #: Nothing but the file itself, as on standard input.
 ALONE = Beside(lambda _path: None, lambda _folder: ())
+
+
+def count_lines(text: str) -> int:
+    """How many lines end in a text."""
+    return text.count("\n") + (text.count("\r") - text.count("\r\n") if "\r" in text else 0)

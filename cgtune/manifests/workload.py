@@ -77,7 +77,8 @@ class Variable(Record):
     """One variable as the container gets it. ``value`` None: not known before it runs, ``unknown`` says why.
 
     ``place`` is that of the value (or of what stands for it), ``entry`` that of the whole entry. ``hides`` are the earlier entries of the
-    same name in the same list, which have no effect. ``wrong_type``: "number" or "boolean" if the value is no string, which the API refuses.
+    same name in the same list, which have no effect.
+    ``wrong_type``: "number" or "boolean" of a value that is no string, which the API refuses.
     """
 
     name: str
@@ -151,7 +152,9 @@ class Workload(Record):
     pod_cpu_limit: Cpus | None = None
     pod_memory_limit: Bytes | None = None
     variables: tuple[Variable, ...] = ()
-    unread_variables: tuple[str, ...] = ()  # sources of variables that could not be read, in words: "ConfigMap app-settings, which is not in the input"
+    unread_variables: tuple[
+        str, ...
+    ] = ()  # sources of variables that could not be read, in words: "ConfigMap app-settings, which is not in the input"
     command: tuple[str, ...] = ()
     command_place: Place | None = None
     resizes: tuple[Resize, ...] = ()
