@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from cgtune.errors import Malformed
+from cgtune.manifests.interpolation import interpolate
 from cgtune.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
+
+    from cgtune.manifests.interpolation import Lookup
 
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 
@@ -90,3 +98,61 @@ def _parse_systemd_quotes(text: str, at: int, quote: str) -> tuple[str, int]:
             one = escaped if escaped in ('"', "\\", "`", "$") else "" if escaped == "\n" else f"\\{escaped}"
         parts.append(one)
     return "".join(parts), at + 1
+
+
+def parse_compose_variables(text: str, lookup: Lookup) -> tuple[Entry, ...]:
+    """.env and `env_file:` (compose-go, dotenv), in order. ``lookup`` gives what the file itself has not set before.
+
+    A name without a sign is taken from there; it is left out if it is not known. Raises Malformed for a file that Compose refuses.
+    """
+    import re
+
+    head = re.compile(r"(?:export[ \t]+)?(?P<name>[^=:\n]*?)[ \t]*(?P<sign>[=:]|(?=\r?\n|\Z))[ \t]*")
+    blanks = re.compile(r"(?:\s+|#[^\n]*)*")
+    known: dict[str, str | None] = {}
+    entries: list[Entry] = []
+    at = 1 if text.startswith("\ufeff") else 0
+    while (at := _behind(blanks, text, at)) < len(text):
+        found = head.match(text, at)
+        if found is None or not re.fullmatch(r"[\w.\-\[\]]+", found["name"]):
+            raise Malformed(f"Compose refuses the file: {text[at : at + 40].splitlines()[0]!a} is no NAME=VALUE")
+        name, start = found["name"], found.end()
+        if found["sign"]:
+            raw, end, at, is_literal = _parse_compose_value(text, start)
+            value, unknown = (raw, None) if is_literal else interpolate(raw, lambda one: known[one] if one in known else lookup(one))
+        else:
+            value, unknown, start, end, at = lookup(name), None, found.start("name"), found.end("name"), found.end()
+            if value is None:
+                continue
+        known[name] = value
+        entries.append(Entry(name=name, value=value, start=start, end=end, name_start=found.start("name"), unknown=unknown))
+    return tuple(entries)
+
+
+def _behind(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return at if found is None else found.end()
+
+
+def _parse_compose_value(text: str, start: int) -> tuple[str, int, int, bool]:
+    """Returns (the value as it stands, where it ends, where the file goes on, whether nothing in it is filled in)."""
+    import re
+
+    quote = text[start : start + 1]
+    if quote not in ("'", '"'):
+        line = text[start:].partition("\n")[0]
+        value = re.split(r"[ \t]#", line)[0].rstrip()
+        return value, start + len(value), start + len(line), False
+    quoted = re.compile(rf"{quote}((?:\\.|[^\\{quote}])*){quote}", re.DOTALL).match(text, start)
+    if quoted is None:
+        raise Malformed(f"Compose refuses the file: a quote is open in {text[start : start + 40].splitlines()[0]!a}")
+    value = quoted[1]
+    if quote == "'":
+        value = value.replace("\\'", "'")
+    else:
+        value = re.sub(r"\\(.)", lambda one: _COMPOSE_ESCAPES.get(one[1], one[0]), value, flags=re.DOTALL)
+    return value, quoted.end(), quoted.end(), quote == "'"
+
+
+# `\$` is a dollar sign that nothing is filled in for, which interpolation writes as two
+_COMPOSE_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "v": "\v", "f": "\f", "a": "\a", "b": "\b", "\\": "\\", '"': '"', "$": "$$"}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, strategies as st
 
-from cgtune.manifests.envfiles import parse_systemd_variables
+from cgtune.errors import Malformed
+from cgtune.manifests.envfiles import parse_compose_variables, parse_systemd_variables
 from tests.support import envreaders
 
 
@@ -30,3 +32,66 @@ def test_systemd_places() -> None:
         ("D", "a b", "a b", "D"),
         ("F", "open", "'open", "F"),
     ]
+
+
+# Files by what Docker Compose 2.26.1 made of them; X is not set
+COMPOSE: dict[str, dict[str, str | None]] = {
+    "A=1": {"A": "1"},
+    "A= 1": {"A": "1"},
+    "export  A = 1": {"A": "1"},
+    "exportA=1": {"exportA": "1"},
+    "A: 1": {"A": "1"},
+    "A=1 # c": {"A": "1"},
+    "A=1#c": {"A": "1#c"},
+    "A= #c": {"A": "#c"},
+    'A="1" # c\nB=2': {"A": "1", "B": "2"},
+    'A="x"B=1': {"A": "x", "B": "1"},
+    "A='a\\'b'": {"A": "a'b"},
+    'A="a\\"b\\n\\t\\\\\\$c\\x"': {"A": 'a"b\n\t\\$c\\x'},
+    'A="\\\\"': {"A": "\\"},
+    "A='x\\\\'": {"A": "x\\\\"},
+    'A="a\nb"': {"A": "a\nb"},
+    'A=x"y"': {"A": 'x"y"'},
+    "A=a\\nb": {"A": "a\\nb"},
+    "A=\nB=2": {"A": "", "B": "2"},
+    "A=1\r\nB=2\r\n": {"A": "1", "B": "2"},
+    "# c\n\nA-B=1\nA.B=2\n1A=3\nA[0]=4": {"A-B": "1", "A.B": "2", "1A": "3", "A[0]": "4"},
+    "B=2\nA=$B${X:-d}": {"B": "2", "A": "2d"},
+    "A='$B'": {"A": "$B"},
+    "A=$$": {"A": "$"},
+    "A=$X": {"A": None},
+    "A=1\nA=2": {"A": "2"},
+    "\ufeffA=1": {"A": "1"},
+    "X\nA=1": {"A": "1"},
+}
+
+
+@pytest.mark.parametrize("text", COMPOSE)
+def test_compose(text: str) -> None:
+    """What Compose would set is what we read; a variable of the shell's is not known."""
+    assert {entry.name: entry.value for entry in parse_compose_variables(text, {}.get)} == COMPOSE[text]
+
+
+@pytest.mark.parametrize("text", ["A B=1", 'A="x', "A='x", 'A="a" "b"', "A+=1", "A/B=1", "A@=1", "=1"])
+def test_compose_refuses(text: str) -> None:
+    """A file with one such line is refused as a whole."""
+    with pytest.raises(Malformed, match=r"^Compose refuses the file: "):
+        parse_compose_variables(text, {}.get)
+
+
+def test_compose_places() -> None:
+    """The value with its quotes, and the name."""
+    text = "export A = 'b c' # d\nB=x y # z\n"
+    entries = parse_compose_variables(text, {}.get)
+    assert [(text[one.start : one.end], text[one.name_start]) for one in entries] == [("'b c'", "A"), ("x y", "B")]
+
+
+@given(st.text(alphabet="AB1_= \t\n\\'\"#;$`{}x", max_size=40))
+def test_compose_takes_any_text(text: str) -> None:
+    """Any text is a file of variables or refused; what our other reader of it takes is the same here."""
+    try:
+        found = {entry.name: entry.value for entry in parse_compose_variables(text, {}.get)}
+        expected = envreaders.read_compose(text)
+    except (Malformed, ValueError):
+        return
+    assert found == expected
