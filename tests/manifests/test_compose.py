@@ -1,4 +1,4 @@
-"""Compose files: each fact with its place, through all files that a service comes from. What is expected was seen with Docker Compose 2.26.1."""
+"""Compose files: each fact with its place, through all files that a service comes from; as seen with Docker Compose 2.26.1."""
 
 from __future__ import annotations
 
@@ -199,7 +199,8 @@ def test_files_of_variables() -> None:
 
 def test_anchors_and_merge_keys() -> None:
     """What a service takes over by a merge key is its own, at the place where it is written."""
-    text = "x-a: &a\n  mem_limit: 1g\n  environment: &e\n    A: 1\nservices:\n  web:\n    <<: *a\n    image: x\n    environment:\n      <<: *e\n      B: 2\n"
+    text = "x-a: &a\n  mem_limit: 1g\n  environment: &e\n    A: 1\n"
+    text += "services:\n  web:\n    <<: *a\n    image: x\n    environment:\n      <<: *e\n      B: 2\n"
     web = _read(text)["web"]
     assert web.memory_limit is not None
     assert (web.memory_limit.size_bytes, _spot(web.memory_limit.place, text), _values(web)) == (1 << 30, "1g", {"A": "1", "B": "2"})

@@ -34,6 +34,10 @@ def test_systemd_places() -> None:
     ]
 
 
+def _not_set(_name: str) -> str | None:
+    return None
+
+
 # Files by what Docker Compose 2.26.1 made of them; X is not set
 COMPOSE: dict[str, dict[str, str | None]] = {
     "A=1": {"A": "1"},
@@ -69,20 +73,20 @@ COMPOSE: dict[str, dict[str, str | None]] = {
 @pytest.mark.parametrize("text", COMPOSE)
 def test_compose(text: str) -> None:
     """What Compose would set is what we read; a variable of the shell's is not known."""
-    assert {entry.name: entry.value for entry in parse_compose_variables(text, {}.get)} == COMPOSE[text]
+    assert {entry.name: entry.value for entry in parse_compose_variables(text, _not_set)} == COMPOSE[text]
 
 
 @pytest.mark.parametrize("text", ["A B=1", 'A="x', "A='x", 'A="a" "b"', "A+=1", "A/B=1", "A@=1", "=1"])
 def test_compose_refuses(text: str) -> None:
     """A file with one such line is refused as a whole."""
     with pytest.raises(Malformed, match=r"^Compose refuses the file: "):
-        parse_compose_variables(text, {}.get)
+        parse_compose_variables(text, _not_set)
 
 
 def test_compose_places() -> None:
     """The value with its quotes, and the name."""
     text = "export A = 'b c' # d\nB=x y # z\n"
-    entries = parse_compose_variables(text, {}.get)
+    entries = parse_compose_variables(text, _not_set)
     assert [(text[one.start : one.end], text[one.name_start]) for one in entries] == [("'b c'", "A"), ("x y", "B")]
 
 
@@ -90,7 +94,7 @@ def test_compose_places() -> None:
 def test_compose_takes_any_text(text: str) -> None:
     """Any text is a file of variables or refused; what our other reader of it takes is the same here."""
     try:
-        found = {entry.name: entry.value for entry in parse_compose_variables(text, {}.get)}
+        found = {entry.name: entry.value for entry in parse_compose_variables(text, _not_set)}
         expected = envreaders.read_compose(text)
     except (Malformed, ValueError):
         return
