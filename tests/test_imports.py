@@ -44,7 +44,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.verdict": ("rules",),
     "cgtune.measures": ("rules",),
     "cgtune.outputs": ("cgroups.owners", "rules (types)", "advice.variables (types)"),
-    "cgtune.manifests": (),
+    "cgtune.manifests": ("advice.quantities",),
     "cgtune.lint": ("manifests (types)", "runtimes.go.offline (types)"),
     "cgtune.remembered": ("cgroups.owners",),
     "cgtune.gather": ("machineview (types)", "snapshot", "system"),

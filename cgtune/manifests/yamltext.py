@@ -32,6 +32,13 @@ class Unreadable(Exception):  # it is caught by the reader of the file and becom
         self.line, self.why = line, why
 
 
+class Part:
+    """A part of a stream, not parsed. Its text begins at character ``start`` and line ``first_line`` (from 0) of the file."""
+
+    def __init__(self, file: str, text: str, start: int, first_line: int) -> None:
+        self.file, self.text, self.start, self.first_line = file, text, start, first_line
+
+
 class Document:
     """One document of a stream. ``text`` is its own text, which begins at character ``start`` and line ``first_line`` (from 0) of the file.
 
@@ -71,8 +78,45 @@ def parse_documents(file: str, text: str | Iterable[str]) -> Iterator[Document |
 
     ``text`` may come in pieces, so that a file of many documents is never held as a whole.
     """
+    for part in split_parts(file, text):
+        yield from parse_part(part)
+
+
+def split_parts(file: str, text: str | Iterable[str]) -> Iterator[Part]:
+    """The parts of a stream, not parsed: mostly one document each, of JSON perhaps several."""
     for chunk, start, line in _split((text,) if isinstance(text, str) else text):
-        yield from _read_document(file, chunk, start, line)
+        yield Part(file, chunk, start, line)
+
+
+def parse_part(part: Part) -> Iterator[Document | Unreadable]:
+    """The documents of a part: one, none if there is nothing in it."""
+    from cgtune.manifests.composing import Broken, compose
+
+    try:
+        root = compose(part.text)
+    except Broken as error:
+        texts = _split_json(part.text) if part.text.lstrip()[:1] == "{" else []
+        if not texts:
+            yield Unreadable(part.first_line + error.line, error.why)
+        for text, begin in texts:
+            yield from parse_part(Part(part.file, text, part.start + begin, part.first_line + count_lines(part.text[:begin])))
+        return
+    if root is not None:
+        yield Document(part.file, part.text, part.start, part.first_line, root, find_source(part.text))
+
+
+def find_source(text: str) -> str | None:
+    """The template that Helm names in a comment at the document's head."""
+    at = 3 if text.startswith("---") else 0
+    while at < len(text):
+        end = text.find("\n", at) + 1 or len(text)
+        line = text[at:end].strip()
+        if line.startswith("# Source: "):
+            return line.removeprefix("# Source: ").strip()
+        if line and line[0] != "#":
+            return None
+        at = end
+    return None
 
 
 def entries(node: Node | None) -> list[tuple[str, Node, Node]]:
@@ -119,22 +163,6 @@ def text_of(node: Node | None) -> str | None:
     """A scalar if it is text, else None."""
     value = value_of(node)
     return value if isinstance(value, str) else None
-
-
-def _read_document(file: str, text: str, start: int, first_line: int) -> Iterator[Document | Unreadable]:
-    from cgtune.manifests.composing import Broken, compose
-
-    try:
-        root = compose(text)
-    except Broken as error:
-        parts = _split_json(text) if text.lstrip()[:1] == "{" else []
-        if not parts:
-            yield Unreadable(first_line + error.line, error.why)
-        for part, begin in parts:
-            yield from _read_document(file, part, start + begin, first_line + count_lines(text[:begin]))
-        return
-    if root is not None:
-        yield Document(file, text, start, first_line, root, _find_source(text))
 
 
 def _split_json(text: str) -> list[tuple[str, int]]:
@@ -233,17 +261,3 @@ def _is_directives(text: str) -> bool:
 def _strip_bom(text: str, start: int, line: int) -> tuple[str, int, int]:
     """The library does not count a byte order mark, and takes it at the beginning alone."""
     return (text[1:], start + 1, line) if text.startswith(_BOM) else (text, start, line)
-
-
-def _find_source(text: str) -> str | None:
-    """The template that Helm names in a comment at the document's head."""
-    at = 3 if text.startswith("---") else 0
-    while at < len(text):
-        end = text.find("\n", at) + 1 or len(text)
-        line = text[at:end].strip()
-        if line.startswith("# Source: "):
-            return line.removeprefix("# Source: ").strip()
-        if line and line[0] != "#":
-            return None
-        at = end
-    return None
