@@ -51,3 +51,16 @@ ALONE = Beside(lambda _path: None, lambda _folder: ())
 def count_lines(text: str) -> int:
     """How many lines end in a text."""
     return text.count("\n") + (text.count("\r") - text.count("\r\n") if "\r" in text else 0)
+
+
+def join_path(folder: str, path: str) -> str:
+    """A path as a file in that folder names it, without ``.`` and ``..`` as far as they can be resolved by the names alone."""
+    if path.startswith("/"):
+        return path
+    parts = folder.split("/") if folder else []
+    for part in path.split("/"):
+        if part == ".." and parts and parts[-1] not in ("", ".."):
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)
