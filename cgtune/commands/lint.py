@@ -126,7 +126,7 @@ def _write_baseline(options: LintOptions, linting: Linting, file: str) -> int:
 def _show(options: LintOptions, linting: Linting, *, is_silent: bool = False) -> int:
     """Say what was found, as text file by file as it is read, and give the exit code back."""
     is_streamed = options.format == "text" and not options.statistics and not is_silent
-    reports = []
+    reports: list[LintReport] = []
     telling = Telling(_WAITING)
     with telling:
         for report, _ in linting.look():

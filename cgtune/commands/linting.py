@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from cgtune.commands.lint import LintOptions
-    from cgtune.lint.model import LintFinding, LintReport, Settings
+    from cgtune.lint.model import Go, LintFinding, LintReport, Settings
     from cgtune.lint.silencing import Ignore, Silences
-    from cgtune.manifests.places import Lines
-    from cgtune.manifests.workload import Read, Skipped, Workload
+    from cgtune.manifests.around import Around
+    from cgtune.manifests.workload import Skipped, Workload
     from cgtune.model import RuleText
 
 
@@ -29,9 +29,11 @@ class Linting:
 
     def __init__(self, options: LintOptions) -> None:
         """Raises UsageError for what the options name and is not so."""
+        from cgtune.system.inputfiles import InputFiles
         from cgtune.verdict import parse_ignored
 
         self._options = options
+        self._files = InputFiles(options.paths, is_wanted)
         self._ignored = parse_ignored(options.ignore)
         self._settings = _parse_settings(options)
         self._baseline = None if options.baseline is None or options.write_baseline is not None else _read_baseline(options.baseline)
@@ -39,22 +41,24 @@ class Linting:
 
     def look(self, texts: Mapping[str, str] | None = None) -> Iterator[tuple[LintReport, str]]:
         """The reports on the files, in their order, each with the file's text. ``texts`` stand for what is in files."""
-        from cgtune.lint.silencing import Silences
+        from cgtune.lint.silencing import Silences, other_name
         from cgtune.manifests.around import Around
+        from cgtune.manifests.places import Beside
         from cgtune.rulebook import locate_rule
 
-        self.silences = Silences(lambda name: locate_rule(name).ID, self._options.by_path, self._baseline)
+        self.silences = Silences(lambda name: locate_rule(other_name(name)).ID, self._options.by_path, self._baseline)
         node = self._settings.node
-        self._around = Around(node_cores=node.cpus, node_memory_bytes=node.memory_bytes)
+        beside = Beside(self._files.read_beside, self._files.names_beside)
+        around = Around(node_cores=node.cpus, node_memory_bytes=node.memory_bytes, beside=beside)
         for file, text in self._read(texts or {}):
-            self._around.collect(file, text)
+            around.collect(file, text)
         for file, text in self._read(texts or {}):
-            yield self._judge(file, text), text
+            yield self._judge(file, text, around), text
 
     def _read(self, texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         """The files with their texts, once more from the beginning; of those that cannot be read it is kept why."""
         self.unread = ()
-        for file, text in read_files(self._options.paths):
+        for file, text in self._files.read():
             if isinstance(text, CgtuneError):
                 self.unread += (str(text),)
             else:
@@ -78,26 +82,26 @@ class Linting:
 
         return LintReport(version=__version__, rules=self._rules, fail_on=self._options.fail_on, **fields)  # type: ignore[arg-type]
 
-    def _judge(self, file: str, text: str) -> LintReport:
+    def _judge(self, file: str, text: str, around: Around) -> LintReport:
         from cgtune.lint.judge import judge_file, say_unseen
         from cgtune.lint.quoting import quote
         from cgtune.manifests import read_text
         from cgtune.manifests.places import Lines
 
         comments = self.silences.comments(file, text)
-        lines: Lines | None = None
+        lines = None
         skipped: list[Skipped] = []
         unseen: list[Skipped] = []
         found: list[LintFinding] = []
         containers = silenced = 0
-        for read in read_text(file, text, self._around):
+        for read in read_text(file, text, around):
             skipped += read.skipped
             judged = [(workload, find_go(workload)) for workload in read.workloads]
             containers += len(judged)
             unseen += [each for workload, go in judged for each in say_unseen(workload, go)]
-            words = {_key(workload): (workload, self._words(workload, comments)) for workload, _ in judged}
+            words = {(workload.subject, workload.container): (workload, self._words(workload, comments)) for workload, _ in judged}
             for finding in judge_file(judged, self._settings, text):
-                workload, ignores = words[finding.subject, finding.container]
+                workload, ignores = words.get((finding.subject, finding.container), (None, comments))
                 is_silent = self.silences.silences(finding, workload, ignores)
                 if finding.is_pedantic and not self._options.pedantic:
                     continue
@@ -120,10 +124,6 @@ class Linting:
         file = os.path.relpath(workload.place.file, self._options.folder) if self._options.by_path else workload.place.file
         names = [name for name in (file, workload.source) if name]
         return (*comments, *self.silences.by_path(names), *self.silences.annotations(workload))
-
-
-def _key(workload: Workload) -> tuple[str, str]:
-    return workload.subject, workload.container
 
 
 def _parse_settings(options: LintOptions) -> Settings:
@@ -161,23 +161,15 @@ def _read_baseline(file: str) -> dict[tuple[str, str, str], int]:
         raise UsageError(f"--baseline {file!r}: {reason(error)}; make one: cgtune lint --write-baseline {file} PATH") from error
 
 
-def read_files(paths: Iterable[str]) -> Iterator[tuple[str, str | CgtuneError]]:
-    import sys
-    for path in paths:
-        if path == "-":
-            yield "-", sys.stdin.read()
-        elif os.path.isdir(path):
-            for folder, _, names in os.walk(path):
-                for name in sorted(names):
-                    if name.endswith((".yaml", ".yml", ".json")):
-                        with open(os.path.join(folder, name), newline="") as file:
-                            yield os.path.join(folder, name), file.read()
-        else:
-            with open(path, newline="") as file:
-                yield path, file.read()
+def is_wanted(file: str) -> bool:
+    """Whether a file below a folder is read, by its name."""
+    from cgtune.manifests.systemd import is_unit
+
+    return file.endswith((".yaml", ".yml", ".json")) or is_unit(file)
 
 
-def find_go(workload):
+def find_go(workload: Workload) -> Go | None:
+    """Which Go a container runs, None: nothing says that it runs Go."""
     from cgtune.lint.model import Go
     from cgtune.lint.rules.case import GO_VARIABLES
 

@@ -64,22 +64,20 @@ def render_diff(mended: Mended) -> str:
     parts: list[str] = []
     for file in sorted(mended.after):
         old, new = (_lines(texts[file]) for texts in (mended.before, mended.after))
-        for line in unified_diff(old, new, file, file):
-            parts.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+        changes = unified_diff(old, new, file, file)
+        parts += [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in changes]
     return "".join(parts)
 
 
 def write_mended(mended: Mended) -> None:
-    """Write the files that changed. Raises Unwritable, and before anything is written if one of them is not what it was when it was read."""
+    """Write the files that changed. Raises Unwritable, and writes nothing if one of them is not what it was when it was read."""
     from cgtune.system.outputfile import rewrite_file
 
     contents: dict[str, bytes] = {}
     for file, text in mended.before.items():
-        content = _read(file)
-        mark = b"\xef\xbb\xbf" if content.startswith(b"\xef\xbb\xbf") and not text.startswith("\ufeff") else b""
-        if content != mark + text.encode():
+        if _read(file) != text.encode():
             raise Unwritable(f"{file!r} has changed since it was read; nothing was mended, run cgtune lint again")
-        contents[file] = mark + mended.after[file].encode()
+        contents[file] = mended.after[file].encode()
     for file, content in contents.items():
         rewrite_file(file, content, "--fix")
 

@@ -120,7 +120,7 @@ def _replace_in(directory: int, name: str, content: bytes, mode: int, owner: tup
 
 
 def _give_away(file: int, owner: tuple[int, int]) -> None:
-    try:
+    import contextlib
+
+    with contextlib.suppress(PermissionError):  # only root may: then it is ours, as with any editor
         os.fchown(file, *owner)
-    except PermissionError:
-        pass  # only root may: then it is ours, as with any editor

@@ -12,6 +12,8 @@ from cgtune.outputs import names_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from cgtune.commands.options.option import Option, Values
     from cgtune.model import Severity
 
@@ -46,7 +48,7 @@ DIFF = flag("--diff", "Show what --fix (or --unsafe-fixes) would change, and cha
 ALLOW_EMPTY = flag("--allow-empty", "No container in all of the input is no failure: for hooks that hand over whatever has changed.")
 
 #: What a config may set: all that is not about one run.
-CONFIGURED: tuple[Option[object], ...] = (FAIL_ON, IGNORE, PEDANTIC, GO, CPUS, MEMORY, BASELINE, ALLOW_EMPTY, *POLICY)  # type: ignore[assignment]
+CONFIGURED: tuple[Option[Any], ...] = (FAIL_ON, IGNORE, PEDANTIC, GO, CPUS, MEMORY, BASELINE, ALLOW_EMPTY, *POLICY)
 
 
 def lint_options(values: Values) -> LintOptions:

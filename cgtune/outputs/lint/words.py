@@ -72,7 +72,7 @@ def summary_words(report: LintReport) -> str:
         *(f"--{'fix' if kind == 'safe' else 'unsafe-fixes'} mends {count}" for kind, count in mended.items() if count),
         *([f"{report.silenced} silenced"] if report.silenced else []),
         *([f"{counted(len(report.unseen), 'value')} could not be seen"] if report.unseen else []),
-        *([f"{counted(len(report.skipped), 'document')} without a container skipped"] if report.skipped else []),
+        *([f"{counted(len(report.skipped), 'document')} skipped"] if report.skipped else []),
     ]
     if report.skipped or report.unseen:
         parts[-1] += " (-v lists them)"

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from cgtune.commands.options.config import parse_config, read_config
-from cgtune.commands.options.lint import BASELINE, COMMAND, CONFIGURED, FAIL_ON, GO, IGNORE, PEDANTIC, lint_options
+from cgtune.commands.options.lint import BASELINE, COMMAND, CONFIGURED, FAIL_ON, GO, PEDANTIC, lint_options
 from cgtune.commands.options.option import Values
 from cgtune.commands.options.plain import parse_plain
+from cgtune.commands.options.shared import IGNORE
 from cgtune.errors import UsageError
 from tests.commands.options.test_plain import by_typer  # noqa: F401
 from tests.support import inside
