@@ -76,7 +76,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "cgtune.service": ("api", "cgroups", "gather", "remembered", "machineview", "rates", "verdict", "outputs", "system"),
     "cgtune.commands": (
-        *("api", "advice", "machineview", "measures", "outputs", "remembered", "rulebook", "runtimes"),
+        *("api", "advice", "lint", "machineview", "manifests", "measures", "outputs", "remembered", "rulebook", "runtimes"),
         *("system", "targets", "verdict"),
     ),
     "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rulebook", "service"),
@@ -128,7 +128,7 @@ MAY_LOAD_AT_THE_TOP = {
     "cgtune.manifests.composing": {"yaml"},  # which is imported inside of functions alone
 }
 
-OTHERS = {"typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress", "yaml"}
+OTHERS = {"typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress", "yaml", "pathspec"}
 THIRD_PARTY = {
     "cgtune.commands.options.app": {"typer", "click"},
     "cgtune.service.listener": {"waitress"},
@@ -136,6 +136,7 @@ THIRD_PARTY = {
     "cgtune.system.processes": {"psutil"},
     "cgtune.outputs.explain": {"tabulate"},
     "cgtune.manifests.composing": {"yaml"},
+    "cgtune.system.inputfiles": {"pathspec"},
 }
 
 

@@ -19,6 +19,20 @@ ANNOTATION = "cgtune.dev/ignore"
 
 _MARK = "cgtune:"
 
+#: Neutral names of mistakes in manifests, as catalogues of them have, and the rules that tell of them. So do the other names of rules
+#: without the `go` at their beginning.
+_NEUTRAL = {
+    "memlimit-equals-limit": "gomemlimit-exceeds-limit",
+    "memlimit-above-limit": "gomemlimit-exceeds-limit",
+    "memlimit-small": "memory-limit-too-small",
+    "memlimit-node-allocatable": "gomemlimit-from-node",
+    "maxprocs-above-limit": "gomaxprocs-exceeds-quota",
+    "maxprocs-below-derived": "gomaxprocs-below-quota",
+    "maxprocs-node-allocatable": "gomaxprocs-from-node",
+    "fractional-cpu-limit": "fractional-quota",
+    "gogc-off-without-memlimit": "gc-off-without-limit",
+}
+
 
 class Ignore(Record):
     """Somebody's word that a rule is not to speak. ``lines`` None: wherever in the file. ``where`` says in words where that is written."""
@@ -97,6 +111,9 @@ class Silences:
         from cgtune.errors import UsageError
 
         for word in words:
+            if not word.rule:
+                self._warned[f"{word.where}: this silences nothing, as it names no rule: ignore[RULE] why"] = None
+                continue
             try:
                 known = word.replace(rule=self._find_rule(word.rule))
             except UsageError as error:
@@ -104,6 +121,11 @@ class Silences:
                 continue
             self._written[known] = None
             yield known
+
+
+def other_name(name: str) -> str:
+    """The rule that somebody means who silences this neutral name; else the name itself."""
+    return _NEUTRAL.get(name) or (f"go{name}" if name.startswith(("memlimit-", "maxprocs-")) else name)
 
 
 def key_of(finding: LintFinding) -> tuple[str, str, str]:
@@ -116,7 +138,7 @@ def parse_comments(file: str, text: str) -> Iterator[Ignore]:
     import re
 
     pattern = re.compile(r"(?:^|\s)[#;]\s*cgtune:\s*ignore(?:\s*\[([^\]]*)\])?")
-    lines = text.splitlines() if "\r" in text else text.split("\n")
+    lines = re.split(r"\r\n?|\n", text)
     for index, line in enumerate(lines):
         if _MARK not in line or (found := pattern.search(line)) is None:
             continue

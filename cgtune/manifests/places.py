@@ -14,9 +14,11 @@ class Lines:
 
     def __init__(self, file: str, text: str) -> None:
         import re
+        from array import array
 
         self.file, self.text = file, text
-        self._starts = [0, *(found.end() for found in re.finditer(r"\r\n?|\n", text))]
+        self._starts = array("Q", (0,))  # of a large file a list would be as large as its text
+        self._starts.extend(found.end() for found in re.finditer(r"\r\n?|\n", text))
 
     def place(self, start: int, end: int) -> Place:
         """The place of characters ``start`` to ``end``."""
@@ -51,3 +53,16 @@ ALONE = Beside(lambda _path: None, lambda _folder: ())
 def count_lines(text: str) -> int:
     """How many lines end in a text."""
     return text.count("\n") + (text.count("\r") - text.count("\r\n") if "\r" in text else 0)
+
+
+def join_path(folder: str, path: str) -> str:
+    """A path as a file in that folder names it, without ``.`` and ``..`` as far as they can be resolved by the names alone."""
+    if path.startswith("/"):
+        return path
+    parts = folder.split("/") if folder else []
+    for part in path.split("/"):
+        if part == ".." and parts and parts[-1] not in ("", ".."):
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)
