@@ -296,7 +296,9 @@ def test_a_program_that_limits_itself_is_not_reproached(changes: dict[str, Any],
     (found,) = judge_workload(written, SOME_GO, ALL)
     assert (found.rule, found.severity) == ("gomemlimit-unset", "info")
     assert any(why in line for line in found.evidence)
-    no = written.replace(variables=(variable("GOGC", "50"),), command=("--no-auto-gomemlimit",), image="example/app:1")
+    no = written.replace(
+        variables=(variable("GOGC", "50"), variable("AUTOMEMLIMIT", "off")), command=("--no-auto-gomemlimit",), image="example/app:1"
+    )
     assert [finding.rule for finding in judge_workload(no, SOME_GO, Settings())] == ["gomemlimit-unset"]
 
 
