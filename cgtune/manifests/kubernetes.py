@@ -120,6 +120,9 @@ def _read_template(document: Document, around: Around, root: Any, kind: str, tem
             beside = 1 + sum(earlier == "sidecar" for _, earlier in inits[:at])
         if text_of(members.get("image")) is not None:
             found.append(_read_container(pod, shared.replace(role=role, pod_containers=beside), members, volumes))
+    autoscaler = around.autoscaler(kind, namespace, name)
+    if autoscaler is not None:
+        found = [one.replace(resizes=(*one.resizes, *autoscaler.resizes(one.container, one.resizes))) for one in found]
     if found and own.flaws:
         found[-1] = found[-1].replace(flaws=(*found[-1].flaws, *own.flaws))  # the pod's own are told once
     return found
