@@ -120,6 +120,9 @@ def _read_template(document: Document, around: Around, root: Any, kind: str, tem
             beside = 1 + sum(earlier == "sidecar" for _, earlier in inits[:at])
         if text_of(members.get("image")) is not None:
             found.append(_read_container(pod, shared.replace(role=role, pod_containers=beside), members, volumes))
+    autoscaler = around.autoscaler(kind, namespace, name)
+    if autoscaler is not None:
+        found = [one.replace(resizes=(*one.resizes, *autoscaler.resizes(one.container, one.resizes))) for one in found]
     if found and own.flaws:
         found[-1] = found[-1].replace(flaws=(*found[-1].flaws, *own.flaws))  # the pod's own are told once
     return found
@@ -157,7 +160,7 @@ def _read_container(
         command=tuple(
             expand_known(text_of(word) or word.value, environment) for node in command for word in items(node) if word.id == "scalar"
         ),
-        command_place=document.span(command[0].start_mark.index, command[-1].end_mark.index) if command else None,
+        command_place=document.around(command),
         resizes=_read_resizes(document, members.get("resizePolicy")),
         memory_volumes=tuple(size for size, _ in memory),
         env_place=document.place(members["env"]) if items(members.get("env")) else None,
