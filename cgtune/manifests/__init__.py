@@ -23,21 +23,29 @@ def read_text(file: str, text: str | Iterable[str], around: Around | None = None
     ``around`` has gone through the whole input before (Around.collect); None: the text is all there is, and comes as a whole.
     """
     from cgtune.manifests.around import Around
+    from cgtune.manifests.systemd import is_unit, read_unit
     from cgtune.manifests.yamltext import split_parts
 
     if around is None:
         around = Around()
         text = text if isinstance(text, str) else "".join(text)
         around.collect(file, text)
+    if is_unit(file):
+        yield read_unit(file, text if isinstance(text, str) else "".join(text), around.beside)
+        return
     for part in split_parts(file, text):
         yield from _read_part(part, around)
 
 
 def load_readers() -> tuple[Reader, ...]:
-    """The shelf: who reads what, the first that knows a document."""
-    from cgtune.manifests import kubernetes
+    """The shelf: who reads what, the first that knows a document. Units of systemd are no YAML; they are known by their names."""
+    from cgtune.manifests import compose, ecs, kubernetes
 
-    return ((kubernetes.is_object, kubernetes.read_objects),)
+    return (
+        (kubernetes.is_object, kubernetes.read_objects),
+        (compose.is_compose, compose.read_compose),
+        (ecs.is_task, ecs.read_tasks),
+    )
 
 
 def _read_part(part: Part, around: Around) -> Iterator[Read]:

@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cgtune.manifests.around import Around
     from cgtune.manifests.scalars import Scalar
     from cgtune.manifests.workload import Place
     from cgtune.manifests.yamltext import Document, Node
@@ -29,7 +30,7 @@ def is_task(document: Document) -> bool:
     return next(_tasks(document.root), None) is not None
 
 
-def read_tasks(document: Document) -> Read:
+def read_tasks(document: Document, _around: Around) -> Read:
     """The containers of each task definition."""
     workloads: list[Workload] = []
     skipped: list[Skipped] = []

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cgtune.manifests.around import Around
 from cgtune.manifests.ecs import is_task, read_tasks
 from cgtune.manifests.workload import Place, Workload
 from cgtune.manifests.yamltext import Document, parse_documents
@@ -49,7 +50,7 @@ def _document(text: str) -> Document:
 
 
 def _read(text: str) -> tuple[Workload, ...]:
-    read = read_tasks(_document(text))
+    read = read_tasks(_document(text), Around())
     assert read.skipped == ()
     return read.workloads
 
@@ -184,7 +185,7 @@ def test_which_documents_are_task_definitions(text: str, expected: object) -> No
 
 def test_a_definition_without_containers() -> None:
     """It is skipped, with a word."""
-    (skipped,) = read_tasks(_document("Resources:\n  A:\n    Type: AWS::ECS::TaskDefinition\n    Properties: {Cpu: 1}\n")).skipped
+    (skipped,) = read_tasks(_document("Resources:\n  A:\n    Type: AWS::ECS::TaskDefinition\n    Properties: {Cpu: 1}\n"), Around()).skipped
     assert (skipped.line, skipped.why) == (4, "a task definition without containers")
 
 
