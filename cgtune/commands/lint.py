@@ -66,12 +66,12 @@ def run_lint(options: LintOptions) -> int:
         from cgtune.commands.mending import write_mended
 
         write_mended(mended)
-        _say_mended(mended, "mended")
+        _say_mended(mended, "")
         return _show(options, linting)
     from cgtune.commands.mending import render_diff
 
     emit(render_diff(mended))
-    _say_mended(mended, "would be mended")
+    _say_mended(mended, "would be ")
     return _show(options, linting, is_silent=True)
 
 
@@ -103,10 +103,12 @@ def _mend(options: LintOptions, linting: Linting) -> Mended:
     return mend(find, options.fixes, keep)
 
 
-def _say_mended(mended: Mended, words: str) -> None:
+def _say_mended(mended: Mended, verb: str) -> None:
     from cgtune.outputs.lint.words import counted
 
-    complain(f"cgtune: {counted(mended.count, 'finding')} {words} in {counted(len(mended.after), 'file')}\n")
+    files = counted(len(mended.after), "file")
+    words = f"{counted(mended.count, 'finding')} {verb}mended in {files}" if mended.after else f"nothing {verb or 'was '}mended"
+    complain(f"cgtune: {words}\n")
 
 
 def _write_baseline(options: LintOptions, linting: Linting, file: str) -> int:

@@ -29,11 +29,12 @@ class Linting:
 
     def __init__(self, options: LintOptions) -> None:
         """Raises UsageError for what the options name and is not so."""
+        from cgtune.manifests import is_manifest
         from cgtune.system.inputfiles import InputFiles
         from cgtune.verdict import parse_ignored
 
         self._options = options
-        self._files = InputFiles(options.paths, is_wanted)
+        self._files = InputFiles(options.paths, is_manifest)
         self._ignored = parse_ignored(options.ignore)
         self._settings = _parse_settings(options)
         self._baseline = None if options.baseline is None or options.write_baseline is not None else _read_baseline(options.baseline)
@@ -159,13 +160,6 @@ def _read_baseline(file: str) -> dict[tuple[str, str, str], int]:
             return parse_baseline(opened.read(), file)
     except (OSError, ValueError) as error:
         raise UsageError(f"--baseline {file!r}: {reason(error)}; make one: cgtune lint --write-baseline {file} PATH") from error
-
-
-def is_wanted(file: str) -> bool:
-    """Whether a file below a folder is read, by its name."""
-    from cgtune.manifests.systemd import is_unit
-
-    return file.endswith((".yaml", ".yml", ".json")) or is_unit(file)
 
 
 def find_go(workload: Workload) -> Go | None:

@@ -69,7 +69,7 @@ def remove_entries(text: str | None, workload: Workload, entries: tuple[Place, .
     """Whole entries of the list of variables go, with their lines; and the list itself if nothing is left of it."""
     if text is None or workload.kind != "kubernetes" or not all(_is_inside(entry, workload.env_place) for entry in entries):
         return None
-    spans = sorted(span for entry in entries if (span := _lines_of(text, entry)) is not None)
+    spans = sorted(span for entry in entries if (span := _lines_of(text, entry)) is not None and "#" not in text[span[0] : span[1]])
     all_of_it = {one.entry for one in workload.variables if _is_inside(one.entry, workload.env_place)}
     all_of_it |= {hidden for one in workload.variables for hidden in one.hides}
     if len(spans) < len(entries):

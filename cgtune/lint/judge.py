@@ -86,8 +86,10 @@ def say_unseen(workload: Workload, go: Go | None) -> tuple[Skipped, ...]:
     if go is None:
         return ()
     whose = f"{workload.subject}, container {workload.container}"
-    lines = [(workload.place.line, f"{whose}: {why}") for why in _unseen(workload)]
-    return tuple(Skipped(file=workload.place.file, line=line, why=why, source=workload.source) for line, why in lines)
+    return tuple(
+        Skipped(file=workload.place.file, line=workload.place.line, why=f"{whose}: {why}", source=workload.source)
+        for why in _unseen(workload)
+    )
 
 
 def _unseen(workload: Workload) -> tuple[str, ...]:
@@ -95,7 +97,7 @@ def _unseen(workload: Workload) -> tuple[str, ...]:
     says = [
         f"the value of {one.name} (line {one.place.line}) could not be seen: {one.unknown or 'it is not known before it runs'}"
         for one in workload.variables
-        if one.name in GO_VARIABLES and one.value is None and (one.field is None or one.field.falls_to != "node")
+        if one.name in GO_VARIABLES and one.value is None and one.wrong_type is None and (one.field is None or one.field.falls_to != "node")
     ]
     says += [f"variables could not be seen: {source}" for source in workload.unread_variables]
     for name in GO_VARIABLES:
@@ -129,7 +131,7 @@ def _place_routed(case: LintCase, routed: Routed) -> LintFinding:
         is_pedantic=bool(own) or finding.rule in _PEDANTIC,
         go=routed.go,
     )
-    return placed.replace(fix=mend(case, placed))
+    return placed if own else placed.replace(fix=mend(case, placed))
 
 
 def _severity(case: LintCase, routed: Routed) -> Severity:

@@ -34,6 +34,7 @@ _MINORS = (_OLD, 25, 26, _NEW)
 
 #: More CPUs than most nodes have, if those of the node are not known; nothing that is said may hang on it.
 _MANY_CPUS = 256
+_CGROUPS = ("(the container's)", "(of what is around the container)")
 _LEAST_QUOTA_US, _LEAST_MEMORY_BYTES = 1000, 4096
 
 _BY_QUOTA = ("GOMAXPROCS", "GODEBUG")
@@ -64,8 +65,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "gogc-malformed": ("GOGC",),
 }
 ROUTE_RULES = tuple(rule for rule in RULES if rule.ID in NEEDS)
-#: They speak of a limit that is there, however large: what a node has decides nothing.
-_NEEDS_NODE = ("no-quota-many-cpus",)
+#: Without a CPU limit these compare with the CPUs of the node.
+_NEEDS_NODE = ("no-quota-many-cpus", "gomaxprocs-exceeds-quota")
 
 
 class Routed(Record):
@@ -90,11 +91,12 @@ class ManifestCase(Case):
 
     @property
     def procs_shown(self) -> str:
-        return super().procs_shown if self._is_node_known or self.procs_are_set else "the number of the node's CPUs"
+        is_all = not self._is_node_known and self.procs_count >= self.usable and not self.procs_are_set
+        return "the number of the node's CPUs" if is_all else super().procs_shown
 
     @property
     def built_words(self) -> str:
-        return "" if self.facts is None else f"{'for a program of ' if self.is_unnamed else ''}{self.facts.program.name}"
+        return f"if it was {super().built_words}" if self.is_unnamed else super().built_words
 
     @property
     def procs_words(self) -> str:
@@ -140,7 +142,7 @@ class ManifestCase(Case):
 def route(written: LintCase) -> tuple[tuple[Recommendation, ...], tuple[Routed, ...]]:
     """Returns (what is recommended for the newest Go that it may run, what the rules for processes find)."""
     limited = _limited(written)
-    empty = report_limited(limited)
+    empty = _in_words(report_limited(limited))
     looked = [(program, *_judge(written, limited, empty, program)) for program in _programs(written)]
     if len(looked) == 1:
         _, recommendations, findings = looked[0]
@@ -148,6 +150,14 @@ def route(written: LintCase) -> tuple[tuple[Recommendation, ...], tuple[Routed, 
     by_minor = {_minor(program): {finding.rule: finding for finding in findings} for program, _, findings in looked}
     rules = dict.fromkeys(rule for minor in sorted(by_minor, reverse=True) for rule in by_minor[minor])
     return looked[-1][1], tuple(_join(rule, by_minor) for rule in rules)
+
+
+def _in_words(empty: ProcessReport) -> ProcessReport:
+    """The cgroups of a container that is not there have no folders: where a rule names one, it says whose it is."""
+    chain, cpu = empty.snapshot.cpu_chain, empty.limits.cpu
+    named = tuple(level.replace(path=name, directory=name) for level, name in zip(chain, _CGROUPS, strict=False))
+    binding = next((one for level, one in zip(chain, named, strict=True) if level is cpu.binding), None)
+    return empty.replace(snapshot=empty.snapshot.replace(cpu_chain=named), limits=empty.limits.replace(cpu=cpu.replace(binding=binding)))
 
 
 def _programs(written: LintCase) -> tuple[OfflineProgram, ...]:
@@ -168,7 +178,7 @@ def _judge(
 ) -> tuple[tuple[Recommendation, ...], tuple[Finding, ...]]:
     """(what is recommended, what is found); a program that dies of one mistake is judged for the others as if that were mended."""
     rules = [rule for rule in ROUTE_RULES if not any(written.is_unseen(name) for name in NEEDS[rule.ID])]
-    if _node_cpus(written) is None:
+    if _node_cpus(written) is None and limited.bandwidth is None and limited.above is None:
         rules = [rule for rule in rules if rule.ID not in _NEEDS_NODE]
     derivation, facts = derive_limited(limited, program)
     snapshot = empty.snapshot.replace(go=(facts,))
@@ -237,7 +247,7 @@ def _limited(written: LintCase) -> Limited:
     request, high = workload.cpu_request, workload.memory_high
     return Limited(
         cpus=cpus,
-        bandwidth=_bandwidth(own),
+        bandwidth=_bandwidth(own) or (None if above is None else Bandwidth(quota_us=None, period_us=USUAL_PERIOD_US)),
         above=_bandwidth(above),
         request_cores=None if request is None else request.cores,
         memory_bytes=None if memory is None else max(memory, _LEAST_MEMORY_BYTES),

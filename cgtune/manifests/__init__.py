@@ -17,20 +17,29 @@ if TYPE_CHECKING:
     Reader = tuple[Callable[[Document], bool], Callable[[Document, Around], Read]]
 
 
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+def is_manifest(file: str) -> bool:
+    """Whether a file may be one of these by its name, as far as folders are searched for them."""
+    return file.endswith(_SUFFIXES) or _is_unit(file)
+
+
 def read_text(file: str, text: str | Iterable[str], around: Around | None = None) -> Iterator[Read]:
     """What each document of a file tells, in their order, one by one. ``text`` may come in pieces.
 
     ``around`` has gone through the whole input before (Around.collect); None: the text is all there is, and comes as a whole.
     """
     from cgtune.manifests.around import Around
-    from cgtune.manifests.systemd import is_unit, read_unit
     from cgtune.manifests.yamltext import split_parts
 
     if around is None:
-        around = Around()
         text = text if isinstance(text, str) else "".join(text)
+        around = Around()
         around.collect(file, text)
-    if is_unit(file):
+    if not file.endswith(_SUFFIXES) and _is_unit(file):
+        from cgtune.manifests.systemd import read_unit
+
         yield read_unit(file, text if isinstance(text, str) else "".join(text), around.beside)
         return
     for part in split_parts(file, text):
@@ -38,7 +47,7 @@ def read_text(file: str, text: str | Iterable[str], around: Around | None = None
 
 
 def load_readers() -> tuple[Reader, ...]:
-    """The shelf: who reads what, the first that knows a document. Units of systemd are no YAML; they are known by their names."""
+    """The shelf: who reads what, the first that knows a document."""
     from cgtune.manifests import compose, ecs, kubernetes
 
     return (
@@ -46,6 +55,12 @@ def load_readers() -> tuple[Reader, ...]:
         (compose.is_compose, compose.read_compose),
         (ecs.is_task, ecs.read_tasks),
     )
+
+
+def _is_unit(file: str) -> bool:
+    from cgtune.manifests.systemd import is_unit
+
+    return is_unit(file)
 
 
 def _read_part(part: Part, around: Around) -> Iterator[Read]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from cgtune.commands.lint import LintOptions, run_lint
-from cgtune.commands.options.env import BINARY, NODE_CPUS, NODE_MEMORY
-from cgtune.commands.options.inspect import VERBOSE
 from cgtune.commands.options.option import Argument, Command, choice, flag, optional_text, texts
 from cgtune.commands.options.shared import COLOR, IGNORE, POLICY, parse_chosen_policy
 from cgtune.model import SEVERITIES
@@ -30,13 +28,15 @@ FAIL_ON: Option[Severity] = choice(
 FORMAT = choice("--format", names_of("lint"), "How to say it. What was counted and skipped is said on stderr.", default="text")
 PEDANTIC = flag("--pedantic", "Also what is a matter of taste, or right in most clusters.")
 STATISTICS = flag("--statistics", "How often each rule speaks, instead of the findings.")
-SKIPPED = VERBOSE.replace(help="Also name what was skipped, and what was silenced in vain.")
+VERBOSE = flag("--verbose", "Also name what was skipped or not seen, and what was silenced in vain.", short="-v")
 GO = texts(
     "--go", "IMAGE=VERSION", "Images that match IMAGE (* is anything) run Go of this VERSION: 'registry.example/*=1.24'. May be repeated."
 )
-PROGRAM = BINARY.replace(help="The Go program that runs in the containers: it tells its own version and settings.")
-CPUS = NODE_CPUS.replace(help="The node's allocatable CPUs: what a field reference gives if no limit is set. Default: not known.")
-MEMORY = NODE_MEMORY.replace(help="The node's allocatable memory, likewise: 16Gi.")
+BINARY = optional_text("--binary", "FILE", "The Go program that runs in the containers: it tells its own version and settings.")
+CPUS = optional_text(
+    "--node-cpus", "CPUS", "The node's allocatable CPUs: what a field reference gives if no limit is set. Default: not known."
+)
+MEMORY = optional_text("--node-memory", "BYTES", "The node's allocatable memory, likewise: 16Gi.")
 CONFIG = optional_text(
     "--config", "FILE", "This cgtune.toml or pyproject.toml. Default: the nearest one, from the current folder up to the repository's root."
 )
@@ -65,9 +65,9 @@ def lint_options(values: Values) -> LintOptions:
         ignore=values[IGNORE],
         pedantic=values[PEDANTIC],
         statistics=values[STATISTICS],
-        verbose=values[SKIPPED],
+        verbose=values[VERBOSE],
         go=values[GO],
-        binary=values[PROGRAM],
+        binary=values[BINARY],
         node_cpus=values[CPUS],
         node_memory=values[MEMORY],
         by_path=config.by_path,
@@ -100,7 +100,7 @@ def _run(values: Values) -> int:
 COMMAND = Command(
     summary="Judge limits and Go settings in manifests.",
     options=(
-        *(FAIL_ON, IGNORE, PEDANTIC, FORMAT, STATISTICS, SKIPPED, GO, PROGRAM, CPUS, MEMORY, CONFIG, BASELINE, WRITE_BASELINE),
+        *(FAIL_ON, IGNORE, PEDANTIC, FORMAT, STATISTICS, VERBOSE, GO, BINARY, CPUS, MEMORY, CONFIG, BASELINE, WRITE_BASELINE),
         *(FIX, UNSAFE_FIXES, DIFF, ALLOW_EMPTY, COLOR, *POLICY),
     ),
     argument=PATHS,

@@ -97,9 +97,7 @@ class LintCase:
     def value(self, name: str) -> str | None:
         """The text that a variable has; None if it is not there, or not known."""
         there = self.variable(name)
-        if there is None or there.value is not None or there.field is None or there.field.falls_to != "node":
-            return None if there is None else there.value
-        return _of_node(there.field, self.settings)
+        return None if there is None else there.value
 
     def is_unseen(self, name: str) -> bool:
         """Whether a variable may have a value that the manifest does not tell."""
@@ -201,15 +199,3 @@ def _say_origin(variable: Variable) -> str:
         divisor = "no divisor" if variable.field.divisor is None else f"divisor {variable.field.divisor}"
         return f", from {variable.field.resource}, {divisor}"
     return {"config-map": ", from a ConfigMap", "secret": ", from a Secret", "env-file": ", from a file"}.get(variable.origin, "")
-
-
-def _of_node(field: FieldRef, settings: Settings) -> str | None:
-    """What the kubelet fills in from the node's allocatable, None if nobody named it: quantity over divisor, rounded up."""
-    from cgtune.advice.quantities import parse_quantity
-
-    amount = settings.node.cpus if field.resource.endswith("cpu") else settings.node.memory_bytes
-    divisor = parse_quantity(field.divisor or "1")
-    if amount is None or divisor is None:
-        return None
-    top, bottom = divisor if divisor[0] else (1, 1)
-    return str(-(-round(amount * 1000) * bottom // (top * 1000)))
