@@ -120,7 +120,9 @@ def _place_routed(case: LintCase, routed: Routed) -> LintFinding:
     finding = routed.finding
     own = says_own_limit(case.workload) if finding.rule in ("gomemlimit-unset", "gc-off-without-limit") else ""
     severity = "info" if own else _severity(case, routed)
-    evidence = (*finding.evidence, own, *_unseen(case.workload))
+    program = None if case.go is None else case.go.program
+    known = "" if case.go is None or program is None else f"Go {program.go} by {case.go.known_from}"
+    evidence = (*finding.evidence, known, own, *_unseen(case.workload))
     placed = case.found(
         finding.rule,
         severity,
