@@ -99,8 +99,11 @@ def test_a_layer_that_is_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (b"", "it is neither an archive of docker save or podman save nor an OCI layout: no manifest.json, no index.json"),
         (b"no archive" * 100, "no tar: a header's checksum is wrong"),
         (gzip.compress(b"x" * 600), "no tar: a header's checksum is wrong"),
-        (b"\x1f\x8bnothing", "it is damaged: Unknown compression method"),
-        (_tar({"manifest.json": b"{"}), "manifest.json is no JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        (b"\x1f\x8bno gzip at all" * 9, "it is damaged: Unknown compression method"),
+        (
+            _tar({"manifest.json": b"{"}),
+            "manifest.json is no JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
+        ),
         (_tar({"manifest.json": b"[" * 100_000}), "manifest.json is no JSON: "),
         (_tar({"index.json": b"{}"}), "its index names no image for Linux"),
     ],
