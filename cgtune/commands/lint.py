@@ -142,10 +142,9 @@ def _show(options: LintOptions, linting: Linting, *, is_silent: bool = False) ->
         emit(render("lint --statistics", "text", report, options.color))
     elif not is_streamed and not is_silent:
         emit(render("lint", options.format, report, options.color))
+    code = _failure(options, linting, report)
     _say_rest(options, linting, report)
-    if code := _failure(options, linting, report):
-        return exits.FINDING if report.failures else code
-    return exits.FINDING if report.failures else exits.CLEAN
+    return exits.FINDING if report.failures else code
 
 
 def _say_rest(options: LintOptions, linting: Linting, report: LintReport) -> None:

@@ -81,8 +81,9 @@ class Silences:
 
     def silences(self, finding: LintFinding, workload: Workload | None, words: Iterable[Ignore]) -> bool:
         """Whether one of these words, or the baseline, silences the finding; each that does is of use."""
-        lines = _lines(finding, workload)
-        used = [word for word in words if word.rule == finding.rule and (word.lines is None or not lines.isdisjoint(word.lines))]
+        meant = [word for word in words if word.rule == finding.rule]
+        lines = _lines(finding, workload) if meant else set()
+        used = [word for word in meant if word.lines is None or not lines.isdisjoint(word.lines)]
         self._used.update(used)
         if used:
             return True
@@ -183,6 +184,6 @@ def _lines(finding: LintFinding, workload: Workload | None) -> set[int]:
     place = finding.place
     first = place.line
     for variable in workload.variables if workload is not None else ():
-        if variable.place == place and variable.entry.file == place.file:
+        if variable.place.start == place.start and variable.place == place and variable.entry.file == place.file:
             first = min(first, variable.entry.line)
     return {*range(first, place.line + 1)}

@@ -290,3 +290,17 @@ def test_fixes_come_to_rest(text: str, version: str | None) -> None:
         text = mended
         list(yaml.safe_load_all(text))
     assert not [one for one in judge(text, version) if one.fix is not None]
+
+
+def test_an_amount_is_written_as_its_reader_takes_it() -> None:
+    """Go's spelling becomes Kubernetes', a unit that systemd drops becomes one that it takes; a guess is nobody's fix."""
+    text = HEAD + "  - name: a\n    image: i\n    resources:\n      limits:\n        memory: 512MiB\n"
+    (finding,) = judge(text)
+    assert (finding.rule, finding.fix and finding.fix.kind) == ("limit-malformed", "safe")
+    assert finding.fix is not None
+    assert apply(text, [finding.fix]) == text.replace("512MiB", "512Mi")
+    for written, meant in (("512Mi", "512M"), ("1GiB", "1G"), ("512MB", None), ("half", None)):
+        unit = f"[Service]\nMemoryMax={written}\nExecStart=/x\n"
+        (dropped,) = judge_file(read("a.service", unit), ALL, unit)
+        assert dropped.rule == "limit-dropped"
+        assert (None if dropped.fix is None else apply(unit, [dropped.fix])) == (meant and unit.replace(written, meant))
