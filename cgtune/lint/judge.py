@@ -13,6 +13,7 @@ from cgtune.lint.route import ROUTE_RULES, route
 from cgtune.lint.rules import ANY_CONTAINER, MANIFEST_RULES, SILENCES
 from cgtune.lint.rules.case import GO_VARIABLES, LintCase
 from cgtune.manifests.workload import Skipped
+from cgtune.model import Advice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,13 +132,20 @@ def _place_routed(case: LintCase, routed: Routed) -> LintFinding:
     program = None if case.go is None else case.go.program
     known = "" if case.go is None or program is None else f"Go {program.go} by {case.go.known_from}"
     evidence = (*finding.evidence, known, own, *_unseen(case.workload))
+    advice = finding.advice
+    if case.sharers > 1 and any(one.variable == "GOMEMLIMIT" and one.value is not None for one in advice):
+        shares = f"the limit is the pod's, for {case.sharers} containers: give each its own, or its share as GOMEMLIMIT"
+        advice = (Advice(variable=None, value=None, reason=shares),)
+    elif routed.is_old:
+        named = 'or name the Go that it is: annotation cgtune.dev/go: "1.27", or --go IMAGE=1.27'
+        advice = (*advice, Advice(variable=None, value=None, reason=named))
     placed = case.found(
         finding.rule,
         severity,
         _place(case, finding),
         finding.summary,
         evidence=tuple(dict.fromkeys(evidence)),
-        advice=finding.advice,
+        advice=advice,
         is_pedantic=bool(own) or finding.rule in _PEDANTIC,
         go=routed.go,
     )
