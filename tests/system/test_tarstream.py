@@ -80,6 +80,7 @@ def _changed(data: bytes, at: int, new: bytes) -> bytes:
         _changed(_pack(tarfile.GNU_FORMAT, ("a", tarfile.REGTYPE, b"x", "")), 124, b"99999999999\0"),
         _changed(_changed(_pack(tarfile.GNU_FORMAT, ("a", tarfile.REGTYPE, b"x", "")), 156, b"x"), 124, b"00100000000\0"),
         _changed(_pack(tarfile.GNU_FORMAT, ("a", tarfile.REGTYPE, b"99 path=x\n", "")), 156, b"x"),
+        _changed(_pack(tarfile.GNU_FORMAT, ("a", tarfile.REGTYPE, b"nolength", "")), 156, b"x"),
         _changed(_pack(tarfile.GNU_FORMAT, ("a", tarfile.REGTYPE, b"11 size=-1\n", ""), ("b", tarfile.REGTYPE, b"", "")), 156, b"x"),
     ],
 )
