@@ -54,7 +54,7 @@ class MachineView:
             sched_ext=_read_sched_ext(host, self.notes),
             memory_is_limit=_is_below(f"{host.mount_prefix}/proc/meminfo", lxcfs),
         )
-        # Read once for all that it tells: a recording keeps the last answer, and its counters grow.
+        # Once for all that it tells: a recording keeps the last answer, and the counters grow.
         stat = self._read("/proc/stat", str, "when a process started")
         self.machine = read_machine_used(host, machine, stat, lambda path: not _is_below(f"{host.mount_prefix}{path}", lxcfs), self.notes)
         self.boot_seconds = parse_optional("/proc/stat", stat, kernel.parse_boot_time, self.notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import struct
 import time
@@ -292,6 +293,42 @@ def test_any_memory_is_read_without_harm(base: int, offset: int, data: bytes) ->
     """Whatever stands in memory, reading it raises nothing, and no count is below 0."""
     live, _ = _read({base + offset: data})
     assert all(value is None or value == "off" or value >= 0 for value in live._values())
+
+
+_CHANGES = st.sampled_from(
+    [
+        (SCHEDULER - 72, struct.pack(HALF, 2)),  # idle Ps
+        (SCHEDULER - 72, struct.pack(HALF, 4)),  # more of them than Ps
+        (SCHEDULER - 88, struct.pack(HALF, 5)),  # the runtime's own goroutines
+        (SCHEDULER - 40, struct.pack(HALF, 9)),  # those in the queue
+        (SCHEDULER + 16, struct.pack(HALF, 33)),  # the free ones
+        (GOROUTINES + 8, struct.pack(WORD, 4001)),
+        (FIRST + FREE_AT + 8, struct.pack(HALF, 65)),
+        (COLLECTIONS, struct.pack(WORD, ENDED + 1)),
+        (COLLECTIONS + 4116, struct.pack("<I", 8)),
+        (COLLECTIONS + 4120, struct.pack("<d", 0.5)),
+        (CPU_TIME + 80, struct.pack("<q", 40)),
+    ]
+)
+
+
+@settings(max_examples=500)
+@given(st.dictionaries(st.integers(0, 60), _CHANGES, max_size=12))
+def test_words_that_move_replay_to_the_same_counts(changes: dict[int, tuple[int, bytes]]) -> None:
+    """Whatever a reading says that comes so late: a recording keeps the last answer for each place, and tells the same counts from it."""
+    healthy, kept = _memory(), dict[int, bytes]()
+    looks = itertools.count()
+
+    def read_memory(start: int, size: int) -> bytes:
+        base, data = next((base, data) for base, data in healthy.items() if base <= start < base + len(data))
+        address, patch = changes.get(next(looks), (0, b""))
+        if base <= address < base + len(data):
+            data = data[: address - base] + patch + data[address - base + len(patch) :]
+        kept[start] = data[start - base :][:size]
+        return kept[start]
+
+    said = read_counts(LAYOUT, 5, 3, bias=0, read_memory=read_memory)
+    assert read_counts(LAYOUT, 5, 3, bias=0, read_memory=lambda start, _size: kept[start]) == said
 
 
 @pytest.mark.fetched
