@@ -39,6 +39,12 @@ def test_no_more_than_five_are_named_and_none_that_was_made_anew() -> None:
     assert [path for path, _ in find_busiest(before, after)] == ["/g", "/f", "/e", "/d", "/c"]
 
 
+def test_a_cgroup_that_was_made_anew_adds_nothing_to_the_one_above() -> None:
+    """What it seems to have given back is not told as the use of its parent."""
+    before, after = {"/p": (10.0, 0.0), "/p/anew": (99.0, 0.0)}, {"/p": (20.0, 10.0), "/p/anew": (1.0, 10.0)}
+    assert find_busiest(before, after) == (("/p", 1.0),)
+
+
 @pytest.mark.parametrize(("mount", "file", "text"), [(V2, "cpu.stat", "usage_usec 2500000\n"), (V1, "cpuacct.usage", "2500000000\n")])
 def test_both_versions_are_read(tmp_path: Path, mount: Mount, file: str, text: str) -> None:
     """All folders below the mount, by their paths in it; a cgroup without the file is passed over, and what is below it is not."""

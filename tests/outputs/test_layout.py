@@ -11,7 +11,7 @@ from hypothesis import example, given, settings, strategies as st
 
 from cgtune.api import inspect, predict
 from cgtune.model import Report
-from cgtune.outputs.layout import LEAST_WIDTH, MOST_WIDTH, Layout, Sheet, cgroup_paths, fold, visible
+from cgtune.outputs.layout import LEAST_WIDTH, MOST_WIDTH, Layout, Sheet, cgroup_paths, fold, lay_out, visible
 from cgtune.outputs.predict import render_predict
 from cgtune.outputs.ps import render_ps
 from cgtune.outputs.table import render_table
@@ -127,6 +127,14 @@ def test_a_path_is_cut_only_where_it_ends() -> None:
     short = f"…/{'x' * 15}…{'x' * 14}"
     assert sheet.shorten(f"{long}b {long}") == f"{long}b {short}"
     assert sheet.shorten(f"({long}) {long}: {long}/x") == f"({short}) {short}: {short}/x"
+
+
+def test_a_column_is_as_wide_as_the_widest_of_its_headers() -> None:
+    """The headers have two lines, and either may be the longer."""
+    lines = lay_out((("pid", "memory"), ("", "in use")), (("4242", "1"), ("7", "22")), "><", 0)
+    assert lines == [" pid  memory", "      in use", "4242  1", "   7  22"]
+    lines = lay_out((("a", "b"), ("under a", "c")), (("1", "2"),), "<<", 2)
+    assert lines == ["a          b", "under a    c", "1          2"]
 
 
 def test_styles_count_for_nothing() -> None:

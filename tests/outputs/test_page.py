@@ -145,6 +145,11 @@ def test_escaped_text_has_no_markup(text: str) -> None:
     assert re.sub(r"&(amp|lt|gt|quot|#39);", "", escaped).count("&") == 0
 
 
+def test_text_that_looks_escaped_is_shown_as_it_is() -> None:
+    """A program that is called `&lt;b&gt;` is shown by that name, and not as `<b>`."""
+    assert escape_markup("&lt;b&gt;") == "&amp;lt;b&amp;gt;"
+
+
 def test_numbers_over_time_are_drawn() -> None:
     """Shares against the whole, bytes against the limit; a day only if there is more of it than the last minutes."""
     shares = Track(name="throttled", recent=((10.0, 0.0), (0.0, 50.0)), day=((0.0, 50.0),))
