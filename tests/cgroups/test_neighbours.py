@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from cgtune.cgroups.neighbours import find_busiest, read_usages
 from cgtune.model import Mount
 from cgtune.system.host import Host
+from tests.support.refusing import Refusing
 
 
 def _mount(point: str, filesystem: str, *options: str) -> Mount:
@@ -57,6 +59,15 @@ def test_both_versions_are_read(tmp_path: Path, mount: Mount, file: str, text: s
         assert set(found) == {"/", "/pod", "/pod/app", "/empty/inner"}
         assert {seconds for seconds, _ in found.values()} == {2.5}
         assert read_usages(host, ()) == {}
+
+
+def test_a_cgroup_that_is_closed_hides_no_other(tmp_path: Path) -> None:
+    """One that is gone when it is looked into, or closed to the reader, is passed over with what is below it."""
+    for path in ("closed/below", "gone", "open"):
+        (tmp_path / "sys/fs/cgroup" / path).mkdir(parents=True)
+        (tmp_path / "sys/fs/cgroup" / path / "cpu.stat").write_text("usage_usec 1\n")
+    with Refusing(str(tmp_path), {"/sys/fs/cgroup/closed": errno.EACCES, "/sys/fs/cgroup/gone": errno.ENOENT}) as host:
+        assert set(read_usages(host, (V2,))) == {"/open"}
 
 
 def test_a_crowd_of_cgroups_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
