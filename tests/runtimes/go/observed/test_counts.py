@@ -281,6 +281,8 @@ def test_the_end_of_a_collection_is_no_lack() -> None:
 def test_places_that_are_not_known_are_no_counts() -> None:
     """A layout without any place, and a runtime whose GOMAXPROCS is not known or too large to look at each P."""
     assert _read({}, layout=ActivityLayout()) == (NOTHING, (f"{UNPROVEN}{COLLECTOR}, {CPU}, {SCHEDULED}, {IDLE}",))
+    live, notes = _read({}, layout=LAYOUT.replace(cpu_time=None))
+    assert (live.collections, live.gc_cpu_seconds, live.cpu_seconds, notes) == (260, None, None, (f"{UNPROVEN}{CPU}",))
     live, _ = _read({}, procs=None)
     assert (live.collections, live.goroutines, live.idle_procs) == (260, None, None)
     live, _ = _read({PROCS + 8: struct.pack("<2Q", 1025, 1025)}, procs=1025)
