@@ -62,9 +62,9 @@ class InputFiles:
     def read_beside(self, file: str) -> str | None:
         """The text of a file that another one names, if it is one of the files or lies below one of the folders; else None."""
         whole = os.path.realpath(file)
-        for path in self._paths:
+        for path in self._paths if os.path.isfile(whole) else ():
             real = os.path.realpath(path)
-            if path != STDIN and os.path.isfile(whole) and (real == whole or (whole.startswith(os.path.join(real, "")) and os.path.isdir(real))):
+            if path != STDIN and (real == whole or (whole.startswith(os.path.join(real, "")) and os.path.isdir(real))):
                 text = self._read(file)
                 return text if isinstance(text, str) else None
         return None
