@@ -53,6 +53,11 @@ class LintCase:
         return min(known, key=lambda one: one.size_bytes or 0, default=None)
 
     @property
+    def around(self) -> str:
+        """What is around the container and may have limits for all that is in it."""
+        return {"ecs": "task", "systemd": "slice"}.get(self.workload.kind, "pod")
+
+    @property
     def sharers(self) -> int:
         """How many containers its memory limit is for, itself included: that of a pod is for all that have none of their own."""
         limit = self.memory_limit
