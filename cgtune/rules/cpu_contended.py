@@ -143,6 +143,8 @@ def _advice(case: Case, rates: Rates) -> str:
     machine, online = rates.machine, len(case.snapshot.machine.online)
     if machine is not None and machine.steal_cores is not None and machine.steal_cores >= _STOLEN * online:
         return f"the host takes {format_cpus(round(machine.steal_cores, 2))} away from this virtual machine: move it, or the program"
-    if machine is not None and machine.busy_cores is not None and machine.busy_cores >= _FULL * online:
+    if machine is None or machine.busy_cores is None:
+        return "a larger CPU request, which sets its weight, or fewer neighbours: how busy the machine's CPUs were could not be seen"
+    if machine.busy_cores >= _FULL * online:
         return "the CPUs are busy with others: a larger CPU request, which sets its weight, or fewer neighbours on this machine"
     return "the machine's CPUs were not all busy: look at its cpuset and affinity, at its weight, and at short bursts of its neighbours"

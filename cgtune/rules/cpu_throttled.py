@@ -80,7 +80,9 @@ def judge(case: Case) -> Finding | None:
 def _enough_words(case: Case, level: CpuLevel) -> tuple[str, ...]:
     """What limit would have done, if two looks tell."""
     rates = case.snapshot.rates
-    enough = None if rates is None else find_enough_cpu(rates, level, case.usable, case.procs_count or None)
+    taken = 0.0 if rates is None or rates.machine is None else rates.machine.steal_cores or 0.0
+    stolen = taken / max(1, len(case.snapshot.machine.online))
+    enough = None if rates is None else find_enough_cpu(rates, level, case.usable, case.procs_count or None, stolen)
     if enough is None:
         return ()
     sure = f"perhaps, as {enough.doubt}: " if enough.doubt else ""

@@ -33,7 +33,7 @@ STOLEN = BUSY.replace(busy_cores=3.0, steal_cores=4.0)
 ALONE = BUSY.replace(busy_cores=1.7)
 
 
-def _waits(waiting: float, used: float, throttling: Throttling = NEVER, machine: MachineRate = BUSY, **rest: Any) -> ProcessReport:
+def _waits(waiting: float, used: float, throttling: Throttling = NEVER, machine: MachineRate | None = BUSY, **rest: Any) -> ProcessReport:
     return watched(report(go_facts(), **rest), throttling, waiting_threads=waiting, used_cores=used, machine=machine)
 
 
@@ -335,6 +335,34 @@ def test_who_is_at_work_is_named() -> None:
     assert "the host takes 4 CPUs away" in host.advice[0].reason
     assert idle is not None
     assert "were not all busy" in idle.advice[0].reason
+
+
+def test_waiting_is_told_though_nothing_is_known_of_the_machine() -> None:
+    """Without its counters, as in a container whose /proc/stat lxcfs makes, nobody is accused, and no line tells of the machine."""
+    for machine in (None, BUSY.replace(busy_cores=None, steal_cores=None)):
+        finding = _judge("cpu-contended", _waits(1.0, 1.0, machine=machine))
+        assert finding is not None
+        assert not [line for line in finding.evidence if line.startswith(("/proc/stat", "used most"))]
+        assert finding.advice[0].reason.endswith("how busy the machine's CPUs were could not be seen")
+
+
+def test_the_busiest_cgroups_beside_it_are_named() -> None:
+    """Those that can be seen, and none of its own chain: with the CPUs that each used."""
+    busiest = (("/pod/app", 1.0), ("/batch/job", 4.5), ("/pod", 0.5), ("/b", 0.25))
+    finding = _judge("cpu-contended", _waits(1.0, 1.0, machine=BUSY.replace(busiest=busiest)))
+    assert finding is not None
+    assert "used most beside it, of the cgroups that can be seen: /batch/job 4.50, /b 0.25" in finding.evidence
+    alone = _judge("cpu-contended", _waits(1.0, 1.0, machine=BUSY.replace(busiest=busiest[:1])))
+    assert alone is not None
+    assert not [line for line in alone.evidence if line.startswith("used most")]
+
+
+@pytest.mark.parametrize(("gomemlimit", "raised"), [(300 * MIB, "raise GOMEMLIMIT, and the memory limit"), ("off", "raise GOGC if")])
+def test_what_a_busy_collector_needs(gomemlimit: Any, raised: str) -> None:
+    """More room: by the limit that it works against."""
+    finding = _judge("collector-busy", _collected(60.0, 60.0, memory=gomemlimit))
+    assert finding is not None
+    assert finding.advice[0].reason.startswith(raised)
 
 
 def test_what_slows_it_down_is_named() -> None:
