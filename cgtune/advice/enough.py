@@ -27,6 +27,9 @@ _LEAST_PERIODS = 10
 #: A process that uses so much of what its cgroup does speaks for it; above the second, it is as good as alone.
 _LEAST_PART, _ALONE = 0.4, 0.9
 _AGREE = 0.15
+_STEP_CORES = 0.05
+#: In fewer periods of a quota, five seconds of the usual ones, a load shows no more than a moment of itself.
+_TELLING_PERIODS = 50
 _LEAST_RUN = 0.02  # a thread of Go's that ran less of the whole is no worker: sysmon
 _MOVES = "Go moves its work from thread to thread, and it may be more"
 
@@ -35,13 +38,23 @@ class EnoughCpu(Record):
     """The limit in CPUs under which the cgroup would not have been stopped.
 
     ``doubt`` says why that is not sure; empty if it is: the process is as good as alone there, or two ways to tell agree within 15 %.
-    ``stopped_percent`` is the share of the time in which it wanted to run that it stood still.
+    ``stopped_percent`` is the share of the time in which it wanted to run that it stood still, ``periods`` how many of its quota were
+    counted, in ``seconds``.
     """
 
     cores: float
     used_cores: float
     stopped_percent: float
+    periods: int
+    seconds: float
     doubt: str = ""
+
+    @property
+    def advised_cores(self) -> float | None:
+        """A limit to set, in steps of 50m, rounded up; None if there is a doubt, or if too little was seen."""
+        if self.doubt or self.periods < _TELLING_PERIODS:
+            return None
+        return math.ceil(round(self.cores / _STEP_CORES, 3)) * _STEP_CORES
 
     @property
     def limit_cores(self) -> float:
@@ -81,7 +94,14 @@ def find_enough_cpu(rates: Rates, level: CpuLevel, cpus: int, procs: int | None 
     if cores <= bandwidth.limit_cores:
         return None  # bursts, which a mean does not show
     stopped = 100 * (1 - rate.used_cores / active / cores)
-    return EnoughCpu(cores=cores, used_cores=rate.used_cores, stopped_percent=max(0.0, stopped), doubt=doubt)
+    return EnoughCpu(
+        cores=cores,
+        used_cores=rate.used_cores,
+        stopped_percent=max(0.0, stopped),
+        periods=counters.periods,
+        seconds=rate.seconds,
+        doubt=doubt,
+    )
 
 
 def _by_threads(rates: Rates, used_cores: float, active: float) -> tuple[float | None, float]:

@@ -389,4 +389,51 @@ def test_what_would_have_been_enough_is_told_between_two_looks() -> None:
     finding = _judge("cpu-throttled", rated.replace(snapshot=rated.snapshot.replace(rates=rates)))
     assert finding is not None
     assert finding.evidence[-1].startswith("0.47 CPUs would have been enough: it used 0.20 and was kept from running in 57 % of the time")
+    assert finding.advice[0].reason.startswith(
+        "raise the CPU limit to 0.5 CPUs, which would have been enough in the 30 s that were watched"
+    )
     assert cpu_level("/pod/app", None).bandwidth is not None
+
+
+def _stopped(
+    *,
+    procs: int,
+    cores: float,
+    used: float,
+    periods: int = 300,
+    stopped_seconds: float = 10.0,
+    threads: tuple[tuple[float, float], ...] = (),
+) -> ProcessReport:
+    """Two looks, 30 s apart, at a program that was stopped in each period, for so long in all on one CPU."""
+    throttling = Throttling(periods=periods, throttled_periods=periods, throttled_seconds=stopped_seconds)
+    rated = watched(report(go_facts(procs=procs), cores=cores, throttled=(900, 1000)), throttling, used_cores=used, threads=threads)
+    rates = rated.snapshot.rates
+    assert rates is not None
+    rates = rates.replace(cpu=(rates.cpu[0].replace(used_cores=used),))
+    return rated.replace(snapshot=rated.snapshot.replace(rates=rates))
+
+
+@pytest.mark.parametrize(
+    ("made", "advice"),
+    [
+        pytest.param(_stopped(procs=1, cores=0.2, used=0.2), "raise the CPU limit to 0.3 CPUs, which would", id="exactly a step"),
+        pytest.param(_stopped(procs=1, cores=0.2, used=0.201), "raise the CPU limit to 0.35 CPUs, which would", id="rounded up"),
+        pytest.param(
+            _stopped(procs=4, cores=0.4, used=0.5, stopped_seconds=15.0, threads=((0.25, 0.52),) * 2),
+            "raise the CPU limit to 1.05 CPUs, which would have been enough in the 30 s that were watched, within 15 %, or set GOMAXPROCS",
+            id="or fewer threads",
+        ),
+        pytest.param(
+            _stopped(procs=4, cores=0.4, used=0.4, threads=((0.2, 0.25),) * 2),
+            "raise the CPU limit to 4 whole CPUs, or set GOMAXPROCS to 1",
+            id="a doubt",
+        ),
+        pytest.param(_stopped(procs=1, cores=0.2, used=0.2, periods=49), "raise the CPU limit to 1 CPU or more", id="a moment"),
+        pytest.param(_stopped(procs=1, cores=2.0, used=0.9), "raise the CPU limit: GOMAXPROCS is not above it", id="bursts"),
+    ],
+)
+def test_the_limit_that_would_have_been_enough_is_advised(made: ProcessReport, advice: str) -> None:
+    """In steps of 50m, if it is sure and enough was seen; else the whole CPUs that GOMAXPROCS could use."""
+    finding = _judge("cpu-throttled", made)
+    assert finding is not None
+    assert finding.advice[0].reason.startswith(advice)
