@@ -466,10 +466,16 @@ class MemoryRate(Level):
     max_events: int | None
 
 
+class Busiest(Record):
+    """The cgroups that used most of the machine's CPUs in ``seconds``, of those that can be seen: paths with CPUs, the busiest first."""
+
+    cgroups: tuple[tuple[str, float], ...] = ()
+    seconds: float = 0.0
+
+
 class MachineRate(Record):
     """What the machine did in ``seconds``: CPUs that worked, CPUs that the host of this virtual machine took, and how long some task of
-    the machine waited for a CPU, and for memory. ``busiest`` are the cgroups that used most, of those that can be seen, with their CPUs;
-    empty if nobody looked.
+    the machine waited for a CPU, and for memory. ``busiest`` is of no time at all if nobody looked.
     """
 
     seconds: float
@@ -477,7 +483,7 @@ class MachineRate(Record):
     steal_cores: float | None
     cpu_some_percent: float | None
     memory_some_percent: float | None
-    busiest: tuple[tuple[str, float], ...] = ()
+    busiest: Busiest = Busiest()
 
 
 class Rates(Record):

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cgtune.model import Level, Pressure, Report, Snapshot
+    from cgtune.model import Busiest, Level, Pressure, ProcessReport, Report, Snapshot
 
     #: What a row of totals is of: "process", "machine", "collector"; or "cpu", "pressure", "memory" and a cgroup: path, directory, version.
     Key = tuple[str, str, str, int]
@@ -103,23 +103,28 @@ def _stalled(pressure: Pressure | None) -> tuple[float | None, float | None]:
     return None if some is None else some.total_seconds, None if full is None else full.total_seconds
 
 
-def with_rates(before: Report, after: Report, busiest: tuple[tuple[str, float], ...] = ()) -> Report:
+def with_rates(before: Report, after: Report, busiest: Busiest | None = None) -> Report:
     """The later report with the rates of each process that was in the earlier one as well. ``busiest``: as of MachineRate."""
     earlier = {process.snapshot.process.pid: process.snapshot for process in before.processes}
     return after.replace(
         processes=tuple(
             process
             if (old := earlier.get(process.snapshot.process.pid)) is None
-            else process.replace(
-                snapshot=process.snapshot.replace(rates=_with_busiest(rates_between(total(old), total(process.snapshot)), busiest))
+            else with_busiest(
+                process.replace(snapshot=process.snapshot.replace(rates=rates_between(total(old), total(process.snapshot)))), busiest
             )
             for process in after.processes
         )
     )
 
 
-def _with_busiest(rates: Rates | None, busiest: tuple[tuple[str, float], ...]) -> Rates | None:
-    return rates if rates is None or rates.machine is None else rates.replace(machine=rates.machine.replace(busiest=busiest))
+def with_busiest(process: ProcessReport, busiest: Busiest | None) -> ProcessReport:
+    """The process with those in its rates, if it has any."""
+    rates = process.snapshot.rates
+    if busiest is None or rates is None or rates.machine is None:
+        return process
+    rates = rates.replace(machine=rates.machine.replace(busiest=busiest))
+    return process.replace(snapshot=process.snapshot.replace(rates=rates))
 
 
 def rates_between(before: Totals, after: Totals) -> Rates | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cgtune.model import (
+    Busiest,
     ByteLimit,
     Finding,
     GoLive,
@@ -335,6 +336,32 @@ def test_who_is_at_work_is_named() -> None:
     assert "the host takes 4 CPUs away" in host.advice[0].reason
     assert idle is not None
     assert "were not all busy" in idle.advice[0].reason
+
+
+@pytest.mark.parametrize(
+    ("path", "counts", "busy", "advice"),
+    [
+        ("/kubepods/batch", True, 7.9, "the CPUs are busy with others, most with batch (5.50 CPUs): a larger CPU request"),
+        pytest.param(
+            "/kubepods/batch", True, 4.0, "the CPUs are busy with others, most with batch (5.50 CPUs)", id="ticks that were missed"
+        ),
+        ("/pod/app", True, 7.9, "the CPUs are busy with others: a larger CPU request"),
+        pytest.param("/kubepods/batch", False, 7.9, "the CPUs are busy with others: a larger CPU request", id="its own is not known"),
+    ],
+)
+def test_the_neighbour_that_takes_the_cpus_is_named(path: str, counts: bool, busy: float, advice: str) -> None:
+    """By its cgroup, if that is another than its own: in the advice, which is all that an alert and a list have room for."""
+    machine = BUSY.replace(busy_cores=busy, busiest=Busiest(cgroups=((path, 5.5), ("/cron", 0.9)), seconds=15.0))
+    made = _waits(1.0, 1.0, machine=machine)
+    own, *above = made.snapshot.cpu_chain
+    chain = (own.replace(usage_seconds=9.0 if counts else None), *above)
+    finding = _judge("cpu-contended", made.replace(snapshot=made.snapshot.replace(cpu_chain=chain)))
+    assert finding is not None
+    assert finding.advice[0].reason.startswith(advice)
+    told = [line for line in finding.evidence if line.startswith("used most beside it in 15 s, of the cgroups that can be seen: ")]
+    assert [line.partition(": ")[2] for line in told] == (
+        [] if not counts else ["/cron 0.90" if path == "/pod/app" else "/kubepods/batch 5.50, /cron 0.90"]
+    )
 
 
 def test_what_slows_it_down_is_named() -> None:

@@ -161,7 +161,7 @@ STORIES = (
         *("neighbour", "a batch job of great weight takes the CPUs, no quota anywhere", _contended, ("cpu-contended",)),
         harm="hurts now",
         cause="no quota explains that",
-        end="larger CPU request|at its weight",
+        end="busy with others.*larger CPU request",
         options=_WINDOW,
     ),
     Story(
@@ -191,7 +191,11 @@ STORIES = (
 
 def tell(story: Story, program: Path) -> Iterator[tuple[str, str]]:
     """Play it, and give each face's name with the line in which it has to be said."""
-    with tempfile.TemporaryDirectory() as folder, own_groups() as groups, Service("--interval", "3s", "--least-age", "0s") as service:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        own_groups("cpuacct") as groups,
+        Service("--interval", "3s", "--least-age", "0s") as service,
+    ):
         own = Path(folder) / _NAME
         shutil.copy(program, own)
         service.wait_for_report()
