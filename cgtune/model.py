@@ -927,9 +927,14 @@ class Finding(Record):
     symptoms: tuple[str, ...] = ()
 
     @property
+    def felt(self) -> tuple[str, ...]:
+        """The rules by which it hurt, now or earlier; none if nobody knows that it did."""
+        return () if self.harm == "possible" else self.symptoms or (self.rule,)
+
+    @property
     def hurts(self) -> tuple[str, ...]:
         """The rules by which it hurts now; none if it does not."""
-        return (self.symptoms or (self.rule,)) if self.harm == "now" else ()
+        return self.felt if self.harm == "now" else ()
 
     @property
     def urgency(self) -> tuple[int, int]:

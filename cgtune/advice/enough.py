@@ -39,14 +39,13 @@ class EnoughCpu(Record):
 
     ``doubt`` says why that is not sure; empty if it is: the process is as good as alone there, or two ways to tell agree within 15 %.
     ``stopped_percent`` is the share of the time in which it wanted to run that it stood still, ``periods`` how many of its quota were
-    counted, in ``seconds``.
+    counted.
     """
 
     cores: float
     used_cores: float
     stopped_percent: float
     periods: int
-    seconds: float
     doubt: str = ""
 
     @property
@@ -99,7 +98,6 @@ def find_enough_cpu(rates: Rates, level: CpuLevel, cpus: int, procs: int | None 
         used_cores=rate.used_cores,
         stopped_percent=max(0.0, stopped),
         periods=counters.periods,
-        seconds=rate.seconds,
         doubt=doubt,
     )
 

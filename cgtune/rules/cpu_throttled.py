@@ -134,7 +134,7 @@ def _advice(case: Case, level: CpuLevel, enough: EnoughCpu | None) -> Advice:
     wanted = None if enough is None else enough.advised_cores
     said = ""
     if enough is not None and wanted is not None:
-        said = f" to {format_cpus(wanted)}, which would have been enough in the {enough.seconds:.0f} s that were watched, within 15 %"
+        said = f" to {format_cpus(wanted)}, which would have been enough while it was watched, within 15 %"
     if _is_shared(case, level):
         return act(
             f"look at what else runs below {level.path}: together they use up its quota, which is wider; raise it{said}, or give the others"

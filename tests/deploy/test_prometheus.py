@@ -154,6 +154,7 @@ def _exposed() -> dict[str, set[str]]:
     more = {
         "cgtune_finding": {"rule", "severity", "harm"},
         "cgtune_harm": {"rule", "cause", "severity"},
+        "cgtune_advice_info": {"rule", "cause", "harm", "advice"},
         "cgtune_go_info": {"id", "go_version", "main_module", "container_aware", "awareness_from", "follows_updates"},
         "cgtune_pressure_waiting_seconds_total": {"resource", "share"},
         "cgtune_memory_part_bytes": {"part"},

@@ -259,11 +259,9 @@ def _first_alert(before: str, after: str, pid: int, story: Story) -> str:
 
 
 def missing(story: Story, face: str, line: str) -> list[str]:
-    """What a face's line does not say: the harm, the cause, the end. The list and an alert have the rule for the cause; an alert, which is
-    of all processes of a workload, recommended values or the command that explains the rule for the end.
-    """
+    """What a face's line does not say: the harm, the cause, the end. The list and an alert have the rule for the cause."""
     if face == "alert":
-        wanted = {"the harm": "hurts now|OOM killer ended", "the cause": "|".join(story.rules), "the end": "Recommended is|cgtune explain"}
+        wanted = {"the harm": "hurts now|OOM killer ended", "the cause": "|".join(story.rules), "the end": f"To end it: .*(?:{story.end})"}
     else:
         wanted = {"the harm": story.harm, "the cause": "|".join(story.rules) if face == "ps" else story.cause, "the end": story.end}
     return [what for what, pattern in wanted.items() if not re.search(pattern, line)]
