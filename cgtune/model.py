@@ -350,8 +350,8 @@ class Machine(Record):
 
     ``sched_ext`` is the name of the BPF scheduler that is at work (Documentation/scheduler/sched-ext.rst); None: the kernel's own is.
     ``memory_is_limit``: lxcfs shows the limit of a container as the machine's memory. ``uptime_seconds`` is the time since its start;
-    ``busy_seconds`` is what its CPUs have worked in all since then, ``steal_seconds`` what they waited for the host of this virtual
-    machine. The pressures are those of all its tasks.
+    ``busy_seconds`` is what its CPUs have worked in all since then, ``idle_seconds`` what they had nothing to do or waited for a disk,
+    ``steal_seconds`` what they waited for the host of this virtual machine. The pressures are those of all its tasks.
     """
 
     online: frozenset[int]
@@ -364,6 +364,7 @@ class Machine(Record):
     memory_is_limit: bool = False
     uptime_seconds: float | None = None
     busy_seconds: float | None = None
+    idle_seconds: float | None = None
     steal_seconds: float | None = None
     cpu_pressure: Pressure | None = None
     memory_pressure: Pressure | None = None
@@ -476,6 +477,9 @@ class Busiest(Record):
 class MachineRate(Record):
     """What the machine did in ``seconds``: CPUs that worked, CPUs that the host of this virtual machine took, and how long some task of
     the machine waited for a CPU, and for memory. ``busiest`` is of no time at all if nobody looked.
+
+    The kernel of a virtual machine loses ticks while the host takes its CPUs away untold: if a tenth of the time or more is in no counter,
+    ``busy_cores`` is the share of what was counted, of all CPUs.
     """
 
     seconds: float

@@ -42,7 +42,6 @@ _LEAST_WANTING = 0.1  # threads: a program that hardly runs waits for nobody
 _FULL = 0.9  # of the CPUs that it may use
 _ALONE = 0.1  # of the CPUs that it may use: so little of others makes nobody wait for a fifth of the time
 _STOLEN = 0.05  # of the machine's CPUs
-_BUSY = 0.8  # of the machine's CPUs: the rest may be cgtune's own, which is there while it looks
 _LEAST_THROTTLED_PERCENT = 1.0
 
 
@@ -157,9 +156,8 @@ def _advice(case: Case, rates: Rates, neighbours: tuple[tuple[str, float], ...])
     if machine is not None and machine.steal_cores is not None and machine.steal_cores >= _STOLEN * online:
         return f"the host takes {format_cpus(round(machine.steal_cores, 1))} away from this virtual machine: move it, or the program"
     used, seen = rates.used_cores or 0.0, sum(cores for _, cores in neighbours)
-    # The kernel of a virtual machine may count fewer busy ticks than its cgroups used
     busy = max((None if machine is None else machine.busy_cores) or 0.0, used + seen)
-    if busy >= _BUSY * online:
+    if busy >= _FULL * online:
         is_told = neighbours and seen >= (busy - used) / 2  # else who uses most is not seen
         named = f", most with {neighbours[0][0].rpartition('/')[2]}" if is_told else ""
         return f"the CPUs are busy with others{named}: a larger CPU request, which sets its weight, or fewer neighbours on this machine"
