@@ -27,7 +27,7 @@ _LEAST_PERIODS = 10
 #: A process that uses so much of what its cgroup does speaks for it; above the second, it is as good as alone.
 _LEAST_PART, _ALONE = 0.4, 0.9
 _AGREE = 0.15
-_STEP_CORES = 0.05
+_STEP_CORES, _LARGE_STEP_CORES = 0.05, 0.1
 #: In fewer periods of a quota, five seconds of the usual ones, a load shows no more than a moment of itself.
 _TELLING_PERIODS = 50
 _LEAST_RUN = 0.02  # a thread of Go's that ran less of the whole is no worker: sysmon
@@ -50,16 +50,17 @@ class EnoughCpu(Record):
 
     @property
     def advised_cores(self) -> float | None:
-        """A limit to set, in steps of 50m, rounded up; None if there is a doubt, or if too little was seen."""
+        """A limit to set, in steps of 50m, above one CPU of 100m, rounded up; None if there is a doubt, or if too little was seen."""
         if self.doubt or self.periods < _TELLING_PERIODS:
             return None
-        return math.ceil(round(self.cores / _STEP_CORES, 3)) * _STEP_CORES
+        step = _STEP_CORES if self.cores <= 1 else _LARGE_STEP_CORES
+        return _round_up(self.cores, step)
 
     @property
     def limit_cores(self) -> float:
         """The same as a limit that people write: two digits, rounded up."""
         step = 10.0 ** (math.floor(math.log10(self.cores)) - 1)
-        return math.ceil(round(self.cores / step, 3)) * step
+        return _round_up(self.cores, step)
 
 
 def find_enough_cpu(rates: Rates, level: CpuLevel, cpus: int, procs: int | None = None) -> EnoughCpu | None:
@@ -135,6 +136,10 @@ def _by_counters(rates: Rates, level: CpuLevel, rate: CpuRate, counters: Throttl
     told = min(float(widest), used / (1 - min(pressure.cpu_full_percent / 100 / active, 0.99)))
     agree = abs(told - counted) <= _AGREE * max(told, counted)
     return max(told, counted), "" if agree else "the counters of stops and the CPU pressure tell two things"
+
+
+def _round_up(number: float, step: float) -> float:
+    return math.ceil(round(number / step, 3)) * step
 
 
 def _asked(ran: float, waited: float) -> float:

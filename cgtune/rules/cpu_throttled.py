@@ -10,7 +10,7 @@ It hurts now, unless the cgroup's cpu.pressure says that nothing in it has waite
 cpu.pressure (cgroup v1) the counters alone do not tell since when; a window does.
 
 Over a window it also says what limit would have been enough, by how long each thread ran and waited (docs/advice.md), and advises it, in
-steps of 50m, if that is sure and 50 periods or more were seen.
+steps of 50m, above one CPU of 100m, if that is sure and 50 periods or more were seen.
 
 Why it hurts: each stop is a pause of all threads for the rest of the period, up to 100 ms with the usual period. GOMAXPROCS n under quota
 Q per period P: n busy threads run Q/n and stall P - Q/n.

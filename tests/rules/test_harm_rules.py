@@ -443,7 +443,7 @@ def _stopped(
         pytest.param(_stopped(procs=1, cores=0.2, used=0.201), "raise the CPU limit to 0.35 CPUs, which would", id="rounded up"),
         pytest.param(
             _stopped(procs=4, cores=0.4, used=0.5, stopped_seconds=15.0, threads=((0.25, 0.52),) * 2),
-            "raise the CPU limit to 1.05 CPUs, which would have been enough while it was watched, within 15 %, or set GOMAXPROCS",
+            "raise the CPU limit to 1.1 CPUs, which would have been enough while it was watched, within 15 %, or set GOMAXPROCS",
             id="or fewer threads",
         ),
         pytest.param(
