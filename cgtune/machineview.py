@@ -8,7 +8,7 @@ from cgtune.cgroups.levels import Shared
 from cgtune.cgroups.locate import locate_mode, locate_mounts
 from cgtune.errors import Absent, CgtuneError
 from cgtune.model import Machine, Note
-from cgtune.system.reading import exists, note_on, read_essential, read_optional
+from cgtune.system.reading import exists, note_on, parse_optional, read_essential, read_optional
 from cgtune.used import read_machine_used
 
 TYPE_CHECKING = False
@@ -54,8 +54,10 @@ class MachineView:
             sched_ext=_read_sched_ext(host, self.notes),
             memory_is_limit=_is_below(f"{host.mount_prefix}/proc/meminfo", lxcfs),
         )
-        self.machine = read_machine_used(host, machine, lambda path: not _is_below(f"{host.mount_prefix}{path}", lxcfs), self.notes)
-        self.boot_seconds = self._read("/proc/stat", kernel.parse_boot_time, "when a process started")
+        # Once for all that it tells: a recording keeps the last answer, and the counters grow.
+        stat = self._read("/proc/stat", str, "when a process started")
+        self.machine = read_machine_used(host, machine, stat, lambda path: not _is_below(f"{host.mount_prefix}{path}", lxcfs), self.notes)
+        self.boot_seconds = parse_optional("/proc/stat", stat, kernel.parse_boot_time, self.notes)
         #: What hides processes of other users, if anything does.
         self.hidden = _read_hidden(host, mounts, self.self_pid)
         self.cgroups = Shared()

@@ -88,10 +88,11 @@ def _read_settled(view: MachineView, program: _Identified) -> Snapshot:
     snapshot, before = _read_rest(view, program)
     moved = False
     for _attempt in range(_ATTEMPTS):
+        # The stat last: what it counts is told, and a recording keeps the last answer.
+        moved = _read_memberships(host, pid) != before
         now = _read_stat(host, pid)
         if now.start_ticks != snapshot.process.start_ticks:
             raise NoSuchProcess(f"process {pid} ended while it was read, and another one has its pid")
-        moved = _read_memberships(host, pid) != before
         # In the midst of an execve the environment reads as empty, and what was read before it is another program's
         if not moved and now.environ_start == snapshot.process.environ_start:
             return _with_used(host, snapshot, now)

@@ -9,7 +9,7 @@ from cgtune.cgroups import kernel
 from cgtune.cgroups.levels import read_pressure
 from cgtune.errors import Absent, CgtuneError, NoSuchProcess
 from cgtune.model import Used
-from cgtune.system.reading import note_on, read_optional
+from cgtune.system.reading import note_on, parse_optional, read_optional
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,10 +64,13 @@ def _read_waits(host: Host, pid: int, notes: list[Note]) -> tuple[tuple[tuple[in
     return tuple(waits), tuple(ran)
 
 
-def read_machine_used(host: Host, machine: Machine, is_own: Callable[[str], bool], notes: list[Note]) -> Machine:
-    """``machine`` with what it has used. ``is_own``: whether a file is the kernel's, and not one that shows a container itself (lxcfs)."""
+def read_machine_used(host: Host, machine: Machine, stat: str | None, is_own: Callable[[str], bool], notes: list[Note]) -> Machine:
+    """``machine`` with what it has used. ``stat`` is the text of /proc/stat, read right now; None: there is none.
+
+    ``is_own``: whether a file is the kernel's, and not one that shows a container itself (lxcfs).
+    """
     uptime = read_optional(host, "/proc/uptime", kernel.parse_uptime, notes) if is_own("/proc/uptime") else None
-    ticks = read_optional(host, "/proc/stat", kernel.parse_machine_ticks, notes) if is_own("/proc/stat") else None
+    ticks = parse_optional("/proc/stat", stat, kernel.parse_machine_ticks, notes) if is_own("/proc/stat") else None
     files = {resource: f"/proc/pressure/{resource}" for resource in ("cpu", "memory")}
     pressure = {resource: read_pressure(host, "machine", file, notes) for resource, file in files.items() if is_own(file)}
     return machine.replace(

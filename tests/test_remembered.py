@@ -104,6 +104,11 @@ def test_metrics_are_read_as_they_were_written(openmetrics: bool) -> None:
         *(entry(last_seconds=seconds) for seconds in ("now", float("nan"), float("inf"), -1)),
         entry(last=[]),
         entry(owner={}),
+        *(entry(owner={**json.loads(rendered())["kills"][0]["owner"], **owner}) for owner in ({"of": "node"}, {"name": 5}, {"pod": ["a"]})),
+        *(
+            entry(last={**json.loads(rendered())["kills"][2]["last"], **last})
+            for last in ({"pid": -1}, {"gomemlimit": "on"}, {"command": 7})
+        ),
     ],
 )
 def test_what_no_service_says_is_refused(change: dict[str, Any]) -> None:
@@ -136,6 +141,66 @@ def test_any_text_gives_kills_or_malformed(text: str) -> None:
                 parse(whole)
             except Malformed:
                 continue
+
+
+def test_what_a_service_does_not_know_is_not_known() -> None:
+    """An end of which nothing was seen has no uptime, no limit and no values."""
+    unseen = KILL.replace(
+        command="server",
+        certainty="likely",
+        limit_bytes=None,
+        current_bytes=None,
+        gomemlimit=None,
+        heap_live_bytes=None,
+        uptime_seconds=None,
+    )
+    (found,) = parse_kills(rendered((KILLS[0].replace(last=unseen),)))
+    assert found.last == unseen
+    (found,) = parse_kills(rendered((KILLS[0].replace(last=unseen.replace(gomemlimit=5, uptime_seconds=0.0)),)))
+    assert found.last is not None
+    assert (found.last.gomemlimit, found.last.uptime_seconds) == (5, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{uid="1"} -1', "out of all bounds"),
+        ('{uid="1"} 1e30', "out of all bounds"),
+        ('{uid="1"} NaN', "out of all bounds"),
+        ('{uid="1"} +Inf', "out of all bounds"),
+        ('{uid="1"}', "has no value"),
+        ('{uid="1"} many', "has no value"),
+        ('{uid="1} 1', "has no end"),
+        ("{uid=1} 1", "has no end"),
+        ('{uid="' + "x" * 8200 + '"} 1', "too long"),
+    ],
+)
+def test_a_series_that_no_service_writes_is_refused(line: str, why: str) -> None:
+    """With what is wrong about it."""
+    with pytest.raises(Malformed, match=why):
+        parse_kill_metrics(f"cgtune_build_info 1\ncgtune_pod_oom_kills_total{line}\n")
+
+
+def test_texts_of_others_are_kept_within_bounds() -> None:
+    """A name, a label and the number of owners, in both forms."""
+    long = KILLS[0].replace(owner=KILLS[0].owner.replace(pod="p" * 300), last=KILL.replace(command="c" * 300))
+    (found,) = parse_kills(rendered((long,)))
+    assert found.last is not None
+    assert (found.owner.pod, found.last.command) == ("p" * 256, "c" * 256)
+    page = f'cgtune_build_info 1\ncgtune_pod_oom_kills_total{{uid="1",pod="{"p" * 300}"}} 1\n'
+    assert [kills.owner.pod for kills in parse_kill_metrics(page)] == ["p" * 256]
+    many = json.loads(rendered())
+    many["kills"] *= 4000
+    assert len(parse_kills(json.dumps(many))) == 10_000
+
+
+def test_a_clock_that_goes_behind_the_services_makes_no_time_negative() -> None:
+    """A kill that is told to be in the future was right now."""
+    process = report(memory=(memory_level("/app", 64 << 20),))
+    process = process.replace(snapshot=process.snapshot.replace(container=Container(id=ID, pod_uid=UID, name="app")))
+    for now, ago in ((KILLS[0].last_seconds - 7, [0.0]), (KILLS[0].last_seconds + RECENT_SECONDS, [RECENT_SECONDS])):
+        (found,) = with_kills(machine_report(process), KILLS[:1], now).processes
+        assert [kills.ago_seconds for kills in found.remembered or ()] == ago
 
 
 def test_a_huge_answer_is_read_in_bounded_time() -> None:

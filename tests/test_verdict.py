@@ -96,6 +96,7 @@ def reports() -> Iterator[tuple[str, Report, tuple[int, ...], str | None]]:
     own = process.snapshot.replace(process=process.snapshot.process.replace(is_self=True), notes=(quota,))
     yield "of cgtune itself, which is not judged", told(process.replace(snapshot=own)), (PID,), None
     yield "what no rule asks for", noted(pressure), (PID,), None
+    yield "a file of the machine that no rule asks for", noted(quota.replace(path="/proc/uptime")), (PID,), None
     yield "hidden ancestors alone", noted(quota.replace(kind="hidden")), (PID,), None
     yield "a memory that is closed, all values known", noted(memory), (PID,), None
     yield (
@@ -104,6 +105,9 @@ def reports() -> Iterator[tuple[str, Report, tuple[int, ...], str | None]]:
         (PID,),
         f"process {PID} could not be looked into comp",
     )
+    for name in ("cgroup", "status"):
+        limits = memory.replace(path=f"/proc/{PID}/{name}")
+        yield f"a {name} that is closed, though all values are known", noted(limits), (PID,), f"process {PID} could not be looked into comp"
     yield "a memory that fails", noted(memory.replace(privilege=None)), (PID,), f"process {PID} could not be looked into completely: /proc"
     yield (
         "an executable that fails",

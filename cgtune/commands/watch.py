@@ -60,11 +60,9 @@ class _Watch:
             began = time.monotonic()
             try:
                 self._look()
-            except NoSuchProcess as error:
-                if self._options.pid is not None:  # it does not come back
-                    return fail(f"{error}; {self._output} stays as it is", exits.COULD_NOT_INSPECT)
-                self._tell(str(error))
             except CgtuneError as error:
+                if isinstance(error, NoSuchProcess) and self._options.pid is not None:  # it does not come back
+                    return fail(f"{error}; {self._output} stays as it is", exits.COULD_NOT_INSPECT)
                 self._tell(str(error))
             took = time.monotonic() - began
         sys.stderr.flush()

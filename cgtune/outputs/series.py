@@ -159,9 +159,7 @@ def _add_go(sink: Sink, report: ProcessReport, facts: GoFacts, labels: Mapping[s
     sink.add("cgtune_go_info", "Its Go runtime; id is its cgroup as cadvisor spells it.", 1, labels, **more)
     advised = {each.name: each.value for each in report.recommendations}
     for setting in facts.settings:
-        stem = _STEMS.get(setting.name)
-        if stem is None:
-            continue
+        stem = _STEMS[setting.name]
         sink.add(stem.format("derived"), f"{setting.name} that its runtime concludes by itself.", _number(setting.derived), labels)
         sink.add(stem.format("observed"), f"{setting.name} that it has.", _number(setting.observed), labels)
         sink.add(stem.format("recommended"), f"{setting.name} that would be right.", advised.get(setting.name), labels)

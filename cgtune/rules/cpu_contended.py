@@ -156,9 +156,12 @@ def _advice(case: Case, rates: Rates, neighbours: tuple[tuple[str, float], ...])
     if machine is not None and machine.steal_cores is not None and machine.steal_cores >= _STOLEN * online:
         return f"the host takes {format_cpus(round(machine.steal_cores, 1))} away from this virtual machine: move it, or the program"
     used, seen = rates.used_cores or 0.0, sum(cores for _, cores in neighbours)
-    busy = max((None if machine is None else machine.busy_cores) or 0.0, used + seen)
+    counted = None if machine is None else machine.busy_cores
+    busy = max(counted or 0.0, used + seen)
     if busy >= _FULL * online:
         is_told = neighbours and seen >= (busy - used) / 2  # else who uses most is not seen
         named = f", most with {neighbours[0][0].rpartition('/')[2]}" if is_told else ""
         return f"the CPUs are busy with others{named}: a larger CPU request, which sets its weight, or fewer neighbours on this machine"
+    if counted is None:
+        return "a larger CPU request, which sets its weight, or fewer neighbours: how busy the machine's CPUs were could not be seen"
     return "the machine's CPUs were not all busy: look at its cpuset and affinity, at its weight, and at short bursts of its neighbours"

@@ -9,8 +9,8 @@ information, from 25 % a warning, and nothing below 300 periods. Where no quota 
 It hurts now, unless the cgroup's cpu.pressure says that nothing in it has waited for five minutes: then it hurt earlier. Without
 cpu.pressure (cgroup v1) the counters alone do not tell since when; a window does.
 
-Over a window it also says what limit would have been enough, by how long each thread ran and waited (docs/advice.md), and advises it, in
-steps of 50m, above one CPU of 100m, if that is sure and 50 periods or more were seen.
+Over a window it also says what limit would have been enough, by how long each thread ran and waited (docs/advice.md), and advises it if
+that is sure and 50 periods or more were seen.
 
 Why it hurts: each stop is a pause of all threads for the rest of the period, up to 100 ms with the usual period. GOMAXPROCS n under quota
 Q per period P: n busy threads run Q/n and stall P - Q/n.
@@ -66,8 +66,7 @@ def judge(case: Case) -> Finding | None:
         return None
     counted = f"nr_throttled {counters.throttled_periods} of nr_periods {counters.periods}"
     when = "while it was watched" if case.window is not None else "since the cgroup was made"
-    rates = case.snapshot.rates
-    enough = None if rates is None else find_enough_cpu(rates, level, case.usable, case.procs_count or None)
+    enough = _find_enough(case, level)
     return Finding(
         rule=ID,
         severity=severity,
@@ -82,8 +81,17 @@ def judge(case: Case) -> Finding | None:
     )
 
 
-def _enough_words(enough: EnoughCpu | None) -> tuple[str, ...]:
+def _find_enough(case: Case, level: CpuLevel) -> EnoughCpu | None:
     """What limit would have done, if two looks tell."""
+    rates = case.snapshot.rates
+    if rates is None:
+        return None
+    taken = 0.0 if rates.machine is None else rates.machine.steal_cores or 0.0
+    stolen = taken / max(1, len(case.snapshot.machine.online))
+    return find_enough_cpu(rates, level, case.usable, case.procs_count or None, stolen)
+
+
+def _enough_words(enough: EnoughCpu | None) -> tuple[str, ...]:
     if enough is None:
         return ()
     sure = f"perhaps, as {enough.doubt}: " if enough.doubt else ""
@@ -131,10 +139,9 @@ def _quota_evidence(case: Case, level: CpuLevel) -> tuple[str, ...]:
 
 
 def _advice(case: Case, level: CpuLevel, enough: EnoughCpu | None) -> Advice:
-    wanted = None if enough is None else enough.advised_cores
     said = ""
-    if enough is not None and wanted is not None:
-        said = f" to {format_cpus(wanted)}, which would have been enough while it was watched, within 15 %"
+    if enough is not None and enough.is_sure:
+        said = f" to {format_cpus(enough.limit_cores)}, which would have been enough while it was watched, within 15 %"
     if _is_shared(case, level):
         return act(
             f"look at what else runs below {level.path}: together they use up its quota, which is wider; raise it{said}, or give the others"

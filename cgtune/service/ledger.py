@@ -94,10 +94,6 @@ class Ledger:
         """What is remembered, the newest last."""
         return tuple(self._kills.values())
 
-    def kills_of(self, snapshot: Snapshot) -> tuple[Kills, ...]:
-        """What is remembered of the owners of a process."""
-        return tuple(self._kills[owner.key] for owner in owners_of(snapshot) if owner.key in self._kills)
-
     def levels_beside(self, snapshot: Snapshot) -> dict[str, tuple[str, int]]:
         """The cgroups, by key, each with directory and version, whose counters tell how a process ended: its own chain below what programs
         of any kind have in common, and the cgroups known beside it.

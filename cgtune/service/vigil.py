@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import TypeVar
 
-    from cgtune.model import Kills, ProcessReport
+    from cgtune.model import ProcessReport
     from cgtune.service.board import Board
     from cgtune.service.journal import Journal
     from cgtune.service.ledger import End, Read
@@ -53,11 +53,6 @@ class Vigil:
         self._named: dict[int, OomKill] = {}
         self._causes: dict[int, OomCause] = {}
         self._told_forgotten = self._told_lost = 0
-
-    @property
-    def kills(self) -> tuple[Kills, ...]:
-        """What is remembered."""
-        return self._ledger.kills
 
     def follow(self, processes: Collection[ProcessReport], looked_seconds: float) -> frozenset[Identity]:
         """Follow these from now on, after a scan that began at ``looked_seconds``.

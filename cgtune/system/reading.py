@@ -38,6 +38,15 @@ def read_optional(host: Host, path: str, parse: Callable[[str], T], notes: list[
         return None
 
 
+def parse_optional(path: str, text: str | None, parse: Callable[[str], T], notes: list[Note]) -> T | None:
+    """As read_optional for a text that was read already, None if there was none: what is read twice is of two moments."""
+    try:
+        return None if text is None else parse(text)
+    except Malformed as error:
+        notes.append(note_on(path, error))
+        return None
+
+
 def exists(host: Host, path: str) -> bool:
     """Whether there is such a file, readable or not."""
     try:

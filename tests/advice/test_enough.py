@@ -21,6 +21,7 @@ def _enough(
     full: float | None = None,
     cpus: int = 8,
     procs: int | None = None,
+    stolen: float = 0.0,
 ) -> EnoughCpu | None:
     """For 30 s of a process that used so many CPUs, as its threads did (ran, waited), in a group that used ``group``."""
     counters = Throttling(periods=periods[0], throttled_periods=periods[1], throttled_seconds=stopped)
@@ -38,7 +39,7 @@ def _enough(
         memory_full_percent=0.0,
     )
     rates = rates.replace(cpu=(rates.cpu[0].replace(used_cores=group or used),), pressure=() if full is None else (pressure,))
-    return find_enough_cpu(rates, level, cpus, procs)
+    return find_enough_cpu(rates, level, cpus, procs, stolen)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,15 @@ def _enough(
         ),
         pytest.param(_enough(0.5, ((0.25, 0.75),) * 2 + ((0.001, 0.8),), stopped=15.0, procs=4), 2.0, "", id="sysmon is no worker"),
         pytest.param(_enough(0.1, ((0.1, 0.4),), periods=(150, 150)), 1.0, "", id="idle half of the time"),
+        pytest.param(
+            _enough(0.5, ((0.25, 0.3),), quota=0.5, stopped=22.0, cpus=2, procs=4), 0.714, "thread to thread", id="Go's new threads unknown"
+        ),
+        pytest.param(_enough(0.5, ((0.1, 0.3),), quota=0.5, stopped=22.0, cpus=2, procs=4), 0.789, "at once", id="and most of the work"),
+        pytest.param(_enough(0.4, quota=0.4, stopped=45.0, cpus=2), 1.6, "", id="two CPUs that stood still at once"),
+        pytest.param(_enough(0.2, ((0.2, 0.7),), stolen=0.05), 0.667, "took 5.0 % of the CPUs away", id="a host that takes CPUs"),
+        pytest.param(_enough(0.2, ((0.2, 0.7),), stolen=0.03), 0.667, "", id="and that takes little"),
+        pytest.param(_enough(0.2, ((0.2, 0.75),), cpus=1, stolen=0.05), 0.8, "took 5.0 %", id="and of the only CPU"),
+        pytest.param(_enough(0.2, ((0.2, 0.85),), cpus=1, stolen=0.05), 1.0, "", id="there are no more"),
     ],
 )
 def test_what_would_have_been_enough(enough: EnoughCpu | None, cores: float, doubt: str) -> None:
@@ -68,6 +78,15 @@ def test_what_would_have_been_enough(enough: EnoughCpu | None, cores: float, dou
     assert enough is not None
     assert enough.cores == pytest.approx(cores, rel=0.02)
     assert (doubt in enough.doubt) if doubt else not enough.doubt
+
+
+@pytest.mark.parametrize(
+    ("cores", "limit"), [(0.3412, 0.35), (0.101, 0.105), (1.0, 1.0), (1.0004, 1.0), (1.01, 1.05), (1.96, 2.0), (2.01, 2.1), (12.1, 12.5)]
+)
+def test_a_limit_is_rounded_up_by_little(cores: float, limit: float) -> None:
+    """By 5 % at the most: what is promised is 15 %, measuring included."""
+    enough = EnoughCpu(cores=cores, used_cores=0.1, stopped_percent=50.0, periods=300)
+    assert enough.limit_cores == pytest.approx(limit)
 
 
 @pytest.mark.parametrize(

@@ -204,3 +204,15 @@ def test_a_limit_of_the_pod_is_not_taken_for_all_that_the_node_has(here: Here | 
     assert (named.is_as_node, named.limit_cores, named.memory_bytes) == (True, cores, limit_bytes)
     for says, limit in ((named.cpu_says, cores), (named.memory_says, limit_bytes)):
         assert ("all that the node has, which" in " ".join(says)) == (limit is None)
+
+
+def test_a_machine_whose_cpus_are_not_known_caps_nothing() -> None:
+    """A program that is known to run there has no more CPUs than it, however many these are; of one whose number is known it says so."""
+    named = parse_named(cpu_limit="3")
+    assert named.on_node(Here(), "so it is") is named
+    capped = named.on_node(Here(machine_cpus=2), "so it is")
+    assert (capped.node_cpus, capped.cpu_says[len(named.cpu_says) :]) == (
+        2,
+        ("so it is, which has 2 CPUs (--node-cpus names those of another)",),
+    )
+    assert named.on_node(Here(machine_cpus=4), "so it is").cpu_says == named.cpu_says

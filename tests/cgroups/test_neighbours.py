@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from cgtune.cgroups.neighbours import find_busiest, read_usages
 from cgtune.model import Busiest, Mount
 from cgtune.system.host import Host
+from tests.support.refusing import Refusing
 
 
 def _mount(point: str, filesystem: str, *options: str) -> Mount:
@@ -39,6 +41,12 @@ def test_no_more_than_five_are_named_and_none_that_was_made_anew() -> None:
     assert [path for path, _ in find_busiest(before, after).cgroups] == ["/g", "/f", "/e", "/d", "/c"]
 
 
+def test_a_cgroup_that_was_made_anew_adds_nothing_to_the_one_above() -> None:
+    """What it seems to have given back is not told as the use of its parent."""
+    before, after = {"/p": (10.0, 0.0), "/p/anew": (99.0, 0.0)}, {"/p": (20.0, 10.0), "/p/anew": (1.0, 10.0)}
+    assert find_busiest(before, after) == (("/p", 1.0),)
+
+
 @pytest.mark.parametrize(("mount", "file", "text"), [(V2, "cpu.stat", "usage_usec 2500000\n"), (V1, "cpuacct.usage", "2500000000\n")])
 def test_both_versions_are_read(tmp_path: Path, mount: Mount, file: str, text: str) -> None:
     """All folders below the mount, by their paths in it; a cgroup without the file is passed over, and what is below it is not."""
@@ -51,6 +59,15 @@ def test_both_versions_are_read(tmp_path: Path, mount: Mount, file: str, text: s
         assert set(found) == {"/", "/pod", "/pod/app", "/empty/inner"}
         assert {seconds for seconds, _ in found.values()} == {2.5}
         assert read_usages(host, ()) == {}
+
+
+def test_a_cgroup_that_is_closed_hides_no_other(tmp_path: Path) -> None:
+    """One that is gone when it is looked into, or closed to the reader, is passed over with what is below it."""
+    for path in ("closed/below", "gone", "open"):
+        (tmp_path / "sys/fs/cgroup" / path).mkdir(parents=True)
+        (tmp_path / "sys/fs/cgroup" / path / "cpu.stat").write_text("usage_usec 1\n")
+    with Refusing(str(tmp_path), {"/sys/fs/cgroup/closed": errno.EACCES, "/sys/fs/cgroup/gone": errno.ENOENT}) as host:
+        assert set(read_usages(host, (V2,))) == {"/open"}
 
 
 def test_a_crowd_of_cgroups_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,12 @@ def test_a_workload_is_told_by_the_pods_name(pod: str, workload: str) -> None:
     assert name_workload(pod) == workload
 
 
+def test_nobodys_counter() -> None:
+    """A process of the root cgroup has no owner, and one whose memory nobody charges has no counter."""
+    assert locate_counting(snapshot("/")) == ()
+    assert locate_counting(report(memory=()).snapshot.replace(container=IN_POD)) == ()
+
+
 @pytest.mark.parametrize(
     ("container", "path", "expected"),
     [

@@ -19,12 +19,14 @@ from contextlib import contextmanager
 import pytest
 
 from cgtune import api
-from cgtune.commands.ps import SORTS, sort_report
+from cgtune.commands import ps
+from cgtune.commands.ps import SORTS, PsOptions, sort_report
+from cgtune.errors import Unreadable, UsageError
 from cgtune.model import Policy, ProcessReport, Report, Used
 from cgtune.outputs.layout import Layout
 from cgtune.outputs.ps import render_ps
 from cgtune.rules import judge_all
-from tests.rules.reports import MIB, go_facts, memory_level, report as process_report
+from tests.rules.reports import MIB, go_facts, memory_level, report as process_report, watched
 from tests.support import command, goprograms, inside, stories
 from tests.support.goprograms import Probe
 
@@ -201,6 +203,40 @@ def test_a_list_that_just_fits_is_shown_whole() -> None:
         with watching("--root", STORY, rows=rows) as (_, ours):
             frame = _read_until(ours, b"\x1b[J", 1).partition(b"\x1b[J")[0]
         assert (b"lines more" in frame, frame.count(b"\n") < rows) == (cut, True)
+
+
+def test_a_root_that_goes_away_ends_the_watch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What can be looked at again is told in the list's place; what cannot be meant any more ends it as it would have at the start."""
+    looks = iter([Unreadable("closed for a moment"), UsageError("--root: it is gone")])
+
+    def look(_options: PsOptions) -> Report:
+        raise next(looks)
+
+    monkeypatch.setattr(ps, "require_terminal", lambda *_words: None)
+    monkeypatch.setattr(ps, "_look", look)
+    with pytest.raises(Unreadable):
+        ps.run_ps(PsOptions(watch_seconds=0.2))
+    looks = iter([UsageError("--root: it is gone")])
+    with pytest.raises(UsageError):
+        ps.run_ps(PsOptions(watch_seconds=0.2))
+    assert capsys.readouterr().out == ""
+    first = iter([_report(_process(1))])
+    looks = iter([Unreadable("closed for a moment"), UsageError("--root: it is gone")])
+    monkeypatch.setattr(ps, "_look", lambda options: next(first, None) or look(options))
+    with pytest.raises(UsageError):
+        ps.run_ps(PsOptions(watch_seconds=0.2))
+    assert [frame.splitlines()[2].removesuffix("\x1b[K")[:19] for frame in capsys.readouterr().out.split("\x1b[H")[1:]][1:] == [
+        "closed for a moment"
+    ]
+
+
+def test_a_list_by_cpu_has_no_second_column_of_it_between_two_looks() -> None:
+    """The CPU that was used meanwhile stands there already; a list by memory has its column all the same."""
+    seen = watched(_process(1, cpu_seconds=5.0), None, used_cores=0.25)
+    plain, by_cpu, by_memory = (render_ps(_report(seen), Layout(sort=sort)) for sort in (None, "cpu", "memory"))
+    assert by_cpu == plain
+    assert "0.25" in plain
+    assert by_memory != plain
 
 
 def test_who_goes_while_they_are_watched_is_told_in_their_place() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from cgtune.commands.env import EnvOptions, Plan
 from cgtune.commands.watch import _is_same, _Watch
+from cgtune.errors import NoSuchProcess
 from tests.support import inside
 from tests.support.envreaders import read_kubernetes
 from tests.support.volumes import publish
@@ -208,18 +209,19 @@ def test_a_value_that_is_kept_may_have_any_unit(kept: str, is_same: bool) -> Non
     assert _is_same(_plan("2", "400MiB"), _plan("2", kept), slack=True) is is_same
 
 
+class _Third(threading.Event):
+    """Set when it is waited for the third time."""
+
+    looks = 0
+
+    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002  # as it is called
+        self.looks += 1
+        return self.looks > 2
+
+
 def test_another_process_with_the_same_pid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """Its values are not taken."""
     from cgtune.commands import watch
-
-    class Third(threading.Event):
-        """Set when it is waited for the third time."""
-
-        looks = 0
-
-        def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002  # as it is called
-            self.looks += 1
-            return self.looks > 2
 
     def leave(code: int) -> None:
         raise AssertionError(f"ended with {code}")
@@ -227,9 +229,52 @@ def test_another_process_with_the_same_pid(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("cgtune.commands.watch.os._exit", leave)
     monkeypatch.setattr(watch, "plan_env", lambda _: _plan("9", None).replace(start_ticks=2))
     output = str(tmp_path / "go.env")
-    assert _Watch(EnvOptions(pid=4242, output=output), output, 0o644, _plan("2", None)).run(Third()) == 3
+    assert _Watch(EnvOptions(pid=4242, output=output), output, 0o644, _plan("2", None)).run(_Third()) == 3
     assert "process 4242 has ended, and another one has its pid" in capfd.readouterr().err
     assert os.listdir(tmp_path) == []
+
+
+def test_what_is_written_again_is_what_was_written_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A file that is taken away after the limits have changed comes back with the values of the change, in the same form."""
+    planned = [_plan("3", None)]
+    monkeypatch.setattr("cgtune.commands.watch.plan_env", lambda _: planned[-1])
+    output = tmp_path / "go.env"
+    watch = _Watch(EnvOptions(limits=str(tmp_path), output=str(output)), str(output), 0o644, _plan("2", None))
+    watch._look()
+    assert (read_kubernetes(output.read_text()), capfd.readouterr().err) == (
+        {"GOMAXPROCS": "3"},
+        f"cgtune: {output} is written: GOMAXPROCS 3, was 2\n",
+    )
+    output.unlink()
+    watch._look()
+    assert read_kubernetes(output.read_text()) == {"GOMAXPROCS": "3"}
+    assert capfd.readouterr().err == f"cgtune: {output} is written again: somebody had changed it or taken it away\n"
+    watch._look()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_place_without_a_process_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """--self names nobody who could have ended for good: it is told once, and looked for again."""
+
+    class Gone(Exception):
+        """The end of the watch."""
+
+    def look(_options: EnvOptions) -> Plan:
+        raise NoSuchProcess("/proc/self names no process")
+
+    def leave(_code: int) -> None:
+        raise Gone
+
+    monkeypatch.setattr("cgtune.commands.watch.os._exit", leave)
+    monkeypatch.setattr("cgtune.commands.watch.plan_env", look)
+    output = str(tmp_path / "go.env")
+    with pytest.raises(Gone):
+        _Watch(EnvOptions(self_only=True, output=output), output, 0o644, _plan("2", None)).run(_Third())
+    assert capfd.readouterr().err.splitlines()[1:] == [f"cgtune: /proc/self names no process; {output} stays as it is"]
 
 
 def test_what_a_look_costs(limits: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from tests.live.test_rates import _FIRST
 from tests.live.test_used import account as account  # noqa: PLC0414  # a fixture
 from tests.support import goprograms
 from tests.support.command import inspect
+from tests.support.fairness import asks_for, look_fairly, nothing_is_stolen
 from tests.support.goprograms import Probe
 
 pytestmark = pytest.mark.live
@@ -72,7 +73,8 @@ def test_enough_cpu(groups: Groups, account: Path | None, quota_us: int, loads: 
     argv = ["sh", "-c", f'{enter}exec "$@"', "sh", sys.executable, "-I", "-S", "-c", _DUTY]
     pids = [group.start([*argv, str(work), str(rest)]).pid for work, rest in loads]
     time.sleep(1.5)
-    cores, line = _told(inspect(pids[0], "--window", "6"), _CPU)
+    watch = asks_for(demand, *((pid, rest) for pid, (_, rest) in zip(pids, loads, strict=True)))
+    cores, line = _told(look_fairly(lambda: inspect(pids[0], "--window", "6"), watch), _CPU)
     assert cores == pytest.approx(demand, rel=0.15), line
 
 
@@ -93,7 +95,7 @@ def test_enough_cpu_of_a_go_program(groups: Groups, account: Path | None, procs:
     wrapper = ("sh", "-c", f'{enter}exec "$@"', "sh")
     with Probe(goprograms.build("1.27.3"), f"burn {goroutines}", environment={"GOMAXPROCS": str(procs)}, wrapper=wrapper) as probe:
         time.sleep(1.5)
-        cores, line = _told(inspect(probe.pid, "--window", "6"), _CPU)
+        cores, line = _told(look_fairly(lambda: inspect(probe.pid, "--window", "6"), nothing_is_stolen(0.5 / demand)), _CPU)
     assert cores == pytest.approx(demand, rel=0.15) or (goroutines < procs and cores < demand and line.startswith("perhaps")), line
 
 

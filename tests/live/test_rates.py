@@ -15,6 +15,7 @@ import pytest
 from tests.live.cgroups import Group, Groups
 from tests.live.test_used import account as account  # noqa: PLC0414  # a fixture
 from tests.support.command import inspect, run
+from tests.support.fairness import Watch, grows, look_fairly, ran_seconds
 from tests.support.needs import require
 from tests.support.serving import PATIENCE_SECONDS, Service
 
@@ -50,6 +51,11 @@ def _start(group: Group, account: Path | None, share: float) -> int:
     return pid
 
 
+def _uses(cores: float, *pids: int, rel: float = 0.03) -> Watch:
+    """These programs of one thread run for so long together."""
+    return grows("CPU time", lambda: sum(map(ran_seconds, pids)), cores, rel)
+
+
 def _rates(entry: dict[str, Any], group: Group) -> tuple[dict[str, Any], dict[str, Any]]:
     """The process's rates, and those of its own group."""
     rates = entry["rates"]
@@ -60,7 +66,7 @@ def _rates(entry: dict[str, Any], group: Group) -> tuple[dict[str, Any], dict[st
 def test_a_load_of_known_demand(group: Group, account: Path | None) -> None:
     """Three tenths of a CPU and no quota: as many are used, by the process and by its group, and the machine was as busy at least."""
     pid = _start(group, account, 0.3)
-    rates, own = _rates(inspect(pid, "--window", "5"), group)
+    rates, own = _rates(look_fairly(lambda: inspect(pid, "--window", "5"), _uses(0.3, pid)), group)
     assert rates["seconds"] == pytest.approx(5, abs=1.5)
     assert (rates["used_cores"], own["used_cores"]) == (pytest.approx(0.3, rel=0.05), pytest.approx(0.3, rel=0.05))
     assert own["throttled_percent"] is None
@@ -70,8 +76,8 @@ def test_a_load_of_known_demand(group: Group, account: Path | None) -> None:
 
 def test_the_busiest_cgroups_are_named(group: Group, account: Path | None) -> None:
     """Whoever looks at another process is told which cgroup uses the CPUs, by the kernel's own account of it."""
-    _start(group, account, 0.4)
-    machine = inspect(os.getpid(), "--window", "5")["rates"]["machine"]
+    pid = _start(group, account, 0.4)
+    machine = look_fairly(lambda: inspect(os.getpid(), "--window", "5"), _uses(0.4, pid))["rates"]["machine"]
     used = {place["path"].rpartition("/")[2]: place["used_cores"] for place in machine["busiest"]}
     name = (group.path if account is None else account.name).rpartition("/")[2]
     assert used[name] == pytest.approx(0.4, rel=0.06)
@@ -81,8 +87,9 @@ def test_a_load_that_a_quota_stops(group: Group, account: Path | None) -> None:
     """Busy under a fifth of a CPU: all of it is used, it is stopped in nearly every period, and the text says so in one line."""
     group.limit_cpu(20_000)
     pid = _start(group, account, 1.0)
+    stopped = grows("stopped time", lambda: group.throttled()[2], 0.8, 0.05)
     before = group.throttled()
-    entry = inspect(pid, "--window", "5")
+    entry = look_fairly(lambda: inspect(pid, "--window", "5"), _uses(0.2, pid), stopped)
     after = group.throttled()
     rates, own = _rates(entry, group)
     assert (rates["used_cores"], own["used_cores"]) == (pytest.approx(0.2, rel=0.05), pytest.approx(0.2, rel=0.05))
@@ -102,7 +109,8 @@ def test_two_that_share_a_quota(group: Group, account: Path | None) -> None:
     """Each uses half of it; the group's use is the sum."""
     group.limit_cpu(40_000)
     pids = [_start(group, account, 1.0) for _ in range(2)]
-    report = json.loads(run("inspect", "--pid", pids[0], "--pid", pids[1], "--window", "5", "--format", "json").stdout)
+    words = ("inspect", "--pid", pids[0], "--pid", pids[1], "--window", "5", "--format", "json")
+    report = json.loads(look_fairly(lambda: run(*words), _uses(0.4, *pids)).stdout)
     told = [_rates(entry, group) for entry in report["processes"]]
     assert sum(rates["used_cores"] for rates, _ in told) == pytest.approx(0.4, rel=0.05)
     assert [own["used_cores"] for _, own in told] == [pytest.approx(0.4, rel=0.05)] * 2
@@ -116,7 +124,7 @@ def test_waiting_for_a_neighbour(groups: Groups) -> None:
     if group.version("cpu") == 1:
         group.write("cpu", "cpu.shares", str(_FIRST))
     pids = [_start(group, None, 1.0) for _ in range(2)]
-    rates = inspect(pids[0], "--window", "5")["rates"]
+    rates = look_fairly(lambda: inspect(pids[0], "--window", "5"), _uses(0.5, pids[0], rel=0.05), _uses(1.0, *pids))["rates"]
     assert rates["waiting_percent"] == pytest.approx(50, abs=10)
     assert rates["waiting_threads"] == pytest.approx(0.5, abs=0.1)
     assert rates["used_cores"] + rates["waiting_threads"] == pytest.approx(1, rel=0.05)
@@ -125,17 +133,21 @@ def test_waiting_for_a_neighbour(groups: Groups) -> None:
 def test_a_service_has_the_last_minutes(group: Group, account: Path | None) -> None:
     """The same number, of all the time since it first saw the process; the page draws it."""
     pid = _start(group, account, 0.4)
-    with Service("--pid", pid, "--interval", "1s") as service:
 
-        def entry() -> dict[str, Any]:
-            (found,) = json.loads(service.fetch("/report").body)["processes"]
-            return dict(found)
+    def look() -> tuple[dict[str, Any], str]:
+        with Service("--pid", pid, "--interval", "1s") as service:
 
-        service.wait_for(
-            lambda: service.fetch("/report").status == 200 and (entry()["rates"]["seconds"] or 0) > 6, seconds=PATIENCE_SECONDS
-        )
-        rates, own = _rates(entry(), group)
-        page = service.fetch("/").body
+            def entry() -> dict[str, Any]:
+                (found,) = json.loads(service.fetch("/report").body)["processes"]
+                return dict(found)
+
+            service.wait_for(
+                lambda: service.fetch("/report").status == 200 and (entry()["rates"]["seconds"] or 0) > 6, seconds=PATIENCE_SECONDS
+            )
+            return entry(), service.fetch("/").body
+
+    seen, page = look_fairly(look, _uses(0.4, pid))
+    rates, own = _rates(seen, group)
     assert (rates["used_cores"], own["used_cores"]) == (pytest.approx(0.4, rel=0.05), pytest.approx(0.4, rel=0.05))
     shown = re.search(r"<figcaption>CPU used: ([0-9.]+) CPUs", page)
     assert shown

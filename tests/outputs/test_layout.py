@@ -10,14 +10,15 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from cgtune.api import inspect, predict
-from cgtune.model import Advice, Report
-from cgtune.outputs.layout import LEAST_WIDTH, MOST_WIDTH, Layout, Sheet, cgroup_paths, fold, visible
+from cgtune.model import Advice, ProcessReport, Report
+from cgtune.outputs.brief import brief_lines
+from cgtune.outputs.layout import LEAST_WIDTH, MOST_WIDTH, Layout, Sheet, cgroup_paths, fold, lay_out, visible
 from cgtune.outputs.predict import render_predict
 from cgtune.outputs.ps import render_ps
 from cgtune.outputs.table import render_table
 from cgtune.outputs.text import render_text
 from cgtune.verdict import judge_report
-from tests.rules.reports import MIB, go_facts, memory_level, report as process_report
+from tests.rules.reports import MIB, go_facts, memory_level, report as process_report, sees
 from tests.support import stories
 
 WIDTHS = (60, 66, 72, 80, 100, 120, 150, 200)
@@ -129,6 +130,14 @@ def test_a_path_is_cut_only_where_it_ends() -> None:
     assert sheet.shorten(f"({long}) {long}: {long}/x") == f"({short}) {short}: {short}/x"
 
 
+def test_a_column_is_as_wide_as_the_widest_of_its_headers() -> None:
+    """The headers have two lines, and either may be the longer."""
+    lines = lay_out((("pid", "memory"), ("", "in use")), (("4242", "1"), ("7", "22")), "><", 0)
+    assert lines == [" pid  memory", "      in use", "4242  1", "   7  22"]
+    lines = lay_out((("a", "b"), ("under a", "c")), (("1", "2"),), "<<", 2)
+    assert lines == ["a          b", "under a    c", "1          2"]
+
+
 def test_styles_count_for_nothing() -> None:
     """A coloured word takes no more room than it shows."""
     sheet = Sheet(Layout(width=60, colour=True))
@@ -164,6 +173,27 @@ def test_three_lines_of_a_process() -> None:
     assert "GOMAXPROCS 64: export GOMAXPROCS=3; GOMEMLIMIT off: export GOMEMLIMIT=" in acts
     for name, words in (("kernel-thread", "no Go"), ("v2-other-users-process", "1 not seen"), ("k8s-burstable-systemd", "OOM kills 1")):
         assert words in render_table(_report(name), Layout(brief=True))
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (process_report(is_self=True), "  it stands for this container"),
+        (process_report(go_facts(dies="fatal error: no")), "  Go 1.27.3 dies at its next start; GOMAXPROCS"),
+        (
+            process_report(go_facts(minor=24, procs=7, procs_derived=5, variables={"GOMAXPROCS": "5"}), cores=2.0),
+            "  GOMAXPROCS 7: set 2 in the program; GOMEMLIMIT",
+        ),
+        (process_report(go_facts(minor=24, procs=2, variables={"GOMAXPROCS": "2"}), cores=2.0), "  GOMAXPROCS 2: as it should be; "),
+        (process_report(go_facts(minor=24, procs=8), cores=2.0), "  GOMAXPROCS 8: export GOMAXPROCS=2; "),
+        (process_report(go_facts(procs=2, seen=sees(200_000)), cores=2.0), "  GOMAXPROCS 2: leave it unset; "),
+        (process_report(go_facts(procs=None, procs_derived=2, seen=sees(200_000)), cores=2.0), "  GOMAXPROCS derived 2: leave it unset; "),
+    ],
+    ids=["cgtune itself", "dies", "overruled", "right", "to be set", "by Go itself", "not seen"],
+)
+def test_what_to_set_stands_in_the_third_line(made: ProcessReport, words: str) -> None:
+    """Whatever is to be done about a value, or nothing."""
+    assert brief_lines(made, Layout(width=MOST_WIDTH))[2].startswith(words)
 
 
 def test_the_end_of_a_harm_stands_beside_it() -> None:

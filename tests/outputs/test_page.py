@@ -145,6 +145,11 @@ def test_escaped_text_has_no_markup(text: str) -> None:
     assert re.sub(r"&(amp|lt|gt|quot|#39);", "", escaped).count("&") == 0
 
 
+def test_text_that_looks_escaped_is_shown_as_it_is() -> None:
+    """A program that is called `&lt;b&gt;` is shown by that name, and not as `<b>`."""
+    assert escape_markup("&lt;b&gt;") == "&amp;lt;b&amp;gt;"
+
+
 def test_numbers_over_time_are_drawn() -> None:
     """Shares against the whole, bytes against the limit; a day only if there is more of it than the last minutes."""
     shares = Track(name="throttled", recent=((10.0, 0.0), (0.0, 50.0)), day=((0.0, 50.0),))
@@ -164,6 +169,43 @@ def test_numbers_over_time_are_drawn() -> None:
     assert captions[1].endswith("64 MiB, at most 64 MiB in the last five minutes; the top is the limit, 256 MiB")
     assert captions[3].endswith("0.25 CPUs, at most 0.25 CPUs in the last five minutes; the top is the quota, 0.5 CPUs")
     assert re.findall(r'points="([^"]*)"', text)[3] == "290.0,48.0 300.0,30.0"
+
+
+def test_a_value_that_is_set_elsewhere_is_no_line_to_copy() -> None:
+    """A program that overrules its variable is told which value is right, and no `export` that would change nothing."""
+    facts = go_facts(minor=24, procs=7, procs_derived=5, variables={"GOMAXPROCS": "5"})
+    text = render_html(_report().replace(processes=(process_report(facts, cores=2.0),)))
+    assert "<td>7</td><td>2</td>" in text
+    assert "export GOMAXPROCS" not in text
+    unset = render_html(_report().replace(processes=(process_report(go_facts(minor=24, procs=7, procs_derived=8), cores=2.0),)))
+    assert "export GOMAXPROCS=2" in unset
+
+
+def test_a_value_that_was_not_read_is_not_known() -> None:
+    """Neither by derivation nor from memory: the cell says so."""
+    facts = go_facts(minor=24, procs=None, memory=None, gogc=None)
+    text = render_html(_report().replace(processes=(process_report(facts, cores=2.0),)))
+    assert text.count("<td>not known</td><td>not known</td>") == 3
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_a_limit_that_could_not_be_read_is_not_told_to_be_none(is_seen: bool) -> None:
+    """Without a limit in sight and with a file that was refused, none is seen: that is not the same as that there is none."""
+    made = process_report(go_facts(), memory=(memory_level("/pod/app", None),))
+    notes = (
+        () if is_seen else tuple(Note(path=f"/sys/fs/cgroup/pod/app/{name}.max", why="denied", kind="failed") for name in ("memory", "cpu"))
+    )
+    text = render_html(_report().replace(processes=(made.replace(snapshot=made.snapshot.replace(notes=notes)),)))
+    assert ("no limit is seen" in text, "no quota is seen" in text) == (not is_seen, not is_seen)
+    assert ("<td>no limit</td>" in text, "8 CPUs, no quota</td>" in text) == (is_seen, is_seen)
+
+
+def test_memory_that_nobody_counts_is_not_drawn() -> None:
+    """Without a memory controller, or a counter of what is charged, there is no bar; the page stands without it."""
+    for memory in ((), (memory_level("/pod/app", 8 * MIB, current_bytes=None),)):
+        made = process_report(go_facts(), memory=memory)
+        assert draw_memory(made) == ""
+        assert "Memory of" not in render_html(_report().replace(processes=(made,)))
 
 
 def test_why_it_is_not_to_be_relied_on_stands_above() -> None:

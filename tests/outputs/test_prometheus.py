@@ -75,6 +75,17 @@ def test_a_parser_reads_every_story(story: str, openmetrics: bool) -> None:
     assert value(samples, "cgtune_online_cpus") == len(report.machine.online)
 
 
+def test_merged_series_stand_in_place_of_those_of_each_process() -> None:
+    """What the service has added up is told as it is, and no process beside it: else a sum would count it twice."""
+    whole = machine_report(process_report())
+    series = [("cgtune_cpu_seconds_total", "CPU time.", 2.5, {"workload": "web"})]
+    samples = read(render_report(whole, openmetrics=False, merged=series) + b"\n", openmetrics=False)
+    assert value(samples, "cgtune_cpu_seconds_total", workload="web") == 2.5
+    assert value(samples, "cgtune_online_cpus") == 8
+    assert names(read(render_report(whole, openmetrics=False) + b"\n", openmetrics=False)) - names(samples)
+    assert not [labels for _, labels in samples if "pid" in dict(labels)]
+
+
 def test_both_formats_say_the_same() -> None:
     """The same samples, counters too, under the same names."""
     report = inspect([4242], root=str(stories.STORIES / "v2-ancestor-tighter"))

@@ -34,7 +34,7 @@ STOLEN = BUSY.replace(busy_cores=3.0, steal_cores=4.0)
 ALONE = BUSY.replace(busy_cores=1.7)
 
 
-def _waits(waiting: float, used: float, throttling: Throttling = NEVER, machine: MachineRate = BUSY, **rest: Any) -> ProcessReport:
+def _waits(waiting: float, used: float, throttling: Throttling = NEVER, machine: MachineRate | None = BUSY, **rest: Any) -> ProcessReport:
     return watched(report(go_facts(), **rest), throttling, waiting_threads=waiting, used_cores=used, machine=machine)
 
 
@@ -362,6 +362,23 @@ def test_the_neighbour_that_takes_the_cpus_is_named(path: str, counts: bool, bus
     )
 
 
+def test_waiting_is_told_though_nothing_is_known_of_the_machine() -> None:
+    """Without its counters, as in a container whose /proc/stat lxcfs makes, nobody is accused, and no line tells of the machine."""
+    for machine in (None, BUSY.replace(busy_cores=None, steal_cores=None)):
+        finding = _judge("cpu-contended", _waits(1.0, 1.0, machine=machine))
+        assert finding is not None
+        assert not [line for line in finding.evidence if line.startswith(("/proc/stat", "used most"))]
+        assert finding.advice[0].reason.endswith("how busy the machine's CPUs were could not be seen")
+
+
+@pytest.mark.parametrize(("gomemlimit", "raised"), [(300 * MIB, "raise GOMEMLIMIT, and the memory limit"), ("off", "raise GOGC if")])
+def test_what_a_busy_collector_needs(gomemlimit: Any, raised: str) -> None:
+    """More room: by the limit that it works against."""
+    finding = _judge("collector-busy", _collected(60.0, 60.0, memory=gomemlimit))
+    assert finding is not None
+    assert finding.advice[0].reason.startswith(raised)
+
+
 def test_what_slows_it_down_is_named() -> None:
     """memory.high if its events grow, else the limit."""
     high = _judge("memory-stalling", _stalled(30.0))
@@ -414,7 +431,7 @@ def test_what_would_have_been_enough_is_told_between_two_looks() -> None:
     finding = _judge("cpu-throttled", rated.replace(snapshot=rated.snapshot.replace(rates=rates)))
     assert finding is not None
     assert finding.evidence[-1].startswith("0.47 CPUs would have been enough: it used 0.20 and was kept from running in 57 % of the time")
-    assert finding.advice[0].reason.startswith("raise the CPU limit to 0.5 CPUs, which would have been enough while it was watched")
+    assert finding.advice[0].reason.startswith("raise the CPU limit to 0.47 CPUs, which would have been enough while it was watched")
     assert cpu_level("/pod/app", None).bandwidth is not None
 
 
@@ -439,11 +456,11 @@ def _stopped(
 @pytest.mark.parametrize(
     ("made", "advice"),
     [
-        pytest.param(_stopped(procs=1, cores=0.2, used=0.2), "raise the CPU limit to 0.3 CPUs, which would", id="exactly a step"),
-        pytest.param(_stopped(procs=1, cores=0.2, used=0.201), "raise the CPU limit to 0.35 CPUs, which would", id="rounded up"),
+        pytest.param(_stopped(procs=1, cores=0.2, used=0.2), "raise the CPU limit to 0.3 CPUs, which would", id="two digits"),
+        pytest.param(_stopped(procs=1, cores=0.2, used=0.201), "raise the CPU limit to 0.31 CPUs, which would", id="rounded up"),
         pytest.param(
             _stopped(procs=4, cores=0.4, used=0.5, stopped_seconds=15.0, threads=((0.25, 0.52),) * 2),
-            "raise the CPU limit to 1.1 CPUs, which would have been enough while it was watched, within 15 %, or set GOMAXPROCS",
+            "raise the CPU limit to 1.05 CPUs, which would have been enough while it was watched, within 15 %, or set GOMAXPROCS",
             id="or fewer threads",
         ),
         pytest.param(
@@ -456,7 +473,7 @@ def _stopped(
     ],
 )
 def test_the_limit_that_would_have_been_enough_is_advised(made: ProcessReport, advice: str) -> None:
-    """In steps of 50m, if it is sure and enough was seen; else the whole CPUs that GOMAXPROCS could use."""
+    """If it is sure and enough was seen; else the whole CPUs that GOMAXPROCS could use."""
     finding = _judge("cpu-throttled", made)
     assert finding is not None
     assert finding.advice[0].reason.startswith(advice)

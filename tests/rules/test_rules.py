@@ -853,6 +853,15 @@ def test_a_headroom_of_ones_own_is_near_nothing() -> None:
     assert rule.judge(Case(made, made.snapshot.go[0], Policy())) is not None
 
 
+@pytest.mark.parametrize(("left_bytes", "speaks"), [(21_474_837, False), (21_474_836, True)])
+def test_what_a_measurement_leaves_is_enough(left_bytes: int, speaks: bool) -> None:
+    """4 % beside the 5 MiB of others are room enough to the byte, also for one whose own headroom of 10 % would recommend less."""
+    policy = Policy(headroom_percent=10.0)
+    made = report(go_facts(memory=507 * MIB - left_bytes), memory=limited(512), policy=policy)  # type: ignore[arg-type]
+    finding = locate_rule("gomemlimit-near-limit").judge(Case(made, made.snapshot.go[0], policy))
+    assert (finding is not None) == speaks
+
+
 def test_one_thread_is_more_than_half_a_cpu() -> None:
     """GOMAXPROCS=1 under half a CPU is above it: nobody else is accused."""
     finding = _judge("cpu-throttled", report(go_facts(procs=1, pinned=True), cores=0.5, throttled=(900, 1000)))

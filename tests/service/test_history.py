@@ -57,6 +57,17 @@ def test_shares_are_of_the_time_between_two_looks() -> None:
     assert _recent(history, 1010, "live-heap")[-1] == (0.0, float(2 * MIB))
 
 
+def test_the_live_heap_is_that_of_all_runtimes_or_not_known() -> None:
+    """A process may hold several; a sum that lacks one of them would be too small."""
+    made = _at(used=4 * MIB)
+    (facts,) = made.snapshot.go
+    unread = facts.replace(observed=facts.observed.replace(heap_live_bytes=None))
+    for go, live in (((facts, facts), [(0.0, 4.0 * MIB)]), ((facts, unread), []), ((unread,), []), ((), [])):
+        history = History()
+        _add(history, 0, made.replace(snapshot=made.snapshot.replace(go=go)))
+        assert _recent(history, 0, "live-heap") == live
+
+
 def test_the_machines_waiting_is_not_its_own() -> None:
     """A process in the root cgroup has the machine's files: the plot is of the process."""
     history = History()

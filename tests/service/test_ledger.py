@@ -182,6 +182,14 @@ def test_a_kill_counts_though_no_counter_is_left() -> None:
     assert [owner.name for owner in ledger.workloads] == [LEAF]
 
 
+def test_a_process_whose_memory_nobody_charges_is_not_explained() -> None:
+    """Without a memory controller there is no counter to ask, and nobody to whom a kill would count."""
+    nowhere = process()
+    assert Ledger().levels_beside(nowhere.snapshot) == {}
+    end = told(nowhere, status=KILLED)
+    assert (end.certainty, end.rose, end.where) == ("unknown", 0, None)
+
+
 def test_only_cgroups_around_the_process_are_read() -> None:
     """Its own chain below what all programs share, and the cgroups beside it."""
     ledger = Ledger()

@@ -80,6 +80,28 @@ def test_nothing_ends_it(monkeypatch: pytest.MonkeyPatch, place: str, error: Exc
     assert (board.scans, board.scan_errors) == ((0, 2) if place == "scan" else (2, 0))
 
 
+def test_a_fault_between_two_looks_is_told_and_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong while nobody looks: one line, and the next look comes when it is due."""
+    said: list[tuple[str, str]] = []
+    stop = threading.Event()
+    journal = _Journal(stop)
+    monkeypatch.setattr(journal, "say", lambda event, words, *_more, **_fields: said.append((event, words)))
+
+    def fail(*_arguments: object) -> None:
+        raise KeyError("ours")
+
+    monkeypatch.setattr(Vigil, "wait", fail)
+    with Host(STORY) as host:
+        watcher = Vigil(host, cast("Any", journal), Board(0.01), stop)
+        textfile = cast("Any", _Textfile(Unwritable("full")))
+        options, follower = ServeOptions(interval_seconds=0.05), Follower(host, (4242,), None)
+        _Scanner(options, follower, Board(0.01), cast("Any", journal), textfile, stop, watcher).run()
+    assert len(journal.troubles) == 2
+    assert {(event, words.startswith("between two looks: "), "'ours'" in words) for event, words in said if event == "trouble"} == {
+        ("trouble", True, True)
+    }
+
+
 class _Clock:
     """Stands in for ``time``, and for the event that stops the scanner: between two scans the test has its turn, until it is at its end."""
 

@@ -51,6 +51,16 @@ def test_a_path_that_is_no_text() -> None:
     assert ask("/check", closed, pids=(4242,)) == ("503 Service Unavailable", said)
 
 
+def test_before_the_first_report_the_page_says_so() -> None:
+    """With the status of a service that is not there yet, and the policy of every page."""
+    said: list[tuple[str, dict[str, str]]] = []
+    environ: dict[str, object] = {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}
+    body = b"".join(App(Board(15.0), ())(environ, lambda status, headers: said.append((status, dict(headers)))))
+    ((status, headers),) = said
+    assert (status, "Content-Security-Policy" in headers) == ("503 Service Unavailable", True)
+    assert b"no report yet" in body
+
+
 def test_a_search_that_is_let_near_nobody_is_not_clean() -> None:
     """What is missing is named."""
     hidden = Note(path="/proc", why="3 processes could not be looked into", privilege="CAP_SYS_PTRACE")

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from cgtune import api
 from cgtune.errors import NoSuchProcess, Unwritable, UsageError
 from cgtune.outputs.json import render_json
-from cgtune.system.capture import REDACTED, redact_environ, redact_mountinfo
+from cgtune.system.capture import REDACTED, Capture, redact_environ, redact_mountinfo
+from cgtune.system.host import Host, open_source
 from cgtune.system.source import MARKER
 from tests.support import stories
 from tests.support.stories import STORIES
@@ -148,3 +153,58 @@ def test_each_story_can_be_recorded_again(tmp_path: Path, name: str) -> None:
     pid = stories.pid_of(name)
     api.snapshot(str(tmp_path / "out"), [pid], root=str(STORIES / name))
     assert api.inspect([pid], root=str(tmp_path / "out")) == stories.report(name)
+
+
+#: The number that a text counts up: of stat the CPU time of the machine, or of a process; of other counters each one.
+_TICKS = re.compile(rb"(\Acpu +|\) (?:\S+ ){11})(\d+)")
+_COUNTS = re.compile(rb"(?m)(total=|^[a-z_0-9]+ |^)(\d+)")
+_COUNTERS = re.compile(
+    r"uptime|schedstat|cpu\.stat|cpuacct\.usage|(cpu|memory)(\.pressure)?|"
+    r"memory\.(current|peak|usage_in_bytes|max_usage_in_bytes|stat|events|events\.local)"
+)
+
+
+class _Growing(Capture):
+    """A story whose machine goes on running: each reading of a counter says more than the one before, and the time goes on."""
+
+    def __init__(self, name: str, steps: Sequence[int]) -> None:
+        super().__init__(open_source(str(STORIES / name)))
+        self._steps, self._total = itertools.cycle(steps), 0
+
+    def time_seconds(self) -> float:
+        self._total += next(self._steps)
+        return super().time_seconds() + self._total / 1000
+
+    def read_whole(self, path: str, cap_bytes: int) -> bytes:
+        content = super().read_whole(path, cap_bytes)
+        name = path.rpartition("/")[2]
+        if name != "stat" and not _COUNTERS.fullmatch(name):
+            return content
+        self._total += next(self._steps)
+        counted = _TICKS if name == "stat" else _COUNTS
+        return counted.sub(lambda found: found[1] + b"%d" % (int(found[2]) + self._total), content)
+
+
+def _record_growing(name: str, steps: Sequence[int], out: Path) -> tuple[str, str]:
+    """Returns (the report that a recording was made with, that of its replay)."""
+    pid, capture = stories.pid_of(name), Capture(_Growing(name, steps))
+    with Host(source=capture) as host:
+        recorded = render_json(api.judge(api.inspect_host(host, [pid])))
+        capture.replace_recording(str(out))
+    return recorded, render_json(api.inspect([pid], root=str(out)))
+
+
+@pytest.mark.parametrize("name", stories.names())
+def test_a_machine_that_runs_on_replays_to_the_same_report(tmp_path: Path, name: str) -> None:
+    """What is read twice is of two moments, and a recording keeps one: no number of the report hangs on the first."""
+    recorded, replayed = _record_growing(name, (1,), tmp_path / "out")
+    assert replayed == recorded
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 10**7), min_size=1, max_size=8))
+def test_at_any_pace(steps: list[int]) -> None:
+    """The same for any steps of the counters and of the clock."""
+    with tempfile.TemporaryDirectory() as folder:
+        recorded, replayed = _record_growing("v2-bench-swapped-out", steps, Path(folder, "out"))
+    assert replayed == recorded

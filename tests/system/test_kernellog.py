@@ -65,3 +65,23 @@ def test_what_is_no_kernel_log_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="needs a live machine"):
         require_live("/recording", is_live=False)
     require_live("/", is_live=True)
+
+
+def test_a_machine_has_one_log_wherever_its_files_are_mounted(tmp_path: Path, log: KernelLog) -> None:
+    """Below a root without the device our own stands for it."""
+    log.close()
+    other = KernelLog(str(tmp_path))
+    assert os.readlink(f"/proc/self/fd/{other._file}") == "/dev/kmsg"
+    other.close()
+
+
+@pytest.mark.parametrize("root", ["/", "/host"])
+def test_a_machine_without_the_device(monkeypatch: pytest.MonkeyPatch, root: str) -> None:
+    """One line that says where it would have to be."""
+
+    def none(path: str, _flags: int) -> int:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+
+    monkeypatch.setattr("cgtune.system.kernellog.os.open", none)
+    with pytest.raises(Unreadable, match=f"^--kernel-log: there is no {root.rstrip('/')}/dev/kmsg; mount the machine's own there"):
+        KernelLog(root)

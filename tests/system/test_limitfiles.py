@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from cgtune.errors import Unreadable
+from cgtune.errors import CgtuneError, Unreadable
 from cgtune.system import limitfiles
 from cgtune.system.limitfiles import read_limit_files
 from tests.support.volumes import publish
@@ -51,3 +52,27 @@ def test_plain_files(tmp_path: Path) -> None:
     before = os.listdir("/proc/self/fd")
     assert read_limit_files(str(tmp_path), _NAMES, "--limits") == {"memory-limit": "1Gi"}
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_folder_that_goes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read of it is not taken for the limits: the folder is looked for again, and its name is told."""
+    folder = tmp_path / "limits"
+    folder.mkdir()
+    (folder / "cpu-limit").write_text("1")
+    original = limitfiles._read_limit
+
+    def read_and_lose(directory: int, place: str, name: str) -> str | None:
+        found = original(directory, place, name)
+        shutil.rmtree(folder, ignore_errors=True)
+        return found
+
+    monkeypatch.setattr(limitfiles, "_read_limit", read_and_lose)
+    with pytest.raises(CgtuneError, match=rf"{folder}.*No such file or directory"):
+        read_limit_files(str(folder), _NAMES, "--limits")
+
+
+def test_a_link_that_leads_nowhere_but_to_itself(tmp_path: Path) -> None:
+    """It is there and cannot be read: one line, and no limit is left out in silence."""
+    (tmp_path / "cpu-limit").symlink_to("cpu-limit")
+    with pytest.raises(Unreadable, match=r"cpu-limit: Too many levels of symbolic links; it has to be a file that can be read"):
+        read_limit_files(str(tmp_path), _NAMES, "--limits")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -99,6 +100,49 @@ def test_how_a_process_ended(process: subprocess.Popen[bytes], number: signal.Si
     process.wait()
     release = tuple(map(int, Path("/proc/sys/kernel/osrelease").read_text().split(".")[:2]))
     assert watched.status(process.pid) == (status if release >= (6, 15) else None)
+    watched.close()
+
+
+def test_a_kernel_that_does_not_tell_how_a_process_ended(monkeypatch: pytest.MonkeyPatch, process: subprocess.Popen[bytes]) -> None:
+    """Before Linux 6.13 pidfds know no such question (ENOTTY): the end is noticed, and how it came is not known."""
+
+    def refuse(*_arguments: object) -> None:
+        raise OSError(errno.ENOTTY, "Inappropriate ioctl for device")
+
+    monkeypatch.setattr("fcntl.ioctl", refuse)
+    watched = Watched("/")
+    watched.add(process.pid)
+    process.kill()
+    process.wait()
+    assert (watched.ended(), watched.status(process.pid)) == (frozenset((process.pid,)), None)
+    watched.close()
+
+
+def test_of_who_is_not_watched_nothing_is_known(watched: Watched, process: subprocess.Popen[bytes]) -> None:
+    """Nor of anybody in another root's /proc; to watch somebody no more who never was is no fault."""
+    assert watched.status(process.pid) is None
+    watched.drop(process.pid)
+    other = Watched(_OTHER_ROOT)
+    other.add(process.pid)
+    process.kill()
+    process.wait()
+    assert (other.ended(), other.status(process.pid)) == (frozenset((process.pid,)), None)
+    other.close()
+
+
+def test_a_process_that_is_closed_to_us_is_asked_by_another_file(monkeypatch: pytest.MonkeyPatch, process: subprocess.Popen[bytes]) -> None:
+    """Whose program may not be seen, as another user's: as long as its folder has files, it lives."""
+
+    def refuse(*_arguments: object, **_options: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("cgtune.system.watched.os.readlink", refuse)
+    watched = Watched(_OTHER_ROOT)
+    watched.add(process.pid)
+    assert watched.ended() == frozenset()
+    process.kill()
+    process.wait()
+    assert watched.ended() == {process.pid}
     watched.close()
 
 

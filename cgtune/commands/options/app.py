@@ -153,13 +153,11 @@ def run(arguments: list[str]) -> int:
 def _run_app(app: typer.Typer, arguments: list[str]) -> int | None:
     try:
         code = app(args=arguments, prog_name="cgtune", standalone_mode=False)
-    except OSError as error:  # the help and the words of completion are written by typer; a command lets none out
-        settle(error)
-        return None
-    except SystemExit as gone:  # so it ends if nobody reads that any more
-        if not isinstance(gone.__context__, BrokenPipeError):
+    except (OSError, SystemExit) as gone:  # the help and the words of completion are written by typer; a command lets none out
+        error = gone.__context__ if isinstance(gone, SystemExit) else gone  # so it ends if nobody reads that any more
+        if not isinstance(error, OSError):
             raise
-        settle(gone.__context__)
+        settle(error)
         return None
     return code if isinstance(code, int) else None
 

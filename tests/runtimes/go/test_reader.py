@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import shutil
 import struct
 from pathlib import Path
 
 import pytest
 
+from cgtune import api
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable
 from cgtune.model import GoFacts, GoLive, Note
 from cgtune.runtimes.go.derived.derive import derive
@@ -22,9 +25,33 @@ from cgtune.system.host import Host
 from cgtune.system.root import READ_CAP_BYTES
 from tests.support.elfs import MAGIC, READ, RUN, WRITE, Part, elf, framed, go_program, inline_record, uvarint
 from tests.support.refusing import Refusing
+from tests.support.stories import STORIES
 
 CGROUP, MOUNTINFO = "0::/pod/app\n", "30 20 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
 OTHERS = OwnTexts(cgroup="0::/\n", mountinfo=MOUNTINFO.replace(" / ", " /../.. "), assumed=("/pod/app",))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_libraries_that_are_closed_are_told_by_one_of_them(tmp_path: Path, count: int) -> None:
+    """A program may map hundreds: the first is named with its reason, and the others are counted."""
+    names = [f"lib{number}.so" for number in range(count)]
+    ranges = [f"7f000000{number}000-7f000000{number + 1}000" for number in range(0, 2 * count, 2)]
+    lines = [
+        f"{where} r-xp 00000000 0:71 {99 + number}    /lib/{name}\n" for number, (where, name) in enumerate(zip(ranges, names, strict=True))
+    ]
+    shutil.copytree(STORIES / "v2-sibling-container", tmp_path / "story", symlinks=True)
+    (tmp_path / "story/proc/42/maps").write_text("".join(lines))
+    refused = {
+        f"/proc/42/{path}": errno.EACCES
+        for name, where in zip(names, ranges, strict=True)
+        for path in (f"map_files/{where}", f"root/lib/{name}")
+    }
+    marker = tmp_path / "story/cgtune-snapshot.json"
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), "unreadable": refused}))
+    (process,) = api.inspect([42], root=str(tmp_path / "story")).processes
+    (why,) = (note.why for note in process.snapshot.notes if "/lib/lib" in note.path or "map_files" in note.path)
+    assert why.partition(" (")[0] == "cannot tell whether it is a Go program: /proc/42/root/lib/lib0.so: permission denied"
+    assert why.endswith(" (and 2 more of its libraries)") == (count == 3)
 
 
 @pytest.mark.parametrize(

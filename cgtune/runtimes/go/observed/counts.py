@@ -119,7 +119,7 @@ class _Reading:
         """What the collector counts added."""
         found = live
         for _ in range(_TRIES):
-            found = self._collections(live) or found
+            found = self._collections(live) or live
             used, given = found.gc_cpu_seconds, found.cpu_seconds
             if found.collections == 0 or (used is not None and given and abs(used / given - (found.gc_cpu_fraction or 0)) < _NEAR):
                 break  # else a collection ended between two reads, or its end is not over
@@ -161,16 +161,18 @@ class _Reading:
         return live.replace(gc_cpu_seconds=(whole - idle) / 1e9, cpu_seconds=available / 1e9)
 
     def with_scheduler(self, live: GoLive) -> GoLive:
-        """What the scheduler counts added."""
+        """What the scheduler counts added. Each try begins anew and tells of its last reading, as a recording keeps that one."""
+        found = live
         for _ in range(_TRIES):
-            scheduler = _tried(self._scheduler)
-            if scheduler is None:
+            before, found = _tried(self._scheduler), live
+            if before is None:
                 break
-            live = self._goroutines(scheduler, live.replace(idle_procs=scheduler.idle))
-            after = self._scheduler()
-            if live.goroutines is not None and after is not None and after.free == scheduler.free:
+            counted, now = self._count_procs(), _tried(self._scheduler)
+            if now is not None:
+                found = self._goroutines(now, counted, live.replace(idle_procs=now.idle))
+            if found.goroutines is not None and now is not None and now.free == before.free:
                 break  # else Ps exchanged free goroutines with all others meanwhile, 32 at a time: some count twice or not at all
-        return live
+        return found
 
     def _scheduler(self) -> _Scheduler | None:
         at = self.layout.scheduler
@@ -191,22 +193,30 @@ class _Reading:
         fits = fits and bool(first_idle) == (idle > 0) and bool(head) == bool(tail) == (queued > 0)
         return _Scheduler(free=free, system=system, queued=queued, idle=idle) if fits else None
 
-    def _goroutines(self, scheduler: _Scheduler, live: GoLive) -> GoLive:
+    def _count_procs(self) -> tuple[int, int, int] | None:
+        """Returns (how many goroutines there ever were, free ones of all Ps, those in their queues)."""
         layout = self.layout
         if layout.goroutines is None or layout.procs is None or layout.proc_free is None or self.procs is None or self.procs > _MOST_PROCS:
-            return live
+            return None
         every, procs = self._slice(layout.goroutines), self._slice(layout.procs)
         if every is None or procs is None or procs[1] != self.procs:
-            return live
+            return None
         addresses = self.read_memory(procs[0], 8 * self.procs)
-        free, queued = scheduler.free, scheduler.queued
+        free = queued = 0
         for index in range(len(addresses) // 8):
             own = self._proc(int.from_bytes(addresses[8 * index :][:8], "little"), index, layout.proc_free)
             if own is None:
-                return live
+                return None
             free, queued = free + own[0], queued + own[1]
-        goroutines = every[1] - free - scheduler.system
-        if len(addresses) != 8 * self.procs or goroutines < 1 or queued > every[1]:
+        return (every[1], free, queued) if len(addresses) == 8 * self.procs else None
+
+    @staticmethod
+    def _goroutines(scheduler: _Scheduler, counted: tuple[int, int, int] | None, live: GoLive) -> GoLive:
+        if counted is None:
+            return live
+        every, free, queued = counted[0], counted[1] + scheduler.free, counted[2] + scheduler.queued
+        goroutines = every - free - scheduler.system
+        if goroutines < 1 or queued > every:
             return live
         return live.replace(goroutines=goroutines, queued_goroutines=queued)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import struct
 import time
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from cgtune.model import GoLive
 from cgtune.runtimes.elf import parse_elf
@@ -280,6 +281,8 @@ def test_the_end_of_a_collection_is_no_lack() -> None:
 def test_places_that_are_not_known_are_no_counts() -> None:
     """A layout without any place, and a runtime whose GOMAXPROCS is not known or too large to look at each P."""
     assert _read({}, layout=ActivityLayout()) == (NOTHING, (f"{UNPROVEN}{COLLECTOR}, {CPU}, {SCHEDULED}, {IDLE}",))
+    live, notes = _read({}, layout=LAYOUT.replace(cpu_time=None))
+    assert (live.collections, live.gc_cpu_seconds, live.cpu_seconds, notes) == (260, None, None, (f"{UNPROVEN}{CPU}",))
     live, _ = _read({}, procs=None)
     assert (live.collections, live.goroutines, live.idle_procs) == (260, None, None)
     live, _ = _read({PROCS + 8: struct.pack("<2Q", 1025, 1025)}, procs=1025)
@@ -292,6 +295,44 @@ def test_any_memory_is_read_without_harm(base: int, offset: int, data: bytes) ->
     """Whatever stands in memory, reading it raises nothing, and no count is below 0."""
     live, _ = _read({base + offset: data})
     assert all(value is None or value == "off" or value >= 0 for value in live._values())
+
+
+_UNFINISHED, _TORN = (COLLECTIONS + 4120, struct.pack("<d", 0.5)), (COLLECTIONS, struct.pack(WORD, ENDED + 1))
+_CHANGES = st.sampled_from(
+    [
+        (SCHEDULER - 72, struct.pack(HALF, 2)),  # idle Ps
+        (SCHEDULER - 72, struct.pack(HALF, 4)),  # more of them than Ps
+        (SCHEDULER - 88, struct.pack(HALF, 5)),  # the runtime's own goroutines
+        (SCHEDULER - 40, struct.pack(HALF, 9)),  # those in the queue
+        (SCHEDULER + 16, struct.pack(HALF, 33)),  # the free ones
+        (GOROUTINES + 8, struct.pack(WORD, 4001)),
+        (FIRST + FREE_AT + 8, struct.pack(HALF, 65)),
+        (COLLECTIONS + 4116, struct.pack("<I", 8)),
+        _UNFINISHED,
+        _TORN,
+        (CPU_TIME + 80, struct.pack("<q", 40)),
+    ]
+)
+
+
+@settings(max_examples=500)
+@example({0: _UNFINISHED, 2: _UNFINISHED, 4: _UNFINISHED, 6: _UNFINISHED, 8: _TORN})  # the last try alone proves nothing
+@given(st.dictionaries(st.integers(0, 60), _CHANGES, max_size=12))
+def test_words_that_move_replay_to_the_same_counts(changes: dict[int, tuple[int, bytes]]) -> None:
+    """Whatever a reading says that comes so late: a recording keeps the last answer for each place, and tells the same counts from it."""
+    healthy, kept = _memory(), dict[int, bytes]()
+    looks = itertools.count()
+
+    def read_memory(start: int, size: int) -> bytes:
+        base, data = next((base, data) for base, data in healthy.items() if base <= start < base + len(data))
+        address, patch = changes.get(next(looks), (0, b""))
+        if base <= address < base + len(data):
+            data = data[: address - base] + patch + data[address - base + len(patch) :]
+        kept[start] = data[start - base :][:size]
+        return kept[start]
+
+    said = read_counts(LAYOUT, 5, 3, bias=0, read_memory=read_memory)
+    assert read_counts(LAYOUT, 5, 3, bias=0, read_memory=lambda start, _size: kept[start]) == said
 
 
 @pytest.mark.fetched

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cgtune.runtimes.elf import parse_elf
-from cgtune.runtimes.go.program.gccgo import locate_gccgo_words, read_gccgo
+from cgtune.runtimes.go.program.gccgo import locate_copied_cpus, locate_gccgo_words, read_gccgo
 from tests.support.elfs import READ, RUN, Named, Part, elf, reader
 
 EXPORT = Named(".go_export", 0, 4, data=b"v3;\n")
@@ -19,3 +19,4 @@ def test_a_file_without_the_runtimes_names(sections: tuple[Named, ...], has_runt
     info = read_gccgo(program)
     assert (None if info is None else info.has_runtime) is has_runtime
     assert locate_gccgo_words(program) == {}
+    assert locate_copied_cpus(program) is None
