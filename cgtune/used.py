@@ -76,6 +76,7 @@ def read_machine_used(host: Host, machine: Machine, stat: str | None, is_own: Ca
     return machine.replace(
         uptime_seconds=uptime,
         busy_seconds=None if ticks is None else ticks.busy / host.ticks_per_second,
+        idle_seconds=None if ticks is None else ticks.idle / host.ticks_per_second,
         steal_seconds=None if ticks is None else ticks.steal / host.ticks_per_second,
         cpu_pressure=pressure.get("cpu"),
         memory_pressure=pressure.get("memory"),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from cgtune.cgroups.owners import workload_of
 from cgtune.outputs.escape import escape_control
+from cgtune.outputs.layout import clip
+from cgtune.outputs.words import end_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,6 +84,13 @@ def add_process(sink: Sink, report: ProcessReport, labels: Mapping[str, str]) ->
     hurts = {(rule, finding.rule): finding.severity for finding in reversed(report.findings) for rule in finding.hurts}
     for (rule, cause), severity in hurts.items():
         sink.add("cgtune_harm", help_, 1, labels, rule=rule, cause=cause, severity=severity)
+    help_ = "What would end a harm that was felt, now or earlier: as words, for alerts."
+    ends = {(rule, finding.rule): finding for finding in reversed(report.findings) for rule in finding.felt}
+    for (rule, cause), finding in ends.items():
+        if advice := end_words(finding):
+            sink.add(
+                "cgtune_advice_info", help_, 1, labels, rule=rule, cause=cause, harm=finding.harm, advice=clip(advice, _MOST_CHARACTERS)
+            )
 
 
 def _add_memory(sink: Sink, report: ProcessReport, labels: Mapping[str, str]) -> None:

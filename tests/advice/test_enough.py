@@ -86,7 +86,7 @@ def test_what_would_have_been_enough(enough: EnoughCpu | None, cores: float, dou
 )
 def test_a_limit_is_rounded_up_by_little(cores: float, limit: float) -> None:
     """By 5 % at the most: what is promised is 15 %, measuring included."""
-    enough = EnoughCpu(cores=cores, used_cores=0.1, stopped_percent=50.0)
+    enough = EnoughCpu(cores=cores, used_cores=0.1, stopped_percent=50.0, periods=300)
     assert enough.limit_cores == pytest.approx(limit)
 
 

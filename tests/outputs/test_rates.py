@@ -156,6 +156,7 @@ def test_json_has_every_rate() -> None:
         "cpu_some_percent": 62,
         "memory_some_percent": None,
         "busiest": [],
+        "busiest_seconds": 0.0,
     }
     assert set(schema["$defs"]["rates"]["properties"]) == set(rates)
     for name in ("cpu", "pressure", "memory"):
