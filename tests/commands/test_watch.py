@@ -257,11 +257,11 @@ def test_a_place_without_a_process_is_waited_for(
 
 
 def test_what_a_look_costs(limits: Path, tmp_path: Path) -> None:
-    """The limits of a folder once a second: less than 2 % of a CPU over ten seconds, and no memory that grows."""
+    """The limits of a folder once a second: less than 2 % of a CPU over three of them; it is about 0.05 %."""
     with Watcher(tmp_path, "--limits", limits, "--cpu-divisor", "1m") as watcher:
         before = _ticks(watcher.process.pid)
-        time.sleep(10)
-        assert _ticks(watcher.process.pid) - before < 0.2 * os.sysconf("SC_CLK_TCK")
+        time.sleep(3)
+        assert _ticks(watcher.process.pid) - before < 0.06 * os.sysconf("SC_CLK_TCK")
 
 
 def _ticks(pid: int) -> int:
