@@ -153,7 +153,7 @@ def test_two_runs_share_the_fast_tests(clone: Clone) -> None:
         code, out, _ = clone.run(clone.root / "scripts" / "test", "--fast", "-q")
         first, second = out.splitlines()
         assert (code, first) == (0, second)
-        assert re.fullmatch(r"\[-m\]\[pytest\]\[--fast\]\[-q\]\[--queue\]\[/.+\]", first)
+        assert re.fullmatch(r"\[-m\]\[pytest\]\[--fast\]\[-q\]\[--queue=/.+\]", first)
     code, out, _ = clone.run(clone.root / "scripts" / "test", "--fast", "tests/test_docs.py")
     assert (code, out) == (0, "[-m][pytest][--fast][tests/test_docs.py]\n")
 
