@@ -32,6 +32,7 @@ _LEAST_PART, _ALONE = 0.4, 0.9
 _AGREE = 0.15
 _LEAST_RUN = 0.02  # a thread of Go's that ran less of the whole is no worker: sysmon
 _ON_EACH = 0.15  # so far from a whole number of CPUs, it did not stand still on that many at once
+_ALSO_WAITED = "how long it waited for neighbours is not known, and it may be more"
 _MOVES = "Go moves its work from thread to thread, and it may be more"
 
 
@@ -124,7 +125,7 @@ def _by_counters(rates: Rates, level: CpuLevel, rate: CpuRate, counters: Throttl
     counted = min(float(widest), used / (1 - min(counters.throttled_seconds / seconds / width, 0.99)))
     pressure = rates.pressure_of(level)
     if pressure is None or pressure.cpu_full_percent is None:
-        return counted, doubt
+        return counted, doubt or _ALSO_WAITED
     told = min(float(widest), used / (1 - min(pressure.cpu_full_percent / 100 / active, 0.99)))
     agree = abs(told - counted) <= _AGREE * max(told, counted)
     return max(told, counted), "" if agree else "the counters of stops and the CPU pressure tell two things"

@@ -407,7 +407,7 @@ def test_a_start_that_is_watched_is_told_once() -> None:
 
 
 def test_what_would_have_been_enough_is_told_between_two_looks() -> None:
-    """Used 0.2, stood still for half of the time: twice as much would have done."""
+    """Used 0.2, stood still for half of the time: twice as much would have done; more, if it waited for others, which no thread tells."""
     throttling = Throttling(periods=300, throttled_periods=300, throttled_seconds=17.2)
     made = report(go_facts(procs=1, pinned=True), cores=0.2, throttled=(300, 1000))
     rated = watched(made, throttling)
@@ -416,5 +416,6 @@ def test_what_would_have_been_enough_is_told_between_two_looks() -> None:
     rates = rates.replace(cpu=(rates.cpu[0].replace(used_cores=0.2),))
     finding = _judge("cpu-throttled", rated.replace(snapshot=rated.snapshot.replace(rates=rates)))
     assert finding is not None
-    assert finding.evidence[-1].startswith("0.47 CPUs would have been enough: it used 0.20 and was kept from running in 57 % of the time")
+    told = "it may be more: 0.47 CPUs would have been enough: it used 0.20 and was kept from running in 57 % of the time"
+    assert finding.evidence[-1].startswith(f"perhaps, as how long it waited for neighbours is not known, and {told}")
     assert cpu_level("/pod/app", None).bandwidth is not None
