@@ -349,9 +349,10 @@ class Machine(Record):
     """The machine as seen below the root. ``cgroup_mode`` is v2, v1, hybrid or none.
 
     ``sched_ext`` is the name of the BPF scheduler that is at work (Documentation/scheduler/sched-ext.rst); None: the kernel's own is.
-    ``memory_is_limit``: lxcfs shows the limit of a container as the machine's memory. ``uptime_seconds`` is the time since its start;
-    ``busy_seconds`` is what its CPUs have worked in all since then, ``idle_seconds`` what they had nothing to do or waited for a disk,
-    ``steal_seconds`` what they waited for the host of this virtual machine. The pressures are those of all its tasks.
+    ``memory_is_limit``: lxcfs shows the limit of a container as the machine's memory. ``uptime_seconds`` is the time since its start, and
+    was read when the host's clock said ``read_seconds`` (None: no clock); ``busy_seconds`` is what its CPUs have worked in all since then,
+    ``idle_seconds`` what they had nothing to do or waited for a disk, ``steal_seconds`` what they waited for the host of this virtual
+    machine. The pressures are those of all its tasks.
     """
 
     online: frozenset[int]
@@ -363,6 +364,7 @@ class Machine(Record):
     sched_ext: str | None = None
     memory_is_limit: bool = False
     uptime_seconds: float | None = None
+    read_seconds: float | None = None
     busy_seconds: float | None = None
     idle_seconds: float | None = None
     steal_seconds: float | None = None

@@ -399,6 +399,17 @@ def test_a_cpu_limit_that_has_stopped_it_was_needed() -> None:
     assert [line.partition(":")[0] for line in once.evidence] == ["memory"]
 
 
+@pytest.mark.parametrize(("late_seconds", "speaks"), [(None, False), (0.0, False), (3.9, False), (4.0, True)])
+def test_a_start_is_judged_though_its_counters_were_read_late(late_seconds: float | None, speaks: bool) -> None:
+    """26 s of periods, and an age of 20 s by what the machine said before many others were read: nobody ran there before."""
+    made = report(go_facts(procs=1, pinned=True), cores=0.5, throttled=(250, 260), age_seconds=20)
+    own, *above = made.snapshot.cpu_chain
+    chain = (own.replace(read_seconds=None if late_seconds is None else 100.0 + late_seconds), *above)
+    machine = made.snapshot.machine.replace(read_seconds=100.0)
+    found = _judge("started-throttled", made.replace(snapshot=made.snapshot.replace(cpu_chain=chain, machine=machine)))
+    assert (found is not None) == speaks
+
+
 @pytest.mark.parametrize(
     ("count", "total", "least"), [(0, 0, 0.0), (0, 9, 0.0), (3, 3, 0.31), (30, 36, 0.63), (242, 243, 0.97), (50, 100, 0.38)]
 )
