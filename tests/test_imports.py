@@ -43,7 +43,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.rates": (),
     "cgtune.verdict": ("rules",),
     "cgtune.measures": ("rules",),
-    "cgtune.outputs": ("cgroups.owners", "rules (types)", "advice.variables (types)"),
+    "cgtune.outputs": ("cgroups.owners", "rules (types)", "advice.upgrade (types)", "advice.variables (types)"),
     "cgtune.remembered": ("cgroups.owners",),
     "cgtune.gather": ("machineview (types)", "snapshot", "system"),
     "cgtune.targets": ("cgroups.kernel", "gather", "machinery", "machineview (types)", "snapshot", "system.host (types)"),

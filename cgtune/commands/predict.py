@@ -5,6 +5,7 @@ from __future__ import annotations
 from cgtune import exits
 from cgtune.commands.showing import show
 from cgtune.commands.terminal import fail
+from cgtune.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
 
 #: What a document that tells failures from the rest takes for one if nobody said it.
 _USUAL: Severity = "warning"
+
+
+def require_format(format_: str) -> None:
+    """Raises UsageError for a format that tells of changes alone."""
+    if format_ in ("csv", "markdown"):
+        raise UsageError(f"--format {format_} needs --to, the Go that is to come, as in --from 1.24 --to 1.27 --format {format_}")
 
 
 def show_prediction(prediction: Prediction, *, format_: str, colour: str = "auto", fail_on: Severity | None = None) -> int:

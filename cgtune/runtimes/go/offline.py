@@ -57,6 +57,22 @@ def parse_programs(versions: str, language: str | None) -> tuple[OfflineProgram,
     return tuple(_program(_parse_release(name, "--go", "--go 1.21,1.24,1.27"), name, line, language) for name in names)
 
 
+def parse_program(version: str, language: str | None, option: str, language_option: str = "--language") -> OfflineProgram:
+    """The program of one version, as of parse_programs. Raises UsageError, which names ``option`` or ``language_option``."""
+    line = None if language is None else _parse_release(language, language_option, f"{language_option} 1.24")
+    return _program(_parse_release(version, option, f"{option} 1.24"), version, line, language)
+
+
+def rebuild(program: OfflineProgram, named: OfflineProgram) -> OfflineProgram:
+    """A program as it is if the Go of ``named`` builds it: its modules, and what its build says of GODEBUG.
+
+    A Go that never looked at quotas recorded nothing of them: then, and if ``named`` has a go line, GODEBUG is as ``named`` has it.
+    """
+    is_told = program.version is not None and program.version.minor >= FIRST_AWARE and named.language is None
+    default = program.default_godebug if is_told else named.default_godebug
+    return named.replace(default_godebug=default, architecture=program.architecture, info=program.info)
+
+
 def _parse_release(text: str, option: str, example: str) -> GoVersion:
     version = parse_version(text if text.startswith("go") else f"go{text}") if len(text) <= 40 and text.isascii() else None
     plain = version is not None and set(text.removeprefix("go")) <= set("0123456789.rcbeta") and text.count(".") <= 2
