@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 
+from cgtune.errors import CgtuneError
 from cgtune.system.endpoint import redact_url
 from cgtune.system.recording import REGIONS_SUFFIX, Recording, refusal_key, render_marker, render_regions, search_key
 from cgtune.system.replace import replace_archive, replace_tree
@@ -144,6 +145,14 @@ class Capture(Source):
             raise
         self._kept.refused.get(path, {}).pop(reading, None)
         return answer
+
+    def read_more(self, read: Callable[[], object]) -> None:
+        """Let ``read`` read what no report needs. If that fails, as a process has ended meanwhile, only what was refused before is."""
+        before = {path: dict(numbers) for path, numbers in self._kept.refused.items()}
+        try:
+            read()
+        except CgtuneError:
+            self._kept.refused = before
 
     def drop_program(self, pid: int, tells: Callable[[str], bool]) -> None:
         """Leave out what was read to find that ``pid`` is no Go program: without its mappings a replay finds the same, and is small.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cgtune.runtimes.go.derived.limitfile import ReadLimit
     from cgtune.runtimes.go.program.modinfo import BuildInfo
     from cgtune.runtimes.go.program.version import GoVersion
+    from cgtune.system.host import Host
 
 _MOST_VERSIONS = 64
 _FIRST_STRICT = 21  # the first to refuse a go line newer than itself
@@ -165,3 +166,21 @@ def derive_program(
         observed=GoObserved(pinned=derivation.pinned, cpus_at_start=derivation.num_cpu),
         settings=setting_facts(derivation, {}),
     )
+
+
+def derive_in_place(
+    host: Host, pid: int, executable: str | None, affinity_count: int, program: OfflineProgram, environ: tuple[tuple[str, str], ...]
+) -> GoFacts:
+    """What a program that does not run yet would derive in the place of this process: its cgroups, its mounts, so many CPUs."""
+    from cgtune.runtimes.go.held import HeldReader
+    from cgtune.runtimes.go.reader import GoReading
+
+    texts = GoReading(host, pid, executable=executable, affinity_count=affinity_count).read_own_texts()
+    return derive_program(
+        program,
+        environ=environ,
+        affinity_count=affinity_count,
+        cgroup_text=texts.cgroup,
+        mountinfo_text=texts.mountinfo,
+        read_limit=HeldReader(host, pid, texts, None).read_limit,
+    )[1]
