@@ -44,6 +44,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.verdict": ("rules",),
     "cgtune.measures": ("rules",),
     "cgtune.outputs": ("cgroups.owners", "rules (types)", "advice.upgrade (types)", "advice.variables (types)"),
+    "cgtune.manifests": ("advice.quantities",),
+    "cgtune.lint": ("manifests (types)", "runtimes.go.offline (types)"),
     "cgtune.remembered": ("cgroups.owners",),
     "cgtune.gather": ("machineview (types)", "snapshot", "system"),
     "cgtune.targets": ("cgroups.kernel", "gather", "machinery", "machineview (types)", "snapshot", "system.host (types)"),
@@ -106,20 +108,23 @@ TOUCHES_THE_SYSTEM = {
 HEAVY = {
     *("typing", "dataclasses", "re", "enum", "pathlib", "json", "datetime", "collections", "functools", "contextlib", "inspect"),
     *("subprocess", "tempfile", "shutil", "logging", "argparse", "typer", "click", "rich", "tabulate", "psutil", "prometheus_client"),
+    "yaml",
 }
 MAY_LOAD_AT_THE_TOP = {
     "cgtune.commands.options.app": {"typer", "typing", "inspect"},  # typer reads the signature and the annotations of a command
     "cgtune.service.journal": {"logging", "json"},  # the service's own, which no other command loads
     "cgtune.service.textfile": {"contextlib"},
+    "cgtune.manifests.composing": {"yaml"},  # which is imported inside of functions alone
 }
 
-OTHERS = {"typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress"}
+OTHERS = {"typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress", "yaml"}
 THIRD_PARTY = {
     "cgtune.commands.options.app": {"typer", "click"},
     "cgtune.service.listener": {"waitress"},
     "cgtune.outputs.prometheus": {"prometheus_client"},
     "cgtune.system.processes": {"psutil"},
     "cgtune.outputs.explain": {"tabulate"},
+    "cgtune.manifests.composing": {"yaml"},
 }
 
 

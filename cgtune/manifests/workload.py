@@ -32,19 +32,27 @@ class Place(Record):
 
 
 class Cpus(Record):
-    """An amount of CPU as it is written and what it comes to. ``cores`` None: it limits nothing (0, or null)."""
+    """An amount of CPU as it is written and what it comes to.
+
+    ``cores`` None: it limits nothing (0, or null); or it is not known what it comes to, and then ``unknown`` says why.
+    """
 
     written: str
     cores: float | None
     place: Place
+    unknown: str | None = None
 
 
 class Bytes(Record):
-    """An amount of memory as it is written and what it comes to. ``size_bytes`` None: it limits nothing (0, or null)."""
+    """An amount of memory as it is written and what it comes to.
+
+    ``size_bytes`` None: it limits nothing (0, or null); or it is not known what it comes to, and then ``unknown`` says why.
+    """
 
     written: str
     size_bytes: int | None
     place: Place
+    unknown: str | None = None
 
 
 class FieldRef(Record):
@@ -69,7 +77,8 @@ class Variable(Record):
     """One variable as the container gets it. ``value`` None: not known before it runs, ``unknown`` says why.
 
     ``place`` is that of the value (or of what stands for it), ``entry`` that of the whole entry. ``hides`` are the earlier entries of the
-    same name in the same list, which have no effect. ``wrong_type``: "number" or "boolean" if the value is no string, which the API refuses.
+    same name in the same list, which have no effect.
+    ``wrong_type``: "number" or "boolean" of a value that is no string, which the API refuses.
     """
 
     name: str
@@ -118,8 +127,10 @@ class Workload(Record):
     """One container of one object. ``subject`` is kind, namespace (if it has one) and name: "Deployment/shop/orders".
 
     ``place`` is that of the container's name. ``source`` is the Helm template it was rendered from. ``command`` is command and args. Limits
-    are None if none is written. ``memory_volumes`` are its memory-backed volumes' size limits, which count as its memory.
-    ``pod_containers``: how many containers run at the same time in its pod. ``go_claims`` are annotations that name its Go version.
+    are None if none is written. ``cpuset`` are the CPUs that it may use, their number in ``cores``. ``pod_cpu_limit`` and
+    ``pod_memory_limit`` are of what is around the container: its pod, its task (ECS), its slice (systemd); of these Kubernetes alone writes
+    them into the cgroup of a container without limits of its own, where Go can read them. ``memory_volumes`` are its memory-backed volumes'
+    size limits, which count as its memory. ``pod_containers``: how many containers run at the same time in its pod.
     ``document`` is the span of the document; ``resources_place`` that of its resources, None: there are none.
     """
 
@@ -137,10 +148,13 @@ class Workload(Record):
     memory_limit: Bytes | None = None
     memory_request: Bytes | None = None
     memory_high: Bytes | None = None
+    cpuset: Cpus | None = None
     pod_cpu_limit: Cpus | None = None
     pod_memory_limit: Bytes | None = None
     variables: tuple[Variable, ...] = ()
-    unread_variables: tuple[str, ...] = ()  # sources of variables that could not be read, in words: "ConfigMap app-settings, which is not in the input"
+    unread_variables: tuple[
+        str, ...
+    ] = ()  # sources of variables that could not be read, in words: "ConfigMap app-settings, which is not in the input"
     command: tuple[str, ...] = ()
     command_place: Place | None = None
     resizes: tuple[Resize, ...] = ()
