@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from cgtune import __version__, exits
 from cgtune.errors import UsageError
-from cgtune.model import SEVERITIES, Blind, Report, RuleText, Verdict
-from cgtune.rules import RULES, locate_rule
+from cgtune.model import SEVERITIES, Blind, Report, Verdict
+from cgtune.rulebook import describe_rule, locate_rule
+from cgtune.rules import RULES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,11 +138,7 @@ def judge_report(report: Report, *, fail_on: FailOn, ignored: frozenset[str], wi
         for process in report.processes
     )
     failures = [(process, finding) for process in processes for finding in process.findings if _fails(finding, fail_on)]
-    rules = tuple(
-        RuleText(id=rule.ID, severity=rule.SEVERITY, summary=rule.SUMMARY, help=(rule.__doc__ or "").strip())
-        for rule in RULES
-        if rule.ID not in ignored
-    )
+    rules = tuple(describe_rule(rule) for rule in RULES if rule.ID not in ignored)
     return Verdict(
         report=report.replace(processes=processes),
         rules=rules,

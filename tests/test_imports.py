@@ -41,11 +41,23 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.advice": ("limits", "runtimes.go.derived", "runtimes.go.offline"),
     "cgtune.rules": ("advice", "runtimes.go.derived.procs", "runtimes.go.derived.versions"),
     "cgtune.rates": (),
-    "cgtune.verdict": ("rules",),
+    "cgtune.verdict": ("rulebook", "rules"),
     "cgtune.measures": ("rules",),
-    "cgtune.outputs": ("cgroups.owners", "rules (types)", "advice.upgrade (types)", "advice.variables (types)"),
+    "cgtune.outputs": (
+        "cgroups.owners",
+        "rulebook (types)",
+        "advice.upgrade (types)",
+        "advice.variables (types)",
+        "lint.model (types)",
+        "manifests.workload (types)",
+    ),
     "cgtune.manifests": ("advice.quantities",),
-    "cgtune.lint": ("manifests (types)", "runtimes.go.offline (types)"),
+    "cgtune.lint": ("lint.rules", "manifests", "advice", "rules", "rulebook (types)", "runtimes.go.offline"),
+    "cgtune.lint.rules": (
+        *("lint.model", "lint.edits", "manifests (types)", "advice.quantities"),
+        *("runtimes.go.derived.grammar", "runtimes.go.derived.versions"),
+    ),
+    "cgtune.rulebook": ("rules", "lint.rules"),
     "cgtune.remembered": ("cgroups.owners",),
     "cgtune.gather": ("machineview (types)", "snapshot", "system"),
     "cgtune.targets": ("cgroups.kernel", "gather", "machinery", "machineview (types)", "snapshot", "system.host (types)"),
@@ -65,10 +77,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "cgtune.service": ("api", "cgroups", "gather", "remembered", "machineview", "rates", "verdict", "outputs", "system"),
     "cgtune.commands": (
-        *("api", "advice", "machineview", "measures", "outputs", "remembered", "rules", "runtimes"),
+        *("api", "advice", "machineview", "measures", "outputs", "remembered", "rulebook", "runtimes"),
         *("system", "targets", "verdict"),
     ),
-    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rules", "service"),
+    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rulebook", "service"),
 }
 GROUND: dict[str, tuple[str, ...]] = {
     "cgtune.errors": (),
@@ -79,7 +91,7 @@ GROUND: dict[str, tuple[str, ...]] = {
 }
 
 # Plug-ins of a shelf do not know each other: of their own folder they import these alone.
-SHELVES: dict[str, tuple[str, ...]] = {"cgtune.rules": ("case",)}
+SHELVES: dict[str, tuple[str, ...]] = {"cgtune.rules": ("case",), "cgtune.lint.rules": ("case",)}
 
 # Three kinds of modules. These open files and sockets, look at the clock, start programs:
 OPENS = ("cgtune.system", "cgtune.service", "cgtune.commands", "cgtune.__main__")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from cgtune.advice.prediction import derive_limited, snapshot_of
-from cgtune.limits import enforce
-from cgtune.model import SEVERITIES, ProcessReport
+from cgtune.advice.prediction import derive_limited, report_limited
+from cgtune.model import SEVERITIES
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from cgtune.advice.prediction import Limited
-    from cgtune.model import Finding, Off, Pairs, Severity
+    from cgtune.model import Finding, Off, Pairs, ProcessReport, Severity
     from cgtune.runtimes.go.offline import OfflineProgram
 
     #: What a program with this environment would be in the place of a service; not judged.
@@ -133,9 +132,9 @@ def limited_service(
     limited = limited.replace(environ=environ, request_cores=None)
 
     def derive(program: OfflineProgram, environ: Pairs) -> ProcessReport:
-        snapshot = snapshot_of(limited)
+        report = report_limited(limited)
         facts = derive_limited(limited.replace(environ=environ), program)[1]
-        return ProcessReport(snapshot=snapshot.replace(go=(facts,)), limits=enforce(snapshot))
+        return report.replace(snapshot=report.snapshot.replace(go=(facts,)))
 
     return Service(
         name=name,

@@ -1,1 +1,1 @@
-"""Workloads judged: each goes the route of `predict` through the same mirror, advice and rules as a live process; manifests have rules of their own."""
+"""Workloads judged: each goes the route of `predict`, with the mirror, advice and rules of a live process, and has rules of its own."""

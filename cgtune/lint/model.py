@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cgtune.model import Policy
+from cgtune.model import SEVERITIES, Policy
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
 
 class Edit(Record):
-    """Characters ``start`` to ``end`` of a file are replaced; equal: ``text`` is put in. The line ends are the file's own."""
+    """Characters ``start`` to ``end`` of a file are replaced; equal: ``text`` is put in. The line ends are the file's own.
+
+    ``place`` is the same span in lines and columns, None as long as nobody has looked it up (quoting.py).
+    """
 
     file: str
     start: int
     end: int
     text: str
+    place: Place | None = None
 
 
 class Fix(Record):
@@ -35,6 +39,7 @@ class LintFinding(Record):
 
     ``go`` says for which Go versions it holds, None: for all. ``is_pedantic``: it is shown only if asked for. ``subject`` and ``container``
     are those of the workload; ``hint`` is what to change where a rendered file comes from (a kustomize patch, a Helm value), None: nothing.
+    ``quote`` is the line in which the place begins, None as long as nobody has looked it up (quoting.py).
     """
 
     rule: str
@@ -51,6 +56,7 @@ class LintFinding(Record):
     source: str | None = None
     fix: Fix | None = None
     hint: str | None = None
+    quote: str | None = None
 
 
 class Go(Record):
@@ -79,7 +85,7 @@ class Settings(Record):
 
 class LintReport(Record):
     """What lint found, in the order of file and line. ``files`` are those read; ``containers`` how many were judged, ``silenced`` how many
-    findings a comment, an annotation, the config or the baseline silenced.
+    findings a comment, an annotation, the config or the baseline silenced. ``fail_on`` is the least severity that fails.
     """
 
     version: str
@@ -89,3 +95,13 @@ class LintReport(Record):
     rules: tuple[RuleText, ...]
     containers: int
     silenced: int = 0
+    fail_on: Severity = "warning"
+
+    @property
+    def failures(self) -> tuple[LintFinding, ...]:
+        """The findings that fail."""
+        return tuple(one for one in self.findings if self.fails(one))
+
+    def fails(self, finding: LintFinding) -> bool:
+        """Whether this finding is bad enough to fail."""
+        return SEVERITIES.index(finding.severity) <= SEVERITIES.index(self.fail_on)

@@ -24,6 +24,12 @@ class Lines:
         end_line, end_column = self._position(end)
         return Place(file=self.file, line=line, column=column, end_line=end_line, end_column=end_column, start=start, end=end)
 
+    def around(self, start: int) -> str:
+        """The line in which that character stands, without its end."""
+        line, column = self._position(start)
+        end = self._starts[line] if line < len(self._starts) else len(self.text)
+        return self.text[start - column + 1 : end].rstrip("\r\n")
+
     def _position(self, offset: int) -> tuple[int, int]:
         from bisect import bisect_right
 
