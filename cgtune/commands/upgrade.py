@@ -9,19 +9,19 @@ from cgtune import exits
 from cgtune.advice.comparing import judge_upgrade
 from cgtune.advice.upgrade import SETTINGS, Service, Upgrade, limited_service
 from cgtune.commands.showing import show
-from cgtune.errors import NoSuchProcess, UsageError
+from cgtune.errors import NoSuchProcess, Unreadable, UsageError
 from cgtune.model import GoObserved, Policy, ProcessReport
 from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from cgtune.advice.services import Target
     from cgtune.model import GoFacts, Pairs, Severity, Snapshot
     from cgtune.runtimes.go.offline import OfflineProgram
     from cgtune.system.host import Host
 
-_MOST_BYTES = 64 << 20
 _NAMED = "these limits"
 
 
@@ -60,7 +60,7 @@ def read_upgrade(options: UpgradeOptions) -> Upgrade:
     if options.root is not None:
         return _upgrade_processes(options, new_go)
     from cgtune.advice.prediction import parse_limited, require_room
-    from cgtune.advice.services import Target, parse_services
+    from cgtune.advice.services import Target
     from cgtune.runtimes.go.offline import parse_program, read_program, rebuild
 
     new = parse_program(new_go, options.language, "--to")
@@ -77,8 +77,9 @@ def read_upgrade(options: UpgradeOptions) -> Upgrade:
     )
     target = Target(new_go=new_go, old_go=options.old_go, language=options.language, cpus=cpus, cgroup=limited.cgroup)
     services: Iterable[Service]
+    skipped: tuple[str, ...] = ()
     if options.input is not None:
-        services = parse_services(_read_input(options.input), options.input, target)
+        services, skipped = _read_services(options.input, target, is_node_named=options.cpus is not None)
     else:
         require_room(limited, options.policy)
         if options.binary is not None:
@@ -86,7 +87,7 @@ def read_upgrade(options: UpgradeOptions) -> Upgrade:
             new = rebuild(old, new)
         services = (limited_service(_NAMED, limited, old, new),)
     rows = judge_upgrade(services, _judge_by(options.policy))
-    return Upgrade(old_go=options.old_go, new_go=new_go, rows=rows, cpus=cpus, cgroup=limited.cgroup)
+    return Upgrade(old_go=options.old_go, new_go=new_go, rows=rows, cpus=cpus, cgroup=limited.cgroup, skipped=skipped)
 
 
 def _require_usable(options: UpgradeOptions) -> str:
@@ -143,19 +144,66 @@ def _own_cpus() -> int:
         return len(MachineView(host).machine.online)
 
 
+def _read_services(path: str, target: Target, *, is_node_named: bool) -> tuple[list[Service], tuple[str, ...]]:
+    """Returns (the services of a table, a manifest, or a folder of manifests; what else is there and why it is left out)."""
+    import os
+
+    from cgtune.advice.services import Programs, parse_services
+    from cgtune.advice.upgrade import Service
+
+    texts = list(_read_folder(path)) if os.path.isdir(path) else [(path, _read_input(path))]
+    if not os.path.isdir(path) and not _is_manifest(path, texts[0][1]):
+        return list(parse_services(texts[0][1], path, target)), ()
+    from cgtune.lint.services import read_services
+    from cgtune.manifests import read_text
+    from cgtune.manifests.around import Around
+
+    around = Around(node_cores=target.cpus if is_node_named else None)
+    for file, text in texts:
+        around.collect(file, text)
+    programs = Programs(target)
+    found = [one for file, text in texts for one in read_services(read_text(file, text, around), target, programs)]
+    services, skipped = [one for one in found if isinstance(one, Service)], [one for one in found if isinstance(one, str)]
+    if not services:
+        why = f", {skipped[0]}" if skipped else ": it holds no container"
+        raise Unreadable(f"--input {path}: there is no service in it that could be judged{why}")
+    return services, tuple(skipped)
+
+
+def _is_manifest(path: str, text: str) -> bool:
+    """By its name; of what has none, as standard input, by what it begins with or has at the beginning of a line."""
+    import re
+
+    if path.lower().endswith((".yaml", ".yml", ".json")):
+        return True
+    return not path.lower().endswith(".csv") and bool(re.match(r"\ufeff?\s*[{]", text) or re.search(r"(?m)^(apiVersion|services):", text))
+
+
+def _read_folder(path: str) -> Iterator[tuple[str, str]]:
+    """The manifests in a folder, by their names; raises what one that cannot be read raises."""
+    from cgtune.system.inputfiles import InputFiles
+
+    for file, text in InputFiles((path,), lambda name: name.lower().endswith((".yaml", ".yml", ".json"))).read():
+        if not isinstance(text, str):
+            raise text
+        yield file, text
+
+
 def _read_input(path: str) -> str:
     """The whole file, "-": what comes on standard input. Raises UsageError for what is no text or too large."""
+    from cgtune.system.inputfiles import MOST_BYTES
+
     if path == "-":
         import sys
 
-        raw = sys.stdin.buffer.read(_MOST_BYTES + 1)
+        raw = sys.stdin.buffer.read(MOST_BYTES + 1)
     else:
         from cgtune.system.programfile import ProgramFile
 
         with ProgramFile(path, "--input", "services.csv") as file:
-            raw = file.read_at(0, _MOST_BYTES + 1)
-    if len(raw) > _MOST_BYTES:
-        raise UsageError(f"--input {path} has more than {_MOST_BYTES >> 20} MiB; give fewer services at once")
+            raw = file.read_at(0, MOST_BYTES + 1)
+    if len(raw) > MOST_BYTES:
+        raise UsageError(f"--input {path} has more than {MOST_BYTES >> 20} MiB; give fewer services at once")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:

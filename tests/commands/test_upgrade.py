@@ -16,7 +16,8 @@ import referencing
 
 from cgtune.commands.upgrade import UpgradeOptions, read_upgrade
 from cgtune.outputs import load_renderer
-from tests.support import inside
+from tests.support import inside, kubernetes
+from tests.support.apiserver import ApiServer
 from tests.support.command import PROGRAM, ROOT, environment, uncounted
 
 SERVICES = """\
@@ -175,7 +176,7 @@ def test_the_exit_code_follows_fail_on(fail_on: str | None, language: str | None
         (("--to", "1.27", "--root", "/", "--from", "1.24"), "--from does not go with --root"),
         (("--to", "1.27", "--root", "/nowhere"), "/nowhere"),
         (("--to", "1.27", "--input", "/nowhere.csv"), "--input '/nowhere.csv': No such file or directory; example: --input services.csv"),
-        (("--to", "1.27", "--input", "/"), "--input '/' is not a regular file; example: --input services.csv"),
+        (("--to", "1.27", "--input", "/dev/null"), "--input '/dev/null' is not a regular file; example: --input services.csv"),
         (("--to", "1.27", "--binary", "/dev/null"), "--binary '/dev/null' is not a regular file; example: --binary ./server"),
     ],
 )
@@ -241,6 +242,69 @@ def test_a_list_of_300_costs_no_two_seconds(tmp_path: Path) -> None:
     after = os.times()
     assert len(json.loads(done.stdout)["rows"]) == 300
     assert after.children_user + after.children_system - before.children_user - before.children_system < 2
+
+
+MANIFEST = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: orders, annotations: {cgtune.dev/go: "1.24"}}
+spec:
+  template:
+    spec:
+      containers:
+        - name: app
+          image: shop/orders:1
+          resources: {limits: {cpu: "2", memory: 512Mi}}
+          env: [{name: GOMEMLIMIT, value: 460MiB}]
+"""
+
+
+def test_manifests(tmp_path: Path) -> None:
+    """A manifest by its name, on standard input by what stands in it, and a folder of them; what is left out is said."""
+    (tmp_path / "orders.yaml").write_text(MANIFEST)
+    (tmp_path / "map.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+    by_name, by_folder = (upgraded("--input", path, "--format", "json") for path in (tmp_path / "orders.yaml", tmp_path))
+    (row,) = json.loads(by_name.stdout)["rows"]
+    assert (row["name"], row["change"], row["from"]["GOMAXPROCS"]) == ("Deployment/orders app", "fewer-threads", 64)
+    content = json.loads(by_folder.stdout)
+    validate(content)
+    assert content["rows"] == [row]
+    (left_out,) = content["left_out"]
+    assert left_out.startswith(f"{tmp_path}/map.yaml:2: ConfigMap")
+    argv = [*PROGRAM, "predict", "--to", "1.27", "--cpus", "64", "--input", "-", "--format", "json"]
+    piped = subprocess.run(argv, input=MANIFEST, capture_output=True, text=True, timeout=60, env=environment(), check=True)
+    assert piped.stdout == by_name.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code", "says"),
+    [
+        ("a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", 3, "there is no service in it that could be judged, "),
+        ("a.yaml", MANIFEST.replace('annotations: {cgtune.dev/go: "1.24"}', ""), 3, "which Go it runs is not said"),
+        ("a.json", "{", 3, "there is no service in it that could be judged"),
+        ("a.csv", MANIFEST, 2, "a.csv:1: column 'apiversion: apps/v1' is none of"),
+    ],
+)
+def test_a_file_without_a_service(tmp_path: Path, name: str, text: str, code: int, says: str) -> None:
+    """One line says why, and with which exit code."""
+    (tmp_path / name).write_text(text)
+    done = upgraded("--input", tmp_path / name)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.fetched
+def test_what_kubectl_prints(tmp_path: Path) -> None:
+    """`kubectl get pods -o json` of a real kubectl, through a pipe."""
+    limits = {"limits": {"cpu": "2", "memory": "1Gi"}}
+    with ApiServer({"containers": [{"name": "app", "image": "shop/app:1", "resources": limits}]}) as server:
+        said = kubernetes.run("kubectl", "--server", server.url, "--kubeconfig", "/dev/null", "get", "pods", "-o", "json").stdout
+    assert json.loads(said)["kind"] == "List"
+    argv = [*PROGRAM, "predict", "--from", "1.24", "--to", "1.27", "--cpus", "64", "--input", "-", "--format", "json"]
+    done = subprocess.run(argv, input=said, capture_output=True, text=True, timeout=60, env=environment(), check=True)
+    (row,) = json.loads(done.stdout)["rows"]
+    assert (row["name"], row["cpu_limit_cores"], row["change"]) == ("Pod/default/shop app", 2.0, "fewer-threads")
 
 
 def test_options_make_the_record() -> None:
