@@ -219,7 +219,10 @@ def _upgrade_processes(options: UpgradeOptions, new_go: str) -> Upgrade:
 
     new = parse_program(new_go, options.language, "--to")
     with Host(options.root or "/") as host:
-        report = inspect_host(host)
+        try:
+            report = inspect_host(host)
+        except NoSuchProcess as error:
+            raise NoSuchProcess(f"--root {options.root}: there is no process in it that could be judged; name / or a recording") from error
         services, skipped = [], [note.why for note in report.notes]
         for process in report.processes:
             for facts in process.snapshot.go:
@@ -231,9 +234,8 @@ def _upgrade_processes(options: UpgradeOptions, new_go: str) -> Upgrade:
                 else:
                     services.append(_running_service(host, process, facts, name, new))
         if not services:
-            raise NoSuchProcess(
-                f"no Go process below {options.root} could be judged{f': {skipped[0]}' if skipped else ''}; name another root"
-            )
+            why = f", {skipped[0]}" if skipped else ""
+            raise NoSuchProcess(f"--root {options.root}: there is no Go process in it that could be judged{why}; name / or a recording")
         rows = judge_upgrade(services, _judge_by(options.policy))
     return Upgrade(old_go=None, new_go=new_go, rows=rows, skipped=tuple(skipped))
 

@@ -157,6 +157,8 @@ def test_what_ends_with_the_new_go_is_told_and_a_death_ends_nothing() -> None:
     """The quota is seen; a program that dies is not better for having no other findings."""
     assert upgraded("1.24", "1.27", cpu_limit="2").gone == ("go-not-container-aware",)
     assert upgraded("1.24", "1.27", ("GODEBUG=x509sha1=1",), cpu_limit="2").gone == ()
+    row = upgraded("1.24", "1.27", ("GOMAXPROCS=+8",), cpu_limit="2")  # beyond the quota still, by another number and cause
+    assert (row.gone, [one.rule for one in row.fresh]) == (("gomaxprocs-malformed",), ["gomaxprocs-exceeds-quota"])
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import referencing
 
 from cgtune.commands.upgrade import UpgradeOptions, read_upgrade
 from cgtune.outputs import load_renderer
-from tests.support import inside, kubernetes
+from tests.support import goprograms, inside, kubernetes
 from tests.support.apiserver import ApiServer
 from tests.support.command import PROGRAM, ROOT, environment, uncounted
 
@@ -305,6 +305,47 @@ def test_what_kubectl_prints(tmp_path: Path) -> None:
     done = subprocess.run(argv, input=said, capture_output=True, text=True, timeout=60, env=environment(), check=True)
     (row,) = json.loads(done.stdout)["rows"]
     assert (row["name"], row["cpu_limit_cores"], row["change"]) == ("Pod/default/shop app", 2.0, "fewer-threads")
+
+
+def test_a_recorded_process() -> None:
+    """A recording tells its own Go, CPUs and limits; what was counted while it ran with its present Go is no finding of another one."""
+    done = inside.run("predict", "--to", "1.24", "--root", ROOT / "fixtures/cgroupfs/v2-bench-swapped-out", "--format", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    content = json.loads(done.stdout)
+    validate(content)
+    (row,) = content["rows"]
+    assert (content["from"], content["cpus"], row["name"], row["usable_cpus"]) == (None, None, "server (182)", 8)
+    assert (row["from"]["go"], row["to"]["go"], row["change"]) == ("1.27.3", "1.24", "none")
+    assert row["from"]["GOMEMLIMIT"] == row["to"]["GOMEMLIMIT"] == 200 << 20
+    assert {one["harm"] for one in row["findings"]} == {"possible"}
+    assert [one["rule"] for one in row["findings"] if one["new"]] == row["ended"] == []
+
+
+def test_a_root_without_a_go_process() -> None:
+    """One line names the option, and the exit code is that of what could not be inspected."""
+    done = inside.run("predict", "--to", "1.27", "--root", ROOT / "fixtures/cgroupfs/v2-plain")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "there is no process in it that could be judged; name / or a recording" in done.stderr
+
+
+@pytest.mark.fetched
+@pytest.mark.parametrize(
+    ("version", "language", "to", "told", "procs"),
+    [
+        ("1.24.11", "1.21", "1.27", (), (64, 2)),
+        ("1.24.11", "1.21", "1.27", ("--language", "1.21"), (64, 64)),
+        ("1.27.3", "1.21", "1.27", (), (64, 64)),  # its build has containermaxprocs=0, and keeps it
+        ("1.27.3", "1.21", "1.27", ("--language", "1.25"), (64, 2)),
+        ("1.27.3", "1.25", "1.24", (), (2, 64)),
+    ],
+)
+def test_a_program_on_disk(version: str, language: str, to: str, told: tuple[str, ...], procs: tuple[int, int]) -> None:
+    """It tells its version and what its build says of GODEBUG; that stays as long as the go line does."""
+    program = goprograms.build(version, language=language)
+    options = ("--cpus", "64", "--cpu-limit", "2", "--format", "json", *told)
+    (row,) = json.loads(inside.run("predict", "--to", to, "--binary", program, *options).stdout)["rows"]
+    assert (row["from"]["go"], row["from"]["GOMAXPROCS"], row["to"]["GOMAXPROCS"]) == (version, *procs)
+    assert any("containermaxprocs=0 in the build" in text for text in row["pinned"]) == (procs == (64, 64))
 
 
 def test_options_make_the_record() -> None:

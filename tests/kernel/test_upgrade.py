@@ -39,7 +39,7 @@ def assert_says(probe: Probe, values: tuple[object, ...]) -> None:
     assert tuple(probe.values[key] for key in SAID.values()) == values
 
 
-@pytest.mark.hierarchy("v2")
+@pytest.mark.hierarchy("v2", "v1")
 @pytest.mark.parametrize(
     ("old", "new", "environ", "change"),
     [
@@ -51,7 +51,7 @@ def assert_says(probe: Probe, values: tuple[object, ...]) -> None:
     ids=["1.24 to 1.27", "the go line stays", "a sign", "back"],
 )
 def test_both_programs_do_what_is_said(
-    groups: Groups, old: tuple[str, str], new: tuple[str, str], environ: dict[str, str], change: str
+    groups: Groups, tmp_path: Path, old: tuple[str, str], new: tuple[str, str], environ: dict[str, str], change: str
 ) -> None:
     """Under 2.5 of 8 CPUs each has the values of its side; with the lines that keep today's values the new one has those of the old one."""
     group = groups.make("app")
@@ -65,19 +65,24 @@ def test_both_programs_do_what_is_said(
     with probe_in(group, before, environ) as probe:
         assert_says(probe, row.old.values)
         if change == "fewer-threads":
-            _assert_same_of_a_process(row, probe.pid, new[0])
+            _assert_same_of_a_process(row, probe.pid, new[0], tmp_path)
     with probe_in(group, after, environ) as probe:
         assert_says(probe, row.new.values)
     with probe_in(group, after, environ | dict(line.partition("=")[::2] for line in row.keep)) as probe:
         assert_says(probe, row.old.values)
 
 
-def _assert_same_of_a_process(row: UpgradeRow, pid: int, new_go: str) -> None:
+def _assert_same_of_a_process(row: UpgradeRow, pid: int, new_go: str, tmp_path: Path) -> None:
     """The process itself, live and from a recording of it, is told the same as its limits alone are."""
-    recording = Path("/results/recording") if Path("/results").is_dir() else Path("/tmp/recording")
+    recording = tmp_path / "recording"
     api.snapshot(str(recording), (pid,))
     for root in ("/", str(recording)):
         rows = read_upgrade(UpgradeOptions(new_go=new_go, root=root)).rows
         of_process = next(each for each in rows if any(name.endswith(f"({pid})") for name in each.names))
         assert (of_process.old.values, of_process.new.values) == (row.old.values, row.new.values), root
         assert (of_process.change, of_process.keep) == (row.change, row.keep), root
+    for file in [*(recording / "proc" / str(pid) / "root").rglob("cpu.*")]:  # a recording of an older cgtune, which did not read them
+        file.unlink()
+    (told,) = read_upgrade(UpgradeOptions(new_go=new_go, root=str(recording))).rows
+    assert (told.change, told.keep) == ("unknown", ())
+    assert any("made by an older cgtune; record it again" in note for note in told.notes)

@@ -30,7 +30,9 @@ CGROUP = choice("--cgroup", ("v1", "v2"), "The cgroup version: Go 1.25 finds no 
 BINARY = optional_text("--binary", "FILE", "A Go program on disk, which tells its own version and settings.")
 FROM = optional_text("--from", "VERSION", "What changes if this Go is replaced by that of --to: 1.24.")
 TO = optional_text("--to", "VERSION", "The Go that is to come: 1.27. It asks for what changes, one line a kind of service.")
-INPUT = optional_text("--input", "FILE", "With --to: services as CSV with a header, manifests, or pods of kubectl as JSON; - is standard input.")
+INPUT = optional_text(
+    "--input", "FILE", "With --to: services as CSV with a header, manifests, or pods of kubectl as JSON; - is standard input."
+)
 ROOT = optional_text("--root", "DIR", "With --to: each Go process below it, / or a recording made by cgtune snapshot.")
 FAIL_ON: Option[Severity | None] = optional_choice(
     "--fail-on",
