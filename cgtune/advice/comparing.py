@@ -74,12 +74,11 @@ def _judge_class(members: list[Service], judge: Judge) -> UpgradeRow:
 def _find_new_and_gone(before: Side, after: Side) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """Returns (findings of the new Go that there are not today, rules of those that end).
 
-    As many threads as before beyond the quota are neither, whatever is their cause. A death ends nothing.
+    More threads than the quota allows are neither if they are so with both, whatever is their cause. A death ends nothing.
     """
-    is_same = before.value("GOMAXPROCS") == after.value("GOMAXPROCS")
 
     def cause(finding: Finding) -> str:
-        return _BEYOND_QUOTA[0] if is_same and finding.rule in _BEYOND_QUOTA else finding.rule
+        return _BEYOND_QUOTA[0] if finding.rule in _BEYOND_QUOTA else finding.rule
 
     today, later = before.process.findings, after.process.findings
     known, causes = {(cause(one), one.severity) for one in today}, {cause(one) for one in later}
