@@ -47,9 +47,10 @@ def _rank(severity: Severity | None) -> int:
 
 def _judge_class(members: list[Service], judge: Judge) -> UpgradeRow:
     service = members[0]
-    today = service.today or service.derive(service.old, service.environ)
-    before = _side(service, service.old, judge(today), today)
-    after = _side(service, service.new, judge(service.derive(service.new, service.environ)), today)
+    present, doubts = service.derive(service.old, service.environ) if service.today is None else (service.today, ())
+    later, later_doubts = service.derive(service.new, service.environ)
+    before = _side(service, service.old, judge(present), present)
+    after = _side(service, service.new, judge(later), present)
     change = _find_change(before, after)
     fresh, gone = _find_new_and_gone(before, after)
     worst: list[Severity] = [finding.severity for finding in fresh]
@@ -66,7 +67,11 @@ def _judge_class(members: list[Service], judge: Judge) -> UpgradeRow:
         pinned=tuple(_say_pins(service, after)),
         fresh=fresh,
         gone=gone,
-        notes=(*service.notes, *service.new.notes, *_say_doubts(service, before, after)),
+        notes=tuple(
+            dict.fromkeys(
+                (*service.notes, *service.old.notes, *service.new.notes, *doubts, *later_doubts, *_say_doubts(service, before, after))
+            )
+        ),
         severity=min(worst, key=SEVERITIES.index, default=None),
     )
 
@@ -122,7 +127,7 @@ def _find_keep(service: Service, before: Side, after: Side) -> tuple[str, ...]:
     wanted = [(name, before.value(name)) for name in SETTINGS if name not in service.inside]
     for lines in sorted(_candidates(service, before, after), key=len):
         changed = dict(service.environ) | dict(lines)
-        facts = service.derive(service.new, tuple(changed.items())).snapshot.go[0]
+        facts = service.derive(service.new, tuple(changed.items()))[0].snapshot.go[0]
         if facts.derived.dies is None and all(_value(facts, name) == value for name, value in wanted):
             return tuple(f"{name}={value}" for name, value in lines)
     return ()

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from cgtune.model import Finding, Off, Pairs, ProcessReport, Severity
     from cgtune.runtimes.go.offline import OfflineProgram
 
-    #: What a program with this environment would be in the place of a service; not judged.
-    Derive = Callable[[OfflineProgram, Pairs], ProcessReport]
+    #: Of a program with this environment in the place of a service: (what it would be, not judged; what is not sure of it).
+    Derive = Callable[[OfflineProgram, Pairs], tuple[ProcessReport, tuple[str, ...]]]
     #: "starts": it dies at its start today, and would no longer. "unknown": what decides is not known.
     Change = Literal["fewer-threads", "more-threads", "none", "dies", "starts", "unknown"]
     Value = int | Off | None
@@ -96,8 +96,8 @@ class UpgradeRow(Record):
 class Upgrade(Record):
     """All classes, those that change most first. ``old_go`` is the version that was named, None: each service tells its own.
 
-    ``cpus`` is how many the node has, and ``cgroup`` its version; None: each service tells its own. ``skipped`` are services that could not
-    be judged: each with the reason.
+    ``cpus`` is how many the node has (``is_own_node``: as nobody said, those of this machine), and ``cgroup`` its version; None: each
+    service tells its own. ``skipped`` are services that could not be judged: each with the reason.
     """
 
     old_go: str | None
@@ -105,6 +105,7 @@ class Upgrade(Record):
     rows: tuple[UpgradeRow, ...]
     cpus: int | None = None
     cgroup: int | None = None
+    is_own_node: bool = False
     skipped: tuple[str, ...] = ()
 
     def count(self, change: Change) -> int:
@@ -131,10 +132,10 @@ def limited_service(
     environ = tuple(pair for pair in limited.environ if pair[0] in VARIABLES)
     limited = limited.replace(environ=environ, request_cores=None)
 
-    def derive(program: OfflineProgram, environ: Pairs) -> ProcessReport:
+    def derive(program: OfflineProgram, environ: Pairs) -> tuple[ProcessReport, tuple[str, ...]]:
         report = report_limited(limited)
-        facts = derive_limited(limited.replace(environ=environ), program)[1]
-        return report.replace(snapshot=report.snapshot.replace(go=(facts,)))
+        derivation, facts = derive_limited(limited.replace(environ=environ), program)
+        return report.replace(snapshot=report.snapshot.replace(go=(facts,))), derivation.notes
 
     return Service(
         name=name,

@@ -133,7 +133,7 @@ def derive_there(host: Host, process: ProcessReport, program: OfflineProgram, en
     from cgtune.runtimes.go.offline import derive_in_place
 
     identity = process.snapshot.process
-    return derive_in_place(host, identity.pid, identity.executable, len(process.snapshot.allowed_cpus), program, environ)
+    return derive_in_place(host, identity.pid, identity.executable, len(process.snapshot.allowed_cpus), program, environ)[1]
 
 
 def _planned_program(go: str | None, language: str | None, binary: str | None) -> OfflineProgram | None:

@@ -87,7 +87,9 @@ def read_upgrade(options: UpgradeOptions) -> Upgrade:
             new = rebuild(old, new)
         services = (limited_service(_NAMED, limited, old, new),)
     rows = judge_upgrade(services, _judge_by(options.policy))
-    return Upgrade(old_go=options.old_go, new_go=new_go, rows=rows, cpus=cpus, cgroup=limited.cgroup, skipped=skipped)
+    return Upgrade(
+        old_go=options.old_go, new_go=new_go, rows=rows, cpus=cpus, cgroup=limited.cgroup, is_own_node=options.cpus is None, skipped=skipped
+    )
 
 
 def _require_usable(options: UpgradeOptions) -> str:
@@ -249,8 +251,7 @@ def _name(snapshot: Snapshot) -> str:
 
 def _running_service(host: Host, process: ProcessReport, facts: GoFacts, name: str, new: OfflineProgram) -> Service:
     """A process that runs with its present Go; with another one it would be derived in the same place."""
-    from cgtune.commands.planning import derive_there
-    from cgtune.runtimes.go.offline import OfflineProgram, rebuild
+    from cgtune.runtimes.go.offline import OfflineProgram, derive_in_place, rebuild
     from cgtune.runtimes.go.program.version import parse_version
 
     program, environ = facts.program, facts.derived.variables or ()
@@ -263,13 +264,15 @@ def _running_service(host: Host, process: ProcessReport, facts: GoFacts, name: s
     )
     bare = process.replace(snapshot=_without_counters(process.snapshot, facts))
 
-    def derive(built: OfflineProgram, environ: Pairs) -> ProcessReport:
-        there = derive_there(host, process, built, environ)
+    identity, cpus = process.snapshot.process, len(process.snapshot.allowed_cpus)
+
+    def derive(built: OfflineProgram, environ: Pairs) -> tuple[ProcessReport, tuple[str, ...]]:
+        derivation, there = derive_in_place(host, identity.pid, identity.executable, cpus, built, environ)
         told = program.replace(version=built.go, minor=there.program.minor, godebug=there.program.godebug)
-        return bare.replace(snapshot=bare.snapshot.replace(go=(there.replace(program=told),)))
+        return bare.replace(snapshot=bare.snapshot.replace(go=(there.replace(program=told),))), derivation.notes
 
     rebuilt = rebuild(old, new)
-    later = derive(rebuilt, environ).snapshot.go[0]
+    later = derive(rebuilt, environ)[0].snapshot.go[0]
     unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     leaf = process.snapshot.cpu_chain[0] if process.snapshot.cpu_chain else None

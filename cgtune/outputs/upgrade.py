@@ -118,7 +118,10 @@ def _head_line(upgrade: Upgrade) -> str:
     said = ", ".join(f"{count} {words[count != 1]}" for count, words in counts if count)
     total = sum(len(row.names) for row in upgrade.rows)
     old = "" if upgrade.old_go is None else f"{escape_control(upgrade.old_go)} "
-    node = "" if upgrade.cpus is None else f" on {upgrade.cpus} CPU{'s' * (upgrade.cpus != 1)}, cgroup v{upgrade.cgroup}"
+    node = ""
+    if upgrade.cpus is not None:
+        own = " of this machine (--cpus names those of another)" * upgrade.is_own_node
+        node = f" on {upgrade.cpus} CPU{'s' * (upgrade.cpus != 1)}{own}, cgroup v{upgrade.cgroup}"
     kinds = f"{total} service{'s' * (total != 1)} of {len(upgrade.rows)} kind{'s' * (len(upgrade.rows) != 1)}"
     return f"Go {old}to {escape_control(upgrade.new_go)}{node}: {kinds}; {said}"
 

@@ -207,7 +207,7 @@ def test_a_variable_whose_value_is_not_known() -> None:
 def test_what_a_program_sets_by_itself_it_sets_with_any_go() -> None:
     """A value that was seen and that no variable gave stays, and is said to be the program's."""
     plain = service("1.24", "1.27", cpu_limit="2")
-    today = plain.derive(plain.old, ())
+    today, _ = plain.derive(plain.old, ())
     (facts,) = today.snapshot.go
     procs = facts.settings[0].replace(observed=5, observed_from="memory")
     today = today.replace(snapshot=today.snapshot.replace(go=(facts.replace(settings=(procs, *facts.settings[1:])),)))
@@ -217,6 +217,20 @@ def test_what_a_program_sets_by_itself_it_sets_with_any_go() -> None:
     (row,) = judge_upgrade([plain.replace(today=today)], judge)  # an affinity of its start: a restart changes it
     assert (row.change, row.old.value("GOMAXPROCS"), row.new.value("GOMAXPROCS")) == ("fewer-threads", 5, 2)
     assert row.keep == ("GOMAXPROCS=5",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "language", "env", "note"),
+    [
+        ("1.24", "1.28", None, (), "Go 1.28.0 is newer than 1.27.3, the newest that was checked: its rules are assumed to hold still"),
+        ("1.24", "1.27", "1.25", (), "Go 1.24 does not itself build a module with the go line 1.25"),
+        ("1.24", "1.27", None, ("GOMAXPROCS=20000",), "GOMAXPROCS=20000 takes about 274 MB at the start"),
+    ],
+)
+def test_what_is_not_sure_is_said(old: str, new: str, language: str | None, env: tuple[str, ...], note: str) -> None:
+    """Of either version, once."""
+    notes = upgraded(old, new, env, language).notes
+    assert [one.startswith(note) for one in notes].count(True) == 1
 
 
 def test_both_sides_are_those_of_a_prediction() -> None:

@@ -25,7 +25,7 @@ def test_any_columns_in_any_order() -> None:
     assert (one.name, one.old.go, one.new.go, one.replicas) == ("orders", "1.24", "1.27", 1)
     (one,) = parsed("memory_limit\n512Mi\n", TARGET.replace(old_go="1.25"))
     assert (one.name, one.old.go) == ("service 1", "1.25")
-    limits = one.derive(one.old, one.environ).limits
+    limits = one.derive(one.old, one.environ)[0].limits
     assert (limits.memory.limit_bytes, limits.cpu.limit_cores) == (512 << 20, None)
 
 
@@ -35,7 +35,7 @@ def test_all_columns() -> None:
     (one,) = parsed(f'{header}\n"a, b",250000 100000,max,go1.24.3,1.21,7,GOGC=50 PORT=1 GODEBUG="x=1"\n'.replace('"x=1"', "x=1"))
     assert (one.name, one.old.language, one.new.language, one.replicas) == ("a, b", "1.21", "1.21", 7)
     assert one.environ == (("GOGC", "50"), ("GODEBUG", "x=1"))
-    assert one.derive(one.old, one.environ).limits.cpu.limit_cores == 2.5
+    assert one.derive(one.old, one.environ)[0].limits.cpu.limit_cores == 2.5
 
 
 @pytest.mark.parametrize(

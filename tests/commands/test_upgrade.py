@@ -139,6 +139,12 @@ def test_no_format_lets_control_characters_through(name: str) -> None:
     assert all(line.isprintable() for line in text.splitlines())
 
 
+def test_whose_cpus_are_counted() -> None:
+    """If nobody names those of the node, the first line says that they are this machine's."""
+    said = inside.run("predict", "--from", "1.24", "--to", "1.25").stdout.splitlines()[0]
+    assert " of this machine (--cpus names those of another), cgroup v2: 1 service" in said
+
+
 def test_named_limits() -> None:
     """Without a list the limits are those of the options."""
     done = inside.run("predict", "--from", "1.24", "--to", "1.25", "--cpus", "14", "--cpu-limit", "2")

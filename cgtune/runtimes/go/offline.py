@@ -170,8 +170,8 @@ def derive_program(
 
 def derive_in_place(
     host: Host, pid: int, executable: str | None, affinity_count: int, program: OfflineProgram, environ: tuple[tuple[str, str], ...]
-) -> GoFacts:
-    """What a program that does not run yet would derive in the place of this process: its cgroups, its mounts, so many CPUs."""
+) -> tuple[GoDerivation, GoFacts]:
+    """The same in the place of this process: its cgroups, its mounts, so many CPUs."""
     from cgtune.runtimes.go.held import HeldReader
     from cgtune.runtimes.go.reader import GoReading
 
@@ -183,4 +183,4 @@ def derive_in_place(
         cgroup_text=texts.cgroup,
         mountinfo_text=texts.mountinfo,
         read_limit=HeldReader(host, pid, texts, None).read_limit,
-    )[1]
+    )
