@@ -258,12 +258,12 @@ def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: 
 def _read_for_others(host: Host, snapshot: Snapshot) -> None:
     """Of a Go process, the limit files that another Go would read in its place: `predict --to` asks a recording for them."""
     from cgtune.runtimes.go.derived.versions import FIRST_AWARE, NEWEST
-    from cgtune.runtimes.go.offline import derive_in_place, parse_program
+    from cgtune.runtimes.go.offline import parse_program, read_place
 
     process = snapshot.process
+    derive = read_place(host, process.pid, process.executable, len(snapshot.allowed_cpus))
     for minor in (FIRST_AWARE, NEWEST):
-        program = parse_program(f"1.{minor}", None, "--to")
-        derive_in_place(host, process.pid, process.executable, len(snapshot.allowed_cpus), program, ())
+        derive(parse_program(f"1.{minor}", None, "--to"), ())
 
 
 def read_reader(view: MachineView, snapshots: Sequence[Snapshot]) -> tuple[Snapshot, ...]:

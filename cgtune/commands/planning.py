@@ -130,10 +130,10 @@ def plan_for_command(
 
 def derive_there(host: Host, process: ProcessReport, program: OfflineProgram, environ: tuple[tuple[str, str], ...]) -> GoFacts:
     """What a program that does not run yet would derive in the place of this process: its cgroups, its mounts, its affinity."""
-    from cgtune.runtimes.go.offline import derive_in_place
+    from cgtune.runtimes.go.offline import read_place
 
     identity = process.snapshot.process
-    return derive_in_place(host, identity.pid, identity.executable, len(process.snapshot.allowed_cpus), program, environ)[1]
+    return read_place(host, identity.pid, identity.executable, len(process.snapshot.allowed_cpus))(program, environ)[1]
 
 
 def _planned_program(go: str | None, language: str | None, binary: str | None) -> OfflineProgram | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cgtune.advice.upgrade import SETTINGS, Service
-from cgtune.errors import Unreadable, UsageError
+from cgtune.errors import CgtuneError, Unreadable, UsageError
 from cgtune.model import GoObserved
 
 TYPE_CHECKING = False
@@ -93,7 +93,10 @@ def read_running(host: Host, report: Report, new: OfflineProgram) -> tuple[list[
             elif facts.program.minor is None or facts.program.compiler != "gc":
                 skipped.append(f"{name}: {facts.program.name}, whose next version is not known")
             else:
-                services.append(_running_service(host, process, facts, name, new))
+                try:
+                    services.append(_running_service(host, process, facts, name, new))
+                except CgtuneError as error:  # it has ended meanwhile, or what it reads is closed to us
+                    skipped.append(f"{name}: {error}")
     return services, tuple(skipped)
 
 
@@ -106,7 +109,7 @@ def _name(snapshot: Snapshot) -> str:
 
 def _running_service(host: Host, process: ProcessReport, facts: GoFacts, name: str, new: OfflineProgram) -> Service:
     """A process that runs with its present Go; with another one it would be derived in the same place."""
-    from cgtune.runtimes.go.offline import OfflineProgram, derive_in_place, rebuild
+    from cgtune.runtimes.go.offline import OfflineProgram, read_place, rebuild
     from cgtune.runtimes.go.program.version import parse_version
 
     program, environ = facts.program, facts.derived.variables or ()
@@ -119,10 +122,11 @@ def _running_service(host: Host, process: ProcessReport, facts: GoFacts, name: s
     )
     bare = process.replace(snapshot=_without_counters(process.snapshot, facts))
 
-    identity, cpus = process.snapshot.process, len(process.snapshot.allowed_cpus)
+    identity = process.snapshot.process
+    derive_there = read_place(host, identity.pid, identity.executable, len(process.snapshot.allowed_cpus))
 
     def derive(built: OfflineProgram, environ: Pairs) -> tuple[ProcessReport, tuple[str, ...]]:
-        derivation, there = derive_in_place(host, identity.pid, identity.executable, cpus, built, environ)
+        derivation, there = derive_there(built, environ)
         told = program.replace(version=built.go, minor=there.program.minor, godebug=there.program.godebug)
         return bare.replace(snapshot=bare.snapshot.replace(go=(there.replace(program=told),))), derivation.notes
 

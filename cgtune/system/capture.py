@@ -147,12 +147,13 @@ class Capture(Source):
         return answer
 
     def read_more(self, read: Callable[[], object]) -> None:
-        """Let ``read`` read what no report needs. If that fails, as a process has ended meanwhile, only what was refused before is."""
-        before = {path: dict(numbers) for path, numbers in self._kept.refused.items()}
-        try:
+        """Let ``read`` read what no report needs. What was answered before is not refused by that: a process may have ended meanwhile."""
+        from contextlib import suppress
+
+        answered, refused = frozenset(self._kept.texts), {path: dict(numbers) for path, numbers in self._kept.refused.items()}
+        with suppress(CgtuneError):
             read()
-        except CgtuneError:
-            self._kept.refused = before
+        self._kept.refused = {path: numbers for path, numbers in self._kept.refused.items() if path not in answered} | refused
 
     def drop_program(self, pid: int, tells: Callable[[str], bool]) -> None:
         """Leave out what was read to find that ``pid`` is no Go program: without its mappings a replay finds the same, and is small.

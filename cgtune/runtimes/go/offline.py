@@ -14,11 +14,15 @@ from cgtune.runtimes.go.program.version import parse_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cgtune.runtimes.go.derived.derive import GoDerivation
     from cgtune.runtimes.go.derived.limitfile import ReadLimit
     from cgtune.runtimes.go.program.modinfo import BuildInfo
     from cgtune.runtimes.go.program.version import GoVersion
     from cgtune.system.host import Host
+
+    DeriveThere = Callable[["OfflineProgram", tuple[tuple[str, str], ...]], tuple[GoDerivation, GoFacts]]
 
 _MOST_VERSIONS = 64
 _FIRST_STRICT = 21  # the first to refuse a go line newer than itself
@@ -168,19 +172,31 @@ def derive_program(
     )
 
 
-def derive_in_place(
-    host: Host, pid: int, executable: str | None, affinity_count: int, program: OfflineProgram, environ: tuple[tuple[str, str], ...]
-) -> tuple[GoDerivation, GoFacts]:
-    """The same in the place of this process: its cgroups, its mounts, so many CPUs."""
+def read_place(host: Host, pid: int, executable: str | None, affinity_count: int) -> DeriveThere:
+    """What derives as derive_program does, in the place of this process: its cgroups, its mounts, so many CPUs.
+
+    What that reads is read once: the process may have ended when the next program is asked for.
+    """
     from cgtune.runtimes.go.held import HeldReader
     from cgtune.runtimes.go.reader import GoReading
 
     texts = GoReading(host, pid, executable=executable, affinity_count=affinity_count).read_own_texts()
-    return derive_program(
-        program,
-        environ=environ,
-        affinity_count=affinity_count,
-        cgroup_text=texts.cgroup,
-        mountinfo_text=texts.mountinfo,
-        read_limit=HeldReader(host, pid, texts, None).read_limit,
-    )
+    reader = HeldReader(host, pid, texts, None)
+    limits: dict[str, bytes | None] = {}
+
+    def read_limit(path: str) -> bytes | None:
+        if path not in limits:
+            limits[path] = reader.read_limit(path)
+        return limits[path]
+
+    def derive(program: OfflineProgram, environ: tuple[tuple[str, str], ...]) -> tuple[GoDerivation, GoFacts]:
+        return derive_program(
+            program,
+            environ=environ,
+            affinity_count=affinity_count,
+            cgroup_text=texts.cgroup,
+            mountinfo_text=texts.mountinfo,
+            read_limit=read_limit,
+        )
+
+    return derive
