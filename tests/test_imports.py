@@ -129,7 +129,7 @@ MAY_LOAD_AT_THE_TOP = {
     "cgtune.manifests.composing": {"yaml"},  # which is imported inside of functions alone
 }
 
-OTHERS = {"typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress", "yaml"}
+OTHERS = {"typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress", "yaml", "pathspec"}
 THIRD_PARTY = {
     "cgtune.commands.options.app": {"typer", "click"},
     "cgtune.service.listener": {"waitress"},
@@ -137,6 +137,7 @@ THIRD_PARTY = {
     "cgtune.system.processes": {"psutil"},
     "cgtune.outputs.explain": {"tabulate"},
     "cgtune.manifests.composing": {"yaml"},
+    "cgtune.system.inputfiles": {"pathspec"},
 }
 
 

@@ -59,8 +59,10 @@ def insert_divisor(text: str | None, field: FieldRef) -> Fix | None:
         return None
     begin = text.rfind("\n", 0, place.start) + 1
     head = text[begin : place.start]
-    if head.strip() != "resource:":  # flow style, or the first key behind a dash
-        return _fix("safe", place.file, (place.end, place.end, ', divisor: "1"')) if "{" in _since_open(text, place.start) else None
+    if head.strip() != "resource:":  # flow style, or JSON, or the first key behind a dash
+        quote = '"' if head.rstrip(" :").endswith('"') else ""
+        is_flow = "{" in _since_open(text, place.start)
+        return _fix("safe", place.file, (place.end, place.end, f', {quote}divisor{quote}: "1"')) if is_flow else None
     end = _line_end(text, place.end)
     return _fix("safe", place.file, (end, end, f'{_newline(text)}{head[: len(head) - len(head.lstrip())]}divisor: "1"'))
 

@@ -30,7 +30,7 @@ def _patch(case: LintCase, wanted: Advice) -> str | None:
     """A variable set, or taken away, by a patch that kustomize takes. A value hides a valueFrom only if that is named as gone."""
     import json
 
-    kind, *_, name = case.workload.subject.split("/")
+    kind, *namespace, name = case.workload.subject.split("/")
     version = _VERSIONS.get(kind)
     if version is None or not name:
         return None
@@ -47,6 +47,7 @@ def _patch(case: LintCase, wanted: Advice) -> str | None:
     path = _PATHS.get(kind, _USUAL_PATH)
     role = "initContainers" if case.workload.role in ("init", "sidecar") else "containers"
     lines = [f"apiVersion: {version}", f"kind: {kind}", "metadata:", f"  name: {json.dumps(name)}"]
+    lines += [f"  namespace: {json.dumps(one)}" for one in namespace]
     lines += [f"{'  ' * depth}{key}:" for depth, key in enumerate(path)]
     indent = "  " * len(path)
     lines += [f"{indent}{role}:", f"{indent}- name: {json.dumps(case.workload.container)}", f"{indent}  env:"]

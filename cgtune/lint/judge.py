@@ -45,15 +45,23 @@ _PEDANTIC = ("gomaxprocs-pinned", "fractional-quota", "quota-below-two-cpus", "g
 
 
 def judge_file(judged: Sequence[Judged], settings: Settings, text: str | None = None) -> tuple[LintFinding, ...]:
-    """All findings on the containers of one file, by line. ``text`` is the file's, as it was read; without it no fix is made."""
+    """All findings on the containers of one file, or of some of its documents, by line. ``text`` is the file's, as it was read; without it
+    no fix is made.
+    """
+    by_document: dict[int, list[Judged]] = {}
+    for one in judged:
+        by_document.setdefault(one[0].document.start, []).append(one)
+    found = [finding for group in by_document.values() for finding in _judge_document(group, settings, text)]
+    return tuple(sorted(found, key=lambda finding: (finding.place.file, finding.place.line, finding.place.column)))
+
+
+def _judge_document(judged: Sequence[Judged], settings: Settings, text: str | None) -> list[LintFinding]:
     workloads = [workload for workload, _ in judged]
     found: list[LintFinding] = []
     for workload, go in judged:
         mates = tuple(other for other in workloads if other is not workload and _is_mate(other, workload))
         found += judge_workload(workload, go, settings, text=text, mates=mates)
-    if text is not None:
-        found = drop_shared(found, workloads, text)
-    return tuple(sorted(found, key=lambda finding: (finding.place.file, finding.place.line, finding.place.column)))
+    return found if text is None else drop_shared(found, workloads, text)
 
 
 def judge_workload(
@@ -110,9 +118,9 @@ def _unseen(workload: Workload) -> tuple[str, ...]:
 
 
 def _is_mate(one: Workload, other: Workload) -> bool:
-    """Whether two containers run side by side in one pod."""
+    """Whether two containers of one document run side by side in one pod."""
     together = ("container", "sidecar")
-    return one.document == other.document and one.subject == other.subject and one.role in together and other.role in together
+    return one.subject == other.subject and one.role in together and other.role in together
 
 
 def _place_routed(case: LintCase, routed: Routed) -> LintFinding:

@@ -51,29 +51,25 @@ def _meant(value: str) -> str | None:
 
 
 def drop_shared(findings: Sequence[LintFinding], workloads: Sequence[Workload], text: str) -> list[LintFinding]:
-    """The findings without fixes that would change something else: a part that several share by an anchor is edited only if all of them
-    want the same there, and only if all that refer to it are containers.
+    """The findings of one document without fixes that would change something else: a part that several share by an anchor is edited only if
+    all of them want the same there, and only if all that refer to it are containers.
     """
-    wanted: dict[Edit, set[int]] = {}
-    owners = {(one.subject, one.container, one.place): index for index, one in enumerate(workloads)}
-    by_finding = []
+    wanted: dict[Edit, set[tuple[str, str]]] = {}
     for finding in findings:
-        owner = next((index for key, index in owners.items() if key[:2] == (finding.subject, finding.container)), -1)
-        by_finding.append(owner)
         for edit in () if finding.fix is None else finding.fix.edits:
-            wanted.setdefault(edit, set()).add(owner)
-    kept = []
-    for finding in findings:
-        edits = () if finding.fix is None else finding.fix.edits
-        is_shared = any(not _is_own(edit, wanted[edit], workloads, text) for edit in edits)
-        kept.append(finding.replace(fix=None) if is_shared else finding)
-    return kept
+            wanted.setdefault(edit, set()).add((finding.subject, finding.container))
+    shared = {edit for edit, wanting in wanted.items() if not _is_own(edit, wanting, workloads, text)}
+    return [
+        finding.replace(fix=None) if finding.fix is not None and not shared.isdisjoint(finding.fix.edits) else finding
+        for finding in findings
+    ]
 
 
-def _is_own(edit: Edit, wanting: set[int], workloads: Sequence[Workload], text: str) -> bool:
-    users = {index for index, one in enumerate(workloads) if _uses(one, edit)}
-    aliases = _count_aliases(text, edit)
-    return users <= wanting and aliases < max(len(users), 1)
+def _is_own(edit: Edit, wanting: set[tuple[str, str]], workloads: Sequence[Workload], text: str) -> bool:
+    users = [(one.subject, one.container) for one in workloads if _uses(one, edit)]
+    span = workloads[0].document
+    aliases = _count_aliases(text[span.start : span.end], edit.start - span.start)
+    return set(users) <= wanting and aliases < max(len(users), 1)
 
 
 def _uses(workload: Workload, edit: Edit) -> bool:
@@ -85,22 +81,19 @@ def _is_around(place: Place, edit: Edit) -> bool:
     return place.file == edit.file and place.start <= edit.end and edit.start <= place.end
 
 
-def _count_aliases(text: str, edit: Edit) -> int:
-    """How many aliases refer to an anchor that may enclose an edit: one above it, with no line between that is less indented."""
+def _count_aliases(document: str, at: int) -> int:
+    """How many aliases refer to an anchor that may enclose a character: one above it, with no line between that is less indented."""
     import re
 
-    begin = text.rfind("\n---", 0, edit.start) + 1
-    end = text.find("\n---", edit.end)
-    document = text[begin : len(text) if end < 0 else end]
     if "*" not in document:
         return 0
     count = 0
     for anchor in re.finditer(r"&([^\s,\[\]{}]+)", document):
-        if begin + anchor.start() > edit.start:
+        if anchor.start() > at:
             break
         line = document[document.rfind("\n", 0, anchor.start()) + 1 : anchor.start()]
         depth = len(line) - len(line.lstrip(" "))
-        between = document[anchor.end() : edit.start - begin].split("\n")[1:]
+        between = document[anchor.end() : at].split("\n")[1:]
         if all(len(one) - len(one.lstrip(" ")) >= depth for one in between if one.strip()):
             count += len(re.findall(rf"\*{re.escape(anchor[1])}(?=[\s,\]}}]|$)", document))
     return count

@@ -84,7 +84,8 @@ class Settings(Record):
 
 
 class LintReport(Record):
-    """What lint found, in the order of file and line. ``files`` are those read; ``containers`` how many were judged, ``silenced`` how many
+    """What lint found, in the order of file and line. ``files`` are those read; ``skipped`` is what tells of no container, ``unseen`` what
+    of a container could not be judged. ``containers``: how many were judged, ``silenced``: how many
     findings a comment, an annotation, the config or the baseline silenced. ``fail_on`` is the least severity that fails.
     """
 
@@ -95,6 +96,7 @@ class LintReport(Record):
     rules: tuple[RuleText, ...]
     containers: int
     silenced: int = 0
+    unseen: tuple[Skipped, ...] = ()
     fail_on: Severity = "warning"
 
     @property

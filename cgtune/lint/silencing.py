@@ -19,6 +19,20 @@ ANNOTATION = "cgtune.dev/ignore"
 
 _MARK = "cgtune:"
 
+#: Neutral names of mistakes in manifests, as catalogues of them have, and the rules that tell of them. So do the other names of rules
+#: without the `go` at their beginning.
+_NEUTRAL = {
+    "memlimit-equals-limit": "gomemlimit-exceeds-limit",
+    "memlimit-above-limit": "gomemlimit-exceeds-limit",
+    "memlimit-small": "memory-limit-too-small",
+    "memlimit-node-allocatable": "gomemlimit-from-node",
+    "maxprocs-above-limit": "gomaxprocs-exceeds-quota",
+    "maxprocs-below-derived": "gomaxprocs-below-quota",
+    "maxprocs-node-allocatable": "gomaxprocs-from-node",
+    "fractional-cpu-limit": "fractional-quota",
+    "gogc-off-without-memlimit": "gc-off-without-limit",
+}
+
 
 class Ignore(Record):
     """Somebody's word that a rule is not to speak. ``lines`` None: wherever in the file. ``where`` says in words where that is written."""
@@ -67,8 +81,9 @@ class Silences:
 
     def silences(self, finding: LintFinding, workload: Workload | None, words: Iterable[Ignore]) -> bool:
         """Whether one of these words, or the baseline, silences the finding; each that does is of use."""
-        lines = _lines(finding, workload)
-        used = [word for word in words if word.rule == finding.rule and (word.lines is None or not lines.isdisjoint(word.lines))]
+        meant = [word for word in words if word.rule == finding.rule]
+        lines = _lines(finding, workload) if meant else set()
+        used = [word for word in meant if word.lines is None or not lines.isdisjoint(word.lines)]
         self._used.update(used)
         if used:
             return True
@@ -97,6 +112,9 @@ class Silences:
         from cgtune.errors import UsageError
 
         for word in words:
+            if not word.rule:
+                self._warned[f"{word.where}: this silences nothing, as it names no rule: ignore[RULE] why"] = None
+                continue
             try:
                 known = word.replace(rule=self._find_rule(word.rule))
             except UsageError as error:
@@ -104,6 +122,11 @@ class Silences:
                 continue
             self._written[known] = None
             yield known
+
+
+def other_name(name: str) -> str:
+    """The rule that somebody means who silences this neutral name; else the name itself."""
+    return _NEUTRAL.get(name) or (f"go{name}" if name.startswith(("memlimit-", "maxprocs-")) else name)
 
 
 def key_of(finding: LintFinding) -> tuple[str, str, str]:
@@ -116,7 +139,7 @@ def parse_comments(file: str, text: str) -> Iterator[Ignore]:
     import re
 
     pattern = re.compile(r"(?:^|\s)[#;]\s*cgtune:\s*ignore(?:\s*\[([^\]]*)\])?")
-    lines = text.splitlines() if "\r" in text else text.split("\n")
+    lines = re.split(r"\r\n?|\n", text)
     for index, line in enumerate(lines):
         if _MARK not in line or (found := pattern.search(line)) is None:
             continue
@@ -161,6 +184,6 @@ def _lines(finding: LintFinding, workload: Workload | None) -> set[int]:
     place = finding.place
     first = place.line
     for variable in workload.variables if workload is not None else ():
-        if variable.place == place and variable.entry.file == place.file:
+        if variable.place.start == place.start and variable.place == place and variable.entry.file == place.file:
             first = min(first, variable.entry.line)
     return {*range(first, place.line + 1)}

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     Reader = tuple[Callable[[Document], bool], Callable[[Document, Around], Read]]
 
 
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+def is_manifest(file: str) -> bool:
+    """Whether a file may be one of these by its name, as far as folders are searched for them."""
+    return file.endswith(_SUFFIXES) or _is_unit(file)
+
+
 def read_text(file: str, text: str | Iterable[str], around: Around | None = None) -> Iterator[Read]:
     """What each document of a file tells, in their order, one by one. ``text`` may come in pieces.
 
@@ -26,18 +34,32 @@ def read_text(file: str, text: str | Iterable[str], around: Around | None = None
     from cgtune.manifests.yamltext import split_parts
 
     if around is None:
-        around = Around()
         text = text if isinstance(text, str) else "".join(text)
+        around = Around()
         around.collect(file, text)
+    if not file.endswith(_SUFFIXES) and _is_unit(file):
+        from cgtune.manifests.systemd import read_unit
+
+        yield read_unit(file, text if isinstance(text, str) else "".join(text), around.beside)
+        return
     for part in split_parts(file, text):
         yield from _read_part(part, around)
 
 
 def load_readers() -> tuple[Reader, ...]:
     """The shelf: who reads what, the first that knows a document."""
-    from cgtune.manifests import kubernetes
+    from cgtune.manifests import compose, kubernetes
 
-    return ((kubernetes.is_object, kubernetes.read_objects),)
+    return (
+        (kubernetes.is_object, kubernetes.read_objects),
+        (compose.is_compose, lambda document, around: compose.read_compose(document, around.beside)),
+    )
+
+
+def _is_unit(file: str) -> bool:
+    from cgtune.manifests.systemd import is_unit
+
+    return is_unit(file)
 
 
 def _read_part(part: Part, around: Around) -> Iterator[Read]:

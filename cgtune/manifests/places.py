@@ -14,9 +14,11 @@ class Lines:
 
     def __init__(self, file: str, text: str) -> None:
         import re
+        from array import array
 
         self.file, self.text = file, text
-        self._starts = [0, *(found.end() for found in re.finditer(r"\r\n?|\n", text))]
+        self._starts = array("Q", (0,))  # of a large file a list would be as large as its text
+        self._starts.extend(found.end() for found in re.finditer(r"\r\n?|\n", text))
 
     def place(self, start: int, end: int) -> Place:
         """The place of characters ``start`` to ``end``."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Node = Any  # yaml.nodes.Node: its stubs leave out ``id``
 
 _BOM = "\ufeff"
+_PIECE = 1 << 20  # characters of a long text that are looked at at once, so that it is never held twice
 
 
 class Unreadable(Exception):  # it is caught by the reader of the file and becomes a Skipped
@@ -84,7 +85,8 @@ def parse_documents(file: str, text: str | Iterable[str]) -> Iterator[Document |
 
 def split_parts(file: str, text: str | Iterable[str]) -> Iterator[Part]:
     """The parts of a stream, not parsed: mostly one document each, of JSON perhaps several."""
-    for chunk, start, line in _split((text,) if isinstance(text, str) else text):
+    pieces = (text[at : at + _PIECE] for at in range(0, len(text), _PIECE)) if isinstance(text, str) else text
+    for chunk, start, line in _split(pieces):
         yield Part(file, chunk, start, line)
 
 

@@ -1,7 +1,7 @@
 """The files that somebody named to be read: each by itself, folders with what lies below, ``-`` for standard input.
 
-Below a folder those files count whose names the caller knows, and of these only what git does not ignore: by .gitignore files of the folder,
-of those below it, and of those above it up to the repository's own. A file that is named is read whatever ignores it.
+Below a folder those files count whose names the caller knows, and of these what git does not ignore by its files .gitignore: the folder's,
+those below it, and those above it up to the repository's own. A file that is named is read whatever ignores it.
 Not covered: git's global excludes and .git/info/exclude; folders behind symbolic links, which are entered if they are named alone.
 """
 
@@ -49,8 +49,9 @@ class InputFiles:
             except (OSError, ValueError) as error:
                 yield path, _translate(error, path)
                 continue
-            for file, failure in _walk(path, self._is_wanted) if stat.S_ISDIR(status.st_mode) else ((path, None),):
-                if failure is not None or _is_new(file, seen):
+            is_folder = stat.S_ISDIR(status.st_mode)
+            for file, failure in _walk(path, self._is_wanted) if is_folder else ((path, None),):
+                if failure is not None or _is_new(file, seen, only_files=is_folder):
                     yield file, failure
 
     def read(self) -> Iterator[tuple[str, str | CgtuneError]]:
@@ -153,14 +154,14 @@ class _Ignored:
             below = f"{last}/{below}"
 
 
-def _is_new(file: str, seen: set[tuple[int, int]]) -> bool:
-    """Whether a file was not met under another name; links that lead nowhere, and what is no file, are left out."""
+def _is_new(file: str, seen: set[tuple[int, int]], *, only_files: bool) -> bool:
+    """Whether a file was not met under another name. ``only_files``: pipes and devices are none."""
     try:
         status = os.stat(file)
     except (OSError, ValueError):
         return True  # reading it says why
     identity = (status.st_dev, status.st_ino)
-    if identity in seen:
+    if identity in seen or (only_files and not stat.S_ISREG(status.st_mode)):
         return False
     seen.add(identity)
     return True

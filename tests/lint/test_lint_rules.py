@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cgtune.lint import habits
 from cgtune.lint.judge import LINT_RULES, judge_file, judge_workload, say_unseen
 from cgtune.lint.model import Go, Node, Settings
 from cgtune.lint.route import NEEDS
@@ -17,6 +18,7 @@ from cgtune.runtimes.go.offline import parse_programs, program_of
 from cgtune.runtimes.go.program.modinfo import BuildInfo
 from cgtune.runtimes.go.program.version import parse_version
 from tests.lint.written import CPU, ENV, MEMORY, NAME, SOME_GO, cpus, field, go, place, size, variable, workload
+from tests.support.command import ROOT
 
 ALL = Settings(is_pedantic=True)
 LIMITED: dict[str, Any] = {"cpu": "2", "memory": "1Gi"}
@@ -308,3 +310,11 @@ def test_an_ignored_rule_is_silent_and_a_rendered_manifest_gets_a_hint() -> None
     assert 'value: "921MiB"' in found.hint
     assert "valueFrom: null" in found.hint
     assert judge_workload(written, SOME_GO, Settings(ignored=frozenset({"gomemlimit-exceeds-limit"}))) == ()
+
+
+def test_what_limits_itself_and_what_is_pedantic_is_documented() -> None:
+    """docs/lint.md names each variable, flag and image, and each rule that is shown only if it is asked for."""
+    text = (ROOT / "docs" / "lint.md").read_text()
+    pedantic = {finding.rule for _, _, written, runs, _ in CASES for finding in judge_workload(written, runs, ALL) if finding.is_pedantic}
+    for word in (*habits.VARIABLES, *habits.FLAGS, *habits.IMAGES, *ANY_CONTAINER, *pedantic):
+        assert f"`{word}`" in text, word

@@ -31,25 +31,35 @@ class Config(Record):
     given: Mapping[str, Any] = {}  # nothing is ever put into it
     by_path: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
+    def beside(self, path: str) -> str:
+        """A path that the file names: it is meant from the file's folder."""
+        return os.path.relpath(os.path.join(self.folder, path))
+
 
 def read_config(named: str | None, options: Iterable[Option[Any]]) -> Config:
     """The config that is named, else the nearest one, else an empty one. Raises UsageError for one that cannot be used."""
     if named is not None:
         return parse_config(_read(named), named, options)
-    folder = os.getcwd()
-    while True:
+    for folder in _folders(os.getcwd()):
         for name in (OWN_FILE, SHARED_FILE):
             file = os.path.join(folder, name)
             if os.path.isfile(file):
                 text = _read(file)
-                if name == OWN_FILE or "cgtune" in text:
-                    config = parse_config(text, os.path.relpath(file), options)
-                    if name == OWN_FILE or config.given or config.by_path:
-                        return config
-        above = os.path.dirname(folder)
-        if above == folder or os.path.exists(os.path.join(folder, ".git")):
-            return Config()
-        folder = above
+                config = parse_config(text, os.path.relpath(file), options) if name == OWN_FILE or "cgtune" in text else Config()
+                if name == OWN_FILE or config.given or config.by_path:
+                    return config
+    return Config()
+
+
+def _folders(folder: str) -> list[str]:
+    """The folder and those above it up to the repository's root; outside of a repository the folder alone."""
+    folders = [folder]
+    while not os.path.exists(os.path.join(folders[-1], ".git")):
+        above = os.path.dirname(folders[-1])
+        if above == folders[-1]:
+            return [folder]
+        folders.append(above)
+    return folders
 
 
 def parse_config(text: str, file: str, options: Iterable[Option[Any]]) -> Config:

@@ -17,14 +17,16 @@ Sources: systemd.resource-control(5); seen with systemd 252, 257 and 262.
 
 from __future__ import annotations
 
+from cgtune.lint.edits import replace_scalar
 from cgtune.model import Advice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cgtune.lint.model import LintFinding
+    from cgtune.lint.model import Fix, LintFinding
     from cgtune.lint.rules.case import LintCase
+    from cgtune.manifests.workload import Flaw
     from cgtune.model import Severity
 
 ID = "limit-dropped"
@@ -42,4 +44,13 @@ def judge(case: LintCase) -> Iterator[LintFinding]:
                 flaw.place,
                 f"{flaw.what}={flaw.written[:60]} is dropped: {flaw.detail}",
                 advice=(Advice(variable=None, value=None, reason=f"write {flaw.what} as its reader takes it"),),
+                fix=_spell(case.text, flaw),
             )
+
+
+def _spell(text: str | None, flaw: Flaw) -> Fix | None:
+    """A size in powers of 1024, which K, M, G and T are to systemd, without the letters that it does not take."""
+    meant, letters, _ = flaw.written.partition("i")
+    if not letters or not meant[:-1].isdecimal() or meant[-1] not in "KMGT" or not flaw.what.startswith("Memory"):
+        return None
+    return replace_scalar(text, flaw.place, flaw.written, meant, "safe", is_yaml=False)

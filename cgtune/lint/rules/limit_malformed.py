@@ -15,6 +15,8 @@ Sources: Kubernetes, k8s.io/apimachinery pkg/api/resource (quantity.go); seen wi
 
 from __future__ import annotations
 
+from cgtune.advice.quantities import parse_quantity
+from cgtune.lint.edits import replace_scalar
 from cgtune.model import Advice
 
 TYPE_CHECKING = False
@@ -40,4 +42,10 @@ def judge(case: LintCase) -> Iterator[LintFinding]:
                 flaw.place,
                 f"{flaw.what} {flaw.written[:60]!r}: {flaw.detail}",
                 advice=(Advice(variable=None, value=None, reason="write digits with one of Ki, Mi, Gi, k, M, G, or m for thousandths"),),
+                fix=replace_scalar(case.text, flaw.place, flaw.written, flaw.written[:-1], "safe") if _is_as_go(flaw.written) else None,
             )
+
+
+def _is_as_go(written: str) -> bool:
+    """Whether it is a size as Go spells it, which is Kubernetes' spelling and a B."""
+    return written.endswith(("KiB", "MiB", "GiB", "TiB")) and parse_quantity(written[:-1]) is not None

@@ -7,6 +7,7 @@ from cgtune.outputs.escape import escape_bytes
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.lint.model import Edit, LintFinding, LintReport
+    from cgtune.manifests.workload import Skipped
 
     Json = dict[str, object]
 
@@ -21,10 +22,8 @@ def render_lint_json(report: LintReport) -> str:
         "files": [escape_bytes(file) for file in report.files],
         "containers": report.containers,
         "silenced": report.silenced,
-        "skipped": [
-            {"file": escape_bytes(each.file), "line": each.line, "why": escape_bytes(each.why), "source": _text(each.source)}
-            for each in report.skipped
-        ],
+        "skipped": [_skipped(each) for each in report.skipped],
+        "unseen": [_skipped(each) for each in report.unseen],
         "findings": [_finding(finding) for finding in report.findings],
     }
     return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
@@ -53,6 +52,10 @@ def _finding(finding: LintFinding) -> Json:
         "edits": [] if fix is None else [_edit(edit) for edit in fix.edits],
         "hint": _text(finding.hint),
     }
+
+
+def _skipped(skipped: Skipped) -> Json:
+    return {"file": escape_bytes(skipped.file), "line": skipped.line, "why": escape_bytes(skipped.why), "source": _text(skipped.source)}
 
 
 def _edit(edit: Edit) -> Json:

@@ -71,12 +71,15 @@ def summary_words(report: LintReport) -> str:
         f"{counted(len(report.files), 'file')}, {counted(report.containers, 'container')}: {found}",
         *(f"--{'fix' if kind == 'safe' else 'unsafe-fixes'} mends {count}" for kind, count in mended.items() if count),
         *([f"{report.silenced} silenced"] if report.silenced else []),
-        *([f"{len(report.skipped)} skipped, as no container is in there (-v lists them)"] if report.skipped else []),
+        *([f"{counted(len(report.unseen), 'value')} could not be seen"] if report.unseen else []),
+        *([f"{counted(len(report.skipped), 'document')} skipped"] if report.skipped else []),
     ]
+    if report.skipped or report.unseen:
+        parts[-1] += " (-v lists them)"
     return "; ".join(parts)
 
 
-def skipped_words(skipped: Skipped) -> str:
-    """What was no workload, and why, in one line."""
+def skipped_words(skipped: Skipped, what: str) -> str:
+    """What was no workload, or what of one was not seen, and why, in one line; ``what`` says which."""
     source = f" (rendered from {escape_control(skipped.source)})" if skipped.source else ""
-    return f"{file_words(skipped.file)}:{skipped.line}: skipped: {escape_control(skipped.why)}{source}"
+    return f"{file_words(skipped.file)}:{skipped.line}: {what}: {escape_control(skipped.why)}{source}"

@@ -130,14 +130,15 @@ def test_statistics_count_by_rule() -> None:
 
 
 def test_the_last_line_counts() -> None:
-    """Files, containers, findings by severity, what can be mended, what was silenced and skipped."""
-    report = BOTH.replace(silenced=2, skipped=(Skipped(file="-", line=3, why="Helm values", source="a/b.yaml"),))
+    """Files, containers, findings by severity, what can be mended, what was silenced, not seen and skipped."""
+    skipped = Skipped(file="-", line=3, why="Helm values", source="a/b.yaml")
+    report = BOTH.replace(silenced=2, skipped=(skipped,), unseen=(skipped, skipped))
     assert summary_words(report) == (
-        "1 file, 1 container: 1 critical, 1 warning; --fix mends 1; --unsafe-fixes mends 1; 2 silenced; "
-        "1 skipped, as no container is in there (-v lists them)"
+        "1 file, 1 container: 1 critical, 1 warning; --fix mends 1; --unsafe-fixes mends 1; 2 silenced; 2 values could not be seen; "
+        "1 document skipped (-v lists them)"
     )
     assert summary_words(report_of(containers=0)) == "1 file, no containers: nothing found"
-    assert skipped_words(report.skipped[0]) == "<stdin>:3: skipped: Helm values (rendered from a/b.yaml)"
+    assert skipped_words(skipped, "skipped") == "<stdin>:3: skipped: Helm values (rendered from a/b.yaml)"
 
 
 def test_json_is_valid_by_its_schema() -> None:
