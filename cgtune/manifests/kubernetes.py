@@ -157,7 +157,7 @@ def _read_container(
         command=tuple(
             expand_known(text_of(word) or word.value, environment) for node in command for word in items(node) if word.id == "scalar"
         ),
-        command_place=document.span(command[0].start_mark.index, command[-1].end_mark.index) if command else None,
+        command_place=document.around(command),
         resizes=_read_resizes(document, members.get("resizePolicy")),
         memory_volumes=tuple(size for size, _ in memory),
         env_place=document.place(members["env"]) if items(members.get("env")) else None,

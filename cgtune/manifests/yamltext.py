@@ -61,6 +61,12 @@ class Document:
             begin += len(rest) - len(rest.split(maxsplit=1)[1]) if len(rest.split(maxsplit=1)) > 1 else len(rest)
         return self.span(begin, end)
 
+    def around(self, nodes: list[Node]) -> Place | None:
+        """The place from the first to the last of some nodes, in whatever order they stand; None if there is none."""
+        places = [self.place(node) for node in nodes]
+        begin, end = min((one.start for one in places), default=0), max((one.end for one in places), default=0)
+        return self.span(begin - self.start, end - self.start) if places else None
+
     def span(self, begin: int, end: int) -> Place:
         """The place of characters ``begin`` to ``end`` of this document's own text."""
         if self._lines is None:
@@ -91,7 +97,7 @@ def split_parts(file: str, text: str | Iterable[str]) -> Iterator[Part]:
 
 
 def parse_part(part: Part) -> Iterator[Document | Unreadable]:
-    """The documents of a part: one, none if there is nothing in it."""
+    """The documents of a part: one; none if there is nothing in it, or null."""
     from cgtune.manifests.composing import Broken, compose
 
     try:
@@ -103,7 +109,7 @@ def parse_part(part: Part) -> Iterator[Document | Unreadable]:
         for text, begin in texts:
             yield from parse_part(Part(part.file, text, part.start + begin, part.first_line + count_lines(part.text[:begin])))
         return
-    if root is not None:
+    if root is not None and not is_null(root):
         yield Document(part.file, part.text, part.start, part.first_line, root, find_source(part.text))
 
 

@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cgtune.runtimes.elf import ReadAt
     from cgtune.runtimes.go.derived.derive import GoDerivation
     from cgtune.runtimes.go.derived.limitfile import ReadLimit
     from cgtune.runtimes.go.program.modinfo import BuildInfo
@@ -112,6 +113,15 @@ def program_of(info: BuildInfo) -> OfflineProgram:
         architecture=dict(info.settings).get("GOARCH", "amd64"),
         info=info,
     )
+
+
+def find_program(read_at: ReadAt) -> OfflineProgram | None:
+    """The Go program in a file that is open, None if there is none for Linux. Raises Malformed if it is damaged."""
+    from cgtune.runtimes.go import programs
+
+    found = programs.read_program(read_at)
+    is_ours = found is not None and dict(found[1].settings).get("GOOS", "linux") in ("linux", "android")
+    return program_of(found[1]) if found is not None and is_ours else None
 
 
 def read_program(path: str) -> OfflineProgram:
