@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cgtune.advice.upgrade import limited_service
-from cgtune.errors import UsageError
+from cgtune.lint.goes import ANNOTATION, find_go
 from cgtune.lint.model import Node, Settings
 from cgtune.lint.route import limited_of
 from cgtune.lint.rules.case import GO_VARIABLES, LintCase
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from cgtune.advice.services import Programs, Target
     from cgtune.advice.upgrade import Service
     from cgtune.manifests.workload import Read, Workload
-
-_ANNOTATION = "cgtune.dev/go"
 
 
 def read_services(reads: Iterable[Read], target: Target, programs: Programs) -> Iterator[Service | str]:
@@ -31,16 +29,17 @@ def read_services(reads: Iterable[Read], target: Target, programs: Programs) -> 
 def _read_container(workload: Workload, target: Target, programs: Programs) -> Service | str:
     name = f"{workload.subject} {workload.container}".strip()
     place = f"{workload.place.file}:{workload.place.line}"
-    said = next((one.value.strip() for one in workload.annotations if one.name == _ANNOTATION), None)
+    is_told = any(one.name in (ANNOTATION, f"{ANNOTATION}.{workload.container}") for one in workload.annotations)
+    go = find_go(workload)
+    version = go.program.go if go is not None and go.program is not None else None
+    if is_told and version is None:
+        return f"{place}: {name}: its annotation {ANNOTATION} says that it runs no Go, or none that is known"
+    if version is None and target.old_go is None:
+        return f"{place}: {name}: which Go it runs is not said: by an annotation {ANNOTATION}, or for all of them by --from"
     notes: list[str] = []
-    if said is None and target.old_go is None:
-        return f"{place}: {name}: which Go it runs is not said: by an annotation {_ANNOTATION}, or for all of them by --from"
-    if said is None and not any(workload.variable(one) for one in GO_VARIABLES):
+    if go is None:
         notes.append(f"nothing that is written says that it runs Go: taken for Go {target.old_go}, as --from says")
-    try:
-        old, new = programs.find(said or "", None)
-    except UsageError as error:
-        return f"{place}: {name}: annotation {_ANNOTATION}: {error}"
+    old, new = programs.find(version or "", None)
     case = LintCase(workload, None, Settings(node=Node(cpus=target.cpus)))
     unknown = [one for one in GO_VARIABLES if case.is_unseen(one)]
     notes += [f"the value of {one} {_say_unseen(workload, one)}" for one in unknown]

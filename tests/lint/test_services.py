@@ -66,9 +66,12 @@ def test_which_go_it_runs() -> None:
             pod(),
             "m.yaml:1: Pod/shop/orders app: which Go it runs is not said: by an annotation cgtune.dev/go, or for all of them by --from",
         ),
-        (
-            pod({"cgtune.dev/go": "new"}),
-            "m.yaml:1: Pod/shop/orders app: annotation cgtune.dev/go: go 'new' is no version of Go; example: go 1.24",
+        *(
+            (
+                pod({name: said}),
+                "m.yaml:1: Pod/shop/orders app: its annotation cgtune.dev/go says that it runs no Go, or none that is known",
+            )
+            for name, said in (("cgtune.dev/go", "none"), ("cgtune.dev/go", "new"), ("cgtune.dev/go.app", "none"))
         ),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", "m.yaml:2: ConfigMap"),
         ("a: [\n", "m.yaml:"),
