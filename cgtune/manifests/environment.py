@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from cgtune.manifests.resources import Resources, divide, is_divisor, quantity_text
 from cgtune.manifests.workload import FieldRef, Variable
-from cgtune.manifests.yamltext import entries, is_null, items, text_of, value_of
+from cgtune.manifests.yamltext import entries, find, is_null, items, members, text_of, value_of
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -81,11 +81,11 @@ def read_environment(pod: Pod, container: Mapping[str, Any], own: Resources) -> 
     found = _read_sources(pod, container.get("envFrom"), unread)
     in_list: set[str] = set()
     for entry in items(container.get("env")):
-        members = {key: value for key, _, value in entries(entry)}
-        name = text_of(members.get("name"))
+        parts = members(entry)
+        name = text_of(parts.get("name"))
         if name is None:
             continue
-        variable = _read_entry(pod, entry, members, found, own, unread)
+        variable = _read_entry(pod, entry, parts, found, own, unread)
         if variable is None:
             continue
         before = found.get(name) if name in in_list else None
@@ -103,11 +103,10 @@ def expand_known(text: str, environment: Environment) -> str:
 def _read_sources(pod: Pod, node: Any, unread: list[str]) -> dict[str, Variable]:
     found: dict[str, Variable] = {}
     for entry in items(node):
-        members = {key: value for key, _, value in entries(entry)}
-        prefix = text_of(members.get("prefix")) or ""
+        parts = members(entry)
+        prefix = text_of(parts.get("prefix")) or ""
         for word, kind in _KINDS:
-            reference = {key: value for key, _, value in entries(members.get(f"{word}Ref"))}
-            name = text_of(reference.get("name"))
+            name = text_of(find(parts.get(f"{word}Ref"), "name"))
             if name is None:
                 continue
             config = pod.around.config(kind, pod.namespace, name, pod.document.file)
@@ -132,30 +131,34 @@ def _from_config(name: str, kind: ConfigKind, value: ConfigValue, entry: Place, 
 
 
 def _read_entry(
-    pod: Pod, entry: Any, members: Mapping[str, Any], found: Mapping[str, Variable], own: Resources, unread: list[str]
+    pod: Pod, entry: Any, parts: Mapping[str, Any], found: Mapping[str, Variable], own: Resources, unread: list[str]
 ) -> Variable | None:
     """One entry of ``env``; None if it sets nothing, as it is optional and what it refers to is not there."""
     place = pod.document.place
-    node, value_from = members.get("value"), members.get("valueFrom")
-    bare = Variable(
-        name=members["name"].value,
-        value=None,
+    node, value_from = parts.get("value"), parts.get("valueFrom")
+    value, text, unknown, wrong = value_of(node), None, None, None
+    if node is not None and not isinstance(value, str) and not is_null(node):
+        wrong = "boolean" if isinstance(value, bool) else "number" if node.id == "scalar" else node.id
+        unknown = f"it is a {wrong}, and the API server refuses the object"
+    elif value or value_from is None or is_null(value_from):
+        text, unknown = _expand_literal(value if isinstance(value, str) else "", found, unread)
+    else:
+        node = None
+    variable = Variable(
+        name=parts["name"].value,
+        value=text,
         origin="literal",
         place=place(entry if node is None else node),
         entry=place(entry),
-        name_place=place(members["name"]),
+        name_place=place(parts["name"]),
+        unknown=unknown,
+        wrong_type=wrong,
     )
-    value = value_of(node)
-    if node is not None and not is_null(node) and not isinstance(value, str):
-        wrong = "boolean" if isinstance(value, bool) else "number" if node.id == "scalar" else node.id
-        return bare.replace(wrong_type=wrong, unknown=f"it is a {wrong}, and the API server refuses the object")
-    if value or value_from is None or is_null(value_from):
-        text, unknown = _expand_literal(value if isinstance(value, str) else "", found, unread)
-        return bare.replace(value=text, unknown=unknown)
+    if text is not None or unknown is not None:
+        return variable
     for key, _, reference in entries(value_from):
-        parts = {part: node for part, _, node in entries(reference)}
-        return _read_reference(pod, bare.replace(place=place(reference)), key, parts, own)
-    return bare.replace(value="")
+        return _read_reference(pod, variable.replace(place=place(reference)), key, members(reference), own)
+    return variable.replace(value="")
 
 
 def _read_reference(pod: Pod, bare: Variable, key: str, parts: Mapping[str, Any], own: Resources) -> Variable | None:
@@ -174,6 +177,9 @@ def _read_reference(pod: Pod, bare: Variable, key: str, parts: Mapping[str, Any]
 
 
 def _expand_literal(text: str, found: Mapping[str, Variable], unread: list[str]) -> tuple[str | None, str | None]:
+    if "$" not in text:
+        return text, None
+
     def lookup(name: str) -> str | None:
         if name not in found and (unread or _names_service(name)):
             return None

@@ -12,7 +12,7 @@ from cgtune.manifests.commandline import join_command
 from cgtune.manifests.environment import Pod, expand_known, read_environment
 from cgtune.manifests.resources import read_bytes, read_resources
 from cgtune.manifests.workload import Annotation, Bytes, Flaw, Read, Resize, Skipped, Workload
-from cgtune.manifests.yamltext import entries, find, items, text_of
+from cgtune.manifests.yamltext import entries, find, items, members, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cgtune.manifests.around import Around
+    from cgtune.manifests.resources import Resources
+    from cgtune.manifests.workload import Role
     from cgtune.manifests.yamltext import Document
+
+    _Volume = tuple[Bytes, tuple[Flaw, ...]]  # a size limit, what is wrong with it
 
 _TEMPLATES: dict[str, tuple[str, ...]] = {
     "Pod": (),
@@ -66,12 +70,12 @@ def _find_templates(root: Any, kind: str) -> Iterator[tuple[Any, Any]]:
     waiting, seen = [(root, root, False)], {id(root)}
     while waiting and kind != "CustomResourceDefinition":  # which describes containers, and is large
         node, above, is_below_spec = waiting.pop()
-        members = entries(node)
-        containers = next((value for key, _, value in members if key == "containers"), None) if is_below_spec else None
+        parts = members(node)
+        containers = parts.get("containers") if is_below_spec else None
         if any(find(one, "image") is not None for one in items(containers)):
             yield above, node
             continue
-        below = [(value, node, is_below_spec or key == "spec") for key, _, value in members]
+        below = [(value, node, is_below_spec or key == "spec") for key, value in parts.items()]
         below += [(one, node, is_below_spec) for one in items(node)]
         for one in reversed(below):
             if one[0].id != "scalar" and id(one[0]) not in seen:
@@ -83,20 +87,15 @@ def _read_template(document: Document, around: Around, root: Any, kind: str, tem
     metadata = find(root, "metadata")
     namespace = text_of(find(metadata, "namespace"))
     name = text_of(find(metadata, "name")) or f"{text_of(find(metadata, 'generateName')) or ''}*"
-    listed = [(members, "container") for members in _list_members(spec, "containers")]
-    inits = [(members, "sidecar" if _is_sidecar(members) else "init") for members in _list_members(spec, "initContainers")]
+    listed, inits = _list_members(document, spec, "containers"), _list_members(document, spec, "initContainers")
     own = read_resources(document, find(spec, "resources"))
-    by_name = [
-        {text_of(members.get("name")) or "": read_resources(document, members.get("resources")) for members, _ in group}
-        for group in (listed, inits)
-    ]
     pod = Pod(
         document=document,
         around=around,
         namespace=namespace,
         fields=_read_fields(kind, name, namespace, template, spec),
-        resources=by_name[0],
-        init_resources=by_name[1],
+        resources={text_of(parts.get("name")) or "": resources for parts, resources in listed},
+        init_resources={text_of(parts.get("name")) or "": resources for parts, resources in inits},
         own=own,
     )
     shared = Workload(
@@ -105,49 +104,47 @@ def _read_template(document: Document, around: Around, root: Any, kind: str, tem
         container="",
         role="container",
         place=document.place(root),
-        document=document.span(0, len(document.text)),
+        document=document.whole(),
         source=document.source,
         pod_cpu_limit=own.cpu_limit,
         pod_memory_limit=own.memory_limit,
         annotations=_read_annotations(document, root) + (_read_annotations(document, template) if template is not root else ()),
     )
     volumes = _read_memory_volumes(document, spec)
-    sidecars = sum(role == "sidecar" for _, role in inits)
+    sidecars = [_is_sidecar(parts) for parts, _ in inits]
     found = []
-    for at, (members, role) in enumerate((*inits, *listed)):
-        beside = len(listed) + sidecars
-        if role == "init":  # it runs beside those sidecars alone that stand before it
-            beside = 1 + sum(earlier == "sidecar" for _, earlier in inits[:at])
-        if text_of(members.get("image")) is not None:
-            found.append(_read_container(pod, shared.replace(role=role, pod_containers=beside), members, volumes))
+    for at, (parts, resources) in enumerate((*inits, *listed)):
+        role: Role = "container" if at >= len(inits) else "sidecar" if sidecars[at] else "init"
+        beside = 1 + sum(sidecars[:at]) if role == "init" else len(listed) + sum(sidecars)  # an init container has the earlier ones alone
+        if text_of(parts.get("image")) is not None:
+            found.append(_read_container(pod, shared.replace(role=role, pod_containers=beside), parts, resources, volumes))
     if found and own.flaws:
         found[-1] = found[-1].replace(flaws=(*found[-1].flaws, *own.flaws))  # the pod's own are told once
     return found
 
 
-def _list_members(spec: Any, key: str) -> list[dict[str, Any]]:
-    return [{key: value for key, _, value in entries(node)} | {"": node} for node in items(find(spec, key)) if node.id == "mapping"]
+def _list_members(document: Document, spec: Any, key: str) -> list[tuple[dict[str, Any], Resources]]:
+    """Returns (its members, and itself as ""; its resources) of each container of a list."""
+    found = [members(node) | {"": node} for node in items(find(spec, key)) if node.id == "mapping"]
+    return [(parts, read_resources(document, parts.get("resources"))) for parts in found]
 
 
-def _is_sidecar(members: Mapping[str, Any]) -> bool:
-    return text_of(members.get("restartPolicy")) == "Always"
+def _is_sidecar(parts: Mapping[str, Any]) -> bool:
+    return text_of(parts.get("restartPolicy")) == "Always"
 
 
-def _read_container(
-    pod: Pod, shared: Workload, members: Mapping[str, Any], volumes: Mapping[str, tuple[Bytes, tuple[Flaw, ...]]]
-) -> Workload:
+def _read_container(pod: Pod, shared: Workload, parts: Mapping[str, Any], resources: Resources, volumes: Mapping[str, _Volume]) -> Workload:
     document = pod.document
-    name = text_of(members.get("name")) or ""
-    resources = read_resources(document, members.get("resources"))
-    environment = read_environment(pod, members, resources)
-    command = [members[key] for key in ("command", "args") if items(members.get(key))]
-    mounted = {text_of(find(mount, "name")) for mount in items(members.get("volumeMounts"))}
+    name = text_of(parts.get("name")) or ""
+    environment = read_environment(pod, parts, resources)
+    command = [parts[key] for key in ("command", "args") if items(parts.get(key))]
+    mounted = {text_of(find(mount, "name")) for mount in items(parts.get("volumeMounts"))}
     memory = [volume for volume_name, volume in volumes.items() if volume_name in mounted]
     workload = shared.replace(
         container=name,
-        place=document.place(members["name"] if name else members[""]),
-        image=text_of(members["image"]),
-        image_place=document.place(members["image"]),
+        place=document.place(parts["name"] if name else parts[""]),
+        image=text_of(parts["image"]),
+        image_place=document.place(parts["image"]),
         cpu_limit=resources.cpu_limit,
         cpu_request=resources.cpu_request,
         memory_limit=resources.memory_limit,
@@ -158,9 +155,9 @@ def _read_container(
             expand_known(text_of(word) or word.value, environment) for node in command for word in items(node) if word.id == "scalar"
         ),
         command_place=document.around(command),
-        resizes=_read_resizes(document, members.get("resizePolicy")),
+        resizes=_read_resizes(document, parts.get("resizePolicy")),
         memory_volumes=tuple(size for size, _ in memory),
-        env_place=document.place(members["env"]) if items(members.get("env")) else None,
+        env_place=document.place(parts["env"]) if items(parts.get("env")) else None,
         resources_place=resources.place,
         flaws=(*resources.flaws, *(flaw for _, flaws in memory for flaw in flaws)),
     )
@@ -186,9 +183,9 @@ def _read_annotations(document: Document, node: Any) -> tuple[Annotation, ...]:
     )
 
 
-def _read_memory_volumes(document: Document, spec: Any) -> dict[str, tuple[Bytes, tuple[Flaw, ...]]]:
+def _read_memory_volumes(document: Document, spec: Any) -> dict[str, _Volume]:
     """By name the volumes that lie in memory, each with its size limit; one without can fill the memory of the pod."""
-    found: dict[str, tuple[Bytes, tuple[Flaw, ...]]] = {}
+    found: dict[str, _Volume] = {}
     for volume in items(find(spec, "volumes")):
         name, empty = text_of(find(volume, "name")), find(volume, "emptyDir")
         if name is None or empty is None or text_of(find(empty, "medium")) != "Memory":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cgtune.advice.quantities import parse_quantity
 from cgtune.manifests.scalars import render_number
 from cgtune.manifests.workload import Bytes, Cpus, Flaw
-from cgtune.manifests.yamltext import entries, is_null, value_of
+from cgtune.manifests.yamltext import is_null, members, value_of
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ def read_resources(document: Document, node: Any) -> Resources:
     """Limits and requests with their places. What the API server refuses is a flaw and no amount."""
     if node is None or node.id != "mapping":
         return Resources()
-    groups = {key: {name: amount for name, _, amount in entries(group)} for key, _, group in entries(node)}
+    groups = {key: members(group) for key, group in members(node).items()}
     limits, requests = groups.get("limits", {}), groups.get("requests", {})
     flaws: list[Flaw] = []
     return Resources(

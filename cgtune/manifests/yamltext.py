@@ -8,8 +8,8 @@ Not covered: a document that kubectl refuses is read if it is YAML (keys that ar
 
 from __future__ import annotations
 
-from cgtune.manifests.places import Lines, count_lines
-from cgtune.manifests.scalars import is_merge, parse_scalar, render_key
+from cgtune.manifests.places import Lines, count_lines, make_place
+from cgtune.manifests.scalars import PLAIN, is_merge, parse_scalar, render_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Node = Any  # yaml.nodes.Node: its stubs leave out ``id``
 
 _BOM = "\ufeff"
+_ODD_BREAKS = "\x85\u2028\u2029"  # the library counts a line there, an editor does not
+_MOST_KEYS = 4096
 _PIECE = 1 << 20  # characters of a long text that are looked at at once, so that it is never held twice
 
 
@@ -49,17 +51,38 @@ class Document:
     def __init__(self, file: str, text: str, start: int, first_line: int, root: Node | None, source: str | None) -> None:
         self.file, self.text, self.start, self.first_line, self.root, self.source = file, text, start, first_line, root, source
         self._lines: Lines | None = None  # most documents are asked for no place
+        self._has_odd_breaks: bool | None = None
 
     def place(self, node: Node) -> Place:
         """Where a node's value stands, its anchor and tag left out. A block mapping ends where the next thing begins.
 
         What an alias stands for is where its anchor is.
         """
-        begin, end = node.start_mark.index, node.end_mark.index
+        first, last = node.start_mark, node.end_mark
+        begin, end = first.index, last.index
+        if self._has_odd_breaks is None:
+            self._has_odd_breaks = any(letter in self.text for letter in _ODD_BREAKS)
         while begin < end and self.text[begin] in "&!":
-            rest = self.text[begin:end]
-            begin += len(rest) - len(rest.split(maxsplit=1)[1]) if len(rest.split(maxsplit=1)) > 1 else len(rest)
-        return self.span(begin, end)
+            while begin < end and not self.text[begin].isspace():
+                begin += 1
+            while begin < end and self.text[begin].isspace():
+                begin += 1
+        if self._has_odd_breaks or begin > first.index:
+            return self.span(begin, end)
+        return make_place(  # as the library counted on its way
+            self.file,
+            self.first_line + first.line + 1,
+            first.column + 1,
+            self.first_line + last.line + 1,
+            last.column + 1,
+            self.start + begin,
+            self.start + end,
+        )
+
+    def whole(self) -> Place:
+        """The place of the document."""
+        end_line, column = self.first_line + count_lines(self.text) + 1, len(self.text) - max(self.text.rfind("\n"), self.text.rfind("\r"))
+        return make_place(self.file, self.first_line + 1, 1, end_line, column, self.start, self.start + len(self.text))
 
     def around(self, nodes: list[Node]) -> Place | None:
         """The place from the first to the last of some nodes, in whatever order they stand; None if there is none."""
@@ -133,22 +156,18 @@ def entries(node: Node | None) -> list[tuple[str, Node, Node]]:
     Merge keys count where they stand, as kubectl has it (go-yaml v2): a later one beats what is written before it. Of a list of mappings
     the first that has the key counts.
     """
-    if node is None or node.id != "mapping":
-        return []
-    found: dict[str, tuple[str, Node, Node]] = {}
-    is_merged = False
-    for name, value in node.value:
-        if name.id == "scalar":
-            key = render_key(name.value, name.tag)
-            is_merged |= is_merge(name.value, name.tag)
-            found[key] = (key, name, value)
-    return _merge(node) if is_merged else list(found.values())
+    return [(key, name, value) for key, (name, value) in _pairs(node).items()]
+
+
+def members(node: Node | None) -> dict[str, Node]:
+    """The nodes of a mapping by key, as ``entries`` has them."""
+    return {key: value for key, (_, value) in _pairs(node).items()}
 
 
 def find(node: Node | None, *path: str) -> Node | None:
     """The node at that path of keys, None if it is not there or null."""
     for wanted in path:
-        node = next((value for key, _, value in entries(node) if key == wanted), None)
+        node = _pairs(node).get(wanted, (None, None))[1]
     return None if node is None or is_null(node) else node
 
 
@@ -195,24 +214,46 @@ def _split_json(text: str) -> list[tuple[str, int]]:
     return found if len(found) > 1 or found[0][0] != text[found[0][1] : end] else []
 
 
-def _merge(node: Node) -> list[tuple[str, Node, Node]]:
+_keys: dict[str, str] = {}  # of plain keys what they are; manifests have few
+
+
+def _pairs(node: Node | None) -> dict[str, tuple[Node, Node]]:
+    if node is None or node.id != "mapping":
+        return {}
+    found: dict[str, tuple[Node, Node]] = {}
+    for pair in node.value:
+        name = pair[0]
+        if name.id != "scalar":
+            continue
+        text = name.value
+        key = _keys.get(text) if name.tag == PLAIN else None
+        if key is None:
+            key = render_key(text, name.tag)
+            if is_merge(text, name.tag):
+                return _merge(node)
+            if name.tag == PLAIN and len(_keys) < _MOST_KEYS:
+                _keys[text] = key
+        found[key] = pair
+    return found
+
+
+def _merge(node: Node) -> dict[str, tuple[Node, Node]]:
     """The entries of a mapping with merge keys. Each mapping is looked at once: aliases may go in circles."""
-    found: dict[str, tuple[str, Node, Node]] = {}
+    found: dict[str, tuple[Node, Node]] = {}
     seen: set[int] = {id(node)}
     waiting = list(node.value)  # what counts most is last
     while waiting:
         name, value = waiting.pop()
         if name.id != "scalar":
             continue
-        key = render_key(name.value, name.tag)
         if not is_merge(name.value, name.tag):
-            found.setdefault(key, (key, name, value))
+            found.setdefault(render_key(name.value, name.tag), (name, value))
             continue
         for merged in reversed(value.value) if value.id == "sequence" else (value,):
             if merged.id == "mapping" and id(merged) not in seen:
                 seen.add(id(merged))
                 waiting += merged.value
-    return list(reversed(found.values()))
+    return dict(reversed(found.items()))
 
 
 def _split(pieces: Iterable[str]) -> Iterator[tuple[str, int, int]]:
