@@ -425,6 +425,18 @@ def test_plain_forms_load_no_library(arguments: tuple[str, ...], environ: dict[s
     assert not [name for name in loaded if name.startswith(tuple(f"cgtune.{part}" for part in beyond))]
 
 
+def test_lint_loads_one_library(tmp_path: Path) -> None:
+    """The reader of YAML and no other; the command-line library, other formats and whatever looks at processes stay out."""
+    (tmp_path / "pod.yaml").write_text("{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: b, image: c}]}}")
+    loaded = loaded_modules("lint", str(tmp_path / "pod.yaml"), "--config", "/dev/null")
+    packages = {name.split(".")[0] for name in loaded if "cython" not in name}
+    assert packages - sys.stdlib_module_names == {"cgtune", "yaml"}
+    assert packages & (NEVER_LOADED | {"json", "argparse", "subprocess", "pathlib", "dataclasses"}) == set()
+    beyond = ("commands.options.app", "system.host", "system.root", "system.processes", "machineview", "snapshot", "api", "service")
+    assert not [name for name in loaded if name.startswith(tuple(f"cgtune.{part}" for part in beyond))]
+    assert {name for name in loaded if name.startswith("cgtune.outputs.lint.")} <= {"cgtune.outputs.lint.words", "cgtune.outputs.lint.text"}
+
+
 # The commands on one process: beside the standard library they load no package of other people.
 MAY_LOAD: tuple[tuple[str, ...], ...] = (
     ("inspect", "--format", "json"),

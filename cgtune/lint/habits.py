@@ -29,7 +29,8 @@ IMAGES = {
 def says_own_limit(workload: Workload) -> str:
     """Why the container has, or may have, a memory limit of Go's without GOMEMLIMIT; empty if nothing shows that."""
     for name, why in VARIABLES.items():
-        if workload.variable(name) is not None:
+        there = workload.variable(name)
+        if there is not None and there.value != "off":
             return f"{name} is set: {why}"
     for flag, why in FLAGS.items():
         if any(flag in word and "--no-" not in word for word in workload.command):

@@ -5,6 +5,8 @@ OCI image-spec, layer.md: `.wh.NAME` takes a file of the layers below away, `.wh
 
 from __future__ import annotations
 
+from cgtune.errors import Malformed
+
 _REMOVED, _EMPTIED = ".wh.", ".wh..wh..opq"
 _MOST_PATHS = 1_000_000
 
@@ -29,7 +31,9 @@ class Stack:
         self._below = ({}, set(), set())
 
     def take(self, path: str, *, is_folder: bool, link: str | None) -> bool:
-        """Whether a container sees this entry of the layer; and what it hides is remembered."""
+        """Whether a container sees this entry of the layer; and what it hides is remembered. Raises Malformed beyond a million paths."""
+        if len(self._there) + len(self._below[0]) >= _MOST_PATHS:
+            raise Malformed(f"its layers have more than {_MOST_PATHS} paths")
         folder, _, name = path.rpartition("/")
         there, removed, emptied = self._below
         if name == _EMPTIED:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 #: What stands for the version in sentences about a Go that nobody named, until it is known for which versions they hold.
 _SOME_GO = "\ue000"
 _OLD, _NEW = 24, 27
+_NEWER = "Go 1.25 and newer"
 #: Each where what Go derives from its environment has changed: these are judged one by one if GODEBUG or an odd number is there.
 _MINORS = (_OLD, 25, 26, _NEW)
 
@@ -207,28 +208,34 @@ def _join(rule: str, by_minor: dict[int, dict[str, Finding]]) -> Routed:
         # two versions alone were looked at if all that lie between are as the newer one: the first of those is 1.25
         names = {minor: "1.25" if len(minors) == 2 and minor == _NEW else f"1.{minor}" for minor in minors}
         go = f"{names[holds[0]]} and newer" if above is None else f"before {names[above]}"
-    old = by_minor[minors[0]].get(rule) if go is None else None
-    advice = finding.advice + (() if old is None else _for_older(old.advice, finding.advice))
-    words = "Go" if go is None else f"Go {go}"
-    return Routed(finding=_named(finding.replace(advice=advice), words), go=go, is_old=newest < _MINORS[1])
+    older = [by_minor[minor][rule] for minor in minors[:-1]] if go is None else []
+    return Routed(finding=_named(finding, older, go), go=go, is_old=newest < _MINORS[1])
 
 
-def _for_older(older: tuple[Advice, ...], newer: tuple[Advice, ...]) -> tuple[Advice, ...]:
-    """What to set for Go before 1.25, if that is another value."""
-    there = {(one.variable, one.value) for one in newer}
-    return tuple(
-        one.replace(reason=f"before Go 1.25: {one.reason}")
-        for one in older
-        if one.variable is not None and (one.variable, one.value) not in there
-    )
+def _named(finding: Finding, older: list[Finding], go: str | None) -> Finding:
+    """The finding of the newest version, in whose sentences stands for which versions they hold; ``older`` are those of the others, if
+    it holds for all. What to do for Go before 1.25 is told beside it, if that is another value.
+    """
 
-
-def _named(finding: Finding, words: str) -> Finding:
-    def say(text: str) -> str:
+    def say(text: str, words: str) -> str:
         return text.replace(f"Go {_SOME_GO}", words).replace(_SOME_GO, words.removeprefix("Go "))
 
-    advice = tuple(one.replace(reason=say(one.reason)) for one in finding.advice)
-    return finding.replace(summary=say(finding.summary), evidence=tuple(say(line) for line in finding.evidence), advice=advice)
+    words = "Go" if go is None else f"Go {go}"
+    evidence = tuple(say(line, words if all(line in one.evidence for one in older) else _NEWER) for line in finding.evidence)
+    advice = tuple(one.replace(reason=say(one.reason, words)) for one in finding.advice)
+    if older:
+        then = tuple(one for one in older[0].advice if one.variable is not None and not _has(finding.advice, one))
+        advice = tuple(
+            one.replace(reason=f"from Go 1.25 on: {one.reason}") if then and one.variable and not _has(older[0].advice, one) else one
+            for one in advice
+        )
+        advice += tuple(one.replace(reason=f"before Go 1.25: {say(one.reason, 'Go')}") for one in then)
+    return finding.replace(summary=say(finding.summary, words), evidence=evidence, advice=advice)
+
+
+def _has(advice: tuple[Advice, ...], other: Advice) -> bool:
+    """Whether the same is to be set there."""
+    return any((one.variable, one.value) == (other.variable, other.value) for one in advice)
 
 
 def _node_cpus(written: LintCase) -> int | None:

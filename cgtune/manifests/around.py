@@ -6,6 +6,7 @@ name such a kind are parsed for it. Of each only short values are kept: a settin
 
 from __future__ import annotations
 
+from cgtune.manifests.autoscalers import KIND as AUTOSCALER, read_autoscaler
 from cgtune.manifests.places import ALONE
 from cgtune.manifests.yamltext import Document, entries, find, items, parse_part, split_parts, text_of, value_of
 from cgtune.records import Record
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, Literal
 
+    from cgtune.manifests.autoscalers import Autoscaler
     from cgtune.manifests.places import Beside
     from cgtune.manifests.workload import Place
 
     ConfigKind = Literal["ConfigMap", "Secret"]
 
 _MOST_LETTERS = 4096
-_KIND = r"""\bkind["']?[ \t]*:[ \t]*["']?(?:ConfigMap|Secret)\b"""
+_KIND = r"""\bkind["']?[ \t]*:[ \t]*["']?(?:ConfigMap|Secret|VerticalPodAutoscaler)\b"""
 
 
 class ConfigValue(Record):
@@ -46,6 +48,7 @@ class Around:
     def __init__(self, *, node_cores: float | None = None, node_memory_bytes: int | None = None, beside: Beside = ALONE) -> None:
         self.node_cores, self.node_memory_bytes, self.beside = node_cores, node_memory_bytes, beside
         self._configs: dict[tuple[str, str | None, str], list[Config]] = {}
+        self._autoscalers: dict[tuple[str, str | None, str], Autoscaler] = {}
 
     def collect(self, file: str, text: str | Iterable[str]) -> None:
         """Keep the settings of a file's ConfigMaps and Secrets. All files of a run come here before the first is read."""
@@ -71,8 +74,16 @@ class Around:
         meanings = [{key: value.value for key, value in one.values.items()} for one in found]
         return found[-1] if all(one == meanings[0] for one in meanings) else f"{kind} {name}, which the input holds more than once"
 
+    def autoscaler(self, kind: str, namespace: str | None, name: str) -> Autoscaler | None:
+        """The VerticalPodAutoscaler that changes limits of this object's containers while they run; None if there is none."""
+        return self._autoscalers.get((kind, namespace, name))
+
     def _collect(self, document: Document, root: Any) -> None:
         kind = text_of(find(root, "kind"))
+        if kind == AUTOSCALER:
+            if (found := read_autoscaler(document, root)) is not None:
+                self._autoscalers[found[0]] = found[1]
+            return
         name = text_of(find(root, "metadata", "name"))
         if kind not in ("ConfigMap", "Secret") or name is None:
             return

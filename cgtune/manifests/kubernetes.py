@@ -118,6 +118,9 @@ def _read_template(document: Document, around: Around, root: Any, kind: str, tem
         beside = 1 + sum(sidecars[:at]) if role == "init" else len(listed) + sum(sidecars)  # an init container has the earlier ones alone
         if text_of(parts.get("image")) is not None:
             found.append(_read_container(pod, shared.replace(role=role, pod_containers=beside), parts, resources, volumes))
+    autoscaler = around.autoscaler(kind, namespace, name)
+    if autoscaler is not None:
+        found = [one.replace(resizes=(*one.resizes, *autoscaler.resizes(one.container, one.resizes))) for one in found]
     if found and own.flaws:
         found[-1] = found[-1].replace(flaws=(*found[-1].flaws, *own.flaws))  # the pod's own are told once
     return found

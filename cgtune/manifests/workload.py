@@ -94,11 +94,15 @@ class Variable(Record):
 
 
 class Resize(Record):
-    """What happens to the container if its limit of ``resource`` is changed while it runs: "NotRequired" or "RestartContainer"."""
+    """What happens to the container if its limit of ``resource`` is changed while it runs: "NotRequired" or "RestartContainer".
+
+    ``by`` is what changes it by itself, in words; None: somebody may.
+    """
 
     resource: str
     restart: str
     place: Place
+    by: str | None = None
 
 
 class Annotation(Record):

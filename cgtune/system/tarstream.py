@@ -145,7 +145,7 @@ def _parse_pax(data: bytes) -> dict[str, str]:
     while at < len(data):
         blank = data.find(b" ", at, at + 20)
         length = int(data[at:blank]) if blank > at and data[at:blank].isdigit() else 0
-        if length <= blank - at or at + length > len(data):
+        if blank < 0 or length <= blank - at or at + length > len(data):
             raise Malformed("a tar entry with a broken preface")
         key, equals, value = data[blank + 1 : at + length - 1].partition(b"=")
         if equals and key in (b"path", b"linkpath", b"size"):

@@ -130,7 +130,7 @@ def test_the_action_for_github(repository: Path, program: Path) -> None:
     assert all(f"inputs.{name} " in text for name in action["inputs"])
     done = run_steps(action, {}, repository, program)
     assert done.returncode == 1, done
-    assert done.stdout.startswith("::warning file=./orders.yaml,line=14,")
+    assert done.stdout.startswith("::warning file=orders.yaml,line=14,")
     done = run_steps(action, {"format": "sarif", "paths": "values.yaml orders.yaml", "fail-on": "critical"}, repository, program)
     assert (done.returncode, done.stdout) == (1, "")
     report = Path((repository.parent / "temp/output").read_text().strip().removeprefix("report="))

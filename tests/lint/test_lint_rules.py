@@ -93,7 +93,7 @@ CASES: list[tuple[str, str, Workload, Go | None, tuple[str, int] | None]] = [
     ("memory-limit-too-small", "100 MiB", workload(memory="100Mi", env={"GOGC": "50"}), SOME_GO, None),
     ("gc-off-without-limit", "under a limit", workload(memory="1Gi", env={"GOGC": "off"}), SOME_GO, ("critical", ENV + 1)),
     ("gc-off-without-limit", "GOMEMLIMIT is set", workload(memory="1Gi", env={"GOGC": "off", "GOMEMLIMIT": "900MiB"}), SOME_GO, None),
-    ("gc-off-without-limit", "GOMEMLIMIT is not known", workload(UNKNOWN, memory="1Gi", env={"GOGC": "off"}), SOME_GO, None),
+    ("gc-off-without-limit", "GOMEMLIMIT is not known", workload(UNKNOWN, memory="1Gi", env={"GOGC": "off"}), SOME_GO, ("info", ENV + 1)),
     ("gogc-malformed", "off in capitals", workload(env={"GOGC": "OFF"}), SOME_GO, ("warning", ENV + 1)),
     ("gogc-malformed", "off", workload(env={"GOGC": "off"}), SOME_GO, None),
     ("godebug-removed-setting", "1.27 dies", workload(env={"GODEBUG": "tlsrsakex=1"}), SOME_GO, ("critical", ENV + 1)),
@@ -208,6 +208,10 @@ def test_containers_that_share_a_pods_limit_do_not_each_plan_with_all_of_it() ->
     assert judge_file([(one, SOME_GO), (other.replace(variables=()), None)], Settings()) == ()
     own = other.replace(memory_limit=size("1Gi"))
     assert judge_file([(one, SOME_GO), (own, SOME_GO)], Settings()) == ()
+    low = judge_file([(workload(env={"GOMEMLIMIT": "300MiB"}, **POD), SOME_GO), (other.replace(variables=()), None)], ALL)
+    assert low == ()
+    (whole,) = judge_file([(workload(env={"GOMEMLIMIT": "1GiB"}, **POD), SOME_GO), (other.replace(variables=()), None)], Settings())
+    assert [(one.variable, one.reason.partition(":")[0]) for one in whole.advice] == [(None, "the limit is the pod's, for 2 containers")]
     init = other.replace(role="init")
     assert judge_file([(one, SOME_GO), (init, SOME_GO)], Settings()) == ()
 
@@ -265,7 +269,8 @@ def test_an_older_go_is_told_what_it_needs() -> None:
     """Removing the variable is right for one that follows its quota, and wrong for an older one."""
     (found,) = judge_workload(workload(cpu="4", env={"GOMAXPROCS": "8"}), SOME_GO, Settings())
     assert [(one.variable, one.value) for one in found.advice] == [("GOMAXPROCS", None), ("GOMAXPROCS", "4")]
-    assert found.advice[1].reason.startswith("before Go 1.25: ")
+    assert [one.reason.partition(":")[0] for one in found.advice] == ["from Go 1.25 on", "before Go 1.25"]
+    assert "without it Go 1.25 and newer would come to 4 and follow changes" in found.evidence
 
 
 def test_what_could_not_be_seen_is_said() -> None:
@@ -296,7 +301,9 @@ def test_a_program_that_limits_itself_is_not_reproached(changes: dict[str, Any],
     (found,) = judge_workload(written, SOME_GO, ALL)
     assert (found.rule, found.severity) == ("gomemlimit-unset", "info")
     assert any(why in line for line in found.evidence)
-    no = written.replace(variables=(variable("GOGC", "50"),), command=("--no-auto-gomemlimit",), image="example/app:1")
+    no = written.replace(
+        variables=(variable("GOGC", "50"), variable("AUTOMEMLIMIT", "off")), command=("--no-auto-gomemlimit",), image="example/app:1"
+    )
     assert [finding.rule for finding in judge_workload(no, SOME_GO, Settings())] == ["gomemlimit-unset"]
 
 

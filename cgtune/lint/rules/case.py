@@ -53,6 +53,14 @@ class LintCase:
         return min(known, key=lambda one: one.size_bytes or 0, default=None)
 
     @property
+    def sharers(self) -> int:
+        """How many containers its memory limit is for, itself included: that of a pod is for all that have none of their own."""
+        limit = self.memory_limit
+        if limit is None or limit is not self.workload.pod_memory_limit:
+            return 1
+        return 1 + sum(mate.memory_limit is None or mate.memory_limit.size_bytes is None for mate in self.mates)
+
+    @property
     def is_memory_unknown(self) -> bool:
         """Whether there may be a memory limit that is not known."""
         return any(one is not None and one.unknown for one in (self.workload.memory_limit, self.workload.pod_memory_limit)) or any(
@@ -141,7 +149,7 @@ class LintCase:
 
     def at(self, variable: Variable) -> Place:
         """Where the wrong value of a variable stands: what stands for a value that Kubernetes fills in is its whole entry."""
-        return variable.name_place if variable.field is not None or variable.origin in ("config-map", "secret") else variable.place
+        return variable.name_place if variable.field is not None else variable.place
 
     def variable_words(self, name: str) -> str:
         """What is written of a variable, with its line."""
@@ -198,4 +206,6 @@ def _say_origin(variable: Variable) -> str:
     if variable.field is not None:
         divisor = "no divisor" if variable.field.divisor is None else f"divisor {variable.field.divisor}"
         return f", from {variable.field.resource}, {divisor}"
-    return {"config-map": ", from a ConfigMap", "secret": ", from a Secret", "env-file": ", from a file"}.get(variable.origin, "")
+    return {"config-map": ", from a ConfigMap", "secret": ", from a Secret", "env-file": ", from a file", "image": ", from its image"}.get(
+        variable.origin, ""
+    )

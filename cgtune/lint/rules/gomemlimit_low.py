@@ -37,7 +37,7 @@ _LEAST_PERCENT = 60
 def judge(case: LintCase) -> Iterator[LintFinding]:
     """A small share of what the limit gives."""
     there, value, limit = case.variable("GOMEMLIMIT"), case.gomemlimit, case.limit_bytes
-    if there is None or value is None or limit is None:
+    if there is None or value is None or limit is None or case.sharers > 1:
         return
     volumes = sum(one.size_bytes or 0 for one in case.workload.memory_volumes)
     left = limit - volumes

@@ -1,7 +1,8 @@
 """a resize without a restart leaves a Go variable as it was
 
-What it means: resizePolicy says that the limit may change while the container runs (NotRequired), and the variable that belongs to it is
-fixed at the container's start, whether it is written or filled in by a resourceFieldRef.
+What it means: resizePolicy says that the limit may change while the container runs (NotRequired), or a VerticalPodAutoscaler of the input
+changes it in place (InPlaceOrRecreate, or a CPU boost that is taken back). The variable that belongs to it is fixed at the container's
+start, whether it is written or filled in by a resourceFieldRef.
 
 Why it hurts: after a decrease of memory GOMEMLIMIT lies above the new limit and can never act; after an increase the rest stays unused.
 GOMAXPROCS stays at its old number: throttled after a decrease, idle CPUs after an increase.
@@ -13,7 +14,8 @@ How to confirm:
 What to do: for memory set restartPolicy: RestartContainer. For CPU the same; or, with Go 1.25 or newer, remove GOMAXPROCS: the runtime
 follows its quota.
 
-Sources: Kubernetes KEP-1287 (stable in 1.35); seen with 1.36: GOMAXPROCS from a resourceFieldRef keeps its number through a resize.
+Sources: Kubernetes KEP-1287 (stable in 1.35); autoscaler AEP-4016, AEP-7862 and AEP-8818; seen with 1.36: GOMAXPROCS from a
+resourceFieldRef keeps its number through a resize.
 """
 
 from __future__ import annotations
@@ -42,11 +44,14 @@ def judge(case: LintCase) -> Iterator[LintFinding]:
             continue
         remove = Advice(variable="GOMAXPROCS", value=None, reason="Go 1.25 and newer then follow each change by themselves")
         restart = Advice(variable=None, value=None, reason=f"set restartPolicy: RestartContainer for {resize.resource}")
+        by = "resizePolicy lets" if resize.by is None else f"{resize.by[:80]} makes"
+        what = f"resizePolicy of {resize.resource} is NotRequired" if resize.by is None else f"{resize.by[:80]} changes it in place"
+        said = f"{what} ({case.line(resize.place)})"
         yield case.found(
             ID,
             SEVERITY,
             there.name_place,
-            f"{name} is fixed at the container's start, and resizePolicy lets its {resize.resource} limit change without one",
-            evidence=(case.variable_words(name), f"resizePolicy of {resize.resource} is NotRequired ({case.line(resize.place)})"),
+            f"{name} is fixed at the container's start, and {by} its {resize.resource} limit change without one",
+            evidence=(case.variable_words(name), said),
             advice=(remove, restart) if name == "GOMAXPROCS" else (restart,),
         )

@@ -23,7 +23,7 @@ def _properties(finding: LintFinding) -> str:
     place = finding.place
     words = {"title": finding.rule}
     if place.file != STDIN:
-        words = {"file": place.file, "line": str(place.line), "endLine": str(place.end_line)} | words
+        words = {"file": place.file.removeprefix("./"), "line": str(place.line), "endLine": str(place.end_line)} | words
         if place.line == place.end_line:
             words |= {"col": str(place.column), "endColumn": str(place.end_column)}
     return ",".join(f"{name}={_escaped(text)}" for name, text in words.items())

@@ -1,4 +1,4 @@
-"""Local images looked into for Go programs, for ``cgtune lint --image``."""
+"""What ``cgtune lint`` is told of programs: versions by ``--go``, a file by ``--binary``, local images by ``--image``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from cgtune.errors import Malformed, Unreadable, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from cgtune.lint.goes import Known
     from cgtune.lint.images import Image, Plan
     from cgtune.lint.layers import Stack
     from cgtune.runtimes.go.offline import OfflineProgram
@@ -20,12 +19,20 @@ _EXECUTABLE = 0o111
 _MOST_PROGRAMS = 1000
 
 
-def read_images(values: Sequence[str]) -> tuple[Image, ...]:
-    """The images of ``[NAME=]PATH``. Raises UsageError for what is no image; what of one cannot be looked into stands in it."""
-    return tuple(_read_image(value) for value in values)
+def read_known(go: tuple[str, ...], binary: str | None, images: tuple[str, ...]) -> Known:
+    """What these values say. Raises UsageError, and Malformed for a program that is damaged."""
+    from cgtune.lint.goes import Known, parse_go_options
+    from cgtune.runtimes.go.offline import read_program
+
+    return Known(
+        patterns=parse_go_options(go),
+        binary=None if binary is None else (binary, read_program(binary)),
+        images=tuple(read_image(value) for value in images),
+    )
 
 
-def _read_image(value: str) -> Image:
+def read_image(value: str) -> Image:
+    """The image of ``[NAME=]PATH``. Raises UsageError for what is no image; what of it cannot be looked into stands in it."""
     from cgtune.lint.images import Image, parse_plan
     from cgtune.system.imagefiles import ImageFiles
 
