@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import shutil
 import subprocess
 import time
@@ -16,7 +17,7 @@ import yaml
 
 from cgtune.lint.baseline import parse_baseline
 from tests.commands.test_check import validate_sarif
-from tests.support import inside
+from tests.support import inside, kubernetes
 from tests.support.command import PROGRAM, environment, run
 from tests.support.lintreports import MANIFEST
 
@@ -147,6 +148,29 @@ def test_standard_input_is_read_once(folder: Path) -> None:
         refused = piped(text, option, "-")
         assert (refused.returncode, refused.stdout) == (2, "")
         assert "standard input is none" in refused.stderr
+
+
+@pytest.mark.fetched
+def test_a_chart_is_judged_as_it_is_rendered(folder: Path) -> None:
+    """Helm's own output by a pipe: the line of the stream, the template, the cause, and what to change; nothing of it is a file to mend."""
+    templates = folder / "chart" / "templates"
+    templates.mkdir(parents=True)
+    (folder / "chart/Chart.yaml").write_text("{apiVersion: v2, name: shop, version: 0.1.0}\n")
+    (folder / "chart/values.yaml").write_text("threads: 2\nmemory: 512Mi\n")
+    text = MANIFEST.replace("value: 2}", "value: {{ .Values.threads }}}").replace("memory: 512Mi", "memory: {{ .Values.memory }}")
+    (templates / "orders.yaml").write_text(text)
+    made = kubernetes.run("helm", "template", "monitoring", folder / "chart")
+    assert made.returncode == 0, made.stderr
+    done = piped(made.stdout, "-")
+    assert done.returncode == 1
+    for word, rule in (('"512MiB"', EXCEEDS), ("2}", NUMBER)):
+        line = next(number for number, line in enumerate(made.stdout.splitlines(), 1) if word in line)
+        assert re.search(rf"^<stdin>:{line}:\d+: \w+ {rule}: ", done.stdout, re.MULTILINE), done.stdout
+    assert done.stdout.count("  rendered from: shop/templates/orders.yaml\n") >= 2
+    assert "fix: " not in done.stdout
+    first = json.loads(piped(made.stdout, "-", "--format", "json").stdout)["findings"][0]
+    assert first["source"] == "shop/templates/orders.yaml"
+    assert first["hint"]
 
 
 def test_a_comment_an_annotation_and_a_path_silence(folder: Path) -> None:
