@@ -37,6 +37,7 @@ class LintOptions(Record):
     verbose: bool = False
     go: tuple[str, ...] = ()
     binary: str | None = None
+    image: tuple[str, ...] = ()
     node_cpus: str | None = None
     node_memory: str | None = None
     by_path: tuple[tuple[str, tuple[str, ...]], ...] = ()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from cgtune.commands.lint import LintOptions
-    from cgtune.lint.model import Go, LintFinding, LintReport, Settings
+    from cgtune.lint.model import LintFinding, LintReport, Settings
     from cgtune.lint.silencing import Ignore, Silences
     from cgtune.manifests.around import Around
     from cgtune.manifests.workload import Skipped, Workload
@@ -29,6 +29,7 @@ class Linting:
 
     def __init__(self, options: LintOptions) -> None:
         """Raises UsageError for what the options name and is not so."""
+        from cgtune.commands.programs import read_known
         from cgtune.manifests import is_manifest
         from cgtune.system.inputfiles import InputFiles
         from cgtune.verdict import parse_ignored
@@ -37,6 +38,7 @@ class Linting:
         self._files = InputFiles(options.paths, is_manifest)
         self._ignored = parse_ignored(options.ignore)
         self._settings = _parse_settings(options)
+        self._known = read_known(options.go, options.binary, options.image)
         self._baseline = None if options.baseline is None or options.write_baseline is not None else _read_baseline(options.baseline)
         self._rules = _describe_rules(self._ignored)
 
@@ -84,6 +86,7 @@ class Linting:
         return LintReport(version=__version__, rules=self._rules, fail_on=self._options.fail_on, **fields)  # type: ignore[arg-type]
 
     def _judge(self, file: str, text: str, around: Around) -> LintReport:
+        from cgtune.lint.goes import find_go, join_image
         from cgtune.lint.judge import judge_file, say_unseen
         from cgtune.lint.quoting import quote
         from cgtune.manifests import read_text
@@ -97,7 +100,8 @@ class Linting:
         containers = silenced = 0
         for read in read_text(file, text, around):
             skipped += read.skipped
-            judged = [(workload, find_go(workload)) for workload in read.workloads]
+            workloads = [join_image(workload, self._known) for workload in read.workloads]
+            judged = [(workload, find_go(workload, self._known)) for workload in workloads]
             containers += len(judged)
             unseen += [each for workload, go in judged for each in say_unseen(workload, go)]
             words = {(workload.subject, workload.container): (workload, self._words(workload, comments)) for workload, _ in judged}
@@ -160,13 +164,3 @@ def _read_baseline(file: str) -> dict[tuple[str, str, str], int]:
             return parse_baseline(opened.read(), file)
     except (OSError, ValueError) as error:
         raise UsageError(f"--baseline {file!r}: {reason(error)}; make one: cgtune lint --write-baseline {file} PATH") from error
-
-
-def find_go(workload: Workload) -> Go | None:
-    """Which Go a container runs, None: nothing says that it runs Go."""
-    from cgtune.lint.model import Go
-    from cgtune.lint.rules.case import GO_VARIABLES
-
-    if any(workload.variable(name) for name in GO_VARIABLES):
-        return Go(program=None, known_from="its variables")
-    return None

@@ -37,7 +37,12 @@ def replace_scalar(text: str | None, place: Place | None, old: str | None, new: 
         return None
     raw = text[place.start : place.end]
     quote = raw[:1] if raw[:1] in ("'", '"') and raw[-1:] == raw[:1] and len(raw) > 1 else ""
-    if raw.removeprefix(quote).removesuffix(quote) != old or "\\" in raw or not _PLAIN.issuperset(new.replace(",", "").replace("=", "")):
+    if (
+        not raw
+        or raw.removeprefix(quote).removesuffix(quote) != old
+        or "\\" in raw
+        or not _PLAIN.issuperset(new.replace(",", "").replace("=", ""))
+    ):
         return None
     if not quote and is_yaml and not _is_text(new):
         quote = '"'
@@ -52,10 +57,10 @@ def quote_scalar(text: str | None, place: Place) -> Fix | None:
     return _fix("safe", place.file, (place.start, place.end, f'"{raw}"'))
 
 
-def insert_divisor(text: str | None, field: FieldRef) -> Fix | None:
-    """A field reference gets the divisor that counts already."""
+def insert_divisor(text: str | None, field: FieldRef, entry: Place) -> Fix | None:
+    """A field reference, which is in this entry, gets the divisor that counts already."""
     place = field.resource_place
-    if text is None or text[place.start : place.end].strip("'\"") != field.resource:
+    if text is None or text[place.start : place.end].strip("'\"") != field.resource or "divisor" in text[entry.start : entry.end]:
         return None
     begin = text.rfind("\n", 0, place.start) + 1
     head = text[begin : place.start]
@@ -76,7 +81,10 @@ def remove_entries(text: str | None, workload: Workload, entries: tuple[Place, .
     all_of_it |= {hidden for one in workload.variables for hidden in one.hides}
     if len(spans) < len(entries):
         return None
-    if all_of_it <= set(entries):
+    if all_of_it <= set(entries) and workload.env_place is not None:
+        beside = text[workload.env_place.start : spans[0][0]] + text[spans[-1][1] : max(spans[-1][1], workload.env_place.end)]
+        if beside.strip():  # an entry that sets nothing, or a comment
+            return None
         head = text.rfind("\n", 0, max(spans[0][0] - 1, 0)) + 1
         if text[head : spans[0][0]].strip() != "env:" or len(spans) > 1:
             return None

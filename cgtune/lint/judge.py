@@ -75,6 +75,7 @@ def judge_workload(
     recommended, routed = ((), ()) if go is None else route(LintCase(workload, go, settings))
     case = LintCase(workload, go, settings, text=text, mates=mates, recommended=recommended)
     found += [_place_routed(case, one) for one in routed]
+    found += _doubt_collections(case)
     for rule in MANIFEST_RULES:
         if go is not None or rule.ID in ANY_CONTAINER:
             found += rule.judge(case)
@@ -120,7 +121,7 @@ def _unseen(workload: Workload) -> tuple[str, ...]:
 
 def _is_mate(one: Workload, other: Workload) -> bool:
     """Whether two containers of one document run side by side in one pod."""
-    together = ("container", "sidecar")
+    together = ("container", "sidecar", "service")
     return one.subject == other.subject and one.role in together and other.role in together
 
 
@@ -129,7 +130,9 @@ def _place_routed(case: LintCase, routed: Routed) -> LintFinding:
     finding = routed.finding
     own = says_own_limit(case.workload) if finding.rule in ("gomemlimit-unset", "gc-off-without-limit") else ""
     severity = "info" if own else _severity(case, routed)
-    evidence = (*finding.evidence, own, *_unseen(case.workload))
+    program = None if case.go is None else case.go.program
+    known = "" if case.go is None or program is None else f"Go {program.go} by {case.go.known_from}"
+    evidence = (*finding.evidence, known, own, *_unseen(case.workload))
     advice = finding.advice
     if case.sharers > 1 and any(one.variable == "GOMEMLIMIT" and one.value is not None for one in advice):
         shares = f"the limit is the pod's, for {case.sharers} containers: give each its own, or its share as GOMEMLIMIT"
@@ -148,6 +151,17 @@ def _place_routed(case: LintCase, routed: Routed) -> LintFinding:
         go=routed.go,
     )
     return placed if own else placed.replace(fix=mend(case, placed))
+
+
+def _doubt_collections(case: LintCase) -> list[LintFinding]:
+    """That nothing may ever start a collection: GOGC is off, and the one variable that would is there and not known."""
+    there = case.variable("GOGC")
+    if case.go is None or there is None or there.value != "off" or not case.is_unseen("GOMEMLIMIT"):
+        return []
+    summary = "GOGC is off, and GOMEMLIMIT could not be seen: if it is not set, the heap is never collected"
+    evidence = (case.variable_words("GOGC"), case.limit_words, *_unseen(case.workload))
+    advice = (*case.set_memory("with GOGC off, collections start near this limit"),)
+    return [case.found("gc-off-without-limit", "info", case.at(there), summary, evidence=evidence, advice=advice)]
 
 
 def _severity(case: LintCase, routed: Routed) -> Severity:

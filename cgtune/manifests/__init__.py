@@ -48,11 +48,12 @@ def read_text(file: str, text: str | Iterable[str], around: Around | None = None
 
 def load_readers() -> tuple[Reader, ...]:
     """The shelf: who reads what, the first that knows a document."""
-    from cgtune.manifests import compose, kubernetes
+    from cgtune.manifests import compose, ecs, kubernetes
 
     return (
         (kubernetes.is_object, kubernetes.read_objects),
-        (compose.is_compose, lambda document, around: compose.read_compose(document, around.beside)),
+        (compose.is_compose, compose.read_compose),
+        (ecs.is_task, ecs.read_tasks),
     )
 
 

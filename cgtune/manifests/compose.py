@@ -11,12 +11,13 @@ from cgtune.errors import Malformed
 from cgtune.manifests.commandline import join_command
 from cgtune.manifests.composefields import Layer, read_amounts, read_annotations, read_command, read_image, read_variables
 from cgtune.manifests.envfiles import parse_compose_variables
-from cgtune.manifests.places import ALONE, join_path
+from cgtune.manifests.places import join_path
 from cgtune.manifests.workload import Flaw, Read, Workload
 from cgtune.manifests.yamltext import Document, entries, find, parse_documents, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cgtune.manifests.around import Around
     from cgtune.manifests.interpolation import Lookup
     from cgtune.manifests.places import Beside
     from cgtune.manifests.yamltext import Node
@@ -34,8 +35,9 @@ def is_compose(document: Document) -> bool:
     return any(find(node, key) is not None for node in services for key in ("image", "build", "extends"))
 
 
-def read_compose(document: Document, beside: Beside = ALONE) -> Read:
+def read_compose(document: Document, around: Around) -> Read:
     """The services of a Compose file, each a workload. A file that overrides another is read with that one."""
+    beside = around.beside
     folder, _, name = document.file.rpartition("/")
     stem, _, _end = name.rpartition(".")
     if any(beside.read(join_path(folder, stem.removesuffix(".override") + one)) is not None for one in _ENDS if ".override" in stem):

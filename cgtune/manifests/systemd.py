@@ -8,7 +8,8 @@ limit. An EnvironmentFile= is an absolute path; it is looked for below each fold
 from __future__ import annotations
 
 from cgtune.errors import Malformed
-from cgtune.manifests.places import ALONE, Lines
+from cgtune.manifests.commandline import join_command
+from cgtune.manifests.places import ALONE, Lines, join_path
 from cgtune.manifests.unitamounts import parse_cpu_quota, parse_share, parse_size, why_no_cpu_quota, why_no_size
 from cgtune.manifests.unittext import expand_specifiers, parse_unit, parse_words
 from cgtune.manifests.unitvariables import read_variables
@@ -53,7 +54,7 @@ def read_unit(file: str, text: str, beside: Beside = ALONE) -> Read:
     folder, unit = _unit_of(file)
     name, _, kind = unit.rpartition(".")
     is_drop_in = file.endswith(".conf")
-    if is_drop_in and (not name or beside.read(_join(folder, unit)) is not None or next(_drop_ins(folder, unit, beside), file) != file):
+    if is_drop_in and (not name or beside.read(join_path(folder, unit)) is not None or next(_drop_ins(folder, unit, beside), file) != file):
         return Read()
     try:
         parts = _parts(folder, unit, None if is_drop_in else (file, text), beside) or [_part(file, text)]
@@ -73,10 +74,6 @@ def _unit_of(file: str) -> tuple[str, str]:
         folder, _, name = folder.rpartition("/")
         return folder, name.removesuffix(".d") if name.endswith(".d") else ""
     return folder, name
-
-
-def _join(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
 
 
 def _part(file: str, text: str) -> Part:
@@ -103,9 +100,9 @@ def _drop_ins(folder: str, unit: str, beside: Beside) -> Iterator[str]:
     stems += ["-".join(dashed[:count]) + "-" + at for count in range(len(dashed) - 1, 0, -1)]
     found: dict[str, str] = {}
     for place in [*(f"{stem}.{kind}.d" for stem in stems), f"{kind}.d"]:
-        for one in beside.names(_join(folder, place)):
+        for one in beside.names(join_path(folder, place)):
             if one.endswith(".conf"):
-                found.setdefault(one, f"{_join(folder, place)}/{one}")
+                found.setdefault(one, f"{join_path(folder, place)}/{one}")
     yield from (found[one] for one in sorted(found))
 
 
@@ -169,8 +166,8 @@ def _slice_limits(parts: list[Part], folder: str, beside: Beside) -> dict[str, C
     sizes: list[Bytes] = []
     for count in range(len(stem), 0, -1):
         unit = "-".join(stem[:count]) + ".slice"
-        text = beside.read(_join(folder, unit))
-        above = _parts(folder, unit, None if text is None else (_join(folder, unit), text), beside)
+        text = beside.read(join_path(folder, unit))
+        above = _parts(folder, unit, None if text is None else (join_path(folder, unit), text), beside)
         limits, _flaws = _read_limits(above, "Slice")
         quotas += [one for one in limits.values() if isinstance(one, Cpus) and one.cores is not None]
         sizes += [one for key, one in limits.items() if isinstance(one, Bytes) and key != "MemoryHigh" and one.size_bytes is not None]
@@ -197,8 +194,8 @@ def _workload(parts: list[Part], unit: str, limits: dict[str, Cpus | Bytes], fla
     assert not isinstance(memory, Cpus)
     assert not isinstance(high, Cpus)
     found = read_variables(parts, unit, beside)
-    command, command_place = _read_command(parts, unit)
-    return Workload(
+    command, commanded = _read_command(parts, unit)
+    workload = Workload(
         kind="systemd",
         subject=unit,
         container=unit.rpartition(".")[0],
@@ -212,27 +209,27 @@ def _workload(parts: list[Part], unit: str, limits: dict[str, Cpus | Bytes], fla
         variables=found.variables,
         unread_variables=found.unread,
         command=command,
-        command_place=command_place,
+        command_place=None if commanded is None else commanded[0].lines.place(commanded[1].offset(0), commanded[1].end),
         annotations=_read_annotations(parts),
         env_place=found.place,
         flaws=flaws + found.flaws,
     )
+    return workload if commanded is None else join_command(workload, commanded[0].lines.text, commanded[0].lines.place)
 
 
-def _read_command(parts: list[Part], unit: str) -> tuple[tuple[str, ...], Place | None]:
-    """Returns (the words of the first ExecStart=, its place). Prefixes such as - and @ are not part of the program's name."""
+def _read_command(parts: list[Part], unit: str) -> tuple[tuple[str, ...], tuple[Part, Setting] | None]:
+    """Returns (the words of the first ExecStart=, where it is). Prefixes such as - and @ are not part of the program's name."""
     settings = [(part, one) for part in parts for one in part.settings if (one.section, one.key) == ("Service", "ExecStart")]
     resets = [index for index, (_part, one) in enumerate(settings) if not one.value]
     kept = settings[resets[-1] + 1 :] if resets else settings
     if not kept:
         return (), None
-    part, setting = kept[0]
-    words = [expand_specifiers(word.text, unit).text or word.text for word in parse_words(setting.value, relaxed=True)[0]]
+    words = [expand_specifiers(word.text, unit).text or word.text for word in parse_words(kept[0][1].value, relaxed=True)[0]]
     prefix = words[0][: len(words[0]) - len(words[0].lstrip("-@:+!|"))] if words else ""
     command = [words[0][len(prefix) :], *words[2 if "@" in prefix else 1 :]] if words else []
     if ";" in command:
         command = command[: command.index(";")]
-    return tuple(word.removeprefix("\\") if word == "\\;" else word for word in command), part.lines.place(setting.offset(0), setting.end)
+    return tuple(word.removeprefix("\\") if word == "\\;" else word for word in command), kept[0]
 
 
 def _read_cpuset(parts: list[Part], section: str) -> Cpus | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Role = Literal["container", "init", "sidecar", "service", "unit"]
     Kind = Literal["kubernetes", "compose", "ecs", "systemd"]
-    Origin = Literal["literal", "field", "config-map", "secret", "env-file", "file-key", "command"]
+    Origin = Literal["literal", "field", "config-map", "secret", "env-file", "file-key", "command", "image"]
 
 
 class Place(Record):

@@ -304,3 +304,26 @@ def test_an_amount_is_written_as_its_reader_takes_it() -> None:
         (dropped,) = judge_file(read("a.service", unit), ALL, unit)
         assert dropped.rule == "limit-dropped"
         assert (None if dropped.fix is None else apply(unit, [dropped.fix])) == (meant and unit.replace(written, meant))
+
+
+@pytest.mark.parametrize("value", ["~", "", "null"])
+def test_a_divisor_that_is_written_and_empty_is_not_written_twice(value: str) -> None:
+    """A key that stands twice is one too many."""
+    reference = f"{{resource: limits.memory, divisor: {value}}}"
+    text = HEAD + LIST + f"    - name: GOMEMLIMIT\n      valueFrom:\n        resourceFieldRef: {reference}\n" + LIMITS
+    (finding,) = [one for one in judge(text) if one.rule == "divisor-missing"]
+    assert finding.fix is None
+
+
+def test_nothing_is_put_where_nothing_stands() -> None:
+    """An empty value has no place of its own: what is put behind its colon would be no value."""
+    text = HEAD + LIST + "    - name: GOMEMLIMIT\n      value:\n" + LIMITS
+    (finding,) = [one for one in judge(text) if one.rule == "gomemlimit-unset"]
+    assert finding.fix is None
+
+
+def test_a_list_with_something_else_in_it_does_not_go() -> None:
+    """An entry that has no name sets nothing, and is not cgtune's to remove."""
+    text = HEAD + LIST + "    - name: GOMAXPROCS\n      value: '2'\n    - name: 4\n      value: x\n" + LIMITS
+    (finding,) = [one for one in judge(text, "1.27") if one.rule == "gomaxprocs-pinned"]
+    assert finding.fix is None

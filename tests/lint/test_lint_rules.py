@@ -93,7 +93,7 @@ CASES: list[tuple[str, str, Workload, Go | None, tuple[str, int] | None]] = [
     ("memory-limit-too-small", "100 MiB", workload(memory="100Mi", env={"GOGC": "50"}), SOME_GO, None),
     ("gc-off-without-limit", "under a limit", workload(memory="1Gi", env={"GOGC": "off"}), SOME_GO, ("critical", ENV + 1)),
     ("gc-off-without-limit", "GOMEMLIMIT is set", workload(memory="1Gi", env={"GOGC": "off", "GOMEMLIMIT": "900MiB"}), SOME_GO, None),
-    ("gc-off-without-limit", "GOMEMLIMIT is not known", workload(UNKNOWN, memory="1Gi", env={"GOGC": "off"}), SOME_GO, None),
+    ("gc-off-without-limit", "GOMEMLIMIT is not known", workload(UNKNOWN, memory="1Gi", env={"GOGC": "off"}), SOME_GO, ("info", ENV + 1)),
     ("gogc-malformed", "off in capitals", workload(env={"GOGC": "OFF"}), SOME_GO, ("warning", ENV + 1)),
     ("gogc-malformed", "off", workload(env={"GOGC": "off"}), SOME_GO, None),
     ("godebug-removed-setting", "1.27 dies", workload(env={"GODEBUG": "tlsrsakex=1"}), SOME_GO, ("critical", ENV + 1)),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cgtune.manifests.around import Around
 from cgtune.manifests.compose import is_compose, read_compose
 from cgtune.manifests.workload import Place, Workload
 from cgtune.manifests.yamltext import Document, parse_documents
@@ -22,7 +23,7 @@ def _document(file: str, text: str) -> Document:
 
 def _read(text: str, **others: str) -> dict[str, Workload]:
     texts = {"p/compose.yaml": text} | {f"p/{name.replace('__', '/').replace('_env', '.env')}": other for name, other in others.items()}
-    read = read_compose(_document("p/compose.yaml", text), beside(texts))
+    read = read_compose(_document("p/compose.yaml", text), Around(beside=beside(texts)))
     assert read.skipped == ()
     return {workload.container: workload for workload in read.workloads}
 
@@ -227,7 +228,7 @@ def test_an_override_file() -> None:
     texts = {"docker-compose.override.yml": "services:\n  web:\n    mem_limit: 2g\n    environment: {B: 2}\n"}
     main = HEAD + "    mem_limit: 1g\n    environment: [A=1]\n"
     texts["docker-compose.yml"] = main
-    (web,) = read_compose(_document("docker-compose.yml", main), beside(texts)).workloads
+    (web,) = read_compose(_document("docker-compose.yml", main), Around(beside=beside(texts))).workloads
     assert web.memory_limit is not None
     assert (web.memory_limit.size_bytes, web.memory_limit.place.file, _values(web)) == (
         2 << 30,
@@ -235,8 +236,8 @@ def test_an_override_file() -> None:
         {"A": "1", "B": "2"},
     )
     override = _document("docker-compose.override.yml", HEAD)
-    assert read_compose(override, beside(texts)).workloads == ()
-    assert len(read_compose(override, beside({})).workloads) == 1
+    assert read_compose(override, Around(beside=beside(texts))).workloads == ()
+    assert len(read_compose(override, Around(beside=beside({}))).workloads) == 1
 
 
 def test_what_a_command_sets() -> None:

@@ -221,6 +221,12 @@ def test_a_file_of_variables() -> None:
     assert workload.unread_variables == ("EnvironmentFile=/run/%p.env, which is not in the input and wins over Environment=",)
 
 
+def test_what_a_command_sets() -> None:
+    """It wins over the environment, and its place is in ExecStart=."""
+    text = "[Service]\nEnvironment=GOMAXPROCS=8\nExecStart=/usr/bin/env \\\n  GOMAXPROCS=2 app\n"
+    assert [(one.value, one.origin, _spot(one.place, text)) for one in _one(text).variables] == [("2", "command", "2")]
+
+
 def test_what_systemd_itself_was_given() -> None:
     """A variable of Go's that is passed on from systemd's environment is not known."""
     workload = _one(f"[Service]\nPassEnvironment=GOMAXPROCS GOGC HOME\nEnvironment=GOGC=1\n{_EXEC}")
@@ -358,8 +364,9 @@ def test_what_systemd_itself_makes_of_a_unit(told: tuple[dict[str, list[str]], P
     assert bool(read.skipped) == (_says(lines, "Unit Load State") == ["error"])
     for workload in read.workloads:
         unset = {one.partition("=")[0] for one in _says(lines, "UnsetEnvironment") if one in ("A", "B=2", "D")}
+        given = {one.name: one for one in workload.variables if one.origin != "command"}
         environment = dict(one.split("=", 1) for one in _says(lines, "Environment"))
-        assert _variables(workload) == {name: value for name, value in environment.items() if name not in unset}
+        assert {name: one.value for name, one in given.items()} == {name: value for name, value in environment.items() if name not in unset}
         assert _cores(lines) == (workload.cpu_limit and workload.cpu_limit.cores)
         size = workload.memory_limit and workload.memory_limit.size_bytes
         assert size == min(int(one) for one in _says(lines, "MemoryMax") + _says(lines, "MemoryLimit")) or size is None

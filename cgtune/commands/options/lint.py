@@ -30,7 +30,15 @@ PEDANTIC = flag("--pedantic", "Also what is a matter of taste, or right in most 
 STATISTICS = flag("--statistics", "How often each rule speaks, instead of the findings.")
 VERBOSE = flag("--verbose", "Also name what was skipped or not seen, and what was silenced in vain.", short="-v")
 GO = texts(
-    "--go", "IMAGE=VERSION", "Images that match IMAGE (* is anything) run Go of this VERSION: 'registry.example/*=1.24'. May be repeated."
+    "--go",
+    "[IMAGE=]VERSION",
+    "Images that match IMAGE (* is anything) run Go of this VERSION: 'registry.example/*=1.24'; none: no Go. Without IMAGE: all that run "
+    "some Go. May be repeated.",
+)
+IMAGE = texts(
+    "--image",
+    "[NAME=]PATH",
+    "A local image (docker save, podman save, OCI layout), for containers of its name: its Go programs, variables and command count.",
 )
 BINARY = optional_text("--binary", "FILE", "The Go program that runs in the containers: it tells its own version and settings.")
 CPUS = optional_text(
@@ -68,6 +76,7 @@ def lint_options(values: Values) -> LintOptions:
         verbose=values[VERBOSE],
         go=values[GO],
         binary=values[BINARY],
+        image=values[IMAGE],
         node_cpus=values[CPUS],
         node_memory=values[MEMORY],
         by_path=config.by_path,
@@ -100,7 +109,7 @@ def _run(values: Values) -> int:
 COMMAND = Command(
     summary="Judge limits and Go settings in manifests.",
     options=(
-        *(FAIL_ON, IGNORE, PEDANTIC, FORMAT, STATISTICS, VERBOSE, GO, BINARY, CPUS, MEMORY, CONFIG, BASELINE, WRITE_BASELINE),
+        *(FAIL_ON, IGNORE, PEDANTIC, FORMAT, STATISTICS, VERBOSE, GO, BINARY, IMAGE, CPUS, MEMORY, CONFIG, BASELINE, WRITE_BASELINE),
         *(FIX, UNSAFE_FIXES, DIFF, ALLOW_EMPTY, COLOR, *POLICY),
     ),
     argument=PATHS,

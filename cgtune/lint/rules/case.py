@@ -206,4 +206,6 @@ def _say_origin(variable: Variable) -> str:
     if variable.field is not None:
         divisor = "no divisor" if variable.field.divisor is None else f"divisor {variable.field.divisor}"
         return f", from {variable.field.resource}, {divisor}"
-    return {"config-map": ", from a ConfigMap", "secret": ", from a Secret", "env-file": ", from a file"}.get(variable.origin, "")
+    return {"config-map": ", from a ConfigMap", "secret": ", from a Secret", "env-file": ", from a file", "image": ", from its image"}.get(
+        variable.origin, ""
+    )

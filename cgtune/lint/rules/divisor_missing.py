@@ -34,8 +34,8 @@ SUMMARY = "a field reference has no divisor, and the API server fills one in"
 def judge(case: LintCase) -> Iterator[LintFinding]:
     """A reference that says what but not in which unit."""
     for name in GO_VARIABLES:
-        field = case.field(name)
-        if field is not None and field.divisor is None:
+        there, field = case.variable(name), case.field(name)
+        if there is not None and field is not None and field.divisor is None:
             yield case.found(
                 ID,
                 SEVERITY,
@@ -43,6 +43,6 @@ def judge(case: LintCase) -> Iterator[LintFinding]:
                 f'{name} has no divisor: the API server writes divisor "0", which GitOps tools take for a difference',
                 evidence=(case.variable_words(name),),
                 advice=(Advice(variable=None, value=None, reason='write divisor: "1"; the value stays the same'),),
-                fix=insert_divisor(case.text, field),
+                fix=insert_divisor(case.text, field, there.entry),
                 is_pedantic=True,
             )
