@@ -11,6 +11,7 @@ import pytest
 from tests.kernel import bench, subjects
 from tests.kernel.subjects import Targets
 from tests.live.cgroups import Group, Groups
+from tests.support.fairness import grows, look_fairly
 
 pytestmark = pytest.mark.kernel
 
