@@ -209,11 +209,11 @@ def test_a_root_that_goes_away_ends_the_watch(monkeypatch: pytest.MonkeyPatch, c
     """What can be looked at again is told in the list's place; what cannot be meant any more ends it as it would have at the start."""
     looks = iter([Unreadable("closed for a moment"), UsageError("--root: it is gone")])
 
-    def look(_options: PsOptions) -> Report:
+    def look() -> Report:
         raise next(looks)
 
     monkeypatch.setattr(ps, "require_terminal", lambda *_words: None)
-    monkeypatch.setattr(ps, "_look", look)
+    monkeypatch.setattr(ps, "_look_again", lambda _options: look)
     with pytest.raises(Unreadable):
         ps.run_ps(PsOptions(watch_seconds=0.2))
     looks = iter([UsageError("--root: it is gone")])
@@ -222,7 +222,7 @@ def test_a_root_that_goes_away_ends_the_watch(monkeypatch: pytest.MonkeyPatch, c
     assert capsys.readouterr().out == ""
     first = iter([_report(_process(1))])
     looks = iter([Unreadable("closed for a moment"), UsageError("--root: it is gone")])
-    monkeypatch.setattr(ps, "_look", lambda options: next(first, None) or look(options))
+    monkeypatch.setattr(ps, "_look_again", lambda _options: lambda: next(first, None) or look())
     with pytest.raises(UsageError):
         ps.run_ps(PsOptions(watch_seconds=0.2))
     assert [frame.splitlines()[2].removesuffix("\x1b[K")[:19] for frame in capsys.readouterr().out.split("\x1b[H")[1:]][1:] == [
