@@ -59,7 +59,7 @@ def program() -> bytes:
 
 @pytest.mark.fetched
 @pytest.mark.parametrize("pack", [False, True])
-def test_programs_of_layers(tmp_path: Path, program: bytes, pack: bool) -> None:  # noqa: FBT001  # a column of the table
+def test_programs_of_layers(tmp_path: Path, program: bytes, pack: bool) -> None:  # a column of the table
     """Programs in plain and in packed layers are found; what is no program, or hidden by a higher layer, is not."""
     lower = _tar({"opt": None, "opt/web": program, "opt/gone": program, "hidden": program, "script": b"#!/bin/sh\n", "empty": b""})
     upper = _tar({"web": "opt/web", "opt/.wh.gone": b"", "hidden": b"\x7fELF no program"})

@@ -194,7 +194,9 @@ def test_what_is_asked_of_the_wrong_kind_is_nothing() -> None:
     assert [text_of(one) for one in items(find(root, "a"))] == [None, "x"]
 
 
-_SCALARS = st.one_of(st.integers(-(2**63), 2**64 - 1), st.booleans(), st.none(), st.text(), st.floats(allow_nan=False, allow_infinity=False))
+_SCALARS = st.one_of(
+    st.integers(-(2**63), 2**64 - 1), st.booleans(), st.none(), st.text(), st.floats(allow_nan=False, allow_infinity=False)
+)
 _VALUES = st.recursive(
     _SCALARS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(alphabet="abcé-", min_size=1), inner, max_size=4),
