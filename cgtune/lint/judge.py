@@ -135,7 +135,7 @@ def _place_routed(case: LintCase, routed: Routed) -> LintFinding:
     evidence = (*finding.evidence, known, own, *_unseen(case.workload))
     advice = finding.advice
     if case.sharers > 1 and any(one.variable == "GOMEMLIMIT" and one.value is not None for one in advice):
-        shares = f"the limit is the pod's, for {case.sharers} containers: give each its own, or its share as GOMEMLIMIT"
+        shares = f"the limit is the {case.around}'s, for {case.sharers} containers: give each its own, or its share as GOMEMLIMIT"
         advice = (Advice(variable=None, value=None, reason=shares),)
     elif routed.is_old:
         named = 'or name the Go that it is: annotation cgtune.dev/go: "1.27", or --go IMAGE=1.27'

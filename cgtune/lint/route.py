@@ -35,7 +35,6 @@ _MINORS = (_OLD, 25, 26, _NEW)
 
 #: More CPUs than most nodes have, if those of the node are not known; nothing that is said may hang on it.
 _MANY_CPUS = 256
-_CGROUPS = ("(the container's)", "(of what is around the container)")
 _LEAST_QUOTA_US, _LEAST_MEMORY_BYTES = 1000, 4096
 
 _BY_QUOTA = ("GOMAXPROCS", "GODEBUG")
@@ -143,7 +142,7 @@ class ManifestCase(Case):
 def route(written: LintCase) -> tuple[tuple[Recommendation, ...], tuple[Routed, ...]]:
     """Returns (what is recommended for the newest Go that it may run, what the rules for processes find)."""
     limited = limited_of(written)
-    empty = _in_words(report_limited(limited))
+    empty = _in_words(report_limited(limited), written.around)
     looked = [(program, *_judge(written, limited, empty, program)) for program in _programs(written)]
     if len(looked) == 1:
         _, recommendations, findings = looked[0]
@@ -153,10 +152,12 @@ def route(written: LintCase) -> tuple[tuple[Recommendation, ...], tuple[Routed, 
     return looked[-1][1], tuple(_join(rule, by_minor) for rule in rules)
 
 
-def _in_words(empty: ProcessReport) -> ProcessReport:
+def _in_words(empty: ProcessReport, around: str) -> ProcessReport:
     """The cgroups of a container that is not there have no folders: where a rule names one, it says whose it is."""
     chain, cpu = empty.snapshot.cpu_chain, empty.limits.cpu
-    named = tuple(level.replace(path=name, directory=name) for level, name in zip(chain, _CGROUPS, strict=False))
+    named = tuple(
+        level.replace(path=name, directory=name) for level, name in zip(chain, ("(the container's)", f"(the {around}'s)"), strict=False)
+    )
     binding = next((one for level, one in zip(chain, named, strict=True) if level is cpu.binding), None)
     return empty.replace(snapshot=empty.snapshot.replace(cpu_chain=named), limits=empty.limits.replace(cpu=cpu.replace(binding=binding)))
 

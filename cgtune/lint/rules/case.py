@@ -53,6 +53,11 @@ class LintCase:
         return min(known, key=lambda one: one.size_bytes or 0, default=None)
 
     @property
+    def around(self) -> str:
+        """What is around the container and may have limits for all that is in it."""
+        return {"ecs": "task", "systemd": "slice"}.get(self.workload.kind, "pod")
+
+    @property
     def sharers(self) -> int:
         """How many containers its memory limit is for, itself included: that of a pod is for all that have none of their own."""
         limit = self.memory_limit
@@ -78,7 +83,7 @@ class LintCase:
         limit = self.memory_limit
         if limit is None or limit.size_bytes is None:
             return "no memory limit is written"
-        whose = "the pod's memory limit" if limit is self.workload.pod_memory_limit else "memory limit"
+        whose = f"the {self.around}'s memory limit" if limit is self.workload.pod_memory_limit else "memory limit"
         return f"{whose} {limit.written} ({self.line(limit.place)}): {limit.size_bytes} bytes ({format_mib(limit.size_bytes)} MiB)"
 
     @property
@@ -88,7 +93,7 @@ class LintCase:
         beside = "" if node is None else f"; the node has {format_cpus(node)}"
         if limit is None or limit.cores is None:
             return f"no CPU limit is written{beside}"
-        whose = "the pod's CPU limit" if limit is self.workload.pod_cpu_limit else "CPU limit"
+        whose = f"the {self.around}'s CPU limit" if limit is self.workload.pod_cpu_limit else "CPU limit"
         return f"{whose} {limit.written} ({self.line(limit.place)}): {format_cpus(limit.cores)}{beside}"
 
     # Variables
