@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 
-from cgtune.errors import CgtuneError, Malformed, translate
+from cgtune.errors import CgtuneError, Malformed, Unreadable, translate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ class InputFiles:
     def __init__(self, paths: Iterable[str], is_wanted: Callable[[str], bool]) -> None:
         self._paths = tuple(dict.fromkeys(paths))
         self._is_wanted = is_wanted
-        self._stdin: str | CgtuneError | None = None  # it can be read once
+        self._kept: dict[str, str | CgtuneError] = {}  # of standard input and pipes, which can be read once
 
     def locate(self) -> Iterator[tuple[str, CgtuneError | None]]:
         """Each file's name once, in order, with why it cannot be read as far as that is known already."""
         seen: set[tuple[int, int]] = set()
         for path in self._paths:
-            if path == STDIN:
-                yield path, None
+            if path in (STDIN, ""):
+                yield path, None if path else Malformed("a path is empty and names no file; . is the current folder")
                 continue
             try:
                 status = os.stat(path)
@@ -55,14 +55,14 @@ class InputFiles:
                     yield file, failure
 
     def read(self) -> Iterator[tuple[str, str | CgtuneError]]:
-        """Each file's name with its text, or with why that cannot be had. May be asked again, of standard input too."""
+        """Each file's name with its text, or with why that cannot be had. May be asked again, of standard input and pipes too."""
         for file, failure in self.locate():
             yield file, failure if failure is not None else self._read(file)
 
     def read_beside(self, file: str) -> str | None:
         """The text of a file that another one names, if it is one of the files or lies below one of the folders; else None."""
         whole = os.path.realpath(file)
-        for path in self._paths:
+        for path in self._paths if os.path.isfile(whole) else ():
             real = os.path.realpath(path)
             if path != STDIN and (real == whole or (whole.startswith(os.path.join(real, "")) and os.path.isdir(real))):
                 text = self._read(file)
@@ -81,11 +81,12 @@ class InputFiles:
         return tuple(name for name in names if below or os.path.join(real, name) in named)
 
     def _read(self, file: str) -> str | CgtuneError:
-        if file != STDIN:
-            return _read_text(file)
-        if self._stdin is None:
-            self._stdin = _read_stream(sys.stdin.buffer, "standard input")
-        return self._stdin
+        if file in self._kept:
+            return self._kept[file]
+        text = _read_stdin() if file == STDIN else _read_text(file)
+        if file == STDIN or not os.path.isfile(file):
+            self._kept[file] = text
+        return text
 
 
 def _walk(folder: str, is_wanted: Callable[[str], bool]) -> Iterator[tuple[str, CgtuneError | None]]:
@@ -173,6 +174,12 @@ def _read_text(path: str) -> str | CgtuneError:
             return _read_stream(file, path)
     except (OSError, ValueError) as error:
         return _translate(error, path)
+
+
+def _read_stdin() -> str | CgtuneError:
+    if sys.stdin is None:  # the descriptor was closed (Python/pylifecycle.c, create_stdio)
+        return Unreadable("standard input is closed; pipe manifests into it, as in helm template chart | cgtune lint -")
+    return _read_stream(sys.stdin.buffer, "standard input")
 
 
 def _read_stream(file: IO[bytes], name: str) -> str | CgtuneError:

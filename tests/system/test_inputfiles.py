@@ -158,8 +158,17 @@ def test_a_pipe_is_read_if_it_is_named(tmp_path: Path) -> None:
     """As a shell's process substitution is; below a folder it is none of the files."""
     os.mkfifo(tmp_path / "pipe.yaml")
     with subprocess.Popen(["sh", "-c", 'printf "a: b" >"$0"', tmp_path / "pipe.yaml"]):
-        assert texts(tmp_path / "pipe.yaml") == {str(tmp_path / "pipe.yaml"): "a: b"}
+        files = InputFiles([str(tmp_path / "pipe.yaml")], is_yaml)
+        assert [list(files.read()), list(files.read())] == [[(str(tmp_path / "pipe.yaml"), "a: b")]] * 2  # though it is empty by then
     assert found(tmp_path) == []
+    assert InputFiles([str(tmp_path)], is_yaml).read_beside(str(tmp_path / "pipe.yaml")) is None  # to read it would wait for ever
+
+
+def test_standard_input_that_is_closed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after `<&-`, when Python has none; and a path that is empty names nothing."""
+    monkeypatch.setattr("sys.stdin", None)
+    assert texts("-") == {"-": "standard input is closed; pipe manifests into it, as in helm template chart | cgtune lint -"}
+    assert texts("") == {"": "a path is empty and names no file; . is the current folder"}
 
 
 def test_what_a_file_names_is_read_only_inside_of_the_input(tmp_path: Path) -> None:

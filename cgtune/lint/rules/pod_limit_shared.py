@@ -47,8 +47,7 @@ def judge(case: LintCase) -> Iterator[LintFinding]:
         ID,
         SEVERITY,
         case.at(there),
-        f"{len(others) + 1} containers plan with {format_mib(total)} MiB of the {format_mib(pod.size_bytes)} MiB"
-        f" that the {case.around} has for all",
+        f"{len(others) + 1} containers plan with {format_mib(total)} MiB of the {format_mib(pod.size_bytes)} MiB of their {case.around}",
         evidence=(case.variable_words("GOMEMLIMIT"), case.limit_words),
         advice=(Advice(variable=None, value=None, reason="give each container a memory limit of its own, or its share as GOMEMLIMIT"),),
     )
