@@ -55,6 +55,7 @@ class Linting:
         around = Around(node_cores=node.cpus, node_memory_bytes=node.memory_bytes, beside=beside)
         for file, text in self._read(texts or {}):
             around.collect(file, text)
+            del text  # a large one is not held while it is read once more
         for file, text in self._read(texts or {}):
             yield self._judge(file, text, around), text
 

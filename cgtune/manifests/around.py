@@ -56,7 +56,7 @@ class Around:
 
         kind = re.compile(_KIND)
         for part in split_parts(file, text):
-            if kind.search(part.text):
+            if ("ConfigMap" in part.text or "Secret" in part.text) and kind.search(part.text):
                 for document in parse_part(part):
                     if isinstance(document, Document):
                         for root in split_list(document.root):
