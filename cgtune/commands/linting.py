@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cgtune.lint.model import LintFinding, LintReport, Settings
     from cgtune.lint.silencing import Ignore, Silences
     from cgtune.manifests.around import Around
+    from cgtune.manifests.places import Lines
     from cgtune.manifests.workload import Skipped, Workload
     from cgtune.model import RuleText
 
@@ -94,7 +95,7 @@ class Linting:
         from cgtune.manifests.places import Lines
 
         comments = self.silences.comments(file, text)
-        lines = None
+        lines: dict[str, Lines] = {}
         skipped: list[Skipped] = []
         unseen: list[Skipped] = []
         found: list[LintFinding] = []
@@ -113,8 +114,9 @@ class Linting:
                     continue
                 silenced += is_silent
                 if not is_silent:
-                    lines = lines or Lines(file, text)
-                    found.append(quote(finding, {file: lines}))
+                    for each in {file, finding.place.file} - lines.keys():  # a drop-in, or a file of variables, is another
+                        lines[each] = Lines(each, text if each == file else around.beside.read(each) or "")
+                    found.append(quote(finding, lines))
         found.sort(key=lambda one: (one.place.line, one.place.column))
         return self._report(
             files=(file,),

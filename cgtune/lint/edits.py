@@ -41,7 +41,7 @@ def replace_scalar(text: str | None, place: Place | None, old: str | None, new: 
         not raw
         or raw.removeprefix(quote).removesuffix(quote) != old
         or "\\" in raw
-        or not _PLAIN.issuperset(new.replace(",", "").replace("=", ""))
+        or not _PLAIN.issuperset(new.replace(",", "").replace("=", "").removesuffix("%"))
     ):
         return None
     if not quote and is_yaml and not _is_text(new):

@@ -146,6 +146,7 @@ def test_a_dropped_limit(line: str, cause: str) -> None:
     )
     assert _spot(flaw.place, text) == line.partition("=")[2]
     assert (workload.cpu_limit, workload.memory_limit) == (None, None)
+    assert flaw.meant == {"CPUQuota=33.333%": "33.33%", "MemoryMax=512Mi": "512M"}.get(line)
 
 
 def test_a_dropped_limit_beside_a_good_one() -> None:
@@ -157,7 +158,8 @@ def test_a_dropped_limit_beside_a_good_one() -> None:
     assert [flaw.detail.partition(";")[0] for flaw in _read("wrong-section.service").flaws] == [
         "it stands in [Unit], and systemd reads it in [Service] alone"
     ]
-    assert [flaw.detail.partition(";")[0] for flaw in _read("no-section.service").flaws] == ["no section is above it"]
+    (flaw,) = _read("no-section.service").flaws
+    assert (flaw.detail.partition(";")[0], flaw.meant) == ("no section is above it", None)
 
 
 def test_the_limit_of_old() -> None:
