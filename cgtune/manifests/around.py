@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     ConfigKind = Literal["ConfigMap", "Secret"]
 
 _MOST_LETTERS = 4096
-_KIND = r"""\bkind["']?[ \t]*:[ \t]*["']?(?:ConfigMap|Secret|VerticalPodAutoscaler)\b"""
+_KINDS = ("ConfigMap", "Secret", "VerticalPodAutoscaler")
+_KIND = rf"""\bkind["']?[ \t]*:[ \t]*["']?(?:{"|".join(_KINDS)})\b"""
 
 
 class ConfigValue(Record):
@@ -56,7 +57,7 @@ class Around:
 
         kind = re.compile(_KIND)
         for part in split_parts(file, text):
-            if ("ConfigMap" in part.text or "Secret" in part.text) and kind.search(part.text):
+            if any(word in part.text for word in _KINDS) and kind.search(part.text):
                 for document in parse_part(part):
                     if isinstance(document, Document):
                         for root in split_list(document.root):
@@ -99,7 +100,7 @@ class Around:
 def split_list(root: Any) -> list[Any]:
     """The objects of a List, or the object itself."""
     kind = text_of(find(root, "kind"))
-    return items(find(root, "items")) if kind is not None and kind.endswith("List") else [root]
+    return (items(find(root, "items")) if kind is not None and kind.endswith("List") else []) or [root]
 
 
 def _read_value(document: Document, key_node: Any, node: Any, *, is_encoded: bool) -> ConfigValue:
