@@ -2,8 +2,8 @@
 
 The kinds that Kubernetes itself brings are read where their template is; any other object is searched for what looks like one: beneath a
 ``spec``, a list ``containers`` of mappings with an image (an Argo Rollout, a Knative Service), ``steps`` of such (a Tekton Task), or one
-alone as ``container`` or ``script`` (an Argo Workflow). Not covered: ephemeral containers, which have no resources; templates that name no image,
-which are patches; what admission adds (LimitRanges, sidecars, VPA).
+alone as ``container`` or ``script`` (an Argo Workflow). Not covered: ephemeral containers, which have no resources; templates that name no
+image, which are patches; what admission adds (LimitRanges, sidecars, VPA).
 """
 
 from __future__ import annotations
