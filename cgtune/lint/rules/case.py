@@ -73,11 +73,6 @@ class LintCase:
         )
 
     @property
-    def around(self) -> str:
-        """What is around a container, whose limits hold as well."""
-        return {"ecs": "task", "systemd": "slice"}.get(self.workload.kind, "pod")
-
-    @property
     def limit_bytes(self) -> int | None:
         """The memory limit in bytes, None without one."""
         return None if self.memory_limit is None else self.memory_limit.size_bytes
