@@ -57,7 +57,7 @@ def find_go(workload: Workload, known: Known = Known()) -> Go | None:  # noqa: B
         if said is not None:
             return _annotated(said.value, f"{name} in line {said.place.line}")
     for pattern, program in known.patterns:
-        if pattern and any(_fits(pattern, name) for name in _names(workload)):
+        if any(_fits(pattern, name) for name in _names(workload)):
             return None if program is None else Go(program=program, known_from=f"--go {pattern}={program.go}")
     image = next((one for one in known.images if one.is_named(workload.image)), None)
     if image is not None:

@@ -142,7 +142,7 @@ class ManifestCase(Case):
 
 def route(written: LintCase) -> tuple[tuple[Recommendation, ...], tuple[Routed, ...]]:
     """Returns (what is recommended for the newest Go that it may run, what the rules for processes find)."""
-    limited = _limited(written)
+    limited = limited_of(written)
     empty = _in_words(report_limited(limited), written.around)
     looked = [(program, *_judge(written, limited, empty, program)) for program in _programs(written)]
     if len(looked) == 1:
@@ -250,7 +250,8 @@ def _node_cpus(written: LintCase) -> int | None:
     return max(1, min(known)) if known else None
 
 
-def _limited(written: LintCase) -> Limited:
+def limited_of(written: LintCase) -> Limited:
+    """The limits and the environment of a container, as far as they are known."""
     workload, memory = written.workload, written.limit_bytes
     own = written.cpu_limit if workload.kind == "kubernetes" else workload.cpu_limit
     above = None if workload.kind == "kubernetes" else workload.pod_cpu_limit

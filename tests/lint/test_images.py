@@ -118,6 +118,7 @@ def test_what_is_no_image(parts: _Parts) -> None:
         ((), ("/bin/linked",), "/opt/web"),
         ((), ("/usr/run",), "/opt/web"),
         ((), ("../opt/./web",), "/opt/web"),
+        ((), ("/var/deep/web",), "/opt/web"),
     ],
 )
 def test_which_program_a_container_runs(command: tuple[str, ...], entrypoint: tuple[str, ...], path: str) -> None:
@@ -128,7 +129,7 @@ def test_which_program_a_container_runs(command: tuple[str, ...], entrypoint: tu
         command=entrypoint,
         folder="/srv",
         variables=(("PATH", "/bin:/opt"),),
-        links={"/bin/linked": "../opt/web", "/usr": "/opt", "/opt/run": "web", "/a": "b", "/b": "a"},
+        links={"/bin/linked": "../opt/web", "/usr": "/opt", "/var/deep": "/opt", "/opt/run": "web", "/a": "b", "/b": "a"},
     )
     go = image.find_go(command)
     assert go is not None
