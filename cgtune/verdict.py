@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cgtune import exits
+from cgtune import __version__, exits
 from cgtune.errors import UsageError
-from cgtune.model import SEVERITIES, Blind, Verdict
+from cgtune.model import SEVERITIES, Blind, Report, Verdict
 from cgtune.rulebook import describe_rule, locate_rule
 from cgtune.rules import RULES
 
@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cgtune.model import FailOn, Finding, Note, ProcessReport, Report
+    from cgtune.model import FailOn, Finding, Note, Prediction, ProcessReport, Severity
 
 _NAGIOS_CODES = {"critical": exits.NAGIOS_CRITICAL, "warning": exits.NAGIOS_WARNING, "info": exits.NAGIOS_WARNING}
 
@@ -146,6 +146,13 @@ def judge_report(report: Report, *, fail_on: FailOn, ignored: frozenset[str], wi
         failures=tuple(sorted(failures, key=lambda pair: pair[1].urgency)),
         window_seconds=window_seconds,
     )
+
+
+def judge_prediction(prediction: Prediction, *, fail_on: Severity) -> Verdict:
+    """The same of predicted rows, each as a process. It has no time: the same question has the same answer tomorrow."""
+    processes = tuple(row.process for row in prediction.rows)
+    report = Report(version=__version__, time="", machine=prediction.snapshot.machine, processes=processes)
+    return judge_report(report, fail_on=fail_on, ignored=frozenset())
 
 
 def _fails(finding: Finding, fail_on: FailOn) -> bool:

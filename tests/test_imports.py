@@ -46,6 +46,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.outputs": (
         "cgroups.owners",
         "rulebook (types)",
+        "advice.upgrade (types)",
         "advice.variables (types)",
         "lint.model (types)",
         "manifests.workload (types)",

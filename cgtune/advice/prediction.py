@@ -86,7 +86,7 @@ def parse_limited(
         bandwidth=bandwidth,
         request_cores=request,
         memory_bytes=None if memory_limit is None else parse_byte_quantity(memory_limit, "--memory-limit", least=_LEAST_MEMORY_BYTES),
-        environ=_parse_environ(env),
+        environ=parse_environ(env),
     )
 
 
@@ -104,14 +104,15 @@ def require_room(limited: Limited, policy: Policy) -> None:
         )
 
 
-def _parse_environ(env: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def parse_environ(env: Sequence[str], option: str = "--env") -> tuple[tuple[str, str], ...]:
+    """Variables as NAME=VALUE; raises UsageError, which names ``option``."""
     environ: dict[str, str] = {}
     for entry in env:
         name, equals, value = entry.partition("=")
         if not equals or not name or "\0" in entry:
-            raise UsageError(f"--env {entry[:60]!a} is not NAME=VALUE; example: --env GOMAXPROCS=4")
+            raise UsageError(f"{option} {entry[:60]!a} is not NAME=VALUE; example: {option} GOMAXPROCS=4")
         if environ.setdefault(name, value) != value:
-            raise UsageError(f"--env gives {name[:60]!a} two values; give one, as in --env GOMAXPROCS=4")
+            raise UsageError(f"{option} gives {name[:60]!a} two values; give one, as in {option} GOMAXPROCS=4")
     return tuple(environ.items())
 
 

@@ -33,15 +33,13 @@ class Linting:
         from cgtune.commands.programs import read_known
         from cgtune.manifests import is_manifest
         from cgtune.system.inputfiles import InputFiles
-        from cgtune.verdict import parse_ignored
 
         self._options = options
         self._files = InputFiles(options.paths, is_manifest)
-        self._ignored = parse_ignored(options.ignore)
         self._settings = _parse_settings(options)
         self._known = read_known(options.go, options.binary, options.image)
         self._baseline = None if options.baseline is None or options.write_baseline is not None else _read_baseline(options.baseline)
-        self._rules = _describe_rules(self._ignored)
+        self._rules = _describe_rules(self._settings.ignored)
 
     def look(self, texts: Mapping[str, str] | None = None) -> Iterator[tuple[LintReport, str]]:
         """The reports on the files, in their order, each with the file's text. ``texts`` stand for what is in files."""

@@ -37,12 +37,17 @@ def _suite(verdict: Verdict, process: ProcessReport, failed: set[tuple[int, str,
             )
         elif found:
             inside = f"<system-out>{escape_xml(chr(10).join(finding_words(process, one) for one in found))}</system-out>"
-        cases.append(f'    <testcase classname="cgtune.{process.snapshot.process.pid}" name="{escape_xml(rule)}">{inside}</testcase>\n')
+        cases.append(f'    <testcase classname="{escape_xml(_class_name(process))}" name="{escape_xml(rule)}">{inside}</testcase>\n')
     name = escape_xml(subject(process))
-    head = (
-        f'  <testsuite name="{name}" tests="{len(cases)}" failures="{failures}" errors="0" skipped="0" timestamp="{verdict.report.time}">\n'
-    )
+    time = f' timestamp="{verdict.report.time}"' * bool(verdict.report.time)
+    head = f'  <testsuite name="{name}" tests="{len(cases)}" failures="{failures}" errors="0" skipped="0"{time}>\n'
     return head + "".join(cases) + "  </testsuite>\n", len(cases), failures
+
+
+def _class_name(process: ProcessReport) -> str:
+    """By its pid; what is predicted has none, and is told by its version."""
+    pid = process.snapshot.process.pid
+    return f"cgtune.{pid}" if pid else f"cgtune.predicted.{escape_control(process.snapshot.go[0].program.name)}"
 
 
 def escape_xml(text: str) -> str:

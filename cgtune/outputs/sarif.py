@@ -50,7 +50,8 @@ def _result(process: ProcessReport, finding: Finding, places: dict[str, int]) ->
     if executable and executable.startswith("/"):
         place = {"physicalLocation": {"artifactLocation": {"uri": f"file://{quote_path(executable)}"}}} | place
     # The same finding on the same program is the same alert in the next run, whatever its pid is then.
-    fingerprint = f"{finding.rule} {escape_control(executable or process.snapshot.process.command)}"
+    program = escape_control(executable or process.snapshot.process.command) if process.snapshot.process.pid else subject(process)
+    fingerprint = f"{finding.rule} {program}"
     return {
         "ruleId": finding.rule,
         "ruleIndex": places[finding.rule],
