@@ -92,7 +92,7 @@ class Linting:
         from cgtune.manifests import read_text
         from cgtune.manifests.places import Lines
 
-        comments = self.silences.comments(file, text)
+        comments = {file: self.silences.comments(file, text)}
         lines: dict[str, Lines] = {}
         skipped: list[Skipped] = []
         unseen: list[Skipped] = []
@@ -104,16 +104,20 @@ class Linting:
             judged = [(workload, find_go(workload, self._known)) for workload in workloads]
             containers += len(judged)
             unseen += [each for workload, go in judged for each in say_unseen(workload, go)]
-            words = {(workload.subject, workload.container): (workload, self._words(workload, comments)) for workload, _ in judged}
+            words = {(workload.subject, workload.container): (workload, self._words(workload)) for workload, _ in judged}
             for finding in judge_file(judged, self._settings, text):
-                workload, ignores = words.get((finding.subject, finding.container), (None, comments))
-                is_silent = self.silences.silences(finding, workload, ignores)
+                where = finding.place.file  # a drop-in or a file of variables has comments and lines of its own
+                other = None if where in comments else around.beside.read(where) or ""
+                if other is not None:
+                    comments[where], lines[where] = self.silences.comments(where, other), Lines(where, other)
+                workload, ignores = words.get((finding.subject, finding.container), (None, ()))
+                is_silent = self.silences.silences(finding, workload, (*comments[where], *ignores))
                 if finding.is_pedantic and not self._options.pedantic:
                     continue
                 silenced += is_silent
                 if not is_silent:
-                    for each in {file, finding.place.file} - lines.keys():  # a drop-in, or a file of variables, is another
-                        lines[each] = Lines(each, text if each == file else around.beside.read(each) or "")
+                    if file not in lines:
+                        lines[file] = Lines(file, text)
                     found.append(quote(finding, lines))
         found.sort(key=lambda one: (one.place.line, one.place.column))
         return self._report(
@@ -125,11 +129,11 @@ class Linting:
             silenced=silenced,
         )
 
-    def _words(self, workload: Workload, comments: tuple[Ignore, ...]) -> tuple[Ignore, ...]:
-        """What somebody said of one container: in comments, by its file, at its object."""
+    def _words(self, workload: Workload) -> tuple[Ignore, ...]:
+        """What somebody said of one container by its file and at its object."""
         file = os.path.relpath(workload.place.file, self._options.folder) if self._options.by_path else workload.place.file
         names = [name for name in (file, workload.source) if name]
-        return (*comments, *self.silences.by_path(names), *self.silences.annotations(workload))
+        return (*self.silences.by_path(names), *self.silences.annotations(workload))
 
 
 def _parse_settings(options: LintOptions) -> Settings:

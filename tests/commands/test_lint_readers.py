@@ -75,6 +75,19 @@ def test_lines_of_other_files_are_quoted(folder: Path) -> None:
         assert line in said
 
 
+def test_comments_of_other_files(folder: Path) -> None:
+    """A finding in a drop-in is silenced by a comment of the drop-in, and by none at that line of the unit."""
+    unit, drop_in = folder / "etc/systemd/system/app.service", folder / "etc/systemd/system/app.service.d/cpu.conf"
+    unit.write_text("[Service]\nMemoryMax=512Mi\n# cgtune: ignore[limit-dropped]\nExecStart=/usr/bin/app\n")
+    drop_in.write_text("# one\n[Service]\n# two\nCPUQuota=0.5\n")
+    silenced = "critical limit-dropped: app.service, container app: CPUQuota"
+    assert silenced in run("lint", str(unit.parent)).stdout
+    drop_in.write_text("[Service]\n# cgtune: ignore[limit-dropped] until the next release\nCPUQuota=0.5\n")
+    done = run("lint", str(unit.parent))
+    assert silenced not in done.stdout
+    assert "1 silenced" in done.stderr
+
+
 def test_a_unit_is_mended_in_place(folder: Path) -> None:
     """--fix writes the limit as systemd reads it, and nothing else; what is not clear is left."""
     assert run("lint", "--fix", str(folder / "etc")).returncode == 1
