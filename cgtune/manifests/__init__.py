@@ -74,7 +74,8 @@ def _read_part(part: Part, around: Around) -> Iterator[Read]:
         return
     for document in parse_part(part):
         if isinstance(document, Unreadable):
-            yield Read(skipped=(Skipped(file=part.file, line=document.line, why=document.why),))
+            why = "a template: it is judged when it is rendered (helm template)" if "{{" in part.text else document.why
+            yield Read(skipped=(Skipped(file=part.file, line=document.line, why=why),))
             continue
         for one in document.split():
             read = next((read for knows, read in load_readers() if knows(one)), None)

@@ -147,6 +147,7 @@ def test_each_object_of_a_list_is_a_document_of_its_own() -> None:
             "no object of Kubernetes (apiVersion, kind), Compose file or task definition; values of a chart are judged when it is rendered",
         ),
         ("a: [", "did not find expected node content"),
+        ("a:\n{{- if .Values.b }}\n  c: d\n{{- end }}", "a template: it is judged when it is rendered (helm template)"),
     ],
 )
 def test_what_is_no_workload_is_skipped_with_a_word(text: str, why: str) -> None:
