@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _SIZES = ("MemoryMax", "MemoryHigh", "MemoryLimit")
 _LIMITS = ("CPUQuota", *_SIZES)
 _SECTIONS = {"service": "Service", "slice": "Slice"}
+_LONGEST_NAME = 255
 _OURS = "X-Cgtune"  # systemd ignores sections whose names begin with X-
 _OLD = "systemd up to 257 takes it for MemoryMax=; a newer one ignores it with one line in its log, and the unit runs without this limit"
 _LOGS = "systemd drops it with one line in its log"
@@ -178,7 +179,7 @@ def _read_limit(key: str, setting: Setting, place: Place, section: str) -> tuple
 
 def _slice_limits(parts: list[Part], folder: str, beside: Beside) -> dict[str, Cpus | Bytes | None]:
     """The least limits of the service's slice and of those above it, as far as they are in the input."""
-    named = _last(parts, "Service", "Slice") or "system.slice"
+    named = (_last(parts, "Service", "Slice") or "system.slice")[:_LONGEST_NAME]
     stem = named.removesuffix(".slice").split("-")
     quotas: list[Cpus] = []
     sizes: list[Bytes] = []
