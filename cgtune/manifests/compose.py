@@ -12,7 +12,7 @@ from cgtune.manifests.commandline import join_command
 from cgtune.manifests.composefields import Layer, read_amounts, read_annotations, read_command, read_image, read_variables
 from cgtune.manifests.envfiles import MOST_LETTERS, parse_compose_variables
 from cgtune.manifests.places import join_path
-from cgtune.manifests.workload import Flaw, Read, Workload
+from cgtune.manifests.workload import Flaw, Read, Skipped, Workload
 from cgtune.manifests.yamltext import Document, entries, find, parse_documents, text_of
 
 TYPE_CHECKING = False
@@ -40,8 +40,10 @@ def read_compose(document: Document, around: Around) -> Read:
     beside = around.beside
     folder, _, name = document.file.rpartition("/")
     stem, _, _end = name.rpartition(".")
-    if any(beside.read(join_path(folder, stem.removesuffix(".override") + one)) is not None for one in _ENDS if ".override" in stem):
-        return Read()
+    bases = [f"{stem.removesuffix('.override')}{one}" for one in _ENDS if stem.endswith(".override")]
+    base = next((one for one in bases if beside.read(join_path(folder, one)) is not None), None)
+    if base is not None:
+        return Read(skipped=(Skipped(file=document.file, line=1, why=f"it overrides {base}, and is read with that"),))
     lookup = _read_dotenv(folder, beside)
     project = _Project(beside)
     over = [project.open(join_path(folder, f"{stem}.override{end}")) for end in _ENDS if stem in _STEMS]

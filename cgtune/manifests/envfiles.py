@@ -97,7 +97,7 @@ def _parse_systemd_quotes(text: str, at: int, quote: str) -> tuple[str, int]:
         one, at = text[at], at + 1
         if one == "\\" and quote == '"':
             escaped, at = text[at : at + 1], at + 1
-            one = escaped if escaped in ('"', "\\", "`", "$") else "" if escaped == "\n" else f"\\{escaped}"
+            one = escaped if escaped in ('"', "\\", "`", "$") else "" if escaped in ("\n", "") else f"\\{escaped}"
         parts.append(one)
     return "".join(parts), at + 1
 
@@ -118,7 +118,7 @@ def parse_compose_variables(text: str, lookup: Lookup) -> tuple[Entry, ...]:
         found = head.match(text, at)
         name = "" if found is None else found["name"].rstrip(" \t\r")
         if found is None or not re.fullmatch(r"[\w.\-\[\]]+", name):
-            raise Malformed(f"Compose refuses the file: {text[at : at + 40].splitlines()[0]!a} is no NAME=VALUE")
+            raise Malformed(f"Compose refuses the file: line {_line(text, at)} is no NAME=VALUE")
         start = found.end()
         if found["sign"]:
             raw, end, at, is_literal = _parse_compose_value(text, start)
@@ -130,6 +130,11 @@ def parse_compose_variables(text: str, lookup: Lookup) -> tuple[Entry, ...]:
         known[name] = value
         entries.append(Entry(name=name, value=value, start=start, end=end, name_start=found.start("name"), unknown=unknown))
     return tuple(entries)
+
+
+def _line(text: str, at: int) -> int:
+    """A line's number; what stands in it is not said: it may be any file, and a secret."""
+    return text.count("\n", 0, at) + 1
 
 
 def _behind(pattern: re.Pattern[str], text: str, at: int) -> int:
@@ -149,7 +154,7 @@ def _parse_compose_value(text: str, start: int) -> tuple[str, int, int, bool]:
         return value, start + len(value), start + len(line), False
     quoted = re.compile(rf"{quote}((?:\\.|[^\\{quote}])*){quote}", re.DOTALL).match(text, start)
     if quoted is None:
-        raise Malformed(f"Compose refuses the file: a quote is open in {text[start : start + 40].splitlines()[0]!a}")
+        raise Malformed(f"Compose refuses the file: a quote is open in line {_line(text, start)}")
     value = quoted[1]
     if quote == "'":
         value = value.replace("\\'", "'")
