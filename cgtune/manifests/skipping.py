@@ -40,6 +40,8 @@ def describe(document: Document) -> Skipped:
         why = "plain text"
     elif kind is not None:
         why = _without(kind)
+    elif document.file.rpartition("/")[2].startswith("kustomization."):
+        why = _without("Kustomization")
     elif keys & {"presubmits", "postsubmits", "periodics"}:
         why = "jobs of Prow, which are no objects of Kubernetes"
     else:

@@ -199,9 +199,10 @@ def items(node: Node | None) -> list[Node]:
 
 
 def split_list(root: Node) -> list[Node]:
-    """The objects of a List, or the object itself."""
-    kind = text_of(find(root, "kind"))
-    return items(find(root, "items")) if kind is not None and kind.endswith("List") else [root]
+    """The objects of a List, or of a Template of OpenShift; else the object itself."""
+    kind = text_of(find(root, "kind")) or ""
+    listed = items(find(root, "objects" if kind == "Template" else "items")) if kind.endswith(("List", "Template")) else []
+    return listed or [root]
 
 
 def is_null(node: Node) -> bool:

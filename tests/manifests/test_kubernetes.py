@@ -107,6 +107,20 @@ def test_each_kind_is_read(subject: str, write: Any) -> None:
     assert ([one.why for one in skipped], [one.why for one in beside]) == ([], ["Node: it holds no containers"])
 
 
+def test_a_template_of_openshift_is_a_list_with_gaps() -> None:
+    """Its objects are read each by itself, and what parameters fill in is not known."""
+    text = json.dumps({"apiVersion": "template.openshift.io/v1", "kind": "Template", "objects": [OBJECTS["Pod/p"], OBJECTS["Job/p-*"]]})
+    assert [one.subject for one in read(text)[0]] == ["Pod/p", "Job/p-*"]
+    _, skipped = read("apiVersion: v1\nkind: Template\nspec: {}\n")
+    assert [one.why for one in skipped] == ["Template: it holds no containers"]
+
+
+def test_a_kustomization_needs_no_kind() -> None:
+    """kustomize fills it in."""
+    _, skipped = read("resources: [a.yaml]\n", file="base/kustomization.yaml")
+    assert [one.why for one in skipped] == ["Kustomization: what it makes is judged when it is rendered (kustomize build)"]
+
+
 def test_each_object_of_a_list_is_a_document_of_its_own() -> None:
     """So that a list of thousands is judged one by one; unless anchors join its objects, as a fix of one would change others."""
     one, two = json.dumps(OBJECTS["Pod/p"]), json.dumps(OBJECTS["Job/p-*"])
