@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from cgtune.manifests.around import Around
+    from cgtune.manifests.streams import Part
     from cgtune.manifests.workload import Read
-    from cgtune.manifests.yamltext import Document, Part
+    from cgtune.manifests.yamltext import Document
 
     #: Whether a document is of that kind; the reader of it.
     Reader = tuple[Callable[[Document], bool], Callable[[Document, Around], Read]]
@@ -31,7 +32,7 @@ def read_text(file: str, text: str | Iterable[str], around: Around | None = None
     ``around`` has gone through the whole input before (Around.collect); None: the text is all there is, and comes as a whole.
     """
     from cgtune.manifests.around import Around
-    from cgtune.manifests.yamltext import split_parts
+    from cgtune.manifests.streams import split_parts
 
     if around is None:
         text = text if isinstance(text, str) else "".join(text)
