@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ODD_BREAKS = "\x85\u2028\u2029"  # the library counts a line there, an editor does not
 _MOST_KEYS = 4096
+_MOST_SHARED = 10_000  # entries that anchors and ConfigMaps may add to what is written
 
 
 class Unreadable(Exception):  # it is caught by the reader of the file and becomes a Skipped
@@ -32,6 +33,10 @@ class Unreadable(Exception):  # it is caught by the reader of the file and becom
     def __init__(self, line: int, why: str) -> None:
         super().__init__(why)
         self.line, self.why = line, why
+
+
+class Multiplied(Exception):
+    """Aliases make far more of a document than is written there."""
 
 
 class Document:
@@ -46,6 +51,7 @@ class Document:
         self._has_odd_breaks: bool | None = None
         self._list: Document | None = None  # whose lines these are
         self._is_item = False
+        self._left = len(text) + _MOST_SHARED
 
     def place(self, node: Node) -> Place:
         """Where a node's value stands, its anchor and tag left out. A block mapping ends where the next thing begins.
@@ -108,6 +114,14 @@ class Document:
             start=self.start + begin,
             end=self.start + end,
         )
+
+    def spend(self, count: int) -> None:
+        """Count what is read; raises Multiplied if that is more than can be written in such a text, but for some that are shared."""
+        if self._list is not None:
+            self._list.spend(count)
+        self._left -= count
+        if self._left < 0:
+            raise Multiplied("its aliases make far more of it than is written there")
 
     def _count_lines(self) -> Lines:
         if self._list is not None:
