@@ -67,7 +67,7 @@ def _is_unit(file: str) -> bool:
 def _read_part(part: Part, around: Around) -> Iterator[Read]:
     from cgtune.manifests.skipping import describe, describe_unparsed
     from cgtune.manifests.workload import Read, Skipped
-    from cgtune.manifests.yamltext import Unreadable, parse_part
+    from cgtune.manifests.yamltext import Multiplied, Unreadable, parse_part
 
     unparsed = describe_unparsed(part)
     if unparsed is not None:
@@ -80,4 +80,7 @@ def _read_part(part: Part, around: Around) -> Iterator[Read]:
             continue
         for one in document.split():
             read = next((read for knows, read in load_readers() if knows(one)), None)
-            yield read(one, around) if read is not None else Read(skipped=(describe(one),))
+            try:
+                yield read(one, around) if read is not None else Read(skipped=(describe(one),))
+            except Multiplied as error:
+                yield Read(skipped=(Skipped(file=part.file, line=one.place(one.root).line, why=str(error), source=one.source),))

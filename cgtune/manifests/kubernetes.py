@@ -12,7 +12,7 @@ from cgtune.manifests.commandline import join_command
 from cgtune.manifests.environment import Pod, expand_known, read_environment
 from cgtune.manifests.resources import read_bytes, read_resources
 from cgtune.manifests.workload import Annotation, Bytes, Flaw, Read, Resize, Skipped, Workload
-from cgtune.manifests.yamltext import Multiplied, entries, find, items, members, text_of
+from cgtune.manifests.yamltext import entries, find, items, members, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,13 +46,10 @@ def read_object(document: Document, around: Around) -> Read:
     root: Any = document.root
     kind = text_of(find(root, "kind")) or ""
     templates = list(_find_templates(root, kind))
-    why = f"{kind}: it holds no containers"
-    try:
-        workloads = [one for template, spec in templates for one in _read_template(document, around, root, kind, template, spec)]
-    except Multiplied as error:
-        workloads, templates, why = [], [], f"{kind}: {error}"
+    workloads = [one for template, spec in templates for one in _read_template(document, around, root, kind, template, spec)]
     if workloads:
         return Read(workloads=tuple(workloads))
+    why = f"{kind}: it holds no containers"
     if templates:
         why = f"{kind}: its containers name no image; a patch is judged when it is rendered (kustomize build)"
     return Read(skipped=(Skipped(file=document.file, line=document.place(root).line, why=why, source=document.source),))
