@@ -35,6 +35,27 @@ def pod(container: str, rest: str = "") -> Workload:
     return only(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n  - {{name: app, image: x, {container}}}\n{rest}")
 
 
+TASK = """
+apiVersion: tekton.dev/v1
+kind: Task
+metadata: {name: build}
+spec:
+  stepTemplate: {computeResources: {limits: {memory: 1Gi}}, image: never, env: [{name: GOMEMLIMIT, value: 900MiB}]}
+  steps:
+  - {name: own, image: x, computeResources: {limits: {memory: 2Gi}}, env: [{name: GOGC, value: "50"}]}
+  - {name: all, image: x}
+"""
+
+
+def test_what_all_steps_of_a_task_have() -> None:
+    """The limits of a stepTemplate hold for steps without any, and its variables are known to be there."""
+    found, _ = read(TASK)
+    assert [one.memory_limit.written for one in found if one.memory_limit is not None] == ["2Gi", "1Gi"]
+    assert [one.unread_variables for one in found] == [("its stepTemplate, which is not read",)] * 2
+    found, _ = read(TASK.replace("env: [{name: GOMEMLIMIT", "volumeMounts: [{name: GOMEMLIMIT"))
+    assert [one.unread_variables for one in found] == [(), ()]
+
+
 OBJECTS: dict[str, dict[str, Any]] = {
     "Pod/p": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": SPEC},
     "PodTemplate/p": {"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "p"}, "template": TEMPLATE},
