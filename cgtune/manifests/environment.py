@@ -241,8 +241,10 @@ def _read_resource(pod: Pod, parts: Mapping[str, Any], own: Resources, place: Pl
         gets_fallback = container in pod.resources
         if container not in pod.resources and container not in pod.init_resources:
             return field.replace(is_known=False), None, f"container {container} is not in the pod, and this one does not start"
+    if divisor is not None and (placeholder := find_placeholder(divisor)) is not None:
+        return field, None, f"its divisor holds {placeholder}, which another program may fill in"
     if divisor is not None and not is_divisor(resource, quantity_text(divisor_node)):
-        return field, None, f"divisor {divisor} is none that the API server takes"
+        return field.replace(is_refused=True), None, f"divisor {divisor} is none that the API server takes"
     unknown = _why_unknown(of, resource) or (_why_unknown(pod.own, resource) if resource.startswith("limits.") else None)
     if unknown is not None:
         return field, None, unknown

@@ -153,8 +153,27 @@ def parse_part(part: Part) -> Iterator[Document | Unreadable]:
         for text, begin in texts:
             yield from parse_part(Part(part.file, text, part.start + begin, part.first_line + count_lines(part.text[:begin])))
         return
-    if root is not None and not is_null(root):
+    odd = _find_odd_key(root) if root is not None and "{{" in part.text else None
+    if odd is not None:
+        yield Unreadable(part.first_line + odd.start_mark.line + 1, "a key of it is no text")
+    elif root is not None and not is_null(root):
         yield Document(part.file, part.text, part.start, part.first_line, root, find_source(part.text))
+
+
+def _find_odd_key(root: Node) -> Node | None:
+    """A key that is a mapping, which no object has: ``value: {{ .Values.a }}`` of a template that is not rendered is YAML, by chance."""
+    waiting, seen = [root], {id(root)}  # aliases may go in circles
+    while waiting:
+        node = waiting.pop()
+        if node.id == "mapping":
+            odd = next((key for key, _ in node.value if key.id == "mapping"), None)
+            if odd is not None:
+                return odd
+        below = [value for _, value in node.value] if node.id == "mapping" else node.value if node.id == "sequence" else ()
+        fresh = [one for one in below if one.id != "scalar" and id(one) not in seen]
+        seen.update(map(id, fresh))
+        waiting += reversed(fresh)
+    return None
 
 
 def entries(node: Node | None) -> list[tuple[str, Node, Node]]:

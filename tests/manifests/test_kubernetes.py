@@ -36,6 +36,33 @@ def pod(container: str, rest: str = "") -> Workload:
     return only(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n  - {{name: app, image: x, {container}}}\n{rest}")
 
 
+TASK = """
+apiVersion: tekton.dev/v1
+kind: Task
+metadata: {name: build}
+spec:
+  stepTemplate: {computeResources: {limits: {memory: 1Gi}}, image: never, env: [{name: GOMEMLIMIT, value: 900MiB}]}
+  steps:
+  - {name: own, image: x, computeResources: {limits: {memory: 2Gi}}, env: [{name: GOGC, value: "50"}]}
+  - {name: all, image: x}
+"""
+
+
+def test_what_all_steps_of_a_task_have() -> None:
+    """The limits of a stepTemplate hold for steps without any, and its variables are known to be there."""
+    found, _ = read(TASK)
+    assert [one.memory_limit.written for one in found if one.memory_limit is not None] == ["2Gi", "1Gi"]
+    assert [one.unread_variables for one in found] == [("its stepTemplate, which is not read",)] * 2
+    found, _ = read(TASK.replace("env: [{name: GOMEMLIMIT", "volumeMounts: [{name: GOMEMLIMIT"))
+    assert [one.unread_variables for one in found] == [(), ()]
+
+
+HEAD = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: app\n    image: x"
+TEMPLATE_WORDS = "a template: it is judged when it is rendered (helm template)"
+OTHER_WORDS = (
+    "no object of Kubernetes (apiVersion, kind), Compose file or task definition; values of a chart are judged when it is rendered"
+)
+
 OBJECTS: dict[str, dict[str, Any]] = {
     "Pod/p": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": SPEC},
     "PodTemplate/p": {"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "p"}, "template": TEMPLATE},
@@ -163,6 +190,10 @@ def test_each_object_of_a_list_is_a_document_of_its_own() -> None:
         ),
         ("a: [", "did not find expected node content"),
         ("a:\n{{- if .Values.b }}\n  c: d\n{{- end }}", "a template: it is judged when it is rendered (helm template)"),
+        (f"{HEAD}\n    env:\n    - name: A\n      value: {{{{ .Values.a | quote }}}}", TEMPLATE_WORDS),
+        (f"{HEAD}\n    resources: {{limits: {{memory: {{{{ .Values.a }}}}}}}}", TEMPLATE_WORDS),
+        (f"{HEAD}\n    env:\n    - {{{{ .Values.a }}}}", TEMPLATE_WORDS),
+        ("a: &a\n  b: *a\n  c: '{{'", OTHER_WORDS),
     ],
 )
 def test_what_is_no_workload_is_skipped_with_a_word(text: str, why: str) -> None:
