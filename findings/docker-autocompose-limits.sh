@@ -11,10 +11,12 @@
 #   compose file   cap_drop, command, environment with both variables, image, logging, ulimits, ...; no limit, no cap_add, no tmpfs
 #
 # Why it hurts: the service that is made of the file has Go's variables, fitted to limits that are gone: GOMEMLIMIT makes the collector work hard for a
-# limit that nobody sets any more, and a program that leaks takes the node's memory. It looks like a container that was tuned with care. Docker Compose 2.26.1
-# refuses the file of a Podman container for two other lines (logging.options, ulimits), so somebody reads and mends it first, and has no cause to look for more.
+# limit that nobody sets any more, and a program that leaks takes the node's memory. It looks like a container that was tuned with care. Docker
+# Compose 2.26.1 refuses the file of a Podman container for two other lines (logging.options, ulimits), so somebody reads and mends it first, and
+# has no cause to look for more.
 #
-# Needs root, podman, runc and curl; the container is made and never started. Exit codes: 0 as described, 1 no longer so, 77 the package or a program is not there.
+# Needs root, podman, runc and curl; the container is made and never started.
+# Exit codes: 0 as described, 1 no longer so, 77 the package or a program is not there.
 set -euo pipefail
 command -v podman >/dev/null && command -v runc >/dev/null && command -v curl >/dev/null || exit 77
 work=$(mktemp -d)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The podman of this machine with runc: seen with Podman 4.3.1 and runc 1.1.5 (Debian 12).
+# The podman of this machine with runc: seen with Podman 4.3.1 and runc 1.1.5 (Debian 12). Podman 5.4.2 (Debian 13) keeps what was set, and tells it.
 #
 # Behaviour: `podman update` changes the limits of a container that runs, and nothing else. `podman inspect`, `podman stats` and `podman generate kube`
 # go on to tell the limits that it was made with, and a restart, also one by its restart policy, brings those back.
@@ -14,14 +14,19 @@
 # it is killed for memory after the next restart, which nobody connects with the update. Until then whoever compares the kernel's files with what
 # Podman says finds two limits.
 #
-# Needs root, podman, runc, gcc (for a static program, the only file of the image) and a kernel that counts memory and CPU in cgroups, v1 or v2.
+# Needs root, Podman 4, runc, gcc (for a static program, the only file of the image) and a kernel that counts memory and CPU in cgroups, v1 or v2.
 # Exit codes: 0 as described, 1 no longer so, 77 a program is not there.
 set -euo pipefail
 command -v podman >/dev/null && command -v runc >/dev/null && command -v gcc >/dev/null || exit 77
+[[ $(podman --version) = *' version 4.'* ]] || exit 77
 work=$(mktemp -d)
 podman=(podman --root "$work/store" --runroot "$work/run" --tmpdir "$work/tmp" --storage-driver vfs --events-backend file --cgroup-manager cgroupfs
     --runtime runc)
-trap '"${podman[@]}" rm --force --time 0 web >/dev/null 2>&1 || true; rm -rf "$work" 2>/dev/null || { sleep 2 && rm -rf "$work"; }' EXIT # its monitor may still write
+clean() { # the container's monitor may still write
+    "${podman[@]}" rm --force --time 0 web >/dev/null 2>&1 || true
+    rm -rf "$work" 2>/dev/null || { sleep 2 && rm -rf "$work"; }
+}
+trap clean EXIT
 cd "$work"
 podman --version
 
