@@ -16,16 +16,22 @@
 # Why it hurts: this is how a sidecar or an init container is told what the app may use, so that it can say or write a GOMEMLIMIT for it. Tried with Podman
 # the number is that of a machine, or, if both have limits, a number that looks right and is that of the wrong container.
 #
-# Needs root, podman and runc; the containers are made and never started. Exit codes: 0 as described, 1 no longer so, 77 a program is not there.
+# Needs root, podman and runc; the containers are made and never started.
+# Exit codes: 0 as described, 1 no longer so, 77 a program is not there.
 set -euo pipefail
 command -v podman >/dev/null && command -v runc >/dev/null || exit 77
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+clean() { # the pod's empty cgroups stay behind if nobody removes them
+    "${podman[@]}" pod rm --force shop >/dev/null 2>&1 || true
+    [ -z "${pod-}" ] || find /sys/fs/cgroup -depth -type d -path "*/$pod*" -exec rmdir {} + 2>/dev/null || true
+    rm -rf "$work"
+}
 cd "$work"
 printf '[engine]\ninfra_image = "localhost/shop:1"\n' >containers.conf # Debian's Podman may come without the program for it
 export CONTAINERS_CONF=$work/containers.conf
 podman=(podman --root "$work/store" --runroot "$work/run" --tmpdir "$work/tmp" --storage-driver vfs --events-backend file --cgroup-manager cgroupfs
     --runtime runc)
+trap clean EXIT
 podman --version
 
 mkdir rootfs
@@ -61,6 +67,7 @@ spec:
     - {name: CPU, valueFrom: {resourceFieldRef: {containerName: app, resource: limits.cpu, divisor: 1m}}}
 EOF
 "${podman[@]}" kube play --start=false --network none pod.yaml >/dev/null
+pod=$("${podman[@]}" pod inspect shop --format '{{.ID}}')
 memory=$(awk '/^MemTotal/ {print $2 * 1024}' OFMT=%.0f /proc/meminfo)
 for name in app sidecar small; do
     "${podman[@]}" inspect "shop-$name" --format '{{range .Config.Env}}{{println .}}{{end}}' | grep -E '^(MEMORY|CPU|REQUEST)=' | sort >variables
