@@ -47,12 +47,12 @@ print(*(f"{key} {host[key]}" for key in ("Memory", "NanoCpus", "PidsLimit", "Cpu
 EOF
 DOCKER_HOST=unix://$work/api env/bin/autocompose shop >compose.yaml
 cat compose.yaml
-grep -oE '"(GO[A-Z]+=.*|MKNOD)"' compose.yaml >>answers
+grep -oE '"(GO[A-Z]+=.*|MKNOD)"' compose.yaml | LC_ALL=C sort >>answers # Podman keeps variables in no order
 sed -nE 's/^    ([a-z_]+):.*/\1/p' compose.yaml | grep -E '^(mem|cpu|pids|shm|oom|cap|tmpfs|deploy)' >>answers
 diff answers - <<'EOF'
 Memory 536870912, NanoCpus 1500000000, PidsLimit 64, CpusetCpus 0, ShmSize 33554432, OomScoreAdj 300, CapAdd ['SYS_PTRACE']
-"MKNOD"
 "GOMAXPROCS=2"
 "GOMEMLIMIT=450MiB"
+"MKNOD"
 cap_drop
 EOF
