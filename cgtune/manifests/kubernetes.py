@@ -80,6 +80,7 @@ def _find_templates(root: Any, kind: str) -> Iterator[tuple[Any, Any]]:
 
 
 def _read_template(document: Document, around: Around, root: Any, kind: str, template: Any, spec: Any) -> list[Workload]:
+    document.spend(len(_list_containers(spec)) + len(items(find(spec, "initContainers"))) + len(items(find(spec, "volumes"))))
     metadata = find(root, "metadata")
     namespace = text_of(find(metadata, "namespace"))
     name = text_of(find(metadata, "name")) or f"{text_of(find(metadata, 'generateName')) or ''}*"

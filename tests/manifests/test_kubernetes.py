@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -132,6 +133,20 @@ def test_each_kind_is_read(subject: str, write: Any) -> None:
     assert [(one.subject, one.container, one.image, one.role) for one in found] == [(subject, name, "x", "container")]
     assert [(one.subject, one.container) for one in again] == [(subject, name)] * 2
     assert ([one.why for one in skipped], [one.why for one in beside]) == ([], ["Node: it holds no containers"])
+
+
+def test_a_template_of_openshift_is_a_list_with_gaps() -> None:
+    """Its objects are read each by itself, and what parameters fill in is not known."""
+    text = json.dumps({"apiVersion": "template.openshift.io/v1", "kind": "Template", "objects": [OBJECTS["Pod/p"], OBJECTS["Job/p-*"]]})
+    assert [one.subject for one in read(text)[0]] == ["Pod/p", "Job/p-*"]
+    _, skipped = read("apiVersion: v1\nkind: Template\nspec: {}\n")
+    assert [one.why for one in skipped] == ["Template: it holds no containers"]
+
+
+def test_a_kustomization_needs_no_kind() -> None:
+    """kustomize fills it in."""
+    _, skipped = read("resources: [a.yaml]\n", file="base/kustomization.yaml")
+    assert [one.why for one in skipped] == ["Kustomization: what it makes is judged when it is rendered (kustomize build)"]
 
 
 def test_each_object_of_a_list_is_a_document_of_its_own() -> None:
@@ -384,6 +399,39 @@ def test_objects_that_go_in_circles_end() -> None:
     assert (found, [one.why for one in skipped]) == ([], ["X: it holds no containers"])
     found, _ = read("&a {apiVersion: v1, kind: List, items: [*a, *a]}")
     assert found == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"spec: {{x: &e [{'{name: a, value: b}, ' * 2000}], containers: [{'{name: c, image: i, env: *e}, ' * 2000}]}}",
+        f"spec: {{x: &c [{'{name: c, image: i}, ' * 3000}], l: [{'{spec: {containers: *c, n: 1}}, ' * 3000}]}}",
+    ],
+)
+def test_aliases_do_not_multiply(text: str) -> None:
+    """A small file that stands for millions of entries is skipped in no time, alone and in a List."""
+    started = time.process_time()
+    for whole in (f"apiVersion: x/v1\nkind: X\n{text}\n", f"apiVersion: v1\nkind: List\nitems: [{{apiVersion: x/v1, kind: X, {text}}}]\n"):
+        found, skipped = read(whole)
+        assert ([one.why for one in skipped], found) == (["its aliases make far more of it than is written there"], [])
+    assert time.process_time() - started < 30
+
+
+def test_aliases_do_not_multiply_in_compose_files() -> None:
+    """Nor do services that share their variables."""
+    variables = ", ".join(f"A{number}: b" for number in range(1000))
+    services = ", ".join(f"s{number}: {{image: i, environment: *e}}" for number in range(1000))
+    found, skipped = read(f"x-e: &e {{{variables}}}\nservices: {{{services}}}\n", file="compose.yaml")
+    assert ([one.why for one in skipped], found) == (["its aliases make far more of it than is written there"], [])
+
+
+def test_a_name_that_stands_ten_thousand_times() -> None:
+    """Each hides those before it, and nothing is copied for each."""
+    (workload,), _ = read(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: a\n    image: i\n    env:\n"
+        + "    - {name: A, value: b}\n" * 10_000
+    )
+    assert len(workload.variables[0].hides) == 9_999
 
 
 def test_files_by_name() -> None:
