@@ -43,6 +43,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.rates": (),
     "cgtune.verdict": ("rules",),
     "cgtune.measures": ("rules",),
+    "cgtune.fleet": (),
     "cgtune.outputs": ("cgroups.owners", "rules (types)", "advice.variables (types)"),
     "cgtune.remembered": ("cgroups.owners",),
     "cgtune.gather": ("machineview (types)", "snapshot", "system"),
@@ -113,12 +114,16 @@ MAY_LOAD_AT_THE_TOP = {
     "cgtune.service.textfile": {"contextlib"},
 }
 
-OTHERS = {"typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress"}
+OTHERS = {"typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress", "urllib3", "ijson", "botocore"}
 THIRD_PARTY = {
     "cgtune.commands.options.app": {"typer", "click"},
     "cgtune.service.listener": {"waitress"},
     "cgtune.outputs.prometheus": {"prometheus_client"},
     "cgtune.system.processes": {"psutil"},
+    "cgtune.system.promclient": {"urllib3"},
+    "cgtune.system.promwords": {"urllib3"},
+    "cgtune.system.sigv4": {"botocore"},
+    "cgtune.fleet.promjson": {"ijson"},
     "cgtune.outputs.explain": {"tabulate"},
 }
 
