@@ -28,6 +28,7 @@ MOST_ROWS = 200_000
 
 _PIECE_BYTES = 64 << 10
 _MOST_WARNINGS = 20
+_DEEPEST = 16  # a native histogram has 8
 _ITEM = "data.result.item"
 _METRIC, _LABEL, _POINT, _HISTOGRAM = f"{_ITEM}.metric", f"{_ITEM}.metric.", f"{_ITEM}.value.item", f"{_ITEM}.histogram"
 
@@ -134,8 +135,23 @@ def _walk(body: Readable) -> Iterator[tuple[str, str, Any]]:
     """Path, event and value of each part of a JSON text, while it comes."""
     import ijson
 
+    # Our own paths: ijson.parse takes quadratic time in how deep a text is nested; 1 MB of "[" keeps it busy for minutes.
+    path, around = "", [""]  # of the value that comes next, and of the maps and lists that it lies in
     try:
-        yield from ijson.parse(body, buf_size=_PIECE_BYTES, use_float=True)
+        for event, value in ijson.basic_parse(body, buf_size=_PIECE_BYTES, use_float=True):
+            if event == "map_key":
+                yield around[-1], event, value
+                path = f"{around[-1]}.{value}" if around[-1] else value
+            elif event in ("end_map", "end_array"):
+                path = around.pop()
+                yield path, event, value
+            else:
+                yield path, event, value
+            if event in ("start_map", "start_array"):
+                around.append(path)
+                path = f"{path}.item" if event == "start_array" else path
+            if len(around) > _DEEPEST:
+                raise Malformed(f"maps and lists in one another, more than {_DEEPEST} deep")
     except (ijson.JSONError, UnicodeDecodeError) as error:
         raise Malformed(f"no JSON, or cut off: {str(error).strip().partition(chr(10))[0]}") from error
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 130.0
 
 _CONNECT_SECONDS = 10.0
-_REFUSAL_BYTES = 64 << 10  # of a page that says no
+_REFUSAL_BYTES = 1 << 20  # of a page that says no, and may repeat the question
 _REDIRECTIONS = 3
 _PAUSE_SECONDS = 1.0  # before a second try, if the server names no time
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -65,9 +65,15 @@ class Client:
             from cgtune.system.sigv4 import Signer
 
             self._signer = Signer(access.sigv4_region)
-        self._ours = _open_pool(access, patience_seconds, with_certificate=True)
-        self._others = _open_pool(access, patience_seconds, with_certificate=False)
+        self._ours = _open_pool(access, patience_seconds, is_ours=True)
+        self._others: PoolManager | None = None
         self.requests = 0
+
+    def close(self) -> None:
+        """Leaves the connections that are kept for the next request."""
+        self._ours.clear()
+        if self._others is not None:
+            self._others.clear()
 
     def each(self, function: Callable[[Item], T], items: Sequence[Item], tell: Callable[[int, int], None] | None = None) -> list[T]:
         """What the function, which asks us, gives for each item, in their order; as many side by side as the pace lets.
@@ -175,7 +181,7 @@ class Client:
 
     def _send(self, method: str, url: str, form: Mapping[str, str]) -> tuple[BaseHTTPResponse, str]:
         """The answer once nobody sends us on any more, and the other server that gave it, empty if it is ours."""
-        from urllib.parse import urlencode, urljoin
+        from urllib.parse import urlencode
 
         sent = urlencode(form)
         place = url
@@ -191,18 +197,24 @@ class Client:
                     headers |= self._signer.sign(method, target, headers.get("Content-Type"), content or b"")
             with self._lock:
                 self.requests += 1
-            pool = self._ours if is_ours else self._others
+            pool = self._ours if is_ours else self._elsewhere()
             response = pool.request(method, target, body=content, headers=headers, redirect=False, preload_content=False)
             moved = response.headers.get("Location") if response.status in _MOVED else None
             if moved is None:
                 return response, "" if is_ours else self._clean(redact_url(place))
             response.close()
-            place = urljoin(place, moved).partition("#")[0]
+            place = _join(place, moved)
             if not place.startswith(("http://", "https://")):
                 break
             if method == "GET":
                 place = place.partition("?")[0]  # it repeats what we asked, or not: what we ask is added again
         raise Unanswered(f"{self._shown} sends us on, at last to {self._clean(redact_url(place))}; is it the right address?")
+
+    def _elsewhere(self) -> PoolManager:
+        with self._lock:
+            if self._others is None:
+                self._others = _open_pool(self._access, self._patience_seconds, is_ours=False)
+            return self._others
 
     def _refusal(self, status: int, body: Body, elsewhere: str) -> Refused:
         """The server's no, with its own words."""
@@ -233,10 +245,14 @@ class Client:
         return text
 
 
-def _open_pool(access: Access, patience_seconds: float, *, with_certificate: bool) -> PoolManager:
+def _open_pool(access: Access, patience_seconds: float, *, is_ours: bool) -> PoolManager:
     import ssl
 
     import urllib3
+
+    timeout = urllib3.Timeout(connect=min(_CONNECT_SECONDS, patience_seconds), read=patience_seconds)
+    if is_ours and access.url.startswith("http://") and access.ca_file is None and access.cert_file is None:
+        return urllib3.PoolManager(maxsize=8, timeout=timeout, retries=False)  # reading the CAs of the system takes 40 ms of CPU
 
     def refuse() -> str:
         raise UsageError(
@@ -247,12 +263,11 @@ def _open_pool(access: Access, patience_seconds: float, *, with_certificate: boo
         context = ssl.create_default_context(cafile=access.ca_file)
     except OSError as error:  # an ssl.SSLError is one
         raise UsageError(f"--ca-file {access.ca_file}: {_tls_reason(error)}") from error
-    if with_certificate and access.cert_file is not None:
+    if is_ours and access.cert_file is not None:
         try:
             context.load_cert_chain(access.cert_file, access.key_file, refuse)
         except OSError as error:
             raise UsageError(f"--cert-file {access.cert_file} or its key: {_tls_reason(error)}") from error
-    timeout = urllib3.Timeout(connect=min(_CONNECT_SECONDS, patience_seconds), read=patience_seconds)
     return urllib3.PoolManager(maxsize=8, ssl_context=context, timeout=timeout, retries=False)
 
 
@@ -272,6 +287,17 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     except ValueError:
         port = -1
     return parts.scheme, parts.hostname or "", port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _join(place: str, moved: str) -> str:
+    """Where a redirection leads, which may be nowhere."""
+    from urllib.parse import urljoin, urlsplit
+
+    try:
+        joined = urljoin(place, moved).partition("#")[0]
+        return joined if urlsplit(joined).hostname else moved
+    except ValueError:
+        return f"nowhere:{moved}"
 
 
 def _parse_any(body: Readable) -> object:
