@@ -59,7 +59,7 @@ _LARGE_PHRASES = (
 _HOPE_PARTS = 16  # if no part was answered by then, no smaller one is asked for
 
 
-class Asked(Record):
+class Replies(Record):
     """All answers, in the order of their questions. ``time`` is the server's when we began, in seconds since 1970: all were asked as of it.
 
     ``requests`` counts what was sent. ``warnings`` are those of the whole: a clock that is wrong.
@@ -78,21 +78,29 @@ def ask(
     *,
     now: float,
     within: Within | None = None,
+    after: Replies | None = None,
     tell: Callable[[int, int], None] | None = None,
-) -> Asked:
+) -> Replies:
     """The answers to these questions, as of the server's present. ``now`` is our own clock. ``tell`` hears how many are done, of how many.
 
+    ``after``: what was heard before, as of whose time these are asked too; the engine is not asked again what it is.
     A refusal of one question is its answer's ``error``; Unanswered is raised if the others would fare no better.
     """
+    before = _greet(client, now) if after is None else after
+    inquiry = _Inquiry(client, before.time, within)
+    answers = client.each(inquiry.answer, queries, tell)
+    return before.replace(answers=tuple(answers), requests=client.requests)
+
+
+def _greet(client: Asker, now: float) -> Replies:
+    """What the server is and which time it has, before any question."""
     (engine,) = client.each(lambda _: client.identify(), [None])
     skew = engine.skew_seconds or 0.0
     warnings = []
     if abs(skew) > _SKEW_TOLD_SECONDS:
         order = "ahead of" if skew > 0 else "behind"
         warnings.append(f"the server's clock is {abs(skew):g} s {order} ours; it was asked as of its own time")
-    inquiry = _Inquiry(client, now + skew, within)
-    answers = client.each(inquiry.answer, queries, tell)
-    return Asked(engine=engine.name, time=now + skew, answers=tuple(answers), requests=client.requests, warnings=tuple(warnings))
+    return Replies(engine=engine.name, time=now + skew, answers=(), requests=client.requests, warnings=tuple(warnings))
 
 
 class _Inquiry:
@@ -165,7 +173,7 @@ class _Inquiry:
         return vector
 
     def _find_namespaces(self) -> tuple[str, ...]:
-        """All namespaces that the server knows of, and "" for series without one; () if it does not say. Asked for once."""
+        """All namespaces that the server knows of, and "" for series without one; () if it does not say. Replies for once."""
         if self._namespaces is None:
             try:
                 self._namespaces = ("", *self._client.fetch(f"/api/v1/label/{_LABEL}/values", {}, parse_names))
