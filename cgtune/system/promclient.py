@@ -274,7 +274,9 @@ def _open_pool(access: Access, patience_seconds: float, *, is_ours: bool) -> Poo
 def _tls_reason(error: OSError) -> str:
     import ssl
 
-    return "there is no PEM in it that can be used" if isinstance(error, ssl.SSLError) else reason(error)
+    if not isinstance(error, ssl.SSLError):
+        return reason(error)
+    return "it belongs to another certificate" if error.reason == "KEY_VALUES_MISMATCH" else "there is no PEM in it that can be used"
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

@@ -68,10 +68,9 @@ def test_the_whole_is_asked_in_one_request_each() -> None:
 
 def test_a_second_round_is_of_the_same_time() -> None:
     """What follows from the first answers is asked as of the same moment, and the server is not asked again what it is."""
-    with FaultProxy(lambda _: None, engine) as server:
-        with contextlib.closing(Client(read_access(AccessOptions(url=server.url), {}))) as client:
-            first = ask(client, QUERIES[:1], now=time.time())
-            second = ask(client, QUERIES[1:], now=time.time() + 999, after=first)
+    with FaultProxy(lambda _: None, engine) as server, contextlib.closing(Client(read_access(AccessOptions(url=server.url), {}))) as client:
+        first = ask(client, QUERIES[:1], now=time.time())
+        second = ask(client, QUERIES[1:], now=time.time() + 999, after=first)
     assert (second.time, second.engine, second.requests) == (first.time, first.engine, 3)
     assert {request.form["time"] for request in _posts(server)} == {f"{first.time:.3f}"}
 
