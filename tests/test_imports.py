@@ -45,6 +45,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.measures": ("rules",),
     "cgtune.outputs": ("cgroups.owners", "rules (types)", "advice.variables (types)"),
     "cgtune.remembered": ("cgroups.owners",),
+    "cgtune.fleet": ("cgroups.owners",),
     "cgtune.gather": ("machineview (types)", "snapshot", "system"),
     "cgtune.targets": ("cgroups.kernel", "gather", "machinery", "machineview (types)", "snapshot", "system.host (types)"),
     "cgtune.api": (

@@ -66,7 +66,9 @@ class Measured(Record):
     CPU in cores, memory in bytes, shares from 0 to 1. ``least_procs`` and ``most_procs`` are GOMAXPROCS over the replicas.
     ``gomemlimit_bytes`` None: not known; ``is_gomemlimit_off``: it is not set. ``history_seconds`` is how long it was seen, ``samples`` how
     many points its usage has. ``throttled`` are shares of periods over replicas and time. ``is_resized``: some replica's enforced limit
-    differs from what is written. ``sources`` says from which series each came: "cgtune", "client_golang", "cadvisor", "ksm".
+    differs from what is written. A limit that is None although ``is_cpu_unlimited`` or ``is_memory_unlimited`` is known not to be there.
+    ``is_aware``: whether the runtime obeys its quota, which only cgtune's own series tell for sure. ``kills``: at least so many.
+    ``sources`` says from which series each came: "cgtune", "client_golang", "cadvisor", "ksm".
     """
 
     replicas: int | None = None
@@ -90,6 +92,10 @@ class Measured(Record):
     history_seconds: float | None = None
     samples: int | None = None
     is_resized: bool = False
+    is_cpu_unlimited: bool = False
+    is_memory_unlimited: bool = False
+    is_gogc_off: bool = False
+    is_aware: bool | None = None
     node_cpus: int | None = None
     sources: tuple[str, ...] = ()
 
