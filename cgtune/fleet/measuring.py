@@ -52,6 +52,7 @@ _TOLD_BY = {
     "is_aware": ("cgtune_go_info",),
     "cpu_limit_cores": _CPU_LIMIT,
     "memory_limit_bytes": _MEMORY_LIMIT,
+    "node_cpus": ("cgtune_cpu_usable_cpus", "nodes"),
     "cpu_request_cores": (f"{names.RESOURCES[1]}_cpu", f"{names.POD_RESOURCES[1]}_cpu"),
     "memory_request_bytes": (f"{names.RESOURCES[1]}_memory", f"{names.POD_RESOURCES[1]}_memory"),
 }
@@ -211,7 +212,9 @@ def _series(now: Sequence[Replica], ever: Sequence[Replica]) -> tuple[tuple[str,
     found = {}
     for field, told in _TOLD_BY.items():
         if name := next((name for name in told for each in now if name in each.values or name in each.of_pod), None):
-            found[field] = name.removesuffix("_cpu").removesuffix("_memory")
+            found[field] = names.NODES[1] if name == "nodes" else name.removesuffix("_cpu").removesuffix("_memory")
+    states = (("restarts", "restarts", names.STATES[0]), ("kills", "oom", names.STATES[1]))
+    found |= {field: name for field, figure, name in states if any(figure in each.values for each in ever)}
     for field, figures in _FIGURES.items():
         if name := next((each.origins[figure] for figure in figures for each in ever if figure in each.origins), None):
             found[field] = name

@@ -30,10 +30,7 @@ _OTEL = ("k8s_namespace_name", "k8s_pod_name", "k8s_container_name")
 
 
 def build_queries(asked: Asked, seen: Iterable[Seen] | None = None) -> tuple[Query, ...]:
-    """The questions after the probe, without those of which no series is there. ``seen`` None: all of them.
-
-    For a part of the namespaces, change ``asked``, and take the query of the same name.
-    """
+    """The questions after the probe, without those of which no series is there. ``seen`` None: all of them."""
     ask = Asking(asked)
     if seen is None:
         present, recorded = frozenset(names.PROBED), frozenset[str]()
@@ -46,6 +43,15 @@ def build_queries(asked: Asked, seen: Iterable[Seen] | None = None) -> tuple[Que
     return tuple(
         Query(name=name, promql=" or ".join(parts)) for name, build in _QUESTIONS.items() if (parts := build(ask, present, recorded))
     )
+
+
+def narrow(query: Query, asked: Asked, seen: Iterable[Seen] | None, namespaces: tuple[str, ...]) -> Query | None:
+    """The same question about these namespaces alone, "" for series without one; None: it cannot be put so.
+
+    The probe is about labels that may be missing, and what OpenTelemetry exports may be of namespaces that no other series knows.
+    """
+    parts = build_queries(asked.replace(namespaces=namespaces), seen)
+    return next((part for part in parts if part.name == query.name and query.name not in ("otel", "otel_settings")), None)
 
 
 def _instant(metrics: tuple[str, ...], labels: str, *matchers: str, namespace: str | None = "namespace") -> _Build:

@@ -11,7 +11,7 @@ from cgtune.fleet import names
 from cgtune.fleet.asked import Asked, parse_selector, steps_of
 from cgtune.fleet.model import Answer, Sample
 from cgtune.fleet.probe import Seen, probe_query, read_probe
-from cgtune.fleet.queries import MOST_QUERIES, build_queries
+from cgtune.fleet.queries import MOST_QUERIES, build_queries, narrow
 
 WEEK = 7 * 86400
 
@@ -72,6 +72,16 @@ def test_namespaces_and_selector_restrict_every_question() -> None:
         assert all('cluster="eu1"' in each for each in selectors), query.name
         free = [each for each in selectors if r'namespace=~"shop|a\\.b"' not in each and r'k8s_namespace_name=~"shop|a\\.b"' not in each]
         assert free == ([] if query.name not in ("nodes", "otel_settings") else free)
+
+
+def test_a_question_is_narrowed_to_namespaces() -> None:
+    """The same with the restriction, "" for what has no namespace; not the probe, nor what OpenTelemetry exports."""
+    asked = Asked(window_seconds=WEEK)
+    whole = {query.name: query for query in build_queries(asked, _all())}
+    part = narrow(whole["resources"], asked, _all(), ("", "shop"))
+    assert part is not None
+    assert (part.name, 'namespace=~"|shop"' in part.promql) == ("resources", True)
+    assert [narrow(query, asked, _all(), ("shop",)) for query in (probe_query(asked), whole["otel"], whole["otel_settings"])] == [None] * 3
 
 
 def test_the_last_day_is_asked_for_only_if_it_is_not_all() -> None:
