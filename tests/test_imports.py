@@ -46,6 +46,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.fleet": (),
     "cgtune.outputs": ("cgroups.owners", "rules (types)", "advice.variables (types)"),
     "cgtune.remembered": ("cgroups.owners",),
+    "cgtune.fleet": ("cgroups.owners",),
     "cgtune.gather": ("machineview (types)", "snapshot", "system"),
     "cgtune.targets": ("cgroups.kernel", "gather", "machinery", "machineview (types)", "snapshot", "system.host (types)"),
     "cgtune.api": (
