@@ -43,7 +43,6 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.rates": (),
     "cgtune.verdict": ("rules",),
     "cgtune.measures": ("rules",),
-    "cgtune.fleet": (),
     "cgtune.outputs": ("cgroups.owners", "rules (types)", "advice.variables (types)"),
     "cgtune.remembered": ("cgroups.owners",),
     "cgtune.fleet": ("cgroups.owners",),

@@ -78,16 +78,18 @@ def ask(
     *,
     now: float,
     within: Within | None = None,
+    namespaces: tuple[str, ...] = (),
     after: Replies | None = None,
     tell: Callable[[int, int], None] | None = None,
 ) -> Replies:
     """The answers to these questions, as of the server's present. ``now`` is our own clock. ``tell`` hears how many are done, of how many.
 
+    ``within`` puts a question for a part of the namespaces; ``namespaces`` are those that the questions are about, () for all that there are.
     ``after``: what was heard before, as of whose time these are asked too; the engine is not asked again what it is.
     A refusal of one question is its answer's ``error``; Unanswered is raised if the others would fare no better.
     """
     before = _greet(client, now) if after is None else after
-    inquiry = _Inquiry(client, before.time, within)
+    inquiry = _Inquiry(client, before.time, within, namespaces)
     answers = client.each(inquiry.answer, queries, tell)
     return before.replace(answers=tuple(answers), requests=client.requests)
 
@@ -106,12 +108,12 @@ def _greet(client: Asker, now: float) -> Replies:
 class _Inquiry:
     """What all questions of one run share: the time, the labels that were seen, and the namespaces, which are asked for if need be."""
 
-    def __init__(self, client: Asker, time: float, within: Within | None) -> None:
+    def __init__(self, client: Asker, time: float, within: Within | None, namespaces: tuple[str, ...]) -> None:
         self._client = client
         self._time = f"{time:.3f}"
         self._within = within
         self._labels = Labels()
-        self._namespaces: tuple[str, ...] | None = None
+        self._namespaces = namespaces or None
 
     def answer(self, query: Query) -> Answer:
         """The whole in one request, else its parts, each half as large as what was refused."""
@@ -173,7 +175,7 @@ class _Inquiry:
         return vector
 
     def _find_namespaces(self) -> tuple[str, ...]:
-        """All namespaces that the server knows of, and "" for series without one; () if it does not say. Replies for once."""
+        """Those that were named, else all that the server knows of, and "" for series without one; () if it does not say. Asked for once."""
         if self._namespaces is None:
             try:
                 self._namespaces = ("", *self._client.fetch(f"/api/v1/label/{_LABEL}/values", {}, parse_names))

@@ -110,6 +110,14 @@ def test_namespaces_are_asked_for_once_for_all_questions() -> None:
     assert 1 <= sum(request.path.startswith("/api/v1/label") for request in server.seen) <= 2  # two threads may ask at the same moment
 
 
+def test_only_the_namespaces_that_were_named_are_asked_for() -> None:
+    """A report of two namespaces that is refused becomes no report of all."""
+    with FaultProxy(refuse_over(1), engine) as server, contextlib.closing(Client(read_access(AccessOptions(url=server.url), {}))) as client:
+        (answer,) = ask(client, QUERIES[:1], now=time.time(), within=within, namespaces=("ns01", "ns07")).answers
+    assert [sample.label("namespace") for sample in answer.samples] == ["ns01", "ns07"]
+    assert not any(request.path.startswith("/api/v1/label") for request in server.seen)
+
+
 def test_a_namespace_that_is_refused_by_itself_is_named() -> None:
     """The others are answered, and the answer says which are missing and why."""
     with FaultProxy(lambda request: LARGE if "ns05" in asked_for(request) and request.method == "POST" else None, engine) as server:
