@@ -84,7 +84,7 @@ def ask(
 ) -> Replies:
     """The answers to these questions, as of the server's present. ``now`` is our own clock. ``tell`` hears how many are done, of how many.
 
-    ``within`` puts a question for a part of the namespaces; ``namespaces`` are those that the questions are about, () for all that there are.
+    ``within`` puts a question for a part of the namespaces; ``namespaces`` are those that the questions are about, (): all there are.
     ``after``: what was heard before, as of whose time these are asked too; the engine is not asked again what it is.
     A refusal of one question is its answer's ``error``; Unanswered is raised if the others would fare no better.
     """
@@ -175,7 +175,7 @@ class _Inquiry:
         return vector
 
     def _find_namespaces(self) -> tuple[str, ...]:
-        """Those that were named, else all that the server knows of, and "" for series without one; () if it does not say. Asked for once."""
+        """Those that were named, else all that the server knows of, and "" for series without one; (): it does not say. Asked once."""
         if self._namespaces is None:
             try:
                 self._namespaces = ("", *self._client.fetch(f"/api/v1/label/{_LABEL}/values", {}, parse_names))

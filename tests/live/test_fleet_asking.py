@@ -17,8 +17,8 @@ from cgtune.system.promaccess import AccessOptions, read_access
 from cgtune.system.promclient import Client
 from tests.support import faultproxy
 from tests.support.engines import Engine, prometheus, victoria
-from tests.support.fleetdata import Series
 from tests.support.faultproxy import FaultProxy
+from tests.support.fleetdata import Series
 
 pytestmark = pytest.mark.live
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from cgtune.fleet.promjson import parse_vector
 from cgtune.system.promaccess import Access, AccessOptions, read_access
 from cgtune.system.promclient import Client
 from tests.support.faultproxy import FaultProxy, Reply, vector
+from tests.support.needs import require
 
 SECRET = "hunter2lovelace"
 WHOLE = Reply(content=vector([({"pod": "a"}, 1)]))
@@ -238,6 +240,7 @@ class Certificates:
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Made once for this module."""
+    require(shutil.which("openssl"), "apt-get install openssl")
     return Certificates(tmp_path_factory.mktemp("tls"))
 
 
