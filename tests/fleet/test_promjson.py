@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import time
@@ -49,10 +50,8 @@ _VALUES = st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.l
 def test_any_bytes_are_an_answer_or_malformed(text: bytes) -> None:
     """Nothing else is raised."""
     for parse in (parse_vector, parse_names):
-        try:
+        with contextlib.suppress(Malformed):
             parse(io.BytesIO(text))
-        except Malformed as error:
-            assert str(error)
 
 
 @pytest.mark.parametrize(
