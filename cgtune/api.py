@@ -235,6 +235,8 @@ def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: 
     Raises UsageError (``out`` exists), Unwritable, and what inspect raises, NoSuchProcess if any of ``pids`` does not run; nothing is left
     half-written.
     """
+    import functools
+
     from cgtune.runtimes.kinds import tells_kind
     from cgtune.system.capture import Capture
 
@@ -246,9 +248,22 @@ def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: 
         read = (*(process.snapshot for process in report.processes), *report.beside)
         capture.drop_others(frozenset(snapshot.process.pid for snapshot in read))
         for process in report.processes:
+            if process.snapshot.go:
+                capture.read_more(functools.partial(_read_for_others, host, process.snapshot))
             if not process.snapshot.go and process.snapshot.kind != "emulated":
                 capture.drop_program(process.snapshot.process.pid, tells_kind)
         capture.replace_recording(out, tuple(pids))
+
+
+def _read_for_others(host: Host, snapshot: Snapshot) -> None:
+    """Of a Go process, the limit files that another Go would read in its place: `predict --to` asks a recording for them."""
+    from cgtune.runtimes.go.derived.versions import FIRST_AWARE, NEWEST
+    from cgtune.runtimes.go.offline import parse_program, read_place
+
+    process = snapshot.process
+    derive = read_place(host, process.pid, process.executable, len(snapshot.allowed_cpus))
+    for minor in (FIRST_AWARE, NEWEST):
+        derive(parse_program(f"1.{minor}", None, "--to"), ())
 
 
 def read_reader(view: MachineView, snapshots: Sequence[Snapshot]) -> tuple[Snapshot, ...]:

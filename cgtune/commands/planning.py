@@ -130,21 +130,10 @@ def plan_for_command(
 
 def derive_there(host: Host, process: ProcessReport, program: OfflineProgram, environ: tuple[tuple[str, str], ...]) -> GoFacts:
     """What a program that does not run yet would derive in the place of this process: its cgroups, its mounts, its affinity."""
-    from cgtune.runtimes.go.held import HeldReader
-    from cgtune.runtimes.go.offline import derive_program
-    from cgtune.runtimes.go.reader import GoReading
+    from cgtune.runtimes.go.offline import read_place
 
     identity = process.snapshot.process
-    reading = GoReading(host, identity.pid, executable=identity.executable, affinity_count=len(process.snapshot.allowed_cpus))
-    texts = reading.read_own_texts()
-    return derive_program(
-        program,
-        environ=environ,
-        affinity_count=reading.affinity_count,
-        cgroup_text=texts.cgroup,
-        mountinfo_text=texts.mountinfo,
-        read_limit=HeldReader(host, identity.pid, texts, None).read_limit,
-    )[1]
+    return read_place(host, identity.pid, identity.executable, len(process.snapshot.allowed_cpus))(program, environ)[1]
 
 
 def _planned_program(go: str | None, language: str | None, binary: str | None) -> OfflineProgram | None:

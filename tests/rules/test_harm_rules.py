@@ -22,7 +22,7 @@ from cgtune.model import (
     Throttling,
     Used,
 )
-from cgtune.rules import judge_all, locate_rule
+from cgtune.rules import BY_ID, judge_all
 from cgtune.rules.case import Case
 from cgtune.rules.started_throttled import least_share
 from tests.rules.reports import MIB, cpu_level, go_facts, memory_level, report, sees, watched
@@ -308,7 +308,7 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
 
 
 def _judge(rule: str, made: ProcessReport) -> Finding | None:
-    return locate_rule(rule).judge(Case(made, next(iter(made.snapshot.go), None), Policy()))
+    return BY_ID[rule].judge(Case(made, next(iter(made.snapshot.go), None), Policy()))
 
 
 @pytest.mark.parametrize(("rule", "what", "make", "expected"), CASES, ids=[f"{row[0]}: {row[1]}" for row in CASES])
