@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 from cgtune import exits
 from cgtune.commands.showing import render
-from cgtune.commands.terminal import Telling, complain, emit, fail
+from cgtune.commands.terminal import Telling, emit, fail
 from cgtune.errors import UsageError
 from cgtune.model import Policy
 from cgtune.records import Record
@@ -71,7 +73,7 @@ def run_lint(options: LintOptions) -> int:
         return _show(options, linting)
     from cgtune.commands.mending import render_diff
 
-    emit(render_diff(mended))
+    emit(render_diff(mended, is_shown=sys.stdout.isatty()))
     _say_mended(mended, "would be ")
     return _show(options, linting, is_silent=True)
 
@@ -109,7 +111,7 @@ def _say_mended(mended: Mended, verb: str) -> None:
 
     files = counted(len(mended.after), "file")
     words = f"{counted(mended.count, 'finding')} {verb}mended in {files}" if mended.after else f"nothing {verb or 'was '}mended"
-    complain(f"cgtune: {words}\n")
+    fail(words, 0)
 
 
 def _write_baseline(options: LintOptions, linting: Linting, file: str) -> int:
@@ -122,8 +124,7 @@ def _write_baseline(options: LintOptions, linting: Linting, file: str) -> int:
     if code := _failure(options, linting, report):
         return code
     replace_file(file, render_baseline(report.findings).encode(), 0o644, "--write-baseline")
-    complain(f"cgtune: {counted(len(report.findings), 'finding')} written to {file}; --baseline {file} leaves them out\n")
-    return exits.CLEAN
+    return fail(f"{counted(len(report.findings), 'finding')} written to {file}; --baseline {file} leaves them out", exits.CLEAN)
 
 
 def _show(options: LintOptions, linting: Linting, *, is_silent: bool = False) -> int:
@@ -160,7 +161,7 @@ def _say_rest(options: LintOptions, linting: Linting, report: LintReport) -> Non
     if options.verbose or options.pedantic:
         for words in linting.silences.unused:
             fail(words, 0)
-    complain(f"cgtune: {summary_words(report)}\n")
+    fail(summary_words(report), 0)
 
 
 def _failure(options: LintOptions, linting: Linting, report: LintReport) -> int:

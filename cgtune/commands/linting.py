@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cgtune.lint.model import LintFinding, LintReport, Settings
     from cgtune.lint.silencing import Ignore, Silences
     from cgtune.manifests.around import Around
+    from cgtune.manifests.places import Lines
     from cgtune.manifests.workload import Skipped, Workload
     from cgtune.model import RuleText
 
@@ -32,15 +33,13 @@ class Linting:
         from cgtune.commands.programs import read_known
         from cgtune.manifests import is_manifest
         from cgtune.system.inputfiles import InputFiles
-        from cgtune.verdict import parse_ignored
 
         self._options = options
         self._files = InputFiles(options.paths, is_manifest)
-        self._ignored = parse_ignored(options.ignore)
         self._settings = _parse_settings(options)
         self._known = read_known(options.go, options.binary, options.image)
         self._baseline = None if options.baseline is None or options.write_baseline is not None else _read_baseline(options.baseline)
-        self._rules = _describe_rules(self._ignored)
+        self._rules = _describe_rules(self._settings.ignored)
 
     def look(self, texts: Mapping[str, str] | None = None) -> Iterator[tuple[LintReport, str]]:
         """The reports on the files, in their order, each with the file's text. ``texts`` stand for what is in files."""
@@ -55,6 +54,7 @@ class Linting:
         around = Around(node_cores=node.cpus, node_memory_bytes=node.memory_bytes, beside=beside)
         for file, text in self._read(texts or {}):
             around.collect(file, text)
+            del text  # a large one is not held while it is read once more
         for file, text in self._read(texts or {}):
             yield self._judge(file, text, around), text
 
@@ -92,8 +92,8 @@ class Linting:
         from cgtune.manifests import read_text
         from cgtune.manifests.places import Lines
 
-        comments = self.silences.comments(file, text)
-        lines = None
+        comments = {file: self.silences.comments(file, text)}
+        lines: dict[str, Lines] = {}
         skipped: list[Skipped] = []
         unseen: list[Skipped] = []
         found: list[LintFinding] = []
@@ -104,16 +104,21 @@ class Linting:
             judged = [(workload, find_go(workload, self._known)) for workload in workloads]
             containers += len(judged)
             unseen += [each for workload, go in judged for each in say_unseen(workload, go)]
-            words = {(workload.subject, workload.container): (workload, self._words(workload, comments)) for workload, _ in judged}
+            words = {(workload.subject, workload.container): (workload, self._words(workload)) for workload, _ in judged}
             for finding in judge_file(judged, self._settings, text):
-                workload, ignores = words.get((finding.subject, finding.container), (None, comments))
-                is_silent = self.silences.silences(finding, workload, ignores)
+                where = finding.place.file  # a drop-in or a file of variables has comments and lines of its own
+                other = None if where in comments else around.beside.read(where) or ""
+                if other is not None:
+                    comments[where], lines[where] = self.silences.comments(where, other), Lines(where, other)
+                workload, ignores = words.get((finding.subject, finding.container), (None, ()))
+                is_silent = self.silences.silences(finding, workload, (*comments[where], *ignores))
                 if finding.is_pedantic and not self._options.pedantic:
                     continue
                 silenced += is_silent
                 if not is_silent:
-                    lines = lines or Lines(file, text)
-                    found.append(quote(finding, {file: lines}))
+                    if file not in lines:
+                        lines[file] = Lines(file, text)
+                    found.append(quote(finding, lines))
         found.sort(key=lambda one: (one.place.line, one.place.column))
         return self._report(
             files=(file,),
@@ -124,11 +129,11 @@ class Linting:
             silenced=silenced,
         )
 
-    def _words(self, workload: Workload, comments: tuple[Ignore, ...]) -> tuple[Ignore, ...]:
-        """What somebody said of one container: in comments, by its file, at its object."""
+    def _words(self, workload: Workload) -> tuple[Ignore, ...]:
+        """What somebody said of one container by its file and at its object."""
         file = os.path.relpath(workload.place.file, self._options.folder) if self._options.by_path else workload.place.file
         names = [name for name in (file, workload.source) if name]
-        return (*comments, *self.silences.by_path(names), *self.silences.annotations(workload))
+        return (*self.silences.by_path(names), *self.silences.annotations(workload))
 
 
 def _parse_settings(options: LintOptions) -> Settings:

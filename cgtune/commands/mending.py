@@ -57,15 +57,19 @@ def mend(
     return Mended(before={file: before[file] for file in changed}, after={file: after[file] for file in changed}, count=count)
 
 
-def render_diff(mended: Mended) -> str:
-    """What has changed, as `patch -p0` and `git apply -p0` take it."""
+def render_diff(mended: Mended, *, is_shown: bool = False) -> str:
+    """What has changed, as `patch -p0` and `git apply -p0` take it; if it is shown on a terminal, without what could steer that."""
     from difflib import unified_diff
+
+    from cgtune.outputs.escape import escape_control
 
     parts: list[str] = []
     for file in sorted(mended.after):
         old, new = (_lines(texts[file]) for texts in (mended.before, mended.after))
-        changes = unified_diff(old, new, file, file)
+        changes = unified_diff(old, new, escape_control(file), escape_control(file))
         parts += [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in changes]
+    if is_shown:
+        parts = [f"{escape_control(line[:-1].expandtabs())}\n" for line in parts]
     return "".join(parts)
 
 

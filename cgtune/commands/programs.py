@@ -27,13 +27,15 @@ def read_known(go: tuple[str, ...], binary: str | None, images: tuple[str, ...])
     return Known(
         patterns=parse_go_options(go),
         binary=None if binary is None else (binary, read_program(binary)),
-        images=tuple(read_image(value) for value in images),
+        images=tuple(image for value in images for image in read_images(value)),
     )
 
 
-def read_image(value: str) -> Image:
-    """The image of ``[NAME=]PATH``. Raises UsageError for what is no image; what of it cannot be looked into stands in it."""
-    from cgtune.lint.images import Image, parse_plan
+def read_images(value: str) -> tuple[Image, ...]:
+    """The images of ``[NAME=]PATH``. Raises UsageError for what is none; what of one cannot be looked into stands in it, and is told."""
+    from cgtune.commands.terminal import complain
+    from cgtune.lint.images import parse_plans
+    from cgtune.outputs.escape import escape_control
     from cgtune.system.imagefiles import ImageFiles
 
     pattern, equals, path = value.rpartition("=")
@@ -41,13 +43,22 @@ def read_image(value: str) -> Image:
         raise UsageError(f"{OPTION} {value!a} names no image; examples: {OPTION} web.tar, {OPTION} 'registry.example/web:*=web.tar'")
     try:
         with ImageFiles(path, OPTION) as files:
-            plan = parse_plan(files)
-            if not plan.names and not pattern:
+            plans = parse_plans(files)
+            if not any(plan.names for plan in plans) and not pattern:
                 example = f"{OPTION} 'registry.example/web:*={path}'"
                 raise UsageError(f"{OPTION} {path!r} does not say which image it is; say it: {example}")
-            programs, links, unseen = _look(files, plan)
+            found = tuple(_read_image(files, plan, path, pattern if len(plans) == 1 else "") for plan in plans)
     except Malformed as error:
         raise UsageError(f"{OPTION} {path!r} is no image that can be read: {error}") from error
+    for why in dict.fromkeys(why for image in found for why in image.unseen):
+        complain(f"cgtune: {OPTION} {path!r}: {escape_control(why)}\n")
+    return found
+
+
+def _read_image(files: ImageFiles, plan: Plan, path: str, pattern: str) -> Image:
+    from cgtune.lint.images import Image
+
+    programs, links, unseen = _look(files, plan)
     return Image(
         file=path,
         names=plan.names,

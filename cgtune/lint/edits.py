@@ -41,7 +41,7 @@ def replace_scalar(text: str | None, place: Place | None, old: str | None, new: 
         not raw
         or raw.removeprefix(quote).removesuffix(quote) != old
         or "\\" in raw
-        or not _PLAIN.issuperset(new.replace(",", "").replace("=", ""))
+        or not _PLAIN.issuperset(new.replace(",", "").replace("=", "").removesuffix("%"))
     ):
         return None
     if not quote and is_yaml and not _is_text(new):
@@ -153,7 +153,8 @@ def _is_text(value: str) -> bool:
 
 
 def _newline(text: str) -> str:
-    return "\r\n" if "\r\n" in text else "\n"
+    """How lines end in a file: as its first does, for the whole of a large one is dear to search."""
+    return "\r\n" if text[: text.find("\n")].endswith("\r") else "\n"
 
 
 def _line_end(text: str, at: int, *, with_newline: bool = False) -> int:

@@ -57,13 +57,14 @@ def find_go(workload: Workload, known: Known = Known()) -> Go | None:  # noqa: B
         if said is not None:
             return _annotated(said.value, f"{name} in line {said.place.line}")
     for pattern, program in known.patterns:
-        if pattern and any(_fits(pattern, name) for name in _names(workload)):
+        if any(_fits(pattern, name) for name in _names(workload)):
             return None if program is None else Go(program=program, known_from=f"--go {pattern}={program.go}")
     image = next((one for one in known.images if one.is_named(workload.image)), None)
-    if image is not None:
-        return image.find_go(workload.command)
+    if image is not None and ((found := image.find_go(workload.command)) is not None or not image.unseen):
+        return found
     betrayed = next((name for name in GO_VARIABLES if workload.variable(name) is not None), None)
-    if known.binary is not None and (betrayed or _runs(workload, known.binary[0]) or workload.pod_containers == 1):
+    is_alone = workload.pod_containers == 1 and workload.kind != "compose"
+    if known.binary is not None and (betrayed or is_alone or _runs(workload, known.binary[0])):
         return Go(program=known.binary[1], known_from=f"--binary {known.binary[0]}")
     if betrayed is None:
         return None

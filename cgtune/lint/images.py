@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 
 
 _MOST_INDEXES = 8
+_MOST_IMAGES = 100  # of one archive
 _ATTESTATION = "unknown"  # the platform of what docker buildx puts beside images
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MOST_WORDS = 64
 
 
 class Plan(Record):
-    """What an archive says of its image. ``layers`` are names of its files, the lowest first."""
+    """What an archive says of an image. ``layers`` are names of its files, the lowest first."""
 
     names: tuple[str, ...]
     layers: tuple[str, ...]
@@ -70,19 +71,21 @@ class Image(Record):
         return any(fnmatchcase(plain, one) for one in self.patterns) or full_name(plain) in {full_name(one) for one in self.names}
 
     def find_go(self, command: Sequence[str]) -> Go | None:
-        """The program that a container of this image runs. None: it holds no Go program, as far as all of it could be seen."""
+        """The program that a container of this image runs. None: it holds no Go program; or that cannot be told, as it is ``unseen``."""
         programs = dict(self.programs)
         for words in (command, self.command):
             for path in self._paths(words):
                 if path in programs:
                     return Go(program=programs[path], known_from=f"{path} in the image {self.file}")
+        if self.unseen:
+            return None
         if len({(one.go, one.default_godebug) for one in programs.values()}) == 1:
             path, program = self.programs[0]
             others = f", as {len(programs) - 1} other Go programs in it" if len(programs) > 1 else ", the only Go program in it"
             return Go(program=program, known_from=f"{path} in the image {self.file}{others}")
         if programs:
             return Go(program=None, known_from=f"{len(programs)} Go programs of several versions in the image {self.file}")
-        return Go(program=None, known_from=f"its variables; of the image {self.file}: {self.unseen[0]}") if self.unseen else None
+        return None
 
     def _paths(self, words: Sequence[str]) -> Iterator[str]:
         """Where the words of a command may lead, those of a shell's script too."""
@@ -133,23 +136,35 @@ def join_image(workload: Workload, image: Image) -> Workload:
     return workload.replace(variables=workload.variables + added)
 
 
-def parse_plan(parts: Parts) -> Plan:
-    """What an archive or folder says of its image. Raises Malformed for what is none."""
+def parse_plans(parts: Parts) -> tuple[Plan, ...]:
+    """What an archive or folder says of its images. Raises Malformed for what holds none."""
     listed = parts.read_json("manifest.json")
     if isinstance(listed, list) and listed:
-        first = _mapping(listed[0])
-        layers = [str(one) for one in _list(first.get("Layers"))]
-        return _plan(parts, [str(one) for one in _list(first.get("RepoTags"))], str(first.get("Config")), layers)
+        return tuple(
+            _plan(parts, _texts(one.get("RepoTags")), str(one.get("Config")), _texts(one.get("Layers")))
+            for one in map(_mapping, listed[:_MOST_IMAGES])
+        )
     index = parts.read_json("index.json")
     if isinstance(listed, dict) and "layers" in listed:
-        return _plan_of_manifest(parts, [], listed, "")
+        return (_plan_of_manifest(parts, [], listed, ""),)
     if not isinstance(index, dict):
         raise Malformed("it is neither an archive of docker save or podman save nor an OCI layout: no manifest.json, no index.json")
+    named = [one for one in map(_mapping, _list(index.get("manifests"))) if _names(one)]
+    indexes = [{"manifests": [one]} for one in named[:_MOST_IMAGES]] if len(named) > 1 else [index]
+    return tuple(_plan_of_index(parts, one) for one in indexes)
+
+
+def _names(descriptor: dict[str, Any]) -> list[str]:
+    annotations = _mapping(descriptor.get("annotations"))
+    return [str(annotations[key]) for key in ("io.containerd.image.name", "org.opencontainers.image.ref.name") if key in annotations]
+
+
+def _plan_of_index(parts: Parts, index: dict[str, Any]) -> Plan:
+    """The image for Linux that an index leads to, by way of an index of platforms if there is one."""
     names: list[str] = []
     for _depth in range(_MOST_INDEXES):
         chosen = _choose([_mapping(one) for one in _list(index.get("manifests"))])
-        annotations = _mapping(chosen.get("annotations"))
-        names += [str(annotations[key]) for key in ("io.containerd.image.name", "org.opencontainers.image.ref.name") if key in annotations]
+        names += _names(chosen)
         index = _mapping(parts.read_json(_blob(chosen)))
         if "layers" in index:
             return _plan_of_manifest(parts, names, index, "blobs/")
@@ -196,6 +211,10 @@ def _blob(descriptor: dict[str, Any]) -> str:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(one) for one in _list(value)]
 
 
 def _list(value: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from cgtune.advice.advise import advise
-from cgtune.advice.prediction import Limited, derive_limited, report_limited
+from cgtune.advice.prediction import MOST_CPUS, Limited, derive_limited, report_limited
 from cgtune.advice.quantities import USUAL_PERIOD_US
 from cgtune.lint.rules.case import GO_VARIABLES
 from cgtune.model import Bandwidth
@@ -35,6 +35,7 @@ _MINORS = (_OLD, 25, 26, _NEW)
 
 #: More CPUs than most nodes have, if those of the node are not known; nothing that is said may hang on it.
 _MANY_CPUS = 256
+_MOST_ASSUMED_CPUS = 4096  # a limit beyond it is a slip, and limits nothing; each one that is assumed costs time
 _LEAST_QUOTA_US, _LEAST_MEMORY_BYTES = 1000, 4096
 
 _BY_QUOTA = ("GOMAXPROCS", "GODEBUG")
@@ -208,7 +209,10 @@ def _join(rule: str, by_minor: dict[int, dict[str, Finding]]) -> Routed:
         above = minors[minors.index(newest) + 1] if newest != minors[-1] else None
         # two versions alone were looked at if all that lie between are as the newer one: the first of those is 1.25
         names = {minor: "1.25" if len(minors) == 2 and minor == _NEW else f"1.{minor}" for minor in minors}
-        go = f"{names[holds[0]]} and newer" if above is None else f"before {names[above]}"
+        if above is not None and holds[0] != minors[0]:
+            go = f"{names[holds[0]]} to {names[holds[-1]]}"
+        else:
+            go = f"{names[holds[0]]} and newer" if above is None else f"before {names[above]}"
     older = [by_minor[minor][rule] for minor in minors[:-1]] if go is None else []
     return Routed(finding=_named(finding, older, go), go=go, is_old=newest < _MINORS[1])
 
@@ -252,7 +256,8 @@ def limited_of(written: LintCase) -> Limited:
     own = written.cpu_limit if workload.kind == "kubernetes" else workload.cpu_limit
     above = None if workload.kind == "kubernetes" else workload.pod_cpu_limit
     limits = [one.cores for one in (own, above) if one is not None and one.cores is not None]
-    cpus = _node_cpus(written) or max(_MANY_CPUS, *(math.ceil(cores) + 1 for cores in limits), 1)
+    assumed = min(max([_MANY_CPUS, *(math.ceil(cores) + 1 for cores in limits)]), _MOST_ASSUMED_CPUS)
+    cpus = min(_node_cpus(written) or assumed, MOST_CPUS)
     request, high = workload.cpu_request, workload.memory_high
     return Limited(
         cpus=cpus,

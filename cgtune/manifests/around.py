@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     ConfigKind = Literal["ConfigMap", "Secret"]
 
 _MOST_LETTERS = 4096
-_KIND = r"""\bkind["']?[ \t]*:[ \t]*["']?(?:ConfigMap|Secret|VerticalPodAutoscaler)\b"""
+_COLLECTED = ("ConfigMap", "Secret", AUTOSCALER)
+_KIND = rf"""\bkind["']?[ \t]*:[ \t]*["']?(?:{"|".join(_COLLECTED)})\b"""
 
 
 class ConfigValue(Record):
@@ -56,7 +57,7 @@ class Around:
 
         kind = re.compile(_KIND)
         for part in split_parts(file, text):
-            if kind.search(part.text):
+            if any(word in part.text for word in _COLLECTED) and kind.search(part.text):
                 for document in parse_part(part):
                     if isinstance(document, Document):
                         for root in split_list(document.root):

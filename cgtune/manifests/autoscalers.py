@@ -27,11 +27,12 @@ class Autoscaler(Record):
 
     name: str
     place: Place
-    changes: dict[str, frozenset[str]]
+    changes: tuple[tuple[str, frozenset[str]], ...]
 
     def resizes(self, container: str, own: tuple[Resize, ...]) -> tuple[Resize, ...]:
         """What it adds to a container's own resizePolicy, which may ask for a restart."""
-        changed = self.changes.get(container, self.changes.get("*", frozenset()))
+        changes = dict(self.changes)
+        changed = changes.get(container, changes.get("*", frozenset()))
         told = {one.resource for one in own}
         by = f"the {KIND} {self.name}"
         return tuple(
@@ -60,4 +61,6 @@ def read_autoscaler(document: Document, root: Any) -> tuple[tuple[str, str | Non
         return None
     said = mode if in_place and mode is not None else boost if boost is not None else target
     own = text_of(find(root, "metadata", "name")) or ""
-    return (kind, text_of(find(root, "metadata", "namespace")), name), Autoscaler(name=own, place=document.place(said), changes=changes)
+    return (kind, text_of(find(root, "metadata", "namespace")), name), Autoscaler(
+        name=own, place=document.place(said), changes=tuple(changes.items())
+    )

@@ -176,7 +176,8 @@ def _size(layer: Layer | None, lookup: Lookup, flaws: list[Flaw], *, is_text: bo
     elif isinstance(value, float) or value >= 1 << 63:
         # findings/docker-compose-float-memory.sh
         detail = "Docker Compose drops a size that is a number with a point or an exponent, without a word: the container runs without it"
-        flaws.append(Flaw(what="memory", written=written, cause="dropped", detail=detail, place=place))
+        meant = str(int(value)) if 0 < value < 1 << 63 and value == int(value) else None
+        flaws.append(Flaw(what="memory", written=written, cause="dropped", detail=detail, place=place, meant=meant))
         return None
     else:
         size = value

@@ -9,6 +9,7 @@ Not covered: variables of the image, which a runtime adds below all of these; th
 from __future__ import annotations
 
 from cgtune.manifests.resources import Resources, divide, is_divisor, quantity_text
+from cgtune.manifests.scalars import find_placeholder
 from cgtune.manifests.workload import FieldRef, Variable
 from cgtune.manifests.yamltext import entries, find, is_null, items, members, text_of, value_of
 from cgtune.records import Record
@@ -177,11 +178,14 @@ def _read_reference(pod: Pod, bare: Variable, key: str, parts: Mapping[str, Any]
 
 
 def _expand_literal(text: str, found: Mapping[str, Variable], unread: list[str]) -> tuple[str | None, str | None]:
+    placeholder = find_placeholder(text)
+    if placeholder is not None:
+        return None, f"it holds {placeholder}, which another program may fill in"
     if "$" not in text:
         return text, None
 
     def lookup(name: str) -> str | None:
-        if name not in found and (unread or _names_service(name)):
+        if name not in found and (unread or "." in name or _names_service(name)):  # Tekton fills in $(params.name)
             return None
         return found[name].value
 
@@ -235,6 +239,9 @@ def _read_resource(pod: Pod, parts: Mapping[str, Any], own: Resources, place: Pl
             return field.replace(is_known=False), None, f"container {container} is not in the pod, and this one does not start"
     if divisor is not None and not is_divisor(resource, quantity_text(divisor_node)):
         return field, None, f"divisor {divisor} is none that the API server takes"
+    unknown = _why_unknown(of, resource) or (_why_unknown(pod.own, resource) if resource.startswith("limits.") else None)
+    if unknown is not None:
+        return field, None, unknown
     amount = _amount(of, resource)
     if amount is None and resource.startswith("limits.") and gets_fallback:
         of_pod = _amount(pod.own, resource)
@@ -247,6 +254,14 @@ def _read_resource(pod: Pod, parts: Mapping[str, Any], own: Resources, place: Pl
         return field, "0", None  # requests fall back to nothing, and neither do limits of an init container that is named
     value = divide(resource, amount, quantity_text(divisor_node) if divisor is not None else None)
     return field, value, None if value is not None else "it is more than the kubelet counts"
+
+
+def _why_unknown(of: Resources, resource: str) -> str | None:
+    """Why nobody can say what an amount comes to: somebody fills it in, or the API server refuses it."""
+    cpus, memory = (of.cpu_limit, of.memory_limit) if resource.startswith("limits.") else (of.cpu_request, of.memory_request)
+    amount = cpus if resource.endswith(".cpu") else memory
+    flawed = next((flaw.detail for flaw in of.flaws if flaw.what == resource), None)
+    return flawed if amount is None or amount.unknown is None else f"{resource}: {amount.unknown}"
 
 
 def _amount(of: Resources, resource: str) -> float | None:

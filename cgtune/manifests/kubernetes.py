@@ -1,8 +1,9 @@
 """Objects of Kubernetes: each container of each pod template as a workload. Pure.
 
-The kinds that Kubernetes itself brings are read where their template is; any other object (an Argo Rollout, a Knative Service) is searched
-for what looks like one: beneath a ``spec``, a list ``containers`` of mappings with an image. Not covered: ephemeral containers, which have
-no resources; templates that name no image, which are patches; what admission adds (LimitRanges, sidecars, VPA).
+The kinds that Kubernetes itself brings are read where their template is; any other object is searched for what looks like one: beneath a
+``spec``, a list ``containers`` of mappings with an image (an Argo Rollout, a Knative Service), ``steps`` of such (a Tekton Task), or one
+alone as ``container`` or ``script`` (an Argo Workflow). Not covered: ephemeral containers, which have no resources; templates that name no
+image, which are patches; what admission adds (LimitRanges, sidecars, VPA).
 """
 
 from __future__ import annotations
@@ -71,8 +72,7 @@ def _find_templates(root: Any, kind: str) -> Iterator[tuple[Any, Any]]:
     while waiting and kind != "CustomResourceDefinition":  # which describes containers, and is large
         node, above, is_below_spec = waiting.pop()
         parts = members(node)
-        containers = parts.get("containers") if is_below_spec else None
-        if any(find(one, "image") is not None for one in items(containers)):
+        if is_below_spec and any(find(one, "image") is not None for one in _list_containers(node)):
             yield above, node
             continue
         below = [(value, node, is_below_spec or key == "spec") for key, value in parts.items()]
@@ -87,7 +87,7 @@ def _read_template(document: Document, around: Around, root: Any, kind: str, tem
     metadata = find(root, "metadata")
     namespace = text_of(find(metadata, "namespace"))
     name = text_of(find(metadata, "name")) or f"{text_of(find(metadata, 'generateName')) or ''}*"
-    listed, inits = _list_members(document, spec, "containers"), _list_members(document, spec, "initContainers")
+    listed, inits = _read_members(document, _list_containers(spec)), _read_members(document, items(find(spec, "initContainers")))
     own = read_resources(document, find(spec, "resources"))
     pod = Pod(
         document=document,
@@ -126,10 +126,16 @@ def _read_template(document: Document, around: Around, root: Any, kind: str, tem
     return found
 
 
-def _list_members(document: Document, spec: Any, key: str) -> list[tuple[dict[str, Any], Resources]]:
-    """Returns (its members, and itself as ""; its resources) of each container of a list."""
-    found = [members(node) | {"": node} for node in items(find(spec, key)) if node.id == "mapping"]
-    return [(parts, read_resources(document, parts.get("resources"))) for parts in found]
+def _list_containers(spec: Any) -> list[Any]:
+    """The containers of a pod that run together; of other people's kinds also those under the names that they give them."""
+    listed = [one for key in ("containers", "steps", "sidecars") for one in items(find(spec, key))]
+    return listed + [one for key in ("container", "script") if (one := find(spec, key)) is not None]
+
+
+def _read_members(document: Document, nodes: list[Any]) -> list[tuple[dict[str, Any], Resources]]:
+    """Returns (its members, and itself as ""; its resources) of each container."""
+    found = [members(node) | {"": node} for node in nodes if node.id == "mapping"]
+    return [(parts, read_resources(document, parts.get("resources", parts.get("computeResources")))) for parts in found]
 
 
 def _is_sidecar(parts: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cgtune.advice.quantities import parse_quantity
-from cgtune.manifests.scalars import render_number
+from cgtune.manifests.scalars import find_placeholder, render_number
 from cgtune.manifests.workload import Bytes, Cpus, Flaw
 from cgtune.manifests.yamltext import is_null, members, value_of
 from cgtune.records import Record
@@ -53,39 +53,39 @@ def read_resources(document: Document, node: Any) -> Resources:
 
 def _read_cpus(document: Document, node: Any, what: str, flaws: list[Flaw]) -> Cpus | None:
     """CPUs to the next thousandth; a number that nobody can mean is the most that we count."""
-    number = _read_quantity(document, node, what, flaws)
+    number, unknown = _read_quantity(document, node, what, flaws)
     if number is None:
-        return None
+        return Cpus(written=node.value, cores=None, place=document.place(node), unknown=unknown) if unknown else None
     cores = min(-(-number[0] * 1000 // number[1]) / 1000, _MOST_CORES)
     return Cpus(written=node.value, cores=cores or None, place=document.place(node))
 
 
 def read_bytes(document: Document, node: Any, what: str, flaws: list[Flaw]) -> Bytes | None:
     """Bytes, to the next whole one."""
-    number = _read_quantity(document, node, what, flaws)
+    number, unknown = _read_quantity(document, node, what, flaws)
     if number is None:
-        return None
+        return Bytes(written=node.value, size_bytes=None, place=document.place(node), unknown=unknown) if unknown else None
     size = min(-(-number[0] // number[1]), MOST_BYTES)
     return Bytes(written=node.value, size_bytes=size or None, place=document.place(node))
 
 
-def _read_quantity(document: Document, node: Any, what: str, flaws: list[Flaw]) -> tuple[int, int] | None:
-    """Returns (numerator, denominator); null is 0, as the API server takes it."""
+def _read_quantity(document: Document, node: Any, what: str, flaws: list[Flaw]) -> tuple[tuple[int, int] | None, str | None]:
+    """Returns ((numerator, denominator), why it is not known); null is 0, as the API server takes it. Both None: there is none."""
     if node is None:
-        return None
+        return None, None
     if is_null(node):
-        return 0, 1
-    number = parse_quantity(quantity_text(node))
-    if number is None or number[0] < 0:
-        written = node.value if node.id == "scalar" else node.id
-        detail = (
-            "the API server refuses the object: this is no quantity"
-            if number is None
-            else "the API server refuses the object: it is negative"
-        )
-        flaws.append(Flaw(what=what, written=written, cause="bad-quantity", detail=detail, place=document.place(node)))
-        return None
-    return number
+        return (0, 1), None
+    text = quantity_text(node)
+    number = parse_quantity(text)
+    if number is not None and number[0] >= 0:
+        return number, None
+    placeholder = find_placeholder(text) or (text if text.startswith("$(") else None)
+    if placeholder is not None:
+        return None, f"it holds {placeholder}, which another program may fill in"
+    written = node.value if node.id == "scalar" else f"a {node.id}"
+    detail = f"the API server refuses the object: it is {'no quantity' if number is None else 'negative'}"
+    flaws.append(Flaw(what=what, written=written, cause="bad-quantity", detail=detail, place=document.place(node)))
+    return None, None
 
 
 def quantity_text(node: Any) -> str:

@@ -43,6 +43,16 @@ def parse_scalar(text: str, tag: str) -> Scalar:
     return float(number) if tag == "tag:yaml.org,2002:float" else number
 
 
+def find_placeholder(text: str) -> str | None:
+    """What another program may fill in before the API server sees it: ``${NAME}`` (envsubst, Flux), ``{{ name }}`` (Argo, a chart)."""
+    for opener, closer in (("${", "}"), ("{{", "}}")):
+        begin = text.find(opener)
+        end = text.find(closer, begin) if begin >= 0 else -1
+        if end >= 0:
+            return text[begin : end + len(closer)]
+    return None
+
+
 def is_merge(text: str, tag: str) -> bool:
     """Whether a key merges another mapping into its own."""
     return text == "<<" and tag in (PLAIN, "tag:yaml.org,2002:merge")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cgtune.manifests.yamltext import Document, Part
 
 # A document that holds none of these holds no container of any kind. It is most of what a chart renders, and need not be parsed.
-_WORDS = ("containers", "services:", '"services"', "containerDefinitions", "ContainerDefinitions")
+_WORDS = ("container", "ContainerDefinitions", "steps", "services:", '"services"')
 _WITHOUT = frozenset(("ConfigMap", "Secret", "CustomResourceDefinition"))  # they may hold the words as text, and are large
 _KIND = r"^kind:[ \t]+([\"']?)([A-Za-z]+)\1[ \t]*(?:#.*)?\r?$"
 

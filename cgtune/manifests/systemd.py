@@ -10,7 +10,15 @@ from __future__ import annotations
 from cgtune.errors import Malformed
 from cgtune.manifests.commandline import join_command
 from cgtune.manifests.places import ALONE, Lines, join_path
-from cgtune.manifests.unitamounts import parse_cpu_quota, parse_share, parse_size, why_no_cpu_quota, why_no_size
+from cgtune.manifests.unitamounts import (
+    meant_cpu_quota,
+    meant_size,
+    parse_cpu_quota,
+    parse_share,
+    parse_size,
+    why_no_cpu_quota,
+    why_no_size,
+)
 from cgtune.manifests.unittext import expand_specifiers, parse_unit, parse_words
 from cgtune.manifests.unitvariables import read_variables
 from cgtune.manifests.workload import Annotation, Bytes, Cpus, Flaw, Read, Skipped, Workload
@@ -121,7 +129,9 @@ def _read_limits(parts: list[Part], section: str) -> tuple[dict[str, Cpus | Byte
                 held = limits.get(key)
                 instead = f"{held.written} of line {held.place.line} holds" if held is not None else "the unit runs without this limit"
                 detail = f"{why}; {_LOGS}, and {instead}"
-                flaws.setdefault(key, []).append(Flaw(what=key, written=setting.value, cause="dropped", detail=detail, place=place))
+                flaws.setdefault(key, []).append(
+                    Flaw(what=key, written=setting.value, cause="dropped", detail=detail, place=place, meant=_meant(key, setting))
+                )
                 continue
             flaws.pop(key, None)
             limits.pop(key, None)
@@ -133,6 +143,14 @@ def _read_limits(parts: list[Part], section: str) -> tuple[dict[str, Cpus | Byte
             Flaw(what="MemoryLimit", written=old.written, cause="dropped", detail=_OLD, place=old.place)
         )
     return limits, tuple(flaw for of_key in flaws.values() for flaw in of_key)
+
+
+def _meant(key: str, setting: Setting) -> str | None:
+    """How the value has to be written, if the value is what is wrong."""
+    if setting.key != key:
+        return None
+    meant = meant_cpu_quota(setting.value) if key == "CPUQuota" else meant_size(setting.value)
+    return None if meant == setting.value else meant
 
 
 def _read_limit(key: str, setting: Setting, place: Place, section: str) -> tuple[Cpus | Bytes | None, str | None]:

@@ -77,6 +77,21 @@ def why_no_size(key: str, text: str) -> str:
     return f"it is not a number with one of the units K, M, G or T, as in {key}=512M"
 
 
+def meant_cpu_quota(text: str) -> str | None:
+    """What a CPUQuota= that systemd drops was meant to say, None: that is not clear. Decimals that it does not take are cut off."""
+    number, point, decimals = text.partition("#")[0].strip().strip('"').removesuffix("%").strip().partition(".")
+    meant = f"{number}{point}{decimals[:2]}%"
+    return meant if text.partition("#")[0].strip().strip('"').endswith("%") and parse_cpu_quota(meant) and number.isdecimal() else None
+
+
+def meant_size(text: str) -> str | None:
+    """What a size that systemd drops was meant to say, None: that is not clear. MB, a million bytes to some, is not."""
+    import re
+
+    number = re.fullmatch(r"\"?([0-9]+(?:\.[0-9]+)?) ?([kKmMgGtT])(?:i[bB]?)?\"?\s*(?:#.*)?", text)
+    return f"{number[1]}{number[2].upper()}" if number is not None and parse_size(f"{number[1]}{number[2].upper()}") else None
+
+
 _COMMENT = "a # or ; behind a value begins no comment: it is part of the value"
 
 

@@ -117,7 +117,8 @@ class Flaw(Record):
     """What is written and does not do what it says: ``what`` is the setting, ``cause`` a word that rules know, ``detail`` what happens.
 
     Causes: "dropped" (the value is refused, and the container runs without it), "bad-quantity" (the API refuses the object), "unread"
-    (there is more of it that could not be read, e.g. a file that is not in the input).
+    (there is more of it that could not be read, e.g. a file that is not in the input). ``meant`` is how what was meant has to be written,
+    None: that is not clear.
     """
 
     what: str
@@ -125,6 +126,7 @@ class Flaw(Record):
     cause: Literal["dropped", "bad-quantity", "unread"]
     detail: str
     place: Place
+    meant: str | None = None
 
 
 class Workload(Record):

@@ -71,6 +71,7 @@ def _machine(machine: Machine) -> Json:
         "swap_bytes": machine.swap_bytes,
         "uptime_seconds": machine.uptime_seconds,
         "busy_seconds": machine.busy_seconds,
+        "idle_seconds": machine.idle_seconds,
         "steal_seconds": machine.steal_seconds,
         "cpu_pressure": _pressure(machine.cpu_pressure),
         "memory_pressure": _pressure(machine.memory_pressure),

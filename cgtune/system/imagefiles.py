@@ -94,12 +94,12 @@ class ImageFiles:
         try:
             file = self._open(name)
         except (OSError, ValueError) as error:
-            raise Unreadable(f"its layer {name[-71:]} is not in it") from error
+            raise Unreadable(f"its layer {name[-71:]!a} is not in it") from error
         with file:
             magic = file.read(4)
             file.seek(0)
             if magic == _ZSTD:
-                raise Unreadable(f"its layer {name[-71:]} is packed by zstd, which is not looked into; podman save unpacks it")
+                raise Unreadable(f"its layer {name[-71:]!a} is packed by zstd, which is not looked into; podman save unpacks it")
             stream = TarStream(self._counted(_unpacked(file) if magic.startswith(_GZIP) else file))
             for entry in stream.entries():
                 yield entry, stream

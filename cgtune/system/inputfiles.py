@@ -183,13 +183,17 @@ def _read_stdin() -> str | CgtuneError:
 
 
 def _read_stream(file: IO[bytes], name: str) -> str | CgtuneError:
-    """The text of a stream: UTF-8, of bounded length. It grows in place, so that it is never held twice."""
+    """The text of a stream: UTF-8, of bounded length.
+
+    It grows in place, so that it is never held twice: CPython 3.11 adds to a local text so in loops that it has warmed up, and those are
+    ``for`` loops alone.
+    """
     import codecs
 
     decoder = codecs.getincrementaldecoder("utf-8")()
     text, count = "", 0
     try:
-        while piece := file.read(_PIECE_BYTES):
+        for piece in iter(lambda: file.read(_PIECE_BYTES), b""):
             if not count and piece.startswith(_UTF16):
                 return Malformed(f"{name} is UTF-16; save it as UTF-8")
             count += len(piece)

@@ -104,6 +104,17 @@ def test_a_diff_shows_one_line() -> None:
     assert render_diff(Mended(before={}, after={}, count=0)) == ""
 
 
+def test_a_diff_steers_no_terminal() -> None:
+    """Neither by a file's name nor, on a terminal, by what is in it; a pipe gets the bytes."""
+    file = "a\x1b[31m\n.yaml"
+    found = mend(finds({file: MANIFEST.replace("# the program", "# \x1b[31m\r\t")}, ("app  #", "apps  #", "safe")), ["safe"], nobody)
+    shown, piped = render_diff(found, is_shown=True), render_diff(found)
+    assert shown.startswith("--- a\\x1b[31m\\x0a.yaml\n+++ a")
+    assert all(line.isprintable() for line in shown.split("\n"))
+    assert "# \x1b[31m\r\t\n" in piped
+    assert len(piped.split("\n")) == len(shown.split("\n"))
+
+
 def test_nothing_is_written_over_somebody_s_change(tmp_path: Path) -> None:
     """If one of the files is not what was read, none is written."""
     for name in ("a", "b"):

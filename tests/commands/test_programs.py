@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cgtune.commands.programs import read_image, read_known
+from cgtune.commands.programs import read_images, read_known
 from cgtune.errors import UsageError
 from cgtune.system import imagefiles
 from tests.support import goprograms
@@ -63,7 +63,7 @@ def test_programs_of_layers(tmp_path: Path, program: bytes, pack: bool) -> None:
     """Programs in plain and in packed layers are found; what is no program, or hidden by a higher layer, is not."""
     lower = _tar({"opt": None, "opt/web": program, "opt/gone": program, "hidden": program, "script": b"#!/bin/sh\n", "empty": b""})
     upper = _tar({"web": "opt/web", "opt/.wh.gone": b"", "hidden": b"\x7fELF no program"})
-    image = read_image(_archive(tmp_path, lower, gzip.compress(upper), pack=pack))
+    (image,) = read_images(_archive(tmp_path, lower, gzip.compress(upper), pack=pack))
     assert [(path, found.go) for path, found in image.programs] == [("/opt/web", "1.24.11")]
     go = image.find_go(())
     assert go is not None
@@ -71,22 +71,30 @@ def test_programs_of_layers(tmp_path: Path, program: bytes, pack: bool) -> None:
     assert (image.names, image.variables, image.command, image.unseen) == (("web:1",), (("GOGC", "50"),), ("/web",), ())
 
 
-def test_layers_that_cannot_be_looked_into(tmp_path: Path) -> None:
+def test_layers_that_cannot_be_looked_into(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One that is packed by zstd, damaged or not there is told, and the others count."""
     layers = (b"\x28\xb5\x2f\xfd....", b"no tar at all" * 100, gzip.compress(_tar({"a": b"x" * 9999}))[:-30], _tar({"a": b""}))
-    image = read_image(_archive(tmp_path, *layers))
+    (image,) = read_images(_archive(tmp_path, *layers))
     assert image.unseen == (
         "it is damaged: Compressed file ended before the end-of-stream marker was reached",
         "no tar: a header's checksum is wrong",
-        "its layer 0/layer.tar is packed by zstd, which is not looked into; podman save unpacks it",
+        "its layer '0/layer.tar' is packed by zstd, which is not looked into; podman save unpacks it",
     )
+    assert [line.count("web.tar") for line in capsys.readouterr().err.splitlines()] == [1, 1, 1]
 
 
-def test_a_layer_that_is_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_images_of_one_archive(tmp_path: Path) -> None:
+    """Each is one of its own, and a pattern is for none of them."""
+    listed = [{"Config": "c.json", "RepoTags": [f"{name}:1"], "Layers": []} for name in ("web", "api")]
+    path = tmp_path / "both.tar"
+    path.write_bytes(_tar({"manifest.json": json.dumps(listed).encode(), "c.json": json.dumps(CONFIG).encode()}))
+    assert [(image.names, image.patterns) for image in read_images(f"x={path}")] == [(("web:1",), ()), (("api:1",), ())]
+
+
+def test_a_layer_that_is_a_bomb(tmp_path: Path) -> None:
     """What unpacks to more than any image has is left, and so is what takes too long."""
     bomb = gzip.compress(_tar({"zeros": b"\0" * (8 << 20)}))
     path = _archive(tmp_path, bomb)
-    monkeypatch.setattr(imagefiles, "MOST_BYTES", 1 << 20)
     with imagefiles.ImageFiles(path, "--image", most_bytes=1 << 20) as files, pytest.raises(Exception, match="too large to be looked into"):
         list(files.read_layer("0/layer.tar"))
     with pytest.raises(Exception, match="longer than 0 seconds"), imagefiles.ImageFiles(path, "--image", most_seconds=0):
@@ -112,7 +120,7 @@ def test_what_is_no_image(tmp_path: Path, content: bytes, why: str) -> None:
     """One clear line."""
     (tmp_path / "x.tar").write_bytes(content)
     with pytest.raises(UsageError) as caught:
-        read_image(str(tmp_path / "x.tar"))
+        read_images(str(tmp_path / "x.tar"))
     assert str(caught.value).startswith(f"--image '{tmp_path}/x.tar' is no image that can be read: {why}")
 
 
@@ -121,17 +129,17 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
     subprocess.run(["mkfifo", str(tmp_path / "fifo")], check=True)
     for path, why in (("no", "No such file"), ("fifo", "is not a regular file"), ("", "neither an archive")):
         with pytest.raises(UsageError, match=why):
-            read_image(f"{tmp_path}/{path}")
+            read_images(f"{tmp_path}/{path}")
 
 
 def test_an_image_without_a_name(tmp_path: Path) -> None:
     """Somebody has to say which containers run it."""
     path = _archive(tmp_path, names=())
     with pytest.raises(UsageError, match="does not say which image it is"):
-        read_image(path)
-    assert read_image(f"web:*={path}").is_named("web:2")
+        read_images(path)
+    assert read_images(f"web:*={path}")[0].is_named("web:2")
     with pytest.raises(UsageError, match="names no image"):
-        read_image(f"={path}")
+        read_images(f"={path}")
 
 
 def test_nothing_is_known_of_nothing() -> None:

@@ -116,6 +116,8 @@ def test_a_binary() -> None:
     assert _said(_pod(BARE, more=more), known) is None
     assert _said(_pod(GOGC, more=more), known) == ("1.24", "--binary ./server")
     assert _said(_pod("image: example/server:1", more=more), known) == ("1.24", "--binary ./server")
+    (service,) = next(iter(read_text("compose.yaml", "services:\n  db:\n    image: postgres\n"))).workloads
+    assert _said(service, known) is None
     assert _said(_pod(f"{BARE}\n      command: [/tini, --, /opt/server]", more=more), known) == ("1.24", "--binary ./server")
 
 
@@ -128,6 +130,8 @@ def test_an_image() -> None:
     known = Known(images=(_image(programs=(("/web", _program("1.24")),), variables=(("GOGC", "60"), ("GODEBUG", "x=1"))),))
     assert _said(_pod(BARE), known) == ("1.24", "/web in the image web.tar, the only Go program in it")
     assert _said(_pod(GOGC), Known(images=(_image(),))) is None
+    partly = Known(images=(_image(unseen=("a layer",)),))
+    assert (_said(_pod(GOGC), partly), _said(_pod(BARE), partly)) == ((None, "its variable GOGC"), None)
     joined = join_image(_pod(GOGC), known)
     assert [(one.name, one.value, one.origin) for one in joined.variables] == [("GOGC", "50", "literal"), ("GODEBUG", "x=1", "image")]
     assert joined.variables[1].place == joined.image_place

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cgtune.errors import Malformed
-from cgtune.lint.images import Image, parse_plan
+from cgtune.lint.images import Image, parse_plans
 from cgtune.lint.layers import Stack
 from cgtune.runtimes.go.offline import OfflineProgram, parse_programs
 
@@ -64,7 +64,7 @@ class _Parts:
 def test_a_docker_archive() -> None:
     """manifest.json names the image, its config and its layers."""
     listed = [{"Config": "c.json", "RepoTags": ["web:1"], "Layers": ["1.tar", "2.tar"]}]
-    plan = parse_plan(_Parts(manifest_json=listed, c_json=CONFIG))
+    (plan,) = parse_plans(_Parts(manifest_json=listed, c_json=CONFIG))
     assert (plan.names, plan.layers, plan.folder) == (("web:1",), ("1.tar", "2.tar"), "/srv")
     assert (plan.variables, plan.command) == ((("A", "1"), ("C", "2=3")), ("/web", "--port"))
 
@@ -83,9 +83,9 @@ def test_an_oci_layout() -> None:
         blobs__sha256__0d=MANIFEST,
         blobs__sha256__c0=CONFIG,
     )
-    plan = parse_plan(parts)
+    (plan,) = parse_plans(parts)
     assert (plan.names, plan.layers) == (("docker.io/library/web:1", "1"), ("blobs/sha256/01", "blobs/sha256/02"))
-    plan = parse_plan(_Parts(manifest_json=MANIFEST, c0=CONFIG))
+    (plan,) = parse_plans(_Parts(manifest_json=MANIFEST, c0=CONFIG))
     assert (plan.names, plan.layers, plan.command) == ((), ("01", "02"), ("/web", "--port"))
 
 
@@ -103,7 +103,7 @@ def test_an_oci_layout() -> None:
 def test_what_is_no_image(parts: _Parts) -> None:
     """It is refused, an index that leads to itself too."""
     with pytest.raises(Malformed):
-        parse_plan(parts)
+        parse_plans(parts)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,7 @@ def test_what_is_no_image(parts: _Parts) -> None:
         ((), ("/bin/linked",), "/opt/web"),
         ((), ("/usr/run",), "/opt/web"),
         ((), ("../opt/./web",), "/opt/web"),
+        ((), ("/var/deep/web",), "/opt/web"),
     ],
 )
 def test_which_program_a_container_runs(command: tuple[str, ...], entrypoint: tuple[str, ...], path: str) -> None:
@@ -128,7 +129,7 @@ def test_which_program_a_container_runs(command: tuple[str, ...], entrypoint: tu
         command=entrypoint,
         folder="/srv",
         variables=(("PATH", "/bin:/opt"),),
-        links={"/bin/linked": "../opt/web", "/usr": "/opt", "/opt/run": "web", "/a": "b", "/b": "a"},
+        links={"/bin/linked": "../opt/web", "/usr": "/opt", "/var/deep": "/opt", "/opt/run": "web", "/a": "b", "/b": "a"},
     )
     go = image.find_go(command)
     assert go is not None
@@ -149,10 +150,20 @@ def test_programs_that_no_command_names() -> None:
 
 
 def test_a_layer_that_could_not_be_seen() -> None:
-    """Then a container without Go programs may run some all the same."""
-    go = _image(unseen=("its layer 1 is packed",)).find_go(())
+    """Then only a program that the command names is known: another may lie where nobody looked."""
+    (one,) = _programs("1.24")
+    image = _image(unseen=("its layer 1 is packed",), programs=(("/x", one),))
+    assert image.find_go(()) is None
+    go = image.find_go(("/x",))
     assert go is not None
-    assert (go.program, go.known_from) == (None, "its variables; of the image web.tar: its layer 1 is packed")
+    assert go.program == one
+
+
+def test_several_images_of_one_layout() -> None:
+    """Manifests with names are images of their own."""
+    named = [{"digest": f"sha256:0{at}", "annotations": {"org.opencontainers.image.ref.name": f"web:{at}"}} for at in (1, 2)]
+    parts = _Parts(index_json={"manifests": named}, blobs__sha256__01=MANIFEST, blobs__sha256__02=MANIFEST)
+    assert [plan.names for plan in parse_plans(parts)] == [("web:1",), ("web:2",)]
 
 
 def _seen(*layers: list[str]) -> set[tuple[int, str]]:

@@ -306,6 +306,23 @@ def test_an_amount_is_written_as_its_reader_takes_it() -> None:
         assert (None if dropped.fix is None else apply(unit, [dropped.fix])) == (meant and unit.replace(written, meant))
 
 
+@pytest.mark.parametrize(
+    ("file", "written", "meant"),
+    [
+        ("a.service", "[Service]\nCPUQuota=33.333%\nExecStart=/x\n", "33.33%"),
+        ("a.service", "[Service]\nCPUQuota=0.5\nExecStart=/x\n", None),
+        ("a.service", "[Unit]\nCPUQuota=50%\n[Service]\nExecStart=/x\n", None),
+        ("a.yaml", "services:\n  web:\n    image: x\n    mem_limit: 1e9\n", '"1000000000"'),
+    ],
+)
+def test_a_limit_that_is_dropped_is_written_as_it_was_meant(file: str, written: str, meant: str | None) -> None:
+    """If it is clear what was meant; the wrong section is nothing that another value mends."""
+    (dropped,) = judge_file(read(file, written), ALL, written)
+    assert dropped.rule == "limit-dropped"
+    old = dropped.summary.partition("=")[2].partition(" ")[0]
+    assert (None if dropped.fix is None else apply(written, [dropped.fix])) == (meant and written.replace(old, meant))
+
+
 @pytest.mark.parametrize("value", ["~", "", "null"])
 def test_a_divisor_that_is_written_and_empty_is_not_written_twice(value: str) -> None:
     """A key that stands twice is one too many."""

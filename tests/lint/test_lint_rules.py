@@ -17,7 +17,7 @@ from cgtune.rules import BY_ID
 from cgtune.runtimes.go.offline import parse_programs, program_of
 from cgtune.runtimes.go.program.modinfo import BuildInfo
 from cgtune.runtimes.go.program.version import parse_version
-from tests.lint.written import CPU, ENV, MEMORY, NAME, SOME_GO, cpus, field, go, place, size, variable, workload
+from tests.lint.written import CPU, ENV, MEMORY, MIB, NAME, SOME_GO, cpus, field, go, place, size, variable, workload
 from tests.support.command import ROOT
 
 ALL = Settings(is_pedantic=True)
@@ -325,3 +325,16 @@ def test_what_limits_itself_and_what_is_pedantic_is_documented() -> None:
     pedantic = {finding.rule for _, _, written, runs, _ in CASES for finding in judge_workload(written, runs, ALL) if finding.is_pedantic}
     for word in (*habits.VARIABLES, *habits.FLAGS, *habits.IMAGES, *ANY_CONTAINER, *pedantic):
         assert f"`{word}`" in text, word
+
+
+@pytest.mark.parametrize("cpu", ["1000000000", "1e18", "65537", "0.001"])
+def test_an_amount_that_no_machine_has_costs_nothing(cpu: str) -> None:
+    """A manifest is anybody's: what it says decides nothing of how much memory or time lint takes."""
+    import tracemalloc
+
+    tracemalloc.start()
+    found = judge_workload(workload(cpu=cpu, memory="8Ei", cpu_request=cpus(cpu, 22), env={"GOGC": "50"}), SOME_GO, ALL)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 64 * MIB
+    assert "gomaxprocs-exceeds-quota" not in [one.rule for one in found]

@@ -142,6 +142,7 @@ def test_a_limit_that_compose_drops(written: str) -> None:
     """A number with a point or an exponent is no limit, and nothing says so."""
     web = _web(f"    mem_limit: {written}\n")
     assert (web.memory_limit, [(flaw.cause, flaw.written) for flaw in web.flaws]) == (None, [("dropped", written)])
+    assert web.flaws[0].meant == {"1e9": "1000000000", "536870912.0": "536870912"}.get(written)
 
 
 @pytest.mark.parametrize(

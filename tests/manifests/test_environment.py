@@ -291,6 +291,9 @@ def resource(name: str, divisor: str = "", of: str = "") -> str:
         ("memory: null", "limits.memory", "1", None),
         ("memory: 1Gi", "limits.memory", "1024", None),
         ("memory: 1Gi", "limits.ephemeral-storage", "1", None),
+        ("memory: 1GiB", "limits.memory", "1", None),  # refused, so it falls to nothing
+        ("memory: 1GiB", "requests.memory", "1", "0"),
+        ("memory: '${MEMORY}'", "limits.memory", "1", None),
     ],
 )
 def test_a_resource_is_divided(limit: str, name: str, divisor: str, value: str | None) -> None:

@@ -73,6 +73,18 @@ OBJECTS: dict[str, dict[str, Any]] = {
         "metadata": {"name": "p"},
         "spec": {"replicatedJobs": [{"name": "w", "template": {"spec": {"template": TEMPLATE}}}]},
     },
+    "Task/p": {
+        "apiVersion": "tekton.dev/v1",
+        "kind": "Task",
+        "metadata": {"name": "p"},
+        "spec": {"steps": [{"name": "app", "image": "x", "computeResources": {"limits": {"cpu": "1"}}}]},
+    },
+    "Workflow/p-*": {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {"generateName": "p-"},
+        "spec": {"templates": [{"name": "main", "container": {"name": "app", "image": "x"}}]},
+    },
     "Agent/p": {
         "apiVersion": "x.example/v1",
         "kind": "Agent",
@@ -289,6 +301,20 @@ def test_empty_resources(resources: str) -> None:
     """Charts leave them empty in many ways."""
     workload = pod(resources)
     assert (workload.cpu_limit, workload.memory_limit, workload.flaws) == (None, None, ())
+
+
+@pytest.mark.parametrize("text", ["'{{ .Values.cpu }}'", "${CPU}", "${CPU:=500m}", "'{{limit}}00m'", "$(params.cpu)", "2${UNIT}"])
+def test_what_another_program_fills_in_is_not_judged(text: str) -> None:
+    """A chart that is not rendered, Flux, Argo, Tekton: a limit that nobody knows, and a variable that gets it."""
+    head = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: app\n    image: x\n"
+    limits = f"    resources:\n      limits:\n        cpu: {text}\n        memory: {text}\n"
+    workload = only(f"{head}{limits}    env:\n    - name: A\n      value: {text}\n")
+    assert workload.cpu_limit is not None
+    assert workload.memory_limit is not None
+    assert (workload.cpu_limit.cores, workload.memory_limit.size_bytes, workload.flaws) == (None, None, ())
+    (variable,) = workload.variables
+    assert (variable.value, variable.unknown is not None) == (None, True)
+    assert "another program may fill in" in (workload.cpu_limit.unknown or "")
 
 
 def test_the_pods_own_flaws_are_told_once() -> None:

@@ -70,7 +70,8 @@ DROP_INS = {
     "drop.service.d/same.conf": "[Service]\nEnvironment=S=nearest\n",
     "service.d/same.conf": "[Service]\nEnvironment=S=all\n",
     "service.d/15.conf": "[Service]\nEnvironment=ALL=2\n",
-    "a-.service.d/x.conf": "[Service]\nEnvironment=DASH=2\n",
+    "a-.service.d/x.conf": "[Service]\nEnvironment=DASH=2\nCPUQuota=20%\n",
+    "a-b.service.d/y.conf": "[Service]\nCPUQuota=10%\n",
 }
 
 
@@ -127,6 +128,38 @@ def test_the_facts_of_a_service() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "variables"),
+    [
+        ("words", {"A": "1", "B": "2", "C": "x y", "D": "z w", "E": 'q"r', "F": "aAb", "H": 'a"b', "I": "a b"}),
+        (
+            "specifiers",
+            {
+                "A": "specifiers.service",
+                "B": "specifiers",
+                "C": "specifiers",
+                "D": "",
+                "F": "%",
+                "G": "specifiers",
+                "H": "5%",
+                "I": "specifiers",
+            },
+        ),
+        ("open-quote", {"A": "1", "C": "3"}),
+        ("no-such-escape", {"A": "1", "D": "ab", "E": "ab cd"}),
+        ("continued", {"A": "1", "B": "2", "C": "3"}),
+        ("blank-behind-backslash", {"A": "1"}),
+        ("two-backslashes", {"A": "1\\"}),
+        ("no-names", {"D": "", "_E": "4"}),
+        ("unset", {"C": "3"}),
+    ],
+)
+def test_the_grammar(name: str, variables: dict[str, str]) -> None:
+    """Quotes, escapes, continuation lines and specifiers, as systemd 252 was seen to read them."""
+    found = _read(f"{name}.service", {f"{name}.service": UNITS[name]})
+    assert {key: value for key, value in _variables(found).items() if value is not None} == variables
+
+
+@pytest.mark.parametrize(
     ("line", "cause"),
     [
         ("CPUQuota=33.333%", "it has more than two decimals"),
@@ -146,6 +179,7 @@ def test_a_dropped_limit(line: str, cause: str) -> None:
     )
     assert _spot(flaw.place, text) == line.partition("=")[2]
     assert (workload.cpu_limit, workload.memory_limit) == (None, None)
+    assert flaw.meant == {"CPUQuota=33.333%": "33.33%", "MemoryMax=512Mi": "512M"}.get(line)
 
 
 def test_a_dropped_limit_beside_a_good_one() -> None:
@@ -157,7 +191,8 @@ def test_a_dropped_limit_beside_a_good_one() -> None:
     assert [flaw.detail.partition(";")[0] for flaw in _read("wrong-section.service").flaws] == [
         "it stands in [Unit], and systemd reads it in [Service] alone"
     ]
-    assert [flaw.detail.partition(";")[0] for flaw in _read("no-section.service").flaws] == ["no section is above it"]
+    (flaw,) = _read("no-section.service").flaws
+    assert (flaw.detail.partition(";")[0], flaw.meant) == ("no section is above it", None)
 
 
 def test_the_limit_of_old() -> None:
@@ -239,6 +274,9 @@ def test_drop_ins() -> None:
     assert workload.cpu_limit is not None
     assert workload.cpu_limit.place.file == "drop.service.d/20.conf"
     assert _variables(workload) == {"A": "2", "B": "2", "ALL": "2", "S": "nearest"}
+    workload = _read("a-b.service")
+    assert workload.cpu_limit is not None
+    assert (workload.cpu_limit.cores, _variables(workload)) == (0.1, {"ALL": "2", "S": "all", "DASH": "2"})
 
 
 def test_a_drop_in_is_read_with_its_unit() -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from cgtune.manifests.unitamounts import parse_cpu_quota, parse_share, parse_size, why_no_cpu_quota, why_no_size
+from cgtune.manifests.unitamounts import (
+    meant_cpu_quota,
+    meant_size,
+    parse_cpu_quota,
+    parse_share,
+    parse_size,
+    why_no_cpu_quota,
+    why_no_size,
+)
 
 QUOTAS = {
     "250%": 2.5,
@@ -103,6 +111,22 @@ def test_a_size(text: str) -> None:
 def test_no_size(text: str) -> None:
     """What systemd drops is None, and a sentence says what is wrong with it."""
     assert (parse_size(text), parse_share(text) or None, why_no_size("MemoryMax", text)) == (None, None, NO_SIZES[text])
+
+
+def test_what_was_meant() -> None:
+    """What is dropped for its spelling alone has another one; nothing is guessed of a number without a sign, or of a million bytes."""
+    assert {text: meant for text in NO_QUOTAS if (meant := meant_cpu_quota(text))} == {
+        "33.333%": "33.33%",
+        '"50%"': "50%",
+        "50% # half": "50%",
+        "5 %": "5%",
+    }
+    assert {text: meant for text in NO_SIZES if (meant := meant_size(text))} == {
+        "512Mi": "512M",
+        "512m": "512M",
+        "512k": "512K",
+        "512M # half": "512M",
+    }
 
 
 @pytest.mark.parametrize(

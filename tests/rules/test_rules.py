@@ -858,7 +858,7 @@ def test_what_a_measurement_leaves_is_enough(left_bytes: int, speaks: bool) -> N
     """4 % beside the 5 MiB of others are room enough to the byte, also for one whose own headroom of 10 % would recommend less."""
     policy = Policy(headroom_percent=10.0)
     made = report(go_facts(memory=507 * MIB - left_bytes), memory=limited(512), policy=policy)  # type: ignore[arg-type]
-    finding = locate_rule("gomemlimit-near-limit").judge(Case(made, made.snapshot.go[0], policy))
+    finding = BY_ID["gomemlimit-near-limit"].judge(Case(made, made.snapshot.go[0], policy))
     assert (finding is not None) == speaks
 
 

@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from cgtune.errors import CgtuneError
 from cgtune.system.inputfiles import MOST_BYTES, InputFiles
+from tests.support.command import ROOT, uncounted
 from tests.support.needs import require
 
 
@@ -184,10 +186,26 @@ def test_what_a_file_names_is_read_only_inside_of_the_input(tmp_path: Path) -> N
     assert (files.names_beside(str(tmp_path / "out")), files.names_beside(str(tmp_path / "none"))) == ((), ())
 
 
-def test_text_is_not_held_twice(tmp_path: Path) -> None:
-    """A file of many pieces comes whole, and letters on the seams stay whole."""
+def test_letters_on_the_seams_of_pieces_stay_whole(tmp_path: Path) -> None:
+    """A file is read in pieces of whole bytes, not of whole letters."""
     text = "é" * ((1 << 20) + 1)
     (tmp_path / "x.yaml").write_text(f"a{text}")
     ((_, read),) = InputFiles([str(tmp_path)], is_yaml).read()
     assert not isinstance(read, CgtuneError)
     assert read == f"a{text}"
+
+
+def test_a_large_text_is_not_held_twice(tmp_path: Path) -> None:
+    """32 MiB of text cost 32 MiB and little more while they are read."""
+    (tmp_path / "x.yaml").write_text("a: b # and so on\n" * (2 << 20))
+    script = (
+        "import sys, tracemalloc\n"
+        "from cgtune.system.inputfiles import InputFiles\n"
+        "tracemalloc.start()\n"
+        "((_, text),) = InputFiles([sys.argv[1]], lambda name: True).read()\n"
+        "print(len(text), tracemalloc.get_traced_memory()[1])\n"
+    )
+    argv = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=uncounted(), cwd=ROOT)
+    length, most = map(int, done.stdout.split())
+    assert (length, most < length + (8 << 20)) == (17 * (2 << 20), True)

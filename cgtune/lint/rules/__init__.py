@@ -73,6 +73,7 @@ SILENCES: dict[str, tuple[str, ...]] = {
     "gomemlimit-from-node": ("gomemlimit-without-limit",),
     "gomemlimit-exceeds-limit": ("pod-limit-shared",),
     "gomemlimit-too-small": ("gomemlimit-low", "gomemlimit-without-limit"),
+    "memory-limit-too-small": ("gomemlimit-low",),
     "limit-dropped": ("gomemlimit-without-limit",),
     "stale-after-resize": ("gomaxprocs-pinned",),
 }

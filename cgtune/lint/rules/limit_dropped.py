@@ -38,19 +38,19 @@ def judge(case: LintCase) -> Iterator[LintFinding]:
     """What the reader found to be dropped."""
     for flaw in case.workload.flaws:
         if flaw.cause == "dropped":
+            what = f"{flaw.what} as its reader takes it" if flaw.meant is None else f"{flaw.what}={flaw.meant}"
             yield case.found(
                 ID,
                 SEVERITY,
                 flaw.place,
                 f"{flaw.what}={flaw.written[:60]} is dropped: {flaw.detail}",
-                advice=(Advice(variable=None, value=None, reason=f"write {flaw.what} as its reader takes it"),),
-                fix=_spell(case.text, flaw),
+                advice=(Advice(variable=None, value=None, reason=f"write {what}"),),
+                fix=_spell(case, flaw),
             )
 
 
-def _spell(text: str | None, flaw: Flaw) -> Fix | None:
-    """A size in powers of 1024, which K, M, G and T are to systemd, without the letters that it does not take."""
-    meant, letters, _ = flaw.written.partition("i")
-    if not letters or not meant[:-1].isdecimal() or meant[-1] not in "KMGT" or not flaw.what.startswith("Memory"):
+def _spell(case: LintCase, flaw: Flaw) -> Fix | None:
+    """The same amount as its reader takes it, if it is clear which that is."""
+    if flaw.meant is None or flaw.place.file != case.workload.place.file:
         return None
-    return replace_scalar(text, flaw.place, flaw.written, meant, "safe", is_yaml=False)
+    return replace_scalar(case.text, flaw.place, flaw.written, flaw.meant, "safe", is_yaml=case.workload.kind != "systemd")

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.lint.model import LintReport
 
-_SEVERITIES = {"critical": "critical", "warning": "major", "info": "minor"}
+_SEVERITIES = {"critical": "critical", "warning": "major", "info": "info"}
 
 
 def render_lint_gitlab(report: LintReport) -> str:
