@@ -1,8 +1,8 @@
 """Whether limits and requests from a history hold in the days after it, and what they waste beside the published rules of others.
 
-Seven days of each load are the history; seven more are held out. A day holds if the recommended CPU limit would have throttled less than 1 %
-of its periods, and if memory has stayed below the recommended limit. Half of the loads had a CPU limit in their history, some of them one
-that was too small: what they wanted is not in their use then.
+Seven days of each load are the history; seven more are held out. A day holds if the recommended CPU limit would have throttled less than
+1 % of its periods, and if memory has stayed below the recommended limit. Half of the loads had a CPU limit in their history, some of them
+one that was too small: what they wanted is not in their use then.
 
 What is wasted is what a request keeps free beyond what is used, on average over the held-out days; what is lacking is what is used beyond
 it. Of others: VPA's target is the 90th percentile of use, its samples halved in weight each day, of memory of each day's peak, and 15 %

@@ -1,8 +1,9 @@
 """Loads of known demand, for what is recommended from a history: the published generator behind scripts/bench/sizing. Pure, by seed.
 
 Each load says of each minute how many CPUs its requests ask for on average, and how much memory it holds. Requests come by chance (a
-Poisson process), and what one uses of a CPU is exponential around a mean of its own. So the demand of each period of 100 ms is known, which no
-engine has: an engine has the use of minutes, and that is what :func:`observe` gives. Seven days are the history, seven more are held out.
+Poisson process), and what one uses of a CPU is exponential around a mean of its own. So the demand of each period of 100 ms is known,
+which no engine has: an engine has the use of minutes, and that is what :func:`observe` gives. Seven days are the history, seven more are
+held out.
 
 Not covered: loads whose requests use more than one CPU at once; bursts of less than five minutes, which no rate over five minutes shows
 whole; what changes for good between the two weeks, but for growth.
