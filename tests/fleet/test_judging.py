@@ -236,14 +236,14 @@ def test_waste_is_of_all_replicas_and_lack_is_negative() -> None:
 
 def test_the_worst_harm_is_first() -> None:
     """What hurts now, then what did, then what may; the same ones by name."""
-    rows = {
+    rows: dict[str, dict[str, Any]] = {
         "a-quiet": {},
         "b-may": OFF,
         "c-did": {"kills": 2},
         "d-now": {"throttled": Span(p50=0.4, p95=0.5, most=0.6)},
         "e-may": OFF,
     }
-    named = [(KEY.replace(name=name), Measured(**QUIET | values)) for name, values in rows.items()]
+    named = [(KEY.replace(name=name), Measured(**{**QUIET, **values})) for name, values in rows.items()]
     assert [row.key.name for row in judge_fleet(named)] == ["d-now", "c-did", "b-may", "e-may", "a-quiet"]
 
 
@@ -274,7 +274,7 @@ def test_equal_rows_are_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(route, "_compare", count)
     monkeypatch.setattr(route, "_compared", {})
     for _ in range(50):
-        say_upgrade(Measured(**QUIET | OLD))
+        say_upgrade(Measured(**{**QUIET, **OLD}))
     assert len(calls) == 1
 
 
