@@ -31,7 +31,7 @@ FLEET_RULES = (
 
 #: What has to be known for some: else they would take a limit for none, and a node's CPUs for many.
 _NEEDS: dict[str, Callable[[Measured], bool]] = {
-    "no-quota-many-cpus": lambda measured: measured.node_cpus is not None and measured.is_cpu_unlimited,
+    "no-quota-many-cpus": lambda measured: measured.is_cpu_unlimited,
     "gomaxprocs-exceeds-quota": lambda measured: measured.node_cpus is not None or measured.cpu_limit_cores is not None,
     "gc-off-without-limit": lambda measured: measured.memory_limit_bytes is not None or measured.is_memory_unlimited,
 }

@@ -95,13 +95,13 @@ def _bandwidth(cores: float) -> Bandwidth:
 
 
 def node_cpus_of(measured: Measured) -> int:
-    """The CPUs of its node. If no series tells them, those that its runtime has taken, if that is more than its limit: Go before 1.25 takes
-    all that it sees.
+    """The CPUs of its node. If no series tells them, those that its runtime has taken, if it has no limit or took more than that: Go takes
+    all that it sees if no quota holds it, and before 1.25 in any case.
     """
     if measured.node_cpus:
         return measured.node_cpus
     cores, procs = measured.cpu_limit_cores, measured.most_procs
-    if procs is not None and cores is not None and procs > max(2, math.ceil(cores)):
+    if procs is not None and (measured.is_cpu_unlimited or (cores is not None and procs > max(2, math.ceil(cores)))):
         return procs
     return max(MANY_CPUS, procs or 0, math.ceil(cores or 0) + 1)
 

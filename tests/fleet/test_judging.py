@@ -201,6 +201,13 @@ def test_an_old_go_is_found_on_a_node_that_no_series_tells_of() -> None:
     assert [finding.rule for finding in row.findings] == ["go-not-container-aware"]
 
 
+def test_threads_without_a_limit_are_told_without_the_node() -> None:
+    """A request of one CPU, no limit, and 64 threads: whatever its node has. If nobody knows of a limit, nothing is said."""
+    values: dict[str, Any] = {"least_procs": 64, "most_procs": 64, "gc_share": None, "node_cpus": None, "cpu_limit_cores": None}
+    assert [finding.rule for finding in judged(**values, is_cpu_unlimited=True, throttled=Span()).findings] == ["no-quota-many-cpus"]
+    assert judged(**values, throttled=Span()).findings == ()
+
+
 def test_of_replicas_with_several_versions_the_oldest_counts() -> None:
     """During a rollout the version that is worst off is judged, and the others are named."""
     finding = found(judged(**OLD | {"go": ("1.27.3", "1.24.11")}))["go-not-container-aware"]
@@ -252,14 +259,14 @@ def test_the_worst_harm_is_first() -> None:
     [
         (OLD, "Go 1.27 takes GOMAXPROCS from 16 to 2"),
         ({**OLD, "least_procs": 8, "most_procs": 8}, "GOMAXPROCS stays 8 with Go 1.27: something sets it"),
+        ({**OLD, "go": ("1.26.0",), "least_procs": 8, "most_procs": 8}, None),
         ({**OLD, "least_procs": None, "most_procs": None}, "if nothing sets GOMAXPROCS, Go 1.27 takes GOMAXPROCS from 16 to 2"),
     ],
 )
-def test_what_another_go_changes_is_told(values: dict[str, Any], says: str) -> None:
+def test_what_another_go_changes_is_told(values: dict[str, Any], says: str | None) -> None:
     """The threads that a program has today, and those that the newest Go would give it; what is set stays."""
     told = judged(**values).upgrade
-    assert told is not None
-    assert told.split(";")[0] == says
+    assert (told.split(";")[0] if told else None) == says
 
 
 def test_equal_rows_are_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
