@@ -184,10 +184,11 @@ def _memory(quantile: float | None) -> _Build:
 
 
 def _recent(ask: Asking, present: frozenset[str], recorded: frozenset[str]) -> list[str]:
-    """The last day alone: the quantile of CPU, the most of memory."""
+    """Medians, which tell growth: those of the last day, and of memory that of the whole window, which no other question asks for."""
     if ask.of_last_day is None:
         return []
-    return [*_cpu(0.95)(ask.of_last_day, present, recorded), *_memory(None)(ask.of_last_day, present, recorded)]
+    whole = (f'label_replace({part},"over","window","","")' for part in _memory(0.5)(ask, present, recorded))
+    return [*_cpu(0.5)(ask.of_last_day, present, recorded), *_memory(0.5)(ask.of_last_day, present, recorded), *whole]
 
 
 def _ratio(part: str, whole: str, ask: Asking, *matchers: str) -> str:
