@@ -59,6 +59,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "cgtune.rulebook": ("rules", "lint.rules"),
     "cgtune.remembered": ("cgroups.owners",),
+    "cgtune.fleet": (
+        *("cgroups.owners", "advice", "rules"),
+        *("runtimes.go.offline", "runtimes.go.program.version", "runtimes.go.derived.versions"),
+    ),
     "cgtune.gather": ("machineview (types)", "snapshot", "system"),
     "cgtune.targets": ("cgroups.kernel", "gather", "machinery", "machineview (types)", "snapshot", "system.host (types)"),
     "cgtune.api": (
@@ -129,12 +133,29 @@ MAY_LOAD_AT_THE_TOP = {
     "cgtune.manifests.composing": {"yaml"},  # which is imported inside of functions alone
 }
 
-OTHERS = {"typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress", "yaml", "pathspec"}
+OTHERS = {
+    "typer",
+    "click",
+    "psutil",
+    "tabulate",
+    "rich",
+    "prometheus_client",
+    "waitress",
+    "yaml",
+    "pathspec",
+    "urllib3",
+    "ijson",
+    "botocore",
+}
 THIRD_PARTY = {
     "cgtune.commands.options.app": {"typer", "click"},
     "cgtune.service.listener": {"waitress"},
     "cgtune.outputs.prometheus": {"prometheus_client"},
     "cgtune.system.processes": {"psutil"},
+    "cgtune.system.promclient": {"urllib3"},
+    "cgtune.system.promwords": {"urllib3"},
+    "cgtune.system.sigv4": {"botocore"},
+    "cgtune.fleet.promjson": {"ijson"},
     "cgtune.outputs.explain": {"tabulate"},
     "cgtune.manifests.composing": {"yaml"},
     "cgtune.system.inputfiles": {"pathspec"},
