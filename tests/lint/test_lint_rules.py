@@ -12,7 +12,7 @@ from cgtune.lint.model import Go, Node, Settings
 from cgtune.lint.route import NEEDS
 from cgtune.lint.rules import ANY_CONTAINER, MANIFEST_RULES, SILENCES
 from cgtune.manifests.workload import Flaw, Resize, Variable, Workload
-from cgtune.model import AUTOMAXPROCS
+from cgtune.model import AUTOMAXPROCS, Policy
 from cgtune.rules import BY_ID
 from cgtune.runtimes.go.offline import parse_programs, program_of
 from cgtune.runtimes.go.program.modinfo import BuildInfo
@@ -130,8 +130,11 @@ CASES: list[tuple[str, str, Workload, Go | None, tuple[str, int] | None]] = [
     # Rules of what is written
     ("gomemlimit-divisor", "MiB", workload(limit_field("1024", "1Mi"), memory="1Gi"), SOME_GO, ("critical", ENV + 52)),
     ("gomemlimit-divisor", "0 counts as 1", workload(limit_field("1073741824", "0"), memory="1Gi"), SOME_GO, None),
+    ("gomemlimit-divisor", "none", workload(limit_field(None, "2Mi", is_refused=True), memory="1Gi"), SOME_GO, ("critical", ENV + 52)),
+    ("gomemlimit-divisor", "no number", workload(limit_field(None, "1MB", is_refused=True)), SOME_GO, ("critical", ENV + 52)),
     ("gomemlimit-divisor", "another variable", workload(variable("LIMIT", "1024", field=field("limits.memory", "1Mi"))), SOME_GO, None),
     ("gomaxprocs-divisor", "thousandths", workload(cpu_field("2000", "1m"), cpu="2"), SOME_GO, ("critical", ENV + 52)),
+    ("gomaxprocs-divisor", "none", workload(cpu_field(None, "2", is_refused=True), cpu="4"), SOME_GO, ("critical", ENV + 52)),
     ("gomaxprocs-divisor", "1", workload(cpu_field("2"), cpu="2"), SOME_GO, None),
     ("gomemlimit-from-node", "no limit", workload(limit_field(None, falls_to="node")), SOME_GO, ("warning", ENV)),
     ("gomemlimit-from-node", "the pod's", workload(limit_field("1073741824", falls_to="pod"), **POD), SOME_GO, None),
@@ -292,6 +295,29 @@ def test_what_could_not_be_seen_is_said() -> None:
     assert say_unseen(written, None) == ()
 
 
+def test_a_version_that_is_misspelt_is_said() -> None:
+    """It is judged as one that nobody named, and that is not kept quiet."""
+    written, said = workload(cpu="4", env={"GOMAXPROCS": "8"}), Go(program=None, known_from="an annotation: 'v1.24'", is_unread=True)
+    (found,) = judge_workload(written, said, Settings())
+    assert "which Go it runs could not be told: an annotation: 'v1.24'" in found.evidence
+    assert [one.why.partition(": ")[2] for one in say_unseen(written, said)] == [
+        "which Go it runs could not be told: an annotation: 'v1.24'"
+    ]
+
+
+@pytest.mark.parametrize("resource", ["limits.cpu", "limits.memory"])
+def test_a_divisor_that_the_api_server_refuses(resource: str) -> None:
+    """The finding says that, and nothing of a value that no program ever gets; its fix is 1."""
+    name = "GOMAXPROCS" if resource.endswith("cpu") else "GOMEMLIMIT"
+    (found,) = judge_workload(
+        workload(variable(name, None, field=field(resource, "3", is_refused=True)), memory="1Gi"),
+        go("1.27"),
+        Settings(ignored=frozenset({"gomemlimit-unset"})),
+    )
+    assert found.rule == f"{name.lower()}-divisor"
+    assert found.summary == f"{name} has the divisor 3, and the API server refuses the whole object"
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -324,6 +350,15 @@ def test_an_ignored_rule_is_silent_and_a_rendered_manifest_gets_a_hint() -> None
     assert 'value: "921MiB"' in found.hint
     assert "valueFrom: null" in found.hint
     assert judge_workload(written, SOME_GO, Settings(ignored=frozenset({"gomemlimit-exceeds-limit"}))) == ()
+
+
+def test_memory_of_volumes_is_told_and_how_to_plan_for_it() -> None:
+    """Files in memory are charged to the container: the limit is shown with them, and --outside plans for them."""
+    written = workload(memory="1Gi", memory_volumes=(size("512Mi"), size("1Mi")), env={"GOMEMLIMIT": "1GiB"})
+    for outside, told, value in ((None, "which no value here counts: --outside 513Mi does", 921), (513 * MIB, "513 MiB of it", 470)):
+        (finding,) = judge_workload(written, SOME_GO, Settings(policy=Policy(outside_bytes=outside)))
+        assert any(line.endswith(told) for line in finding.evidence)
+        assert finding.advice[0].value == f"{value}MiB"
 
 
 def test_what_limits_itself_and_what_is_pedantic_is_documented() -> None:
