@@ -97,7 +97,7 @@ class Asking:
 
     def over(self, expression: str, step: int) -> str:
         """The expression at each step of the window."""
-        return f"({expression})[{self.window}:{step}s]"
+        return f"({expression})[{self.window}:{step}s]" if " " in expression else f"{expression}[{self.window}:{step}s]"
 
 
 def _quote(text: str) -> str:
