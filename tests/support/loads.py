@@ -128,7 +128,8 @@ def demand(chance: random.Random, cores: float, request_seconds: float) -> float
 def throttled_share(load: Load, limit_cores: float, minutes: Sequence[int], periods: int, chance: random.Random) -> float:
     """The share of the periods in which it would be stopped under this limit: so many periods in each of these minutes.
 
-    What is left at the end of a period is done in the next one.
+    What is left at the end of a period is done in the next one. All that a period asks for is there at its begin, which is harder than
+    what happens.
     """
     quota, stopped = limit_cores * PERIOD_SECONDS, 0
     for minute in minutes:
