@@ -8,6 +8,7 @@ from cgtune.gather import Gathered, gather, list_pids
 from cgtune.limits import enforce
 from cgtune.machineview import MachineView
 from cgtune.model import NOBODY, Note, Policy, ProcessReport, Report
+from cgtune.records import Record
 from cgtune.remembered import with_kills
 from cgtune.runtimes.go.derived.versions import CHECKED
 from cgtune.snapshot import read_snapshot
@@ -17,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from cgtune.cgroups.neighbours import Usages
     from cgtune.model import Kills, Prediction, Process, Snapshot, Whom
 
 _MOST_WINDOW_SECONDS = 3600.0
@@ -127,14 +129,25 @@ def list_go(
     ``window_seconds`` and ``kills``: as for inspect.
     """
     with Host(root) as host:
+        report = watch(host, window_seconds, lambda: _list_go(host, machinery=machinery, whom=whom))
+        return judge(with_kills(report, kills, host.time_seconds()), policy)
 
-        def look() -> Report:
-            view = MachineView(host)
-            found = _read_go(view, machinery=machinery, whom=whom)
-            report = report_of(host, view, found.snapshots, found.notes, found.machinery)
-            return report.replace(others=found.others, beside=read_reader(view, found.snapshots))
 
-        return judge(with_kills(watch(host, window_seconds, look), kills, host.time_seconds()), policy)
+class Watching:
+    """list_go again and again: from the second look on with the rates since the one before. A recording stands still, and has none."""
+
+    def __init__(self, *, root: str = "/", policy: Policy | None = None, machinery: bool = False, whom: Whom = NOBODY) -> None:
+        """Nothing is looked at yet."""
+        self._root, self._policy, self._machinery, self._whom = root, policy, machinery, whom
+        self._before: _Seen | None = None
+
+    def look(self, kills: Iterable[Kills] | None = None) -> Report:
+        """The report of this moment. Raises what list_go raises; the next look tells the rates since the last one that did not."""
+        with Host(self._root) as host:
+            now = _see(host, lambda: _list_go(host, machinery=self._machinery, whom=self._whom))
+            report = now.report if self._before is None else _between(self._before, now)
+            self._before = now if host.is_live else None
+            return judge(with_kills(report, kills, host.time_seconds()), self._policy)
 
 
 def watch(host: Host, seconds: float | None, look: Callable[[], Report]) -> Report:
@@ -147,15 +160,29 @@ def watch(host: Host, seconds: float | None, look: Callable[[], Report]) -> Repo
         raise UsageError(f"--window {seconds:g} is not above 0 and at most {_MOST_WINDOW_SECONDS:g} seconds; example: --window 30")
     if not host.is_live:
         raise UsageError("--window needs a live machine: the counters of a recording stand still; leave out --window or --root")
-    from cgtune.cgroups.neighbours import find_busiest, read_usages
+    before = _see(host, look)
+    host.wait(seconds)
+    return _between(before, _see(host, look))
+
+
+class _Seen(Record):
+    """What a look found, and what the machine's cgroups had used at its end."""
+
+    report: Report
+    usages: Usages
+
+
+def _see(host: Host, look: Callable[[], Report]) -> _Seen:
+    from cgtune.cgroups.neighbours import read_usages
+
+    return _Seen(report=look(), usages=read_usages(host, MachineView(host).ours.mounts) if host.is_live else {})
+
+
+def _between(before: _Seen, now: _Seen) -> Report:
+    from cgtune.cgroups.neighbours import find_busiest
     from cgtune.rates import with_rates
 
-    before = look()
-    mounts = MachineView(host).ours.mounts
-    usages = read_usages(host, mounts)
-    host.wait(seconds)
-    busiest = find_busiest(usages, read_usages(host, mounts))
-    return with_rates(before, look(), busiest)
+    return with_rates(before.report, now.report, find_busiest(before.usages, now.usages))
 
 
 def judge(
@@ -235,6 +262,8 @@ def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: 
     Raises UsageError (``out`` exists), Unwritable, and what inspect raises, NoSuchProcess if any of ``pids`` does not run; nothing is left
     half-written.
     """
+    import functools
+
     from cgtune.runtimes.kinds import tells_kind
     from cgtune.system.capture import Capture
 
@@ -246,9 +275,22 @@ def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: 
         read = (*(process.snapshot for process in report.processes), *report.beside)
         capture.drop_others(frozenset(snapshot.process.pid for snapshot in read))
         for process in report.processes:
+            if process.snapshot.go:
+                capture.read_more(functools.partial(_read_for_others, host, process.snapshot))
             if not process.snapshot.go and process.snapshot.kind != "emulated":
                 capture.drop_program(process.snapshot.process.pid, tells_kind)
         capture.replace_recording(out, tuple(pids))
+
+
+def _read_for_others(host: Host, snapshot: Snapshot) -> None:
+    """Of a Go process, the limit files that another Go would read in its place: `predict --to` asks a recording for them."""
+    from cgtune.runtimes.go.derived.versions import FIRST_AWARE, NEWEST
+    from cgtune.runtimes.go.offline import parse_program, read_place
+
+    process = snapshot.process
+    derive = read_place(host, process.pid, process.executable, len(snapshot.allowed_cpus))
+    for minor in (FIRST_AWARE, NEWEST):
+        derive(parse_program(f"1.{minor}", None, "--to"), ())
 
 
 def read_reader(view: MachineView, snapshots: Sequence[Snapshot]) -> tuple[Snapshot, ...]:
@@ -276,6 +318,13 @@ def report_of(
         go_checked=CHECKED,
         machinery=machinery,
     )
+
+
+def _list_go(host: Host, *, machinery: bool, whom: Whom) -> Report:
+    view = MachineView(host)
+    found = _read_go(view, machinery=machinery, whom=whom)
+    report = report_of(host, view, found.snapshots, found.notes, found.machinery)
+    return report.replace(others=found.others, beside=read_reader(view, found.snapshots))
 
 
 def _read_go(view: MachineView, *, machinery: bool, whom: Whom = NOBODY) -> Gathered:

@@ -349,8 +349,9 @@ class Machine(Record):
     """The machine as seen below the root. ``cgroup_mode`` is v2, v1, hybrid or none.
 
     ``sched_ext`` is the name of the BPF scheduler that is at work (Documentation/scheduler/sched-ext.rst); None: the kernel's own is.
-    ``memory_is_limit``: lxcfs shows the limit of a container as the machine's memory. ``uptime_seconds`` is the time since its start;
-    ``busy_seconds`` is what its CPUs have worked in all since then, ``steal_seconds`` what they waited for the host of this virtual
+    ``memory_is_limit``: lxcfs shows the limit of a container as the machine's memory. ``uptime_seconds`` is the time since its start, and
+    was read when the host's clock said ``read_seconds`` (None: no clock); ``busy_seconds`` is what its CPUs have worked in all since then,
+    ``idle_seconds`` what they had nothing to do or waited for a disk, ``steal_seconds`` what they waited for the host of this virtual
     machine. The pressures are those of all its tasks.
     """
 
@@ -363,7 +364,9 @@ class Machine(Record):
     sched_ext: str | None = None
     memory_is_limit: bool = False
     uptime_seconds: float | None = None
+    read_seconds: float | None = None
     busy_seconds: float | None = None
+    idle_seconds: float | None = None
     steal_seconds: float | None = None
     cpu_pressure: Pressure | None = None
     memory_pressure: Pressure | None = None
@@ -466,10 +469,19 @@ class MemoryRate(Level):
     max_events: int | None
 
 
+class Busiest(Record):
+    """The cgroups that used most of the machine's CPUs in ``seconds``, of those that can be seen: paths with CPUs, the busiest first."""
+
+    cgroups: tuple[tuple[str, float], ...] = ()
+    seconds: float = 0.0
+
+
 class MachineRate(Record):
     """What the machine did in ``seconds``: CPUs that worked, CPUs that the host of this virtual machine took, and how long some task of
-    the machine waited for a CPU, and for memory. ``busiest`` are the cgroups that used most, of those that can be seen, with their CPUs;
-    empty if nobody looked.
+    the machine waited for a CPU, and for memory. ``busiest`` is of no time at all if nobody looked.
+
+    The kernel of a virtual machine loses ticks while the host takes its CPUs away untold: if a tenth of the time or more is in no counter,
+    ``busy_cores`` is the share of what was counted, of all CPUs.
     """
 
     seconds: float
@@ -477,7 +489,7 @@ class MachineRate(Record):
     steal_cores: float | None
     cpu_some_percent: float | None
     memory_some_percent: float | None
-    busiest: tuple[tuple[str, float], ...] = ()
+    busiest: Busiest = Busiest()
 
 
 class Rates(Record):
@@ -921,9 +933,14 @@ class Finding(Record):
     symptoms: tuple[str, ...] = ()
 
     @property
+    def felt(self) -> tuple[str, ...]:
+        """The rules by which it hurt, now or earlier; none if nobody knows that it did."""
+        return () if self.harm == "possible" else self.symptoms or (self.rule,)
+
+    @property
     def hurts(self) -> tuple[str, ...]:
         """The rules by which it hurts now; none if it does not."""
-        return (self.symptoms or (self.rule,)) if self.harm == "now" else ()
+        return self.felt if self.harm == "now" else ()
 
     @property
     def urgency(self) -> tuple[int, int]:

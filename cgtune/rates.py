@@ -16,25 +16,30 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cgtune.model import Level, Pressure, Report, Snapshot
+    from cgtune.model import Busiest, Level, Pressure, ProcessReport, Report, Snapshot
 
-    #: What a row of totals is of: "process", "machine", "collector"; or "cpu", "pressure", "memory" and a cgroup: path, directory, version.
+    #: What a row of totals is of: "process", "machine", "idle", "collector"; or "cpu", "pressure", "memory" and a cgroup: path, directory
+    #: and version.
     Key = tuple[str, str, str, int]
 
 #: How many numbers a row has. The first is the clock, but for the collector, which has one of its own.
-_WIDTHS = {"process": 3, "machine": 5, "collector": 3, "cpu": 7, "pressure": 5, "memory": 5}
+_WIDTHS = {"process": 3, "machine": 5, "idle": 1, "collector": 3, "cpu": 7, "pressure": 5, "memory": 5}
 _PROCESS: Key = ("process", "", "", 0)
 _MACHINE: Key = ("machine", "", "", 0)
+_IDLE: Key = ("idle", "", "", 0)  # apart: time that CPUs waited for disks may shrink (proc_stat(5))
 _COLLECTOR: Key = ("collector", "", "", 0)
+_COUNTED = 0.9  # of the time of all CPUs: if less is in its counters, the kernel has lost ticks
 
 
 class Totals(Record):
     """What only grows, of one process at one look. ``numbers`` has a row for each key, nan for what is not known.
 
     ``waits`` has a thread's id and its seconds in turn, ``ran`` what each of these threads ran; ``all_waits``: no thread was left out.
+    ``cpus`` is how many the machine has.
     """
 
     identity: tuple[int, int]
+    cpus: int
     keys: tuple[Key, ...]
     numbers: array[float]
     waits: array[float]
@@ -57,6 +62,7 @@ def total(snapshot: Snapshot, before: Totals | None = None) -> Totals:
     keys = tuple(key for key, _ in rows)
     return Totals(
         identity=(snapshot.process.pid, snapshot.process.start_ticks),
+        cpus=len(snapshot.machine.online),
         keys=before.keys if before is not None and before.keys == keys else keys,
         numbers=array("d", [nan if number is None else number for _, row in rows for number in row]),
         waits=array("d", [number for wait in used.waits for number in wait] if used is not None else ()),
@@ -70,6 +76,7 @@ def _rows(snapshot: Snapshot) -> Iterator[tuple[Key, tuple[float | None, ...]]]:
     yield _PROCESS, (None, None, None) if used is None else (used.read_seconds, used.cpu_seconds, used.major_faults)
     waited = _stalled(machine.cpu_pressure)[0], _stalled(machine.memory_pressure)[0]
     yield _MACHINE, (machine.uptime_seconds, machine.busy_seconds, machine.steal_seconds, *waited)
+    yield _IDLE, (machine.idle_seconds,)
     yield _COLLECTOR, _collector(snapshot)
     for level in snapshot.cpu_chain:
         counters = level.throttling
@@ -103,23 +110,28 @@ def _stalled(pressure: Pressure | None) -> tuple[float | None, float | None]:
     return None if some is None else some.total_seconds, None if full is None else full.total_seconds
 
 
-def with_rates(before: Report, after: Report, busiest: tuple[tuple[str, float], ...] = ()) -> Report:
+def with_rates(before: Report, after: Report, busiest: Busiest | None = None) -> Report:
     """The later report with the rates of each process that was in the earlier one as well. ``busiest``: as of MachineRate."""
     earlier = {process.snapshot.process.pid: process.snapshot for process in before.processes}
     return after.replace(
         processes=tuple(
             process
             if (old := earlier.get(process.snapshot.process.pid)) is None
-            else process.replace(
-                snapshot=process.snapshot.replace(rates=_with_busiest(rates_between(total(old), total(process.snapshot)), busiest))
+            else with_busiest(
+                process.replace(snapshot=process.snapshot.replace(rates=rates_between(total(old), total(process.snapshot)))), busiest
             )
             for process in after.processes
         )
     )
 
 
-def _with_busiest(rates: Rates | None, busiest: tuple[tuple[str, float], ...]) -> Rates | None:
-    return rates if rates is None or rates.machine is None else rates.replace(machine=rates.machine.replace(busiest=busiest))
+def with_busiest(process: ProcessReport, busiest: Busiest | None) -> ProcessReport:
+    """The process with those in its rates, if it has any."""
+    rates = process.snapshot.rates
+    if busiest is None or rates is None or rates.machine is None:
+        return process
+    rates = rates.replace(machine=rates.machine.replace(busiest=busiest))
+    return process.replace(snapshot=process.snapshot.replace(rates=rates))
 
 
 def rates_between(before: Totals, after: Totals) -> Rates | None:
@@ -142,7 +154,7 @@ def rates_between(before: Totals, after: Totals) -> Rates | None:
         cpu=tuple(_cpu_rate(key, growth) for key, growth in grown.items() if key[0] == "cpu"),
         pressure=tuple(_pressure_rate(key, growth) for key, growth in grown.items() if key[0] == "pressure" and growth[0] > 0),
         memory=tuple(_memory_rate(key, growth) for key, growth in grown.items() if key[0] == "memory"),
-        machine=_machine_rate(grown.get(_MACHINE)),
+        machine=_machine_rate(grown.get(_MACHINE), grown.get(_IDLE, [nan])[0], after.cpus),
     )
 
 
@@ -151,7 +163,7 @@ def shrank(before: Totals, after: Totals) -> bool:
     if before.identity != after.identity or before.keys != after.keys:
         return True
     # What stands before the levels: the machine, whose steal time has been seen to shrink, and a runtime, which exec(2) makes anew
-    start = _WIDTHS["process"] + _WIDTHS["machine"] + _WIDTHS["collector"]
+    start = sum(_WIDTHS[kind] for kind in ("process", "machine", "idle", "collector"))
     return any(new < old for old, new in zip(before.numbers[start:], after.numbers[start:], strict=True))
 
 
@@ -229,10 +241,12 @@ def _memory_rate(key: Key, growth: list[float]) -> MemoryRate:
     )
 
 
-def _machine_rate(growth: list[float] | None) -> MachineRate | None:
+def _machine_rate(growth: list[float] | None, idle: float, cpus: int) -> MachineRate | None:
     if growth is None or not growth[0] > 0:
         return None
     seconds, busy, steal, cpu, memory = growth
+    if 0 < busy + idle + steal < _COUNTED * cpus * seconds:
+        busy *= cpus * seconds / (busy + idle + steal)
     return MachineRate(
         seconds=round(seconds, 6),
         busy_cores=_per(busy, seconds),

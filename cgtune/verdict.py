@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from cgtune import exits
+from cgtune import __version__, exits
 from cgtune.errors import UsageError
-from cgtune.model import SEVERITIES, Blind, RuleText, Verdict
-from cgtune.rules import RULES, locate_rule
+from cgtune.model import SEVERITIES, Blind, Report, Verdict
+from cgtune.rulebook import describe_rule, locate_rule
+from cgtune.rules import RULES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cgtune.model import FailOn, Finding, Note, ProcessReport, Report
+    from cgtune.model import FailOn, Finding, Note, Prediction, ProcessReport, Severity
 
 _NAGIOS_CODES = {"critical": exits.NAGIOS_CRITICAL, "warning": exits.NAGIOS_WARNING, "info": exits.NAGIOS_WARNING}
 
@@ -137,11 +138,7 @@ def judge_report(report: Report, *, fail_on: FailOn, ignored: frozenset[str], wi
         for process in report.processes
     )
     failures = [(process, finding) for process in processes for finding in process.findings if _fails(finding, fail_on)]
-    rules = tuple(
-        RuleText(id=rule.ID, severity=rule.SEVERITY, summary=rule.SUMMARY, help=(rule.__doc__ or "").strip())
-        for rule in RULES
-        if rule.ID not in ignored
-    )
+    rules = tuple(describe_rule(rule) for rule in RULES if rule.ID not in ignored)
     return Verdict(
         report=report.replace(processes=processes),
         rules=rules,
@@ -149,6 +146,13 @@ def judge_report(report: Report, *, fail_on: FailOn, ignored: frozenset[str], wi
         failures=tuple(sorted(failures, key=lambda pair: pair[1].urgency)),
         window_seconds=window_seconds,
     )
+
+
+def judge_prediction(prediction: Prediction, *, fail_on: Severity) -> Verdict:
+    """The same of predicted rows, each as a process. It has no time: the same question has the same answer tomorrow."""
+    processes = tuple(row.process for row in prediction.rows)
+    report = Report(version=__version__, time="", machine=prediction.snapshot.machine, processes=processes)
+    return judge_report(report, fail_on=fail_on, ignored=frozenset())
 
 
 def _fails(finding: Finding, fail_on: FailOn) -> bool:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from itertools import groupby
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,7 +32,7 @@ _left_out: Counter[str] = Counter()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``scripts/test --fast``: what a contributor runs before each commit."""
     parser.addoption("--fast", action="store_true", help="leave out the tests that are slow, live, in the bench, or need fetched tools")
-    parser.addoption("--half", type=int, choices=(1, 2), help="every other test file: scripts/test --fast runs both halves at once")
+    parser.addoption("--queue", metavar="FILE", help="only test files that no other run with this FILE, empty at first, has taken")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,16 +43,43 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --fast: leave out, and count for the line at the end. With --half: every other test file, whose fixtures stay together."""
-    if config.option.half:
-        places = {path: place for place, path in enumerate(sorted({item.path for item in items}))}
-        items[:] = [item for item in items if places[item.path] % 2 == config.option.half - 1]
+    """With --fast: leave out, and count for the line at the end."""
     if not config.option.fast:
         return
     marks = [next(filter(item.get_closest_marker, _LEFT_OUT), None) for item in items]
     _left_out.update(mark for mark in marks if mark)
     config.hook.pytest_deselected(items=[item for item, mark in zip(items, marks, strict=True) if mark])
     items[:] = [item for item, mark in zip(items, marks, strict=True) if not mark]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> object:
+    """With --queue: as pytest does it, but each file's tests are asked for when those before are done. So who is done first takes more."""
+    if not session.config.option.queue or session.config.option.collectonly or session.testsfailed:
+        return None
+    tests = _take(session.config.option.queue, session.items)
+    item = next(tests, None)
+    while item is not None:
+        following = next(tests, None)
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
+        item = following
+    return True
+
+
+def _take(queue: str, items: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """The tests of one file after the other. All runs have the same files in the same order; the queue is as long as many are taken."""
+    files = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
+    place = os.open(queue, os.O_WRONLY | os.O_APPEND)
+    try:
+        # What is appended is nobody else's place, however many write at once: O_APPEND, open(2)
+        while os.write(place, b".") and (taken := os.lseek(place, 0, os.SEEK_CUR)) <= len(files):
+            yield from files[taken - 1]
+    finally:
+        os.close(place)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

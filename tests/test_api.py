@@ -11,16 +11,25 @@ import pytest
 
 from cgtune import api
 from cgtune.errors import NoSuchProcess, Unreadable, UsageError
+from cgtune.limits import enforce
 from cgtune.machineview import MachineView
-from cgtune.model import Container, Note, Report, Snapshot
+from cgtune.model import Container, Note, ProcessReport, Report, Snapshot
 from cgtune.snapshot import read_snapshot
 from cgtune.system.host import Host
 from cgtune.system.source import MARKER
 from tests.support import stories
+from tests.test_rates import look as read_at
 
 STORY = stories.STORIES / "v2-ancestor-tighter"
 PID = 4242
 URL = "http://127.0.0.1:1/metrics"  # where nobody listens, and which is not asked
+
+
+def machine(at: float, used: float) -> Report:
+    """Of one Go process that has used so much, by a clock that says ``at``."""
+    snapshot = read_at(at, used=used)
+    process = ProcessReport(snapshot=snapshot, limits=enforce(snapshot))
+    return Report(version="0.1.0", time="2026-11-29T02:12:00Z", machine=snapshot.machine, processes=(process,))
 
 
 @pytest.mark.parametrize("pids", [(), (PID, 1)])
@@ -120,3 +129,30 @@ def test_an_hour_is_the_longest_window(monkeypatch: pytest.MonkeyPatch) -> None:
             with pytest.raises(UsageError, match="--window"):
                 api.watch(host, seconds, look)
     assert len(looks) == 2
+
+
+def test_a_list_that_is_looked_at_again_tells_what_happened_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first look has no rates, each later one those since the last that did not fail; a recording has none at all."""
+    looks = [machine(at, used) for at, used in ((100.0, 50.0), (110.0, 52.0), (130.0, 68.0))]
+    waiting: list[Report | NoSuchProcess] = [looks[0], looks[1], NoSuchProcess("nobody"), looks[2]]
+
+    def look(_host: Host, **_options: object) -> Report:
+        now = waiting.pop(0)
+        if isinstance(now, NoSuchProcess):
+            raise now
+        return now
+
+    with monkeypatch.context() as patched:
+        patched.setattr(api, "_list_go", look)
+        watching = api.Watching()
+        told = []
+        for number in range(4):
+            if number == 2:
+                with pytest.raises(NoSuchProcess, match="nobody"):
+                    watching.look()
+                continue
+            rates = watching.look().processes[0].snapshot.rates
+            told.append(None if rates is None else (rates.seconds, rates.used_cores, rates.machine is not None))
+    assert told == [None, (10.0, 0.2, True), (20.0, 0.8, True)]
+    watching = api.Watching(root=str(stories.STORIES / "v2-bench-swapped-out"))
+    assert [watching.look().processes[0].snapshot.rates for _ in range(2)] == [None, None]

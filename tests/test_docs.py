@@ -188,6 +188,17 @@ def test_every_key_of_the_report_is_documented(source: str) -> None:
     assert {key for key in keys if not re.search(rf"[`.]{re.escape(key)}`", text)} == set()
 
 
+def test_every_key_of_lint_is_documented() -> None:
+    """Each key of the schema cgtune/lint/v1, and each that a config may have, stands in docs/lint.md as code."""
+    from cgtune.commands.options.lint import CONFIGURED
+
+    text = (ROOT / "docs" / "lint.md").read_text("utf-8")
+    keys = {*_schema_keys(json.loads((ROOT / "cgtune/schemas/lint-v1.schema.json").read_text()))} - {"variable", "value", "reason"}
+    assert len(keys) > 25
+    config = {option.name.removeprefix("--") for option in CONFIGURED} | {"per-path-ignores"}
+    assert {key for key in keys | config if f"`{key}`" not in text} == set()
+
+
 _FURTHER = (
     "ARCHITECTURE.md",
     "GLOSSARY.md",

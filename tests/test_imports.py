@@ -41,9 +41,23 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.advice": ("limits", "runtimes.go.derived", "runtimes.go.offline"),
     "cgtune.rules": ("advice", "runtimes.go.derived.procs", "runtimes.go.derived.versions"),
     "cgtune.rates": (),
-    "cgtune.verdict": ("rules",),
+    "cgtune.verdict": ("rulebook", "rules"),
     "cgtune.measures": ("rules",),
-    "cgtune.outputs": ("cgroups.owners", "rules (types)", "advice.variables (types)"),
+    "cgtune.outputs": (
+        "cgroups.owners",
+        "rulebook (types)",
+        "advice.upgrade (types)",
+        "advice.variables (types)",
+        "lint.model (types)",
+        "manifests.workload (types)",
+    ),
+    "cgtune.manifests": ("advice.quantities",),
+    "cgtune.lint": ("lint.rules", "manifests", "advice", "rules", "rulebook (types)", "runtimes.go.offline"),
+    "cgtune.lint.rules": (
+        *("lint.model", "lint.edits", "manifests (types)", "advice.quantities"),
+        *("runtimes.go.derived.grammar", "runtimes.go.derived.versions"),
+    ),
+    "cgtune.rulebook": ("rules", "lint.rules"),
     "cgtune.remembered": ("cgroups.owners",),
     "cgtune.gather": ("machineview (types)", "snapshot", "system"),
     "cgtune.targets": ("cgroups.kernel", "gather", "machinery", "machineview (types)", "snapshot", "system.host (types)"),
@@ -63,10 +77,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "cgtune.service": ("api", "cgroups", "gather", "remembered", "machineview", "rates", "verdict", "outputs", "system"),
     "cgtune.commands": (
-        *("api", "advice", "machineview", "measures", "outputs", "remembered", "rules", "runtimes"),
+        *("api", "advice", "lint", "machineview", "manifests", "measures", "outputs", "remembered", "rulebook", "runtimes"),
         *("system", "targets", "verdict"),
     ),
-    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rules", "service"),
+    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rulebook", "service"),
 }
 GROUND: dict[str, tuple[str, ...]] = {
     "cgtune.errors": (),
@@ -77,7 +91,7 @@ GROUND: dict[str, tuple[str, ...]] = {
 }
 
 # Plug-ins of a shelf do not know each other: of their own folder they import these alone.
-SHELVES: dict[str, tuple[str, ...]] = {"cgtune.rules": ("case",)}
+SHELVES: dict[str, tuple[str, ...]] = {"cgtune.rules": ("case",), "cgtune.lint.rules": ("case",)}
 
 # Three kinds of modules. These open files and sockets, look at the clock, start programs:
 OPENS = ("cgtune.system", "cgtune.service", "cgtune.commands", "cgtune.__main__")
@@ -106,20 +120,24 @@ TOUCHES_THE_SYSTEM = {
 HEAVY = {
     *("typing", "dataclasses", "re", "enum", "pathlib", "json", "datetime", "collections", "functools", "contextlib", "inspect"),
     *("subprocess", "tempfile", "shutil", "logging", "argparse", "typer", "click", "rich", "tabulate", "psutil", "prometheus_client"),
+    "yaml",
 }
 MAY_LOAD_AT_THE_TOP = {
     "cgtune.commands.options.app": {"typer", "typing", "inspect"},  # typer reads the signature and the annotations of a command
     "cgtune.service.journal": {"logging", "json"},  # the service's own, which no other command loads
     "cgtune.service.textfile": {"contextlib"},
+    "cgtune.manifests.composing": {"yaml"},  # which is imported inside of functions alone
 }
 
-OTHERS = {"typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress"}
+OTHERS = {"typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress", "yaml", "pathspec"}
 THIRD_PARTY = {
     "cgtune.commands.options.app": {"typer", "click"},
     "cgtune.service.listener": {"waitress"},
     "cgtune.outputs.prometheus": {"prometheus_client"},
     "cgtune.system.processes": {"psutil"},
     "cgtune.outputs.explain": {"tabulate"},
+    "cgtune.manifests.composing": {"yaml"},
+    "cgtune.system.inputfiles": {"pathspec"},
 }
 
 
@@ -405,6 +423,18 @@ def test_plain_forms_load_no_library(arguments: tuple[str, ...], environ: dict[s
     beyond = ["commands.options.app", "system.processes"] + ["rules"] * (arguments[0] != "ps")
     beyond += [] if looks else ["runtimes.go.reader", "api", "machineview", "snapshot", "system.host", "system.root"]
     assert not [name for name in loaded if name.startswith(tuple(f"cgtune.{part}" for part in beyond))]
+
+
+def test_lint_loads_one_library(tmp_path: Path) -> None:
+    """The reader of YAML and no other; the command-line library, other formats and whatever looks at processes stay out."""
+    (tmp_path / "pod.yaml").write_text("{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: b, image: c}]}}")
+    loaded = loaded_modules("lint", str(tmp_path / "pod.yaml"), "--config", "/dev/null")
+    packages = {name.split(".")[0] for name in loaded if "cython" not in name}
+    assert packages - sys.stdlib_module_names == {"cgtune", "yaml"}
+    assert packages & (NEVER_LOADED | {"json", "argparse", "subprocess", "pathlib", "dataclasses"}) == set()
+    beyond = ("commands.options.app", "system.host", "system.root", "system.processes", "machineview", "snapshot", "api", "service")
+    assert not [name for name in loaded if name.startswith(tuple(f"cgtune.{part}" for part in beyond))]
+    assert {name for name in loaded if name.startswith("cgtune.outputs.lint.")} <= {"cgtune.outputs.lint.words", "cgtune.outputs.lint.text"}
 
 
 # The commands on one process: beside the standard library they load no package of other people.

@@ -38,6 +38,7 @@ def look(
     highs: int = 3,
     refaults: int | None = 1000,
     busy: float = 500.0,
+    idle: float | None = None,
     pid: int = 42,
     start_ticks: int = 1,
     path: str = "/pod/app",
@@ -51,7 +52,9 @@ def look(
     events = None if kills is None else MemoryEvents(oom_kill=kills, high=highs, max=0)
     directory = f"/sys/fs/cgroup{path}"
     return made.replace(
-        machine=made.machine.replace(uptime_seconds=at, busy_seconds=busy, steal_seconds=busy / 10, cpu_pressure=_waited(waited)),
+        machine=made.machine.replace(
+            uptime_seconds=at, busy_seconds=busy, idle_seconds=idle, steal_seconds=busy / 10, cpu_pressure=_waited(waited)
+        ),
         process=made.process.replace(start_ticks=start_ticks),
         cpu_chain=(made.cpu_chain[0].replace(throttling=throttling, usage_seconds=used, read_seconds=at),),
         pressure_chain=(PressureLevel(path=path, directory=directory, version=2, cpu=_waited(waited), memory=None, read_seconds=at),),
@@ -110,6 +113,25 @@ def test_two_looks_give_rates() -> None:
     assert found.machine.cpu_some_percent == pytest.approx(62)
     assert found.cpu_of(after.cpu_chain[0]) is cpu
     assert (found.cpu_of(None), found.pressure_of(None), found.memory_of(None)) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("idle", "cores"),
+    [
+        pytest.param(958.0, 2.0, id="all is counted"),
+        pytest.param(951.0, 2.0, id="nearly all"),
+        pytest.param(918.0, 4.0, id="half of the time is lost"),
+        pytest.param(900.0, 2 * 80 / 22, id="nobody was idle"),
+        pytest.param(899.0, 2.0, id="it shrank, as time that CPUs wait for disks may"),
+        pytest.param(None, 2.0, id="not known"),
+    ],
+)
+def test_ticks_that_a_virtual_machine_lost(idle: float | None, cores: float) -> None:
+    """Eight CPUs for ten seconds, of which 22 were busy or stolen: if much is in no counter, what is counted stands for all."""
+    found = rates(look(idle=900.0), look(110.0, busy=520.0, idle=idle))
+    assert found.machine is not None
+    assert found.machine.busy_cores == pytest.approx(cores)
+    assert found.machine.steal_cores == 0.2
 
 
 def test_what_the_collector_took() -> None:

@@ -16,8 +16,9 @@ from tests.support import stories
 
 # What can be changed after it was made, or may be such a thing, in an annotation
 CHANGEABLE = ("dict[", "list[", "set[", "Mapping[str", "Sequence[", "bytearray")
-# Records of one run of a command or of the service, which no report holds
-OUTSIDE = ("cgtune.system.", "cgtune.service.", "cgtune.commands.")
+# Records of one run of a command or of the service, and of readers while they read, which no report holds
+OUTSIDE = ("cgtune.system.", "cgtune.service.", "cgtune.commands.", "cgtune.lint.images")
+READING = ("cgtune.manifests.around", "cgtune.manifests.environment", "cgtune.manifests.shellwords")
 
 
 def _classes() -> list[type[Record]]:
@@ -29,7 +30,7 @@ def _classes() -> list[type[Record]]:
     while waiting:
         below = waiting.pop().__subclasses__()
         waiting += below
-        found += [one for one in below if one.__module__.startswith("cgtune.") and not one.__module__.startswith(OUTSIDE)]
+        found += [one for one in below if one.__module__.startswith("cgtune.") and not one.__module__.startswith(OUTSIDE + READING)]
     return found
 
 

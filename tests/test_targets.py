@@ -12,7 +12,7 @@ from cgtune import api, snapshot
 from cgtune.commands.completion import list_words
 from cgtune.errors import NoSuchProcess, UsageError
 from cgtune.machineview import MachineView
-from cgtune.model import Container, Whom
+from cgtune.model import Container, Process, Whom
 from cgtune.system.host import Host
 from cgtune.targets import Names
 from tests.rules.reports import go_facts
@@ -248,3 +248,57 @@ def test_completion_by_the_shell(node: Path, line: str, offered: str) -> None:
     environ = {"_CGTUNE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
     done = subprocess.run([*PROGRAM], capture_output=True, text=True, timeout=60, check=False, env=environment(**environ))
     assert offered in done.stdout.splitlines(), done
+
+
+@pytest.mark.parametrize(
+    ("words", "pid"),
+    [
+        pytest.param(("--container", ID[:12], "--command", "server"), 4242, id="one of a container"),
+        pytest.param(("--pod", OTHER_UID), 4343, id="a pod of one process"),
+        pytest.param(("--namespace", "prod", "--command", "helper-with-a-long-name"), 4243, id="a command of a namespace"),
+    ],
+)
+def test_variables_for_the_place_of_one_that_is_meant(node: Path, words: tuple[str, ...], pid: int) -> None:
+    """env says for it what it says for its pid; by a twin too."""
+    there = ("env", "--root", node, "--go", "1.24")
+    wanted, done = inside.run(*there, "--pid", pid), inside.run(*there, *words)
+    assert (done.returncode, done.stdout, done.stderr) == (0, wanted.stdout, wanted.stderr)
+    assert "GOMAXPROCS" in done.stdout
+    twins = {f"CGTUNE_{option[2:].upper()}": word for option, word in zip(words[::2], words[1::2], strict=True)}
+    assert inside.run(*there, **twins) == done
+
+
+def test_the_go_program_of_a_pod_is_meant(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several the only Go program; and if there are two, they are named."""
+    goes = {4243}
+
+    def read(_view: object, process: Process, _notes: object) -> tuple[object, ...]:
+        return (go_facts(minor=24),) if process.pid in goes else ()
+
+    monkeypatch.setattr(snapshot, "read_go", read)
+    there = ("env", "--root", node)
+    assert inside.run(*there, "--pod", POD) == inside.run(*there, "--pid", 4243)
+    goes.add(4242)
+    done = inside.run(*there, "--pod", POD)
+    named = "4242 server (Go 1.24.3), 4243 helper-with-a-l (Go 1.24.3)"
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"2 processes are meant, and one is wanted: {named}; name it with --pid, or add --container or --command" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--pod", POD), 2, "2 processes are meant, and one is wanted: 4242 server, 4243 helper-with-a-l; name it with --pid"),
+        (("--pod", "no-such"), 3, "no process that can be seen is meant by pod no-such"),
+        (("--pod", " "), 2, "--pod is empty and means nobody"),
+        (("--pod", POD, "--cpu-limit", "1"), 2, "--pod looks limits up, and limits were named too"),
+        (("--pod", POD, "--node-cpus", "1"), 2, "--node-cpus belongs to limits that are named; leave it out"),
+        (("--container", ID, "--self"), 2, "--self and --pid exclude each other"),
+        (("--container", ID, "--pid", "4242"), 2, "--pid names its process already: leave it out, or --container"),
+    ],
+)
+def test_who_is_nobody_or_several_has_no_variables(node: Path, words: tuple[str, ...], code: int, said: str) -> None:
+    """One line that names what there is, and what to do; nothing is printed."""
+    done = inside.run("env", "--root", node, *words)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (code, "", 1)
+    assert said in done.stderr

@@ -95,7 +95,8 @@ def test_what_the_machine_has_used(tmp_path: Path) -> None:
     with Host(root) as host:
         snapshot = read_snapshot(MachineView(host), pid)
     machine = snapshot.machine
-    assert (machine.uptime_seconds, machine.busy_seconds, machine.steal_seconds) == (started + 12.5, 3.0, 4.0)
+    assert (machine.uptime_seconds, machine.busy_seconds) == (started + 12.5, 3.0)
+    assert (machine.idle_seconds, machine.steal_seconds) == (90.5, 4.0)
     assert machine.cpu_pressure is not None
     assert (machine.cpu_pressure.scope, machine.memory_pressure) == ("machine", None)
     assert snapshot.process.age_seconds == 12

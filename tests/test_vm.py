@@ -232,6 +232,8 @@ def test_apt_has_lists_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Another suite is asked for beside this machine's own; an archive that does not answer, on a port of nobody, is one line."""
     require(shutil.which("apt-get"), "needs apt")
     monkeypatch.setattr(vm, "archive_of_debian", lambda: "http://127.0.0.1:9/debian/")
+    (tmp_path / "apt.conf").write_text('Acquire::Retries "0";\n')  # it would wait for seven seconds between its attempts
+    monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
     with pytest.raises(vm.Failure, match=r"^apt-get update failed: E: .*\Z"):
         vm.apt_for("trixie", tmp_path)
     assert (tmp_path / "sources.list").read_text().endswith("http://127.0.0.1:9/debian/ trixie main\n")

@@ -30,8 +30,11 @@ _LEAST_PERIODS = 10
 #: A process that uses so much of what its cgroup does speaks for it; above the second, it is as good as alone.
 _LEAST_PART, _ALONE = 0.4, 0.9
 _AGREE = 0.15
+#: In fewer periods of a quota, five seconds of the usual ones, a load shows no more than a moment of itself.
+_TELLING_PERIODS = 50
 _LEAST_RUN = 0.02  # a thread of Go's that ran less of the whole is no worker: sysmon
 _ON_EACH = 0.15  # so far from a whole number of CPUs, it did not stand still on that many at once
+_ALSO_WAITED = "how long it waited for neighbours is not known, and it may be more"
 _MOVES = "Go moves its work from thread to thread, and it may be more"
 
 
@@ -39,12 +42,14 @@ class EnoughCpu(Record):
     """The limit in CPUs under which the cgroup would not have been stopped.
 
     ``doubt`` says why that is not sure; empty if it is: the process is as good as alone there, or two ways to tell agree within 15 %.
-    ``stopped_percent`` is the share of the time in which it wanted to run that it stood still.
+    ``stopped_percent`` is the share of the time in which it wanted to run that it stood still, ``periods`` how many of its quota were
+    counted.
     """
 
     cores: float
     used_cores: float
     stopped_percent: float
+    periods: int
     doubt: str = ""
 
     @property
@@ -54,6 +59,11 @@ class EnoughCpu(Record):
         if self.cores < 20 * step:
             step /= 2
         return math.ceil(round(self.cores / step, 1)) * step
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it may be advised: there is no doubt, and enough was seen."""
+        return not self.doubt and self.periods >= _TELLING_PERIODS
 
 
 def find_enough_cpu(rates: Rates, level: CpuLevel, cpus: int, procs: int | None = None, stolen: float = 0.0) -> EnoughCpu | None:
@@ -90,7 +100,13 @@ def find_enough_cpu(rates: Rates, level: CpuLevel, cpus: int, procs: int | None 
     kept = rate.used_cores / active / cores
     if cores < widest and kept > (kept - stolen) * (1 + _AGREE):
         doubt = f"the host of this virtual machine took {100 * stolen:.1f} % of the CPUs away, and it may be more"
-    return EnoughCpu(cores=cores, used_cores=rate.used_cores, stopped_percent=max(0.0, 100 * (1 - kept)), doubt=doubt)
+    return EnoughCpu(
+        cores=cores,
+        used_cores=rate.used_cores,
+        stopped_percent=max(0.0, 100 * (1 - kept)),
+        periods=counters.periods,
+        doubt=doubt,
+    )
 
 
 def _by_threads(rates: Rates, used_cores: float, active: float) -> tuple[float | None, float]:
@@ -124,7 +140,7 @@ def _by_counters(rates: Rates, level: CpuLevel, rate: CpuRate, counters: Throttl
     counted = min(float(widest), used / (1 - min(counters.throttled_seconds / seconds / width, 0.99)))
     pressure = rates.pressure_of(level)
     if pressure is None or pressure.cpu_full_percent is None:
-        return counted, doubt
+        return counted, doubt or _ALSO_WAITED
     told = min(float(widest), used / (1 - min(pressure.cpu_full_percent / 100 / active, 0.99)))
     agree = abs(told - counted) <= _AGREE * max(told, counted)
     return max(told, counted), "" if agree else "the counters of stops and the CPU pressure tell two things"

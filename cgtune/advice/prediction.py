@@ -2,7 +2,8 @@
 
 The limits become the files of a container that is not there, Go's own algorithm reads them, and from there on a predicted process goes
 the same route as a live one. On v1 a container sees its own subtree alone, as Docker and Kubernetes mount it; on v2 it has its own cgroup
-namespace. Not covered: ancestors' limits, a cpuset or affinity (give the CPUs that are left), `godebug` lines in go.mod and `//go:debug`.
+namespace. Not covered: more than one ancestor, a cpuset or affinity (give the CPUs that are left), `godebug` lines in go.mod and
+`//go:debug`.
 """
 
 from __future__ import annotations
@@ -48,11 +49,16 @@ _V1_PLACE, _V1_MEMORY, _V2_PLACE = "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup
 
 
 class Limited(Record):
-    """The limits under which a program is to run. ``cgroup`` is 1 or 2; ``bandwidth`` and ``memory_bytes`` None: not limited."""
+    """The limits under which a program is to run. ``cgroup`` is 1 or 2; ``bandwidth`` and ``memory_bytes`` None: not limited.
+
+    ``above`` is a quota around the container, which its own files do not show; ``high_bytes`` is v2's memory.high.
+    """
 
     cpus: int
     cgroup: int = 2
     bandwidth: Bandwidth | None = None
+    above: Bandwidth | None = None
+    high_bytes: int | None = None
     request_cores: float | None = None
     memory_bytes: int | None = None
     environ: tuple[tuple[str, str], ...] = ()
@@ -80,7 +86,7 @@ def parse_limited(
         bandwidth=bandwidth,
         request_cores=request,
         memory_bytes=None if memory_limit is None else parse_byte_quantity(memory_limit, "--memory-limit", least=_LEAST_MEMORY_BYTES),
-        environ=_parse_environ(env),
+        environ=parse_environ(env),
     )
 
 
@@ -98,21 +104,28 @@ def require_room(limited: Limited, policy: Policy) -> None:
         )
 
 
-def _parse_environ(env: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def parse_environ(env: Sequence[str], option: str = "--env") -> tuple[tuple[str, str], ...]:
+    """Variables as NAME=VALUE; raises UsageError, which names ``option``."""
     environ: dict[str, str] = {}
     for entry in env:
         name, equals, value = entry.partition("=")
         if not equals or not name or "\0" in entry:
-            raise UsageError(f"--env {entry[:60]!a} is not NAME=VALUE; example: --env GOMAXPROCS=4")
+            raise UsageError(f"{option} {entry[:60]!a} is not NAME=VALUE; example: {option} GOMAXPROCS=4")
         if environ.setdefault(name, value) != value:
-            raise UsageError(f"--env gives {name[:60]!a} two values; give one, as in --env GOMAXPROCS=4")
+            raise UsageError(f"{option} gives {name[:60]!a} two values; give one, as in {option} GOMAXPROCS=4")
     return tuple(environ.items())
+
+
+def report_limited(limited: Limited) -> ProcessReport:
+    """The report on a container with these limits in which nothing runs yet."""
+    snapshot = _snapshot(limited)
+    return ProcessReport(snapshot=snapshot, limits=enforce(snapshot))
 
 
 def predict_limited(limited: Limited, programs: tuple[OfflineProgram, ...], judge: Judge) -> Prediction:
     """One row for each program; ``judge`` adds recommendations and findings to a process's report, as for a live one."""
-    snapshot = _snapshot(limited)
-    limits = enforce(snapshot)
+    empty = report_limited(limited)
+    snapshot, limits = empty.snapshot, empty.limits
     rows = []
     for program in programs:
         derivation, facts = derive_limited(limited, program)
@@ -120,7 +133,7 @@ def predict_limited(limited: Limited, programs: tuple[OfflineProgram, ...], judg
             PredictedRow(
                 go=program.go,
                 language=program.language,
-                process=judge(ProcessReport(snapshot=snapshot.replace(go=(facts,)), limits=limits)),
+                process=judge(empty.replace(snapshot=snapshot.replace(go=(facts,)))),
                 stall=worst_stall(limits.cpu, derivation.gomaxprocs),
                 notes=program.notes + derivation.notes + _say_libraries(limited, facts),
             )
@@ -184,7 +197,7 @@ def _snapshot(limited: Limited) -> Snapshot:
             pid=0, is_self=False, start_ticks=0, start_time=None, command="predicted", executable=None, state="R", affinity=cpus
         ),
         container=Container(),
-        cpu_chain=(_cpu_level(limited),),
+        cpu_chain=(_cpu_level(limited), *_cpu_above(limited)),
         cpuset_chain=(),
         memory_chain=(_memory_level(limited),),
         cpu_pressure=None,
@@ -209,6 +222,13 @@ def _cpu_level(limited: Limited) -> CpuLevel:
     )
 
 
+def _cpu_above(limited: Limited) -> tuple[CpuLevel, ...]:
+    if limited.above is None:
+        return ()
+    level = _cpu_level(limited)
+    return (level.replace(path="/..", directory=f"{level.directory}/..", bandwidth=limited.above, weight=None, shares=None),)
+
+
 def _memory_level(limited: Limited) -> MemoryLevel:
     v2 = limited.cgroup == 2
     return MemoryLevel(
@@ -216,7 +236,7 @@ def _memory_level(limited: Limited) -> MemoryLevel:
         directory=_V2_PLACE if v2 else _V1_MEMORY,
         version=limited.cgroup,
         limit=ByteLimit(limit_bytes=limited.memory_bytes),
-        high=None,
+        high=None if limited.high_bytes is None else ByteLimit(limit_bytes=limited.high_bytes),
         swap=None,
         memsw=None,
         hierarchical=None,

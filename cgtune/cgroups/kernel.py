@@ -434,14 +434,17 @@ def parse_uptime(text: str) -> float:
 
 
 class MachineTicks(Record):
-    """What all CPUs of a machine have done since it started, in clock ticks: worked, and waited for the host of this virtual machine."""
+    """What all CPUs of a machine have done since it started, in clock ticks: worked, had nothing to do (or waited for a disk), and
+    waited for the host of this virtual machine.
+    """
 
     busy: int
+    idle: int
     steal: int
 
 
 #: The columns of the line `cpu` of /proc/stat: user nice system idle iowait irq softirq steal; guests are part of user and nice.
-_BUSY_COLUMNS, _STEAL_COLUMN = (0, 1, 2, 5, 6), 7
+_BUSY_COLUMNS, _IDLE_COLUMNS, _STEAL_COLUMN = (0, 1, 2, 5, 6), (3, 4), 7
 
 
 def parse_machine_ticks(text: str) -> MachineTicks | None:
@@ -450,7 +453,8 @@ def parse_machine_ticks(text: str) -> MachineTicks | None:
     columns = [parse_count(field) for field in line.split()[1:9]]
     if len(columns) <= _STEAL_COLUMN or not any(columns):
         return None
-    return MachineTicks(busy=sum(columns[index] for index in _BUSY_COLUMNS), steal=columns[_STEAL_COLUMN])
+    busy, idle = (sum(columns[index] for index in indexes) for indexes in (_BUSY_COLUMNS, _IDLE_COLUMNS))
+    return MachineTicks(busy=busy, idle=idle, steal=columns[_STEAL_COLUMN])
 
 
 def _split(text: str, count: int, else_it: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cgtune.cgroups import kernel
 from cgtune.errors import CgtuneError
+from cgtune.model import Busiest
 from cgtune.system.reading import read_optional
 
 TYPE_CHECKING = False
@@ -58,8 +59,8 @@ def _walk(host: Host, top: str, *, version: int) -> Usages:
     return found
 
 
-def find_busiest(before: Usages, after: Usages) -> tuple[tuple[str, float], ...]:
-    """The cgroups whose own processes used most between two readings, with the CPUs that they used: at most five, the busiest first.
+def find_busiest(before: Usages, after: Usages) -> Busiest:
+    """The cgroups whose own processes used most between two readings: at most five.
 
     What a cgroup counts holds what is below it: that is taken off, so that each use is told of one cgroup. The root is left out, as what
     is its own cannot be told from what ended.
@@ -77,4 +78,5 @@ def find_busiest(before: Usages, after: Usages) -> tuple[tuple[str, float], ...]
     busiest = sorted(
         ((path, round(cores, 3)) for path, cores in own.items() if path != "/" and cores >= _LEAST_CORES), key=lambda one: -one[1]
     )
-    return tuple(busiest[:_MOST_SHOWN])
+    spans = (after[path][1] - clock for path, (_, clock) in before.items() if path in after)
+    return Busiest(cgroups=tuple(busiest[:_MOST_SHOWN]), seconds=round(max(spans, default=0.0), 3))

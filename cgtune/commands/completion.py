@@ -27,9 +27,9 @@ def list_words(kind: str, incomplete: str, root: str = "/") -> list[tuple[str, s
 
 
 def _list_rules() -> Iterator[tuple[str, str]]:
-    from cgtune.rules import RULES
+    from cgtune.rulebook import list_rules
 
-    return ((rule.ID, rule.SUMMARY) for rule in RULES)
+    return ((rule.ID, rule.SUMMARY) for rule in list_rules())
 
 
 def _list_running(kind: str, root: str) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from cgtune import exits
 from cgtune.advice.variables import advise_named
 from cgtune.commands.terminal import complain, emit, fail
 from cgtune.errors import CgtuneError, UsageError
-from cgtune.model import Policy
+from cgtune.model import NOBODY, Policy, Whom
 from cgtune.outputs.envfile import DIALECTS, render_env, render_reason
 from cgtune.records import Record
 from cgtune.system.outputfile import parse_mode, replace_file
@@ -58,6 +58,7 @@ class EnvOptions(Record):
     memory_divisor: str | None = None
     pid: int | None = None
     self_only: bool = False
+    whom: Whom = NOBODY
     root: str = "/"
     go: str | None = None
     language: str | None = None
@@ -74,6 +75,16 @@ class EnvOptions(Record):
     def is_named(self) -> bool:
         """Whether limits are named, rather than to be looked up."""
         return self.limits is not None or (self.cpu_limit, self.memory_limit, self.pod_cpu_limit, self.pod_memory_limit) != (None,) * 4
+
+    @property
+    def is_looked_up(self) -> bool:
+        """Whether limits are to be looked up, rather than named."""
+        return self.self_only or self.is_of_process
+
+    @property
+    def is_of_process(self) -> bool:
+        """Whether they are those of a process that runs, or of whoever runs in a container or pod."""
+        return self.pid is not None or bool(self.whom.words)
 
 
 class Plan(Record):
@@ -93,7 +104,7 @@ def run_env(options: EnvOptions, follow: Callable[[Plan, int], int] | None = Non
     It gets what was written, and the mode of the file.
     """
     try:
-        if not options.is_named and options.pid is None and not options.self_only:
+        if not options.is_named and not options.is_looked_up:
             return _refuse_without_limits()
         if options.dialect == "github" and options.output is not None:
             raise UsageError('--dialect github is appended, never written over: leave --output out, and add >> "$GITHUB_ENV"')
@@ -125,19 +136,23 @@ def plan_env(options: EnvOptions) -> Plan:
         return _plan_by_files(options, options.limits)
     program = {"go": options.go, "language": options.language, "binary": options.binary}
     if not options.is_named:
-        if options.self_only and options.pid is not None:
-            raise UsageError("--self and --pid exclude each other: --self is this container, --pid another process")
+        if options.self_only and options.is_of_process:
+            raise UsageError("--self and --pid exclude each other: --self is this container, --pid (or --container, --pod) another process")
         beside = {"--cpu-request": options.cpu_request, "--node-cpus": options.node_cpus, "--node-memory": options.node_memory}
         if option := next((name for name, text in beside.items() if text is not None), None):
-            raise UsageError(f"{option} belongs to limits that are named; leave it out with --self and --pid, which look all up")
+            raise UsageError(f"{option} belongs to limits that are named; leave it out with --self, --pid, --pod, which look all up")
         from cgtune.commands import planning
         from cgtune.outputs.words import note_words
 
-        place = planning.plan_for_place(options.pid, options.policy, root=options.root, always=options.always, **program)
+        if options.pid is not None and options.whom.words:
+            raise UsageError("--pid names its process already: leave it out, or --container, --pod, --namespace and --command")
+        whom = options.whom if options.pid is None else Whom(targets=(str(options.pid),))
+        place = planning.plan_for_place(whom, options.policy, root=options.root, always=options.always, **program)
         unseen = tuple(f"not seen: {note.path}: {note_words(note)}" for note in place.notes)
         return Plan(variables=place.variables, unseen=unseen, start_ticks=place.start_ticks)
-    if options.self_only or options.pid is not None:
-        raise UsageError("--pid and --self look limits up, and limits were named too (perhaps by a CGTUNE_* variable): give one of both")
+    if options.is_looked_up:
+        which = "--pid and --self look" if not options.whom.words else f"--{options.whom.words[0][0]} looks"
+        raise UsageError(f"{which} limits up, and limits were named too (perhaps by a CGTUNE_* variable): give one of both")
     named = _parse_named(options)
     is_capped = named.limit_cores is not None and options.node_cpus is None and _is_filled_in()
     if named.is_as_node or is_capped:
@@ -192,7 +207,7 @@ def _parse_named(options: EnvOptions, here: Here | None = None) -> NamedLimits:
 
 
 def _refuse_without_limits() -> int:
-    what = "whose limits? name them with --cpu-limit and --memory-limit, or take one's own with --self, a process's with --pid"
-    code = fail(f"{what}; in an init container, add to it:", exits.USAGE)
+    named = "name them with --cpu-limit and --memory-limit, or take one's own with --self, another's with --pid, --container, --pod"
+    code = fail(f"whose limits? {named}; in an init container, add to it:", exits.USAGE)
     complain(MANIFEST)
     return code

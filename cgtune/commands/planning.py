@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.advice.named import Here, NamedLimits
     from cgtune.advice.variables import PlannedVariable
-    from cgtune.model import GoFacts, Note, Policy, ProcessReport
+    from cgtune.model import GoFacts, Note, Policy, ProcessReport, Whom
     from cgtune.runtimes.go.offline import OfflineProgram
 
 
@@ -28,6 +28,7 @@ class Place(Record):
     start_ticks: int
 
 
+_MOST_NAMED = 5
 _MISSES_ON_V1 = 25  # the one version to which it matters; 1.24 never looks, and 1.26 finds its limit on both
 _MISSED_ON_V1 = "in a container on cgroup v1 it looks for the file under the cgroup's whole path, which the container's mount does not have"
 
@@ -82,7 +83,7 @@ def read_here(root: str = "/") -> Here | None:
 
 
 def plan_for_place(
-    pid: int | None,
+    whom: Whom,
     policy: Policy,
     *,
     root: str = "/",
@@ -91,7 +92,7 @@ def plan_for_place(
     binary: str | None = None,
     always: bool = False,
 ) -> Place:
-    """The variables for a program that is to run where process ``pid`` does, None: where cgtune itself does.
+    """The variables for a program that is to run where the one process does that is meant; nobody: where cgtune itself does.
 
     Without ``go`` and ``binary`` it is the program that runs there now, if that is a Go program. Raises what inspect raises.
     """
@@ -99,7 +100,7 @@ def plan_for_place(
 
     program = _planned_program(go, language, binary)
     with Host(root) as host:
-        process = inspect_host(host, () if pid is None else (pid,), self_only=pid is None).processes[0]
+        process = _choose(inspect_host(host, self_only=not whom.words, whom=whom).processes)
         if program is None and process.snapshot.go:
             recommended = advise(process.snapshot, process.limits, policy)
             planned = variables.advise_running(recommended, process.snapshot.go, always=always)
@@ -107,6 +108,17 @@ def plan_for_place(
             facts = None if program is None else derive_there(host, process, program, ())
             planned = variables.advise_here(process, facts, policy, always=always)
     return Place(variables=planned, notes=process.notes, start_ticks=process.snapshot.process.start_ticks)
+
+
+def _choose(meant: tuple[ProcessReport, ...]) -> ProcessReport:
+    """The only one, or the only Go program. Raises UsageError, which names those that there are."""
+    chosen = tuple(process for process in meant if process.snapshot.go) or meant
+    if len(chosen) == 1:
+        return chosen[0]
+    from cgtune.outputs.words import subject
+
+    named = ", ".join(subject(process) for process in chosen[:_MOST_NAMED]) + ", ..." * (len(chosen) > _MOST_NAMED)
+    raise UsageError(f"{len(chosen)} processes are meant, and one is wanted: {named}; name it with --pid, or add --container or --command")
 
 
 def plan_for_command(
@@ -130,21 +142,10 @@ def plan_for_command(
 
 def derive_there(host: Host, process: ProcessReport, program: OfflineProgram, environ: tuple[tuple[str, str], ...]) -> GoFacts:
     """What a program that does not run yet would derive in the place of this process: its cgroups, its mounts, its affinity."""
-    from cgtune.runtimes.go.held import HeldReader
-    from cgtune.runtimes.go.offline import derive_program
-    from cgtune.runtimes.go.reader import GoReading
+    from cgtune.runtimes.go.offline import read_place
 
     identity = process.snapshot.process
-    reading = GoReading(host, identity.pid, executable=identity.executable, affinity_count=len(process.snapshot.allowed_cpus))
-    texts = reading.read_own_texts()
-    return derive_program(
-        program,
-        environ=environ,
-        affinity_count=reading.affinity_count,
-        cgroup_text=texts.cgroup,
-        mountinfo_text=texts.mountinfo,
-        read_limit=HeldReader(host, identity.pid, texts, None).read_limit,
-    )[1]
+    return read_place(host, identity.pid, identity.executable, len(process.snapshot.allowed_cpus))(program, environ)[1]
 
 
 def _planned_program(go: str | None, language: str | None, binary: str | None) -> OfflineProgram | None:

@@ -12,6 +12,8 @@ from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cgtune.model import ProcessReport, Report
 
 #: By what the list can be sorted.
@@ -70,11 +72,25 @@ def _look(options: PsOptions) -> Report:
         window_seconds=options.window_seconds,
         kills=read_kills(options.serve_url),
     )
+    return _sort(report, options)
+
+
+def _look_again(options: PsOptions) -> Callable[[], Report]:
+    """What looks, from the second time on with what happened since the time before."""
+    from cgtune import api
+
+    watching = api.Watching(root=options.root, policy=options.policy, machinery=options.machinery, whom=options.whom)
+    return lambda: _sort(watching.look(read_kills(options.serve_url)), options)
+
+
+def _sort(report: Report, options: PsOptions) -> Report:
     return sort_report(report, options.sort or ("harm" if options.format == "table" else "pid"))
 
 
 def _watch(options: PsOptions, seconds: float) -> int:
-    """Draw the list anew until ^C, which ends it cleanly. From the second look on, whom nobody means any more is told in its place."""
+    """Draw the list anew until ^C, which ends it cleanly. From the second look on, whom nobody means any more is told in its place, and
+    what happened since the look before; with a window each look has its own.
+    """
     import time
 
     if not _LEAST_WATCH_SECONDS <= seconds <= _MOST_WATCH_SECONDS:
@@ -82,12 +98,13 @@ def _watch(options: PsOptions, seconds: float) -> int:
         raise UsageError(f"--watch {seconds:g} {words}")
     if options.format != "table":
         raise UsageError(f"--watch draws a table on a terminal: leave out --format {options.format}")
+    look = _look_again(options) if options.window_seconds is None else lambda: _look(options)
     require_terminal("--watch", "run cgtune ps again and again, as in `while sleep 5; do cgtune ps; done`")
     is_first = True
     try:
         while True:
             try:
-                text = render("ps", options.format, _look(options), options.color, sort=options.sort)
+                text = render("ps", options.format, look(), options.color, sort=options.sort)
             except UsageError:
                 raise
             except CgtuneError as error:

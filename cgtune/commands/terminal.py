@@ -53,12 +53,17 @@ class Telling:
             signal.setitimer(signal.ITIMER_REAL, _PATIENCE_SECONDS)
 
     def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """The work is done, or speaks for itself from now on."""
         if sys.stderr.isatty():
             import signal
 
             signal.setitimer(signal.ITIMER_REAL, 0)
         if self._is_shown:
             complain("\r\x1b[K")
+            self._is_shown = False
 
     def _show(self, *_: object) -> None:
         self._is_shown = True

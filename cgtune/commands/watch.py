@@ -36,9 +36,9 @@ def run_watch(options: EnvOptions) -> int:
     output = options.output
     if output is None:
         raise UsageError("--watch writes a file again and again: name it with --output, as in --watch --output /env/go.env")
-    if options.limits is None and options.pid is None and not options.self_only:
+    if options.limits is None and not options.is_looked_up:
         raise UsageError(
-            "--watch with limits that are named once would never see a change: name a folder with --limits, or --self, or --pid"
+            "--watch with limits that are named once would never see a change: name a folder with --limits, or --self, --pid, --container"
         )
     stop = stop_on_signals()
     return run_env(options, lambda planned, mode: _Watch(options, output, mode, planned).run(stop))
@@ -74,7 +74,7 @@ class _Watch:
             raise NoSuchProcess(f"process {self._options.pid} has ended, and another one has its pid")
         if gone := next((name for name in self._planned.files if name not in planned.files), None):
             raise Unreadable(f"{self._options.limits}/{gone} is no longer there")
-        is_same = _is_same(self._planned, planned, slack=self._options.pid is not None)
+        is_same = _is_same(self._planned, planned, slack=self._options.is_of_process)
         text = self._text if is_same else render_env(planned.variables, self._options.dialect)
         is_new = replace_file(self._output, text.encode(), self._mode, "--output")
         if self._trouble is not None:

@@ -71,6 +71,7 @@ def _machine(machine: Machine) -> Json:
         "swap_bytes": machine.swap_bytes,
         "uptime_seconds": machine.uptime_seconds,
         "busy_seconds": machine.busy_seconds,
+        "idle_seconds": machine.idle_seconds,
         "steal_seconds": machine.steal_seconds,
         "cpu_pressure": _pressure(machine.cpu_pressure),
         "memory_pressure": _pressure(machine.memory_pressure),
@@ -100,7 +101,7 @@ def process_content(report: ProcessReport) -> Json:
         "kind": snapshot.kind,
         "go": _go(snapshot.go[0]) if snapshot.go else None,
         "settings": _settings(snapshot.go[0], report.recommendations) if snapshot.go else {},
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [finding_content(finding) for finding in report.findings],
         "notes": [_note(note) for note in report.notes],
         "used": _used(snapshot),
         "rates": rates_content(snapshot.rates),
@@ -191,7 +192,8 @@ def _settings(facts: GoFacts, recommendations: tuple[Recommendation, ...]) -> Js
     return settings
 
 
-def _finding(finding: Finding) -> Json:
+def finding_content(finding: Finding) -> Json:
+    """One finding."""
     return {
         "rule": finding.rule,
         "severity": finding.severity,

@@ -32,18 +32,26 @@ def _suite(verdict: Verdict, process: ProcessReport, failed: set[tuple[int, str,
         if bad:
             failures += 1
             text = "\n".join(finding_words(process, one) for one in bad)
-            inside = f'<failure type="{bad[0].severity}" message="{_escaped(escape_control(bad[0].summary))}">{_escaped(text)}</failure>'
+            inside = (
+                f'<failure type="{bad[0].severity}" message="{escape_xml(escape_control(bad[0].summary))}">{escape_xml(text)}</failure>'
+            )
         elif found:
-            inside = f"<system-out>{_escaped(chr(10).join(finding_words(process, one) for one in found))}</system-out>"
-        cases.append(f'    <testcase classname="cgtune.{process.snapshot.process.pid}" name="{_escaped(rule)}">{inside}</testcase>\n')
-    name = _escaped(subject(process))
-    head = (
-        f'  <testsuite name="{name}" tests="{len(cases)}" failures="{failures}" errors="0" skipped="0" timestamp="{verdict.report.time}">\n'
-    )
+            inside = f"<system-out>{escape_xml(chr(10).join(finding_words(process, one) for one in found))}</system-out>"
+        cases.append(f'    <testcase classname="{escape_xml(_class_name(process))}" name="{escape_xml(rule)}">{inside}</testcase>\n')
+    name = escape_xml(subject(process))
+    time = f' timestamp="{verdict.report.time}"' * bool(verdict.report.time)
+    head = f'  <testsuite name="{name}" tests="{len(cases)}" failures="{failures}" errors="0" skipped="0"{time}>\n'
     return head + "".join(cases) + "  </testsuite>\n", len(cases), failures
 
 
-def _escaped(text: str) -> str:
+def _class_name(process: ProcessReport) -> str:
+    """By its pid; what is predicted has none, and is told by its version."""
+    pid = process.snapshot.process.pid
+    return f"cgtune.{pid}" if pid else f"cgtune.predicted.{escape_control(process.snapshot.go[0].program.name)}"
+
+
+def escape_xml(text: str) -> str:
+    """Text for an attribute or an element; control characters are escaped before (escape.py)."""
     for plain, code in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
         text = text.replace(plain, code)
     return text

@@ -119,6 +119,9 @@ def cgroup_paths(snapshot: Snapshot) -> Iterator[str]:
     for level in (*snapshot.cpu_chain, *snapshot.memory_chain, *snapshot.cpuset_chain):
         yield escape_control(level.directory)
         yield escape_control(level.path)
+    for path, _ in () if snapshot.rates is None or snapshot.rates.machine is None else snapshot.rates.machine.busiest.cgroups:
+        yield escape_control(path)
+        yield escape_control(path.rpartition("/")[2])
 
 
 def lay_out(headers: Sequence[Sequence[str]], rows: Sequence[Sequence[str]], sides: str, header_room: int) -> list[str]:

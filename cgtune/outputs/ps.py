@@ -59,8 +59,8 @@ _COLUMNS: tuple[_Column, ...] = (
 _SORTED = {"cpu": _Column(first="CPU", second="used", side=">"), "memory": _Column(first="memory", second="in use", side=">")}
 #: If two looks were taken.
 _WINDOW = (_SORTED["cpu"], _Column(first="periods", second="throttled", side=">", leaves=6))
-#: If one of them hurts, or hurt.
-_END = _Column(first="harm and", second="what ends it", least=20, leaves=0)
+#: If one of them hurts, or hurt. It has a line of its own below its process if there is no room for all of it.
+_END = _Column(first="harm and", second="what ends it", leaves=0)
 _UNKNOWN = "?"
 _NAME_WIDTH = 15
 _CONTAINER_WIDTH = 40  # a pod's name ends with what tells it from others
@@ -106,7 +106,10 @@ def _table(report: Report, layout: Layout | None) -> list[str]:
             if process.findings:
                 before, finding, after = lines[place].rpartition(row[columns.index(_FINDING)])
                 lines[place] = f"{before}{layout.style(process.findings[0].severity, finding)}{after}"
-    left_out = [" ".join(filter(None, (column.first, column.second))) for place, column in enumerate(columns) if place not in shown]
+    if any(ends) and columns.index(_END) not in shown:
+        lines = [*lines[:2], *(line for row, end in zip(lines[2:], ends, strict=True) for line in (row, *_below(end, rows, layout)))]
+    gone = (column for place, column in enumerate(columns) if place not in shown and column is not _END)
+    left_out = [" ".join(filter(None, (column.first, column.second))) for column in gone]
     if left_out:
         lines += _folded(f"no room for {', '.join(left_out)}: widen the terminal, or cgtune ps | cat", layout)
     return lines
@@ -128,7 +131,7 @@ def _fit(columns: Sequence[_Column], rows: list[list[str]], width: int) -> list[
             break
         shown = [place for place in shown if columns[place].leaves != leaving]
     room = width - 2 * (len(shown) - 1) - sum(least[place] for place in shown)
-    for place in (place for place in (last, last + 1, 1, _CONTAINER) if place in shown):
+    for place in (place for place in (last, 1, _CONTAINER) if place in shown):
         most = min(natural[place], least[place] + max(room, 0))
         room -= most - least[place]
         for row in rows:
@@ -182,6 +185,11 @@ def _end(report: ProcessReport) -> str:
     """What was felt and what would end it: `oom-killed: set GOMEMLIMIT=48MiB`; empty if nothing was."""
     worst = report.findings[0] if report.findings else None
     return f"{(worst.symptoms or (worst.rule,))[0]}: {end_words(worst)}" if worst is not None and end_words(worst) else ""
+
+
+def _below(end: str, rows: Sequence[Sequence[str]], layout: Layout) -> list[str]:
+    """What ends a harm on lines of its own, set in as the commands are."""
+    return _folded(f"{'':{max(len(row[0]) for row in rows) + 2}}> {end}", layout) if end else []
 
 
 def _used(report: ProcessReport, what: str | None) -> str:

@@ -124,8 +124,9 @@ def rates_content(rates: Rates | None) -> Json | None:
 
 
 def _machine(machine: MachineRate) -> Json:
-    busiest = [{"path": escape_control(path), "used_cores": cores} for path, cores in machine.busiest]
-    return {name: value for name, value in machine.items() if name != "busiest"} | {"busiest": busiest}
+    busiest = [{"path": escape_control(path), "used_cores": cores} for path, cores in machine.busiest.cgroups]
+    more = {"busiest": busiest, "busiest_seconds": machine.busiest.seconds}
+    return {name: value for name, value in machine.items() if name != "busiest"} | more
 
 
 def _place(rate: Level) -> Json:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from cgtune.cgroups.owners import workload_of
 from cgtune.outputs.escape import escape_control
+from cgtune.outputs.layout import clip
+from cgtune.outputs.words import end_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Protocol
 
-    from cgtune.model import CpuLevel, GoFacts, GoObserved, LabelSet, Off, Pressure, ProcessReport, Snapshot
+    from cgtune.model import CpuLevel, GoFacts, GoObserved, LabelSet, Off, Pressure, ProcessReport, Snapshot, Throttling
 
     class Sink(Protocol):
         """Takes samples."""
@@ -69,8 +71,8 @@ def add_process(sink: Sink, report: ProcessReport, labels: Mapping[str, str]) ->
         _add_memory(sink, report, labels)
     # Of one cgroup for good: a counter that jumped to another one's, as the most throttled changes, would look reset.
     level = next(iter(report.counted_levels), None)
-    if level is not None:
-        _add_quota(sink, level, labels)
+    if level is not None and level.throttling is not None:
+        _add_quota(sink, level, level.throttling, labels)
     for resource, pressure in (("cpu", snapshot.cpu_pressure), ("memory", snapshot.memory_pressure)):
         _add_pressure(sink, resource, pressure, labels)
     if snapshot.go:
@@ -82,6 +84,13 @@ def add_process(sink: Sink, report: ProcessReport, labels: Mapping[str, str]) ->
     hurts = {(rule, finding.rule): finding.severity for finding in reversed(report.findings) for rule in finding.hurts}
     for (rule, cause), severity in hurts.items():
         sink.add("cgtune_harm", help_, 1, labels, rule=rule, cause=cause, severity=severity)
+    help_ = "What would end a harm that was felt, now or earlier: as words, for alerts."
+    ends = {(rule, finding.rule): finding for finding in reversed(report.findings) for rule in finding.felt}
+    for (rule, cause), finding in ends.items():
+        if advice := end_words(finding):
+            sink.add(
+                "cgtune_advice_info", help_, 1, labels, rule=rule, cause=cause, harm=finding.harm, advice=clip(advice, _MOST_CHARACTERS)
+            )
 
 
 def _add_memory(sink: Sink, report: ProcessReport, labels: Mapping[str, str]) -> None:
@@ -109,12 +118,10 @@ def _add_memory(sink: Sink, report: ProcessReport, labels: Mapping[str, str]) ->
     sink.add("cgtune_oom_group_kills_total", "Those that ended a whole cgroup.", snapshot.oom_group_kills, labels, of=own)
 
 
-def _add_quota(sink: Sink, level: CpuLevel, labels: Mapping[str, str]) -> None:
-    own, counters = level.directory, level.throttling
+def _add_quota(sink: Sink, level: CpuLevel, counters: Throttling, labels: Mapping[str, str]) -> None:
+    own = level.directory
     help_ = "CPU time that its cgroup, whose quota binds, has used."
     sink.add("cgtune_cgroup_cpu_seconds_total", help_, level.usage_seconds, labels, of=own)
-    if counters is None:
-        return
     sink.add("cgtune_cpu_periods_total", "Quota periods in which its cgroup ran.", counters.periods, labels, of=own)
     sink.add("cgtune_cpu_throttled_periods_total", "Those in which it was stopped.", counters.throttled_periods, labels, of=own)
     sink.add("cgtune_cpu_throttled_seconds_total", "Time stopped, over all CPUs.", counters.throttled_seconds, labels, of=own)

@@ -119,9 +119,10 @@ def format_kills(kills: int, group_kills: int | None) -> str:
 
 
 def subject(process: ProcessReport) -> str:
-    """Which process: `42 server (Go 1.24.11)`."""
+    """Which process: `42 server (Go 1.24.11)`; without a number if it is not there, but predicted."""
     versions = ", ".join(escape_control(facts.program.name) for facts in process.snapshot.go)
-    name = f"{process.snapshot.process.pid} {escape_control(process.snapshot.process.command)}"
+    pid = process.snapshot.process.pid
+    name = f"{pid} " * bool(pid) + escape_control(process.snapshot.process.command)
     return f"{name} ({versions.replace(', Go ', ', ')})" if versions else name
 
 

@@ -6,7 +6,6 @@ among them, and their evidence.
 
 from __future__ import annotations
 
-from cgtune.errors import UsageError
 from cgtune.model import HARMS, SEVERITIES
 from cgtune.rules import (
     affinity_changed,
@@ -114,6 +113,8 @@ RULES: tuple[Rule, ...] = (
     limit_unneeded,
 )
 
+BY_ID: dict[str, Rule] = {rule.ID: rule for rule in RULES}
+
 #: These speak of the cgroup, whatever program runs in it.
 ANY_PROGRAM = (
     "cpu-throttled",
@@ -183,11 +184,11 @@ def judge_all(
         if process.snapshot.process.is_self:
             return ()
         rules = tuple(rule for rule in RULES if rule.ID in ANY_PROGRAM)
-        return _judge(rules, Case(process, None, policy, least_periods, groups), ignored)
+        return judge_case(Case(process, None, policy, least_periods, groups), rules, ignored)
     findings: list[Finding] = []
     for index, facts in enumerate(process.snapshot.go):
         rules = RULES if index == 0 else tuple(rule for rule in RULES if rule.ID not in ANY_PROGRAM)
-        found = _judge(rules, Case(process, facts, policy, least_periods, groups), ignored)
+        found = judge_case(Case(process, facts, policy, least_periods, groups), rules, ignored)
         if index:
             told = {(finding.rule, finding.summary) for finding in findings}
             fresh = [finding for finding in found if (finding.rule, finding.summary) not in told]
@@ -196,20 +197,8 @@ def judge_all(
     return tuple(sorted(findings, key=lambda finding: finding.urgency))
 
 
-def locate_rule(name: str) -> Rule:
-    """The rule of that id; raises UsageError if there is none."""
-    for rule in RULES:
-        if name == rule.ID:
-            return rule
-    from difflib import get_close_matches
-
-    ids = [rule.ID for rule in RULES]
-    near = get_close_matches(name, ids, n=1) or [one for one in ids if len(name) > 2 and name in one][:1]
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise UsageError(f"no rule {name[:60]!r}{hint or ';'} `cgtune explain` lists them")
-
-
-def _judge(rules: tuple[Rule, ...], case: Case, ignored: frozenset[str]) -> tuple[Finding, ...]:
+def judge_case(case: Case, rules: Sequence[Rule], ignored: frozenset[str] = frozenset()) -> tuple[Finding, ...]:
+    """What these rules find in one case, worst first; what another finding makes superfluous is left out."""
     found = {finding.rule: finding for rule in rules if (finding := rule.judge(case)) is not None}
     return tuple(sorted(_merge(found, ignored), key=lambda finding: finding.urgency))
 

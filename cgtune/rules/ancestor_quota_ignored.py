@@ -59,7 +59,7 @@ def judge(case: Case) -> Finding | None:
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"the parent {binding.path} allows {case.cores_words}, Go reads only its own cgroup: GOMAXPROCS is {case.procs}",
+        summary=f"the parent {binding.path} allows {case.cores_words}, Go reads only its own cgroup: GOMAXPROCS is {case.procs_shown}",
         evidence=case.procs_evidence(f"its own cgroup {leaf.directory} {says}", case.stall),
         advice=(
             case.set_procs("no Go version reads an ancestor's quota"),

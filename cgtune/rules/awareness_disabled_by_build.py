@@ -52,7 +52,7 @@ def judge(case: Case) -> Finding | None:
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"container awareness is switched off at build time: GOMAXPROCS is {case.procs} under {case.cores_words}",
+        summary=f"container awareness is switched off at build time: GOMAXPROCS is {case.procs_shown} under {case.cores_words}",
         evidence=case.procs_evidence(
             f"built with Go {facts.program.version} and DefaultGODEBUG containermaxprocs={said}",
             case.stall,

@@ -41,7 +41,7 @@ def judge(case: Case) -> Finding | None:
     return Finding(
         rule=ID,
         severity=SEVERITY,
-        summary=f"container awareness is switched off by the environment: GOMAXPROCS is {case.procs} under {case.cores_words}",
+        summary=f"container awareness is switched off by the environment: GOMAXPROCS is {case.procs_shown} under {case.cores_words}",
         evidence=case.procs_evidence(case.variable_words("GODEBUG"), case.stall),
         advice=(
             (case.set_procs("takes effect at the next start"), act(f"GODEBUG alone does not help here: {case.blocked}"))

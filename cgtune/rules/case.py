@@ -246,6 +246,16 @@ class Case:
         return (self.facts.derived.variable(name) or "") if self.facts is not None else ""
 
     @property
+    def procs_shown(self) -> str:
+        """GOMAXPROCS as a summary tells it, of a runtime that took all CPUs."""
+        return str(self.procs)
+
+    @property
+    def built_words(self) -> str:
+        """What the program was built with; empty for a program that is not Go's."""
+        return "" if self.facts is None else f"built with {self.facts.program.name}"
+
+    @property
     def procs_words(self) -> str:
         """GOMAXPROCS and where it is known from; empty if it is not, as of a program that dies at its start."""
         return "" if self.procs is None else f"GOMAXPROCS is {self.procs} ({self._procs_from})"

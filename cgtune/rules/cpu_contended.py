@@ -7,6 +7,9 @@ does one whose threads all wake at once, and it is silent if others and the host
 cpu.pressure of its cgroup says that something in it waited in 20 % of the last minute (critical: 50 %), no level with a quota was throttled
 in 1 % of its periods, and GOMAXPROCS, or of other programs the number of threads, is no larger than the CPUs.
 
+Between two looks it names the cgroups that used most meanwhile, as far as they can be seen: those below the reader's own mount, up to 500,
+and of cgroup v1 only if its own cgroup is known in the hierarchy that counts CPU time. A service does so from the look after on.
+
 Why it hurts: each wait is latency, and a larger CPU limit or another GOMAXPROCS changes nothing about it.
 
 How to confirm:
@@ -55,6 +58,7 @@ def judge(case: Case) -> Finding | None:
     severity = next((name for least, name in _SCALE if percent >= least), None)
     if severity is None or used >= _FULL * room or _is_alone(case, rates):
         return None
+    neighbours = _find_neighbours(case, rates)
     return Finding(
         rule=ID,
         severity=severity,
@@ -62,11 +66,11 @@ def judge(case: Case) -> Finding | None:
         evidence=(
             f"/proc/{case.pid}/task/*/schedstat: {waiting:.2f} threads waited at once, {used:.2f} CPUs were used, in {rates.seconds:.0f} s",
             *_machine_words(case, rates),
-            *_neighbour_words(case, rates),
+            *_neighbour_words(rates, neighbours),
             case.quota_words,
             *_weight_words(case),
         ),
-        advice=(act(_advice(case, rates)),),
+        advice=(act(_advice(case, rates, neighbours)),),
         harm="now",
     )
 
@@ -122,13 +126,21 @@ def _machine_words(case: Case, rates: Rates) -> tuple[str, ...]:
     )
 
 
-def _neighbour_words(case: Case, rates: Rates) -> tuple[str, ...]:
-    """The cgroups beside its own that used most."""
-    own = {level.path for level in case.snapshot.cpu_chain}
-    found = [] if rates.machine is None else [(path, cores) for path, cores in rates.machine.busiest if path not in own]
-    if not found:
+def _find_neighbours(case: Case, rates: Rates) -> tuple[tuple[str, float], ...]:
+    """The cgroups beside its own that used most, with their CPUs; none if its own cannot be told from them."""
+    chain = case.snapshot.cpu_chain
+    # On v1 another hierarchy may count the time: its cgroup there is known if it has the same path
+    if rates.machine is None or not chain or chain[0].usage_seconds is None:
         return ()
-    return (f"used most beside it, of the cgroups that can be seen: {', '.join(f'{path} {cores:.2f}' for path, cores in found)}",)
+    own = {level.path for level in chain}
+    return tuple((path, cores) for path, cores in rates.machine.busiest.cgroups if path not in own)
+
+
+def _neighbour_words(rates: Rates, neighbours: tuple[tuple[str, float], ...]) -> tuple[str, ...]:
+    if not neighbours or rates.machine is None:
+        return ()
+    named = ", ".join(f"{path} {cores:.2f}" for path, cores in neighbours)
+    return (f"used most beside it in {rates.machine.busiest.seconds:.0f} s, of the cgroups that can be seen: {named}",)
 
 
 def _weight_words(case: Case) -> tuple[str, ...]:
@@ -139,12 +151,17 @@ def _weight_words(case: Case) -> tuple[str, ...]:
     return (f"{level.directory}/{name}: {value}",)
 
 
-def _advice(case: Case, rates: Rates) -> str:
+def _advice(case: Case, rates: Rates, neighbours: tuple[tuple[str, float], ...]) -> str:
     machine, online = rates.machine, len(case.snapshot.machine.online)
     if machine is not None and machine.steal_cores is not None and machine.steal_cores >= _STOLEN * online:
-        return f"the host takes {format_cpus(round(machine.steal_cores, 2))} away from this virtual machine: move it, or the program"
-    if machine is None or machine.busy_cores is None:
+        return f"the host takes {format_cpus(round(machine.steal_cores, 1))} away from this virtual machine: move it, or the program"
+    used, seen = rates.used_cores or 0.0, sum(cores for _, cores in neighbours)
+    counted = None if machine is None else machine.busy_cores
+    busy = max(counted or 0.0, used + seen)
+    if busy >= _FULL * online:
+        is_told = neighbours and seen >= (busy - used) / 2  # else who uses most is not seen
+        named = f", most with {neighbours[0][0].rpartition('/')[2]}" if is_told else ""
+        return f"the CPUs are busy with others{named}: a larger CPU request, which sets its weight, or fewer neighbours on this machine"
+    if counted is None:
         return "a larger CPU request, which sets its weight, or fewer neighbours: how busy the machine's CPUs were could not be seen"
-    if machine.busy_cores >= _FULL * online:
-        return "the CPUs are busy with others: a larger CPU request, which sets its weight, or fewer neighbours on this machine"
     return "the machine's CPUs were not all busy: look at its cpuset and affinity, at its weight, and at short bursts of its neighbours"

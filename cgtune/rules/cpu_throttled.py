@@ -9,7 +9,8 @@ information, from 25 % a warning, and nothing below 300 periods. Where no quota 
 It hurts now, unless the cgroup's cpu.pressure says that nothing in it has waited for five minutes: then it hurt earlier. Without
 cpu.pressure (cgroup v1) the counters alone do not tell since when; a window does.
 
-Over a window it also says what limit would have been enough, by how long each thread ran and waited (docs/advice.md).
+Over a window it also says what limit would have been enough, by how long each thread ran and waited (docs/advice.md), and advises it if
+that is sure and 50 periods or more were seen.
 
 Why it hurts: each stop is a pause of all threads for the rest of the period, up to 100 ms with the usual period. GOMAXPROCS n under quota
 Q per period P: n busy threads run Q/n and stall P - Q/n.
@@ -31,10 +32,12 @@ import math
 from cgtune.advice.enough import find_enough_cpu
 from cgtune.advice.procs import format_level_quota
 from cgtune.model import LEAST_PERIODS, Finding
+from cgtune.numbers import format_cpus
 from cgtune.rules.case import act
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cgtune.advice.enough import EnoughCpu
     from cgtune.model import Advice, CpuLevel, Severity
     from cgtune.rules.case import Case
 
@@ -63,6 +66,7 @@ def judge(case: Case) -> Finding | None:
         return None
     counted = f"nr_throttled {counters.throttled_periods} of nr_periods {counters.periods}"
     when = "while it was watched" if case.window is not None else "since the cgroup was made"
+    enough = _find_enough(case, level)
     return Finding(
         rule=ID,
         severity=severity,
@@ -70,19 +74,24 @@ def judge(case: Case) -> Finding | None:
         evidence=(
             f"{level.directory}/cpu.stat: {counted}, {counters.throttled_seconds:.1f} s in all",
             *_quota_evidence(case, level),
-            *_enough_words(case, level),
+            *_enough_words(enough),
         ),
-        advice=(_advice(case, level),),
+        advice=(_advice(case, level, enough),),
         harm="earlier" if case.window is None and _is_over(case) else "now",
     )
 
 
-def _enough_words(case: Case, level: CpuLevel) -> tuple[str, ...]:
+def _find_enough(case: Case, level: CpuLevel) -> EnoughCpu | None:
     """What limit would have done, if two looks tell."""
     rates = case.snapshot.rates
-    taken = 0.0 if rates is None or rates.machine is None else rates.machine.steal_cores or 0.0
+    if rates is None:
+        return None
+    taken = 0.0 if rates.machine is None else rates.machine.steal_cores or 0.0
     stolen = taken / max(1, len(case.snapshot.machine.online))
-    enough = None if rates is None else find_enough_cpu(rates, level, case.usable, case.procs_count or None, stolen)
+    return find_enough_cpu(rates, level, case.usable, case.procs_count or None, stolen)
+
+
+def _enough_words(enough: EnoughCpu | None) -> tuple[str, ...]:
     if enough is None:
         return ()
     sure = f"perhaps, as {enough.doubt}: " if enough.doubt else ""
@@ -129,23 +138,27 @@ def _quota_evidence(case: Case, level: CpuLevel) -> tuple[str, ...]:
     return case.procs_evidence(case.stall) if case.procs_count else (case.quota_words,)
 
 
-def _advice(case: Case, level: CpuLevel) -> Advice:
+def _advice(case: Case, level: CpuLevel, enough: EnoughCpu | None) -> Advice:
+    said = ""
+    if enough is not None and enough.is_sure:
+        said = f" to {format_cpus(enough.limit_cores)}, which would have been enough while it was watched, within 15 %"
     if _is_shared(case, level):
         return act(
-            f"look at what else runs below {level.path}: together they use up its quota, which is wider; raise it, or give the others less"
+            f"look at what else runs below {level.path}: together they use up its quota, which is wider; raise it{said}, or give the others"
+            " less"
         )
     cores = case.limit_cores or 0
     whole = math.floor(cores)
     if not case.procs_count:
-        return act("raise the CPU limit, or run fewer threads at once")
+        return act(f"raise the CPU limit{said}, or run fewer threads at once")
     if case.procs_count == 1 and cores < 1:
+        if said:
+            return act(f"raise the CPU limit{said}")
         return act("raise the CPU limit to 1 CPU or more: below that even one busy thread uses the quota up")
     if case.procs_count > max(whole, 1):
-        return act(
-            f"raise the CPU limit to {max(case.procs_count, math.ceil(cores))} whole CPUs, or set GOMAXPROCS to {max(whole, 1)}"
-            " and see whether the stalls or the queue hurt more"
-        )
+        said = said or f" to {max(case.procs_count, math.ceil(cores))} whole CPUs"
+        return act(f"raise the CPU limit{said}, or set GOMAXPROCS to {max(whole, 1)} and see whether the stalls or the queue hurt more")
     return act(
-        "raise the CPU limit: GOMAXPROCS is not above it, so the time goes to threads that it does not count (cgo, blocking system calls)"
-        " or to other processes in this cgroup"
+        f"raise the CPU limit{said}: GOMAXPROCS is not above it, so the time goes to threads that it does not count (cgo, blocking system"
+        " calls) or to other processes in this cgroup"
     )

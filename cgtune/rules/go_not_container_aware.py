@@ -41,10 +41,10 @@ def judge(case: Case) -> Finding | None:
     """An old runtime took all CPUs although a quota binds."""
     if case.facts is None or case.minor is None or case.minor >= FIRST_AWARE or not case.derives_unlimited:
         return None
-    summary = f"{case.facts.program.name} does not see its CPU quota: GOMAXPROCS is {case.procs} under {case.cores_words}"
+    summary = f"{case.facts.program.name} does not see its CPU quota: GOMAXPROCS is {case.procs_shown} under {case.cores_words}"
     is_gccgo = case.facts.program.compiler == "gccgo"
     runtimes = "the runtimes of gccgo" if is_gccgo else "runtimes before 1.25"
-    evidence = case.procs_evidence(f"built with {case.facts.program.name}; {runtimes} never read a CPU quota", case.stall)
+    evidence = case.procs_evidence(f"{case.built_words}; {runtimes} never read a CPU quota", case.stall)
     if is_gccgo:
         later = (
             "or build with Go's own compiler, 1.25 or later, and a go line of at least 1.25: it obeys the quota of its own cgroup by itself"

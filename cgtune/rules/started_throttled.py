@@ -39,7 +39,7 @@ _LEAST_PERIODS = 10  # a second of a busy start
 _SURE = 2.576  # standard deviations of 99 %
 _START_SECONDS = 600
 _JUST_SECONDS = 60
-_AGE_STEP_SECONDS = 2  # the age is in whole seconds, and the counters are read a moment after it
+_AGE_STEP_SECONDS = 2  # the age is in whole seconds
 
 
 def judge(case: Case) -> Finding | None:
@@ -50,7 +50,9 @@ def judge(case: Case) -> Finding | None:
     counters = level.throttling
     if level.bandwidth is None or level.bandwidth.limit_cores is None or not _LEAST_PERIODS <= counters.periods < LEAST_PERIODS:
         return None
-    if counters.periods * level.bandwidth.period_us / 1e6 > age + _AGE_STEP_SECONDS:
+    began, ended = case.snapshot.machine.read_seconds, level.read_seconds
+    late = 0.0 if began is None or ended is None else ended - began  # of many processes, and of a large program, by seconds
+    if counters.periods * level.bandwidth.period_us / 1e6 > age + late + _AGE_STEP_SECONDS:
         return None  # others ran in this cgroup before
     least = least_share(counters.throttled_periods, counters.periods)
     if least < _LEAST_SHARE:

@@ -14,6 +14,7 @@ from cgtune.model import LEAST_PERIODS
 from cgtune.outputs.words import blind_words
 from cgtune.records import Record
 from cgtune.remembered import with_kills
+from cgtune.service.neighbours import Neighbours
 from cgtune.service.windows import Windows
 from cgtune.verdict import blind, blind_partly
 
@@ -66,7 +67,7 @@ class Follower:
         self._ignored, self._machinery, self._remembered = ignored, machinery, remembered
         self._view = MachineView(host)
         self._followed: frozenset[int] = frozenset()
-        self._windows = Windows()
+        self._windows, self._neighbours = Windows(), Neighbours(host)
 
     def look(self, now_seconds: float) -> Look:
         """Everything once. ``now_seconds`` is any clock that only goes forward. Raises what MachineView raises, and Stopped."""
@@ -100,7 +101,7 @@ class Follower:
         report = api.report_of(self._host, view, snapshots, found.notes, found.machinery)
         report = with_kills(report, self._remembered(), self._host.time_seconds())
         if self._host.is_live:
-            report = self._windows.watch(report, now_seconds)
+            report = self._neighbours.name(self._windows.watch(report, now_seconds), view.ours.mounts)
         if view.self_pid not in self._pids:
             report = report.replace(beside=api.read_reader(view, snapshots))
 
@@ -108,6 +109,9 @@ class Follower:
             return api.judge(report, self._policy, least_periods=LEAST_PERIODS, ignored=self._ignored)
 
         report = _judge(report, judge, troubles)
+        if self._host.is_live:
+            self._neighbours.follow(report, view.ours.mounts)
+            self._host.forget()
         why = blind(report, self._pids) or blind_partly(report)
         if why is not None and why.cause != "missing":  # these are counted, and who cannot be read has a trouble of its own
             troubles["sight"] = blind_words(why)

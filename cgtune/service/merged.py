@@ -26,7 +26,7 @@ _HIGHEST = frozenset(
     (
         *("cgtune_cpu_usable_cpus", "cgtune_gogc_derived_percent", "cgtune_gogc_observed_percent", "cgtune_go_gc_cpu_ratio"),
         *("cgtune_go_last_collection_timestamp_seconds", "cgtune_process_start_time_seconds"),
-        *("cgtune_go_info", "cgtune_finding", "cgtune_harm"),
+        *("cgtune_go_info", "cgtune_finding", "cgtune_harm", "cgtune_advice_info"),
     )
 )
 

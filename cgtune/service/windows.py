@@ -1,7 +1,7 @@
 """The last five minutes of each process, for whoever keeps looking: what was throttled last week must not be a finding for ever. Pure.
 
 The kernel's counters run since the cgroup was made, and the process's since it began. A judgement wants their growth, over no longer than
-it takes to see that a fault has been mended: five minutes. A process costs about 16 KiB: 11 totals of 14 levels and 16 threads.
+it takes to see that a fault has been mended: five minutes. A process costs about 16 KiB: 12 totals of 14 levels and 16 threads.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 
+from cgtune.errors import CgtuneError
 from cgtune.system.endpoint import redact_url
 from cgtune.system.recording import REGIONS_SUFFIX, Recording, refusal_key, render_marker, render_regions, search_key
 from cgtune.system.replace import replace_archive, replace_tree
@@ -144,6 +145,15 @@ class Capture(Source):
             raise
         self._kept.refused.get(path, {}).pop(reading, None)
         return answer
+
+    def read_more(self, read: Callable[[], object]) -> None:
+        """Let ``read`` read what no report needs. What was answered before is not refused by that: a process may have ended meanwhile."""
+        from contextlib import suppress
+
+        answered, refused = frozenset(self._kept.texts), {path: dict(numbers) for path, numbers in self._kept.refused.items()}
+        with suppress(CgtuneError):
+            read()
+        self._kept.refused = {path: numbers for path, numbers in self._kept.refused.items() if path not in answered} | refused
 
     def drop_program(self, pid: int, tells: Callable[[str], bool]) -> None:
         """Leave out what was read to find that ``pid`` is no Go program: without its mappings a replay finds the same, and is small.

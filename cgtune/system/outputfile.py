@@ -28,8 +28,22 @@ def parse_mode(text: str) -> int:
     return mode
 
 
-def replace_file(path: str, content: bytes, mode: int, option: str) -> bool:
+def rewrite_file(path: str, content: bytes, option: str) -> None:
+    """Give the file that is there another content; it keeps its mode, and its owner as far as we may give it away.
+
+    Raises as replace_file does, and Unwritable if there is no such file.
+    """
+    try:
+        found = os.stat(path, follow_symlinks=False)
+    except (OSError, ValueError) as error:
+        raise Unwritable(f"{option} {path!r}: {reason(error)}") from error
+    replace_file(path, content, stat.S_IMODE(found.st_mode), option, owner=(found.st_uid, found.st_gid))
+
+
+def replace_file(path: str, content: bytes, mode: int, option: str, *, owner: tuple[int, int] | None = None) -> bool:
     """Give the file this content and mode; False where it has both already, and is then not touched. ``option`` is what named the path.
+
+    ``owner``: the user and group that it is to have, None: ours.
 
     Raises UsageError where the path names something that is no file, and Unwritable where it cannot be written; the old file then stands.
     """
@@ -45,7 +59,7 @@ def replace_file(path: str, content: bytes, mode: int, option: str) -> bool:
             raise UsageError(f"{option} {path!r} is {kind}; name a file")
         if _is_same(directory, name, content, mode):
             return False
-        _replace_in(directory, name, content, mode)
+        _replace_in(directory, name, content, mode, owner)
     except OSError as error:
         hint = ": it is a mount of its own; mount its folder instead" if error.errno == errno.EBUSY else ""
         raise Unwritable(f"{option} {path!r}: {reason(error)}{hint}; nothing was written, what stood there stands") from error
@@ -83,7 +97,7 @@ def _is_same(directory: int, name: str, content: bytes, mode: int) -> bool:
         os.close(file)
 
 
-def _replace_in(directory: int, name: str, content: bytes, mode: int) -> None:
+def _replace_in(directory: int, name: str, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
     building = f".cgtune-{os.getpid()}-{os.urandom(6).hex()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     file = os.open(building, flags, 0o600, dir_fd=directory)
@@ -92,6 +106,8 @@ def _replace_in(directory: int, name: str, content: bytes, mode: int) -> None:
         try:
             while content:
                 content = content[os.write(file, content) :]
+            if owner is not None and owner != (os.geteuid(), os.getegid()):
+                _give_away(file, owner)
             os.fchmod(file, mode)
             os.fsync(file)  # a rename may reach the disk before what was written
         finally:
@@ -101,3 +117,10 @@ def _replace_in(directory: int, name: str, content: bytes, mode: int) -> None:
     finally:
         if left:
             os.unlink(building, dir_fd=directory)
+
+
+def _give_away(file: int, owner: tuple[int, int]) -> None:
+    import contextlib
+
+    with contextlib.suppress(PermissionError):  # only root may: then it is ours, as with any editor
+        os.fchown(file, *owner)

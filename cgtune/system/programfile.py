@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 class ProgramFile:
     """An open file, as a context manager; ``read_at`` reads parts of it."""
 
-    def __init__(self, path: str, option: str) -> None:
-        """Open it; raises UsageError, which names ``option``, where it is no regular file that can be read."""
+    def __init__(self, path: str, option: str, example: str = "./server") -> None:
+        """Open it; raises UsageError, which names ``option`` and gives an example, where it is no regular file that can be read."""
         self._path = path
         try:
             self._file = os.open(path, FILE_FLAGS)
         except (OSError, ValueError) as error:
-            raise UsageError(f"{option} {path!r}: {reason(error)}; example: {option} ./server") from error
+            raise UsageError(f"{option} {path!r}: {reason(error)}; example: {option} {example}") from error
         try:
             require_regular(self._file)
         except OSError as error:
             os.close(self._file)
-            raise UsageError(f"{option} {path!r} is not a regular file; example: {option} ./server") from error
+            raise UsageError(f"{option} {path!r} is not a regular file; example: {option} {example}") from error
 
     def __enter__(self) -> Self:
         return self

@@ -18,6 +18,7 @@ from tests.support.command import PROGRAM, environment
 
 ROUNDS = 25
 RECORDING = Path(__file__).resolve().parents[2] / "fixtures/cgroupfs/v2-bench-swapped-out"  # of a Go program; read by json, 0.7 bare starts
+MANIFEST = RECORDING.parents[1] / "manifests/007-network-agent-hundred-percent.yaml"
 # An environment of their own, by env(1), which costs a millisecond more
 WITHOUT = ("/usr/bin/env", "-u", "CGTUNE_PID")
 NAMED = (*WITHOUT, "CGTUNE_CPU_LIMIT=2500", "CGTUNE_CPU_DIVISOR=1m", "CGTUNE_MEMORY_LIMIT=536870912")
@@ -52,6 +53,7 @@ def main() -> int:
             ("the same, knowing which Go", [*NAMED, "CGTUNE_GO=1.27", *PROGRAM, "env"], 3.5),
             ("cgtune exec -- true, as an entrypoint", [*WITHOUT, *PROGRAM, "exec", "--", "true"], 3.5),
             ("cgtune exec --always -- true", [*WITHOUT, *PROGRAM, "exec", "--always", "--", "true"], 3.5),
+            ("cgtune lint FILE", [*PROGRAM, "lint", "--fail-on", "critical", str(MANIFEST)], 7),
             # For comparison: runpy alone is dear, and no code of ours can make -m cheaper.
             ("python -I -m this-does-nothing", [sys.executable, "-I", "-m", "__hello__"], None),
         ]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
@@ -23,6 +24,7 @@ from cgtune.model import Bandwidth, CpuLevel, CpuLimits, Prediction
 from cgtune.numbers import format_limit
 from cgtune.outputs.predict import render_predict
 from cgtune.runtimes.go.derived.grammar import parse_gomemlimit
+from tests.commands.test_check import validate_sarif
 from tests.support import goprograms, inside, toolchains
 from tests.support.command import ROOT, run
 from tests.support.needs import only_where
@@ -302,6 +304,48 @@ def test_real_programs_do_what_is_predicted(version: str, language: str) -> None
             said = json.loads(done.stdout.splitlines()[-1])
             values = [derived(prediction, name)[0] for name in ("GOMAXPROCS", "GOMEMLIMIT", "GOGC")]
             assert values == [said["gomaxprocs"], said["memory_limit"], said["gc_percent"]], environment
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ((), 0),
+        (("--fail-on", "critical"), 0),
+        (("--fail-on", "warning"), 1),
+        (("--fail-on", "info"), 1),
+        (("--go", "1.27", "--fail-on", "warning"), 0),
+        (("--go", "1.27", "--fail-on", "info"), 1),
+        (("--go", "1.27", "--env", "GOMEMLIMIT=512Mi", "--fail-on", "critical"), 1),
+        (("--go", "1.27", "--env", "GODEBUG=cgocheck=2", "--fail-on", "critical"), 1),  # no rule is about it
+        (("--go", "1.27", "--env", "GODEBUG=cgocheck=2"), 0),
+    ],
+)
+@pytest.mark.parametrize("name", ["table", "json", "sarif", "junit"])
+def test_the_exit_code_follows_fail_on(arguments: tuple[str, ...], code: int, name: str) -> None:
+    """1 for a finding that severe, and for a death; without the option findings do not count. The format changes nothing of it."""
+    done = inside.run("predict", "--cpus", "64", "--cpu-limit", "2.5", "--go", "1.24,1.27", *arguments, "--format", name)
+    assert done.returncode == code
+    deaths = ["cgtune: Go 1.27: dies at its start: fatal error: cgocheck > 1 mode is no longer supported at runtime."]
+    said = [line for line in done.stderr.splitlines() if not line.startswith(tuple(deaths))]
+    assert said == []
+    assert bool(done.stderr) == (name in ("sarif", "junit") and "GODEBUG=cgocheck=2" in arguments)
+
+
+def test_the_findings_of_each_row_as_sarif_and_junit() -> None:
+    """Each row is told by its version, and the same alert is known again in the next run; no time makes two answers differ."""
+    arguments = ("predict", "--cpus", "64", "--cpu-limit", "2.5", "--go", "1.24,1.27", "--fail-on", "warning", "--format")
+    results = validate_sarif(inside.run(*arguments, "sarif").stdout)["runs"][0]["results"]
+    assert [result["partialFingerprints"]["cgtuneFinding/v1"] for result in results] == [
+        "go-not-container-aware predicted (Go 1.24)",
+        "fractional-quota predicted (Go 1.27)",
+    ]
+    text = inside.run(*arguments, "junit").stdout
+    suites = ET.fromstring(text)
+    assert [(suite.get("name"), suite.get("failures")) for suite in suites] == [("predicted (Go 1.24)", "1"), ("predicted (Go 1.27)", "0")]
+    assert {case.get("classname") for case in suites[0]} == {"cgtune.predicted.Go 1.24"}
+    assert text == inside.run(*arguments, "junit").stdout
+    usual = ET.fromstring(inside.run(*arguments[:-3], "--format", "junit").stdout)
+    assert usual.get("failures") == "1"
 
 
 def test_a_cgroup_version_that_there_is_not() -> None:

@@ -92,7 +92,11 @@ GOOD: list[tuple[str, str, Any]] = [
     ("parse_schedstat", "93330 0 2\n", (0.00009333, 0.0)),
     ("parse_schedstat", "0 0 0\n", None),  # a kernel that does not count
     ("parse_uptime", "407.30 564.17\n", 407.3),
-    ("parse_machine_ticks", "cpu  1 20 300 4000 50000 6 70 800 9 9\ncpu0 1 1 1 1 1 1 1 1 1 1\n", MachineTicks(busy=397, steal=800)),
+    (
+        "parse_machine_ticks",
+        "cpu  1 20 300 4000 50000 6 70 800 9 9\ncpu0 1 1 1 1 1 1 1 1 1 1\n",
+        MachineTicks(busy=397, idle=54000, steal=800),
+    ),
     ("parse_machine_ticks", "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\nbtime 1\n", None),  # gVisor
     ("parse_machine_ticks", "btime 1700000000\n", None),
     ("parse_cpu_list", "0-3,8,10-11\n", frozenset({0, 1, 2, 3, 8, 10, 11})),

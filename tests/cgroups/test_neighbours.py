@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cgtune.cgroups.neighbours import find_busiest, read_usages
-from cgtune.model import Mount
+from cgtune.model import Busiest, Mount
 from cgtune.system.host import Host
 from tests.support.refusing import Refusing
 
@@ -31,20 +31,20 @@ def test_what_is_below_a_cgroup_is_told_of_what_is_below() -> None:
     """A slice with a busy service counts its use as well, and is not named for it; the root is nobody's neighbour."""
     before = {"/": (100.0, 0.0), "/a.slice": (10.0, 0.0), "/a.slice/b.service": (5.0, 0.0), "/c": (1.0, 0.0), "/gone": (9.0, 0.0)}
     after = {"/": (120.0, 10.0), "/a.slice": (26.0, 10.0), "/a.slice/b.service": (20.0, 10.0), "/c": (1.05, 10.0), "/new": (9.0, 10.0)}
-    assert find_busiest(before, after) == (("/a.slice/b.service", 1.5), ("/a.slice", 0.1))
+    assert find_busiest(before, after) == Busiest(cgroups=(("/a.slice/b.service", 1.5), ("/a.slice", 0.1)), seconds=10.0)
 
 
 def test_no_more_than_five_are_named_and_none_that_was_made_anew() -> None:
     """The busiest first; a counter that shrank tells nothing, nor does one without time between."""
     before = {f"/{name}": (10.0, 0.0) for name in "abcdefg"} | {"/anew": (99.0, 0.0), "/still": (1.0, 5.0)}
     after = {f"/{name}": (10.0 + place, 10.0) for place, name in enumerate("abcdefg")} | {"/anew": (1.0, 10.0), "/still": (2.0, 5.0)}
-    assert [path for path, _ in find_busiest(before, after)] == ["/g", "/f", "/e", "/d", "/c"]
+    assert [path for path, _ in find_busiest(before, after).cgroups] == ["/g", "/f", "/e", "/d", "/c"]
 
 
 def test_a_cgroup_that_was_made_anew_adds_nothing_to_the_one_above() -> None:
     """What it seems to have given back is not told as the use of its parent."""
     before, after = {"/p": (10.0, 0.0), "/p/anew": (99.0, 0.0)}, {"/p": (20.0, 10.0), "/p/anew": (1.0, 10.0)}
-    assert find_busiest(before, after) == (("/p", 1.0),)
+    assert find_busiest(before, after).cgroups == (("/p", 1.0),)
 
 
 @pytest.mark.parametrize(("mount", "file", "text"), [(V2, "cpu.stat", "usage_usec 2500000\n"), (V1, "cpuacct.usage", "2500000000\n")])

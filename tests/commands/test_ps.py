@@ -27,7 +27,8 @@ from cgtune.outputs.layout import Layout
 from cgtune.outputs.ps import render_ps
 from cgtune.rules import judge_all
 from tests.rules.reports import MIB, go_facts, memory_level, report as process_report, watched
-from tests.support import command, inside, stories
+from tests.support import command, goprograms, inside, stories
+from tests.support.goprograms import Probe
 
 STORY = stories.STORIES / "v2-bench-swapped-out"
 
@@ -208,11 +209,11 @@ def test_a_root_that_goes_away_ends_the_watch(monkeypatch: pytest.MonkeyPatch, c
     """What can be looked at again is told in the list's place; what cannot be meant any more ends it as it would have at the start."""
     looks = iter([Unreadable("closed for a moment"), UsageError("--root: it is gone")])
 
-    def look(_options: PsOptions) -> Report:
+    def look() -> Report:
         raise next(looks)
 
     monkeypatch.setattr(ps, "require_terminal", lambda *_words: None)
-    monkeypatch.setattr(ps, "_look", look)
+    monkeypatch.setattr(ps, "_look_again", lambda _options: look)
     with pytest.raises(Unreadable):
         ps.run_ps(PsOptions(watch_seconds=0.2))
     looks = iter([UsageError("--root: it is gone")])
@@ -221,7 +222,7 @@ def test_a_root_that_goes_away_ends_the_watch(monkeypatch: pytest.MonkeyPatch, c
     assert capsys.readouterr().out == ""
     first = iter([_report(_process(1))])
     looks = iter([Unreadable("closed for a moment"), UsageError("--root: it is gone")])
-    monkeypatch.setattr(ps, "_look", lambda options: next(first, None) or look(options))
+    monkeypatch.setattr(ps, "_look_again", lambda _options: lambda: next(first, None) or look())
     with pytest.raises(UsageError):
         ps.run_ps(PsOptions(watch_seconds=0.2))
     assert [frame.splitlines()[2].removesuffix("\x1b[K")[:19] for frame in capsys.readouterr().out.split("\x1b[H")[1:]][1:] == [
@@ -257,3 +258,16 @@ def test_who_goes_while_they_are_watched_is_told_in_their_place() -> None:
         assert child.wait(60) == 3
         assert child.stderr is not None
         assert child.stderr.read().startswith(b"cgtune: no process that can be seen is meant by no-such-command")
+
+
+@pytest.mark.fetched
+def test_from_the_second_drawing_on_it_is_told_what_was_used_meanwhile() -> None:
+    """The first has nothing to compare with; the next has the columns of a window, and the use of a busy program since the first."""
+    with Probe(goprograms.build("1.27.3"), "burn 1") as probe, watching(probe.pid) as (child, ours):
+        text = _read_until(ours, b"\x1b[J", 3)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(60) == 0
+    first, second, *_ = text.decode().split("\x1b[H")[1:]
+    assert ("periods" in first, "periods" in second) == (False, True)
+    row = next(line for line in second.splitlines() if line.split()[:1] == [str(probe.pid)])
+    assert float(re.search(r"  (\d\.\d\d) ", row)[1]) > 0.05  # type: ignore[index]  # else it fails as well

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,7 @@ def _exposed() -> dict[str, set[str]]:
     more = {
         "cgtune_finding": {"rule", "severity", "harm"},
         "cgtune_harm": {"rule", "cause", "severity"},
+        "cgtune_advice_info": {"rule", "cause", "harm", "advice"},
         "cgtune_go_info": {"id", "go_version", "main_module", "container_aware", "awareness_from", "follows_updates"},
         "cgtune_pressure_waiting_seconds_total": {"resource", "share"},
         "cgtune_memory_part_bytes": {"part"},
@@ -225,6 +227,51 @@ def test_the_dashboard_is_whole() -> None:
     rows = [panel["title"] for panel in panels if panel["type"] == "row"]
     asked = ("Who was killed", "Who is stopped", "Who waits for neighbours", "Who wastes", "Who is misset")
     assert [title for title in rows if title.startswith("Who ")] == [next(row for row in rows if row.startswith(start)) for start in asked]
+
+
+def _lost(given: object, kept: object, path: str = "") -> Iterator[str]:
+    """What is in the one and not, or not as it was, in the other; what that has beside it are defaults."""
+    if isinstance(given, dict) and isinstance(kept, dict):
+        for key, value in given.items():
+            yield from _lost(value, kept[key], f"{path}.{key}") if key in kept else (f"{path}.{key}",)
+    elif isinstance(given, list) and isinstance(kept, list) and len(given) == len(kept):
+        for place, (one, other) in enumerate(zip(given, kept, strict=True)):
+            yield from _lost(one, other, f"{path}[{place}]")
+    elif given != kept:
+        yield path
+
+
+def _as_grafana_reads(board: dict[str, Any]) -> object:
+    """A dashboard read with Grafana's own types, and written again."""
+    from grafana_foundation_sdk.cog import plugins
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.models.dashboard import Dashboard
+
+    plugins.register_default_plugins()
+    return json.loads(JSONEncoder().encode(Dashboard.from_json(board)))
+
+
+def test_grafana_knows_every_key_of_the_dashboard() -> None:
+    """Its types lose nothing but the text of a variable's query that its editor shows beside the query itself, which they do not have."""
+    variables = _BOARD["templating"]["list"]
+    shown = {f".templating.list[{place}].definition" for place, variable in enumerate(variables) if "definition" in variable}
+    assert set(_lost(_BOARD, _as_grafana_reads(_BOARD))) == shown
+    assert all(variable["query"]["query"] == variable["definition"] for variable in variables if "definition" in variable)
+
+
+@pytest.mark.parametrize(
+    ("place", "misspelt"),
+    [((), "tag"), (("panels", 1), "datasorce"), (("panels", 1, "targets", 0), "expresion"), (("panels", 1, "fieldConfig"), "default")],
+)
+def test_what_grafana_does_not_know_is_noticed(place: tuple[str | int, ...], misspelt: str) -> None:
+    """A key that is misspelt is lost on the way: of the dashboard, of a panel, of a query, of a panel's fields."""
+    board = json.loads(json.dumps(_BOARD))
+    at = board
+    for step in place:
+        at = at[step]
+    at[misspelt] = {}
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    assert f"{where}.{misspelt}" in set(_lost(board, _as_grafana_reads(board)))
 
 
 def test_a_page_passes_the_check_of_prometheus() -> None:

@@ -27,17 +27,18 @@ _counter = itertools.count()
 _ENTER = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 97; shift; done; shift; exec "$@"'
 
 
-def hierarchies() -> dict[str, tuple[int, Path]]:
-    """Version and mount point by controller, for those of cpu, memory and cpuset that child groups can be made in."""
+def hierarchies(*more: str) -> dict[str, tuple[int, Path]]:
+    """Version and mount point by controller, for those of cpu, memory, cpuset and ``more`` that child groups can be made in."""
+    names = (*_CONTROLLERS, *more)
     found: dict[str, tuple[int, Path]] = {}
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         before, after = line.split(" - ", 1)
         place, (kind, _, options) = Path(before.split()[4]), after.split(" ", 2)
         if kind == "cgroup":
-            found |= {name: (1, place) for name in options.split(",") if name in _CONTROLLERS}
+            found |= {name: (1, place) for name in options.split(",") if name in names}
         elif kind == "cgroup2":
             enabled = (place / "cgroup.subtree_control").read_text().split()
-            found |= {name: (2, place) for name in enabled if name in _CONTROLLERS and name not in found}
+            found |= {name: (2, place) for name in enabled if name in names and name not in found}
     return found
 
 
@@ -178,7 +179,7 @@ def remove_group(place: Path) -> None:
 
 def sweep() -> None:
     """Remove the groups of runs that were killed: those whose maker is no more."""
-    for place in {place for _, place in hierarchies().values()}:
+    for place in {place for _, place in hierarchies("cpuacct").values()}:
         for left in sorted(place.glob(f"{_PREFIX}*/**/"), reverse=True):
             maker = re.match(rf"{_PREFIX}(\d+)-", left.relative_to(place).parts[0])
             if maker and not Path(f"/proc/{maker[1]}").exists():
@@ -186,9 +187,11 @@ def sweep() -> None:
 
 
 @contextlib.contextmanager
-def own_groups() -> Iterator[Groups]:
-    """A place for one test's groups; whatever happens, they are gone afterwards, with every process in them."""
-    places = hierarchies()
+def own_groups(*more: str) -> Iterator[Groups]:
+    """A place for one test's groups; whatever happens, they are gone afterwards, with every process in them. ``more``: controllers in whose
+    hierarchies they are made too, if there are any.
+    """
+    places = hierarchies(*more)
     require(os.geteuid() == 0, "makes control groups: run as root")
     missing = [name for name in _CONTROLLERS if name not in places]
     require(not missing, f"no mounted hierarchy lends the controllers {missing} to child groups")

@@ -53,7 +53,7 @@ def _start(group: Group, account: Path | None, share: float) -> int:
 
 def _uses(cores: float, *pids: int, rel: float = 0.03) -> Watch:
     """These programs of one thread run for so long together."""
-    return grows("CPU time", lambda: sum(map(ran_seconds, pids)), cores, rel)
+    return grows("CPU time", lambda: sum(map(ran_seconds, pids)), (1 - rel) * cores, (1 + rel) * cores)
 
 
 def _rates(entry: dict[str, Any], group: Group) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -87,7 +87,7 @@ def test_a_load_that_a_quota_stops(group: Group, account: Path | None) -> None:
     """Busy under a fifth of a CPU: all of it is used, it is stopped in nearly every period, and the text says so in one line."""
     group.limit_cpu(20_000)
     pid = _start(group, account, 1.0)
-    stopped = grows("stopped time", lambda: group.throttled()[2], 0.8, 0.05)
+    stopped = grows("stopped time", lambda: group.throttled()[2], 0.76, 0.84)
     before = group.throttled()
     entry = look_fairly(lambda: inspect(pid, "--window", "5"), _uses(0.2, pid), stopped)
     after = group.throttled()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from cgtune.api import inspect, predict
-from cgtune.model import ProcessReport, Report
+from cgtune.model import Advice, ProcessReport, Report
 from cgtune.outputs.brief import brief_lines
 from cgtune.outputs.layout import LEAST_WIDTH, MOST_WIDTH, Layout, Sheet, cgroup_paths, fold, lay_out, visible
 from cgtune.outputs.predict import render_predict
@@ -213,6 +213,25 @@ def test_the_end_of_a_harm_stands_beside_it() -> None:
         assert (full.index(f"> {end}") < full.index("- GOMAXPROCS is 64")) == felt
 
 
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 150, 180, 200])
+@pytest.mark.parametrize("colour", [False, True])
+def test_the_list_says_what_ends_a_harm_at_any_width(width: int, colour: bool) -> None:
+    """Whole, right below its process or beside it; nothing below who was not hurt; and the harm itself is never cut."""
+    first, second, *_ = _go().processes
+    reason = "a reason of some words, as a finding has, so that one line of a narrow terminal is not enough for all of it, nor two"
+    finding = first.findings[0].replace(advice=(Advice(variable=None, value=None, reason=reason),), rule="cpu-throttled", symptoms=())
+    hurt, well = (finding.replace(severity="critical", harm=harm) for harm in ("now", "possible"))
+    report = _go().replace(processes=(first.replace(findings=(hurt,)), second.replace(findings=(well,))))
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", render_ps(report, Layout(width=width, colour=colour))).splitlines()
+    assert max(map(len, lines)) <= width
+    place = next(place for place, line in enumerate(lines) if " critical cpu-throttled, hurts now" in line)
+    after = next(place for place, line in enumerate(lines) if re.search(r"critical cpu-throttled(?!, hurts)", line))
+    told = " ".join(" ".join(lines[place:after]).split())
+    assert told.endswith(f"> cpu-throttled: {reason}")
+    assert "> " not in "".join(lines[after:])
+    assert "harm and" not in "".join(lines)
+
+
 def test_severities_differ_in_colour() -> None:
     """Critical is red, a warning yellow, in the report, the list, the verdict and the prediction."""
     first, *_ = _go().processes
@@ -238,8 +257,8 @@ _TRIPLE = "now / derived / set"
 @pytest.mark.parametrize(
     ("width", "gone"),
     [
-        *((250, ""), (150, "harm and what ends it:"), (130, "Go, CPU limit, memory limit, harm and what ends it:")),
-        (115, f"Go, GOMEMLIMIT {_TRIPLE}, CPU limit, memory limit, harm and what ends it:"),
+        *((250, ""), (150, ""), (130, "Go, CPU limit, memory limit:")),
+        (115, f"Go, GOMEMLIMIT {_TRIPLE}, CPU limit, memory limit:"),
         *((80, f"Go, GOMAXPROCS {_TRIPLE}, GOMEMLIMIT {_TRIPLE}, CPU limit, memory limit"), (60, f"container, Go, GOMAXPROCS {_TRIPLE},")),
     ],
 )

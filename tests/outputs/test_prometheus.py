@@ -12,7 +12,20 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from cgtune.api import inspect
 from cgtune.limits import enforce
-from cgtune.model import Container, Finding, GoLive, MemoryEvents, MemoryParts, Pressure, ProcessReport, Recommendation, Report, Stall, Used
+from cgtune.model import (
+    Advice,
+    Container,
+    Finding,
+    GoLive,
+    MemoryEvents,
+    MemoryParts,
+    Pressure,
+    ProcessReport,
+    Recommendation,
+    Report,
+    Stall,
+    Used,
+)
 from cgtune.outputs.prometheus import ServiceFacts, join_metrics, render_report, render_service
 from tests.rules.reports import go_facts, memory_level, report as process_report
 from tests.support import stories
@@ -282,6 +295,31 @@ def test_harm_is_told_by_rule_and_cause() -> None:
     harm = {(dict(own)["rule"], dict(own)["cause"]) for name, own in samples if name == "cgtune_harm"}
     cause = "gomaxprocs-exceeds-quota"
     assert harm == {("cpu-throttled", cause), ("started-throttled", cause), ("memory-stalling", "memory-stalling")}
+
+
+def test_what_ends_a_harm_is_told_in_words() -> None:
+    """By the rule that was felt and its cause, now and earlier, and not of what may hurt; a long text is cut."""
+    raise_it = (Advice(variable=None, value=None, reason="raise\x1b it"), Advice(variable=None, value=None, reason="or not"))
+    set_it = (Advice(variable="GOMAXPROCS", value="2", reason="as\nfew"),)
+    long = (Advice(variable=None, value=None, reason="very " * 100),)
+    finding = Finding(rule="gomaxprocs-exceeds-quota", severity="warning", summary="", evidence=(), advice=set_it, harm="now")
+    findings = (
+        finding.replace(symptoms=("cpu-throttled", "started-throttled")),
+        finding.replace(rule="oom-killed", harm="earlier", advice=raise_it),
+        finding.replace(rule="memory-stalling", advice=long),
+        finding.replace(rule="collector-busy", advice=()),
+        finding.replace(rule="gomemlimit-unset", harm="possible"),
+    )
+    process = process_report(go_facts()).replace(findings=findings)
+    samples = read(render_report(machine_report(process), openmetrics=True), openmetrics=True)
+    found = [dict(own) for name, own in samples if name == "cgtune_advice_info"]
+    told = {(each["rule"], each["cause"], each["harm"]): each["advice"] for each in found}
+    assert told == {
+        ("cpu-throttled", "gomaxprocs-exceeds-quota", "now"): "set GOMAXPROCS=2: as\\x0afew",
+        ("started-throttled", "gomaxprocs-exceeds-quota", "now"): "set GOMAXPROCS=2: as\\x0afew",
+        ("oom-killed", "oom-killed", "earlier"): "raise\\x1b it",
+        ("memory-stalling", "memory-stalling", "now"): ("very " * 100)[:254] + "…",
+    }
 
 
 def test_who_has_just_begun_has_no_series() -> None:

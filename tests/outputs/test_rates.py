@@ -58,6 +58,19 @@ def test_a_quiet_window_is_short() -> None:
     assert list(used_texts(made)) == [("used 0 of 0.5 CPUs over 10 s", False), ("machine: 0 of 8 CPUs busy, CPU pressure 0.0 %", False)]
 
 
+@pytest.mark.parametrize(
+    ("collections", "percent", "words"),
+    [(12, 4.0, "12 collections, which took 4 % of the CPU time under GOMAXPROCS"), (0, None, ""), (3, None, ""), (None, None, "")],
+)
+def test_what_the_collector_did_meanwhile(collections: int | None, percent: float | None, words: str) -> None:
+    """How often it ran and what it took, if it ran and both are known."""
+    made = _made(used=50.0, waited=7.0, counters=(1000, 500, 30.0), busy=500.0)
+    assert made.snapshot.rates is not None
+    rates = made.snapshot.rates.replace(collections=collections, gc_cpu_percent=percent)
+    ((text, _), *_) = used_texts(made.replace(snapshot=made.snapshot.replace(rates=rates)))
+    assert text == ", ".join(filter(None, ("used 0 of 0.5 CPUs over 10 s", words)))
+
+
 def test_others_under_the_quota_are_told_apart() -> None:
     """The quota is used by all below it: how much of that is the process's own."""
     made = _made()
@@ -143,6 +156,7 @@ def test_json_has_every_rate() -> None:
         "cpu_some_percent": 62,
         "memory_some_percent": None,
         "busiest": [],
+        "busiest_seconds": 0.0,
     }
     assert set(schema["$defs"]["rates"]["properties"]) == set(rates)
     for name in ("cpu", "pressure", "memory"):

@@ -24,7 +24,7 @@ from cgtune.model import (
     QuotaSeen,
     Throttling,
 )
-from cgtune.rules import ANY_PROGRAM, RULES, judge_all, locate_rule
+from cgtune.rules import ANY_PROGRAM, BY_ID, RULES, judge_all
 from cgtune.rules.case import Case, godebug_aware
 from cgtune.rules.gomemlimit_malformed import parse_meant
 from cgtune.rules.no_quota_many_cpus import derive_requests
@@ -345,7 +345,7 @@ CASES = [
 
 
 def _judge(rule: str, made: ProcessReport, least_periods: int | None = None) -> Finding | None:
-    return locate_rule(rule).judge(Case(made, made.snapshot.go[0] if made.snapshot.go else None, Policy(), least_periods))
+    return BY_ID[rule].judge(Case(made, made.snapshot.go[0] if made.snapshot.go else None, Policy(), least_periods))
 
 
 @pytest.mark.parametrize(("rule", "what", "facts", "rest", "severity"), CASES, ids=[f"{row[0]}: {row[1]}" for row in CASES])
@@ -553,7 +553,7 @@ def test_two_programs_that_may_take_more_than_there_is() -> None:
     chain = tuple(level.replace(directory=f"/proc/3/root{level.directory}") for level in made.snapshot.memory_chain)
     sidecars = report(go_facts(memory=300 * MIB), memory=chain, pid=3)
     apart = report(go_facts(memory=300 * MIB), memory=(memory_level("/other", 512 * MIB),), pid=4)
-    rule = locate_rule("memory-shared")
+    rule = BY_ID["memory-shared"]
     groups = [group_by_limit(each.snapshot for each in (made, other)) for other in (beside, sidecars, apart)]
     found = [rule.judge(Case(made, made.snapshot.go[0], Policy(), None, each)) for each in groups]
     assert [None if finding is None else finding.severity for finding in found] == ["warning", "warning", None]
@@ -563,7 +563,7 @@ def test_many_programs_under_one_limit() -> None:
     """The first ten are named, and the sum is of all."""
     each = [report(go_facts(memory=100 * MIB), memory=limited(512), pid=pid) for pid in range(1, 301)]  # type: ignore[arg-type]
     groups = group_by_limit(made.snapshot for made in each)
-    finding = locate_rule("memory-shared").judge(Case(each[0], each[0].snapshot.go[0], Policy(), None, groups))
+    finding = BY_ID["memory-shared"].judge(Case(each[0], each[0].snapshot.go[0], Policy(), None, groups))
     assert finding is not None
     assert finding.summary == "300 Go runtimes may take 30000 MiB under one limit of 512 MiB"
     assert finding.evidence[1].endswith("process 10: 100 MiB, and 290 more")
@@ -571,7 +571,7 @@ def test_many_programs_under_one_limit() -> None:
 
 def test_what_go_does_not_manage_is_added_to_the_sum() -> None:
     """Two GOMEMLIMITs that fit together do not fit beside a third program."""
-    rule = locate_rule("memory-shared")
+    rule = BY_ID["memory-shared"]
     severities = []
     for others_mib in (60, 200):
         chain = limited(512, current_bytes=(others_mib + 25) * MIB)
@@ -847,7 +847,7 @@ def test_a_headroom_of_ones_own_is_near_nothing() -> None:
     """Who asks for 1 % of headroom is not told that it is little."""
     policy = Policy(headroom_percent=1.0)
     made = report(go_facts(memory=500 * MIB), memory=limited(512), policy=policy)  # type: ignore[arg-type]
-    rule = locate_rule("gomemlimit-near-limit")
+    rule = BY_ID["gomemlimit-near-limit"]
     assert rule.judge(Case(made, made.snapshot.go[0], policy)) is None
     made = report(go_facts(memory=500 * MIB), memory=limited(512))  # type: ignore[arg-type]
     assert rule.judge(Case(made, made.snapshot.go[0], Policy())) is not None
@@ -858,7 +858,7 @@ def test_what_a_measurement_leaves_is_enough(left_bytes: int, speaks: bool) -> N
     """4 % beside the 5 MiB of others are room enough to the byte, also for one whose own headroom of 10 % would recommend less."""
     policy = Policy(headroom_percent=10.0)
     made = report(go_facts(memory=507 * MIB - left_bytes), memory=limited(512), policy=policy)  # type: ignore[arg-type]
-    finding = locate_rule("gomemlimit-near-limit").judge(Case(made, made.snapshot.go[0], policy))
+    finding = BY_ID["gomemlimit-near-limit"].judge(Case(made, made.snapshot.go[0], policy))
     assert (finding is not None) == speaks
 
 
@@ -932,15 +932,6 @@ def test_the_setting_that_is_gone_is_taken_out() -> None:
     finding = _judge("godebug-removed-setting", report(go_facts(minor=26, removed_godebug=REMOVED, variables=variables)))
     assert finding is not None
     assert [(advice.variable, advice.value) for advice in finding.advice] == [("GODEBUG", "gctrace=1,http2debug=1")]
-
-
-def test_an_unknown_rule_is_told_its_neighbour() -> None:
-    """A slip of the pen is met with the nearest id."""
-    from cgtune.errors import UsageError
-
-    for name in ("oom-kiled", "oom"):
-        with pytest.raises(UsageError, match="did you mean oom-killed"):
-            locate_rule(name)
 
 
 def test_a_leaf_without_the_controller_needs_more_than_a_quota() -> None:

@@ -26,6 +26,12 @@ class ApiServer:
             "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
             "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": _RESOURCES},
             "/api/v1/namespaces/default/pods/shop": pod,
+            "/api/v1/namespaces/default/pods": {
+                "kind": "PodList",
+                "apiVersion": "v1",
+                "metadata": {"resourceVersion": "1"},
+                "items": [pod],
+            },
         }
         sent = self.sent
 

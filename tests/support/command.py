@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -46,6 +47,28 @@ def run(*arguments: object, timeout_seconds: float = 120, **environ: str) -> sub
         stdin=subprocess.DEVNULL,
         check=False,
     )
+
+
+def run_on_terminal(*arguments: object, columns: int = 80, timeout_seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run cgtune to its end on a terminal that is so wide, and has no colours."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    argv = [*PROGRAM, *map(str, arguments)]
+    environ = environment(TERM="xterm", NO_COLOR="1", COLUMNS="")
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.PIPE, env=environ) as child:
+        os.close(theirs)
+        text = b""
+        with contextlib.suppress(OSError):  # the other side is closed: it has ended
+            while more := os.read(ours, 65536):
+                text += more
+        os.close(ours)
+        _, said = child.communicate(timeout=timeout_seconds)
+    return subprocess.CompletedProcess(argv, child.returncode, text.decode().replace("\r\n", "\n"), said.decode())
 
 
 def parse_report(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:

@@ -87,15 +87,15 @@ def asks_for(cores: float, *loads: tuple[int, float]) -> Watch:
     return watch
 
 
-def grows(name: str, count: Callable[[], float], rate: float, rel: float = 0.03) -> Watch:
-    """This counter of the kernel's grows by so much a second, more or less that share of it."""
+def grows(name: str, count: Callable[[], float], least: float, most: float) -> Watch:
+    """This counter of the kernel's grows by so much a second."""
 
     def watch() -> Callable[[], str]:
         began, before = time.monotonic(), count()
 
         def end() -> str:
             seen = (count() - before) / (time.monotonic() - began)
-            return f"{name} grew by {seen:.3f} a second, not by {rate}" if abs(seen - rate) > rel * rate else ""
+            return "" if least <= seen <= most else f"{name} grew by {seen:.3f} a second, not by {least:.3f} to {most:.3f}"
 
         return end
 

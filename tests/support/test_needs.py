@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -126,6 +127,47 @@ def test_fast_leaves_out_what_is_marked_and_says_so(tmp_path: Path, options: tup
     assert "give the test the mark `fetched`" in said
     line = "--fast left out: 1 with Go toolchains and other fetched tools, 1 slow (scripts/test has them all"
     assert (line in said) == bool(options)
+
+
+_SHARED = """
+import os, pytest, time
+from pathlib import Path
+
+def say(*words):
+    with open("log", "a") as log:
+        print(*words, file=log)
+
+@pytest.fixture(scope="module")
+def file():
+    yield
+    say("torn down")
+
+@pytest.mark.parametrize("number", range(2))
+def test_one(file, number):
+    deadline = time.monotonic() + 60
+    while Path(__file__).stem == "test_a" and Path("log").read_text().count("torn down") < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    say(Path(__file__).stem, number, os.getpid())
+"""
+
+
+def test_two_runs_share_the_files(tmp_path: Path) -> None:
+    """Each test runs once, all of a file in one run; while one run has the slow file, the other one does all the rest."""
+    (tmp_path / "conftest.py").write_text("from tests.conftest import *\n")
+    for name in ("queue", "log"):
+        (tmp_path / name).touch()
+    for letter in "abcdef":
+        (tmp_path / f"test_{letter}.py").write_text(_SHARED)
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), "--queue", "queue", "."]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    runs = [subprocess.Popen(argv, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [run.communicate(timeout=120)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    log = (tmp_path / "log").read_text().splitlines()
+    ran = [line.split() for line in log if line != "torn down"]
+    assert sorted((name, number) for name, number, _ in ran) == [(f"test_{letter}", number) for letter in "abcdef" for number in "01"]
+    assert log.count("torn down") == 6
+    assert len({pid for name, _, pid in ran if name == "test_a"} ^ {pid for name, _, pid in ran if name != "test_a"}) == 2
 
 
 def test_no_test_skips_by_itself() -> None:

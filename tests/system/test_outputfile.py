@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cgtune.errors import Unwritable, UsageError
-from cgtune.system.outputfile import parse_mode, replace_file
+from cgtune.system.outputfile import parse_mode, replace_file, rewrite_file
 
 OLD, NEW = b"GOMAXPROCS='2'\n", b"GOMAXPROCS='3'\n"
 
@@ -140,3 +140,41 @@ def test_bad_modes(text: str) -> None:
     """Anything else is refused, set-id and sticky bits too."""
     with pytest.raises(UsageError, match="no mode of a file"):
         parse_mode(text)
+
+
+def test_a_file_that_is_mended_keeps_what_it_has(tmp_path: Path) -> None:
+    """Its mode and, if we may give it away, its owner; nothing else is left behind."""
+    path = tmp_path / "orders.yaml"
+    path.write_bytes(OLD)
+    path.chmod(0o640)
+    owner = (12345, 12346) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    os.chown(path, *owner)
+    rewrite_file(str(path), NEW, "--fix")
+    found = path.stat()
+    assert (path.read_bytes(), found.st_mode & 0o7777, (found.st_uid, found.st_gid)) == (NEW, 0o640, owner)
+    assert os.listdir(tmp_path) == ["orders.yaml"]
+
+
+def test_who_may_not_give_a_file_away_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without root's right the file is ours then, as with any editor."""
+    path = tmp_path / "orders.yaml"
+    path.write_bytes(OLD)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    monkeypatch.setattr(os, "fchown", refuse)
+    rewrite_file(str(path), NEW, "--fix")
+    assert path.read_bytes() == NEW
+
+
+@pytest.mark.parametrize("name", ["none", "a\0b", "link"])
+def test_what_is_not_mended(tmp_path: Path, name: str) -> None:
+    """No file, no name, a link: an error, and nothing is made or followed."""
+    (tmp_path / "old").write_bytes(OLD)
+    (tmp_path / "link").symlink_to("old")
+    with pytest.raises((Unwritable, UsageError), match="--fix"):
+        rewrite_file(str(tmp_path / name), NEW, "--fix")
+    assert sorted(os.listdir(tmp_path)) == ["link", "old"]
+    assert (tmp_path / "old").read_bytes() == OLD

@@ -120,6 +120,23 @@ def test_what_was_answered_last_holds(machine: tuple[str, str], tmp_path: Path) 
         assert _ask_all(replay, folder) == said
 
 
+def test_what_is_read_beyond_a_report_refuses_nothing(machine: tuple[str, str], tmp_path: Path) -> None:
+    """A process may end when its report is done: what was answered before is in the replay, and what is new is there or refused."""
+    root, folder = machine
+    capture = Capture(open_source(root))
+    with Host(source=capture) as host:
+        told = host.read_text(f"{folder}/{PATHS[0]}")
+
+        def read() -> None:
+            with _refusing("read_text", f"{folder}/{PATHS[0]}", errno.ESRCH):
+                host.read_text(f"{folder}/{PATHS[0]}")
+
+        capture.read_more(read)
+        capture.replace_recording(str(tmp_path / "out"))
+    with Host(str(tmp_path / "out")) as replay:
+        assert replay.read_text(f"{folder}/{PATHS[0]}") == told
+
+
 def test_of_a_search_the_outcome_is_kept(tmp_path: Path) -> None:
     """Not what was passed on the way: neither what was read there, nor who was refused, nor the names of other processes' folders."""
     machine, out = tmp_path / "machine", tmp_path / "out"

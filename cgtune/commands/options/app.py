@@ -57,10 +57,11 @@ def make_app(names: Iterable[str] = COMMANDS) -> typer.Typer:
 def make_callback(command: Command) -> Callable[..., int | None]:
     """The function whose parameters typer reads: one for each option of the command."""
 
-    def callback(**given: Any) -> int | None:
-        return command.run(_collect(command, given))
+    def callback(ctx: typer.Context, **given: Any) -> int | None:
+        return command.run(_collect(command, ctx, given))
 
-    parameters = [_option(option) for option in command.options]
+    parameters = [inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
+    parameters += [_option(option) for option in command.options]
     if command.argument is not None:
         parameters.insert(0, _argument(command.argument))
     callback.__doc__ = command.run.__doc__
@@ -68,11 +69,12 @@ def make_callback(command: Command) -> Callable[..., int | None]:
     return callback
 
 
-def _collect(command: Command, given: dict[str, Any]) -> Values:
-    """What typer read, by the names of the table; what is as by default is left out."""
+def _collect(command: Command, ctx: typer.Context, given: dict[str, Any]) -> Values:
+    """What typer read, by the names of the table; what nobody gave is left out."""
     rows = (*command.options, *(() if command.argument is None else (command.argument,)))
     values = {row.name: tuple(given[_name(row)] or ()) if row.many else given[_name(row)] for row in rows}
-    return Values({row.name: values[row.name] for row in rows if values[row.name] != row.default})
+    sources = {row.name: ctx.get_parameter_source(_name(row)) for row in rows}
+    return Values({name: values[name] for name, source in sources.items() if source is not None and source.name != "DEFAULT"})
 
 
 def _name(row: Option[Any] | Argument[Any]) -> str:

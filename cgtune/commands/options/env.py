@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cgtune.commands.env import EnvOptions, run_env
+from cgtune.commands.options.meant import WHOM, named_whom
 from cgtune.commands.options.option import Command, choice, flag, optional_choice, optional_text, optional_whole, text
 from cgtune.commands.options.shared import ALWAYS, POLICY, ROOT, SELF, parse_chosen_policy
 from cgtune.outputs.envfile import DIALECTS
@@ -31,7 +32,7 @@ LIMITS = optional_text(
 )
 PID = optional_whole("--pid", "PID", "Take the limits that are enforced on this process.", least=1)
 OWN = SELF.replace(help="Take the limits of this container, in which cgtune itself runs.")
-PLACE = ROOT.replace(help="The folder that holds proc/ and sys/, for --pid or --self.")
+PLACE = ROOT.replace(help="The folder that holds proc/ and sys/, for limits that are looked up.")
 BINARY = optional_text("--binary", "FILE", "The Go program that will run there: whether it needs GOMAXPROCS at all.")
 GO = optional_text("--go", "VERSION", "Its Go version instead: 1.24.")
 LANGUAGE = optional_text("--language", "VERSION", "With --go: the go line of its go.mod. Default: as new as the Go version.")
@@ -56,6 +57,7 @@ def env_options(values: Values) -> EnvOptions:
         memory_divisor=values[MEMORY_DIVISOR],
         pid=values[PID],
         self_only=values[OWN],
+        whom=named_whom(values),
         root=values[PLACE],
         binary=values[BINARY],
         go=values[GO],
@@ -79,6 +81,7 @@ def _run(values: Values) -> int:
     Examples:
       cgtune env --cpu-limit 2.5 --memory-limit 512Mi --go 1.24
       cgtune env --self --dialect sh
+      cgtune env --pod web-5d4f8c7b9d-x2vlq --container app
       cgtune env --limits /limits --go 1.27 --output /env/go.env --watch
     """
     options = env_options(values)
@@ -93,7 +96,7 @@ COMMAND = Command(
     summary="Print or write an env file for another container.",
     options=(
         *(CPU_LIMIT, MEMORY_LIMIT, CPU_REQUEST, POD_CPU_LIMIT, POD_MEMORY_LIMIT, NODE_CPUS, NODE_MEMORY, CPU_DIVISOR, MEMORY_DIVISOR),
-        *(LIMITS, PID, OWN, PLACE, BINARY, GO, LANGUAGE, CGROUP, ALWAYS, DIALECT, OUTPUT, MODE, WATCH, *POLICY),
+        *(LIMITS, PID, *WHOM, OWN, PLACE, BINARY, GO, LANGUAGE, CGROUP, ALWAYS, DIALECT, OUTPUT, MODE, WATCH, *POLICY),
     ),
     run=_run,
 )

@@ -23,10 +23,10 @@ def _run(values: Values) -> None:
     """
     from cgtune.commands.terminal import emit
     from cgtune.outputs.explain import render_rule, render_rules
-    from cgtune.rules import RULES, locate_rule
+    from cgtune.rulebook import list_rules, locate_rule
 
     rule = values[RULE]
-    emit(render_rules(RULES) if rule is None else render_rule(locate_rule(rule)))
+    emit(render_rules(list_rules()) if rule is None else render_rule(locate_rule(rule)))
 
 
 COMMAND = Command(summary="What a finding's rule means, and what to do.", options=(), argument=RULE, run=_run)

@@ -28,7 +28,13 @@ WHOM: tuple[Option[Any], ...] = (CONTAINERS, PODS, NAMESPACES, COMMANDS)
 
 def chosen_whom(values: Values) -> Whom:
     """Whom TARGETS and the options of WHOM mean."""
-    given = (values[TARGETS], values[CONTAINERS], values[PODS], values[NAMESPACES], values[COMMANDS])
+    named = named_whom(values)
+    return named.replace(targets=values[TARGETS]) if values[TARGETS] else named
+
+
+def named_whom(values: Values) -> Whom:
+    """Whom the options of WHOM mean."""
+    given = (values[CONTAINERS], values[PODS], values[NAMESPACES], values[COMMANDS])
     if not any(given):
         return NOBODY
-    return Whom(**dict(zip(("targets", "containers", "pods", "namespaces", "commands"), given, strict=True)))
+    return Whom(**dict(zip(("containers", "pods", "namespaces", "commands"), given, strict=True)))

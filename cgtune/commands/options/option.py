@@ -74,6 +74,11 @@ class Values:
         value: T = self._given.get(option.name, option.default)
         return value
 
+    def above(self, given: Mapping[str, Any]) -> Values:
+        """These values, and of what was not given what ``given`` has; of an option that takes many both count, these first."""
+        both = {name: (*self._given[name], *value) for name, value in given.items() if isinstance(value, tuple) and name in self._given}
+        return Values({**given, **self._given, **both})
+
     def __repr__(self) -> str:
         return f"Values({self._given!r})"
 

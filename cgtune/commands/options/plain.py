@@ -50,7 +50,7 @@ def _parse_words(command: Command, words: Sequence[str], given: dict[str, Any]) 
         word = waiting.pop()
         if takes_the_rest and (word == "--" or not word.startswith("-")):
             return [*([] if word == "--" else [word]), *reversed(waiting)]
-        if word and not word.startswith("-"):
+        if (word == "-" and not takes_the_rest) or (word and not word.startswith("-")):
             rest.append(word)
             continue
         name, equals, text = word.partition("=")

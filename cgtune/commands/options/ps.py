@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FORMAT = choice("--format", names_of("ps"), "A table for people, JSON (cgtune/report/v1) for scripts.", default="table")
 
 SORT = optional_choice("--sort", SORTS, "What comes first: what hurts most, most CPU time used, most memory in use, the least pid.")
-WATCH = optional_number("--watch", "SECONDS", "Draw the list anew every so many seconds, until ^C.")
+WATCH = optional_number("--watch", "SECONDS", "Draw the list anew every so many seconds, with what happened meanwhile, until ^C.")
 
 
 def ps_options(values: Values) -> PsOptions:

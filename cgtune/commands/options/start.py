@@ -9,6 +9,8 @@ from cgtune.commands.options import COMMANDS, load_command
 from cgtune.commands.options.plain import parse_plain
 from cgtune.commands.options.running import refuse, run_command
 
+_PACKAGES = {"yaml": "pyyaml"}  # what pip calls a module
+
 
 def start(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
@@ -25,5 +27,6 @@ def start(arguments: list[str]) -> int:
         package = (error.name or "").partition(".")[0]
         if package in ("", "cgtune"):  # a fault of ours
             raise
+        package = _PACKAGES.get(package, package)
         why = f"the Python package {package} is not installed, and this needs it; install it: python3 -m pip install {package}"
         return refuse(arguments, why, exits.COULD_NOT_INSPECT)

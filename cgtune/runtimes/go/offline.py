@@ -14,10 +14,16 @@ from cgtune.runtimes.go.program.version import parse_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cgtune.runtimes.elf import ReadAt
     from cgtune.runtimes.go.derived.derive import GoDerivation
     from cgtune.runtimes.go.derived.limitfile import ReadLimit
     from cgtune.runtimes.go.program.modinfo import BuildInfo
     from cgtune.runtimes.go.program.version import GoVersion
+    from cgtune.system.host import Host
+
+    DeriveThere = Callable[["OfflineProgram", tuple[tuple[str, str], ...]], tuple[GoDerivation, GoFacts]]
 
 _MOST_VERSIONS = 64
 _FIRST_STRICT = 21  # the first to refuse a go line newer than itself
@@ -57,6 +63,22 @@ def parse_programs(versions: str, language: str | None) -> tuple[OfflineProgram,
     return tuple(_program(_parse_release(name, "--go", "--go 1.21,1.24,1.27"), name, line, language) for name in names)
 
 
+def parse_program(version: str, language: str | None, option: str, language_option: str = "--language") -> OfflineProgram:
+    """The program of one version, as of parse_programs. Raises UsageError, which names ``option`` or ``language_option``."""
+    line = None if language is None else _parse_release(language, language_option, f"{language_option} 1.24")
+    return _program(_parse_release(version, option, f"{option} 1.24"), version, line, language)
+
+
+def rebuild(program: OfflineProgram, named: OfflineProgram) -> OfflineProgram:
+    """A program as it is if the Go of ``named`` builds it: its modules, and what its build says of GODEBUG.
+
+    A Go that never looked at quotas recorded nothing of them: then, and if ``named`` has a go line, GODEBUG is as ``named`` has it.
+    """
+    is_told = program.version is not None and program.version.minor >= FIRST_AWARE and named.language is None
+    default = program.default_godebug if is_told else named.default_godebug
+    return named.replace(default_godebug=default, architecture=program.architecture, info=program.info)
+
+
 def _parse_release(text: str, option: str, example: str) -> GoVersion:
     version = parse_version(text if text.startswith("go") else f"go{text}") if len(text) <= 40 and text.isascii() else None
     plain = version is not None and set(text.removeprefix("go")) <= set("0123456789.rcbeta") and text.count(".") <= 2
@@ -91,6 +113,15 @@ def program_of(info: BuildInfo) -> OfflineProgram:
         architecture=dict(info.settings).get("GOARCH", "amd64"),
         info=info,
     )
+
+
+def find_program(read_at: ReadAt) -> OfflineProgram | None:
+    """The Go program in a file that is open, None if there is none for Linux. Raises Malformed if it is damaged."""
+    from cgtune.runtimes.go import programs
+
+    found = programs.read_program(read_at)
+    is_ours = found is not None and dict(found[1].settings).get("GOOS", "linux") in ("linux", "android")
+    return program_of(found[1]) if found is not None and is_ours else None
 
 
 def read_program(path: str) -> OfflineProgram:
@@ -149,3 +180,33 @@ def derive_program(
         observed=GoObserved(pinned=derivation.pinned, cpus_at_start=derivation.num_cpu),
         settings=setting_facts(derivation, {}),
     )
+
+
+def read_place(host: Host, pid: int, executable: str | None, affinity_count: int) -> DeriveThere:
+    """What derives as derive_program does, in the place of this process: its cgroups, its mounts, so many CPUs.
+
+    What that reads is read once: the process may have ended when the next program is asked for.
+    """
+    from cgtune.runtimes.go.held import HeldReader
+    from cgtune.runtimes.go.reader import GoReading
+
+    texts = GoReading(host, pid, executable=executable, affinity_count=affinity_count).read_own_texts()
+    reader = HeldReader(host, pid, texts, None)
+    limits: dict[str, bytes | None] = {}
+
+    def read_limit(path: str) -> bytes | None:
+        if path not in limits:
+            limits[path] = reader.read_limit(path)
+        return limits[path]
+
+    def derive(program: OfflineProgram, environ: tuple[tuple[str, str], ...]) -> tuple[GoDerivation, GoFacts]:
+        return derive_program(
+            program,
+            environ=environ,
+            affinity_count=affinity_count,
+            cgroup_text=texts.cgroup,
+            mountinfo_text=texts.mountinfo,
+            read_limit=read_limit,
+        )
+
+    return derive

@@ -28,6 +28,7 @@ def run_bare(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("inspect", "--help"), "typer", 3),
         (("inspect", "--nothing"), "typer", 3),
         (("explain",), "tabulate", 3),
+        (("lint", "fixtures/manifests/007-network-agent-hundred-percent.yaml"), "pyyaml", 3),
         (("check", "--exit-style", "nagios", "--nothing"), "typer", 3),
         (("exec", "--help"), "typer", 125),
         (("serve", "--listen", "127.0.0.1:0"), "waitress", 3),

@@ -8,7 +8,7 @@ import pytest
 
 from cgtune.advice.prediction import parse_limited, predict_limited
 from cgtune.errors import Malformed, UsageError
-from cgtune.runtimes.go.offline import parse_programs, program_of, read_program
+from cgtune.runtimes.go.offline import parse_program, parse_programs, program_of, read_program, rebuild
 from cgtune.runtimes.go.program.modinfo import parse_build_info
 from tests.support.elfs import framed, go_program, inline_record
 
@@ -75,6 +75,25 @@ def test_what_a_linked_library_sets_is_told(cpu_limit: str | None, environ: list
     limited = parse_limited(cpu_limit=cpu_limit, cpus=8, memory_limit=None, cpu_request=None, env=environ, cgroup="v2")
     (row,) = predict_limited(limited, (program,), lambda process: process).rows
     assert [note.partition(",  if")[0].partition(", if the program")[0] for note in row.notes] == notes
+
+
+@pytest.mark.parametrize(
+    ("version", "recorded", "language", "default"),
+    [
+        (b"go1.24.11", b"panicnil=1", None, ""),  # the go line moves along
+        (b"go1.24.11", b"panicnil=1", "1.24", "containermaxprocs=0,updatemaxprocs=0"),
+        (b"go1.26.6", b"containermaxprocs=0", None, "containermaxprocs=0"),  # of a godebug line, which stays
+        (b"go1.26.6", b"containermaxprocs=0", "1.27", ""),
+    ],
+)
+def test_a_program_that_another_go_builds(version: bytes, recorded: bytes, language: str | None, default: str) -> None:
+    """It keeps its modules, its processor, and what its build says of quotas, if its Go knew them and nobody names a go line."""
+    modinfo = b"path\texample.com/a\ndep\tgo.uber.org/automaxprocs\tv1.6.0\th1:x=\nbuild\tGOARCH=arm64\n"
+    modinfo += b"build\tDefaultGODEBUG=" + recorded + b"\n"
+    program = program_of(parse_build_info(version, b"0" * 16 + modinfo + b"0" * 16))
+    rebuilt = rebuild(program, parse_program("1.27", language, "--to"))
+    assert (rebuilt.go, rebuilt.default_godebug, rebuilt.architecture) == ("1.27", default, "arm64")
+    assert rebuilt.info is program.info
 
 
 def test_a_damaged_program_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,145 @@
+"""The file that a repository keeps for all runs of ``cgtune lint`` in it: cgtune.toml, or the table [tool.cgtune] of pyproject.toml.
+
+Its keys are the names of options, which win over it, and `per-path-ignores`. It is looked for from the current folder upward, to the
+repository's root: a folder beyond it is somebody else's.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cgtune.errors import UsageError, reason
+from cgtune.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from cgtune.commands.options.option import Option
+
+OWN_FILE, SHARED_FILE = "cgtune.toml", "pyproject.toml"
+BY_PATH = "per-path-ignores"
+_MOST_BYTES = 1 << 20
+
+
+class Config(Record):
+    """What the file says. ``given`` are values by the names of options; ``by_path`` are patterns of paths below ``folder`` with rules."""
+
+    file: str | None = None
+    folder: str = "."
+    given: Mapping[str, Any] = {}  # nothing is ever put into it
+    by_path: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def beside(self, path: str) -> str:
+        """A path that the file names: it is meant from the file's folder."""
+        return os.path.relpath(os.path.join(self.folder, path))
+
+
+def read_config(named: str | None, options: Iterable[Option[Any]]) -> Config:
+    """The config that is named, else the nearest one, else an empty one. Raises UsageError for one that cannot be used."""
+    if named is not None:
+        return parse_config(_read(named), named, options)
+    for folder in _folders(os.getcwd()):
+        for name in (OWN_FILE, SHARED_FILE):
+            file = os.path.join(folder, name)
+            if os.path.isfile(file):
+                text = _read(file)
+                config = parse_config(text, os.path.relpath(file), options) if name == OWN_FILE or "cgtune" in text else Config()
+                if name == OWN_FILE or config.given or config.by_path:
+                    return config
+    return Config()
+
+
+def _folders(folder: str) -> list[str]:
+    """The folder and those above it up to the repository's root; outside of a repository the folder alone."""
+    folders = [folder]
+    while not os.path.exists(os.path.join(folders[-1], ".git")):
+        above = os.path.dirname(folders[-1])
+        if above == folders[-1]:
+            return [folder]
+        folders.append(above)
+    return folders
+
+
+def parse_config(text: str, file: str, options: Iterable[Option[Any]]) -> Config:
+    """The config that a file holds; raises UsageError, with file and key, for what is no TOML, no key, or no value of that key."""
+    import tomllib
+
+    try:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"{file} is no TOML: {error}") from error
+    if os.path.basename(file) == SHARED_FILE:
+        tool = table.get("tool", {})
+        table = tool.get("cgtune", {}) if isinstance(tool, dict) else {}
+        if not isinstance(table, dict):
+            raise UsageError(f"{file}: [tool.cgtune] is no table")
+    known = {option.name.removeprefix("--"): option for option in options}
+    given: dict[str, Any] = {}
+    by_path: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    for written, value in table.items():
+        key = written.replace("_", "-")
+        if key == BY_PATH:
+            by_path = tuple((pattern, _texts(file, key, rules)) for pattern, rules in _table(file, key, value).items())
+        elif key in known:
+            given[known[key].name] = _value(file, key, known[key], value)
+        else:
+            raise UsageError(f"{file}: unknown key {written[:40]!a}; there are {', '.join(sorted((*known, BY_PATH)))}")
+    return Config(file=file, folder=os.path.dirname(os.path.abspath(file)), given=given, by_path=by_path)
+
+
+def _read(file: str) -> str:
+    try:
+        with open(file, "rb") as opened:
+            content = opened.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise UsageError(f"--config {file!r} is larger than any config")
+        return content.decode()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--config {file!r}: {reason(error)}; example: --config cgtune.toml") from error
+
+
+def _value(file: str, key: str, option: Option[Any], value: object) -> object:
+    """A value as the option has it. A table of an option that takes several texts is NAME=VALUE each."""
+    if option.many:
+        return tuple(f"{name}={text}" for name, text in _pairs(file, key, value)) if isinstance(value, dict) else _texts(file, key, value)
+    if option.kind == "flag":
+        if isinstance(value, bool):
+            return value
+        raise UsageError(f"{file}: {key} is {_shown(value)}, not true or false; example: {key} = true")
+    if option.kind == "choice":
+        if value in option.choices:
+            return value
+        raise UsageError(f"{file}: {key} is {_shown(value)}, none of {', '.join(option.choices)}")
+    if option.kind == "text":
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            return str(value)
+        raise UsageError(f"{file}: {key} is {_shown(value)}, no text")
+    if isinstance(value, int) and not isinstance(value, bool) and value >= (option.least or 0):
+        return value
+    raise UsageError(f"{file}: {key} is {_shown(value)}, no number that it takes; example: {key} = {option.least or 2}")
+
+
+def _pairs(file: str, key: str, value: object) -> list[tuple[str, str]]:
+    pairs = [(name, text) for name, text in _table(file, key, value).items() if isinstance(text, (str, int, float))]
+    if len(pairs) < len(_table(file, key, value)):
+        raise UsageError(f'{file}: {key} has a value that is no text; example: {key} = {{"NAME" = "1.24"}}')
+    return [(name, str(text)) for name, text in pairs]
+
+
+def _table(file: str, key: str, value: object) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    raise UsageError(f"{file}: {key} is {_shown(value)}, no table")
+
+
+def _texts(file: str, key: str, value: object) -> tuple[str, ...]:
+    texts = [value] if isinstance(value, str) else value
+    if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
+        return tuple(texts)
+    raise UsageError(f'{file}: {key} is {_shown(value)}, no list of texts; example: {key} = ["fractional-quota"]')
+
+
+def _shown(value: object) -> str:
+    return ascii(value)[:40]

@@ -1,0 +1,312 @@
+"""YAML and JSON with the place of each value, read as kubectl reads them. Pure.
+
+PyYAML's reader by libyaml gives nodes with positions about as fast as it can read at all; what a plain scalar means is decided in
+``scalars``, as YAML 1.1, PyYAML and kubectl differ.
+
+Not covered: a document that kubectl refuses is read if it is YAML (keys that are no text, a tag that does not fit its value).
+"""
+
+from __future__ import annotations
+
+from cgtune.manifests.places import Lines, count_lines, make_place
+from cgtune.manifests.scalars import PLAIN, is_merge, parse_scalar, render_key
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+    from cgtune.manifests.scalars import Scalar
+    from cgtune.manifests.workload import Place
+
+    Node = Any  # yaml.nodes.Node: its stubs leave out ``id``
+
+_BOM = "\ufeff"
+_ODD_BREAKS = "\x85\u2028\u2029"  # the library counts a line there, an editor does not
+_MOST_KEYS = 4096
+_PIECE = 1 << 20  # characters of a long text that are looked at at once, so that it is never held twice
+
+
+class Unreadable(Exception):  # it is caught by the reader of the file and becomes a Skipped
+    """A document is no YAML: ``line`` of the file and why."""
+
+    def __init__(self, line: int, why: str) -> None:
+        super().__init__(why)
+        self.line, self.why = line, why
+
+
+class Part:
+    """A part of a stream, not parsed. Its text begins at character ``start`` and line ``first_line`` (from 0) of the file."""
+
+    def __init__(self, file: str, text: str, start: int, first_line: int) -> None:
+        self.file, self.text, self.start, self.first_line = file, text, start, first_line
+
+
+class Document:
+    """One document of a stream. ``text`` is its own text, which begins at character ``start`` and line ``first_line`` (from 0) of the file.
+
+    A byte order mark counts as a character of the file and as no column.
+    """
+
+    def __init__(self, file: str, text: str, start: int, first_line: int, root: Node | None, source: str | None) -> None:
+        self.file, self.text, self.start, self.first_line, self.root, self.source = file, text, start, first_line, root, source
+        self._lines: Lines | None = None  # most documents are asked for no place
+        self._has_odd_breaks: bool | None = None
+
+    def place(self, node: Node) -> Place:
+        """Where a node's value stands, its anchor and tag left out. A block mapping ends where the next thing begins.
+
+        What an alias stands for is where its anchor is.
+        """
+        first, last = node.start_mark, node.end_mark
+        begin, end = first.index, last.index
+        if self._has_odd_breaks is None:
+            self._has_odd_breaks = any(letter in self.text for letter in _ODD_BREAKS)
+        while begin < end and self.text[begin] in "&!":
+            while begin < end and not self.text[begin].isspace():
+                begin += 1
+            while begin < end and self.text[begin].isspace():
+                begin += 1
+        if self._has_odd_breaks or begin > first.index:
+            return self.span(begin, end)
+        return make_place(  # as the library counted on its way
+            self.file,
+            self.first_line + first.line + 1,
+            first.column + 1,
+            self.first_line + last.line + 1,
+            last.column + 1,
+            self.start + begin,
+            self.start + end,
+        )
+
+    def whole(self) -> Place:
+        """The place of the document."""
+        end_line, column = self.first_line + count_lines(self.text) + 1, len(self.text) - max(self.text.rfind("\n"), self.text.rfind("\r"))
+        return make_place(self.file, self.first_line + 1, 1, end_line, column, self.start, self.start + len(self.text))
+
+    def around(self, nodes: list[Node]) -> Place | None:
+        """The place from the first to the last of some nodes, in whatever order they stand; None if there is none."""
+        places = [self.place(node) for node in nodes]
+        begin, end = min((one.start for one in places), default=0), max((one.end for one in places), default=0)
+        return self.span(begin - self.start, end - self.start) if places else None
+
+    def span(self, begin: int, end: int) -> Place:
+        """The place of characters ``begin`` to ``end`` of this document's own text."""
+        if self._lines is None:
+            self._lines = Lines(self.file, self.text)
+        place = self._lines.place(begin, end)
+        return place.replace(
+            line=self.first_line + place.line,
+            end_line=self.first_line + place.end_line,
+            start=self.start + begin,
+            end=self.start + end,
+        )
+
+
+def parse_documents(file: str, text: str | Iterable[str]) -> Iterator[Document | Unreadable]:
+    """The documents of a file, each by itself: one that is no YAML does not hide the others.
+
+    ``text`` may come in pieces, so that a file of many documents is never held as a whole.
+    """
+    for part in split_parts(file, text):
+        yield from parse_part(part)
+
+
+def split_parts(file: str, text: str | Iterable[str]) -> Iterator[Part]:
+    """The parts of a stream, not parsed: mostly one document each, of JSON perhaps several."""
+    pieces = (text[at : at + _PIECE] for at in range(0, len(text), _PIECE)) if isinstance(text, str) else text
+    for chunk, start, line in _split(pieces):
+        yield Part(file, chunk, start, line)
+
+
+def parse_part(part: Part) -> Iterator[Document | Unreadable]:
+    """The documents of a part: one; none if there is nothing in it, or null."""
+    from cgtune.manifests.composing import Broken, compose
+
+    try:
+        root = compose(part.text)
+    except Broken as error:
+        texts = _split_json(part.text) if part.text.lstrip()[:1] == "{" else []
+        if not texts:
+            yield Unreadable(part.first_line + error.line, error.why)
+        for text, begin in texts:
+            yield from parse_part(Part(part.file, text, part.start + begin, part.first_line + count_lines(part.text[:begin])))
+        return
+    if root is not None and not is_null(root):
+        yield Document(part.file, part.text, part.start, part.first_line, root, find_source(part.text))
+
+
+def find_source(text: str) -> str | None:
+    """The template that Helm names in a comment at the document's head."""
+    at = 3 if text.startswith("---") else 0
+    while at < len(text):
+        end = text.find("\n", at) + 1 or len(text)
+        line = text[at:end].strip()
+        if line.startswith("# Source: "):
+            return line.removeprefix("# Source: ").strip()
+        if line and line[0] != "#":
+            return None
+        at = end
+    return None
+
+
+def entries(node: Node | None) -> list[tuple[str, Node, Node]]:
+    """The entries of a mapping as (key, key's node, value's node), merge keys resolved; the last of equal keys counts. Empty for all else.
+
+    Merge keys count where they stand, as kubectl has it (go-yaml v2): a later one beats what is written before it. Of a list of mappings
+    the first that has the key counts.
+    """
+    return [(key, name, value) for key, (name, value) in _pairs(node).items()]
+
+
+def members(node: Node | None) -> dict[str, Node]:
+    """The nodes of a mapping by key, as ``entries`` has them."""
+    return {key: value for key, (_, value) in _pairs(node).items()}
+
+
+def find(node: Node | None, *path: str) -> Node | None:
+    """The node at that path of keys, None if it is not there or null."""
+    for wanted in path:
+        node = _pairs(node).get(wanted, (None, None))[1]
+    return None if node is None or is_null(node) else node
+
+
+def items(node: Node | None) -> list[Node]:
+    """The nodes of a sequence, empty for all else."""
+    return list(node.value) if node is not None and node.id == "sequence" else []
+
+
+def is_null(node: Node) -> bool:
+    """Whether a node is null, written or left out."""
+    return node.id == "scalar" and parse_scalar(node.value, node.tag) is None
+
+
+def value_of(node: Node | None) -> Scalar:
+    """A scalar as kubectl reads it: str, int, float, bool or None. None for mappings and sequences too."""
+    return parse_scalar(node.value, node.tag) if node is not None and node.id == "scalar" else None
+
+
+def text_of(node: Node | None) -> str | None:
+    """A scalar if it is text, else None."""
+    value = value_of(node)
+    return value if isinstance(value, str) else None
+
+
+def _split_json(text: str) -> list[tuple[str, int]]:
+    """Returns (text, where its first character stands) of each value in a text of JSON that is no YAML; none if there is no such.
+
+    Those are several values one behind the other, and characters beyond 16 bits in two escapes, which become U+FFFD.
+    """
+    import json
+    import re
+
+    blanks, halves = re.compile(r"\s*"), re.compile(r"(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+    found: list[tuple[str, int]] = []
+    decoder, end = json.JSONDecoder(), 0
+    while (begin := blanks.match(text, end).end()) < len(text):  # type: ignore[union-attr]  # it matches nothing too
+        try:
+            end = decoder.raw_decode(text, begin)[1]
+        except (ValueError, RecursionError):
+            return []
+        column = begin - text.rfind("\n", 0, begin) - 1
+        part = halves.sub(r"\1\\ufffd", text[begin:end])
+        found.append((" " * column + part, begin - column))
+    return found if len(found) > 1 or found[0][0] != text[found[0][1] : end] else []
+
+
+_keys: dict[str, str] = {}  # of plain keys what they are; manifests have few
+
+
+def _pairs(node: Node | None) -> dict[str, tuple[Node, Node]]:
+    if node is None or node.id != "mapping":
+        return {}
+    found: dict[str, tuple[Node, Node]] = {}
+    for pair in node.value:
+        name = pair[0]
+        if name.id != "scalar":
+            continue
+        text = name.value
+        key = _keys.get(text) if name.tag == PLAIN else None
+        if key is None:
+            key = render_key(text, name.tag)
+            if is_merge(text, name.tag):
+                return _merge(node)
+            if name.tag == PLAIN and len(_keys) < _MOST_KEYS:
+                _keys[text] = key
+        found[key] = pair
+    return found
+
+
+def _merge(node: Node) -> dict[str, tuple[Node, Node]]:
+    """The entries of a mapping with merge keys. Each mapping is looked at once: aliases may go in circles."""
+    found: dict[str, tuple[Node, Node]] = {}
+    seen: set[int] = {id(node)}
+    waiting = list(node.value)  # what counts most is last
+    while waiting:
+        name, value = waiting.pop()
+        if name.id != "scalar":
+            continue
+        if not is_merge(name.value, name.tag):
+            found.setdefault(render_key(name.value, name.tag), (name, value))
+            continue
+        for merged in reversed(value.value) if value.id == "sequence" else (value,):
+            if merged.id == "mapping" and id(merged) not in seen:
+                seen.add(id(merged))
+                waiting += merged.value
+    return dict(reversed(found.items()))
+
+
+def _split(pieces: Iterable[str]) -> Iterator[tuple[str, int, int]]:
+    """Returns (text, number of its first character, number of its first line from 0) of each document of a stream.
+
+    A line that begins with ``---`` or ``...`` cannot be content, so a document ends there whatever is broken in it.
+    """
+    held: list[str] = []  # of the document that goes on
+    start = line = 0
+    for piece in _whole_lines(pieces):
+        begin = 0
+        for mark in _find_marks(piece):
+            end = mark if piece[mark] == "-" else mark + 3
+            text = "".join((*held, piece[begin:end]))
+            if end == mark and _is_directives(text):
+                continue
+            yield _strip_bom(text, start, line)
+            start, line, held, begin = start + len(text), line + count_lines(text), [], end
+        held.append(piece[begin:])
+    yield _strip_bom("".join(held), start, line)
+
+
+def _whole_lines(pieces: Iterable[str]) -> Iterator[str]:
+    held: list[str] = []
+    for piece in pieces:
+        end = piece.rfind("\n") + 1
+        if end:
+            yield "".join((*held, piece[:end]))
+            held = []
+        held.append(piece[end:])
+    yield "".join(held)
+
+
+def _find_marks(text: str) -> list[int]:
+    """Where lines begin with a document's marker."""
+    found = []
+    for marker in ("---", "..."):
+        at = 0 if text.startswith(marker) else text.find(f"\n{marker}") + 1 or -1
+        while at >= 0:
+            if not text[at + 3 : at + 4].strip():
+                found.append(at)
+            at = text.find(f"\n{marker}", at + 3) + 1 or -1
+    return sorted(found)
+
+
+def _is_directives(text: str) -> bool:
+    """Whether what stands before ``---`` are directives (``%YAML 1.1``) and belongs to what follows."""
+    lines = (
+        [line for line in text.splitlines() if line.strip() and line[0] != "#"] if text.lstrip(f" \t\r\n{_BOM}")[:1] in ("%", "#") else []
+    )
+    return bool(lines) and all(line.lstrip(_BOM)[:1] == "%" for line in lines)
+
+
+def _strip_bom(text: str, start: int, line: int) -> tuple[str, int, int]:
+    """The library does not count a byte order mark, and takes it at the beginning alone."""
+    return (text[1:], start + 1, line) if text.startswith(_BOM) else (text, start, line)
