@@ -59,6 +59,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "cgtune.rulebook": ("rules", "lint.rules"),
     "cgtune.remembered": ("cgroups.owners",),
+    "cgtune.fleet": (
+        *("cgroups.owners", "advice", "rules"),
+        *("runtimes.go.offline", "runtimes.go.program.version", "runtimes.go.derived.versions"),
+    ),
     "cgtune.gather": ("machineview (types)", "snapshot", "system"),
     "cgtune.targets": ("cgroups.kernel", "gather", "machinery", "machineview (types)", "snapshot", "system.host (types)"),
     "cgtune.api": (

@@ -1,1 +1,1 @@
-"""Every Go service of a cluster, from the history that a Prometheus, Thanos, Mimir or VictoriaMetrics holds: asked in few grouped queries."""
+"""Every Go service of a cluster, from the history that a Prometheus, Thanos, Mimir or VictoriaMetrics holds, in few grouped queries."""

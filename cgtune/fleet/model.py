@@ -66,7 +66,12 @@ class Measured(Record):
     CPU in cores, memory in bytes, shares from 0 to 1. ``least_procs`` and ``most_procs`` are GOMAXPROCS over the replicas.
     ``gomemlimit_bytes`` None: not known; ``is_gomemlimit_off``: it is not set. ``history_seconds`` is how long it was seen, ``samples`` how
     many points its usage has. ``throttled`` are shares of periods over replicas and time. ``is_resized``: some replica's enforced limit
-    differs from what is written. ``sources`` says from which series each came: "cgtune", "client_golang", "cadvisor", "ksm".
+    differs from what is written. A limit that is None although ``is_cpu_unlimited`` or ``is_memory_unlimited`` is known not to be there.
+    ``is_aware``: whether the runtime obeys its quota, which only cgtune's own series tell for sure. ``kills``: at least so many.
+    ``gc_share`` is the collector's part of the CPU time that GOMAXPROCS allows.
+    ``sources`` says from which series each came: "cgtune", "client_golang", "cadvisor", "ksm"; ``series`` has the name of the series for
+    each field of which it is known, for evidence: ("most_procs", "go_sched_gomaxprocs_threads"). ``cpu_recent`` and ``memory_recent`` are
+    the use of the last day alone: what it has over that of the whole window is growth.
     """
 
     replicas: int | None = None
@@ -90,8 +95,15 @@ class Measured(Record):
     history_seconds: float | None = None
     samples: int | None = None
     is_resized: bool = False
+    is_cpu_unlimited: bool = False
+    is_memory_unlimited: bool = False
+    is_gogc_off: bool = False
+    is_aware: bool | None = None
     node_cpus: int | None = None
     sources: tuple[str, ...] = ()
+    series: tuple[tuple[str, str], ...] = ()
+    cpu_recent: Span = Span()
+    memory_recent: Span = Span()
 
 
 class NotJoined(Record):
@@ -103,7 +115,9 @@ class NotJoined(Record):
 
 
 class Sized(Record):
-    """A limit or request that history speaks for. ``value`` None: nothing is recommended, and ``because`` says why ("too young").
+    """A limit or request that history speaks for, in cores or bytes.
+
+    ``value`` None: nothing is recommended, and ``because`` says why ("too young").
 
     ``confidence``: "high", "medium" or "low", by how long a history there is and what was missing.
     """
@@ -115,13 +129,17 @@ class Sized(Record):
 
 
 class Row(Record):
-    """One workload's container as the report shows it. ``wasted_cores`` and ``wasted_bytes`` are of all replicas; below 0: lacking."""
+    """One workload's container as the report shows it. ``wasted_cores`` and ``wasted_bytes`` are of all replicas; below 0: lacking.
+
+    ``recommendations`` are right under the limits of now, ``under_sized`` under those of ``sized``: who changes a limit sets these with it.
+    """
 
     key: Key
     measured: Measured
     findings: tuple[Finding, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
     sized: tuple[Sized, ...] = ()
+    under_sized: tuple[Recommendation, ...] = ()
     wasted_cores: float | None = None
     wasted_bytes: float | None = None
     upgrade: str | None = None

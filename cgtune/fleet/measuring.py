@@ -1,0 +1,192 @@
+"""What the series say of one container of one pod, and what these say together of a workload. Pure.
+
+Sources, in order of trust: of settings and limits cgtune's own series, else what the program exports and what cadvisor sees enforced, else
+what is written (kube-state-metrics, and for whole pods kube-scheduler). Of use it is cadvisor, whose history does not begin with cgtune's.
+"""
+
+from __future__ import annotations
+
+from cgtune.fleet.model import Measured, Span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+_OFF_FROM = 9.2e18  # Go states "no limit" as 2^63 - 1 and GOGC=off as 2^64 - 1; engines keep neither to the last digit
+_SAME = 0.01  # two limits that differ by less are one, which was rounded
+_SOURCES = {
+    "cgtune": "cgtune",
+    "client_golang": "client_golang",
+    "otel": "otel",
+    "otel_settings": "otel",
+    "resources": "ksm",
+    "pod_resources": "scheduler",
+    "enforced": "cadvisor",
+    "restarts": "ksm",
+    "nodes": "ksm",
+}
+_OF_POD = ("kube_pod_resource_", "nodes")
+
+
+class Replica:
+    """What is known of one container of one pod: values by the metric's or the question's name."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, float] = {}
+        self.of_pod: dict[str, float] = {}
+        self.versions: dict[str, str] = {}  # by question
+        self.aware: bool | None = None
+        self.sources: set[str] = set()
+
+    @property
+    def is_go(self) -> bool:
+        """Whether some series says that it runs Go now."""
+        return bool(self.versions)
+
+    def take(self, question: str, what: str, value: float, labels: Mapping[str, str]) -> None:
+        """One sample of an answer."""
+        if not value >= float("-inf"):  # NaN is no number
+            return
+        self.values[what] = max(value, self.values.get(what, value))
+        if question in _SOURCES:
+            self.sources.add(_SOURCES[question])
+        elif question not in ("oom", "live_heap", "gc_share"):
+            self.sources.add("cadvisor")
+        version = labels.get("go_version") or labels.get("version")
+        if version:
+            self.versions[question] = version.removeprefix("go")
+        if labels.get("container_aware") in ("true", "false"):
+            self.aware = labels["container_aware"] == "true"
+
+    def split(self) -> tuple[dict[str, float], Replica]:
+        """What is of the whole pod, and what names no container although it is of one."""
+        rest = Replica()
+        rest.__dict__.update(self.__dict__)
+        rest.values = {name: value for name, value in self.values.items() if not name.startswith(_OF_POD)}
+        return {name: value for name, value in self.values.items() if name not in rest.values}, rest
+
+    def adopt(self, other: Replica) -> None:
+        """What turned out to be of this container."""
+        self.values = other.values | self.values
+        self.versions = other.versions | self.versions
+        self.sources |= other.sources
+
+    @property
+    def version(self) -> str | None:
+        return next((self.versions[name] for name in ("cgtune", "client_golang", "otel") if name in self.versions), None)
+
+    def first(self, *names: str) -> float | None:
+        """The value of the first of these that is known."""
+        return next((self.values[name] for name in names if name in self.values), None)
+
+    def enforced_cores(self) -> float | None:
+        """The CPU limit that the kernel has; infinite: none."""
+        if (limit := self.values.get("cgtune_cpu_limit_cores")) is not None:
+            return limit
+        period, quota = self.values.get("container_spec_cpu_period"), self.values.get("container_spec_cpu_quota")
+        if period is None:
+            return None
+        return quota / period if quota is not None and quota > 0 and period > 0 else float("inf")
+
+    def enforced_bytes(self) -> float | None:
+        """The memory limit that the kernel has; infinite: none."""
+        if (limit := self.values.get("cgtune_memory_limit_bytes")) is not None:
+            return limit
+        limit = self.values.get("container_spec_memory_limit_bytes")
+        return limit if limit is None or 0 < limit < _OFF_FROM else float("inf")
+
+    def written(self, kind: str, resource: str) -> float | None:
+        """A limit or request as it is written; infinite: no limit is, although kube-state-metrics tells of the container."""
+        own = self.values.get(f"kube_pod_container_resource_{kind}s_{resource}")
+        if own is not None:
+            return own
+        whole = self.of_pod.get(f"kube_pod_resource_{kind}_{resource}")
+        if whole is not None:
+            return whole
+        return float("inf") if kind == "limit" and "ksm" in self.sources else None
+
+
+def measure(now: Sequence[Replica], ever: Sequence[Replica], cgtune_kills: float | None, *, has_states: bool) -> Measured:
+    """The pods of now, and all of the window, as one. ``has_states``: whether restarts and kills were asked for with success."""
+    cpu, memory = _limit(now, Replica.enforced_cores, "cpu"), _limit(now, Replica.enforced_bytes, "memory")
+    procs = _known(each.first("cgtune_gomaxprocs_observed", "go_sched_gomaxprocs_threads", "go_processor_limit") for each in now)
+    soft = _known(each.first("cgtune_gomemlimit_observed_bytes", "go_gc_gomemlimit_bytes", "go_memory_limit_bytes") for each in now)
+    gogc = _known(each.first("cgtune_gogc_observed_percent", "go_gc_gogc_percent") for each in now)
+    is_soft_off, is_gogc_off = any(value >= _OFF_FROM for value in soft), any(value >= _OFF_FROM for value in gogc)
+    cpus = _known(each.first("cgtune_cpu_usable_cpus", "nodes") or each.of_pod.get("nodes") for each in now)
+    aware = {each.aware for each in now} - {None}
+    return Measured(
+        replicas=len(now),
+        go=tuple(sorted({each.version for each in now if each.version})),
+        least_procs=int(min(procs)) if procs else None,
+        most_procs=int(max(procs)) if procs else None,
+        cpu_limit_cores=None if cpu is None or cpu == float("inf") else cpu,
+        is_cpu_unlimited=cpu == float("inf"),
+        cpu_request_cores=_most_common(_known(each.written("request", "cpu") for each in now)),
+        memory_limit_bytes=None if memory is None or memory == float("inf") else int(memory),
+        is_memory_unlimited=memory == float("inf"),
+        memory_request_bytes=_whole(_most_common(_known(each.written("request", "memory") for each in now))),
+        gomemlimit_bytes=int(min(soft)) if soft and not is_soft_off else None,
+        is_gomemlimit_off=is_soft_off,
+        gogc=int(min(gogc)) if gogc and not is_gogc_off else None,
+        is_gogc_off=is_gogc_off,
+        cpu_used=_span(now, ever, "cpu"),
+        memory_used=_span(now, ever, "memory"),
+        throttled=_span(now, ever, "throttled"),
+        live_heap_bytes=_whole(_most(ever, "live_heap")),
+        gc_share=_most(ever, "gc_share"),
+        kills=_kills(ever, cgtune_kills, has_states=has_states),
+        restarts=round(sum(_known(each.first("restarts") for each in ever))) if has_states else None,
+        history_seconds=_most(ever, "age"),
+        samples=round(sum(points)) if (points := _known(each.first("points") for each in ever)) else None,
+        is_resized=any(_is_resized(each) for each in now),
+        node_cpus=int(max(cpus)) if cpus else None,
+        is_aware=aware.pop() if len(aware) == 1 else None,
+        sources=tuple(sorted({source for each in now for source in each.sources})),
+    )
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _most_common(values: Sequence[float]) -> float | None:
+    """What most replicas have; of several the least."""
+    return min(values, key=lambda value: (-values.count(value), value)) if values else None
+
+
+def _most(replicas: Iterable[Replica], name: str) -> float | None:
+    return max(_known(each.first(name) for each in replicas), default=None)
+
+
+def _span(now: Sequence[Replica], ever: Sequence[Replica], name: str) -> Span:
+    """The median of the replicas' medians, and the highest of all other quantiles."""
+    middles = sorted(_known(each.first(f"{name}_p50") for each in now) or _known(each.first(f"{name}_p50") for each in ever))
+    middle = (middles[(len(middles) - 1) // 2] + middles[len(middles) // 2]) / 2 if middles else None
+    return Span(p50=middle, p95=_most(ever, f"{name}_p95"), most=_most(ever, f"{name}_most"))
+
+
+def _limit(now: Sequence[Replica], enforced: Callable[[Replica], float | None], resource: str) -> float | None:
+    limits = ((limit if (limit := enforced(each)) is not None else each.written("limit", resource)) for each in now)
+    return _most_common(_known(limits))
+
+
+def _is_resized(replica: Replica) -> bool:
+    """Whether a limit that is enforced differs from the one that is written for the container itself."""
+    for enforced, resource in ((replica.enforced_cores(), "cpu"), (replica.enforced_bytes(), "memory")):
+        written = replica.values.get(f"kube_pod_container_resource_limits_{resource}")
+        if enforced is not None and written and abs(enforced - written) > _SAME * written:
+            return True
+    return False
+
+
+def _kills(ever: Iterable[Replica], cgtune_kills: float | None, *, has_states: bool) -> int | None:
+    """At least so many. That a container's last end was a kill stays told for as long as the pod is: one without a restart was before."""
+    if not has_states and cgtune_kills is None:
+        return None
+    seen = sum(each.first("oom") == 1 and each.first("restarts") != 0 for each in ever)
+    return max(seen, round(cgtune_kills or 0))
