@@ -48,6 +48,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "rulebook (types)",
         "advice.upgrade (types)",
         "advice.variables (types)",
+        *("fleet.model (types)", "fleet.comparing (types)"),
         "lint.model (types)",
         "manifests.workload (types)",
     ),
