@@ -117,9 +117,8 @@ class NotJoined(Record):
 class Sized(Record):
     """A limit or request that history speaks for, in cores or bytes.
 
-    ``value`` None: nothing is recommended, and ``because`` says why ("too young").
-
-    ``confidence``: "high", "medium" or "low", by how long a history there is and what was missing.
+    ``value`` None: nothing is recommended, and ``because`` says why ("too young"). ``confidence``: "high", "medium" or "low", by how long
+    a history there is and what was missing.
     """
 
     what: Literal["cpu-limit", "cpu-request", "memory-limit", "memory-request"]

@@ -46,8 +46,9 @@ SEVERITY: Severity = "warning"
 SUMMARY = "the kernel stops the process again and again, its CPU quota is used up"
 
 
-_WATCHED: tuple[tuple[float, Severity], ...] = ((25.0, "critical"), (5.0, "warning"), (1.0, "info"))
-_SINCE_MADE: tuple[tuple[float, Severity], ...] = (
+#: From which share of the periods on it is how bad, the worst first: while it was watched, and since the cgroup was made.
+WATCHED: tuple[tuple[float, Severity], ...] = ((25.0, "critical"), (5.0, "warning"), (1.0, "info"))
+SINCE_MADE: tuple[tuple[float, Severity], ...] = (
     (25.0, "warning"),
     (5.0, "info"),
 )  # what was, may be over: a fault that is mended must not fail a check for ever
@@ -110,7 +111,7 @@ def measure_percent(case: Case) -> float | None:
 
 def find_scale(case: Case) -> tuple[tuple[float, Severity], ...]:
     """From which share on it is how bad, the worst first."""
-    return _WATCHED if case.window is not None else _SINCE_MADE
+    return WATCHED if case.window is not None else SINCE_MADE
 
 
 def _level(case: Case) -> CpuLevel | None:
