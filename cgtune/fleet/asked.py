@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+DAY_SECONDS = 86400
 _MOST_POINTS = 2016  # of one series: 7 days in steps of 5 minutes
 _LEAST_STEP_SECONDS = 300  # rate() needs two samples, and scrapes are 60 s apart or less
 _QUANTILE_POINTS = 336
@@ -60,6 +61,15 @@ class Asking:
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
         self.window, self.steps = f"{asked.window_seconds}s", steps_of(asked.window_seconds)
+
+    @property
+    def of_last_day(self) -> Asking | None:
+        """The same of the last day alone, in the same steps; None: the window is no longer than that."""
+        if self._asked.window_seconds <= DAY_SECONDS:
+            return None
+        day = Asking(self._asked.replace(window_seconds=DAY_SECONDS))
+        day.steps = self.steps
+        return day
 
     def selector(self, name: str, *matchers: str, namespace: str | None = "namespace") -> str:
         """The metric, or a pair of braces, with what restricts the report. ``namespace``: the label that holds it, None: none does."""

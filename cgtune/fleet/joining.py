@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cgtune.fleet.model import Answer, Measured, NotJoined
+    from cgtune.fleet.probe import Seen
 
     Pod = tuple[str, str, str]  # cluster, namespace, name
     Owner = tuple[str, str]  # kind, name
@@ -34,9 +35,16 @@ class Joined(Record):
     not_joined: tuple[NotJoined, ...]
 
 
-def join(answers: Iterable[Answer]) -> Joined:
-    """All answers of one report as rows. An answer with an error tells nothing, and its warnings are for who shows them."""
-    return _Join({answer.query.name: answer for answer in answers if answer.error is None}).rows()
+def join(answers: Iterable[Answer], seen: Iterable[Seen] = ()) -> Joined:
+    """All answers of one report as rows; ``seen`` is what the probe saw.
+
+    An answer with an error tells nothing, and its warnings are for who shows them.
+    """
+    joining = _Join({answer.query.name: answer for answer in answers if answer.error is None})
+    for each in seen:  # they lack what they would be grouped by, and an answer has one sample for all of them
+        if each.name == "go_info" and not each.has_pod and not each.is_exported:
+            joining.miss("no-pod", each.series)
+    return joining.rows()
 
 
 def _own_name(of_pod: str) -> str:
@@ -60,7 +68,7 @@ class _Join:
                 self._read_answer(name, answer)
         self._attribute()
 
-    def _miss(self, code: str, count: int = 1) -> None:
+    def miss(self, code: str, count: int = 1) -> None:
         self._gaps[code] = self._gaps.get(code, 0) + count
 
     def _cluster(self, labels: Mapping[str, str]) -> str:
@@ -96,7 +104,7 @@ class _Join:
                 what = f"{what}_{labels.get('resource', '')}"
             pod = (self._cluster(labels), labels.get("namespace", ""), labels.get("pod", ""))
             if not pod[0] and not self._is_one_cluster:
-                self._miss("no-cluster")
+                self.miss("no-cluster")
             elif pod[1] and pod[2]:
                 replica = self._pods.setdefault(pod, {}).setdefault(labels.get("container", ""), Replica())
                 replica.take(name, what, sample.value, labels)
@@ -107,9 +115,9 @@ class _Join:
         if name == "cgtune":
             is_merged = labels.get("namespace") and labels.get("workload")
             if is_merged or what == "cgtune_go_info":
-                self._miss("merged-settings" if is_merged else "outside")
-        elif what == "go_info":
-            self._miss("no-pod" if not labels.get("pod") else "no-namespace")
+                self.miss("merged-settings" if is_merged else "outside")
+        elif what == "go_info" and labels.get("pod"):
+            self.miss("no-namespace")
 
     def _attribute(self) -> None:
         """What names no container is of its pod's only one; a pod's own limit is for all its containers.
@@ -132,7 +140,7 @@ class _Join:
                 if len(containers) == 1:
                     next(iter(containers.values())).adopt(of_container)
                 else:
-                    self._miss("no-container")
+                    self.miss("no-container")
 
     def _workload(self, pod: Pod) -> Owner:
         """Kind and name of who owns a pod; the kind is empty if the name alone tells."""
@@ -170,12 +178,12 @@ class _Join:
             now = [replica for pod, replica in pods if (pod in self._now if pod in self._owners else replica.is_go)]
             now = now or [replica for _, replica in pods if replica.is_go]
             if self._owners or "owner" in self._answers:
-                self._miss("no-owner", sum(pod not in self._owners for pod, replica in pods if replica.is_go))
+                self.miss("no-owner", sum(pod not in self._owners for pod, replica in pods if replica.is_go))
             killed = kills.get((key.cluster, key.namespace, key.name))
-            measured = measure(now, [replica for _, replica in pods], killed, has_states="restarts" in self._answers)
-            self._miss("no-use", int(measured.cpu_used.most is None and measured.memory_used.most is None))
+            measured = measure(now, [replica for _, replica in pods], killed, has_states="states" in self._answers)
+            self.miss("no-use", int(measured.cpu_used.most is None and measured.memory_used.most is None))
             known = (measured.cpu_limit_cores, measured.memory_limit_bytes)
-            self._miss("no-limits", int(known == (None, None) and not (measured.is_cpu_unlimited or measured.is_memory_unlimited)))
+            self.miss("no-limits", int(known == (None, None) and not (measured.is_cpu_unlimited or measured.is_memory_unlimited)))
             rows.append((key, measured))
         return Joined(
             rows=tuple(sorted(rows, key=lambda row: row[0].items())),

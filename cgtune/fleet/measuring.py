@@ -6,6 +6,7 @@ what is written (kube-state-metrics, and for whole pods kube-scheduler). Of use 
 
 from __future__ import annotations
 
+from cgtune.fleet import names
 from cgtune.fleet.model import Measured, Span
 
 TYPE_CHECKING = False
@@ -22,8 +23,52 @@ _SOURCES = {
     "resources": "ksm",
     "pod_resources": "scheduler",
     "enforced": "cadvisor",
-    "restarts": "ksm",
+    "states": "ksm",
     "nodes": "ksm",
+}
+_NO_LIMIT = float("inf")
+_PROCS = ("cgtune_gomaxprocs_observed", "go_sched_gomaxprocs_threads", "go_processor_limit")
+_SOFT_LIMITS = ("cgtune_gomemlimit_observed_bytes", "go_gc_gomemlimit_bytes", "go_memory_limit_bytes")
+_GOGC = ("cgtune_gogc_observed_percent", "go_gc_gogc_percent")
+_CPU_LIMIT = (
+    "cgtune_cpu_limit_cores",
+    "container_spec_cpu_quota",
+    "container_spec_cpu_period",
+    f"{names.RESOURCES[0]}_cpu",
+    f"{names.POD_RESOURCES[0]}_cpu",
+)
+_MEMORY_LIMIT = (
+    *("cgtune_memory_limit_bytes", "container_spec_memory_limit_bytes"),
+    *(f"{names.RESOURCES[0]}_memory", f"{names.POD_RESOURCES[0]}_memory"),
+)
+#: The values that tell a field, in order of trust.
+_TOLD_BY = {
+    "go": ("cgtune_go_info", "go_info", "target_info"),
+    "least_procs": _PROCS,
+    "most_procs": _PROCS,
+    "gomemlimit_bytes": _SOFT_LIMITS,
+    "is_gomemlimit_off": _SOFT_LIMITS,
+    "gogc": _GOGC,
+    "is_aware": ("cgtune_go_info",),
+    "cpu_limit_cores": _CPU_LIMIT,
+    "memory_limit_bytes": _MEMORY_LIMIT,
+    "node_cpus": ("cgtune_cpu_usable_cpus", "nodes"),
+    "cpu_request_cores": (f"{names.RESOURCES[1]}_cpu", f"{names.POD_RESOURCES[1]}_cpu"),
+    "memory_request_bytes": (f"{names.RESOURCES[1]}_memory", f"{names.POD_RESOURCES[1]}_memory"),
+}
+#: The figures of a history that a field is made of.
+_FIGURES = {
+    "cpu_used": ("cpu_most", "cpu_p95", "cpu_p50"),
+    "memory_used": ("memory_most", "memory_p95"),
+    "throttled": ("throttled_most", "throttled_p50"),
+    **{name: (name,) for name in ("gc_share", "cpu_recent", "memory_recent")},
+    "live_heap_bytes": ("live_heap",),
+}
+#: The series of histories, by their place among those that tell the same.
+_TRUST = {
+    name: place
+    for told in (names.CPU, names.MEMORY, names.THROTTLED, names.LIVE_HEAP, names.GC_SECONDS, *((each,) for each in names.RECORDED))
+    for place, name in enumerate(told)
 }
 _OF_POD = ("kube_pod_resource_", "nodes")
 
@@ -37,6 +82,7 @@ class Replica:
         self.versions: dict[str, str] = {}  # by question
         self.aware: bool | None = None
         self.sources: set[str] = set()
+        self.origins: dict[str, str] = {}  # of figures of a history: the series that they come from
 
     @property
     def is_go(self) -> bool:
@@ -47,16 +93,29 @@ class Replica:
         """One sample of an answer."""
         if not value >= float("-inf"):  # NaN is no number
             return
+        if what in _TRUST:
+            what = self._take_history(question, what)
+            if not what:
+                return
         self.values[what] = max(value, self.values.get(what, value))
         if question in _SOURCES:
             self.sources.add(_SOURCES[question])
-        elif question not in ("oom", "live_heap", "gc_share"):
-            self.sources.add("cadvisor")
         version = labels.get("go_version") or labels.get("version")
         if version:
             self.versions[question] = version.removeprefix("go")
         if labels.get("container_aware") in ("true", "false"):
             self.aware = labels["container_aware"] == "true"
+
+    def _take_history(self, question: str, series: str) -> str:
+        """The name of the figure, if no series that is believed before has told it; else nothing."""
+        figure = question if question != "recent" else "cpu_recent" if series in (*names.CPU, names.RECORDED_CPU) else "memory_recent"
+        if _TRUST[self.origins.get(figure, series)] < _TRUST[series]:
+            return ""
+        if self.origins.get(figure) != series:
+            self.values.pop(figure, None)
+        self.origins[figure] = series
+        self.sources.add({"go": "client_golang", "cgtune": "cgtune"}.get(series.partition("_")[0], "cadvisor"))
+        return figure
 
     def split(self) -> tuple[dict[str, float], Replica]:
         """What is of the whole pod, and what names no container although it is of one."""
@@ -86,14 +145,14 @@ class Replica:
         period, quota = self.values.get("container_spec_cpu_period"), self.values.get("container_spec_cpu_quota")
         if period is None:
             return None
-        return quota / period if quota is not None and quota > 0 and period > 0 else float("inf")
+        return quota / period if quota is not None and quota > 0 and period > 0 else _NO_LIMIT
 
     def enforced_bytes(self) -> float | None:
         """The memory limit that the kernel has; infinite: none."""
         if (limit := self.values.get("cgtune_memory_limit_bytes")) is not None:
             return limit
         limit = self.values.get("container_spec_memory_limit_bytes")
-        return limit if limit is None or 0 < limit < _OFF_FROM else float("inf")
+        return limit if limit is None or 0 < limit < _OFF_FROM else _NO_LIMIT
 
     def written(self, kind: str, resource: str) -> float | None:
         """A limit or request as it is written; infinite: no limit is, although kube-state-metrics tells of the container."""
@@ -103,47 +162,63 @@ class Replica:
         whole = self.of_pod.get(f"kube_pod_resource_{kind}_{resource}")
         if whole is not None:
             return whole
-        return float("inf") if kind == "limit" and "ksm" in self.sources else None
+        return _NO_LIMIT if kind == "limit" and "ksm" in self.sources else None
 
 
 def measure(now: Sequence[Replica], ever: Sequence[Replica], cgtune_kills: float | None, *, has_states: bool) -> Measured:
     """The pods of now, and all of the window, as one. ``has_states``: whether restarts and kills were asked for with success."""
     cpu, memory = _limit(now, Replica.enforced_cores, "cpu"), _limit(now, Replica.enforced_bytes, "memory")
-    procs = _known(each.first("cgtune_gomaxprocs_observed", "go_sched_gomaxprocs_threads", "go_processor_limit") for each in now)
-    soft = _known(each.first("cgtune_gomemlimit_observed_bytes", "go_gc_gomemlimit_bytes", "go_memory_limit_bytes") for each in now)
-    gogc = _known(each.first("cgtune_gogc_observed_percent", "go_gc_gogc_percent") for each in now)
-    is_soft_off, is_gogc_off = any(value >= _OFF_FROM for value in soft), any(value >= _OFF_FROM for value in gogc)
+    procs, soft, gogc = (_known(each.first(*told) for each in now) for told in (_PROCS, _SOFT_LIMITS, _GOGC))
+    is_off = any(value >= _OFF_FROM for value in soft)
     cpus = _known(each.first("cgtune_cpu_usable_cpus", "nodes") or each.of_pod.get("nodes") for each in now)
     aware = {each.aware for each in now} - {None}
+    restarts = _known(each.first("restarts") for each in ever)
+    points = _known(each.first("points") for each in ever)
     return Measured(
         replicas=len(now),
         go=tuple(sorted({each.version for each in now if each.version})),
         least_procs=int(min(procs)) if procs else None,
         most_procs=int(max(procs)) if procs else None,
-        cpu_limit_cores=None if cpu is None or cpu == float("inf") else cpu,
-        is_cpu_unlimited=cpu == float("inf"),
+        cpu_limit_cores=None if cpu == _NO_LIMIT else cpu,
+        is_cpu_unlimited=cpu == _NO_LIMIT,
         cpu_request_cores=_most_common(_known(each.written("request", "cpu") for each in now)),
-        memory_limit_bytes=None if memory is None or memory == float("inf") else int(memory),
-        is_memory_unlimited=memory == float("inf"),
+        memory_limit_bytes=None if memory == _NO_LIMIT else _whole(memory),
+        is_memory_unlimited=memory == _NO_LIMIT,
         memory_request_bytes=_whole(_most_common(_known(each.written("request", "memory") for each in now))),
-        gomemlimit_bytes=int(min(soft)) if soft and not is_soft_off else None,
-        is_gomemlimit_off=is_soft_off,
-        gogc=int(min(gogc)) if gogc and not is_gogc_off else None,
-        is_gogc_off=is_gogc_off,
+        gomemlimit_bytes=int(min(soft)) if soft and not is_off else None,
+        is_gomemlimit_off=is_off,
+        gogc=None if not gogc else -1 if max(gogc) >= _OFF_FROM else int(min(gogc)),
         cpu_used=_span(now, ever, "cpu"),
         memory_used=_span(now, ever, "memory"),
         throttled=_span(now, ever, "throttled"),
         live_heap_bytes=_whole(_most(ever, "live_heap")),
         gc_share=_most(ever, "gc_share"),
         kills=_kills(ever, cgtune_kills, has_states=has_states),
-        restarts=round(sum(_known(each.first("restarts") for each in ever))) if has_states else None,
+        restarts=round(sum(restarts)) if has_states else None,
         history_seconds=_most(ever, "age"),
-        samples=round(sum(points)) if (points := _known(each.first("points") for each in ever)) else None,
+        samples=round(sum(points)) if points else None,
         is_resized=any(_is_resized(each) for each in now),
         node_cpus=int(max(cpus)) if cpus else None,
         is_aware=aware.pop() if len(aware) == 1 else None,
-        sources=tuple(sorted({source for each in now for source in each.sources})),
+        cpu_recent=Span(p95=_most(ever, "cpu_recent")),
+        memory_recent=Span(most=_most(ever, "memory_recent")),
+        sources=tuple(sorted({source for each in ever for source in each.sources})),
+        series=_series(now, ever),
     )
+
+
+def _series(now: Sequence[Replica], ever: Sequence[Replica]) -> tuple[tuple[str, str], ...]:
+    """The name of the series that told a field, as far as one did."""
+    found = {}
+    for field, told in _TOLD_BY.items():
+        if name := next((name for name in told for each in now if name in each.values or name in each.of_pod), None):
+            found[field] = names.NODES[1] if name == "nodes" else name.removesuffix("_cpu").removesuffix("_memory")
+    states = (("restarts", "restarts", names.STATES[0]), ("kills", "oom", names.STATES[1]))
+    found |= {field: name for field, figure, name in states if any(figure in each.values for each in ever)}
+    for field, figures in _FIGURES.items():
+        if name := next((each.origins[figure] for figure in figures for each in ever if figure in each.origins), None):
+            found[field] = name
+    return tuple(found.items())
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

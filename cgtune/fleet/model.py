@@ -64,14 +64,16 @@ class Measured(Record):
     """What the series say of one container of a workload over the window; None where nothing is known.
 
     CPU in cores, memory in bytes, shares from 0 to 1. ``least_procs`` and ``most_procs`` are GOMAXPROCS over the replicas.
-    ``gomemlimit_bytes`` None: not known; ``is_gomemlimit_off``: it is not set. ``history_seconds`` is how long it was seen, ``samples`` how
-    many points its usage has. ``throttled`` are shares of periods over replicas and time. ``is_resized``: some replica's enforced limit
-    differs from what is written. A limit that is None although ``is_cpu_unlimited`` or ``is_memory_unlimited`` is known not to be there.
-    ``is_aware``: whether the runtime obeys its quota, which only cgtune's own series tell for sure. ``kills``: at least so many.
-    ``gc_share`` is the collector's part of the CPU time that GOMAXPROCS allows.
-    ``sources`` says from which series each came: "cgtune", "client_golang", "cadvisor", "ksm"; ``series`` has the name of the series for
-    each field of which it is known, for evidence: ("most_procs", "go_sched_gomaxprocs_threads"). ``cpu_recent`` and ``memory_recent`` are
-    the use of the last day alone: what it has over that of the whole window is growth.
+    ``gomemlimit_bytes`` None: not known; ``is_gomemlimit_off``: it is not set. ``gogc`` -1: off. A limit that is None although
+    ``is_cpu_unlimited`` or ``is_memory_unlimited`` is known not to be there. ``is_aware``: whether the runtime obeys its quota, which only
+    cgtune's own series tell for sure. ``is_resized``: some replica's enforced limit differs from what is written.
+
+    ``history_seconds`` is how long it was seen, ``samples`` how many points its usage has. ``throttled`` are shares of periods over
+    replicas and time. ``gc_share`` is the collector's part of the CPU time that GOMAXPROCS allows. ``kills``: at least so many.
+    ``cpu_recent`` and ``memory_recent`` are the use of the last day alone: what it has over the whole window is growth.
+
+    ``sources`` says from which series each came: "cgtune", "client_golang", "otel", "cadvisor", "ksm", "scheduler"; ``series`` has the
+    name of the series for each field of which it is known, for evidence: ("most_procs", "go_sched_gomaxprocs_threads").
     """
 
     replicas: int | None = None
@@ -97,7 +99,6 @@ class Measured(Record):
     is_resized: bool = False
     is_cpu_unlimited: bool = False
     is_memory_unlimited: bool = False
-    is_gogc_off: bool = False
     is_aware: bool | None = None
     node_cpus: int | None = None
     sources: tuple[str, ...] = ()

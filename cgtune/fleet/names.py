@@ -18,9 +18,9 @@ CPU = ("container_cpu_usage_seconds_total", "cgtune_cgroup_cpu_seconds_total")
 MEMORY = ("container_memory_working_set_bytes", "cgtune_memory_used_bytes")
 THROTTLED = ("container_cpu_cfs_throttled_periods_total", "cgtune_cpu_throttled_periods_total")
 PERIODS = ("container_cpu_cfs_periods_total", "cgtune_cpu_periods_total")
-LIVE_HEAP = ("go_gc_heap_live_bytes", "cgtune_go_heap_live_bytes")
-GC_SECONDS = ("go_cpu_classes_gc_total_cpu_seconds_total", "cgtune_go_gc_cpu_seconds_total")
-GO_SECONDS = ("go_cpu_classes_total_cpu_seconds_total", "cgtune_go_cpu_seconds_total")
+LIVE_HEAP = ("cgtune_go_heap_live_bytes", "go_gc_heap_live_bytes")
+GC_SECONDS = ("cgtune_go_gc_cpu_seconds_total", "go_cpu_classes_gc_total_cpu_seconds_total")
+GO_SECONDS = ("cgtune_go_cpu_seconds_total", "go_cpu_classes_total_cpu_seconds_total")
 RECORDED_CPU, RECORDED_MEMORY, RECORDED_THROTTLED = (
     *("cgtune_fleet:cpu_cores:rate5m", "cgtune_fleet:memory_bytes:max5m"),
     "cgtune_fleet:throttled_periods_per_periods:ratio_rate5m",

@@ -30,10 +30,7 @@ _OTEL = ("k8s_namespace_name", "k8s_pod_name", "k8s_container_name")
 
 
 def build_queries(asked: Asked, seen: Iterable[Seen] | None = None) -> tuple[Query, ...]:
-    """The questions after the probe, without those of which no series is there. ``seen`` None: all of them.
-
-    For a part of the namespaces, change ``asked``, and take the query of the same name.
-    """
+    """The questions after the probe, without those of which no series is there. ``seen`` None: all of them."""
     ask = Asking(asked)
     if seen is None:
         present, recorded = frozenset(names.PROBED), frozenset[str]()
@@ -46,6 +43,15 @@ def build_queries(asked: Asked, seen: Iterable[Seen] | None = None) -> tuple[Que
     return tuple(
         Query(name=name, promql=" or ".join(parts)) for name, build in _QUESTIONS.items() if (parts := build(ask, present, recorded))
     )
+
+
+def narrow(query: Query, asked: Asked, seen: Iterable[Seen] | None, namespaces: tuple[str, ...]) -> Query | None:
+    """The same question about these namespaces alone, "" for series without one; None: it cannot be put so.
+
+    The probe is about labels that may be missing, and what OpenTelemetry exports may be of namespaces that no other series knows.
+    """
+    parts = build_queries(asked.replace(namespaces=namespaces), seen)
+    return next((part for part in parts if part.name == query.name and query.name not in ("otel", "otel_settings")), None)
 
 
 def _instant(metrics: tuple[str, ...], labels: str, *matchers: str, namespace: str | None = "namespace") -> _Build:
@@ -67,7 +73,7 @@ def _otel_settings(ask: Asking, present: frozenset[str], _recorded: frozenset[st
     parts = []
     for name in there:
         joined = f"max by (job,instance) ({ask.selector(name, namespace=None)}) * on (job,instance) group_left ({labels}) {info}"
-        parts.append(f'label_replace(max by ({labels}) ({joined}),"of","{name}","","")')
+        parts.append(_named(name, f"max by ({labels}) ({joined})"))
     return parts
 
 
@@ -97,27 +103,24 @@ def _nodes(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> l
     return [f"max by ({_POD}) ({pods} * on (cluster,node) group_left () max by (cluster,node) ({capacity}))"]
 
 
-def _oom(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
-    name = "kube_pod_container_status_last_terminated_reason"
-    if name not in present:
-        return []
-    killed = ask.selector(name, 'reason="OOMKilled"')
-    return [f"max by ({_GROUP}) (max_over_time({killed}[{ask.window}]))"]
-
-
 def _cgtune_kills(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
     name = "cgtune_workload_oom_kills_total"
     return [f"sum by (cluster,namespace,workload) (increase({ask.selector(name)}[{ask.window}]))"] if name in present else []
 
 
-def _restarts(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
-    """Differences rather than increase(), of which engines have several. A pod that no step has met began at 0."""
-    name = "kube_pod_container_status_restarts_total"
-    if name not in present:
+def _states(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
+    """Restarts, and whether an end was a kill.
+
+    Differences rather than increase(), of which engines have several. A pod that no step has met began at 0.
+    """
+    restarts, reason = names.STATES
+    if restarts not in present:
         return []
-    now = f"max by ({_GROUP}) ({ask.selector(name)})"
+    now = f"max by ({_GROUP}) ({ask.selector(restarts)})"
     before = ask.over(now, ask.steps.state)
-    return [f"(({now} or max_over_time({before})) - (min_over_time({before}) or 0 * {now}))"]
+    killed = ask.selector(reason, 'reason="OOMKilled"')
+    parts = [_named("restarts", f"({now} or max_over_time({before})) - (min_over_time({before}) or 0 * {now})")]
+    return [*parts, _named("oom", f"max by ({_GROUP}) (max_over_time({killed}[{ask.window}]))")] if reason in present else parts
 
 
 def _history(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
@@ -127,15 +130,19 @@ def _history(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) ->
     every = _use(ask, there)
     points, age = ask.over(every, ask.steps.quantile), ask.over(f"0 * ({every}) + time()", ask.steps.quantile)
     return [
-        f'label_replace(count_over_time({points}),"of","points","","")',
-        f'label_replace(time() - min_over_time({age}),"of","age","","")',
+        _named("points", f"count_over_time({points})"),
+        _named("age", f"time() - min_over_time({age})"),
     ]
 
 
-def _use(ask: Asking, metrics: Iterable[str], function: str = "", per: int = 0) -> str:
-    """What containers use, from the first of these metrics that a container has."""
-    inner = (ask.selector(name, _APP) for name in metrics)
-    return " or ".join(f"max by ({_GROUP}) ({f'{function}({each}[{per}s])' if function else each})" for each in inner)
+def _named(of: str, expression: str) -> str:
+    """With a label that says what it tells, or which series it comes from."""
+    return f'label_replace({expression},"of","{of}","","")'
+
+
+def _use(ask: Asking, metrics: Iterable[str]) -> str:
+    """What containers use now, from the first of these metrics that a container has."""
+    return " or ".join(f"max by ({_GROUP}) ({ask.selector(name, _APP)})" for name in metrics)
 
 
 def _quantile(quantile: float | None, inner: str) -> str:
@@ -145,57 +152,69 @@ def _quantile(quantile: float | None, inner: str) -> str:
 def _cpu(quantile: float | None) -> _Build:
     def build(ask: Asking, present: frozenset[str], recorded: frozenset[str]) -> list[str]:
         if names.RECORDED_CPU in recorded:
-            return [_quantile(quantile, f"{ask.selector(names.RECORDED_CPU)}[{ask.window}]")]
-        there = [name for name in names.CPU if name in present]
+            return [_named(names.RECORDED_CPU, _quantile(quantile, f"{ask.selector(names.RECORDED_CPU)}[{ask.window}]"))]
         step = ask.steps.peak if quantile is None else ask.steps.quantile
-        return [_quantile(quantile, ask.over(_use(ask, there, "rate", ask.steps.peak), step))] if there else []
+        return [_named(name, _quantile(quantile, ask.over(_rate(ask, name, _APP), step))) for name in names.CPU if name in present]
 
     return build
+
+
+def _rate(ask: Asking, name: str, *matchers: str) -> str:
+    """Over as long as peaks are apart, so that nothing lies between two of them."""
+    return f"max by ({_GROUP}) (rate({ask.selector(name, *matchers)}[{ask.steps.peak}s]))"
 
 
 def _memory(quantile: float | None) -> _Build:
     def build(ask: Asking, present: frozenset[str], recorded: frozenset[str]) -> list[str]:
         if names.RECORDED_MEMORY in recorded:
-            return [_quantile(quantile, f"{ask.selector(names.RECORDED_MEMORY)}[{ask.window}]")]
+            return [_named(names.RECORDED_MEMORY, _quantile(quantile, f"{ask.selector(names.RECORDED_MEMORY)}[{ask.window}]"))]
         there = [name for name in names.MEMORY if name in present]
-        if not there:
-            return []
         if quantile is None:  # each sample, so that no peak is missed that was seen
-            return [_use(ask, there, "max_over_time", int(ask.window[:-1]))]
-        return [_quantile(quantile, ask.over(_use(ask, there), ask.steps.quantile))]
+            return [_named(name, f"max by ({_GROUP}) (max_over_time({ask.selector(name, _APP)}[{ask.window}]))") for name in there]
+        return [_named(name, _quantile(quantile, ask.over(_use(ask, (name,)), ask.steps.quantile))) for name in there]
 
     return build
 
 
-def _ratio(ask: Asking, pairs: Iterable[tuple[str, str]], present: frozenset[str], *matchers: str, per: int) -> str:
-    """The increase of one counter by that of another, of the first pair that a container has."""
-    parts = []
-    for part, whole in pairs:
-        if {part, whole} <= present:
-            rates = [f"max by ({_GROUP}) (rate({ask.selector(name, *matchers)}[{per}s]))" for name in (part, whole)]
-            parts.append(f"({rates[0]} / ({rates[1]} > 0))")
-    return " or ".join(parts)
+def _recent(ask: Asking, present: frozenset[str], recorded: frozenset[str]) -> list[str]:
+    """The last day alone: the quantile of CPU, the most of memory."""
+    if ask.of_last_day is None:
+        return []
+    return [*_cpu(0.95)(ask.of_last_day, present, recorded), *_memory(None)(ask.of_last_day, present, recorded)]
+
+
+def _ratio(part: str, whole: str, ask: Asking, *matchers: str) -> str:
+    """The increase of one counter by that of another."""
+    return f"{_rate(ask, part, *matchers)} / ({_rate(ask, whole, *matchers)} > 0)"
 
 
 def _throttled(quantile: float | None) -> _Build:
     def build(ask: Asking, present: frozenset[str], recorded: frozenset[str]) -> list[str]:
         if names.RECORDED_THROTTLED in recorded:
-            return [_quantile(quantile, f"{ask.selector(names.RECORDED_THROTTLED)}[{ask.window}]")]
-        inner = _ratio(ask, zip(names.THROTTLED, names.PERIODS, strict=True), present, _APP, per=ask.steps.peak)
-        return [_quantile(quantile, ask.over(inner, ask.steps.quantile))] if inner else []
+            return [_named(names.RECORDED_THROTTLED, _quantile(quantile, f"{ask.selector(names.RECORDED_THROTTLED)}[{ask.window}]"))]
+        return [
+            _named(part, _quantile(quantile, ask.over(_ratio(part, whole, ask, _APP), ask.steps.quantile)))
+            for part, whole in zip(names.THROTTLED, names.PERIODS, strict=True)
+            if {part, whole} <= present
+        ]
 
     return build
 
 
 def _live_heap(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
-    there = [name for name in names.LIVE_HEAP if name in present]
-    labels = f"{_GROUP},workload"
-    return [f"max_over_time({ask.over(f'max by ({labels}) ({ask.selector(name)})', ask.steps.quantile)})" for name in reversed(there)]
+    return [
+        _named(name, f"max_over_time({ask.over(f'max by ({_GROUP}) ({ask.selector(name)})', ask.steps.quantile)})")
+        for name in names.LIVE_HEAP
+        if name in present
+    ]
 
 
 def _gc_share(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
-    inner = _ratio(ask, zip(reversed(names.GC_SECONDS), reversed(names.GO_SECONDS), strict=True), present, per=ask.steps.peak)
-    return [f"quantile_over_time(0.95,{ask.over(inner, ask.steps.quantile)})"] if inner else []
+    return [
+        _named(part, _quantile(0.95, ask.over(_ratio(part, whole, ask), ask.steps.quantile)))
+        for part, whole in zip(names.GC_SECONDS, names.GO_SECONDS, strict=True)
+        if {part, whole} <= present
+    ]
 
 
 if TYPE_CHECKING:
@@ -214,15 +233,15 @@ _QUESTIONS: dict[str, _Build] = {
     "owner": _owner,
     "upper_owner": _upper_owner,
     "nodes": _nodes,
-    "oom": _oom,
     "cgtune_kills": _cgtune_kills,
-    "restarts": _restarts,
+    "states": _states,
     "history": _history,
     "cpu_p50": _cpu(0.5),
     "cpu_p95": _cpu(0.95),
     "cpu_most": _cpu(None),
     "memory_p95": _memory(0.95),
     "memory_most": _memory(None),
+    "recent": _recent,
     "throttled_p50": _throttled(0.5),
     "throttled_most": _throttled(None),
     "live_heap": _live_heap,

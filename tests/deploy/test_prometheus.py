@@ -57,6 +57,16 @@ def test_the_alerts_fire_when_they_should() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_recorded_series_of_a_fleet_are_what_cgtune_fleet_reads() -> None:
+    """promtool's unit tests of them pass, and they bear the names that its questions have."""
+    from cgtune.fleet.names import RECORDED
+
+    done = _promtool("test", "rules", PROMETHEUS / "cgtune-fleet.rules.test.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (file,) = kubernetes.read_objects((PROMETHEUS / "cgtune-fleet.rules.yaml").read_text())
+    assert [rule["record"] for group in file["groups"] for rule in group["rules"]] == list(RECORDED)
+
+
 def _replica(service: int, replica: int, *, hurts: bool) -> ProcessReport:
     """A Go program without GOMEMLIMIT in a pod of a Deployment; or one that is throttled as well."""
     from cgtune.model import Container

@@ -1,0 +1,224 @@
+"""Answers become rows: by owner, from the source that is trusted most; and what belongs to no row is counted."""
+
+from __future__ import annotations
+
+import math
+
+from cgtune.fleet.joining import Joined, join
+from cgtune.fleet.model import Answer, Measured, Query, Sample
+from cgtune.fleet.probe import Seen
+
+APP = {"namespace": "shop", "pod": "web-5d4f8c7b9d-x2vlq", "container": "app"}
+LIMITS, REQUESTS = "kube_pod_container_resource_limits", "kube_pod_container_resource_requests"
+
+
+def _join(answers: dict[str, list[tuple[dict[str, str], float]]], seen: tuple[Seen, ...] = ()) -> Joined:
+    return join(
+        (
+            Answer(
+                query=Query(name=name, promql=name),
+                samples=tuple(Sample(labels=tuple(sorted(labels.items())), value=value) for labels, value in samples),
+            )
+            for name, samples in answers.items()
+        ),
+        seen,
+    )
+
+
+def _go(name: str = "go_info", value: float = 1, **more: str) -> tuple[dict[str, str], float]:
+    version = {"version": "go1.25.5"} if name == "go_info" else {}
+    return {"__name__": name, **APP, **version, **more}, value
+
+
+def _only(joined: Joined) -> Measured:
+    ((_, measured),) = joined.rows
+    return measured
+
+
+def _owner(value: float = 2, **more: str) -> tuple[dict[str, str], float]:
+    owner = {"owner_kind": "ReplicaSet", "owner_name": "web-5d4f8c7b9d"}
+    return {"namespace": "shop", "pod": APP["pod"], **owner, **more}, value
+
+
+_UPPER = ({"namespace": "shop", "replicaset": "web-5d4f8c7b9d", "owner_kind": "Deployment", "owner_name": "web"}, 1.0)
+
+
+def test_a_pod_is_of_its_deployment() -> None:
+    """Through its ReplicaSet; without that answer by the pod's name, and without any owner by the name alone, which is counted."""
+    for answers, kind in (
+        ({"owner": [_owner()], "upper_owner": [_UPPER]}, "Deployment"),
+        ({"owner": [_owner()]}, "Deployment"),
+        ({"owner": []}, ""),
+    ):
+        joined = _join({"client_golang": [_go()], **answers})
+        ((key, _),) = joined.rows
+        assert (key.namespace, key.kind, key.name, key.container) == ("shop", kind, "web", "app")
+        owners = [each for each in joined.not_joined if each.why.startswith("pods without kube_pod_owner")]
+        assert [each.count for each in owners] == ([] if kind else [1])
+
+
+def test_a_pod_without_controller_and_a_cronjob() -> None:
+    """The first stands for itself; the second is above its Job."""
+    pod = {"namespace": "shop", "pod": "tool", "owner_kind": "<none>", "owner_name": "<none>"}
+    job = {"namespace": "shop", "pod": "nightly-28391234-x2vlq", "owner_kind": "Job", "owner_name": "nightly-28391234"}
+    above = {"namespace": "shop", "job_name": "nightly-28391234", "owner_kind": "CronJob", "owner_name": "nightly"}
+    joined = _join(
+        {
+            "client_golang": [_go(pod="tool"), _go(pod="nightly-28391234-x2vlq")],
+            "owner": [(pod, 2.0), (job, 2.0)],
+            "upper_owner": [(above, 1.0)],
+        }
+    )
+    assert [(key.kind, key.name) for key, _ in joined.rows] == [("CronJob", "nightly"), ("Pod", "tool")]
+
+
+def test_history_is_of_all_pods_and_settings_of_those_of_now() -> None:
+    """A pod that a deploy ended has used more, with other settings: its use counts, its settings do not, and it is no replica."""
+    old = "web-6b7c8d9f4-7kqzt"
+    measured = _only(
+        _join(
+            {
+                "client_golang": [_go(), _go("go_sched_gomaxprocs_threads", 2), _go("go_sched_gomaxprocs_threads", 64, pod=old)],
+                "owner": [_owner(), _owner(1, pod=old, owner_name="web-6b7c8d9f4")],
+                "upper_owner": [_UPPER, ({**_UPPER[0], "replicaset": "web-6b7c8d9f4"}, 1.0)],
+                "cpu_most": [
+                    ({**APP, "of": "container_cpu_usage_seconds_total"}, 0.5),
+                    ({**APP, "pod": old, "of": "container_cpu_usage_seconds_total"}, 3.0),
+                ],
+                "history": [({**APP, "of": "age"}, 3600.0), ({**APP, "pod": old, "of": "age"}, 7200.0), ({**APP, "of": "points"}, 7.0)],
+            }
+        )
+    )
+    assert (measured.replicas, measured.most_procs, measured.cpu_used.most) == (1, 2, 3.0)
+    assert (measured.history_seconds, measured.samples) == (7200.0, 7)
+
+
+def test_the_source_that_is_trusted_most_tells() -> None:
+    """cgtune's own series before the program's, what is enforced before what is written, and the name of the series is told."""
+    answers = {
+        "client_golang": [_go(), _go("go_sched_gomaxprocs_threads", 4), _go("go_gc_gomemlimit_bytes", 1e8)],
+        "resources": [({"__name__": LIMITS, **APP, "resource": "cpu"}, 2.0), ({"__name__": LIMITS, **APP, "resource": "memory"}, 1e9)],
+    }
+    measured = _only(_join(answers))
+    assert (measured.most_procs, measured.cpu_limit_cores, measured.memory_limit_bytes, measured.is_resized) == (4, 2.0, 10**9, False)
+    assert measured.sources == ("client_golang", "ksm")
+    enforced = [({"__name__": "container_spec_cpu_quota", **APP}, 1e5), ({"__name__": "container_spec_cpu_period", **APP}, 1e5)]
+    measured = _only(_join({**answers, "enforced": enforced}))
+    assert (measured.cpu_limit_cores, measured.is_resized) == (1.0, True)
+    own = [
+        ({"__name__": "cgtune_go_info", **APP, "workload": "web", "go_version": "1.25.6", "container_aware": "false"}, 1.0),
+        ({"__name__": "cgtune_gomaxprocs_observed", **APP, "workload": "web"}, 3.0),
+        ({"__name__": "cgtune_gomemlimit_observed_bytes", **APP, "workload": "web"}, math.inf),
+        ({"__name__": "cgtune_cpu_limit_cores", **APP, "workload": "web"}, math.inf),
+    ]
+    measured = _only(_join({**answers, "enforced": enforced, "cgtune": own}))
+    assert (measured.go, measured.is_aware, measured.most_procs) == (("1.25.6",), False, 3)
+    assert (measured.is_gomemlimit_off, measured.gomemlimit_bytes) == (True, None)
+    assert (measured.is_cpu_unlimited, measured.cpu_limit_cores) == (True, None)
+    assert dict(measured.series)["most_procs"] == "cgtune_gomaxprocs_observed"
+    assert dict(measured.series)["memory_limit_bytes"] == LIMITS
+
+
+def test_use_is_cadvisors_if_both_tell() -> None:
+    """In whatever order they come."""
+    cadvisor = ({**APP, "of": "container_memory_working_set_bytes"}, 100.0)
+    own = ({**APP, "of": "cgtune_memory_used_bytes"}, 500.0)
+    for samples in ([cadvisor, own], [own, cadvisor]):
+        measured = _only(_join({"client_golang": [_go()], "memory_most": samples}))
+        assert measured.memory_used.most == 100.0
+        assert dict(measured.series)["memory_used"] == "container_memory_working_set_bytes"
+
+
+def test_off_is_off_though_engines_round_it() -> None:
+    """Go's 2^63 - 1 and 2^64 - 1, as Prometheus and as VictoriaMetrics store them."""
+    for unset, off in ((9.223372036854775807e18, 1.8446744073709552e19), (9223372036854774784.0, 18446744073709548000.0)):
+        measured = _only(_join({"client_golang": [_go(), _go("go_gc_gomemlimit_bytes", unset), _go("go_gc_gogc_percent", off)]}))
+        assert (measured.is_gomemlimit_off, measured.gomemlimit_bytes, measured.gogc) == (True, None, -1)
+
+
+def test_no_limit_is_known_or_not() -> None:
+    """kube-state-metrics that tells of a container without limit, or cadvisor with a period and no quota: there is none. Else unknown."""
+    assert not _only(_join({"client_golang": [_go()]})).is_cpu_unlimited
+    measured = _only(_join({"client_golang": [_go()], "resources": [({"__name__": REQUESTS, **APP, "resource": "cpu"}, 1.0)]}))
+    assert (measured.is_cpu_unlimited, measured.is_memory_unlimited, measured.cpu_request_cores) == (True, True, 1.0)
+    enforced = [({"__name__": "container_spec_cpu_period", **APP}, 1e5), ({"__name__": "container_spec_memory_limit_bytes", **APP}, 0.0)]
+    measured = _only(_join({"client_golang": [_go()], "enforced": enforced}))
+    assert (measured.is_cpu_unlimited, measured.is_memory_unlimited) == (True, True)
+
+
+def test_a_limit_of_the_pod_is_for_containers_if_none_has_one() -> None:
+    """kube-scheduler's series of a pod is the sum of its containers' if one has a limit: then it says nothing of the other."""
+    whole = ({"__name__": "kube_pod_resource_limit", "namespace": "shop", "pod": APP["pod"], "resource": "memory"}, 1e9)
+    request = {"__name__": REQUESTS, **APP, "resource": "cpu"}
+    measured = _only(_join({"client_golang": [_go()], "resources": [(request, 1.0)], "pod_resources": [whole]}))
+    assert (measured.memory_limit_bytes, measured.is_memory_unlimited) == (10**9, False)
+    sidecar = ({"__name__": LIMITS, **APP, "container": "proxy", "resource": "memory"}, 1e9)
+    measured = _only(_join({"client_golang": [_go()], "resources": [(request, 1.0), sidecar], "pod_resources": [whole]}))
+    assert (measured.memory_limit_bytes, measured.is_memory_unlimited) == (None, True)
+
+
+def test_without_a_container_label_the_only_container_is_meant() -> None:
+    """In a pod of one container; in a pod of two it is counted, with what mends it."""
+    loose = _go()
+    del loose[0]["container"]
+    one = ({"__name__": REQUESTS, **APP, "resource": "cpu"}, 1.0)
+    ((key, _),) = _join({"client_golang": [loose], "resources": [one]}).rows
+    assert key.container == "app"
+    joined = _join({"client_golang": [loose], "resources": [one, ({**one[0], "container": "proxy"}, 1.0)]})
+    assert joined.rows == ()
+    (missed,) = joined.not_joined
+    assert (missed.count, "no container label" in missed.why, "__meta_kubernetes_pod_container_name" in missed.mend) == (1, True, True)
+
+
+def test_what_has_no_pod_is_counted_by_the_probe() -> None:
+    """A grouped answer has one sample for three programs."""
+    joined = _join({"client_golang": [({"__name__": "go_info"}, 1.0)]}, (Seen(name="go_info", series=3, has_pod=False),))
+    assert (joined.rows, [each.count for each in joined.not_joined]) == ((), [3])
+
+
+def test_clusters() -> None:
+    """One name is everybody's. Of several, what names none is not joined."""
+    use = ({**APP, "of": "container_cpu_usage_seconds_total"}, 1.0)
+    ((key, measured),) = _join({"client_golang": [_go(cluster="eu1")], "cpu_most": [use]}).rows
+    assert (key.cluster, measured.cpu_used.most) == ("eu1", 1.0)
+    joined = _join({"client_golang": [_go(cluster="eu1"), _go(cluster="us1")], "cpu_most": [use]})
+    assert [key.cluster for key, _ in joined.rows] == ["eu1", "us1"]
+    assert all(measured.cpu_used.most is None for _, measured in joined.rows)
+    assert any("without a cluster label" in each.why for each in joined.not_joined)
+
+
+def test_otel_names_are_read() -> None:
+    """The version from target_info, settings by their join with it."""
+    names = {"k8s_namespace_name": "shop", "k8s_pod_name": APP["pod"], "k8s_container_name": "app"}
+    info = ({"__name__": "target_info", **names, "process_runtime_version": "go1.26.1"}, 1.0)
+    measured = _only(_join({"otel": [info], "otel_settings": [({**names, "of": "go_processor_limit"}, 8.0)]}))
+    assert (measured.go, measured.most_procs, measured.sources) == (("1.26.1",), 8, ("otel",))
+
+
+def test_kills_are_at_least_so_many() -> None:
+    """A last end that was a kill counts if there was a restart in the window, or nobody knows; cgtune's own count if it is larger."""
+
+    def kills(oom: float, restarts: float | None, own: float | None = None) -> int | None:
+        states = [({**APP, "of": "oom"}, oom)] + ([] if restarts is None else [({**APP, "of": "restarts"}, restarts)])
+        counted = {} if own is None else {"cgtune_kills": [({"namespace": "shop", "workload": "web"}, own)]}
+        return _only(_join({"client_golang": [_go()], "states": states, **counted})).kills
+
+    assert [kills(1, 2), kills(1, 0), kills(0, 3), kills(1, None), kills(1, 2, 4.9)] == [1, 0, 0, 1, 5]
+    assert _only(_join({"client_golang": [_go()]})).kills is None
+
+
+def test_merged_settings_and_processes_outside_are_counted() -> None:
+    """cgtune adds a workload's GOMAXPROCS up: no replica has that. A systemd service is in no cluster."""
+    merged = ({"__name__": "cgtune_gomaxprocs_observed", "namespace": "shop", "workload": "web"}, 24.0)
+    outside = ({"__name__": "cgtune_go_info", "workload": "cart.service", "go_version": "1.25.6"}, 1.0)
+    joined = _join({"cgtune": [merged, outside], "client_golang": [_go()]})
+    assert _only(joined).most_procs is None
+    assert {each.count for each in joined.not_joined if "cgtune serve" in each.why} == {1}
+    assert sum("cgtune serve" in each.why for each in joined.not_joined) == 2
+
+
+def test_nan_and_an_error_tell_nothing() -> None:
+    """A refused answer is none."""
+    measured = _only(_join({"client_golang": [_go()], "cpu_most": [({**APP, "of": "container_cpu_usage_seconds_total"}, math.nan)]}))
+    assert measured.cpu_used.most is None
+    assert join([Answer(query=Query(name="client_golang", promql=""), error="503")]).rows == ()

@@ -1,0 +1,120 @@
+"""What is asked: never more than 24 questions, of what is there, in bounded steps, and of the recorded series if they reach back."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from cgtune.errors import UsageError
+from cgtune.fleet import names
+from cgtune.fleet.asked import Asked, parse_selector, steps_of
+from cgtune.fleet.model import Answer, Sample
+from cgtune.fleet.probe import Seen, probe_query, read_probe
+from cgtune.fleet.queries import MOST_QUERIES, build_queries, narrow
+
+WEEK = 7 * 86400
+
+
+def _all(*left_out: str) -> list[Seen]:
+    return [Seen(name=name, series=1) for name in names.PROBED if name not in left_out]
+
+
+def test_there_are_at_most_24_questions() -> None:
+    """With everything there, and with the probe, all of them are 24."""
+    assert len(build_queries(Asked(window_seconds=WEEK), _all())) + 1 == MOST_QUERIES == 24
+    assert len({query.name for query in build_queries(Asked(window_seconds=WEEK))}) == 23
+
+
+@pytest.mark.parametrize("days", [0.04, 0.5, 1, 7, 30, 90])
+def test_steps_are_bounded(days: float) -> None:
+    """No series has more than 2016 points for its peaks and 336 or so for its quantiles, and no step is below what rate() needs."""
+    window = int(days * 86400)
+    steps = steps_of(window)
+    assert window / steps.peak <= 2016
+    assert window / steps.quantile <= 336 * 1.5
+    assert 300 <= steps.peak <= steps.quantile <= steps.state
+    assert all(step % 60 == 0 for _, step in steps.items())
+
+
+def test_what_is_not_there_is_not_asked_for() -> None:
+    """Without cgtune, OpenTelemetry and kube-scheduler no question names their series."""
+    foreign = [
+        name for name in names.PROBED if name.startswith(("cgtune", "kube_pod_resource_")) or name in (*names.OTEL_SETTINGS, "target_info")
+    ]
+    asked = build_queries(Asked(window_seconds=WEEK), _all(*foreign))
+    assert {"cgtune", "otel", "otel_settings", "pod_resources", "cgtune_kills"}.isdisjoint(query.name for query in asked)
+    assert not any(name in re.findall(r"[\w:]+", query.promql) for query in asked for name in foreign)
+    assert build_queries(Asked(window_seconds=WEEK), ()) == ()
+
+
+def test_recorded_series_are_read_only_if_they_reach_back() -> None:
+    """They are there now and at the begin of the window: they are read. Since yesterday, or with a selector that they may not meet: not."""
+    back = [Seen(name=name, series=1, is_at_begin=True) for name in names.RECORDED]
+
+    def raw(asked: Asked, seen: list[Seen]) -> set[str]:
+        return {query.name for query in build_queries(asked, seen) if any(name in query.promql for name in names.RECORDED)}
+
+    assert raw(Asked(window_seconds=WEEK), [*_all(), *back]) == {
+        *("cpu_p50", "cpu_p95", "cpu_most", "memory_p95", "memory_most", "throttled_p50", "throttled_most", "recent"),
+    }
+    assert raw(Asked(window_seconds=WEEK), _all()) == set()
+    assert raw(Asked(window_seconds=WEEK), [*_all(*names.RECORDED), *back]) == set()
+    assert raw(Asked(window_seconds=WEEK, selector='team="a"'), [*_all(), *back]) == set()
+
+
+def test_namespaces_and_selector_restrict_every_question() -> None:
+    """Each selector has both, but those of nodes, which are of no namespace, and of targets, whose namespace another label holds."""
+    asked = Asked(window_seconds=WEEK, namespaces=("shop", "a.b"), selector='cluster="eu1"')
+    for query in build_queries(asked):
+        selectors = re.findall(r"\{([^}]*)\}", query.promql)
+        assert selectors
+        assert all('cluster="eu1"' in each for each in selectors), query.name
+        free = [each for each in selectors if r'namespace=~"shop|a\\.b"' not in each and r'k8s_namespace_name=~"shop|a\\.b"' not in each]
+        assert free == ([] if query.name not in ("nodes", "otel_settings") else free)
+
+
+def test_a_question_is_narrowed_to_namespaces() -> None:
+    """The same with the restriction, "" for what has no namespace; not the probe, nor what OpenTelemetry exports."""
+    asked = Asked(window_seconds=WEEK)
+    whole = {query.name: query for query in build_queries(asked, _all())}
+    part = narrow(whole["resources"], asked, _all(), ("", "shop"))
+    assert part is not None
+    assert (part.name, 'namespace=~"|shop"' in part.promql) == ("resources", True)
+    assert [narrow(query, asked, _all(), ("shop",)) for query in (probe_query(asked), whole["otel"], whole["otel_settings"])] == [None] * 3
+
+
+def test_the_last_day_is_asked_for_only_if_it_is_not_all() -> None:
+    """A window of a day has no last day of its own."""
+    assert "recent" not in {query.name for query in build_queries(Asked(window_seconds=86400))}
+    (recent,) = (query.promql for query in build_queries(Asked(window_seconds=WEEK)) if query.name == "recent")
+    assert "86400s" in recent
+    assert f"{WEEK}s" not in recent
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [('cluster="eu1"', 'cluster="eu1"'), ('{ cluster="eu1", team=~"a|b" }', 'cluster="eu1", team=~"a|b"'), ('a!~"\\"}"', 'a!~"\\"}"')],
+)
+def test_a_selector_is_matchers(text: str, expected: str) -> None:
+    """As PromQL has them, with or without braces."""
+    assert parse_selector(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "{}", "cluster=eu1", 'up{a="b"}', 'a="b"} or up{c="d"', "a='b'"])
+def test_what_is_no_selector_is_refused(text: str) -> None:
+    """In one line that shows how it is written: what would end the braces and go on is none."""
+    with pytest.raises(UsageError, match="write matchers as PromQL does"):
+        parse_selector(text)
+
+
+def test_the_probe_is_read() -> None:
+    """Flags are labels, 1 or not there."""
+    query = probe_query(Asked(window_seconds=WEEK))
+    labels = (("__name__", "go_info"), ("has_pod", "1"), ("job", "app"))
+    begin = (("__name__", names.RECORDED_CPU), ("is_at_begin", "1"))
+    seen = read_probe(Answer(query=query, samples=(Sample(labels=labels, value=7.0), Sample(labels=begin, value=2.0))))
+    assert seen == (
+        Seen(name="go_info", series=7, job="app", has_container=False),
+        Seen(name=names.RECORDED_CPU, series=2, has_pod=False, has_container=False, is_at_begin=True),
+    )

@@ -1,0 +1,169 @@
+"""A synthetic fleet in Debian's Prometheus and VictoriaMetrics: the same questions give the same rows, with what was planted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from cgtune.fleet.asked import Asked
+from cgtune.fleet.doctor import diagnose
+from cgtune.fleet.joining import Joined, join
+from cgtune.fleet.model import Measured, Query, Span
+from cgtune.fleet.names import RECORDED
+from cgtune.fleet.probe import Seen, probe_query, read_probe
+from cgtune.fleet.queries import MOST_QUERIES, build_queries
+from tests.support.engines import Engine, prometheus, victoria
+from tests.support.fleetdata import FAULTS, MIB, Series, Service, fleet, gaps, machine, record, series_of
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+_END = int(time.time()) // 3600 * 3600
+_BEGIN = _END - 30 * 3600
+_ASKED = Asked(window_seconds=26 * 3600)
+_SERVICES = fleet(60)
+
+
+def _series() -> Iterator[Series]:
+    return chain(chain.from_iterable(series_of(each, _BEGIN, _END) for each in _SERVICES), gaps(_BEGIN, _END), machine(_BEGIN, _END))
+
+
+def _ask(engine: Engine, asked: Asked = _ASKED) -> tuple[tuple[Seen, ...], Joined, tuple[Query, ...]]:
+    seen = read_probe(engine.ask(probe_query(asked), _END))
+    queries = build_queries(asked, seen)
+    assert len(queries) + 1 <= MOST_QUERIES
+    return seen, join((engine.ask(query, _END) for query in queries), seen), queries
+
+
+@pytest.fixture(scope="module")
+def debian_prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """With the fleet."""
+    with prometheus(_series(), tmp_path_factory.mktemp("prometheus")) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def debian_victoria(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """With the same fleet."""
+    with victoria(_series(), tmp_path_factory.mktemp("victoria")) as engine:
+        yield engine
+
+
+def _is_near(one: object, other: object) -> bool:
+    if isinstance(one, Span) and isinstance(other, Span):
+        return all(_is_near(value, getattr(other, name)) for name, value in one.items())
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return one == pytest.approx(other, rel=0.01)
+    return one == other
+
+
+def test_two_engines_give_the_same_rows(debian_prometheus: Engine, debian_victoria: Engine) -> None:
+    """Keys and every field of them, to one percent: they do not cut the begin of a window alike. Gaps likewise."""
+    (_, one, _), (_, other, _) = _ask(debian_prometheus), _ask(debian_victoria)
+    assert [key for key, _ in one.rows] == [key for key, _ in other.rows]
+    far = [
+        (key.name, name, value, getattr(second, name))
+        for (key, first), (_, second) in zip(one.rows, other.rows, strict=True)
+        for name, value in first.items()
+        if not _is_near(value, getattr(second, name))
+    ]
+    assert far == []
+    assert one.not_joined == other.not_joined
+
+
+def _expected(service: Service) -> dict[str, object]:
+    return {
+        "replicas": service.replicas,
+        "go": (service.go.removeprefix("go"),),
+        "most_procs": service.procs,
+        "cpu_limit_cores": service.cores,
+        "is_cpu_unlimited": service.cores is None,
+        "cpu_request_cores": service.request,
+        "memory_limit_bytes": (service.memory_mib or 0) * MIB,
+        "gomemlimit_bytes": None if service.soft_mib is None else int(service.soft_mib * MIB),
+        "is_gomemlimit_off": service.soft_mib is None,
+        "gogc": -1 if service.gogc > 1000 else 100,
+        "live_heap_bytes": int(service.live_mib * MIB),
+        "kills": int(service.is_killed),
+        "restarts": 4 * service.is_killed,
+        "is_resized": False,
+        "node_cpus": 64,
+    }
+
+
+def test_rows_are_what_was_planted(debian_prometheus: Engine) -> None:
+    """Each service is one row, three of each fault, with the figures that it was made of; half of the healthy ones' pods ended."""
+    _, joined, _ = _ask(debian_prometheus)
+    rows = {key.name: (key, measured) for key, measured in joined.rows}
+    assert set(rows) == {each.name for each in _SERVICES} | {"alone"}
+    assert sorted(each.fault for each in _SERVICES if each.fault) == sorted([*FAULTS] * 3)
+    for service in _SERVICES:
+        key, measured = rows[service.name]
+        assert (key.namespace, key.kind, key.container) == (service.namespace, "Deployment", "app")
+        assert {name: getattr(measured, name) for name in _expected(service)} == _expected(service)
+        assert measured.cpu_used.most == pytest.approx(service.used_cores, rel=0.01)
+        assert measured.memory_used.most == pytest.approx(service.used_mib * MIB, rel=0.01)
+        assert measured.throttled.most == (None if service.cores is None else pytest.approx(service.throttled, abs=0.001))
+        assert measured.gc_share == (pytest.approx(service.gc_share, rel=0.05) if service.fault else None)
+        assert measured.history_seconds == pytest.approx(_ASKED.window_seconds, rel=0.02)
+
+
+def test_planted_gaps_are_told(debian_prometheus: Engine) -> None:
+    """How many programs have no pod and no container, whose owner is not known; and the doctor tells the labels' lines."""
+    seen, joined, _ = _ask(debian_prometheus)
+    assert [(each.count, each.why.partition(":")[0]) for each in joined.not_joined] == [
+        (2, "Go programs whose series have no container label, in a pod of several containers"),
+        (3, "Go programs whose series have no pod label"),
+        (1, "pods without kube_pod_owner"),
+        (1, "Go containers of which no series tells the use of CPU and memory"),
+        (1, "Go containers of which no series tells the limits"),
+    ]
+    mends = [each.mend for each in diagnose(seen)]
+    assert any("target_label: pod}" in each for each in mends)
+    assert any("target_label: container}" in each for each in mends)
+
+
+def test_a_namespace_is_all_that_is_asked_for(debian_prometheus: Engine, debian_victoria: Engine) -> None:
+    """Its rows are those of the whole report, and there are no others."""
+    for engine in (debian_prometheus, debian_victoria):
+        _, whole, _ = _ask(engine)
+        _, part, _ = _ask(engine, _ASKED.replace(namespaces=("shop-3",)))
+        assert part.rows == tuple(row for row in whole.rows if row[0].namespace == "shop-3")
+        assert part.rows
+
+
+def test_the_questions_of_all_sources_are_understood(debian_prometheus: Engine, debian_victoria: Engine) -> None:
+    """Also those of which this fleet has no series: no engine refuses one, with namespaces and a selector or without."""
+    for asked in (_ASKED, _ASKED.replace(namespaces=("shop-1", "a.b"), selector='cluster=~".*"')):
+        for query in build_queries(asked):
+            for engine in (debian_prometheus, debian_victoria):
+                engine.ask(query, _END)
+
+
+def test_recorded_series_give_the_same_at_a_lower_price(debian_prometheus: Engine, tmp_path: Path) -> None:
+    """With the rules' series in it Prometheus reads a fifth of the samples for the peak of memory, and the rows say the same.
+
+    Of a subquery, as all others are, Prometheus 2.42 counts the points and not the samples that they are made of.
+    """
+    with prometheus(chain(_series(), record(_SERVICES, _BEGIN, _END)), tmp_path) as engine:
+        _, raw, raw_queries = _ask(debian_prometheus)
+        _, cheap, cheap_queries = _ask(engine)
+        assert [key for key, _ in cheap.rows] == [key for key, _ in raw.rows]
+        for (_, one), (_, other) in zip(raw.rows, cheap.rows, strict=True):
+            assert _is_near(one.cpu_used.most, other.cpu_used.most)
+            assert _is_near(one.memory_used, other.memory_used)
+            assert _uses_recorded(other) or one.cpu_used.most is None
+        dear, low = (
+            each.ask_raw(query.promql, _END, stats="all")["data"]["stats"]["samples"]["totalQueryableSamples"]
+            for each, queries in ((debian_prometheus, raw_queries), (engine, cheap_queries))
+            for query in queries
+            if query.name == "memory_most"
+        )
+        assert low < dear / 4
+
+
+def _uses_recorded(measured: Measured) -> bool:
+    return dict(measured.series).get("cpu_used") == RECORDED[0]
