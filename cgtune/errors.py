@@ -41,6 +41,26 @@ class Unavailable(CgtuneError):
     """An address to listen on cannot be had (exit code 3)."""
 
 
+class Unanswered(CgtuneError):
+    """A server that was asked over HTTP gave no answer that can be used (exit code 3)."""
+
+
+class Refused(Unanswered):
+    """A server answered that it will not. ``status`` is HTTP's; ``kind`` its own word for the reason ("execution"), or empty; ``said`` its
+    text, printable and short.
+    """
+
+    def __init__(self, message: str, *, status: int, kind: str = "", said: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.said = said
+
+
+class TooLarge(Unanswered):
+    """An answer is larger than we take in one piece. Asked for in parts, it may fit."""
+
+
 def reason(error: OSError | ValueError) -> str:
     """What went wrong, in the kernel's words, without the path that the caller adds."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

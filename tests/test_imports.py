@@ -134,12 +134,19 @@ MAY_LOAD_AT_THE_TOP = {
     "cgtune.manifests.composing": {"yaml"},  # which is imported inside of functions alone
 }
 
-OTHERS = {"typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress", "yaml", "pathspec"}
+OTHERS = {
+    *("typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress", "yaml", "pathspec", "urllib3", "ijson"),
+    "botocore",
+}
 THIRD_PARTY = {
     "cgtune.commands.options.app": {"typer", "click"},
     "cgtune.service.listener": {"waitress"},
     "cgtune.outputs.prometheus": {"prometheus_client"},
     "cgtune.system.processes": {"psutil"},
+    "cgtune.system.promclient": {"urllib3"},
+    "cgtune.system.promwords": {"urllib3"},
+    "cgtune.system.sigv4": {"botocore"},
+    "cgtune.fleet.promjson": {"ijson"},
     "cgtune.outputs.explain": {"tabulate"},
     "cgtune.manifests.composing": {"yaml"},
     "cgtune.system.inputfiles": {"pathspec"},

@@ -1,0 +1,210 @@
+"""Asking a server in parts if it refuses the whole, and what is told of what it refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from cgtune.errors import Refused, TooLarge, Unanswered
+from cgtune.fleet.asking import MOST_PARTS, Asked, ask, is_too_large
+from cgtune.fleet.model import Query
+from cgtune.system.promaccess import AccessOptions, read_access
+from cgtune.system.promclient import Client
+from tests.support import faultproxy
+from tests.support.faultproxy import FaultProxy, Plan, Reply, Request, refusal, vector
+
+NAMESPACES = [f"ns{number:02}" for number in range(13)]
+LARGE = refusal(422, "execution", "query processing would load too many samples into memory in query execution")
+QUERIES = (Query(name="cpu", promql="cpu{ }"), Query(name="memory", promql="memory{ }"))
+
+
+def within(query: Query, namespaces: tuple[str, ...]) -> Query | None:
+    """The same question about some namespaces, as cgtune.fleet.queries puts it."""
+    return query.replace(promql=query.promql.replace("{ }", f'{{namespace=~"{"|".join(namespaces)}"}}')) if "{ }" in query.promql else None
+
+
+def asked_for(request: Request) -> list[str]:
+    """The namespaces that a request is about: all, or those that it names."""
+    named = re.search(r'namespace=~"([^"]*)"', request.form.get("query", ""))
+    return ["", *NAMESPACES] if named is None else named[1].split("|")
+
+
+def engine(request: Request) -> Reply:
+    """One row for each namespace that is asked for; series of the node have none."""
+    if request.path == "/api/v1/label/namespace/values":
+        return Reply(content=b'{"status":"success","data":["%s"]}' % '","'.join(NAMESPACES).encode())
+    if request.path.endswith("buildinfo"):
+        return Reply(content=b'{"status":"success","data":{"version":"2.42.0"}}')
+    return Reply(content=vector([({"namespace": name} if name else {}, len(name)) for name in asked_for(request)]))
+
+
+def _run(server: FaultProxy, *queries: Query, patience_seconds: float = 10.0, splits: bool = True) -> Asked:
+    with contextlib.closing(Client(read_access(AccessOptions(url=server.url), {}), patience_seconds=patience_seconds)) as client:
+        return ask(client, queries or QUERIES, now=time.time(), within=within if splits else None)
+
+
+def _posts(server: FaultProxy) -> list[Request]:
+    return [request for request in server.seen if request.method == "POST"]
+
+
+def refuse_over(most: int, reply: faultproxy.Fault | Reply = LARGE) -> Plan:
+    """Refuses what is about more namespaces than that."""
+    return lambda request: reply if request.method == "POST" and len(asked_for(request)) > most else None
+
+
+def test_the_whole_is_asked_in_one_request_each() -> None:
+    """A server that takes it is asked no more than the questions, and what it is; all as of one time."""
+    with FaultProxy(lambda _: None, engine) as server:
+        asked = _run(server)
+    assert sorted(request.form["query"] for request in _posts(server)) == sorted(query.promql for query in QUERIES)
+    assert (asked.engine, asked.requests, len(server.seen), asked.warnings) == ("Prometheus 2.42.0", 3, 3, ())
+    assert [(answer.query, answer.parts, answer.error) for answer in asked.answers] == [(query, 1, None) for query in QUERIES]
+    assert {request.form["time"] for request in _posts(server)} == {f"{asked.time:.3f}"}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        LARGE,
+        refusal(400, "bad_data", "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution"),
+        refusal(503, "timeout", "query timed out in query execution"),
+        refusal(422, "422", "cannot select more than -search.maxSamplesPerQuery=1000000000 samples"),
+        refusal(422, "execution", "err-mimir-max-chunks-per-query"),
+        Reply(413, b"<html>Request Entity Too Large"),
+        Reply(504, b"upstream request timeout"),
+        faultproxy.endless,
+    ],
+    ids=["samples", "points", "time", "victoria", "mimir", "proxy's size", "proxy's time", "our size"],
+)
+@pytest.mark.parametrize("most", [7, 3, 1])
+def test_what_is_refused_as_too_large_is_asked_in_halves(reply: faultproxy.Fault | Reply, most: int) -> None:
+    """The parts give the same rows as the whole would, series without a namespace too, and are no smaller than they must be."""
+    with FaultProxy(refuse_over(most, reply), engine) as server:
+        asked = _run(server, QUERIES[0])
+    (answer,) = asked.answers
+    assert answer.error is None
+    assert sorted(sample.label("namespace") for sample in answer.samples) == ["", *NAMESPACES]
+    posts = _posts(server)
+    assert answer.parts == len(posts) == {7: 3, 3: 11, 1: 27}[most]  # 14 in halves: 1 + 2; 1 + 2 + 4 + 4; one for each, and 13 above
+    assert len(server.seen) == len(posts) + 2
+
+
+def test_namespaces_are_asked_for_once_for_all_questions() -> None:
+    """And only if a question was refused."""
+    with FaultProxy(refuse_over(7), engine) as server:
+        asked = _run(server, *(Query(name=f"q{number}", promql=f"q{number}{{ }}") for number in range(5)))
+    assert all(answer.error is None and len(answer.samples) == 14 for answer in asked.answers)
+    assert 1 <= sum(request.path.startswith("/api/v1/label") for request in server.seen) <= 2  # two threads may ask at the same moment
+
+
+def test_a_namespace_that_is_refused_by_itself_is_named() -> None:
+    """The others are answered, and the answer says which are missing and why."""
+    with FaultProxy(lambda request: LARGE if "ns05" in asked_for(request) and request.method == "POST" else None, engine) as server:
+        (answer,) = _run(server, QUERIES[0]).answers
+    assert sorted(sample.label("namespace") for sample in answer.samples) == ["", *(name for name in NAMESPACES if name != "ns05")]
+    assert answer.error is not None
+    assert "too many samples" in answer.error
+    assert answer.error.endswith("; 1 of 14 namespaces were refused by themselves too: ns05")
+
+
+def test_a_server_that_refuses_everything_is_left_in_peace() -> None:
+    """After so many requests that were all refused no more are made, however many namespaces there are."""
+    names = b'{"status":"success","data":["%s"]}' % '","'.join(f"n{number}" for number in range(5000)).encode()
+    with FaultProxy(lambda request: LARGE if request.method == "POST" else Reply(content=names), engine) as server:
+        (answer,) = _run(server, QUERIES[0]).answers
+        assert answer.parts == len(_posts(server)) <= 16
+    assert answer.error is not None
+    assert "5001 of 5001 namespaces" in answer.error
+    with FaultProxy(refuse_over(1) if len(NAMESPACES) > MOST_PARTS else _refuse_many(names), engine) as server:
+        (answer,) = _run(server, QUERIES[0]).answers
+        assert answer.parts == len(_posts(server)) <= MOST_PARTS
+    assert answer.samples
+
+
+def _refuse_many(names: bytes) -> Plan:
+    return lambda request: Reply(content=names) if request.method == "GET" else LARGE if len(asked_for(request)) > 20 else None
+
+
+def test_a_question_that_cannot_be_put_in_parts_keeps_its_refusal() -> None:
+    """As one about nodes; and so does each if the server does not say which namespaces there are."""
+    with FaultProxy(refuse_over(7), engine) as server:
+        (whole,) = _run(server, Query(name="nodes", promql="nodes")).answers
+        (alone,) = _run(server, QUERIES[0], splits=False).answers
+    assert whole.error is not None
+    assert alone.error is not None
+    assert (whole.samples, alone.samples) == ((), ())
+    with FaultProxy(lambda request: LARGE if request.method == "POST" else Reply(500, b"no"), engine) as server:
+        (blind,) = _run(server, QUERIES[0]).answers
+    assert blind.error is not None
+    assert len(_posts(server)) == 1
+
+
+def test_parts_that_overlap_are_not_added_up() -> None:
+    """A question whose rows are of no namespace gives the same row in each part: half of its truth each."""
+    with FaultProxy(refuse_over(7), lambda r: engine(r) if r.method == "GET" else Reply(content=vector([({"job": "a"}, 1)]))) as server:
+        (answer,) = _run(server, QUERIES[0]).answers
+    assert answer.samples == ()
+    assert answer.error is not None
+    assert "overlap" in answer.error
+
+
+def test_a_question_that_is_wrong_is_its_own_answer() -> None:
+    """And it is asked once: it would be as wrong in parts. The words of the question in the refusal make it no larger."""
+    wrong = refusal(422, "422", "cannot parse kube_pod_container_resource_limits{resource=memory}: unexpected limit, memory")
+    with FaultProxy(lambda request: wrong if request.form.get("query") == "cpu{ }" else None, engine) as server:
+        asked = _run(server)
+    assert [answer.error is None for answer in asked.answers] == [False, True]
+    assert len(_posts(server)) == 2
+
+
+@pytest.mark.parametrize(
+    "reply", [Reply(401, b"who?"), Reply(403, b"no"), Reply(404, b"not here"), Reply(400, b"Client sent HTTP to HTTPS")]
+)
+def test_what_is_of_no_question_ends_all(reply: Reply) -> None:
+    """Who we are, or the address: 24 questions are not asked for it."""
+    with FaultProxy(lambda request: reply if request.method == "POST" else None, engine) as server, pytest.raises(Unanswered) as refused:
+        _run(server, *(Query(name=f"q{number}", promql="up") for number in range(24)))
+    assert not isinstance(refused.value, Refused)
+    assert len(_posts(server)) <= 4
+
+
+def test_what_an_engine_warns_of_is_kept() -> None:
+    """Of each part once, and that the clock is wrong is said of the whole, which is asked as of the server's time."""
+    partial = vector([({"pod": "a"}, "NaN"), ({"pod": "b"}, "+Inf")], warnings=["store eu-2 did not answer"], infos=["not a counter"])
+    date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() - 7200))
+    with FaultProxy(lambda _: Reply(content=partial, headers={"Date": date}), Reply()) as server:
+        asked = _run(server, QUERIES[0])
+    (answer,) = asked.answers
+    assert answer.warnings == ("store eu-2 did not answer", "not a counter")
+    assert [str(sample.value) for sample in answer.samples] == ["nan", "inf"]
+    assert re.fullmatch(r"the server's clock is 7[12]\d\d s behind ours; it was asked as of its own time", *asked.warnings)
+    assert abs(asked.time - (time.time() - 7200)) < 30
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (TooLarge("x"), True),
+        (Unanswered("x"), False),
+        (Refused("x", status=500, kind="internal", said="context deadline exceeded"), True),
+        (Refused("x", status=500, kind="internal", said="exceeded series limit of 10000 per request"), True),
+        (Refused("x", status=422, kind="execution", said="many-to-many matching not allowed"), False),
+        (Refused("x", status=429, kind="", said="too many requests"), False),
+        (Refused("x", status=401, kind="", said="token timed out"), False),
+    ],
+)
+def test_what_is_too_large(error: Unanswered, expected: bool) -> None:
+    """What a smaller question may mend, by status, kind and whole phrases."""
+    assert is_too_large(error) is expected
+
+
+@pytest.fixture(autouse=True)
+def _patient() -> Iterator[None]:
+    """Nothing here waits for a clock of ours for long."""
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < 60
