@@ -78,32 +78,43 @@ def ask(
     *,
     now: float,
     within: Within | None = None,
+    namespaces: tuple[str, ...] = (),
+    engine: Identity | None = None,
     tell: Callable[[int, int], None] | None = None,
 ) -> Asked:
     """The answers to these questions, as of the server's present. ``now`` is our own clock. ``tell`` hears how many are done, of how many.
 
+    ``namespaces``: those that the parts are of, none: all that the server knows. ``engine``: what answers, if that was asked already.
+
     A refusal of one question is its answer's ``error``; Unanswered is raised if the others would fare no better.
     """
-    (engine,) = client.each(lambda _: client.identify(), [None])
+    engine = engine or identify(client)
     skew = engine.skew_seconds or 0.0
     warnings = []
     if abs(skew) > _SKEW_TOLD_SECONDS:
         order = "ahead of" if skew > 0 else "behind"
         warnings.append(f"the server's clock is {abs(skew):g} s {order} ours; it was asked as of its own time")
-    inquiry = _Inquiry(client, now + skew, within)
+    inquiry = _Inquiry(client, now + skew, within, namespaces)
     answers = client.each(inquiry.answer, queries, tell)
     return Asked(engine=engine.name, time=now + skew, answers=tuple(answers), requests=client.requests, warnings=tuple(warnings))
+
+
+def identify(client: Asker) -> Identity:
+    """What answers. Raises Unanswered if nothing does."""
+    (engine,) = client.each(lambda _: client.identify(), [None])
+    found: Identity = engine
+    return found
 
 
 class _Inquiry:
     """What all questions of one run share: the time, the labels that were seen, and the namespaces, which are asked for if need be."""
 
-    def __init__(self, client: Asker, time: float, within: Within | None) -> None:
+    def __init__(self, client: Asker, time: float, within: Within | None, namespaces: tuple[str, ...]) -> None:
         self._client = client
         self._time = f"{time:.3f}"
         self._within = within
         self._labels = Labels()
-        self._namespaces: tuple[str, ...] | None = None
+        self._namespaces: tuple[str, ...] | None = namespaces or None
 
     def answer(self, query: Query) -> Answer:
         """The whole in one request, else its parts, each half as large as what was refused."""

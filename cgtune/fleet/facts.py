@@ -133,7 +133,7 @@ def usual_throttling(measured: Measured) -> Throttling | None:
 
 def find_gogc(measured: Measured) -> int | Off | None:
     """GOGC as Go has it."""
-    return "off" if measured.is_gogc_off else measured.gogc
+    return "off" if measured.gogc == -1 else measured.gogc
 
 
 def collector_share(measured: Measured) -> float | None:

@@ -33,7 +33,7 @@ def _cells(row: Row) -> Mapping[str, object]:
         "memory_limit_bytes": "none" if measured.is_memory_unlimited else measured.memory_limit_bytes,
         "memory_request_bytes": measured.memory_request_bytes,
         "gomemlimit_bytes": "off" if measured.is_gomemlimit_off else measured.gomemlimit_bytes,
-        "gogc": "off" if measured.is_gogc_off or measured.gogc == -1 else measured.gogc,
+        "gogc": "off" if measured.gogc == -1 else measured.gogc,
     }
     for name, span in (("cpu_cores", measured.cpu_used), ("memory_bytes", measured.memory_used), ("throttled_share", measured.throttled)):
         cells |= {f"{name}_p50": span.p50, f"{name}_p95": span.p95, f"{name}_max": span.most}

@@ -71,7 +71,7 @@ def _row(row: Row) -> Json:
         "settings": {
             "GOMAXPROCS": {"least": measured.least_procs, "most": measured.most_procs},
             "GOMEMLIMIT": "off" if measured.is_gomemlimit_off else measured.gomemlimit_bytes,
-            "GOGC": "off" if measured.is_gogc_off or measured.gogc == -1 else measured.gogc,
+            "GOGC": "off" if measured.gogc == -1 else measured.gogc,
             "container_aware": measured.is_aware,
         },
         "used": _used(measured),
