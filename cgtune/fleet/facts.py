@@ -137,10 +137,16 @@ def find_gogc(measured: Measured) -> int | Off | None:
 
 
 def collector_share(measured: Measured) -> float | None:
-    """Of the CPU time that it uses when it is busy, the part that its collector takes; None: not known."""
-    if measured.gc_share is None or measured.most_procs is None or not measured.cpu_used.p95:
+    """Of the CPU time that it uses when it is busy, the part that its collector takes; None: that cannot be told.
+
+    Go counts by the clock: of threads that wait for a quota it would be far too much. Two quantiles that do not fit tell nothing either.
+    """
+    procs, cores = measured.most_procs, measured.cpu_limit_cores
+    waits = usual_throttling(measured) is not None or (cores is not None and procs is not None and procs > max(2, math.ceil(cores)))
+    if measured.gc_share is None or procs is None or not measured.cpu_used.p95 or waits:
         return None
-    return min(1.0, measured.gc_share * measured.most_procs / measured.cpu_used.p95)
+    share = measured.gc_share * procs / measured.cpu_used.p95
+    return share if share <= 1 else None
 
 
 def _throttling(share: float | None) -> Throttling | None:

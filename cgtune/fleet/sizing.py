@@ -36,7 +36,8 @@ YOUNG_SECONDS, LEAST_SAMPLES = _DAY_SECONDS, 24
 
 _PERIOD_SECONDS = 0.1
 _REQUEST_SECONDS = 0.02  # of CPU: what one request, or one piece of work, uses at once
-_SPREADS = 2.0  # standard deviations of chance above the highest sample
+_SPREADS, _WHOLE = 3.0, 1.5  # above the highest sample: standard deviations of chance, and requests that are all of a small load
+_PEAKY, _BETWEEN_SAMPLES = 1.5, 1.25  # the most over the median from which on a peak may be shorter than a sample, and what it gets then
 _LEAST_CORES, _LEAST_REQUEST_CORES = 0.1, 0.01
 _UNFELT = 0.01  # of the periods
 _RAISES = ((0.25, 2.0), (0.05, 1.5), (_UNFELT, 1.25))  # throttled so much, the limit is so many times what it is
@@ -117,10 +118,14 @@ def _size_cpu(measured: Measured) -> tuple[Sized, Sized]:
         return _unknown("cpu-limit", "its use of CPUs was not measured"), _unknown("cpu-request", "its use of CPUs was not measured")
     growth = _grow(used, measured.cpu_recent, _days(measured), "CPU")
     peak = most * growth.factor
-    by_chance = _SPREADS * math.sqrt(peak * _REQUEST_SECONDS / _PERIOD_SECONDS)
-    value = peak + by_chance
     because = [f"at most {format_cpus(most)} in a sample", *([growth.words] if growth.words else [])]
-    because.append(f"{format_cpus(by_chance)} for requests that come at once: peaks between samples are not seen")
+    if used.p50 is not None and most >= used.p50 * _PEAKY:
+        peak *= _BETWEEN_SAMPLES
+        because.append(f"{_BETWEEN_SAMPLES:g} times that, as it has peaks, and those between samples are not seen")
+    one = _REQUEST_SECONDS / _PERIOD_SECONDS  # CPUs that it needs to be done within a period
+    by_chance = _SPREADS * math.sqrt(peak * one) + _WHOLE * one
+    value = peak + by_chance
+    because.append(f"{format_cpus(by_chance)} for requests that come at once, which no sample shows")
     felt = measured.throttled.most if measured.throttled.most is not None else measured.throttled.p95
     if now is not None and felt is not None:
         raised = next((times for least, times in _RAISES if _usual(measured) >= least), 1.0)
@@ -225,4 +230,4 @@ def _round_cores(cores: float) -> float:
 
 
 def _round_bytes(count: float) -> int:
-    return math.ceil(count / _MIB) * _MIB
+    return max(1, math.ceil(count / _MIB)) * _MIB
