@@ -13,6 +13,7 @@ DAY_SECONDS = 86400
 _MOST_POINTS = 2016  # of one series: 7 days in steps of 5 minutes
 _LEAST_STEP_SECONDS = 300  # rate() needs two samples, and scrapes are 60 s apart or less
 _QUANTILE_POINTS = 336
+_OTHERS = ("kube_", "cgtune_cpu", "cgtune_go", "cgtune_memory", "cgtune_workload", "cgtune_cgroup")  # series that tell of other pods
 _STATE_SECONDS = 3600  # what changes seldom is looked at once an hour
 
 
@@ -74,6 +75,8 @@ class Asking:
     def selector(self, name: str, *matchers: str, namespace: str | None = "namespace") -> str:
         """The metric, or a pair of braces, with what restricts the report. ``namespace``: the label that holds it, None: none does."""
         restricted = [*matchers]
+        if any(prefix in name for prefix in _OTHERS):
+            restricted.append('exported_namespace=""')  # else pod and namespace are those of the exporter itself, and all pods one
         if namespace is not None and self._asked.namespaces:
             restricted.append(f'{namespace}=~"{"|".join(map(_quote, self._asked.namespaces))}"')
         if self._asked.selector:
@@ -84,6 +87,11 @@ class Asking:
 
     def named(self, names: Iterable[str], *matchers: str, namespace: str | None = "namespace") -> str:
         return self.selector(f'{{__name__=~"{"|".join(names)}"}}', *matchers, namespace=namespace)
+
+    def every(self, names: Iterable[str]) -> str:
+        """All series of these names, whatever labels they lack."""
+        named = f'__name__=~"{"|".join(names)}"'
+        return f"{{{named},{self._asked.selector}}}" if self._asked.selector else f"{{{named}}}"
 
     def over(self, expression: str, step: int) -> str:
         """The expression at each step of the window."""

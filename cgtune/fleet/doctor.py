@@ -23,7 +23,7 @@ def diagnose(seen: Iterable[Seen]) -> tuple[NotJoined, ...]:
     has_go, has_use, has_ksm = count(*_GO), count(*names.CPU), count(*names.OWNERS, *names.RESOURCES)
     found: list[NotJoined] = []
 
-    def tell(code: str, number: int = 0, *, holds: object, job: str = "NAME") -> None:
+    def tell(code: str, number: int = 0, *, holds: object, job: str = "") -> None:
         if holds:
             found.append(gap(code, number, job=job))
 
@@ -31,10 +31,10 @@ def diagnose(seen: Iterable[Seen]) -> tuple[NotJoined, ...]:
     for job, number in _by_job(now, lambda each: each.is_exported).items():
         tell("exported", number, holds=True, job=job)
     programs = [each for each in now if each.name == "go_info" and not each.is_exported]
-    no_pod = sum(each.series for each in programs if not each.has_pod)
-    tell("no-pod", no_pod, holds=no_pod)
-    no_container = sum(each.series for each in programs if each.has_pod and not each.has_container)
-    tell("lacks-container", no_container, holds=no_container)
+    for job, number in _by_job(programs, lambda each: not each.has_pod).items():
+        tell("no-pod", number, holds=True, job=job)
+    for job, number in _by_job(programs, lambda each: each.has_pod and not each.has_container).items():
+        tell("lacks-container", number, holds=True, job=job)
     unclustered = sum(each.series for each in now if not each.cluster)
     tell("no-cluster", unclustered, holds=unclustered and any(each.cluster for each in now))
     otel = sum(each.series for each in now if each.is_otel and each.name in (*names.CPU, *names.MEMORY))

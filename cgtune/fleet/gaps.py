@@ -5,8 +5,8 @@ from __future__ import annotations
 from cgtune.fleet.model import NotJoined
 
 _KEEP = "kubelet.serviceMonitor.cAdvisorMetricRelabelings (kube-prometheus-stack): take {} out of the rules whose action is drop"
-_RELABEL = "relabel_configs of its job: [{{source_labels: [{}], target_label: {}}}]"
-_HONOR = "honor_labels: true (honorLabels of a ServiceMonitor or PodMonitor) for job {}"
+_RELABEL = "relabel_configs of job NAME: [{{source_labels: [{}], target_label: {}}}]"
+_HONOR = "honor_labels: true (honorLabels of a ServiceMonitor or PodMonitor) for job NAME"
 _GO_COLLECTOR = "prometheus.NewRegistry with collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics({}))"
 
 _GAPS: dict[str, tuple[str, str]] = {
@@ -14,18 +14,24 @@ _GAPS: dict[str, tuple[str, str]] = {
         "no series tells which containers run Go",
         "run cgtune serve on each node (deploy/kustomize/node-agent), or scrape the programs' own /metrics with a PodMonitor",
     ),
-    "no-pod": ("Go programs whose series have no pod label", _RELABEL.format("__meta_kubernetes_pod_name", "pod")),
+    "no-pod": (
+        "Go programs of job NAME whose series have no pod label",
+        _RELABEL.format("__meta_kubernetes_pod_name", "pod") + "; nothing, if they run in no pod, as kubelets do",
+    ),
     "no-namespace": ("Go programs whose series have no namespace label", _RELABEL.format("__meta_kubernetes_namespace", "namespace")),
     "no-container": (
         "Go programs whose series have no container label, in a pod of several containers",
         _RELABEL.format("__meta_kubernetes_pod_container_name", "container"),
     ),
     "lacks-container": (
-        "Go programs whose series have no container label: they are joined if their pod has one container",
+        "Go programs of job NAME whose series have no container label: they are joined if their pod has one container",
         _RELABEL.format("__meta_kubernetes_pod_container_name", "container"),
     ),
     "outside": ("processes outside of pods, which cgtune serve sees", "none is needed: cgtune serve has them on its own page"),
-    "exported": ("series that bear the names of the exporter's own pod, as Prometheus renamed theirs to exported_pod", _HONOR),
+    "exported": (
+        "series of job NAME that are not read: their pod is that of the exporter, and exported_pod is whom they are about",
+        _HONOR,
+    ),
     "otel-use": (
         "series of use with an OpenTelemetry collector's labels (k8s_pod_name), which are not read",
         "scrape /metrics/cadvisor of the kubelets, or rename k8s_{namespace,pod,container}_name to namespace, pod, container",
@@ -44,7 +50,7 @@ _GAPS: dict[str, tuple[str, str]] = {
     ),
     "no-cluster": (
         "series without a cluster label beside others that have one",
-        "external_labels: {cluster: NAME} in the Prometheus that sends them, or a relabelling that sets cluster for their job",
+        "external_labels: {cluster: ...} in the Prometheus that sends them, or a relabelling that sets cluster for their job",
     ),
     "no-use": (
         "Go containers of which no series tells the use of CPU and memory",
@@ -103,7 +109,7 @@ _GAPS: dict[str, tuple[str, str]] = {
 }
 
 
-def gap(code: str, count: int, *, job: str = "NAME") -> NotJoined:
+def gap(code: str, count: int, *, job: str = "") -> NotJoined:
     """One reason with its mend. ``count``: how many series, pods or containers it is about; 0: what is missing is there nowhere."""
     why, mend = _GAPS[code]
-    return NotJoined(why=why, count=count, mend=mend.replace("{}", job))
+    return NotJoined(why=why.replace("NAME", job or "NAME"), count=count, mend=mend.replace("NAME", job or "NAME"))

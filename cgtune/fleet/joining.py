@@ -41,9 +41,11 @@ def join(answers: Iterable[Answer], seen: Iterable[Seen] = ()) -> Joined:
     An answer with an error tells nothing, and its warnings are for who shows them.
     """
     joining = _Join({answer.query.name: answer for answer in answers if answer.error is None})
-    for each in seen:  # they lack what they would be grouped by, and an answer has one sample for all of them
-        if each.name == "go_info" and not each.has_pod and not each.is_exported:
-            joining.miss("no-pod", each.series)
+    for each in seen:  # they lack what they would be grouped by, or have another's, so that no answer tells how many they are
+        if each.is_exported:
+            joining.miss("exported", each.series, job=each.job)
+        elif each.name == "go_info" and not each.has_pod:
+            joining.miss("no-pod", each.series, job=each.job)
     return joining.rows()
 
 
@@ -57,7 +59,7 @@ class _Join:
 
     def __init__(self, answers: Mapping[str, Answer]) -> None:
         self._answers = answers
-        self._gaps: dict[str, int] = {}
+        self._gaps: dict[tuple[str, str], int] = {}
         self._pods: dict[Pod, dict[str, Replica]] = {}
         named = {cluster for answer in answers.values() for sample in answer.samples if (cluster := sample.label("cluster"))}
         self._only_cluster = named.pop() if len(named) == 1 else ""
@@ -68,8 +70,8 @@ class _Join:
                 self._read_answer(name, answer)
         self._attribute()
 
-    def miss(self, code: str, count: int = 1) -> None:
-        self._gaps[code] = self._gaps.get(code, 0) + count
+    def miss(self, code: str, count: int = 1, *, job: str = "") -> None:
+        self._gaps[code, job] = self._gaps.get((code, job), 0) + count
 
     def _cluster(self, labels: Mapping[str, str]) -> str:
         """Where all that name a cluster name one, those that name none are of it."""
@@ -175,7 +177,8 @@ class _Join:
         for key, pods in grouped.items():
             if not any(replica.is_go for _, replica in pods):
                 continue
-            now = [replica for pod, replica in pods if (pod in self._now if pod in self._owners else replica.is_go)]
+            # A pod that is done, as a Job's, stays there without a program
+            now = [replica for pod, replica in pods if replica.is_running and (pod in self._now or pod not in self._owners)]
             now = now or [replica for _, replica in pods if replica.is_go]
             if self._owners or "owner" in self._answers:
                 self.miss("no-owner", sum(pod not in self._owners for pod, replica in pods if replica.is_go))
@@ -187,5 +190,5 @@ class _Join:
             rows.append((key, measured))
         return Joined(
             rows=tuple(sorted(rows, key=lambda row: row[0].items())),
-            not_joined=tuple(gap(code, count) for code, count in self._gaps.items() if count),
+            not_joined=tuple(gap(code, count, job=job) for (code, job), count in self._gaps.items() if count),
         )

@@ -89,6 +89,11 @@ class Replica:
         """Whether some series says that it runs Go now."""
         return bool(self.versions)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a program, as far as that is told: what says of itself that it is Go, or has limits that are enforced."""
+        return self.is_go or any(name in self.values for name in names.ENFORCED)
+
     def take(self, question: str, what: str, value: float, labels: Mapping[str, str]) -> None:
         """One sample of an answer."""
         if not value >= float("-inf"):  # NaN is no number

@@ -32,9 +32,13 @@ class Seen(Record):
 
 def probe_query(asked: Asked) -> Query:
     """Which series are there, by metric, job and cluster, and with which labels; which recorded ones reach back."""
-    every = Asking(asked).selector(f'{{__name__=~"{"|".join(PROBED)}"}}', namespace=None)
-    every = f"({every})"
-    for flag, source in (("has_pod", "pod"), ("has_container", "container"), ("is_exported", "exported_pod"), ("is_otel", "k8s_pod_name")):
+    every = Asking(asked).every(PROBED)
+    for flag, source in (
+        ("has_pod", "pod"),
+        ("has_container", "container"),
+        ("is_exported", "exported_namespace"),
+        ("is_otel", "k8s_pod_name"),
+    ):
         every = f'label_replace({every},"{flag}","1","{source}",".+")'
     counted = f"count by (__name__,job,cluster,has_pod,has_container,is_exported,is_otel) ({every})"
     recorded = f'count by (__name__) ({{__name__=~"{"|".join(RECORDED)}"}} offset {asked.window_seconds}s)'

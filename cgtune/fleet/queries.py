@@ -26,6 +26,7 @@ MOST_QUERIES = 24
 _GROUP = "cluster,namespace,pod,container"
 _POD = "cluster,namespace,pod"
 _APP = 'container!="",container!="POD"'  # not the pod's own cgroup, nor the container that holds its network
+_LATELY = "3600s"  # what a program says of itself: one that is killed again and again says nothing while it is down
 _OTEL = ("k8s_namespace_name", "k8s_pod_name", "k8s_container_name")
 
 
@@ -54,10 +55,13 @@ def narrow(query: Query, asked: Asked, seen: Iterable[Seen] | None, namespaces: 
     return next((part for part in parts if part.name == query.name and query.name not in ("otel", "otel_settings")), None)
 
 
-def _instant(metrics: tuple[str, ...], labels: str, *matchers: str, namespace: str | None = "namespace") -> _Build:
+def _instant(metrics: tuple[str, ...], labels: str, *matchers: str, namespace: str | None = "namespace", lately: bool = False) -> _Build:
     def build(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
         there = [name for name in metrics if name in present]
-        return [f"max by ({labels},__name__) ({ask.named(there, *matchers, namespace=namespace)})"] if there else []
+        if not there:
+            return []
+        series = ask.named(there, *matchers, namespace=namespace)
+        return [f"max by ({labels},__name__) ({f'last_over_time({series}[{_LATELY}])' if lately else series})"]
 
     return build
 
@@ -221,10 +225,10 @@ if TYPE_CHECKING:
     _Build = Callable[[Asking, frozenset[str], frozenset[str]], list[str]]
 
 _QUESTIONS: dict[str, _Build] = {
-    "cgtune": _instant(names.CGTUNE, f"{_GROUP},workload,go_version,container_aware"),
-    "client_golang": _instant(names.CLIENT_GOLANG, f"{_GROUP},version"),
+    "cgtune": _instant(names.CGTUNE, f"{_GROUP},workload,go_version,container_aware", lately=True),
+    "client_golang": _instant(names.CLIENT_GOLANG, f"{_GROUP},version", lately=True),
     "otel": _instant(
-        ("target_info",), f"cluster,{','.join(_OTEL)},process_runtime_version", 'process_runtime_name="go"', namespace=_OTEL[0]
+        ("target_info",), f"cluster,{','.join(_OTEL)},process_runtime_version", 'process_runtime_name="go"', namespace=_OTEL[0], lately=True
     ),
     "otel_settings": _otel_settings,
     "resources": _instant(names.RESOURCES, f"{_GROUP},resource", 'resource=~"cpu|memory"'),

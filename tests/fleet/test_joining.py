@@ -93,6 +93,19 @@ def test_history_is_of_all_pods_and_settings_of_those_of_now() -> None:
     assert (measured.history_seconds, measured.samples) == (7200.0, 7)
 
 
+def test_replicas_are_pods_with_a_program() -> None:
+    """A Job's pod that is done stays in kube-state-metrics; one that is not Go by its own word has limits that cadvisor sees."""
+    done, silent = "web-5d4f8c7b9d-7kqzt", "web-5d4f8c7b9d-8kqzt"
+    answers = {
+        "client_golang": [_go()],
+        "owner": [_owner(), _owner(pod=done), _owner(pod=silent)],
+        "upper_owner": [_UPPER],
+        "resources": [({"__name__": LIMITS, **APP, "pod": pod, "resource": "cpu"}, 2.0) for pod in (APP["pod"], done, silent)],
+        "enforced": [({"__name__": "container_spec_cpu_period", **APP, "pod": silent}, 1e5)],
+    }
+    assert _only(_join(answers)).replicas == 2
+
+
 def test_the_source_that_is_trusted_most_tells() -> None:
     """cgtune's own series before the program's, what is enforced before what is written, and the name of the series is told."""
     answers = {

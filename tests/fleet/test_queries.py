@@ -12,6 +12,7 @@ from cgtune.fleet.asked import Asked, parse_selector, steps_of
 from cgtune.fleet.model import Answer, Sample
 from cgtune.fleet.probe import Seen, probe_query, read_probe
 from cgtune.fleet.queries import MOST_QUERIES, build_queries, narrow
+from tests.support.command import ROOT
 
 WEEK = 7 * 86400
 
@@ -72,6 +73,24 @@ def test_namespaces_and_selector_restrict_every_question() -> None:
         assert all('cluster="eu1"' in each for each in selectors), query.name
         free = [each for each in selectors if r'namespace=~"shop|a\\.b"' not in each and r'k8s_namespace_name=~"shop|a\\.b"' not in each]
         assert free == ([] if query.name not in ("nodes", "otel_settings") else free)
+
+
+def test_what_others_tell_of_a_pod_is_read_only_under_its_own_name() -> None:
+    """Scraped without honor_labels all pods would be that of kube-state-metrics, or of cgtune serve."""
+    for query in build_queries(Asked(window_seconds=WEEK)):
+        for name, matchers in re.findall(r"([\w:]*)\{([^}]*)\}", query.promql):
+            named = name + matchers
+            tells = "kube_" in named or ("cgtune_" in named and "cgtune_fleet:" not in named)
+            assert tells == ('exported_namespace=""' in matchers), (query.name, named)
+
+
+def test_cgtunes_series_bear_the_names_that_are_asked_for() -> None:
+    """outputs.series and outputs.prometheus make each of them."""
+    made = "".join((ROOT / "cgtune" / "outputs" / f"{name}.py").read_text() for name in ("series", "prometheus"))
+    stems = (("observed", "{}"), ("workload", "{owner.of}"))
+    own = [name for name in names.PROBED if name.startswith("cgtune_") and name not in names.RECORDED]
+    assert [name for name in own if not any(name.replace(word, stem) in made for word, stem in (("", ""), *stems))] == []
+    assert len(own) > 12
 
 
 def test_a_question_is_narrowed_to_namespaces() -> None:

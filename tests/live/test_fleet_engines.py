@@ -116,7 +116,7 @@ def test_planted_gaps_are_told(debian_prometheus: Engine) -> None:
     seen, joined, _ = _ask(debian_prometheus)
     assert [(each.count, each.why.partition(":")[0]) for each in joined.not_joined] == [
         (2, "Go programs whose series have no container label, in a pod of several containers"),
-        (3, "Go programs whose series have no pod label"),
+        (3, "Go programs of job static whose series have no pod label"),
         (1, "pods without kube_pod_owner"),
         (1, "Go containers of which no series tells the use of CPU and memory"),
         (1, "Go containers of which no series tells the limits"),
@@ -124,6 +124,32 @@ def test_planted_gaps_are_told(debian_prometheus: Engine) -> None:
     mends = [each.mend for each in diagnose(seen)]
     assert any("target_label: pod}" in each for each in mends)
     assert any("target_label: container}" in each for each in mends)
+
+
+def test_the_doctor_of_what_kube_prometheus_stack_leaves(tmp_path: Path) -> None:
+    """Without container_spec_*, with kube-state-metrics scraped without honor_labels and with an old client_golang: each is named."""
+
+    def leave() -> Iterator[Series]:
+        for each in chain.from_iterable(series_of(one, _END - 7200, _END) for one in _SERVICES[:4]):
+            if each.name.startswith(("container_spec_", "go_sched_", "go_cpu_", "go_gc_")):
+                continue
+            if each.name.startswith("kube_"):
+                own = {"namespace": "monitoring", "pod": "ksm-0", "container": "ksm"}
+                renamed = {f"exported_{name}" if name in own else name: value for name, value in each.labels.items()}
+                yield each._replace(labels=renamed | own)
+            else:
+                yield each
+
+    with prometheus(leave(), tmp_path) as engine:
+        seen, joined, _ = _ask(engine, _ASKED.replace(window_seconds=3600))
+    found = {each.why: each for each in diagnose(seen)}
+    (exported,) = (each for why, each in found.items() if "exported_pod" in why and "job kube-state-metrics" in why)
+    assert exported.mend == "honor_labels: true (honorLabels of a ServiceMonitor or PodMonitor) for job kube-state-metrics"
+    whys = " ".join(found)
+    assert all(word in whys for word in ("no container_spec_* series", "export no GOMAXPROCS", "the live heap", "collector's share"))
+    assert {key.name for key, _ in joined.rows} == {each.name for each in _SERVICES[:4]}
+    assert all(measured.cpu_limit_cores is None and not measured.is_cpu_unlimited for _, measured in joined.rows)
+    assert exported in joined.not_joined
 
 
 def test_a_namespace_is_all_that_is_asked_for(debian_prometheus: Engine, debian_victoria: Engine) -> None:
