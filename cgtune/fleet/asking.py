@@ -59,7 +59,7 @@ _LARGE_PHRASES = (
 _HOPE_PARTS = 16  # if no part was answered by then, no smaller one is asked for
 
 
-class Asked(Record):
+class Replies(Record):
     """All answers, in the order of their questions. ``time`` is the server's when we began, in seconds since 1970: all were asked as of it.
 
     ``requests`` counts what was sent. ``warnings`` are those of the whole: a clock that is wrong.
@@ -79,37 +79,37 @@ def ask(
     now: float,
     within: Within | None = None,
     namespaces: tuple[str, ...] = (),
-    engine: Identity | None = None,
+    after: Replies | None = None,
     tell: Callable[[int, int], None] | None = None,
-) -> Asked:
+) -> Replies:
     """The answers to these questions, as of the server's present. ``now`` is our own clock. ``tell`` hears how many are done, of how many.
 
-    ``namespaces``: those that the parts are of, none: all that the server knows. ``engine``: what answers, if that was asked already.
+    ``namespaces``: those that parts are of, none: all that the server knows of.
 
+    ``after``: what was heard before, as of whose time these are asked too; the engine is not asked again what it is.
     A refusal of one question is its answer's ``error``; Unanswered is raised if the others would fare no better.
     """
-    engine = engine or identify(client)
+    before = _greet(client, now) if after is None else after
+    inquiry = _Inquiry(client, before.time, within, namespaces)
+    answers = client.each(inquiry.answer, queries, tell)
+    return before.replace(answers=tuple(answers), requests=client.requests)
+
+
+def _greet(client: Asker, now: float) -> Replies:
+    """What the server is and which time it has, before any question."""
+    (engine,) = client.each(lambda _: client.identify(), [None])
     skew = engine.skew_seconds or 0.0
     warnings = []
     if abs(skew) > _SKEW_TOLD_SECONDS:
         order = "ahead of" if skew > 0 else "behind"
         warnings.append(f"the server's clock is {abs(skew):g} s {order} ours; it was asked as of its own time")
-    inquiry = _Inquiry(client, now + skew, within, namespaces)
-    answers = client.each(inquiry.answer, queries, tell)
-    return Asked(engine=engine.name, time=now + skew, answers=tuple(answers), requests=client.requests, warnings=tuple(warnings))
-
-
-def identify(client: Asker) -> Identity:
-    """What answers. Raises Unanswered if nothing does."""
-    (engine,) = client.each(lambda _: client.identify(), [None])
-    found: Identity = engine
-    return found
+    return Replies(engine=engine.name, time=now + skew, answers=(), requests=client.requests, warnings=tuple(warnings))
 
 
 class _Inquiry:
     """What all questions of one run share: the time, the labels that were seen, and the namespaces, which are asked for if need be."""
 
-    def __init__(self, client: Asker, time: float, within: Within | None, namespaces: tuple[str, ...]) -> None:
+    def __init__(self, client: Asker, time: float, within: Within | None, namespaces: tuple[str, ...] = ()) -> None:
         self._client = client
         self._time = f"{time:.3f}"
         self._within = within
@@ -176,7 +176,7 @@ class _Inquiry:
         return vector
 
     def _find_namespaces(self) -> tuple[str, ...]:
-        """All namespaces that the server knows of, and "" for series without one; () if it does not say. Asked for once."""
+        """All namespaces that the server knows of, and "" for series without one; () if it does not say. Replies for once."""
         if self._namespaces is None:
             try:
                 self._namespaces = ("", *self._client.fetch(f"/api/v1/label/{_LABEL}/values", {}, parse_names))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cgtune.errors import Unanswered
-from cgtune.fleet.asking import ask, identify
+from cgtune.fleet.asking import ask
 from cgtune.fleet.doctor import diagnose
 from cgtune.fleet.joining import join
 from cgtune.fleet.judging import judge_fleet
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cgtune.fleet.asked import Asked
-    from cgtune.fleet.asking import Asked as Answered, Asker, Identity
+    from cgtune.fleet.asking import Asker, Replies
     from cgtune.fleet.model import NotJoined, Row
     from cgtune.fleet.probe import Seen
 
@@ -36,8 +36,7 @@ def report_fleet(
 
     Raises Unanswered if nothing can be told at all. A question that is refused is told in the report.
     """
-    engine = identify(client)
-    probe, seen = _probe(client, asked, now, engine)
+    probe, seen = _probe(client, asked, now)
     questions = build_queries(asked, seen)
     answered = ask(
         client,
@@ -45,7 +44,7 @@ def report_fleet(
         now=now,
         within=lambda query, names: narrow(query, asked, seen, names),
         namespaces=asked.namespaces,
-        engine=engine,
+        after=probe,
         tell=tell,
     )
     joined = join(answered.answers, seen)
@@ -55,12 +54,12 @@ def report_fleet(
 
 def diagnose_fleet(client: Asker, asked: Asked, *, version: str, now: float) -> FleetReport:
     """What the server lacks for a whole report, from one question: a report without rows. Raises Unanswered."""
-    probe, seen = _probe(client, asked, now, identify(client))
+    probe, seen = _probe(client, asked, now)
     return _report(asked, version, (probe,), (), diagnose(seen))
 
 
-def _probe(client: Asker, asked: Asked, now: float, engine: Identity) -> tuple[Answered, tuple[Seen, ...]]:
-    probe = ask(client, (probe_query(asked),), now=now, engine=engine)
+def _probe(client: Asker, asked: Asked, now: float) -> tuple[Replies, tuple[Seen, ...]]:
+    probe = ask(client, (probe_query(asked),), now=now)
     (answer,) = probe.answers
     if answer.error is not None:
         raise Unanswered(f"{answer.error}; it was asked which series there are")
@@ -68,7 +67,7 @@ def _probe(client: Asker, asked: Asked, now: float, engine: Identity) -> tuple[A
 
 
 def _report(
-    asked: Asked, version: str, answered: tuple[Answered, ...], rows: tuple[Row, ...], not_joined: tuple[NotJoined, ...]
+    asked: Asked, version: str, answered: tuple[Replies, ...], rows: tuple[Row, ...], not_joined: tuple[NotJoined, ...]
 ) -> FleetReport:
     answers = [answer for each in answered for answer in each.answers]
     warnings = [text for each in answered for text in each.warnings] + [text for answer in answers for text in answer.warnings]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from cgtune.errors import Refused, TooLarge, Unanswered
-from cgtune.fleet.asking import MOST_PARTS, Asked, ask, is_too_large
+from cgtune.fleet.asking import MOST_PARTS, Replies, ask, is_too_large
 from cgtune.fleet.model import Query
 from cgtune.system.promaccess import AccessOptions, read_access
 from cgtune.system.promclient import Client
@@ -42,7 +42,7 @@ def engine(request: Request) -> Reply:
     return Reply(content=vector([({"namespace": name} if name else {}, len(name)) for name in asked_for(request)]))
 
 
-def _run(server: FaultProxy, *queries: Query, patience_seconds: float = 10.0, splits: bool = True) -> Asked:
+def _run(server: FaultProxy, *queries: Query, patience_seconds: float = 10.0, splits: bool = True) -> Replies:
     with contextlib.closing(Client(read_access(AccessOptions(url=server.url), {}), patience_seconds=patience_seconds)) as client:
         return ask(client, queries or QUERIES, now=time.time(), within=within if splits else None)
 
@@ -64,6 +64,16 @@ def test_the_whole_is_asked_in_one_request_each() -> None:
     assert (asked.engine, asked.requests, len(server.seen), asked.warnings) == ("Prometheus 2.42.0", 3, 3, ())
     assert [(answer.query, answer.parts, answer.error) for answer in asked.answers] == [(query, 1, None) for query in QUERIES]
     assert {request.form["time"] for request in _posts(server)} == {f"{asked.time:.3f}"}
+
+
+def test_a_second_round_is_of_the_same_time() -> None:
+    """What follows from the first answers is asked as of the same moment, and the server is not asked again what it is."""
+    with FaultProxy(lambda _: None, engine) as server:
+        with contextlib.closing(Client(read_access(AccessOptions(url=server.url), {}))) as client:
+            first = ask(client, QUERIES[:1], now=time.time())
+            second = ask(client, QUERIES[1:], now=time.time() + 999, after=first)
+    assert (second.time, second.engine, second.requests) == (first.time, first.engine, 3)
+    assert {request.form["time"] for request in _posts(server)} == {f"{first.time:.3f}"}
 
 
 @pytest.mark.parametrize(
@@ -181,7 +191,8 @@ def test_what_an_engine_warns_of_is_kept() -> None:
     (answer,) = asked.answers
     assert answer.warnings == ("store eu-2 did not answer", "not a counter")
     assert [str(sample.value) for sample in answer.samples] == ["nan", "inf"]
-    assert re.fullmatch(r"the server's clock is 7[12]\d\d s behind ours; it was asked as of its own time", *asked.warnings)
+    (said,) = asked.warnings
+    assert re.fullmatch(r"the server's clock is 7[12]\d\d s behind ours; it was asked as of its own time", said)
     assert abs(asked.time - (time.time() - 7200)) < 30
 
 

@@ -157,7 +157,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        request = Request(self.command, self.path, self.headers, content)
+        request = Request(self.command, self.path, dict(self.headers.items()), content)
         self.owner.seen.append(request)
         plan = self.owner.plan(request)
         try:
