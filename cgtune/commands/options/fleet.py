@@ -51,14 +51,16 @@ _LEAST_WINDOW_SECONDS, _MOST_WINDOW_SECONDS = 600.0, 400 * 86400.0
 def fleet_options(values: Values) -> FleetOptions:
     """What these values ask for; raises UsageError."""
     from cgtune.advice.quantities import parse_duration
-    from cgtune.system.promaccess import AccessOptions
 
     url, load = values[PROMETHEUS], values[MAX_LOAD]
     if url is None:
         raise UsageError("which server? name it with --prometheus http://prometheus:9090, or in CGTUNE_PROMETHEUS")
     if load is not None and not 0 < load <= 100:  # NaN is neither
         raise UsageError(f"--max-load {load:g} is no number of questions that may run at a time; example: --max-load 0.1")
-    access = AccessOptions(
+    window = parse_duration(
+        values[LAST], "--last", least_seconds=_LEAST_WINDOW_SECONDS, most_seconds=_MOST_WINDOW_SECONDS, examples=("7d", "36h")
+    )
+    return FleetOptions(
         url=url,
         token_file=values[TOKEN_FILE],
         basic_file=values[BASIC_FILE],
@@ -68,12 +70,6 @@ def fleet_options(values: Values) -> FleetOptions:
         cert_file=values[CERT_FILE],
         key_file=values[KEY_FILE],
         sigv4_region=values[SIGV4_REGION],
-    )
-    window = parse_duration(
-        values[LAST], "--last", least_seconds=_LEAST_WINDOW_SECONDS, most_seconds=_MOST_WINDOW_SECONDS, examples=("7d", "36h")
-    )
-    return FleetOptions(
-        access=access,
         window_seconds=int(window),
         namespaces=values[NAMESPACE],
         selector=values[SELECTOR],

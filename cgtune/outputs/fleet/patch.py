@@ -25,6 +25,7 @@ _KINDS = {
     "DaemonSet": "apps/v1",
     "CronJob": "batch/v1",
 }
+_NOTHING = "nothing to change that is sure enough"
 _SURE = ("high", "medium")
 _LIMIT_OF = {"GOMAXPROCS": "cpu-limit", "GOMEMLIMIT": "memory-limit", "GOGC": "memory-limit"}
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
@@ -33,18 +34,18 @@ _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 def render_patch(report: FleetReport, flavour: str) -> tuple[tuple[str, str], ...]:
     """The files by name, in the order of the report; ``flavour``: "kustomize" or "helm". Put together they are one text of documents."""
     files: dict[str, str] = {}
-    left_out: list[str] = []
+    left_out: dict[str, list[str]] = {}
     for row in report.rows:
         change = _Change(row)
         why = change.refusal() if flavour == "kustomize" else change.nothing()
         if why:
-            left_out.append(f"# left out: {escape_control(row_name(row.key))}: {why}\n")
+            left_out.setdefault(why, []).append(escape_control(row_name(row.key)))
             continue
         body = _kustomize(row, change) if flavour == "kustomize" else _helm(row, change)
         files[_file_name(row, files)] = body
     head = _index(report, files) if flavour == "kustomize" else _helm_head(report)
     name = "kustomization.yaml" if flavour == "kustomize" else "README.txt"
-    return ((name, head + "".join(left_out)), *((file, f"---\n{text}") for file, text in files.items()))
+    return ((name, head + "".join(_left_out_lines(left_out))), *((file, f"---\n{text}") for file, text in files.items()))
 
 
 class _Change:
@@ -55,6 +56,7 @@ class _Change:
         self.limits: dict[str, str] = {}
         self.requests: dict[str, str] = {}
         self.env: dict[str, str] = {}
+        self.unset = [each.variable for finding in row.findings for each in finding.advice if each.variable and each.value is None]
         written = {each.what for each in row.sized if self._take_sized(each, row.measured)}
         now, later = ({each.name: each for each in some} for some in (row.recommendations, row.under_sized))
         for name in dict.fromkeys((*now, *later)):
@@ -88,7 +90,7 @@ class _Change:
 
     def nothing(self) -> str:
         """Why nothing is written; empty if something is."""
-        return "" if self.limits or self.requests or self.env else "nothing to change that is sure enough"
+        return "" if self.limits or self.requests or self.env or self.unset else _NOTHING
 
     def refusal(self) -> str:
         """The same of a patch, which needs to know the object."""
@@ -121,7 +123,8 @@ def _kustomize(row: Row, change: _Change) -> str:
         lines.append(f"{indent}{word}")
         indent += "  "
     lines += [f"{indent}containers:", f"{indent}- name: {yaml_string(key.container)}"]
-    lines += [f"{indent}  {line}" for line in (*_resources(change), *_env(change))]
+    env = [*_env(change, is_patch=True)]
+    lines += [f"{indent}  {line}" for line in (*_resources(change), *env)]
     return "\n".join(lines) + "\n"
 
 
@@ -138,12 +141,19 @@ def _resources(change: _Change) -> Iterator[str]:
             yield from (f'    {resource}: "{value}"' for resource, value in values.items())
 
 
-def _env(change: _Change) -> Iterator[str]:
-    if change.env:
+def _env(change: _Change, *, is_patch: bool = False) -> Iterator[str]:
+    """The variables. A patch takes away what the findings say to unset, and where a value would stand beside a valueFrom."""
+    unset = [name for name in dict.fromkeys(change.unset) if name not in change.env] if is_patch else []
+    if change.env or unset:
         yield "env:"
     for name, value in change.env.items():
         yield f"- name: {name}"
         yield f'  value: "{value}"'
+        if is_patch:
+            yield "  valueFrom: null"
+    for name in unset:
+        yield f"- name: {name}"
+        yield "  $patch: delete"
 
 
 def _comments(change: _Change) -> Iterator[str]:
@@ -160,6 +170,12 @@ def _file_name(row: Row, taken: dict[str, str]) -> str:
         number += 1
         name = f"{plain[:200]}-{number}"
     return f"{name}.yaml"
+
+
+def _left_out_lines(left_out: dict[str, list[str]]) -> Iterator[str]:
+    """Of each reason the rows, but for those that need nothing: these are counted."""
+    for why, names in left_out.items():
+        yield f"# left out: {len(names)} with {why}\n" if why == _NOTHING else "".join(f"# left out: {name}: {why}\n" for name in names)
 
 
 def _index(report: FleetReport, files: dict[str, str]) -> str:
