@@ -26,7 +26,10 @@ _ASKING = "asking which series there are"
 
 
 class FleetOptions(Record):
-    """Which server and who we are to it (as AccessOptions of system/promaccess.py has it), of what, and what becomes of the answer. ``fail_on`` None: the exit code says nothing of findings."""
+    """Which server, of what, who we are to it (_ACCESS, as AccessOptions has it), and what becomes of the answer.
+
+    ``fail_on`` None: the exit code says nothing of findings.
+    """
 
     url: str
     window_seconds: int
