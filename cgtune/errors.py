@@ -47,7 +47,7 @@ class Unanswered(CgtuneError):
 
 class Refused(Unanswered):
     """A server answered that it will not. ``status`` is HTTP's; ``kind`` its own word for the reason ("execution"), or empty; ``said`` its
-    text, printable and short.
+    whole text, as it came: nothing to print.
     """
 
     def __init__(self, message: str, *, status: int, kind: str = "", said: str = "") -> None:

@@ -37,6 +37,8 @@ def steps_of(window_seconds: int) -> Steps:
     """The steps for a window: whole minutes, so that a step means the same to all engines."""
     peak = max(_LEAST_STEP_SECONDS, _whole_minutes(window_seconds / _MOST_POINTS))
     quantile = peak * max(1, round(window_seconds / peak / _QUANTILE_POINTS))
+    # A step that goes into an hour or a day meets what a timetable starts each time, or never: half an hour is 31 minutes here
+    quantile += 60 if quantile > peak else 0
     return Steps(peak=peak, quantile=quantile, state=max(quantile, min(_STATE_SECONDS, _whole_minutes(window_seconds / 24))))
 
 
@@ -95,7 +97,7 @@ class Asking:
 
     def over(self, expression: str, step: int) -> str:
         """The expression at each step of the window."""
-        return f"({expression})[{self.window}:{step}s]"
+        return f"({expression})[{self.window}:{step}s]" if " " in expression else f"{expression}[{self.window}:{step}s]"
 
 
 def _quote(text: str) -> str:

@@ -84,8 +84,7 @@ def ask(
 ) -> Replies:
     """The answers to these questions, as of the server's present. ``now`` is our own clock. ``tell`` hears how many are done, of how many.
 
-    ``namespaces``: those that parts are of, none: all that the server knows of.
-
+    ``within`` puts a question for a part of the namespaces; ``namespaces`` are those that the questions are about, (): all there are.
     ``after``: what was heard before, as of whose time these are asked too; the engine is not asked again what it is.
     A refusal of one question is its answer's ``error``; Unanswered is raised if the others would fare no better.
     """
@@ -109,12 +108,12 @@ def _greet(client: Asker, now: float) -> Replies:
 class _Inquiry:
     """What all questions of one run share: the time, the labels that were seen, and the namespaces, which are asked for if need be."""
 
-    def __init__(self, client: Asker, time: float, within: Within | None, namespaces: tuple[str, ...] = ()) -> None:
+    def __init__(self, client: Asker, time: float, within: Within | None, namespaces: tuple[str, ...]) -> None:
         self._client = client
         self._time = f"{time:.3f}"
         self._within = within
         self._labels = Labels()
-        self._namespaces: tuple[str, ...] | None = namespaces or None
+        self._namespaces = namespaces or None
 
     def answer(self, query: Query) -> Answer:
         """The whole in one request, else its parts, each half as large as what was refused."""
@@ -176,7 +175,7 @@ class _Inquiry:
         return vector
 
     def _find_namespaces(self) -> tuple[str, ...]:
-        """All namespaces that the server knows of, and "" for series without one; () if it does not say. Replies for once."""
+        """Those that were named, else all that the server knows of, and "" for series without one; (): it does not say. Asked once."""
         if self._namespaces is None:
             try:
                 self._namespaces = ("", *self._client.fetch(f"/api/v1/label/{_LABEL}/values", {}, parse_names))

@@ -31,7 +31,7 @@ FLEET_RULES = (
 
 #: What has to be known for some: else they would take a limit for none, and a node's CPUs for many.
 _NEEDS: dict[str, Callable[[Measured], bool]] = {
-    "no-quota-many-cpus": lambda measured: measured.node_cpus is not None and measured.is_cpu_unlimited,
+    "no-quota-many-cpus": lambda measured: measured.is_cpu_unlimited,
     "gomaxprocs-exceeds-quota": lambda measured: measured.node_cpus is not None or measured.cpu_limit_cores is not None,
     "gc-off-without-limit": lambda measured: measured.memory_limit_bytes is not None or measured.is_memory_unlimited,
 }
@@ -48,6 +48,7 @@ class FleetCase(Case):
     def __init__(self, measured: Measured, report: ProcessReport, facts: GoFacts | None, policy: Policy) -> None:
         super().__init__(report, facts, policy)
         self.measured = measured
+        self._series = dict(measured.series)
 
     @property
     def window(self) -> CpuLevel | None:
@@ -121,11 +122,13 @@ class FleetCase(Case):
 
     def series(self, field: str) -> str:
         """Where a figure is from, in parentheses; empty if that is not known."""
-        name = dict(self.measured.series).get(field, "")
+        name = self._series.get(field, "")
         return f" ({name})" if name else ""
 
     def say(self, text: str) -> str:
         """A line of evidence or a reason, with what stands for its cgroup's files told as the limit that it is."""
+        if PLACE not in text:
+            return text
         for level in self.snapshot.cpu_chain:
             if level.bandwidth is not None:
                 quota = f"{PLACE}/cpu.max: {level.bandwidth.quota_us} {level.bandwidth.period_us}"

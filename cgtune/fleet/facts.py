@@ -30,7 +30,9 @@ _LEAST_QUOTA_US, _LEAST_MEMORY_BYTES = 1000, 4096  # the kubelet and the kernel 
 _PERIODS = 1000 * LEAST_PERIODS  # a share has no count: as many as let each tenth of a percent be told
 _LEAST_FELT = 0.01
 _MOST_DERIVATIONS = 512
-_derivations: dict[tuple[Limited, str | None], GoFacts] = {}  # a fleet has few kinds of limits and versions, and thousands of containers
+_derivations: dict[
+    tuple[int, int | None, str | None], GoFacts
+] = {}  # a fleet has few kinds of limits and versions, and thousands of containers
 _DERIVED = ("GOMAXPROCS",)  # of the settings, what a runtime reaches by itself tells whether somebody has set it
 _SOME_COLLECTIONS = 10**6  # over a day; how many they were is not told
 
@@ -93,13 +95,13 @@ def _bandwidth(cores: float) -> Bandwidth:
 
 
 def node_cpus_of(measured: Measured) -> int:
-    """The CPUs of its node. If no series tells them, those that its runtime has taken, if that is more than its limit: Go before 1.25 takes
-    all that it sees.
+    """The CPUs of its node. If no series tells them, those that its runtime has taken, if it has no limit or took more than that: Go takes
+    all that it sees if no quota holds it, and before 1.25 in any case.
     """
     if measured.node_cpus:
         return measured.node_cpus
     cores, procs = measured.cpu_limit_cores, measured.most_procs
-    if procs is not None and cores is not None and procs > max(2, math.ceil(cores)):
+    if procs is not None and (measured.is_cpu_unlimited or (cores is not None and procs > max(2, math.ceil(cores)))):
         return procs
     return max(MANY_CPUS, procs or 0, math.ceil(cores or 0) + 1)
 
@@ -170,11 +172,12 @@ def _bytes(count: float | None) -> int | None:
 
 
 def _derived_facts(limited: Limited, go: str | None) -> GoFacts:
-    key = (limited, go)
+    """Hangs on the CPUs, the quota and the version alone."""
+    key = limited.cpus, None if limited.bandwidth is None else limited.bandwidth.quota_us, go
     if key not in _derivations:
         if len(_derivations) >= _MOST_DERIVATIONS:
             _derivations.clear()
-        _derivations[key] = derive_limited(limited, program_of(go))[1]
+        _derivations[key] = derive_limited(limited.replace(request_cores=None, memory_bytes=None), program_of(go))[1]
     return _derivations[key]
 
 
@@ -182,13 +185,13 @@ def derived_procs(measured: Measured, go: str | None) -> int | None:
     """GOMAXPROCS that a program of this version comes to by itself under its limits; None: that is not known."""
     if go is None or (not measured.node_cpus and not measured.cpu_limit_cores):
         return None
-    facts = _derived_facts(limit_of(measured).replace(request_cores=None, memory_bytes=None), go)
+    facts = _derived_facts(limit_of(measured), go)
     value = next(setting.derived for setting in facts.settings if setting.name == "GOMAXPROCS")
     return value if isinstance(value, int) else None
 
 
 def _facts(measured: Measured, limited: Limited) -> GoFacts:
-    facts = _derived_facts(limited.replace(request_cores=None, memory_bytes=None), oldest_go(measured))
+    facts = _derived_facts(limited, oldest_go(measured))
     observed: dict[str, int | Off | None] = {
         "GOMAXPROCS": measured.most_procs,
         "GOMEMLIMIT": "off" if measured.is_gomemlimit_off else measured.gomemlimit_bytes,

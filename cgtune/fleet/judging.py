@@ -83,7 +83,8 @@ def _compare(limited: Limited, old: str, unknown: tuple[str, ...]) -> str | None
     row = judge_upgrade((service,), lambda process: _judged(process, _DEFAULT))[0]
     before, after = row.old.value("GOMAXPROCS"), row.new.value("GOMAXPROCS")
     changes = () if before == after else (f"Go {newest} takes GOMAXPROCS from {before} to {after}",)
-    is_pinned = not changes and any(name == "GOMAXPROCS" for name, _ in limited.environ)
+    is_unaware = row.old.process.snapshot.go[0].derived.aware is False
+    is_pinned = is_unaware and not changes and any(name == "GOMAXPROCS" for name, _ in limited.environ)
     pinned = (f"GOMAXPROCS stays {before} with Go {newest}: something sets it",) if is_pinned else ()
     said = (*changes, *pinned, *row.notes)
     return "; ".join(said) if said else None

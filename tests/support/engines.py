@@ -54,19 +54,21 @@ def prometheus(series: Iterable[Series], place: Path, *options: str) -> Iterator
     (place / "prometheus.yaml").write_text("{}")
     port = _free_port()
     words = ["prometheus", "--config.file=prometheus.yaml", "--storage.tsdb.path=data", f"--web.listen-address=127.0.0.1:{port}"]
+    if not any(option.startswith("--query.timeout") for option in options):
+        words.append("--query.timeout=10m")
     # Long retention: what is made may be older than 15 days when it is read
-    with _running([*words, "--storage.tsdb.retention.time=10y", "--query.timeout=10m", *options], place, port, "/-/ready") as engine:
+    with _running([*words, "--storage.tsdb.retention.time=10y", *options], place, port, "/-/ready") as engine:
         yield engine
 
 
 @contextlib.contextmanager
-def victoria(series: Iterable[Series], place: Path) -> Iterator[Engine]:
+def victoria(series: Iterable[Series], place: Path, *options: str) -> Iterator[Engine]:
     """A VictoriaMetrics that holds these series."""
     program = shutil.which("victoria-metrics")
     require(program, "apt-get install --no-install-recommends victoria-metrics")
     port = _free_port()
     words = [str(program), "-storageDataPath=data", f"-httpListenAddr=127.0.0.1:{port}", "-retentionPeriod=10y"]
-    words += ["-memory.allowedBytes=512MB", "-search.disableCache", "-search.maxQueryDuration=10m"]
+    words += ["-memory.allowedBytes=512MB", "-search.disableCache", "-search.maxQueryDuration=10m", *options]
     with _running(words, place, port, "/health") as engine:
         batch: list[bytes] = []
         for line in import_lines(series):

@@ -7,12 +7,13 @@ engines look for it once an hour.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 MIB = 1 << 20
 SCRAPE_SECONDS = 60
@@ -196,16 +197,15 @@ def make_blocks(series: Iterable[Series], place: Path) -> None:
     """A Prometheus's storage with these series. promtool reads all its input once for each block, and so gets one block at a time."""
     chunks = place / "chunks"
     chunks.mkdir()
-    for each in series:
-        labels = ",".join(f'{key}="{value}"' for key, value in each.labels.items())
-        name, block = f"{each.name}{{{labels}}}", -1
-        lines: list[str] = []
-        for second, value in zip(each.seconds, each.values, strict=True):
-            if second // _BLOCK_SECONDS != block:
-                _append(chunks, block, lines)
-                block, lines = second // _BLOCK_SECONDS, []
-            lines.append(f"{name} {value!r} {second}\n")
-        _append(chunks, block, lines)
+    with contextlib.ExitStack() as stack:
+        files: dict[int, TextIO] = {}
+
+        def file_of(block: int) -> TextIO:
+            if block not in files:
+                files[block] = stack.enter_context((chunks / f"{block}").open("w"))
+            return files[block]
+
+        _write_chunks(series, file_of)
     for chunk in sorted(chunks.iterdir()):
         with chunk.open("a") as file:
             file.write("# EOF\n")
@@ -214,10 +214,19 @@ def make_blocks(series: Iterable[Series], place: Path) -> None:
         chunk.unlink()
 
 
-def _append(chunks: Path, block: int, lines: list[str]) -> None:
-    if lines:
-        with (chunks / f"{block}").open("a") as file:
-            file.writelines(lines)
+def _write_chunks(series: Iterable[Series], file_of: Callable[[int], TextIO]) -> None:
+    for each in series:
+        labels = ",".join(f'{key}="{value}"' for key, value in each.labels.items())
+        name, block = f"{each.name}{{{labels}}}", -1
+        lines: list[str] = []
+        for second, value in zip(each.seconds, each.values, strict=True):
+            if second // _BLOCK_SECONDS != block:
+                if lines:
+                    file_of(block).writelines(lines)
+                block, lines = second // _BLOCK_SECONDS, []
+            lines.append(f"{name} {value!r} {second}\n")
+        if lines:
+            file_of(block).writelines(lines)
 
 
 def import_lines(series: Iterable[Series]) -> Iterator[bytes]:
