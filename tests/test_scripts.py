@@ -141,8 +141,8 @@ def test_a_half_made_venv_is_made_anew(clone: Clone) -> None:
     (broken / "python").write_text("#!/bin/sh\nexit 1\n")
     (broken / "python").chmod(0o755)
     (broken / "leftover").touch()
-    code, out, _ = clone.run(clone.root / "scripts" / "test", "-q")
-    assert (code, out) == (0, "[-m][pytest][-q]\n")
+    code, out, _ = clone.run(clone.root / "scripts" / "test", "tests/test_docs.py")
+    assert (code, out) == (0, "[-m][pytest][tests/test_docs.py]\n")
     assert clone.logged() == ["venv", TESTS]
     assert not (broken / "leftover").exists()
 
@@ -156,6 +156,18 @@ def test_two_runs_share_the_fast_tests(clone: Clone) -> None:
         assert re.fullmatch(r"\[-m\]\[pytest\]\[--fast\]\[-q\]\[--queue=/.+\]", first)
     code, out, _ = clone.run(clone.root / "scripts" / "test", "--fast", "tests/test_docs.py")
     assert (code, out) == (0, "[-m][pytest][--fast][tests/test_docs.py]\n")
+
+
+def test_live_tests_run_alone(clone: Clone) -> None:
+    """If no test is named: two runs share what others cannot disturb, and then the live and slow tests have the machine for themselves."""
+    if (os.cpu_count() or 1) == 1:
+        return
+    for given, marks in (((), "not kernel"), (("-m", "fetched"), "fetched")):
+        code, out, _ = clone.run(clone.root / "scripts" / "test", *given, "-q")
+        first, second, alone = out.splitlines()
+        assert (code, first) == (0, second)
+        assert first.startswith(f"[-m][pytest][-m][({marks}) and not (live or slow)][-q][--queue=/")
+        assert alone == f"[-m][pytest][-m][({marks}) and (live or slow)][-q]"
 
 
 def test_after_an_upgrade_of_python_the_venv_is_made_anew(clone: Clone) -> None:

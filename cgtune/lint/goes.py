@@ -74,10 +74,12 @@ def find_go(workload: Workload, known: Known = Known()) -> Go | None:  # noqa: B
 
 def join_image(workload: Workload, known: Known) -> Workload:
     """The workload with what its image sets and the manifest does not, if the image is a known one."""
+    image = next((one for one in known.images if one.is_named(workload.image)), None)
+    if image is None:
+        return workload
     from cgtune.lint import images
 
-    image = next((one for one in known.images if one.is_named(workload.image)), None)
-    return workload if image is None else images.join_image(workload, image)
+    return images.join_image(workload, image)
 
 
 def _annotated(value: str, where: str) -> Go | None:

@@ -150,7 +150,22 @@ def _place_routed(case: LintCase, routed: Routed) -> LintFinding:
         is_pedantic=bool(own) or finding.rule in _PEDANTIC,
         go=routed.go,
     )
-    return placed if own else placed.replace(fix=mend(case, placed))
+    return placed if own else _say_meant(placed.replace(fix=mend(case, placed)))
+
+
+def _say_meant(finding: LintFinding) -> LintFinding:
+    """A safe fix writes what was meant; if that is another value than what is recommended, both are told."""
+    if finding.rule != "gomemlimit-malformed" or finding.fix is None or finding.fix.kind != "safe":
+        return finding
+    meant = finding.fix.edits[0].text.strip("'\"")
+    if any(one.value == meant for one in finding.advice):
+        return finding
+    told = Advice(
+        variable="GOMEMLIMIT",
+        value=meant,
+        reason="what the text means, and what --fix writes; it is more than the memory limit leaves to Go",
+    )
+    return finding.replace(advice=(*finding.advice, told))
 
 
 def _doubt_collections(case: LintCase) -> list[LintFinding]:

@@ -51,7 +51,7 @@ def load_readers() -> tuple[Reader, ...]:
     from cgtune.manifests import compose, ecs, kubernetes
 
     return (
-        (kubernetes.is_object, kubernetes.read_objects),
+        (kubernetes.is_object, kubernetes.read_object),
         (compose.is_compose, compose.read_compose),
         (ecs.is_task, ecs.read_tasks),
     )
@@ -74,7 +74,9 @@ def _read_part(part: Part, around: Around) -> Iterator[Read]:
         return
     for document in parse_part(part):
         if isinstance(document, Unreadable):
-            yield Read(skipped=(Skipped(file=part.file, line=document.line, why=document.why),))
+            why = "a template: it is judged when it is rendered (helm template)" if "{{" in part.text else document.why
+            yield Read(skipped=(Skipped(file=part.file, line=document.line, why=why),))
             continue
-        read = next((read for knows, read in load_readers() if knows(document)), None)
-        yield read(document, around) if read is not None else Read(skipped=(describe(document),))
+        for one in document.split():
+            read = next((read for knows, read in load_readers() if knows(one)), None)
+            yield read(one, around) if read is not None else Read(skipped=(describe(one),))

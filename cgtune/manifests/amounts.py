@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+_MOST_LETTERS = 4096
 _MOST_CPUS = 8192  # CONFIG_NR_CPUS goes no further
 
 
 def parse_cpus(text: str) -> frozenset[int] | None:
     """CPUs by number and range, with commas or blanks between: ``0-3,7``. None for what is none, an empty list too."""
     found: set[int] = set()
+    if len(text) > _MOST_LETTERS:
+        return None
     for word in text.replace(",", " ").split():
         first, dash, last = word.partition("-")
         ends = [

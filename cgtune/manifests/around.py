@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cgtune.manifests.autoscalers import KIND as AUTOSCALER, read_autoscaler
 from cgtune.manifests.places import ALONE
-from cgtune.manifests.yamltext import Document, entries, find, items, parse_part, split_parts, text_of, value_of
+from cgtune.manifests.yamltext import Document, entries, find, parse_part, split_list, split_parts, text_of, value_of
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -95,12 +95,6 @@ class Around:
             values[key] = _read_value(document, key_node, node, is_encoded=False)
         place = (kind, text_of(find(root, "metadata", "namespace")), name)
         self._configs.setdefault(place, []).append(Config(file=document.file, values=values))
-
-
-def split_list(root: Any) -> list[Any]:
-    """The objects of a List, or the object itself."""
-    kind = text_of(find(root, "kind"))
-    return items(find(root, "items")) if kind is not None and kind.endswith("List") else [root]
 
 
 def _read_value(document: Document, key_node: Any, node: Any, *, is_encoded: bool) -> ConfigValue:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from cgtune.errors import Malformed
 from cgtune.manifests.commandline import join_command
 from cgtune.manifests.composefields import Layer, read_amounts, read_annotations, read_command, read_image, read_variables
-from cgtune.manifests.envfiles import parse_compose_variables
+from cgtune.manifests.envfiles import MOST_LETTERS, parse_compose_variables
 from cgtune.manifests.places import join_path
-from cgtune.manifests.workload import Flaw, Read, Workload
+from cgtune.manifests.workload import Flaw, Read, Skipped, Workload
 from cgtune.manifests.yamltext import Document, entries, find, parse_documents, text_of
 
 TYPE_CHECKING = False
@@ -40,18 +40,18 @@ def read_compose(document: Document, around: Around) -> Read:
     beside = around.beside
     folder, _, name = document.file.rpartition("/")
     stem, _, _end = name.rpartition(".")
-    if any(beside.read(join_path(folder, stem.removesuffix(".override") + one)) is not None for one in _ENDS if ".override" in stem):
-        return Read()
+    bases = [f"{stem.removesuffix('.override')}{one}" for one in _ENDS if stem.endswith(".override")]
+    base = next((one for one in bases if beside.read(join_path(folder, one)) is not None), None)
+    if base is not None:
+        return Read(skipped=(Skipped(file=document.file, line=1, why=f"it overrides {base}, and is read with that"),))
     lookup = _read_dotenv(folder, beside)
-    override = None
-    if stem in _STEMS:
-        override = next(
-            (one for one in (_open(join_path(folder, f"{stem}.override{end}"), beside) for end in _ENDS) if one is not None), None
-        )
+    project = _Project(beside)
+    over = [project.open(join_path(folder, f"{stem}.override{end}")) for end in _ENDS if stem in _STEMS]
+    override = next((one for one in over if one is not None), None)
     workloads = []
     for service, key, node in entries(find(document.root, "services")):
-        layers, flaws = _follow(Layer(document=document, node=node, folder=folder), service, beside)
-        above = None if override is None else find(override.root, "services", service)
+        layers, flaws = _follow(Layer(document=document, node=node, folder=folder), service, project)
+        above = None if override is None else project.service(override, service)
         if override is not None and above is not None:
             layers += [Layer(document=override, node=above, folder=folder)]
         workloads.append(_workload(service, key, layers, flaws, lookup, beside))
@@ -60,27 +60,46 @@ def read_compose(document: Document, around: Around) -> Read:
 
 def _read_dotenv(folder: str, beside: Beside) -> Lookup:
     """.env of the project's folder. What the shell has would win, and is not known."""
+    text = beside.read(join_path(folder, ".env")) or ""
     try:
-        found = {one.name: one.value for one in parse_compose_variables(beside.read(join_path(folder, ".env")) or "", lambda _name: None)}
+        found = {one.name: one.value for one in parse_compose_variables(text[:MOST_LETTERS], lambda _name: None)}
     except Malformed:
         found = {}
     return found.get
 
 
-def _open(file: str, beside: Beside) -> Document | None:
-    text = beside.read(file)
-    return None if text is None else next((one for one in parse_documents(file, text) if isinstance(one, Document)), None)
+class _Project:
+    """The files that a Compose file refers to, each opened and gone through once."""
+
+    def __init__(self, beside: Beside) -> None:
+        self._beside = beside
+        self._documents: dict[str, Document | None] = {}
+        self._services: dict[str, dict[str, Node]] = {}
+
+    def open(self, file: str) -> Document | None:
+        """The first document of a file, None if there is none in the input."""
+        if file not in self._documents:
+            text = self._beside.read(file)
+            documents = () if text is None else parse_documents(file, text)
+            self._documents[file] = next((one for one in documents if isinstance(one, Document)), None)
+        return self._documents[file]
+
+    def service(self, document: Document, name: str) -> Node | None:
+        """A service of a document by its name."""
+        if document.file not in self._services:
+            self._services[document.file] = {key: node for key, _key, node in entries(find(document.root, "services"))}
+        return self._services[document.file].get(name)
 
 
-def _follow(layer: Layer, service: str, beside: Beside) -> tuple[list[Layer], tuple[Flaw, ...]]:
+def _follow(layer: Layer, service: str, project: _Project) -> tuple[list[Layer], tuple[Flaw, ...]]:
     """Returns (what the service extends, the farthest first, and itself; what of that could not be read)."""
     layers, seen = [layer], {(layer.document.file, service)}
     while (extends := find(layers[0].node, "extends")) is not None:
         top = layers[0]
         name = text_of(extends) or text_of(find(extends, "service")) or ""
         named = text_of(find(extends, "file"))
-        document = top.document if named is None else _open(join_path(top.folder, named), beside)
-        node = None if document is None else find(document.root, "services", name)
+        document = top.document if named is None else project.open(join_path(top.folder, named))
+        node = None if document is None else project.service(document, name)
         if document is None or node is None or (document.file, name) in seen or len(layers) >= _MOST_LAYERS:
             place, written = top.document.place(extends), name if named is None else f"{name} of {named}"
             detail = f"the service {written} is not in the input: what it sets is not known"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from cgtune.errors import Malformed
 from cgtune.manifests.amounts import parse_cpus, parse_docker_size, parse_float
-from cgtune.manifests.envfiles import parse_compose_variables
+from cgtune.manifests.envfiles import MOST_LETTERS, parse_compose_variables
 from cgtune.manifests.interpolation import interpolate
 from cgtune.manifests.places import Lines, join_path
-from cgtune.manifests.workload import Annotation, Bytes, Cpus, Flaw, Variable
+from cgtune.manifests.workload import MOST_HIDDEN, Annotation, Bytes, Cpus, Flaw, Variable
 from cgtune.manifests.yamltext import entries, find, items, text_of, value_of
 from cgtune.records import Record
 
@@ -253,6 +253,8 @@ def _read_file(variables: dict[str, Variable], path: str, layer: Layer, lookup: 
     text = beside.read(file)
     if text is None:
         return [f"env_file {path}, which is not in the input"]
+    if len(text) > MOST_LETTERS:
+        return [f"env_file {path}, which is too large to be one"]
     try:
         found = parse_compose_variables(text, lookup)
     except Malformed as error:
@@ -317,7 +319,7 @@ def _listed(layer: Layer, lookup: Lookup) -> _Pair:
 def _set_pairs(variables: dict[str, Variable], pairs: Sequence[_Pair]) -> None:
     entries_of: dict[str, list[Place]] = {}
     for pair in pairs:
-        hides = tuple(entries_of.get(pair.name, ()))
+        hides = tuple(entries_of.get(pair.name, ())[-MOST_HIDDEN:])
         entries_of.setdefault(pair.name, []).append(pair.entry)
         variables.pop(pair.name, None)
         variables[pair.name] = Variable(

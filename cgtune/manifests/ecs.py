@@ -8,7 +8,7 @@ containers of Windows, overrides of `run-task`, functions of CloudFormation othe
 from __future__ import annotations
 
 from cgtune.manifests.commandline import join_command
-from cgtune.manifests.workload import Annotation, Bytes, Cpus, Flaw, Read, Skipped, Variable, Workload
+from cgtune.manifests.workload import MOST_HIDDEN, Annotation, Bytes, Cpus, Flaw, Read, Skipped, Variable, Workload
 from cgtune.manifests.yamltext import entries, find, items, text_of, value_of
 from cgtune.records import Record
 
@@ -198,7 +198,7 @@ def _variables(task: _Task, node: Node) -> tuple[Variable, ...]:
                 place=task.document.place(value_node),
                 entry=place,
                 name_place=task.document.place(name_node),
-                hides=tuple(places.get(name, ())),
+                hides=tuple(places.get(name, ())[-MOST_HIDDEN:]),
                 unknown=unknown,
                 wrong_type=_wrong_type(value) if task.name is None else None,
             )

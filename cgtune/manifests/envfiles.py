@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from cgtune.manifests.interpolation import Lookup
 
+#: A larger file is none of variables; it is not read.
+MOST_LETTERS = 1 << 20
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 
 
@@ -95,7 +97,7 @@ def _parse_systemd_quotes(text: str, at: int, quote: str) -> tuple[str, int]:
         one, at = text[at], at + 1
         if one == "\\" and quote == '"':
             escaped, at = text[at : at + 1], at + 1
-            one = escaped if escaped in ('"', "\\", "`", "$") else "" if escaped == "\n" else f"\\{escaped}"
+            one = escaped if escaped in ('"', "\\", "`", "$") else "" if escaped in ("\n", "") else f"\\{escaped}"
         parts.append(one)
     return "".join(parts), at + 1
 
@@ -107,26 +109,32 @@ def parse_compose_variables(text: str, lookup: Lookup) -> tuple[Entry, ...]:
     """
     import re
 
-    head = re.compile(r"(?:export[ \t]+)?(?P<name>[^=:\n]*?)[ \t]*(?P<sign>[=:]|(?=\r?\n|\Z))[ \t]*")
+    head = re.compile(r"(?:export[ \t]+)?(?P<name>[^=:\n]*)(?P<sign>[=:]|(?=\n|\Z))[ \t]*")
     blanks = re.compile(r"(?:\s+|#[^\n]*)*")
     known: dict[str, str | None] = {}
     entries: list[Entry] = []
     at = 1 if text.startswith("\ufeff") else 0
     while (at := _behind(blanks, text, at)) < len(text):
         found = head.match(text, at)
-        if found is None or not re.fullmatch(r"[\w.\-\[\]]+", found["name"]):
-            raise Malformed(f"Compose refuses the file: {text[at : at + 40].splitlines()[0]!a} is no NAME=VALUE")
-        name, start = found["name"], found.end()
+        name = "" if found is None else found["name"].rstrip(" \t\r")
+        if found is None or not re.fullmatch(r"[\w.\-\[\]]+", name):
+            raise Malformed(f"Compose refuses the file: line {_line(text, at)} is no NAME=VALUE")
+        start = found.end()
         if found["sign"]:
             raw, end, at, is_literal = _parse_compose_value(text, start)
             value, unknown = (raw, None) if is_literal else interpolate(raw, lambda one: known[one] if one in known else lookup(one))
         else:
-            value, unknown, start, end, at = lookup(name), None, found.start("name"), found.end("name"), found.end()
+            value, unknown, start, end, at = lookup(name), None, found.start("name"), found.start("name") + len(name), found.end()
             if value is None:
                 continue
         known[name] = value
         entries.append(Entry(name=name, value=value, start=start, end=end, name_start=found.start("name"), unknown=unknown))
     return tuple(entries)
+
+
+def _line(text: str, at: int) -> int:
+    """A line's number; what stands in it is not said: it may be any file, and a secret."""
+    return text.count("\n", 0, at) + 1
 
 
 def _behind(pattern: re.Pattern[str], text: str, at: int) -> int:
@@ -140,12 +148,13 @@ def _parse_compose_value(text: str, start: int) -> tuple[str, int, int, bool]:
 
     quote = text[start : start + 1]
     if quote not in ("'", '"'):
-        line = text[start:].partition("\n")[0]
+        stop = text.find("\n", start)
+        line = text[start : stop if stop >= 0 else len(text)]
         value = re.split(r"[ \t]#", line)[0].rstrip()
         return value, start + len(value), start + len(line), False
     quoted = re.compile(rf"{quote}((?:\\.|[^\\{quote}])*){quote}", re.DOTALL).match(text, start)
     if quoted is None:
-        raise Malformed(f"Compose refuses the file: a quote is open in {text[start : start + 40].splitlines()[0]!a}")
+        raise Malformed(f"Compose refuses the file: a quote is open in line {_line(text, start)}")
     value = quoted[1]
     if quote == "'":
         value = value.replace("\\'", "'")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     Lookup = Callable[[str], str | None]
 
 _MOST_DEPTH = 20
+_MOST_LETTERS = 1 << 17  # more than the kernel takes for one variable (MAX_ARG_STRLEN)
 _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
 
 
@@ -37,7 +38,7 @@ def _fill(text: str, lookup: Lookup, depth: int) -> str:
     if depth > _MOST_DEPTH:
         raise _Open("its variables are nested too deep")
     parts: list[str] = []
-    at = 0
+    at = length = 0
     while (sign := text.find("$", at)) >= 0:
         parts.append(text[at:sign])
         name = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*").match(text, sign + 1)
@@ -51,20 +52,21 @@ def _fill(text: str, lookup: Lookup, depth: int) -> str:
         else:
             parts.append("$")
             at = sign + (2 if text.startswith("$$", sign) else 1)
+        length += len(parts[-1])
+        if length > _MOST_LETTERS:
+            raise _Open("its variables make it too long")
     return "".join((*parts, text[at:]))
 
 
 def _closing(text: str, start: int) -> int:
     """Where the brace closes that opens at ``start``."""
-    depth, at = 0, start
-    while at < len(text):
-        if text.startswith("${", at):
-            depth += 1
-        elif text[at] == "}":
-            depth -= 1
-            if not depth:
-                return at
-        at += 1
+    import re
+
+    depth = 0
+    for found in re.compile(r"\$\{|\}").finditer(text, start):
+        depth += 1 if found[0] == "${" else -1
+        if not depth:
+            return found.start()
     raise _Open(f"Compose refuses {text[start : start + 40]!a}: the brace does not close")
 
 

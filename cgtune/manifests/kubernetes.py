@@ -8,7 +8,6 @@ image, which are patches; what admission adds (LimitRanges, sidecars, VPA).
 
 from __future__ import annotations
 
-from cgtune.manifests.around import split_list
 from cgtune.manifests.commandline import join_command
 from cgtune.manifests.environment import Pod, expand_known, read_environment
 from cgtune.manifests.resources import read_bytes, read_resources
@@ -42,22 +41,18 @@ def is_object(document: Document) -> bool:
     return text_of(find(document.root, "kind")) is not None and text_of(find(document.root, "apiVersion")) is not None
 
 
-def read_objects(document: Document, around: Around) -> Read:
-    """The containers of an object, or of those of a List."""
-    workloads: list[Workload] = []
-    skipped: list[Skipped] = []
-    for root in split_list(document.root):
-        kind = text_of(find(root, "kind")) or "an object without kind"
-        templates = list(_find_templates(root, kind))
-        why = None if templates else f"{kind}: it holds no containers"
-        for template, spec in templates:
-            found = _read_template(document, around, root, kind, template, spec)
-            workloads += found
-            if not found:
-                why = f"{kind}: its containers name no image; a patch is judged when it is rendered (kustomize build)"
-        if why is not None:
-            skipped.append(Skipped(file=document.file, line=document.place(root).line, why=why, source=document.source))
-    return Read(workloads=tuple(workloads), skipped=tuple(skipped))
+def read_object(document: Document, around: Around) -> Read:
+    """The containers of an object."""
+    root: Any = document.root
+    kind = text_of(find(root, "kind")) or ""
+    templates = list(_find_templates(root, kind))
+    workloads = [one for template, spec in templates for one in _read_template(document, around, root, kind, template, spec)]
+    if workloads:
+        return Read(workloads=tuple(workloads))
+    why = f"{kind}: it holds no containers"
+    if templates:
+        why = f"{kind}: its containers name no image; a patch is judged when it is rendered (kustomize build)"
+    return Read(skipped=(Skipped(file=document.file, line=document.place(root).line, why=why, source=document.source),))
 
 
 def _find_templates(root: Any, kind: str) -> Iterator[tuple[Any, Any]]:

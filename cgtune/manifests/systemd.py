@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _SIZES = ("MemoryMax", "MemoryHigh", "MemoryLimit")
 _LIMITS = ("CPUQuota", *_SIZES)
 _SECTIONS = {"service": "Service", "slice": "Slice"}
+_LONGEST_NAME = 255
 _OURS = "X-Cgtune"  # systemd ignores sections whose names begin with X-
 _OLD = "systemd up to 257 takes it for MemoryMax=; a newer one ignores it with one line in its log, and the unit runs without this limit"
 _LOGS = "systemd drops it with one line in its log"
@@ -60,10 +61,12 @@ def read_unit(file: str, text: str, beside: Beside = ALONE) -> Read:
     A slice runs nothing: it is a workload only if systemd drops one of its limits.
     """
     folder, unit = _unit_of(file)
-    name, _, kind = unit.rpartition(".")
+    kind = unit.rpartition(".")[2]
     is_drop_in = file.endswith(".conf")
-    if is_drop_in and (not name or beside.read(join_path(folder, unit)) is not None or next(_drop_ins(folder, unit, beside), file) != file):
-        return Read()
+    if is_drop_in:
+        what = _read_with(file, folder, unit, beside)
+        if what is not None:
+            return Read(skipped=(Skipped(file=file, line=1, why=f"a drop-in, which is read with {what}"),))
     try:
         parts = _parts(folder, unit, None if is_drop_in else (file, text), beside) or [_part(file, text)]
         limits, flaws = _read_limits(parts, _SECTIONS[kind])
@@ -73,6 +76,16 @@ def read_unit(file: str, text: str, beside: Beside = ALONE) -> Read:
         return Read(workloads=(workload.replace(**_slice_limits(parts, folder, beside)) if kind == "service" else workload,))
     except Malformed as error:
         return Read(skipped=(Skipped(file=file, line=1, why=str(error)),))
+
+
+def _read_with(file: str, folder: str, unit: str, beside: Beside) -> str | None:
+    """What a drop-in is read with; None if it stands for its unit, as the first of those whose unit is not in the input."""
+    name, _, kind = unit.rpartition(".")
+    if not name:
+        return f"each {kind}"
+    if beside.read(join_path(folder, unit)) is not None:
+        return unit
+    return None if next(_drop_ins(folder, unit, beside), file) == file else f"the others of {unit}"
 
 
 def _unit_of(file: str) -> tuple[str, str]:
@@ -178,7 +191,7 @@ def _read_limit(key: str, setting: Setting, place: Place, section: str) -> tuple
 
 def _slice_limits(parts: list[Part], folder: str, beside: Beside) -> dict[str, Cpus | Bytes | None]:
     """The least limits of the service's slice and of those above it, as far as they are in the input."""
-    named = _last(parts, "Service", "Slice") or "system.slice"
+    named = (_last(parts, "Service", "Slice") or "system.slice")[:_LONGEST_NAME]
     stem = named.removesuffix(".slice").split("-")
     quotas: list[Cpus] = []
     sizes: list[Bytes] = []

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BLANKS = " \t\n\r"
+_MOST_SETTINGS = 10_000
 _LONGEST_LINE = 1 << 20  # LONG_LINE_MAX: what is longer, with all its continuations, is an error of the whole file
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"', "'": "'", "s": " "}
 _CODED = {"x": (2, 16), "u": (4, 16), "U": (8, 16)}
@@ -61,7 +62,7 @@ class Word(Record):
 def parse_unit(text: str) -> tuple[tuple[Section, ...], tuple[Setting, ...]]:
     """Returns (heads of sections, settings), in order. What is neither is skipped, as systemd does.
 
-    Raises Malformed for what keeps systemd from loading the unit at all: a head that is none, a line of 1 MiB.
+    Raises Malformed for what keeps systemd from loading the unit at all: a head that is none, a line of 1 MiB; and beyond all bounds.
     """
     sections: list[Section] = []
     settings: list[Setting] = []
@@ -81,6 +82,8 @@ def parse_unit(text: str) -> tuple[tuple[Section, ...], tuple[Setting, ...]]:
             continue
         first = begin + len(key) + 1 + len(value) - len(value.lstrip(BLANKS))
         cut = tuple((at - first, offset) for at, offset in pieces)  # the last of those that begin at or before 0 counts
+        if len(settings) >= _MOST_SETTINGS:
+            raise Malformed(f"not read: it has more than {_MOST_SETTINGS} settings")
         settings.append(Setting(section=name, key=key.rstrip(BLANKS), value=value.strip(BLANKS), pieces=cut, start=start, end=end))
     return tuple(sections), tuple(settings)
 
@@ -124,7 +127,9 @@ def _raw_lines(text: str) -> Iterator[tuple[int, str]]:
 
 def _offset(pieces: tuple[tuple[int, int], ...], index: int) -> int:
     """Where in the file the character ``index`` of a joined line stands."""
-    begin, at = next(piece for piece in reversed(pieces) if piece[0] <= index)
+    from bisect import bisect_right
+
+    begin, at = pieces[max(bisect_right(pieces, index, key=lambda piece: piece[0]) - 1, 0)]
     return at + index - begin
 
 
@@ -142,7 +147,8 @@ def parse_words(text: str, *, relaxed: bool = False) -> tuple[tuple[Word, ...], 
     words: list[Word] = []
     at = 0
     while True:
-        at += len(text[at:]) - len(text[at:].lstrip(BLANKS)) if at < len(text) and text[at] in BLANKS else 0
+        while at < len(text) and text[at] in BLANKS:
+            at += 1
         if at >= len(text):
             return tuple(words), True
         word = _parse_word(text, at, relaxed=relaxed)

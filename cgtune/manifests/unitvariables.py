@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cgtune.manifests.envfiles import parse_systemd_variables
+from cgtune.manifests.envfiles import MOST_LETTERS, parse_systemd_variables
 from cgtune.manifests.places import Lines
 from cgtune.manifests.unittext import expand_specifiers, parse_words
-from cgtune.manifests.workload import Flaw, Variable
+from cgtune.manifests.workload import MOST_HIDDEN, Flaw, Variable
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -63,7 +63,9 @@ def _assignments(parts: Sequence[Part], key: str) -> list[tuple[Part, Setting]]:
     for part in parts:
         for setting in part.settings:
             if (setting.section, setting.key) == ("Service", key):
-                found = [*found, (part, setting)] if setting.value else []
+                found.append((part, setting))
+                if not setting.value:
+                    found.clear()
     return found
 
 
@@ -107,7 +109,7 @@ def _set(variables: dict[str, Variable], flaws: list[Flaw], assigned: _Assigned)
         return
     earlier = variables.pop(written, None)
     is_here = earlier is not None and earlier.entry.file == assigned.part.lines.file
-    hides = () if earlier is None or not is_here else (*earlier.hides, earlier.entry)
+    hides = () if earlier is None or not is_here else (*earlier.hides, earlier.entry)[-MOST_HIDDEN:]
     variables[written] = Variable(
         name=written,
         value=None if expanded.text is None else expanded.text.partition("=")[2],
@@ -139,6 +141,8 @@ def _read_file(variables: dict[str, Variable], part: Part, setting: Setting, uni
     if found is None:
         return [f"EnvironmentFile={setting.value}, which is not in the input and wins over Environment="]
     file, text = found
+    if len(text) > MOST_LETTERS:
+        return [f"EnvironmentFile={setting.value}, which is too large to be one"]
     lines = Lines(file, text)
     for entry in parse_systemd_variables(text):
         place = lines.place(entry.start, entry.end)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     Origin = Literal["literal", "field", "config-map", "secret", "env-file", "file-key", "command", "image"]
 
 
+#: How many earlier entries of one name are kept.
+MOST_HIDDEN = 16
+
+
 class Place(Record):
     """A span of a file. Lines and columns count from 1, columns in characters; the end is the place behind the last character.
 

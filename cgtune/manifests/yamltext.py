@@ -52,6 +52,8 @@ class Document:
         self.file, self.text, self.start, self.first_line, self.root, self.source = file, text, start, first_line, root, source
         self._lines: Lines | None = None  # most documents are asked for no place
         self._has_odd_breaks: bool | None = None
+        self._list: Document | None = None  # whose lines these are
+        self._is_item = False
 
     def place(self, node: Node) -> Place:
         """Where a node's value stands, its anchor and tag left out. A block mapping ends where the next thing begins.
@@ -79,8 +81,23 @@ class Document:
             self.start + end,
         )
 
+    def split(self) -> Iterator[Document]:
+        """The objects of a List, each as a document of its own; else the document itself."""
+        roots = split_list(self.root)
+        if roots == [self.root]:
+            yield self
+            return
+        self.place(self.root)  # which looks once at how lines break
+        has_anchors = _has_anchors(self.text)
+        for root in roots:
+            one = Document(self.file, self.text, self.start, self.first_line, root, self.source)
+            one._list, one._has_odd_breaks, one._is_item = self, self._has_odd_breaks, not has_anchors
+            yield one
+
     def whole(self) -> Place:
-        """The place of the document."""
+        """The place of the document; of an object of a List that object's, unless anchors may join it to the others."""
+        if self._is_item:
+            return self.place(self.root)
         end_line, column = self.first_line + count_lines(self.text) + 1, len(self.text) - max(self.text.rfind("\n"), self.text.rfind("\r"))
         return make_place(self.file, self.first_line + 1, 1, end_line, column, self.start, self.start + len(self.text))
 
@@ -92,15 +109,20 @@ class Document:
 
     def span(self, begin: int, end: int) -> Place:
         """The place of characters ``begin`` to ``end`` of this document's own text."""
-        if self._lines is None:
-            self._lines = Lines(self.file, self.text)
-        place = self._lines.place(begin, end)
+        place = self._count_lines().place(begin, end)
         return place.replace(
             line=self.first_line + place.line,
             end_line=self.first_line + place.end_line,
             start=self.start + begin,
             end=self.start + end,
         )
+
+    def _count_lines(self) -> Lines:
+        if self._list is not None:
+            return self._list._count_lines()
+        if self._lines is None:
+            self._lines = Lines(self.file, self.text)
+        return self._lines
 
 
 def parse_documents(file: str, text: str | Iterable[str]) -> Iterator[Document | Unreadable]:
@@ -176,6 +198,12 @@ def items(node: Node | None) -> list[Node]:
     return list(node.value) if node is not None and node.id == "sequence" else []
 
 
+def split_list(root: Node) -> list[Node]:
+    """The objects of a List, or the object itself."""
+    kind = text_of(find(root, "kind"))
+    return items(find(root, "items")) if kind is not None and kind.endswith("List") else [root]
+
+
 def is_null(node: Node) -> bool:
     """Whether a node is null, written or left out."""
     return node.id == "scalar" and parse_scalar(node.value, node.tag) is None
@@ -212,6 +240,13 @@ def _split_json(text: str) -> list[tuple[str, int]]:
         part = halves.sub(r"\1\\ufffd", text[begin:end])
         found.append((" " * column + part, begin - column))
     return found if len(found) > 1 or found[0][0] != text[found[0][1] : end] else []
+
+
+def _has_anchors(text: str) -> bool:
+    """Whether a text may have anchors; it may be wrong the other way alone."""
+    import re
+
+    return "*" in text and re.search(r"(?:^|[\s,\[{:])&[^\s&]", text) is not None
 
 
 _keys: dict[str, str] = {}  # of plain keys what they are; manifests have few

@@ -60,14 +60,12 @@ class InputFiles:
             yield file, failure if failure is not None else self._read(file)
 
     def read_beside(self, file: str) -> str | None:
-        """The text of a file that another one names, if it is one of the files or lies below one of the folders; else None."""
+        """The text of a file that another one names, if it lies below one of the folders, or below that of one of the files; else None."""
         whole = os.path.realpath(file)
-        for path in self._paths if os.path.isfile(whole) else ():
-            real = os.path.realpath(path)
-            if path != STDIN and (real == whole or (whole.startswith(os.path.join(real, "")) and os.path.isdir(real))):
-                text = self._read(file)
-                return text if isinstance(text, str) else None
-        return None
+        if not os.path.isfile(whole) or not self._is_below(whole):
+            return None
+        text = self._read(file)
+        return text if isinstance(text, str) else None
 
     def names_beside(self, folder: str) -> tuple[str, ...]:
         """The names in a folder, in order, as far as they may be read by ``read_beside``."""
@@ -75,10 +73,12 @@ class InputFiles:
             names = sorted(os.listdir(folder or "."))
         except OSError:
             return ()
-        named = {os.path.realpath(path) for path in self._paths}
-        real = os.path.realpath(folder)
-        below = any(os.path.isdir(path) and (real == path or real.startswith(os.path.join(path, ""))) for path in named)
-        return tuple(name for name in names if below or os.path.join(real, name) in named)
+        return tuple(names) if self._is_below(os.path.join(os.path.realpath(folder or "."), "")) else ()
+
+    def _is_below(self, whole: str) -> bool:
+        """Whether a path without links lies in what was named: a folder, or the folder of a file."""
+        real = [os.path.realpath(path) for path in self._paths if path != STDIN]
+        return any(whole.startswith(os.path.join(path if os.path.isdir(path) else os.path.dirname(path), "")) for path in real)
 
     def _read(self, file: str) -> str | CgtuneError:
         if file in self._kept:

@@ -197,6 +197,7 @@ def test_a_quantity_is_written_as_go_spells_it(written: str, meant: str | None) 
     text = HEAD + LIST + f"    - name: GOMEMLIMIT\n      value: {written}\n" + LIMITS
     (finding,) = [one for one in judge(text) if one.rule == "gomemlimit-malformed"]
     assert finding.fix is not None
+    assert finding.fix.edits[0].text in [one.value for one in finding.advice]
     assert (finding.fix.kind, finding.fix.edits[0].text) == (("unsafe", "921MiB") if meant is None else ("safe", meant))
 
 

@@ -196,7 +196,7 @@ def test_files_of_variables() -> None:
     assert (a.origin, a.place.file, a.place.line, a.place.column, a.place.end_column) == ("env-file", "p/s/b.env", 2, 3, 6)
     assert web.unread_variables == ("env_file no.env, which is not in the input",)
     web = _web("    env_file:\n      - path: a.env\n        required: false\n", a_env="A B\n=")
-    assert web.unread_variables == ("env_file a.env: Compose refuses the file: 'A B' is no NAME=VALUE",)
+    assert web.unread_variables == ("env_file a.env: Compose refuses the file: line 1 is no NAME=VALUE",)
 
 
 def test_anchors_and_merge_keys() -> None:
@@ -237,7 +237,8 @@ def test_an_override_file() -> None:
         {"A": "1", "B": "2"},
     )
     override = _document("docker-compose.override.yml", HEAD)
-    assert read_compose(override, Around(beside=beside(texts))).workloads == ()
+    read = read_compose(override, Around(beside=beside(texts)))
+    assert (read.workloads, [one.why for one in read.skipped]) == ((), ["it overrides docker-compose.yml, and is read with that"])
     assert len(read_compose(override, Around(beside=beside({}))).workloads) == 1
 
 

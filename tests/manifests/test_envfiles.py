@@ -22,6 +22,22 @@ def test_systemd(text: str) -> None:
     assert found == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("A=1 \\", {"A": "1 "}),
+        ("A=1 \\\n B=2\n", {"A": "1  B=2"}),
+        ("A='x' y \\", {"A": "xy "}),
+        ('A="x\\', {"A": "x"}),
+        ('A="x" ', {"A": "x"}),
+        ("A\r=1\nB=2\rC=3\nF=1 \\\r\n2\n", {"B": "2", "C": "3", "F": "1 "}),
+    ],
+)
+def test_systemd_at_the_ends_of_lines(text: str, found: dict[str, str]) -> None:
+    """As the generator of systemd 252 that reads environment.d(5), by the same code, was seen to read them."""
+    assert {entry.name: entry.value for entry in parse_systemd_variables(text)} == found
+
+
 def test_systemd_places() -> None:
     """The value with its quotes, the name, and what is left out: no names, and values with control characters."""
     text = "# c \\\n still\n;x\n A = 'b c'd  \nB=\"x\\\ny\"\n1A=1\nC=\x01\nD=a b  \nE\nF='open"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
@@ -12,6 +13,7 @@ from cgtune.manifests.around import Around
 from cgtune.manifests.environment import expand
 from cgtune.manifests.resources import is_divisor
 from cgtune.manifests.workload import Variable, Workload
+from tests.support import kubernetes
 
 KNOWN: dict[str, str | None] = {"A": "1", "B": "two", "EMPTY": "", "REF": "$(A)", "LATER": None}
 
@@ -383,3 +385,53 @@ env:
     computed = variable(read("command: [sh, -c]\nargs: ['GOMAXPROCS=$(nproc) app']"), "GOMAXPROCS")
     assert (computed.value, computed.unknown, computed.entry.line) == (None, "the shell computes it", 11)
     assert read("command: [sh, -c, '. /env && app']").unread_variables == ("the shell's . /env",)
+
+
+_AMOUNTS = {
+    "memory": [
+        "1",
+        "1.5Gi",
+        "100000001",
+        "128974848000m",
+        "0.5Ki",
+        "1e9",
+        "7Ei",
+        "010",
+        "1_000",
+        "0x10",
+        "333333333",
+        "1.1Gi",
+        "17M",
+        "999",
+        "3T",
+    ],
+    "cpu": ["1m", "0.1m", "333m", "1", "2500m", "1.0001", "010", "1e1", "0.3333333", "12e-1", "63", ".5", "1k"],
+}
+_DIVISORS = {
+    "memory": ["1", "1k", "1M", "1G", "1Ki", "1Mi", "1Gi", "1024Ki", "1000", "0", ""],
+    "cpu": ["1", "1m", "0.001", "1000m", "0", ""],
+}
+
+
+@pytest.mark.fetched
+def test_kubernetes_own_code_divides_the_same(tmp_path: Path) -> None:
+    """kubectl resolves field references by the code that the kubelet uses: each amount by each divisor."""
+    containers, names = [], []
+    for kind, amounts in _AMOUNTS.items():
+        for number, amount in enumerate(amounts):
+            entries = []
+            for at, divisor in enumerate(_DIVISORS[kind]):
+                names.append(f"{kind.upper()}_{number}_{at}")
+                part = f", divisor: '{divisor}'" if divisor else ""
+                entries.append(f"{{name: {names[-1]}, valueFrom: {{resourceFieldRef: {{resource: limits.{kind}{part}}}}}}}")
+            containers.append(
+                f"{{name: {kind}-{number}, image: i, resources: {{limits: {{{kind}: {amount}}}}}, env: [{', '.join(entries)}]}}"
+            )
+    text = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{containers: [{', '.join(containers)}]}}\n"
+    (tmp_path / "pod.yaml").write_text(text)
+    done = kubernetes.run("kubectl", "set", "env", "--local", "-f", tmp_path / "pod.yaml", "--list", "--resolve")
+    assert done.returncode == 0, done.stderr
+    theirs = dict(line.split("=", 1) for line in done.stdout.splitlines() if not line.startswith("#"))
+    ours = {one.name: one.value for found in read_text("pod.yaml", text) for workload in found.workloads for one in workload.variables}
+    assert list(ours) == names
+    assert {name: (ours[name], theirs[name]) for name in names if ours[name] != theirs[name]} == {}

@@ -107,6 +107,19 @@ def test_each_kind_is_read(subject: str, write: Any) -> None:
     assert ([one.why for one in skipped], [one.why for one in beside]) == ([], ["Node: it holds no containers"])
 
 
+def test_each_object_of_a_list_is_a_document_of_its_own() -> None:
+    """So that a list of thousands is judged one by one; unless anchors join its objects, as a fix of one would change others."""
+    one, two = json.dumps(OBJECTS["Pod/p"]), json.dumps(OBJECTS["Job/p-*"])
+    text = f'{{"apiVersion": "v1", "kind": "List", "items": [\n{one},\n{two}], "x": "a & b * c"}}'
+    reads = [found for found in read_text("x.json", text) if found.workloads]
+    assert [text[found.workloads[0].document.start : found.workloads[0].document.end] for found in reads] == [one, two]
+    assert [found.workloads[0].place.line for found in reads] == [2, 3]
+    first, second = text.split('[{"name": "app", "image": "x"}]', 1)
+    shared = f'{first}&a [{{"name": "app", "image": "x"}}]{second}'.replace('"containers": [', '"containers": *a , "x": [')
+    joined = [found.workloads[0].document for found in read_text("x.yaml", shared) if found.workloads]
+    assert {(place.start, place.end) for place in joined} == {(0, len(shared))}
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -134,6 +147,7 @@ def test_each_kind_is_read(subject: str, write: Any) -> None:
             "no object of Kubernetes (apiVersion, kind), Compose file or task definition; values of a chart are judged when it is rendered",
         ),
         ("a: [", "did not find expected node content"),
+        ("a:\n{{- if .Values.b }}\n  c: d\n{{- end }}", "a template: it is judged when it is rendered (helm template)"),
     ],
 )
 def test_what_is_no_workload_is_skipped_with_a_word(text: str, why: str) -> None:

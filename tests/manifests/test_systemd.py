@@ -282,15 +282,21 @@ def test_drop_ins() -> None:
 def test_a_drop_in_is_read_with_its_unit() -> None:
     """And if its unit is not in the input, the drop-ins together are what is known of it."""
     texts = _texts()
-    assert read_unit("drop.service.d/20.conf", texts["drop.service.d/20.conf"], beside(texts)).workloads == ()
     alone = {name: text for name, text in texts.items() if name.startswith("drop.service.d/")}
-    assert read_unit("drop.service.d/20.conf", alone["drop.service.d/20.conf"], beside(alone)).workloads == ()
+
+    def why(name: str, there: dict[str, str]) -> list[str]:
+        read = read_unit(name, there[name], beside(there))
+        assert read.workloads == ()
+        return [one.why for one in read.skipped]
+
+    assert why("drop.service.d/20.conf", texts) == ["a drop-in, which is read with drop.service"]
+    assert why("drop.service.d/20.conf", alone) == ["a drop-in, which is read with the others of drop.service"]
+    assert why("service.d/15.conf", texts) == ["a drop-in, which is read with each service"]
     (workload,) = read_unit("drop.service.d/10.conf", alone["drop.service.d/10.conf"], beside(alone)).workloads
     assert (workload.subject, _variables(workload)["A"], workload.command) == ("drop.service", "2", ())
     (workload,) = read_unit("app.service.d/x.conf", "[Service]\nCPUQuota=50%\n").workloads
     assert workload.cpu_limit is not None
     assert workload.subject == "app.service"
-    assert read_unit("service.d/15.conf", texts["service.d/15.conf"], beside(texts)).workloads == ()
 
 
 def test_slices_limit_their_units() -> None:

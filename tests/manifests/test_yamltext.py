@@ -13,6 +13,7 @@ from hypothesis import example, given, strategies as st
 
 from cgtune.manifests.yamltext import Document, Unreadable, entries, find, items, parse_documents, text_of, value_of
 from tests.support import kubernetes
+from tests.support.command import ROOT
 
 POD = "kind: Pod\nmetadata: {name: a}\n"
 
@@ -246,3 +247,26 @@ def test_it_reads_without_libyaml() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+CASES = [path for path in sorted((ROOT / "fixtures" / "manifests").glob("*.yaml")) if "\napiVersion: " in f"\n{path.read_text()}"]
+
+
+@pytest.mark.fetched
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_whole_manifests_mean_what_they_mean_to_kubectl(path: Path, tmp_path: Path) -> None:
+    """The cases that public charts gave, and the same as kubectl writes them: as JSON, YAML and KYAML."""
+    for number, document in enumerate(parse_documents(path.name, path.read_text())):
+        assert isinstance(document, Document)
+        (tmp_path / "one.yaml").write_text(document.text)
+        written = {}
+        for form in ("json", "yaml", "kyaml"):
+            done = kubernetes.run("kubectl", "label", "--local", "-f", tmp_path / "one.yaml", "a=b", "-o", form)
+            assert done.returncode == 0, done.stderr
+            written[form] = done.stdout
+        theirs = json.loads(written["json"])
+        assert [plain(only(text).root) for text in written.values()] == [theirs] * 3, number
+        kind = plain(document.root)
+        kind.setdefault("metadata", {}).setdefault("labels", {})["a"] = "b"
+        if not kind["kind"].endswith("List"):
+            assert kind == theirs

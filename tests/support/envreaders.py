@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 BLANK = " \t"
+_ENDS = "\r\n"  # of lines, to systemd; seen with 252 (30-systemd-environment-d-generator)
 
 
 def read_kubernetes(text: str) -> dict[str, str]:
@@ -97,7 +98,7 @@ class _Systemd:
 
     def push(self) -> None:
         name = self.name.rstrip()
-        value = self.value if self.state in ("single", "double", "behind") else self.value[: self.kept]
+        value = self.value[: self.kept] if self.state == "plain" else self.value
         if not name or name[0].isdigit() or not all(one == "_" or (one.isascii() and one.isalnum()) for one in name):
             raise ValueError(f"no name: {name!r}")
         if any((ord(one) < 32 and one not in "\t\n") or ord(one) == 127 for one in value):
@@ -114,13 +115,13 @@ class _Systemd:
     def _name(self, one: str) -> None:
         if one == "=":
             self.state, self.value, self.kept = "behind", "", 0
-        elif one == "\n":
+        elif one in _ENDS:
             self.state = "before"
         else:
             self.name += one
 
     def _behind(self, one: str) -> None:
-        if one == "\n":
+        if one in _ENDS:
             self.push()
         elif one in "'\"\\":
             self.state = {"'": "single", '"': "double", "\\": "escape"}[one]
@@ -129,7 +130,7 @@ class _Systemd:
             self._keep(one)
 
     def _plain(self, one: str) -> None:
-        if one == "\n":
+        if one in _ENDS:
             self.push()
         elif one == "\\":
             self.state = "escape"
@@ -140,7 +141,7 @@ class _Systemd:
 
     def _escape(self, one: str) -> None:
         self.state = "plain"
-        self._keep("" if one == "\n" else one)
+        self._keep("" if one in _ENDS else one)
 
     def _single(self, one: str) -> None:
         if one == "'":
@@ -159,7 +160,7 @@ class _Systemd:
         self.value += one if one in '"\\`$' else "" if one == "\n" else f"\\{one}"
 
     def _comment(self, one: str) -> None:
-        self.state = {"\n": "before", "\\": "comment_escape"}.get(one, "comment")
+        self.state = {"\n": "before", "\r": "before", "\\": "comment_escape"}.get(one, "comment")
 
     def _comment_escape(self, _one: str) -> None:
         self.state = "comment"

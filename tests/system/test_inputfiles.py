@@ -174,15 +174,16 @@ def test_standard_input_that_is_closed_is_said(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_a_file_names_is_read_only_inside_of_the_input(tmp_path: Path) -> None:
-    """A manifest does not make us read what nobody named, by a link either."""
-    make(tmp_path, "in/.env", "in/sub/x", "out/secret", "one.env")
+    """A manifest does not make us read what nobody named, by a link either. What lies beside a file that is named belongs to it."""
+    make(tmp_path, "in/.env", "in/sub/x", "out/secret", "one/one.yaml", "one/.env", "one/sub/y")
     (tmp_path / "in" / "link").symlink_to(tmp_path / "out" / "secret")
-    files = InputFiles([str(tmp_path / "in"), str(tmp_path / "one.env"), "-"], is_yaml)
-    inside = [files.read_beside(str(tmp_path / name)) for name in ("in/.env", "in/sub/../sub/x", "one.env")]
-    assert inside == ["in/.env", "in/sub/x", "one.env"]
+    files = InputFiles([str(tmp_path / "in"), str(tmp_path / "one" / "one.yaml"), "-"], is_yaml)
+    inside = [files.read_beside(str(tmp_path / name)) for name in ("in/.env", "in/sub/../sub/x", "one/one.yaml", "one/.env", "one/sub/y")]
+    assert inside == ["in/.env", "in/sub/x", "one/one.yaml", "one/.env", "one/sub/y"]
     assert [files.read_beside(str(tmp_path / name)) for name in ("in/link", "in/../out/secret", "in/none", "in", "")] == [None] * 5
     assert files.names_beside(str(tmp_path / "in")) == (".env", "link", "sub")
-    assert files.names_beside(str(tmp_path)) == ("in", "one.env")
+    assert files.names_beside(str(tmp_path / "one")) == (".env", "one.yaml", "sub")
+    assert files.names_beside(str(tmp_path)) == ()
     assert (files.names_beside(str(tmp_path / "out")), files.names_beside(str(tmp_path / "none"))) == ((), ())
 
 

@@ -40,7 +40,8 @@ def judge(case: LintCase) -> Iterator[LintFinding]:
     if there is None or value is None or limit is None or case.sharers > 1:
         return
     volumes = sum(one.size_bytes or 0 for one in case.workload.memory_volumes)
-    left = limit - volumes
+    high = case.workload.memory_high  # from there on the kernel slows it down: what lies above is for no plan
+    left = (limit if high is None or high.size_bytes is None else min(limit, high.size_bytes)) - volumes
     if value * 100 >= left * _LEAST_PERCENT:
         return
     recommended = case.recommended("GOMEMLIMIT")

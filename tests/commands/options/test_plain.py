@@ -15,6 +15,7 @@ from cgtune.commands.options.check import check_options
 from cgtune.commands.options.env import env_options
 from cgtune.commands.options.exec import exec_options
 from cgtune.commands.options.inspect import inspect_options
+from cgtune.commands.options.lint import lint_options
 from cgtune.commands.options.option import Command, Option, Values
 from cgtune.commands.options.plain import parse_plain
 from cgtune.commands.options.ps import ps_options
@@ -29,6 +30,7 @@ RECORDS: dict[str, Callable[[Values], object]] = {
     "check": check_options,
     "env": env_options,
     "exec": exec_options,
+    "lint": lint_options,
     "serve": serve_options,
 }
 
@@ -85,6 +87,10 @@ PLAIN: list[tuple[str, str, dict[str, str]]] = [
     ("exec", "--override --always ls --root /x", {}),
     ("exec", "-- -- x", {}),
     ("predict", "--cpus 64 --env A=1 --env=B= --cgroup v1", {}),
+    ("lint", "", {}),
+    ("lint", "deploy - --fail-on info --go x=1.24 --go=y=1.25 -v", {"CGTUNE_IGNORE": "a b", "CGTUNE_PEDANTIC": "1"}),
+    ("lint", "--fix a.yaml --config=/dev/null --node-cpus 16 --headroom 5%", {"CGTUNE_DIFF": "yes"}),
+    ("schema", "lint", {}),
     ("snapshot", "out --pid 1", {}),
     ("snapshot", "--self out", {}),
     ("explain", "", {}),
@@ -109,7 +115,14 @@ def test_the_usual_command_lines_need_no_typer(name: str, line: str, environ: di
         *(("inspect", ["--pid=\u0664"], {}), ("inspect", ["--format", "JSON"], {}), ("inspect", ["--root="], {})),
         *(("serve", ["42"], {}), ("inspect", ["--"], {}), ("inspect", ["-vv"], {}), ("inspect", ["-v=1"], {}), ("inspect", [""], {})),
         *(("check", ["--self=1"], {}), ("check", ["--window", "1e3"], {}), ("check", ["--window", "1."], {}), ("check", ["--no-self"], {})),
-        *(("exec", [], {}), ("exec", ["--"], {}), ("exec", ["--dry-run"], {}), ("snapshot", [], {}), ("snapshot", ["a", "b"], {})),
+        *(
+            ("exec", [], {}),
+            ("exec", ["-", "--root", "x"], {}),
+            ("exec", ["--"], {}),
+            ("exec", ["--dry-run"], {}),
+            ("snapshot", [], {}),
+            ("snapshot", ["a", "b"], {}),
+        ),
         *(("explain", ["a", "b"], {}), ("inspect", ["--root", "--self"], {}), ("check", ["--pid", "1" * 10], {})),
         *(("inspect", [], {"CGTUNE_PID": "x"}), ("check", [], {"CGTUNE_SELF": "perhaps"}), ("inspect", [], {"_CGTUNE_COMPLETE": "x"})),
     ],
