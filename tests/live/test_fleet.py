@@ -1,4 +1,4 @@
-"""``cgtune fleet`` against Debian's Prometheus: the faults and gaps of a fleet that nobody runs, and a real Go program in the cgroup of a pod.
+"""``cgtune fleet`` against Debian's Prometheus: faults and gaps of a fleet that nobody runs, and a real Go program in a pod's cgroup.
 
 That is seen by a real ``cgtune serve`` and scraped, beside Prometheus's own page, which client_golang writes.
 """
@@ -31,8 +31,8 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 _POD, _UID, _CONTAINER = "orders-5d4f8c7b9d-bcdfx", "7b1d3f52-6a0e-4c8d-9a51-2f0f6f1c9e37", "c3" * 32
 
-# Into the cgroups ($1, by blanks), then namespaces of its own with the files that the kubelet and the engine mount into a container: the name
-# of the pod ($2), the service account ($3), and the place for last words ($4), whose path has the container's name; the rest is the program.
+# Into the cgroups ($1, by blanks), then namespaces of its own with the files that kubelet and engine mount into a container: the name of
+# the pod ($2), the service account ($3), and the place for last words ($4), whose path has the container's name; the rest is the program.
 _INSIDE = """
 for place in $1; do echo $$ > "$place/cgroup.procs" || exit 97; done
 exec unshare --uts --mount --propagation private /bin/sh -ec '
