@@ -15,8 +15,12 @@ from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any, Protocol
+
+    Events = Iterator[tuple[str, Any]]
+    #: Takes one value's events, from its first to its last.
+    Taker = Callable[[Events], None]
 
     class Readable(Protocol):
         """The next bytes of an answer, empty at the end."""
@@ -30,8 +34,7 @@ MOST_ROWS = 200_000
 _PIECE_BYTES = 64 << 10
 _MOST_WARNINGS = 20
 _DEEPEST = 16  # a native histogram has 8
-_ITEM = "data.result.item"
-_METRIC, _LABEL, _POINT, _HISTOGRAM = f"{_ITEM}.metric", f"{_ITEM}.metric.", f"{_ITEM}.value.item", f"{_ITEM}.histogram"
+_OPENS, _CLOSES = ("start_map", "start_array"), ("end_map", "end_array")
 
 
 class Vector(Record):
@@ -56,116 +59,172 @@ class Labels:
 
 def parse_vector(body: Readable, labels: Labels | None = None) -> Vector:
     """An instant vector. Raises Malformed (no JSON, cut off, not a vector, a value that is no number) and TooLarge."""
-    items = _Items(labels or Labels())
+    samples = _Samples(labels or Labels())
     warnings: list[str] = []
-    words: dict[str, str] = {}
-    for path, event, value in _walk(body):
-        if path.startswith(_ITEM):
-            items.see(path, event, value)
-        elif path == "warnings.item":
-            if len(warnings) < _MOST_WARNINGS:
-                warnings.append(str(value))
-        elif path in ("status", "data.resultType", "error"):
-            words[path] = str(value)
-    _judge_status(words.get("status"), words.get("error"))
-    kind = words.get("data.resultType", "value of no type")
-    if kind != "vector":
-        raise Malformed(f"a {kind} instead of a vector")
-    if items.histograms:
-        warnings.append(f"{items.histograms} samples are native histograms, which have no one value")
-    return Vector(samples=tuple(items.samples), warnings=tuple(warnings))
-
-
-class _Items:
-    """The samples of a result, each made as soon as its last part has come."""
-
-    def __init__(self, labels: Labels) -> None:
-        self.samples: list[Sample] = []
-        self.histograms = 0
-        self._labels = labels
-        self._metric: dict[str, str] | None = None
-        self._label = ""
-        self._point: list[object] = []
-        self._is_histogram = False
-
-    def see(self, path: str, event: str, value: Any) -> None:
-        if path == _METRIC:
-            if event == "map_key":
-                self._label = value
-            elif event == "start_map":
-                self._metric = {}
-        elif event == "string" and path.startswith(_LABEL):
-            if self._metric is not None:
-                self._metric[self._label] = value
-        elif path == _POINT:
-            self._point.append(value)
-        elif path == _ITEM and event == "start_map":
-            self._metric, self._point, self._is_histogram = None, [], False
-        elif path == _ITEM and event == "end_map":
-            self._finish()
-        elif path == _HISTOGRAM:
-            self._is_histogram = True
-
-    def _finish(self) -> None:
-        if self._metric is None:
-            raise Malformed("a sample without labels")
-        if self._is_histogram and not self._point:
-            self.histograms += 1
-            return
-        self.samples.append(Sample(labels=self._labels.keep(self._metric), value=_parse_point(self._point)))
-        if len(self.samples) > MOST_ROWS:
-            raise TooLarge(f"an answer of more than {MOST_ROWS} series")
+    kinds: list[str] = []
+    data: dict[str, Taker] = {"resultType": lambda events: kinds.append(_take_kind(events)), "result": samples.take}
+    _read(body, {"data": lambda events: _take_map(events, data), "warnings": lambda events: _take_texts(events, warnings, _MOST_WARNINGS)})
+    if not kinds:
+        raise Malformed("a value of no type instead of a vector")
+    if samples.histograms:
+        warnings.append(f"{samples.histograms} samples are native histograms, which have no one value")
+    return Vector(samples=tuple(samples.found), warnings=tuple(warnings))
 
 
 def parse_names(body: Readable) -> tuple[str, ...]:
     """The values of a label. Raises Malformed and TooLarge."""
     names: list[str] = []
-    words: dict[str, str] = {}
-    for path, _, value in _walk(body):
-        if path == "data.item":
-            names.append(str(value))
-            if len(names) > MOST_ROWS:
-                raise TooLarge(f"more than {MOST_ROWS} values of a label")
-        elif path in ("status", "error"):
-            words[path] = str(value)
-    _judge_status(words.get("status"), words.get("error"))
+    _read(body, {"data": lambda events: _take_texts(events, names, MOST_ROWS + 1)})
+    if len(names) > MOST_ROWS:
+        raise TooLarge(f"more than {MOST_ROWS} values of a label")
     return tuple(names)
 
 
-def _walk(body: Readable) -> Iterator[tuple[str, str, Any]]:
-    """Path, event and value of each part of a JSON text, while it comes."""
+class _Samples:
+    """The list of a result. One loop for each level of it: 24 answers about 2,000 containers have a million events."""
+
+    def __init__(self, labels: Labels) -> None:
+        self.found: list[Sample] = []
+        self.histograms = 0
+        self._labels = labels
+
+    def take(self, events: Events) -> None:
+        if next(events)[0] != "start_array":
+            raise Malformed("a result that is no list")
+        for event, _ in events:
+            if event == "end_array":
+                return
+            if event != "start_map":
+                raise Malformed("a sample that is no map")
+            self._take_sample(events)
+            if len(self.found) > MOST_ROWS:
+                raise TooLarge(f"an answer of more than {MOST_ROWS} series")
+
+    def _take_sample(self, events: Events) -> None:
+        labels: dict[str, str] | None = None
+        point: list[object] | None = None
+        is_histogram = False
+        for event, key in events:
+            if event == "end_map":
+                break
+            if key == "metric":
+                labels = _take_labels(events)
+            elif key == "value":
+                point = _take_point(events)
+            else:
+                is_histogram = is_histogram or key == "histogram"
+                _skip(events)
+        if labels is None:
+            raise Malformed("a sample without labels")
+        if point is None and is_histogram:
+            self.histograms += 1
+        else:
+            self.found.append(Sample(labels=self._labels.keep(labels), value=_parse_point(point)))
+
+
+def _read(body: Readable, takers: dict[str, Taker]) -> None:
+    """An answer that says "success", its parts given to whoever takes them."""
     import ijson
 
-    # Our own paths: ijson.parse takes quadratic time in how deep a text is nested; 1 MB of "[" keeps it busy for minutes.
-    path, around = "", [""]  # of the value that comes next, and of the maps and lists that it lies in
+    said = {"status": "", "error": ""}
+
+    def hear(events: Events, key: str) -> None:
+        said[key] = str(next(events)[1])
+
+    own: dict[str, Taker] = {"status": lambda events: hear(events, "status"), "error": lambda events: hear(events, "error")}
     try:
-        for event, value in ijson.basic_parse(body, buf_size=_PIECE_BYTES, use_float=True):
-            if event == "map_key":
-                yield around[-1], event, value
-                path = f"{around[-1]}.{value}" if around[-1] else value
-            elif event in ("end_map", "end_array"):
-                path = around.pop()
-                yield path, event, value
-            else:
-                yield path, event, value
-            if event in ("start_map", "start_array"):
-                around.append(path)
-                path = f"{path}.item" if event == "start_array" else path
-            if len(around) > _DEEPEST:
-                raise Malformed(f"maps and lists in one another, more than {_DEEPEST} deep")
+        # basic_parse: ijson.parse takes quadratic time in how deep a text is nested; 1 MB of "[" keeps it busy for minutes.
+        events = iter(ijson.basic_parse(body, buf_size=_PIECE_BYTES, use_float=True))
+        _take_map(events, takers | own)
+        for _ in events:  # to the end: what comes behind is no JSON
+            pass
     except (ijson.JSONError, UnicodeDecodeError) as error:
         raise Malformed(f"no JSON, or cut off: {str(error).strip().partition(chr(10))[0]}") from error
+    if said["status"] != "success":
+        raise Malformed(f"its status is {said['status']!r}{': ' if said['error'] else ''}{said['error']}")
 
 
-def _judge_status(status: str | None, error: str | None) -> None:
-    if status != "success":
-        raise Malformed(f"its status is {status!r}{f': {error}' if error else ''}")
+def _take_map(events: Events, takers: dict[str, Taker]) -> None:
+    """A map; what nobody takes is skipped. Null is an empty one."""
+    opening, _ = next(events)
+    if opening == "null":
+        return
+    if opening != "start_map":
+        raise Malformed("a map is missing")
+    for event, key in events:
+        if event == "end_map":
+            return
+        takers.get(key, _skip)(events)
 
 
-def _parse_point(point: list[object]) -> float:
+def _take_texts(events: Events, into: list[str], most: int) -> None:
+    """A list of texts, as many as there is room for. Null is an empty one."""
+    opening, _ = next(events)
+    if opening == "null":
+        return
+    if opening != "start_array":
+        raise Malformed("a list is missing")
+    for event, value in events:
+        if event == "end_array":
+            return
+        if event != "string":
+            raise Malformed("a list of something else than texts")
+        if len(into) < most:
+            into.append(value)
+
+
+def _take_kind(events: Events) -> str:
+    _, value = next(events)
+    if value != "vector":
+        raise Malformed(f"a {value} instead of a vector")
+    return str(value)
+
+
+def _take_labels(events: Events) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    key = ""
+    if next(events)[0] != "start_map":
+        raise Malformed("labels that are no map")
+    for event, value in events:
+        if event == "map_key":
+            key = value
+        elif event == "string":
+            labels[key] = value
+        elif event == "end_map":
+            break
+        else:
+            raise Malformed("a label that is no text")
+    return labels
+
+
+def _take_point(events: Events) -> list[object]:
+    point: list[object] = []
+    if next(events)[0] != "start_array":
+        raise Malformed("a value that is no list")
+    for event, value in events:
+        if event == "end_array":
+            break
+        if event in _OPENS or len(point) == 2:
+            raise Malformed("a value that is no pair")
+        point.append(value)
+    return point
+
+
+def _skip(events: Events) -> None:
+    """One value of whatever kind."""
+    depth = 0
+    for event, _ in events:
+        depth += (event in _OPENS) - (event in _CLOSES)
+        if depth == 0:
+            return
+        if depth > _DEEPEST:
+            raise Malformed(f"maps and lists in one another, more than {_DEEPEST} deep")
+
+
+def _parse_point(point: list[object] | None) -> float:
     """Of ``[1764413123.5, "0.25"]``; "NaN", "+Inf" and "-Inf" are numbers here."""
-    value = point[1] if len(point) == 2 else None
+    value = point[1] if point is not None and len(point) == 2 else None
     try:
-        return float(value)  # type: ignore[arg-type]  # TypeError is what we want of a map
+        return float(value)  # type: ignore[arg-type]  # TypeError is what we want of null
     except (TypeError, ValueError):
         raise Malformed(f"a value that is no number: {str(point)[:80]}") from None

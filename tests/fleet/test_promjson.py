@@ -1,0 +1,128 @@
+"""Answers of an engine, parsed as they come: what is in them, and what is none."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+
+import pytest
+from hypothesis import given, strategies as st
+
+from cgtune.errors import Malformed, TooLarge
+from cgtune.fleet import promjson
+from cgtune.fleet.promjson import Labels, parse_names, parse_vector
+from tests.support.faultproxy import vector
+
+# As Prometheus 3 answers, with keys that nobody has told us of.
+WHOLE = (
+    b'{"status":"success","isPartial":false,"data":{"resultType":"vector","result":['
+    b'{"metric":{"__name__":"go_info","pod":"caf\\u00e9","a.b":"c"},"value":[1764413123.5,"0.25"]},'
+    b'{"metric":{},"value":[1764413123,"-Inf"],"more":[{"a":[1,{"b":null}]}]},'
+    b'{"metric":{"pod":"h"},"histogram":[1764413123,{"count":"2","buckets":[[0,"1","2","2"]]}]}'
+    b'],"stats":{"timings":{"evalTotalTime":0.5}}},"warnings":["store eu-2 did not answer"],"infos":["not a counter"]}\n'
+)
+_KEYS = st.sampled_from(["status", "data", "result", "resultType", "metric", "value", "histogram", "warnings", "error", "x"])
+
+
+def test_an_answer_is_its_samples_and_its_warnings() -> None:
+    """Labels sorted, values as floats; what we do not know is passed over, a histogram counted."""
+    answer = parse_vector(io.BytesIO(WHOLE))
+    assert [(sample.labels, sample.value) for sample in answer.samples] == [
+        ((("__name__", "go_info"), ("a.b", "c"), ("pod", "café")), 0.25),
+        ((), float("-inf")),
+    ]
+    assert answer.warnings == ("store eu-2 did not answer", "1 samples are native histograms, which have no one value")
+
+
+def test_a_part_of_an_answer_is_never_taken_for_the_whole() -> None:
+    """Cut off after any byte: Malformed, and nothing else."""
+    for length in range(len(WHOLE) - 2):
+        with pytest.raises(Malformed):
+            parse_vector(io.BytesIO(WHOLE[:length]))
+
+
+_VALUES = st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(_KEYS, inner), max_leaves=12)
+
+
+@given(st.binary() | st.dictionaries(_KEYS, _VALUES).map(lambda value: json.dumps(value).encode()))
+def test_any_bytes_are_an_answer_or_malformed(text: bytes) -> None:
+    """Nothing else is raised."""
+    for parse in (parse_vector, parse_names):
+        try:
+            parse(io.BytesIO(text))
+        except Malformed as error:
+            assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"", "no JSON, or cut off"),
+        (b"null", "its status is ''"),
+        (b"[]", "a map is missing"),
+        (b"<html>", "no JSON"),
+        (b'{"status":"success"}', "a value of no type"),
+        (b'{"status":"success","data":null}', "a value of no type"),
+        (b'{"status":"success","data":[]}', "a map is missing"),
+        (b'{"status":"success","data":{"resultType":"matrix","result":[]}}', "a matrix instead of a vector"),
+        (b'{"status":"success","data":{"resultType":"scalar","result":[1,"1"]}}', "a scalar instead of a vector"),
+        (b'{"status":"success","data":{"resultType":"vector","result":{}}}', "a result that is no list"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[1]}}', "a sample that is no map"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{}]}}', "a sample without labels"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{}}]}}', "a value that is no number: None"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{"metric":[]}]}}', "labels that are no map"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{"a":1}}]}}', "a label that is no text"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":"1"}]}}', "a value that is no list"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,[2]]}]}}', "a value that is no pair"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"2",3]}]}}', "a value that is no pair"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"x"]}]}}', "no number: [1, 'x']"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,NaN]}]}}', "no JSON"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[]},"warnings":[1]}', "a list of something else than texts"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[]}} x', "no JSON"),
+        (b'{"status":"error","errorType":"execution","error":"no store"}', "its status is 'error': no store"),
+        (b'{"more":' + b"[" * 100_000, "more than 16 deep"),
+    ],
+)
+def test_what_is_no_vector(text: bytes, said: str) -> None:
+    """It says what it is instead, in one line."""
+    with pytest.raises(Malformed) as refused:
+        parse_vector(io.BytesIO(text))
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_names_of_a_label() -> None:
+    """In their order; null, as an old engine says it of none, is none."""
+    assert parse_names(io.BytesIO(b'{"status":"success","data":["b","a"]}')) == ("b", "a")
+    assert parse_names(io.BytesIO(b'{"status":"success","data":null}')) == ()
+    with pytest.raises(Malformed):
+        parse_names(io.BytesIO(b'{"status":"success","data":[1]}'))
+
+
+def test_no_more_rows_than_we_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last that is taken and the first that is too many."""
+    monkeypatch.setattr(promjson, "MOST_ROWS", 5)
+    rows = [({"pod": str(number)}, 1) for number in range(6)]
+    assert len(parse_vector(io.BytesIO(vector(rows[:5]))).samples) == 5
+    assert len(parse_names(io.BytesIO(b'{"status":"success","data":%s}' % json.dumps(["a"] * 5).encode()))) == 5
+    with pytest.raises(TooLarge):
+        parse_vector(io.BytesIO(vector(rows)))
+    with pytest.raises(TooLarge):
+        parse_names(io.BytesIO(b'{"status":"success","data":%s}' % json.dumps(["a"] * 6).encode()))
+
+
+def test_samples_of_one_container_share_their_labels() -> None:
+    """Over all answers of a run: the same object, not an equal one."""
+    labels = Labels()
+    one, other = (parse_vector(io.BytesIO(vector([({"pod": "a"}, value)])), labels).samples[0].labels for value in (1, 2))
+    assert one is other
+
+
+def test_a_deep_text_takes_no_time() -> None:
+    """1 MB of brackets: ijson's own paths would take minutes."""
+    began = time.process_time()
+    for text in (b"[" * 1_000_000, b'{"x":' + b"[" * 1_000_000, b'{"status":"success","data":{"result":' + b"[" * 1_000_000):
+        with pytest.raises(Malformed):
+            parse_vector(io.BytesIO(text))
+    assert time.process_time() - began < 5
