@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
+import pty
 import re
+import select
+import subprocess
 import threading
 import urllib.parse
 from collections.abc import Iterator
@@ -16,6 +20,7 @@ import pytest
 
 from cgtune.outputs.fleet.json import render_fleet_json
 from tests.support import inside
+from tests.support.command import PROGRAM, environment
 from tests.support.fleetreports import WHOLE
 
 NOWHERE = "http://127.0.0.1:1"
@@ -34,12 +39,15 @@ class Server(http.server.BaseHTTPRequestHandler):
 
     series: dict[str, tuple[dict[str, str], float]] = _SERIES
     refused: str | None = None
+    gate: threading.Event | None = None
     asked: list[str] = []  # noqa: RUF012  # a new one for each server
 
     def do_POST(self) -> None:
         form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
         promql = form["query"][0]
         self.asked.append(promql)
+        if self.gate is not None:
+            self.gate.wait(60)
         if self.refused is not None and self.refused in promql and not promql.startswith("count by"):
             return self._say(422, {"status": "error", "errorType": "execution", "error": "expanding series: no"})
         return self._say(200, {"status": "success", "data": {"resultType": "vector", "result": list(self._result(promql))}})
@@ -216,3 +224,32 @@ def test_questions_are_about_what_was_asked() -> None:
     assert all('cluster="eu"' in promql for promql in asked)
     assert all('namespace=~"shop|pay"' in promql for promql in asked[1:])
     assert any("129600s" in promql for promql in asked)
+
+
+@pytest.mark.slow
+def test_who_waits_is_told_how_far_it_is() -> None:
+    """On a terminal, after two seconds, stderr has a line that follows the questions, and is gone at the end; stdout has the report alone."""
+    gate = threading.Event()
+    ours, theirs = pty.openpty()
+    with serving(gate=gate) as (url, _):
+        argv = [*PROGRAM, "fleet", "--prometheus", url, "--format", "json"]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=theirs, env=environment()) as child:
+            os.close(theirs)
+            told = b""
+            while not told.endswith(b" ..."):
+                assert select.select([ours], [], [], 60)[0], told
+                told += os.read(ours, 4096)
+            assert told == b"cgtune: asking which series there are ..."
+            gate.set()
+            said, _ = child.communicate(timeout=60)
+    while select.select([ours], [], [], 0)[0]:
+        try:
+            told += os.read(ours, 4096)
+        except OSError:  # nobody has the other end any more
+            break
+    os.close(ours)
+    assert child.returncode == 0
+    assert json.loads(said)["workloads"]
+    questions = re.findall(rb"cgtune: (\d+) of (\d+) questions answered, 2 at a time \.\.\.", told)
+    assert [int(done) for done, _ in questions] == [*range(1, int(questions[0][1]) + 1)]
+    assert told.endswith(b"\r\x1b[K")
