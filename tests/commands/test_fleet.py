@@ -228,7 +228,7 @@ def test_questions_are_about_what_was_asked() -> None:
 
 @pytest.mark.slow
 def test_who_waits_is_told_how_far_it_is() -> None:
-    """On a terminal, after two seconds, stderr has a line that follows the questions, and is gone at the end; stdout has the report alone."""
+    """On a terminal, after two seconds, a line follows the questions, and is gone at the end; stdout has the report alone."""
     gate = threading.Event()
     ours, theirs = pty.openpty()
     with serving(gate=gate) as (url, _):
