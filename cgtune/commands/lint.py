@@ -172,5 +172,5 @@ def _failure(options: LintOptions, linting: Linting, report: LintReport) -> int:
         return exits.COULD_NOT_INSPECT
     if report.containers or options.allow_empty:
         return exits.CLEAN
-    why = f": {report.skipped[0].why}" if len(report.skipped) == 1 else ", -v says why"
+    why = f": {report.skipped[0].why}" if len(report.skipped) == 1 else ", -v says why" if report.skipped else ""
     return fail(f"nothing was judged, as no container was found{why}; name files or folders with manifests", exits.COULD_NOT_INSPECT)

@@ -86,7 +86,7 @@ def _annotated(value: str, where: str) -> Go | None:
     try:
         program = _parse(value.strip(), where)
     except UsageError:
-        return Go(program=None, known_from=f"{where}, in which {value[:40]!a} is no version of Go")
+        return Go(program=None, known_from=f"{where}, in which {value[:40]!a} is no version of Go", is_unread=True)
     return None if program is None else Go(program=program, known_from=where)
 
 

@@ -84,7 +84,7 @@ class Image(Record):
             others = f", as {len(programs) - 1} other Go programs in it" if len(programs) > 1 else ", the only Go program in it"
             return Go(program=program, known_from=f"{path} in the image {self.file}{others}")
         if programs:
-            return Go(program=None, known_from=f"{len(programs)} Go programs of several versions in the image {self.file}")
+            return Go(program=None, known_from=f"{len(programs)} Go programs of several versions in the image {self.file}", is_unread=True)
         return None
 
     def _paths(self, words: Sequence[str]) -> Iterator[str]:

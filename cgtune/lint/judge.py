@@ -98,13 +98,14 @@ def say_unseen(workload: Workload, go: Go | None) -> tuple[Skipped, ...]:
     whose = f"{workload.subject}, container {workload.container}"
     return tuple(
         Skipped(file=workload.place.file, line=workload.place.line, why=f"{whose}: {why}", source=workload.source)
-        for why in _unseen(workload)
+        for why in _unseen(workload, go)
     )
 
 
-def _unseen(workload: Workload) -> tuple[str, ...]:
-    """Why the value of a Go variable is not known, in words."""
-    says = [
+def _unseen(workload: Workload, go: Go | None) -> tuple[str, ...]:
+    """Why the version of Go or the value of one of its variables is not known, in words."""
+    says = [f"which Go it runs could not be told: {go.known_from}"] if go is not None and go.is_unread else []
+    says += [
         f"the value of {one.name} (line {one.place.line}) could not be seen: {one.unknown or 'it is not known before it runs'}"
         for one in workload.variables
         if one.name in GO_VARIABLES and one.value is None and one.wrong_type is None and (one.field is None or one.field.falls_to != "node")
@@ -132,7 +133,7 @@ def _place_routed(case: LintCase, routed: Routed) -> LintFinding:
     severity = "info" if own else _severity(case, routed)
     program = None if case.go is None else case.go.program
     known = "" if case.go is None or program is None else f"Go {program.go} by {case.go.known_from}"
-    evidence = (*finding.evidence, known, own, *_unseen(case.workload))
+    evidence = (*finding.evidence, known, own, *_unseen(case.workload, case.go))
     advice = finding.advice
     if case.sharers > 1 and any(one.variable == "GOMEMLIMIT" and one.value is not None for one in advice):
         shares = f"the limit is the {case.around}'s, for {case.sharers} containers: give each its own, or its share as GOMEMLIMIT"
@@ -174,7 +175,7 @@ def _doubt_collections(case: LintCase) -> list[LintFinding]:
     if case.go is None or there is None or there.value != "off" or not case.is_unseen("GOMEMLIMIT"):
         return []
     summary = "GOGC is off, and GOMEMLIMIT could not be seen: if it is not set, the heap is never collected"
-    evidence = (case.variable_words("GOGC"), case.limit_words, *_unseen(case.workload))
+    evidence = (case.variable_words("GOGC"), case.limit_words, *_unseen(case.workload, case.go))
     advice = (*case.set_memory("with GOGC off, collections start near this limit"),)
     return [case.found("gc-off-without-limit", "info", case.at(there), summary, evidence=evidence, advice=advice)]
 

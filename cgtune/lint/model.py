@@ -60,10 +60,14 @@ class LintFinding(Record):
 
 
 class Go(Record):
-    """Which Go program a container runs. ``program`` None: of a version that nobody said. ``known_from`` says how it is known, in words."""
+    """Which Go program a container runs. ``program`` None: of a version that nobody said. ``known_from`` says how it is known, in words.
+
+    ``is_unread``: somebody said the version, or an image holds it, and it could not be told.
+    """
 
     program: OfflineProgram | None
     known_from: str
+    is_unread: bool = False
 
 
 class Node(Record):

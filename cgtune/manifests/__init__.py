@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from cgtune.manifests.around import Around
+    from cgtune.manifests.streams import Part
     from cgtune.manifests.workload import Read
-    from cgtune.manifests.yamltext import Document, Part
+    from cgtune.manifests.yamltext import Document
 
     #: Whether a document is of that kind; the reader of it.
     Reader = tuple[Callable[[Document], bool], Callable[[Document, Around], Read]]
@@ -31,7 +32,7 @@ def read_text(file: str, text: str | Iterable[str], around: Around | None = None
     ``around`` has gone through the whole input before (Around.collect); None: the text is all there is, and comes as a whole.
     """
     from cgtune.manifests.around import Around
-    from cgtune.manifests.yamltext import split_parts
+    from cgtune.manifests.streams import split_parts
 
     if around is None:
         text = text if isinstance(text, str) else "".join(text)
@@ -66,7 +67,7 @@ def _is_unit(file: str) -> bool:
 def _read_part(part: Part, around: Around) -> Iterator[Read]:
     from cgtune.manifests.skipping import describe, describe_unparsed
     from cgtune.manifests.workload import Read, Skipped
-    from cgtune.manifests.yamltext import Unreadable, parse_part
+    from cgtune.manifests.yamltext import Multiplied, Unreadable, parse_part
 
     unparsed = describe_unparsed(part)
     if unparsed is not None:
@@ -79,4 +80,7 @@ def _read_part(part: Part, around: Around) -> Iterator[Read]:
             continue
         for one in document.split():
             read = next((read for knows, read in load_readers() if knows(one)), None)
-            yield read(one, around) if read is not None else Read(skipped=(describe(one),))
+            try:
+                yield read(one, around) if read is not None else Read(skipped=(describe(one),))
+            except Multiplied as error:
+                yield Read(skipped=(Skipped(file=part.file, line=one.place(one.root).line, why=str(error), source=one.source),))

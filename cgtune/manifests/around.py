@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from cgtune.manifests.autoscalers import KIND as AUTOSCALER, read_autoscaler
 from cgtune.manifests.places import ALONE
-from cgtune.manifests.yamltext import Document, entries, find, parse_part, split_list, split_parts, text_of, value_of
+from cgtune.manifests.streams import split_parts
+from cgtune.manifests.yamltext import Document, entries, find, parse_part, split_list, text_of, value_of
 from cgtune.records import Record
 
 TYPE_CHECKING = False

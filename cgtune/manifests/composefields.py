@@ -235,6 +235,7 @@ def read_variables(layers: Sequence[Layer], lookup: Lookup, beside: Beside) -> G
     for layer in layers:
         node = find(layer.node, "environment")
         if node is not None:
+            layer.document.spend(len(node.value))
             place = layer.document.place(node)
             _set_pairs(variables, _pairs(layer.replace(node=node), lookup))
     return Given(variables=tuple(variables.values()), unread=tuple(unread), place=place)

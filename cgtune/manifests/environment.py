@@ -80,18 +80,21 @@ def read_environment(pod: Pod, container: Mapping[str, Any], own: Resources) -> 
     """The variables of a container whose members are these and whose resources are ``own``."""
     unread: list[str] = []
     found = _read_sources(pod, container.get("envFrom"), unread)
-    in_list: set[str] = set()
-    for entry in items(container.get("env")):
+    hidden: dict[str, list[Place]] = {}
+    listed = items(container.get("env"))
+    pod.document.spend(len(listed))
+    for entry in listed:
         parts = members(entry)
         name = text_of(parts.get("name"))
-        if name is None:
+        variable = None if name is None else _read_entry(pod, entry, parts, found, own, unread)
+        if name is None or variable is None:
             continue
-        variable = _read_entry(pod, entry, parts, found, own, unread)
-        if variable is None:
-            continue
-        before = found.get(name) if name in in_list else None
-        in_list.add(name)
-        found[name] = variable if before is None else variable.replace(hides=(*before.hides, before.entry))
+        if name in hidden:
+            hidden[name].append(found[name].entry)
+        else:
+            hidden[name] = []
+        found[name] = variable
+    found |= {name: found[name].replace(hides=tuple(places)) for name, places in hidden.items() if places}
     return Environment(variables=tuple(found.values()), unread=tuple(unread))
 
 
@@ -114,6 +117,7 @@ def _read_sources(pod: Pod, node: Any, unread: list[str]) -> dict[str, Variable]
             if isinstance(config, str):
                 unread.append(config)
                 continue
+            pod.document.spend(len(config.values))
             for key, value in config.values.items():
                 found[prefix + key] = _from_config(prefix + key, kind, value, pod.document.place(entry), value.key_place)
     return found
@@ -237,8 +241,10 @@ def _read_resource(pod: Pod, parts: Mapping[str, Any], own: Resources, place: Pl
         gets_fallback = container in pod.resources
         if container not in pod.resources and container not in pod.init_resources:
             return field.replace(is_known=False), None, f"container {container} is not in the pod, and this one does not start"
+    if divisor is not None and (placeholder := find_placeholder(divisor)) is not None:
+        return field, None, f"its divisor holds {placeholder}, which another program may fill in"
     if divisor is not None and not is_divisor(resource, quantity_text(divisor_node)):
-        return field, None, f"divisor {divisor} is none that the API server takes"
+        return field.replace(is_refused=True), None, f"divisor {divisor} is none that the API server takes"
     unknown = _why_unknown(of, resource) or (_why_unknown(pod.own, resource) if resource.startswith("limits.") else None)
     if unknown is not None:
         return field, None, unknown

@@ -32,6 +32,7 @@ _TEMPLATES: dict[str, tuple[str, ...]] = {
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
     **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job"), ("spec", "template")),
 }
+_RESOURCES = ("resources", "computeResources")  # Tekton's newer name
 _OURS = ("apps/", "batch/", "extensions/")
 _OWN_ANNOTATIONS = "cgtune.dev/"  # of the others nobody asks, and some hold the whole object once more
 
@@ -79,10 +80,13 @@ def _find_templates(root: Any, kind: str) -> Iterator[tuple[Any, Any]]:
 
 
 def _read_template(document: Document, around: Around, root: Any, kind: str, template: Any, spec: Any) -> list[Workload]:
+    document.spend(len(_list_containers(spec)) + len(items(find(spec, "initContainers"))) + len(items(find(spec, "volumes"))))
     metadata = find(root, "metadata")
     namespace = text_of(find(metadata, "namespace"))
     name = text_of(find(metadata, "name")) or f"{text_of(find(metadata, 'generateName')) or ''}*"
-    listed, inits = _read_members(document, _list_containers(spec)), _read_members(document, items(find(spec, "initContainers")))
+    above = members(find(spec, "stepTemplate"))  # of a Tekton Task: what its steps have, unless they say otherwise
+    listed = _read_members(document, _list_containers(spec), {key: above[key] for key in _RESOURCES if key in above})
+    inits = _read_members(document, items(find(spec, "initContainers")), {})
     own = read_resources(document, find(spec, "resources"))
     pod = Pod(
         document=document,
@@ -103,6 +107,7 @@ def _read_template(document: Document, around: Around, root: Any, kind: str, tem
         source=document.source,
         pod_cpu_limit=own.cpu_limit,
         pod_memory_limit=own.memory_limit,
+        unread_variables=("its stepTemplate, which is not read",) if items(above.get("env")) else (),
         annotations=_read_annotations(document, root) + (_read_annotations(document, template) if template is not root else ()),
     )
     volumes = _read_memory_volumes(document, spec)
@@ -127,10 +132,10 @@ def _list_containers(spec: Any) -> list[Any]:
     return listed + [one for key in ("container", "script") if (one := find(spec, key)) is not None]
 
 
-def _read_members(document: Document, nodes: list[Any]) -> list[tuple[dict[str, Any], Resources]]:
-    """Returns (its members, and itself as ""; its resources) of each container."""
-    found = [members(node) | {"": node} for node in nodes if node.id == "mapping"]
-    return [(parts, read_resources(document, parts.get("resources", parts.get("computeResources")))) for parts in found]
+def _read_members(document: Document, nodes: list[Any], above: Mapping[str, Any]) -> list[tuple[dict[str, Any], Resources]]:
+    """Returns (its members, and itself as ""; its resources) of each container; ``above`` is what counts if it has no such member."""
+    found = [{**above, **members(node), "": node} for node in nodes if node.id == "mapping"]
+    return [(parts, read_resources(document, next((parts[key] for key in _RESOURCES if key in parts), None))) for parts in found]
 
 
 def _is_sidecar(parts: Mapping[str, Any]) -> bool:
@@ -154,7 +159,7 @@ def _read_container(pod: Pod, shared: Workload, parts: Mapping[str, Any], resour
         memory_limit=resources.memory_limit,
         memory_request=resources.memory_request,
         variables=environment.variables,
-        unread_variables=environment.unread,
+        unread_variables=(*shared.unread_variables, *environment.unread),
         command=tuple(
             expand_known(text_of(word) or word.value, environment) for node in command for word in items(node) if word.id == "scalar"
         ),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from cgtune.manifests.streams import find_source
 from cgtune.manifests.workload import Skipped
-from cgtune.manifests.yamltext import entries, find, find_source, items, text_of
+from cgtune.manifests.yamltext import entries, find, items, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cgtune.manifests.yamltext import Document, Part
+    from cgtune.manifests.streams import Part
+    from cgtune.manifests.yamltext import Document
 
 # A document that holds none of these holds no container of any kind. It is most of what a chart renders, and need not be parsed.
 _WORDS = ("container", "ContainerDefinitions", "steps", "services:", '"services"')
@@ -40,6 +42,8 @@ def describe(document: Document) -> Skipped:
         why = "plain text"
     elif kind is not None:
         why = _without(kind)
+    elif document.file.rpartition("/")[2].startswith("kustomization."):
+        why = _without("Kustomization")
     elif keys & {"presubmits", "postsubmits", "periodics"}:
         why = "jobs of Prow, which are no objects of Kubernetes"
     else:

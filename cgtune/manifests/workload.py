@@ -64,7 +64,7 @@ class FieldRef(Record):
 
     ``divisor`` None: none is written (the API server fills in "0", which counts as 1). ``falls_to`` is what stands in for a limit that is
     not set: "pod" (the pod's limit), "node" (the node's allocatable), "request" has no such; None: the limit itself is there.
-    ``is_known``: the named container is one of the pod.
+    ``is_known``: the named container is one of the pod. ``is_refused``: the divisor is none that the API server takes.
     """
 
     resource: str
@@ -75,6 +75,7 @@ class FieldRef(Record):
     container_place: Place | None
     falls_to: Literal["pod", "node"] | None
     is_known: bool = True
+    is_refused: bool = False
 
 
 class Variable(Record):

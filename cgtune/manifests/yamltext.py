@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from cgtune.manifests.places import Lines, count_lines, make_place
 from cgtune.manifests.scalars import PLAIN, is_merge, parse_scalar, render_key
+from cgtune.manifests.streams import Part, find_source, split_json, split_parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
 
     Node = Any  # yaml.nodes.Node: its stubs leave out ``id``
 
-_BOM = "\ufeff"
 _ODD_BREAKS = "\x85\u2028\u2029"  # the library counts a line there, an editor does not
 _MOST_KEYS = 4096
-_PIECE = 1 << 20  # characters of a long text that are looked at at once, so that it is never held twice
+_MOST_SHARED = 10_000  # entries that anchors and ConfigMaps may add to what is written
 
 
 class Unreadable(Exception):  # it is caught by the reader of the file and becomes a Skipped
@@ -35,11 +35,8 @@ class Unreadable(Exception):  # it is caught by the reader of the file and becom
         self.line, self.why = line, why
 
 
-class Part:
-    """A part of a stream, not parsed. Its text begins at character ``start`` and line ``first_line`` (from 0) of the file."""
-
-    def __init__(self, file: str, text: str, start: int, first_line: int) -> None:
-        self.file, self.text, self.start, self.first_line = file, text, start, first_line
+class Multiplied(Exception):
+    """Aliases make far more of a document than is written there."""
 
 
 class Document:
@@ -54,6 +51,7 @@ class Document:
         self._has_odd_breaks: bool | None = None
         self._list: Document | None = None  # whose lines these are
         self._is_item = False
+        self._left = len(text) + _MOST_SHARED
 
     def place(self, node: Node) -> Place:
         """Where a node's value stands, its anchor and tag left out. A block mapping ends where the next thing begins.
@@ -117,6 +115,14 @@ class Document:
             end=self.start + end,
         )
 
+    def spend(self, count: int) -> None:
+        """Count what is read; raises Multiplied if that is more than can be written in such a text, but for some that are shared."""
+        if self._list is not None:
+            self._list.spend(count)
+        self._left -= count
+        if self._left < 0:
+            raise Multiplied("its aliases make far more of it than is written there")
+
     def _count_lines(self) -> Lines:
         if self._list is not None:
             return self._list._count_lines()
@@ -134,13 +140,6 @@ def parse_documents(file: str, text: str | Iterable[str]) -> Iterator[Document |
         yield from parse_part(part)
 
 
-def split_parts(file: str, text: str | Iterable[str]) -> Iterator[Part]:
-    """The parts of a stream, not parsed: mostly one document each, of JSON perhaps several."""
-    pieces = (text[at : at + _PIECE] for at in range(0, len(text), _PIECE)) if isinstance(text, str) else text
-    for chunk, start, line in _split(pieces):
-        yield Part(file, chunk, start, line)
-
-
 def parse_part(part: Part) -> Iterator[Document | Unreadable]:
     """The documents of a part: one; none if there is nothing in it, or null."""
     from cgtune.manifests.composing import Broken, compose
@@ -148,27 +147,32 @@ def parse_part(part: Part) -> Iterator[Document | Unreadable]:
     try:
         root = compose(part.text)
     except Broken as error:
-        texts = _split_json(part.text) if part.text.lstrip()[:1] == "{" else []
+        texts = split_json(part.text) if part.text.lstrip()[:1] == "{" else []
         if not texts:
             yield Unreadable(part.first_line + error.line, error.why)
         for text, begin in texts:
             yield from parse_part(Part(part.file, text, part.start + begin, part.first_line + count_lines(part.text[:begin])))
         return
-    if root is not None and not is_null(root):
+    odd = _find_odd_key(root) if root is not None and "{{" in part.text else None
+    if odd is not None:
+        yield Unreadable(part.first_line + odd.start_mark.line + 1, "a key of it is no text")
+    elif root is not None and not is_null(root):
         yield Document(part.file, part.text, part.start, part.first_line, root, find_source(part.text))
 
 
-def find_source(text: str) -> str | None:
-    """The template that Helm names in a comment at the document's head."""
-    at = 3 if text.startswith("---") else 0
-    while at < len(text):
-        end = text.find("\n", at) + 1 or len(text)
-        line = text[at:end].strip()
-        if line.startswith("# Source: "):
-            return line.removeprefix("# Source: ").strip()
-        if line and line[0] != "#":
-            return None
-        at = end
+def _find_odd_key(root: Node) -> Node | None:
+    """A key that is a mapping, which no object has: ``value: {{ .Values.a }}`` of a template that is not rendered is YAML, by chance."""
+    waiting, seen = [root], {id(root)}  # aliases may go in circles
+    while waiting:
+        node = waiting.pop()
+        if node.id == "mapping":
+            odd = next((key for key, _ in node.value if key.id == "mapping"), None)
+            if odd is not None:
+                return odd
+        below = [value for _, value in node.value] if node.id == "mapping" else node.value if node.id == "sequence" else ()
+        fresh = [one for one in below if one.id != "scalar" and id(one) not in seen]
+        seen.update(map(id, fresh))
+        waiting += reversed(fresh)
     return None
 
 
@@ -199,9 +203,10 @@ def items(node: Node | None) -> list[Node]:
 
 
 def split_list(root: Node) -> list[Node]:
-    """The objects of a List, or the object itself."""
-    kind = text_of(find(root, "kind"))
-    return items(find(root, "items")) if kind is not None and kind.endswith("List") else [root]
+    """The objects of a List, or of a Template of OpenShift; else the object itself."""
+    kind = text_of(find(root, "kind")) or ""
+    listed = items(find(root, "objects" if kind == "Template" else "items")) if kind.endswith(("List", "Template")) else []
+    return listed or [root]
 
 
 def is_null(node: Node) -> bool:
@@ -218,28 +223,6 @@ def text_of(node: Node | None) -> str | None:
     """A scalar if it is text, else None."""
     value = value_of(node)
     return value if isinstance(value, str) else None
-
-
-def _split_json(text: str) -> list[tuple[str, int]]:
-    """Returns (text, where its first character stands) of each value in a text of JSON that is no YAML; none if there is no such.
-
-    Those are several values one behind the other, and characters beyond 16 bits in two escapes, which become U+FFFD.
-    """
-    import json
-    import re
-
-    blanks, halves = re.compile(r"\s*"), re.compile(r"(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
-    found: list[tuple[str, int]] = []
-    decoder, end = json.JSONDecoder(), 0
-    while (begin := blanks.match(text, end).end()) < len(text):  # type: ignore[union-attr]  # it matches nothing too
-        try:
-            end = decoder.raw_decode(text, begin)[1]
-        except (ValueError, RecursionError):
-            return []
-        column = begin - text.rfind("\n", 0, begin) - 1
-        part = halves.sub(r"\1\\ufffd", text[begin:end])
-        found.append((" " * column + part, begin - column))
-    return found if len(found) > 1 or found[0][0] != text[found[0][1] : end] else []
 
 
 def _has_anchors(text: str) -> bool:
@@ -289,59 +272,3 @@ def _merge(node: Node) -> dict[str, tuple[Node, Node]]:
                 seen.add(id(merged))
                 waiting += merged.value
     return dict(reversed(found.items()))
-
-
-def _split(pieces: Iterable[str]) -> Iterator[tuple[str, int, int]]:
-    """Returns (text, number of its first character, number of its first line from 0) of each document of a stream.
-
-    A line that begins with ``---`` or ``...`` cannot be content, so a document ends there whatever is broken in it.
-    """
-    held: list[str] = []  # of the document that goes on
-    start = line = 0
-    for piece in _whole_lines(pieces):
-        begin = 0
-        for mark in _find_marks(piece):
-            end = mark if piece[mark] == "-" else mark + 3
-            text = "".join((*held, piece[begin:end]))
-            if end == mark and _is_directives(text):
-                continue
-            yield _strip_bom(text, start, line)
-            start, line, held, begin = start + len(text), line + count_lines(text), [], end
-        held.append(piece[begin:])
-    yield _strip_bom("".join(held), start, line)
-
-
-def _whole_lines(pieces: Iterable[str]) -> Iterator[str]:
-    held: list[str] = []
-    for piece in pieces:
-        end = piece.rfind("\n") + 1
-        if end:
-            yield "".join((*held, piece[:end]))
-            held = []
-        held.append(piece[end:])
-    yield "".join(held)
-
-
-def _find_marks(text: str) -> list[int]:
-    """Where lines begin with a document's marker."""
-    found = []
-    for marker in ("---", "..."):
-        at = 0 if text.startswith(marker) else text.find(f"\n{marker}") + 1 or -1
-        while at >= 0:
-            if not text[at + 3 : at + 4].strip():
-                found.append(at)
-            at = text.find(f"\n{marker}", at + 3) + 1 or -1
-    return sorted(found)
-
-
-def _is_directives(text: str) -> bool:
-    """Whether what stands before ``---`` are directives (``%YAML 1.1``) and belongs to what follows."""
-    lines = (
-        [line for line in text.splitlines() if line.strip() and line[0] != "#"] if text.lstrip(f" \t\r\n{_BOM}")[:1] in ("%", "#") else []
-    )
-    return bool(lines) and all(line.lstrip(_BOM)[:1] == "%" for line in lines)
-
-
-def _strip_bom(text: str, start: int, line: int) -> tuple[str, int, int]:
-    """The library does not count a byte order mark, and takes it at the beginning alone."""
-    return (text[1:], start + 1, line) if text.startswith(_BOM) else (text, start, line)

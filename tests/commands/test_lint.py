@@ -106,6 +106,13 @@ def test_exit_codes(folder: Path, text: str, arguments: tuple[str, ...], code: i
         assert done.stderr.count("\n") == (1 if code == 2 else 2)
 
 
+def test_verbose_is_asked_for_only_if_it_says_more(folder: Path) -> None:
+    """An empty file has nothing that was skipped; two documents that hold no container have."""
+    for text, told in (("", False), ("a: 1\n---\nb: 1\n", True)):
+        (folder / "orders.yaml").write_text(text)
+        assert ("-v says why" in lint("orders.yaml").stderr) is told
+
+
 @pytest.mark.parametrize("format_", ["json", "sarif", "junit", "github", "gitlab"])
 def test_formats_of_machines_hold_nothing_else(folder: Path, format_: str) -> None:
     """Findings or none: stdout is the document; what is counted is on stderr."""

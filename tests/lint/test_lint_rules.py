@@ -130,8 +130,11 @@ CASES: list[tuple[str, str, Workload, Go | None, tuple[str, int] | None]] = [
     # Rules of what is written
     ("gomemlimit-divisor", "MiB", workload(limit_field("1024", "1Mi"), memory="1Gi"), SOME_GO, ("critical", ENV + 52)),
     ("gomemlimit-divisor", "0 counts as 1", workload(limit_field("1073741824", "0"), memory="1Gi"), SOME_GO, None),
+    ("gomemlimit-divisor", "none", workload(limit_field(None, "2Mi", is_refused=True), memory="1Gi"), SOME_GO, ("critical", ENV + 52)),
+    ("gomemlimit-divisor", "no number", workload(limit_field(None, "1MB", is_refused=True)), SOME_GO, ("critical", ENV + 52)),
     ("gomemlimit-divisor", "another variable", workload(variable("LIMIT", "1024", field=field("limits.memory", "1Mi"))), SOME_GO, None),
     ("gomaxprocs-divisor", "thousandths", workload(cpu_field("2000", "1m"), cpu="2"), SOME_GO, ("critical", ENV + 52)),
+    ("gomaxprocs-divisor", "none", workload(cpu_field(None, "2", is_refused=True), cpu="4"), SOME_GO, ("critical", ENV + 52)),
     ("gomaxprocs-divisor", "1", workload(cpu_field("2"), cpu="2"), SOME_GO, None),
     ("gomemlimit-from-node", "no limit", workload(limit_field(None, falls_to="node")), SOME_GO, ("warning", ENV)),
     ("gomemlimit-from-node", "the pod's", workload(limit_field("1073741824", falls_to="pod"), **POD), SOME_GO, None),
@@ -290,6 +293,29 @@ def test_what_could_not_be_seen_is_said() -> None:
     ]
     assert [one.why.partition(": ")[0] for one in say_unseen(written, SOME_GO)] == ["Deployment/shop/orders, container orders"] * 2
     assert say_unseen(written, None) == ()
+
+
+def test_a_version_that_is_misspelt_is_said() -> None:
+    """It is judged as one that nobody named, and that is not kept quiet."""
+    written, said = workload(cpu="4", env={"GOMAXPROCS": "8"}), Go(program=None, known_from="an annotation: 'v1.24'", is_unread=True)
+    (found,) = judge_workload(written, said, Settings())
+    assert "which Go it runs could not be told: an annotation: 'v1.24'" in found.evidence
+    assert [one.why.partition(": ")[2] for one in say_unseen(written, said)] == [
+        "which Go it runs could not be told: an annotation: 'v1.24'"
+    ]
+
+
+@pytest.mark.parametrize("resource", ["limits.cpu", "limits.memory"])
+def test_a_divisor_that_the_api_server_refuses(resource: str) -> None:
+    """The finding says that, and nothing of a value that no program ever gets; its fix is 1."""
+    name = "GOMAXPROCS" if resource.endswith("cpu") else "GOMEMLIMIT"
+    (found,) = judge_workload(
+        workload(variable(name, None, field=field(resource, "3", is_refused=True)), memory="1Gi"),
+        go("1.27"),
+        Settings(ignored=frozenset({"gomemlimit-unset"})),
+    )
+    assert found.rule == f"{name.lower()}-divisor"
+    assert found.summary == f"{name} has the divisor 3, and the API server refuses the whole object"
 
 
 @pytest.mark.parametrize(

@@ -367,6 +367,21 @@ def test_divisors(resource: str, taken: list[str], refused: list[str]) -> None:
     assert [text for text in refused if is_divisor(resource, text)] == []
 
 
+@pytest.mark.parametrize(
+    ("divisor", "is_refused", "why"),
+    [
+        ("2Mi", True, "divisor 2Mi is none that the API server takes"),
+        ("1MB", True, "divisor 1MB is none that the API server takes"),
+        ("'${UNIT}'", False, "its divisor holds ${UNIT}, which another program may fill in"),
+    ],
+)
+def test_a_divisor_that_divides_nothing(divisor: str, is_refused: object, why: str) -> None:
+    """The API server refuses it, or somebody still fills it in."""
+    found = variable(read(f"{resource('limits.memory', divisor)}\nresources: {{limits: {{memory: 1Gi}}}}"), "A")
+    assert found.field is not None
+    assert (found.value, found.field.is_refused, found.unknown) == (None, is_refused, why)
+
+
 def test_the_command_is_expanded_first_and_then_sets_more() -> None:
     """The kubelet replaces $(NAME) in the command; what a shell sets wins; $(nproc) is nobody's variable, so the shell gets it."""
     workload = read(

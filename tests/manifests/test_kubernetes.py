@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,6 +35,33 @@ def pod(container: str, rest: str = "") -> Workload:
     """A pod's one container, each written in flow style."""
     return only(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n  - {{name: app, image: x, {container}}}\n{rest}")
 
+
+TASK = """
+apiVersion: tekton.dev/v1
+kind: Task
+metadata: {name: build}
+spec:
+  stepTemplate: {computeResources: {limits: {memory: 1Gi}}, image: never, env: [{name: GOMEMLIMIT, value: 900MiB}]}
+  steps:
+  - {name: own, image: x, computeResources: {limits: {memory: 2Gi}}, env: [{name: GOGC, value: "50"}]}
+  - {name: all, image: x}
+"""
+
+
+def test_what_all_steps_of_a_task_have() -> None:
+    """The limits of a stepTemplate hold for steps without any, and its variables are known to be there."""
+    found, _ = read(TASK)
+    assert [one.memory_limit.written for one in found if one.memory_limit is not None] == ["2Gi", "1Gi"]
+    assert [one.unread_variables for one in found] == [("its stepTemplate, which is not read",)] * 2
+    found, _ = read(TASK.replace("env: [{name: GOMEMLIMIT", "volumeMounts: [{name: GOMEMLIMIT"))
+    assert [one.unread_variables for one in found] == [(), ()]
+
+
+HEAD = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: app\n    image: x"
+TEMPLATE_WORDS = "a template: it is judged when it is rendered (helm template)"
+OTHER_WORDS = (
+    "no object of Kubernetes (apiVersion, kind), Compose file or task definition; values of a chart are judged when it is rendered"
+)
 
 OBJECTS: dict[str, dict[str, Any]] = {
     "Pod/p": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": SPEC},
@@ -107,6 +135,20 @@ def test_each_kind_is_read(subject: str, write: Any) -> None:
     assert ([one.why for one in skipped], [one.why for one in beside]) == ([], ["Node: it holds no containers"])
 
 
+def test_a_template_of_openshift_is_a_list_with_gaps() -> None:
+    """Its objects are read each by itself, and what parameters fill in is not known."""
+    text = json.dumps({"apiVersion": "template.openshift.io/v1", "kind": "Template", "objects": [OBJECTS["Pod/p"], OBJECTS["Job/p-*"]]})
+    assert [one.subject for one in read(text)[0]] == ["Pod/p", "Job/p-*"]
+    _, skipped = read("apiVersion: v1\nkind: Template\nspec: {}\n")
+    assert [one.why for one in skipped] == ["Template: it holds no containers"]
+
+
+def test_a_kustomization_needs_no_kind() -> None:
+    """kustomize fills it in."""
+    _, skipped = read("resources: [a.yaml]\n", file="base/kustomization.yaml")
+    assert [one.why for one in skipped] == ["Kustomization: what it makes is judged when it is rendered (kustomize build)"]
+
+
 def test_each_object_of_a_list_is_a_document_of_its_own() -> None:
     """So that a list of thousands is judged one by one; unless anchors join its objects, as a fix of one would change others."""
     one, two = json.dumps(OBJECTS["Pod/p"]), json.dumps(OBJECTS["Job/p-*"])
@@ -148,6 +190,10 @@ def test_each_object_of_a_list_is_a_document_of_its_own() -> None:
         ),
         ("a: [", "did not find expected node content"),
         ("a:\n{{- if .Values.b }}\n  c: d\n{{- end }}", "a template: it is judged when it is rendered (helm template)"),
+        (f"{HEAD}\n    env:\n    - name: A\n      value: {{{{ .Values.a | quote }}}}", TEMPLATE_WORDS),
+        (f"{HEAD}\n    resources: {{limits: {{memory: {{{{ .Values.a }}}}}}}}", TEMPLATE_WORDS),
+        (f"{HEAD}\n    env:\n    - {{{{ .Values.a }}}}", TEMPLATE_WORDS),
+        ("a: &a\n  b: *a\n  c: '{{'", OTHER_WORDS),
     ],
 )
 def test_what_is_no_workload_is_skipped_with_a_word(text: str, why: str) -> None:
@@ -353,6 +399,39 @@ def test_objects_that_go_in_circles_end() -> None:
     assert (found, [one.why for one in skipped]) == ([], ["X: it holds no containers"])
     found, _ = read("&a {apiVersion: v1, kind: List, items: [*a, *a]}")
     assert found == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"spec: {{x: &e [{'{name: a, value: b}, ' * 2000}], containers: [{'{name: c, image: i, env: *e}, ' * 2000}]}}",
+        f"spec: {{x: &c [{'{name: c, image: i}, ' * 3000}], l: [{'{spec: {containers: *c, n: 1}}, ' * 3000}]}}",
+    ],
+)
+def test_aliases_do_not_multiply(text: str) -> None:
+    """A small file that stands for millions of entries is skipped in no time, alone and in a List."""
+    started = time.process_time()
+    for whole in (f"apiVersion: x/v1\nkind: X\n{text}\n", f"apiVersion: v1\nkind: List\nitems: [{{apiVersion: x/v1, kind: X, {text}}}]\n"):
+        found, skipped = read(whole)
+        assert ([one.why for one in skipped], found) == (["its aliases make far more of it than is written there"], [])
+    assert time.process_time() - started < 30
+
+
+def test_aliases_do_not_multiply_in_compose_files() -> None:
+    """Nor do services that share their variables."""
+    variables = ", ".join(f"A{number}: b" for number in range(1000))
+    services = ", ".join(f"s{number}: {{image: i, environment: *e}}" for number in range(1000))
+    found, skipped = read(f"x-e: &e {{{variables}}}\nservices: {{{services}}}\n", file="compose.yaml")
+    assert ([one.why for one in skipped], found) == (["its aliases make far more of it than is written there"], [])
+
+
+def test_a_name_that_stands_ten_thousand_times() -> None:
+    """Each hides those before it, and nothing is copied for each."""
+    (workload,), _ = read(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: a\n    image: i\n    env:\n"
+        + "    - {name: A, value: b}\n" * 10_000
+    )
+    assert len(workload.variables[0].hides) == 9_999
 
 
 def test_files_by_name() -> None:
