@@ -3,9 +3,8 @@
     {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {"pod": "a"}, "value": [1764413123.5, "0.25"]}]},
      "warnings": ["..."], "infos": ["..."]}
 
-Warnings are of what is missing in an answer. The infos of Prometheus 3 are about how a question is put, which is ours to know: not read.
-Of a matrix, a scalar and a string we ask nothing, so they are Malformed here. A native histogram has no value: such samples are counted.
-"""
+Warnings are of what is missing in an answer; a cluster of VictoriaMetrics says it by ``"isPartial": true``. The infos of Prometheus 3 are
+about how a question is put, which is ours to know: not read.
 
 from __future__ import annotations
 
@@ -63,7 +62,15 @@ def parse_vector(body: Readable, labels: Labels | None = None) -> Vector:
     warnings: list[str] = []
     kinds: list[str] = []
     data: dict[str, Taker] = {"resultType": lambda events: kinds.append(_take_kind(events)), "result": samples.take}
-    _read(body, {"data": lambda events: _take_map(events, data), "warnings": lambda events: _take_texts(events, warnings, _MOST_WARNINGS)})
+    partial: list[object] = []
+    top: dict[str, Taker] = {
+        "data": lambda events: _take_map(events, data),
+        "warnings": lambda events: _take_texts(events, warnings, _MOST_WARNINGS),
+        "isPartial": lambda events: partial.append(_take_word(events)),
+    }
+    _read(body, top)
+    if True in partial:
+        warnings.append("the answer is a part: some of the engine's storage did not reply")
     if not kinds:
         raise Malformed("a value of no type instead of a vector")
     if samples.histograms:
@@ -129,7 +136,7 @@ def _read(body: Readable, takers: dict[str, Taker]) -> None:
     said = {"status": "", "error": ""}
 
     def hear(events: Events, key: str) -> None:
-        said[key] = str(next(events)[1])
+        said[key] = str(_take_word(events))
 
     own: dict[str, Taker] = {"status": lambda events: hear(events, "status"), "error": lambda events: hear(events, "error")}
     try:
@@ -173,8 +180,17 @@ def _take_texts(events: Events, into: list[str], most: int) -> None:
             into.append(value)
 
 
+def _take_word(events: Events) -> object:
+    """A text, a number, a yes or no."""
+    event, value = next(events)
+    if event in _OPENS:
+        raise Malformed("a map or a list in place of a word")
+    found: object = value
+    return found
+
+
 def _take_kind(events: Events) -> str:
-    _, value = next(events)
+    value = _take_word(events)
     if value != "vector":
         raise Malformed(f"a {value} instead of a vector")
     return str(value)
