@@ -135,8 +135,8 @@ MAY_LOAD_AT_THE_TOP = {
 }
 
 OTHERS = {
-    *("typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress", "yaml", "pathspec", "urllib3", "ijson"),
-    "botocore",
+    *("typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress", "yaml", "pathspec"),
+    *("urllib3", "ijson", "botocore"),
 }
 THIRD_PARTY = {
     "cgtune.commands.options.app": {"typer", "click"},

@@ -6,6 +6,9 @@
 Warnings are of what is missing in an answer; a cluster of VictoriaMetrics says it by ``"isPartial": true``. The infos of Prometheus 3 are
 about how a question is put, which is ours to know: not read.
 
+Of a matrix, a scalar and a string we ask nothing, so they are Malformed here. A native histogram has no value: such samples are counted.
+"""
+
 from __future__ import annotations
 
 from cgtune.errors import Malformed, TooLarge

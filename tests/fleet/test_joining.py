@@ -78,7 +78,10 @@ def test_history_is_of_all_pods_and_settings_of_those_of_now() -> None:
     measured = _only(
         _join(
             {
-                "client_golang": [_go(), _go("go_sched_gomaxprocs_threads", 2), _go("go_sched_gomaxprocs_threads", 64, pod=old)],
+                "client_golang": [
+                    *(_go(), _go(pod=old, version="go1.24.1")),  # what a program said in the last hour is told
+                    *(_go("go_sched_gomaxprocs_threads", 2), _go("go_sched_gomaxprocs_threads", 64, pod=old)),
+                ],
                 "owner": [_owner(), _owner(1, pod=old, owner_name="web-6b7c8d9f4")],
                 "upper_owner": [_UPPER, ({**_UPPER[0], "replicaset": "web-6b7c8d9f4"}, 1.0)],
                 "cpu_most": [
@@ -89,7 +92,7 @@ def test_history_is_of_all_pods_and_settings_of_those_of_now() -> None:
             }
         )
     )
-    assert (measured.replicas, measured.most_procs, measured.cpu_used.most) == (1, 2, 3.0)
+    assert (measured.replicas, measured.go, measured.most_procs, measured.cpu_used.most) == (1, ("1.25.5",), 2, 3.0)
     assert (measured.history_seconds, measured.samples) == (7200.0, 7)
 
 
