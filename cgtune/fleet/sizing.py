@@ -4,8 +4,8 @@ A sample is a mean over minutes; a CPU quota holds for 100 ms. So beside the hig
 chance ask for at once: of n of them in a period the spread is the root of n. If there is a limit under which it was never stopped, that
 is proof, and no more is recommended; if it was stopped, its use tells what it got and not what it wants, and the limit is raised.
 
-Requests are what a node keeps free all the time, and peaks of workloads on it do not all come at once: three quarters of the way from the
-median to the 95th percentile. Memory cannot be given later: its request is the 95th percentile, its limit the most, with room.
+Requests are what a node keeps free all the time, and peaks of workloads on it do not all come at once: 85 % of the way from the median
+to the 95th percentile. Memory cannot be given later: its request is the 95th percentile, its limit the most, with room.
 
 Not covered: a load that comes less often than the history is long (month's ends, sales); requests that use a CPU for long at once.
 """
@@ -41,7 +41,7 @@ _PEAKY, _BETWEEN_SAMPLES = 1.5, 1.25  # the most over the median from which on a
 _LEAST_CORES, _LEAST_REQUEST_CORES = 0.1, 0.01
 _UNFELT = 0.01  # of the periods
 _RAISES = ((0.25, 2.0), (0.05, 1.5), (_UNFELT, 1.25))  # throttled so much, the limit is so many times what it is
-_BETWEEN = 0.75  # from the median to the 95th percentile
+_BETWEEN = 0.85  # from the median to the 95th percentile
 
 _ROOM = ((7.0, 0.10), (3.0, 0.15), (0.0, 0.20))  # days of history, and what a memory limit has above the most that was used
 _KILLED = 1.25
@@ -154,7 +154,7 @@ def _size_request(measured: Measured, limit: float, growth: _Growth) -> Sized:
     if used.p50 is None or used.p95 is None:
         return _unknown("cpu-request", "no quantiles of its use of CPUs were measured")
     value = used.p50 + _BETWEEN * (used.p95 - used.p50)
-    because = [f"{format_cpus(used.p50)} in the median, {format_cpus(used.p95)} at the 95th percentile: three quarters of the way"]
+    because = [f"{format_cpus(used.p50)} in the median, {format_cpus(used.p95)} at the 95th percentile: {100 * _BETWEEN:.0f} % of the way"]
     if growth.factor > 1:
         value *= growth.factor
         because.append(growth.words)

@@ -234,10 +234,10 @@ def test_waste_is_of_all_replicas_and_lack_is_negative() -> None:
     """What a request keeps beyond the recommended one, three times over; of one that is too small, what is lacking."""
     row, small = judged(), judged(cpu_request_cores=0.1, memory_request_bytes=10 * MIB)
     request = next(one.value for one in row.sized if one.what == "cpu-request")
-    assert request == 0.83  # three quarters of the way from 0.6 to 0.9, rounded up
-    assert row.wasted_cores == pytest.approx(3 * (1.0 - 0.83))
+    assert request == 0.86  # 85 % of the way from 0.6 to 0.9, rounded up
+    assert row.wasted_cores == pytest.approx(3 * (1.0 - 0.86))
     assert row.wasted_bytes == 3 * (300 - 260) * MIB
-    assert small.wasted_cores == pytest.approx(3 * (0.1 - 0.83))
+    assert small.wasted_cores == pytest.approx(3 * (0.1 - 0.86))
     assert small.wasted_bytes == -3 * 250 * MIB
 
 

@@ -23,6 +23,7 @@ PERIOD_SECONDS = 0.1
 DAY_MINUTES = 1440
 HISTORY_DAYS, HELD_OUT_DAYS = 7, 7
 MIB = 1 << 20
+_STEP_MINUTES = 31  # as cgtune.fleet.asked.steps_of has it for a week
 KINDS = ("steady", "daily", "weekly", "bursty", "growing", "hourly", "sawtooth")
 
 
@@ -127,7 +128,8 @@ def demand(chance: random.Random, cores: float, request_seconds: float) -> float
 def throttled_share(load: Load, limit_cores: float, minutes: Sequence[int], periods: int, chance: random.Random) -> float:
     """The share of the periods in which it would be stopped under this limit: so many periods in each of these minutes.
 
-    What is left at the end of a period is done in the next one.
+    What is left at the end of a period is done in the next one. All that a period asks for is there at its begin, which is harder than
+    what happens.
     """
     quota, stopped = limit_cores * PERIOD_SECONDS, 0
     for minute in minutes:
@@ -141,7 +143,7 @@ def throttled_share(load: Load, limit_cores: float, minutes: Sequence[int], peri
 
 
 def observe(load: Load, limit_cores: float | None = None, *, days: int = HISTORY_DAYS) -> Measured:
-    """What an engine has of its history, asked as cgtune asks it: rates over 5 minutes, quantiles every half hour, each sample of memory.
+    """What an engine has of its history, asked as cgtune asks it: rates over 5 minutes, quantiles of every 31st, each sample of memory.
 
     Under a limit it uses no more than that, and what throttling there was is counted.
     """
@@ -151,22 +153,23 @@ def observe(load: Load, limit_cores: float | None = None, *, days: int = HISTORY
     if limit_cores is not None:
         used = [min(each, limit_cores) for each in used]
     rates = [sum(used[begin:end]) / 5 for begin, end in pairwise(range(0, len(used) + 1, 5))]
-    memory = load.memory[: days * DAY_MINUTES]
+    points = [sum(used[minute - 5 : minute]) / 5 for minute in range(_STEP_MINUTES, len(used) + 1, _STEP_MINUTES)]
+    recent, memory = DAY_MINUTES // _STEP_MINUTES, load.memory[: days * DAY_MINUTES]
     throttled = Span()
     if limit_cores is not None:
-        shares = [throttled_share(load, limit_cores, (minute,), 60, chance) for minute in range(0, len(cores), 30)]
+        shares = [throttled_share(load, limit_cores, (minute,), 60, chance) for minute in range(0, len(cores), _STEP_MINUTES)]
         throttled = span(shares, shares)
     return Measured(
         cpu_limit_cores=limit_cores,
         is_cpu_unlimited=limit_cores is None,
-        cpu_used=span(rates, rates[::6]),
-        cpu_recent=span(rates[-288:], rates[-288::6]),
-        memory_used=span(memory, memory[::30]),
-        memory_recent=span(memory[-DAY_MINUTES:], memory[-DAY_MINUTES::30]),
+        cpu_used=span(rates, points),
+        cpu_recent=Span(p50=quantile(points[-recent:], 0.5)),
+        memory_used=span(memory, memory[::_STEP_MINUTES]),
+        memory_recent=Span(p50=quantile(memory[-DAY_MINUTES::_STEP_MINUTES], 0.5)),
         throttled=throttled,
         kills=0,
         history_seconds=days * 86400.0,
-        samples=len(rates[::6]),
+        samples=len(points),
         replicas=1,
     )
 
