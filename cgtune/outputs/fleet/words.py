@@ -168,6 +168,6 @@ def waste_words(rows: Sequence[Row]) -> str:
         ("of memory", [row.wasted_bytes for row in rows if row.wasted_bytes is not None], bytes_words),
     ):
         over, under = sum(value for value in values if value > 0), -sum(value for value in values if value < 0)
-        if values:
-            said.append(f"{show(over)} {name} too much" + (f" and {show(under)} too little" if under else ""))
+        parts = [f"{show(value)} {name} too {way}" for value, way in ((over, "much"), (under, "little")) if value]
+        said += [" and ".join(parts)] if parts else []
     return f"requests, all replicas: {'; '.join(said)}" if said else ""

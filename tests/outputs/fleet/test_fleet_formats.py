@@ -15,7 +15,7 @@ from cgtune.commands.schema import render_schema
 from cgtune.fleet.comparing import compare, parse_old
 from cgtune.fleet.model import FleetReport
 from cgtune.outputs import load_renderer, names_of
-from cgtune.outputs.fleet.words import bytes_words, format_age, sized_value
+from cgtune.outputs.fleet.words import bytes_words, format_age, sized_value, waste_words
 from cgtune.outputs.layout import Layout
 from tests.commands.test_check import validate_sarif
 from tests.support.fleetreports import CART, GAP, HOSTILE, HOSTILE_REPORT, KILLED, MIB, ORDERS, SIZED, WHOLE, report_of
@@ -133,6 +133,12 @@ def test_values_are_as_kubernetes_takes_them() -> None:
     assert sized_value(sized.replace(what="memory-limit", value=3.0 * MIB + 1)) == "3145729"
     assert (bytes_words(-3.0 * MIB), bytes_words(None)) == ("-3 MiB", "?")
     assert [format_age(seconds) for seconds in (604800, 86400, 129600, 3600, 90)] == ["7 days", "1 day", "36 h", "1 h", "90 s"]
+
+
+def test_what_is_wasted_is_added_up() -> None:
+    """Over all rows, too much apart from too little, and nothing of what is not known or even."""
+    assert waste_words((ORDERS, CART)) == "requests, all replicas: 1.2 CPUs too much and 0.15 CPUs too little; 96 MiB of memory too much"
+    assert waste_words((ORDERS.replace(wasted_cores=0.0),)) == ""
 
 
 def test_better_and_worse_since() -> None:
