@@ -12,7 +12,7 @@ from cgtune.lint.model import Go, Node, Settings
 from cgtune.lint.route import NEEDS
 from cgtune.lint.rules import ANY_CONTAINER, MANIFEST_RULES, SILENCES
 from cgtune.manifests.workload import Flaw, Resize, Variable, Workload
-from cgtune.model import AUTOMAXPROCS
+from cgtune.model import AUTOMAXPROCS, Policy
 from cgtune.rules import BY_ID
 from cgtune.runtimes.go.offline import parse_programs, program_of
 from cgtune.runtimes.go.program.modinfo import BuildInfo
@@ -350,6 +350,15 @@ def test_an_ignored_rule_is_silent_and_a_rendered_manifest_gets_a_hint() -> None
     assert 'value: "921MiB"' in found.hint
     assert "valueFrom: null" in found.hint
     assert judge_workload(written, SOME_GO, Settings(ignored=frozenset({"gomemlimit-exceeds-limit"}))) == ()
+
+
+def test_memory_of_volumes_is_told_and_how_to_plan_for_it() -> None:
+    """Files in memory are charged to the container: the limit is shown with them, and --outside plans for them."""
+    written = workload(memory="1Gi", memory_volumes=(size("512Mi"), size("1Mi")), env={"GOMEMLIMIT": "1GiB"})
+    for outside, told, value in ((None, "which no value here counts: --outside 513Mi does", 921), (513 * MIB, "513 MiB of it", 470)):
+        (finding,) = judge_workload(written, SOME_GO, Settings(policy=Policy(outside_bytes=outside)))
+        assert any(line.endswith(told) for line in finding.evidence)
+        assert finding.advice[0].value == f"{value}MiB"
 
 
 def test_what_limits_itself_and_what_is_pedantic_is_documented() -> None:

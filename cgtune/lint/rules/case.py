@@ -84,7 +84,17 @@ class LintCase:
         if limit is None or limit.size_bytes is None:
             return "no memory limit is written"
         whose = f"the {self.around}'s memory limit" if limit is self.workload.pod_memory_limit else "memory limit"
-        return f"{whose} {limit.written} ({self.line(limit.place)}): {limit.size_bytes} bytes ({format_mib(limit.size_bytes)} MiB)"
+        told = f"{whose} {limit.written} ({self.line(limit.place)}): {limit.size_bytes} bytes ({format_mib(limit.size_bytes)} MiB)"
+        if not self.volumes_bytes:
+            return told
+        mib = -(-self.volumes_bytes // (1 << 20))
+        plan = "" if self.settings.policy.outside_bytes is not None else f", which no value here counts: --outside {mib}Mi does"
+        return f"{told}; volumes in memory take up to {format_mib(self.volumes_bytes)} MiB of it{plan}"
+
+    @property
+    def volumes_bytes(self) -> int:
+        """What its memory-backed volumes may take of its memory limit, as far as their sizes are written."""
+        return sum(one.size_bytes or 0 for one in self.workload.memory_volumes)
 
     @property
     def cpu_words(self) -> str:

@@ -39,20 +39,18 @@ def judge(case: LintCase) -> Iterator[LintFinding]:
     there, value, limit = case.variable("GOMEMLIMIT"), case.gomemlimit, case.limit_bytes
     if there is None or value is None or limit is None or case.sharers > 1:
         return
-    volumes = sum(one.size_bytes or 0 for one in case.workload.memory_volumes)
     high = case.workload.memory_high  # from there on the kernel slows it down: what lies above is for no plan
-    left = (limit if high is None or high.size_bytes is None else min(limit, high.size_bytes)) - volumes
+    left = (limit if high is None or high.size_bytes is None else min(limit, high.size_bytes)) - case.volumes_bytes
     if value * 100 >= left * _LEAST_PERCENT:
         return
     recommended = case.recommended("GOMEMLIMIT")
-    beside = f"volumes in memory take up to {format_mib(volumes)} MiB of it" if volumes else ""
     is_more = recommended is not None and recommended > value
     yield case.found(
         ID,
         SEVERITY,
         case.at(there),
         f"GOMEMLIMIT is {value * 100 / left:.3g} % of what the memory limit gives: {format_mib(left - value)} MiB stay unused",
-        evidence=(case.variable_words("GOMEMLIMIT"), case.limit_words, beside),
+        evidence=(case.variable_words("GOMEMLIMIT"), case.limit_words),
         advice=case.set_memory("uses what the limit gives, if nothing else takes it") if is_more else (),
         fix=set_variable(case.text, case.workload, "GOMEMLIMIT", format_limit(recommended or 0), "unsafe") if is_more else None,
     )
