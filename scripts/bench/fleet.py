@@ -1,13 +1,14 @@
 """What the grouped questions of ``cgtune fleet`` cost beside five questions about each container by itself: one run, one Prometheus.
 
-The client is a process of its own that asks, parses and joins; CPU time and memory are from the kernel. Samples read are Prometheus's own
-count (``stats=all``), which has of a subquery its points, and not the samples that these are made of. Static series
-have a sample an hour.
+The client is a process of its own that asks (two questions at a time, in both ways), parses and joins; CPU time and memory are from the
+kernel. Samples read are Prometheus's own count (``stats=all``), which has of a subquery its points, and not the samples that these are made
+of. Static series have a sample an hour.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import resource
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -22,10 +24,13 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from cgtune.fleet.asked import Asked, steps_of
+from cgtune.fleet.asking import ask
 from cgtune.fleet.joining import join
 from cgtune.fleet.model import Query
 from cgtune.fleet.probe import probe_query, read_probe
 from cgtune.fleet.queries import MOST_QUERIES, build_queries
+from cgtune.system.promaccess import AccessOptions, read_access
+from cgtune.system.promclient import Client
 from tests.support.engines import Engine, prometheus
 from tests.support.fleetdata import fleet, machine, record, series_of
 
@@ -83,14 +88,18 @@ def _peak_mib(pid: int) -> float:
 
 
 def ask_all(url: str, end: int, asked: Asked) -> None:
-    """The client, in a process of its own: prints its rows, its questions, its CPU seconds and its peak in MiB."""
-    engine = Engine(url, 0)
+    """The client, in a process of its own: prints its rows, its questions, how long it took, its CPU seconds and its peak in MiB."""
     began = time.monotonic()
-    seen = read_probe(engine.ask(probe_query(asked), end))
-    queries = build_queries(asked, seen)
-    joined = join((engine.ask(query, end) for query in queries), seen)
+    with contextlib.closing(Client(read_access(AccessOptions(url=url), {}))) as client:
+        (probe,) = ask(client, (probe_query(asked),), now=float(end)).answers
+        seen = read_probe(probe)
+        queries = build_queries(asked, seen)
+        answers = ask(client, queries, now=float(end)).answers
+    assert not any(answer.error for answer in answers), answers
+    joined = join(answers, seen)
     used = resource.getrusage(resource.RUSAGE_SELF)
-    print(json.dumps([len(joined.rows), len(queries) + 1, time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+    took = time.monotonic() - began
+    print(json.dumps([len(joined.rows), len(queries) + 1, took, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
 
 
 def _read(engine: Engine, queries: list[Query], end: int) -> int:
@@ -119,9 +128,8 @@ def measure(containers: int, days: float, *, recorded: bool) -> tuple[Cost, Cost
             pods = [(each.namespace, pod) for each in services for pod, _, _, last in each.pods() if last == 1]
             some = pods[:: max(1, len(pods) // _ALONE)][:_ALONE]
             before, began = server_cpu_seconds(engine.pid), time.monotonic()
-            for namespace, pod in some:
-                for query in alone(asked, namespace, pod):
-                    engine.ask(query, end)
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(lambda each: [engine.ask(query, end) for query in alone(asked, *each)], some))
             wall, spent = time.monotonic() - began, server_cpu_seconds(engine.pid) - before
             read = sum(_read(engine, alone(asked, *each), end) for each in some)
             times = len(pods) / len(some)

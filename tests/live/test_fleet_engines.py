@@ -12,6 +12,7 @@ import pytest
 from cgtune.fleet.asked import Asked
 from cgtune.fleet.doctor import diagnose
 from cgtune.fleet.joining import Joined, join
+from cgtune.fleet.judging import judge_fleet
 from cgtune.fleet.model import Measured, Query, Span
 from cgtune.fleet.names import RECORDED
 from cgtune.fleet.probe import Seen, probe_query, read_probe
@@ -109,6 +110,19 @@ def test_rows_are_what_was_planted(debian_prometheus: Engine) -> None:
         assert measured.throttled.most == (None if service.cores is None else pytest.approx(service.throttled, abs=0.001))
         assert measured.gc_share == (pytest.approx(service.gc_share, rel=0.05) if service.fault else None)
         assert measured.history_seconds == pytest.approx(_ASKED.window_seconds, rel=0.02)
+
+
+def test_each_planted_fault_is_found_and_no_other(debian_prometheus: Engine, debian_victoria: Engine) -> None:
+    """Twelve kinds, three of each, from both engines: the rule of each and no second one, the worst first, and nothing of those in order."""
+    for engine in (debian_prometheus, debian_victoria):
+        _, joined, _ = _ask(engine)
+        rows = [row for row in judge_fleet(joined.rows) if row.key.name != "alone"]
+        assert {row.key.name: [finding.rule for finding in row.findings] for row in rows} == {
+            each.name: [each.fault] if each.fault else [] for each in _SERVICES
+        }
+        urgencies = [row.findings[0].urgency for row in rows if row.findings]
+        assert len(urgencies) == 36
+        assert urgencies == sorted(urgencies)
 
 
 def test_planted_gaps_are_told(debian_prometheus: Engine) -> None:
