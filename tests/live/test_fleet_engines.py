@@ -113,7 +113,7 @@ def test_rows_are_what_was_planted(debian_prometheus: Engine) -> None:
 
 
 def test_each_planted_fault_is_found_and_no_other(debian_prometheus: Engine, debian_victoria: Engine) -> None:
-    """Twelve kinds, three of each, from both engines: the rule of each and no second one, the worst first, and nothing of those in order."""
+    """Twelve kinds, three of each, from both engines: the rule of each alone, the worst first, and nothing of those in order."""
     for engine in (debian_prometheus, debian_victoria):
         _, joined, _ = _ask(engine)
         rows = [row for row in judge_fleet(joined.rows) if row.key.name != "alone"]
