@@ -70,6 +70,8 @@ def run_fleet(options: FleetOptions) -> int:
         return exits.CLEAN
     since: Since | None = None
     if options.patch is not None:
+        if (missing := _missing(options, report)) is not None:  # what was not told may be why a value is wrong
+            return fail(f"no patch is written: {missing}", exits.COULD_NOT_INSPECT)
         _write_patch(options, report)
     elif old is not None:
         from cgtune.fleet.comparing import compare
@@ -117,17 +119,23 @@ def _judge(options: FleetOptions, report: FleetReport, since: Since | None) -> i
     """The exit code: a finding that fails, else whether the report tells all that was asked."""
     if options.fail_on is not None and _has_failure(options.fail_on, report, since):
         return exits.FINDING
+    missing = _missing(options, report)
+    return exits.CLEAN if missing is None else fail(missing, exits.COULD_NOT_INSPECT)
+
+
+def _missing(options: FleetOptions, report: FleetReport) -> str | None:
+    """Why the report does not tell all that was asked, and what to try; None if it does."""
     if report.refused:
         count = len(report.refused)
         what = (
             f"{count} question{'s were' if count > 1 else ' was'} refused, and what {'they tell' if count > 1 else 'it tells'} is missing"
         )
-        return fail(f"{what}: {report.refused[0]}; name fewer with --namespace, or a shorter --last", exits.COULD_NOT_INSPECT)
+        return f"{what}: {report.refused[0]}; name fewer with --namespace, or a shorter --last"
     if not report.rows:
         among = f" in namespace {', '.join(options.namespaces)}" if options.namespaces else ""
         what = f"the server has no Go container{among} that can be told"
-        return fail(f"{what}; the same with --doctor says what is missing", exits.COULD_NOT_INSPECT)
-    return exits.CLEAN
+        return f"{what}; the same with --doctor says what is missing"
+    return None
 
 
 def _has_failure(fail_on: FailOn, report: FleetReport, since: Since | None) -> bool:

@@ -181,6 +181,14 @@ def test_a_refused_question_is_no_clean_report() -> None:
         assert inside.run("fleet", "--prometheus", url, "--fail-on", "warning").returncode == 1
 
 
+def test_no_patch_is_made_of_half_a_report(tmp_path: Path) -> None:
+    """What a refused question would have told may be why a value is wrong: nothing is written."""
+    with serving(refused="container_cpu_usage") as (url, _):
+        done = inside.run("fleet", "--prometheus", url, "--patch", "helm", "--output", tmp_path)
+    assert (done.returncode, done.stdout, [*tmp_path.iterdir()]) == (3, "", [])
+    assert done.stderr.startswith("cgtune: no patch is written: ")
+
+
 def test_no_go_is_no_clean_report() -> None:
     """A namespace that is misspelt, or a server without Go series: 3, and where to look."""
     with serving(series={}) as (url, _):
