@@ -137,7 +137,7 @@ def judge_report(report: Report, *, fail_on: FailOn, ignored: frozenset[str], wi
         process.replace(findings=tuple(finding for finding in process.findings if finding.rule not in ignored))
         for process in report.processes
     )
-    failures = [(process, finding) for process in processes for finding in process.findings if _fails(finding, fail_on)]
+    failures = [(process, finding) for process in processes for finding in process.findings if fails(finding, fail_on)]
     rules = tuple(describe_rule(rule) for rule in RULES if rule.ID not in ignored)
     return Verdict(
         report=report.replace(processes=processes),
@@ -155,7 +155,8 @@ def judge_prediction(prediction: Prediction, *, fail_on: Severity) -> Verdict:
     return judge_report(report, fail_on=fail_on, ignored=frozenset())
 
 
-def _fails(finding: Finding, fail_on: FailOn) -> bool:
+def fails(finding: Finding, fail_on: FailOn) -> bool:
+    """Whether a finding is so severe; to "harm" whether it hurts now."""
     if fail_on == "harm":
         return finding.harm == "now"
     return SEVERITIES.index(finding.severity) <= SEVERITIES.index(fail_on)

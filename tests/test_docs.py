@@ -199,6 +199,14 @@ def test_every_key_of_lint_is_documented() -> None:
     assert {key for key in keys | config if f"`{key}`" not in text} == set()
 
 
+def test_every_key_of_fleet_is_documented() -> None:
+    """Each key of the schema cgtune/fleet/v1 stands in docs/fleet.md as code."""
+    text = (ROOT / "docs" / "fleet.md").read_text("utf-8")
+    keys = {*_schema_keys(json.loads((ROOT / "cgtune/schemas/fleet-v1.schema.json").read_text()))}
+    assert len(keys) > 60
+    assert {key for key in keys if f"`{key}`" not in text} == set()
+
+
 _FURTHER = (
     "ARCHITECTURE.md",
     "GLOSSARY.md",

@@ -48,6 +48,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "rulebook (types)",
         "advice.upgrade (types)",
         "advice.variables (types)",
+        *("fleet.model (types)", "fleet.comparing (types)"),
         "lint.model (types)",
         "manifests.workload (types)",
     ),
@@ -81,7 +82,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "cgtune.service": ("api", "cgroups", "gather", "remembered", "machineview", "rates", "verdict", "outputs", "system"),
     "cgtune.commands": (
-        *("api", "advice", "lint", "machineview", "manifests", "measures", "outputs", "remembered", "rulebook", "runtimes"),
+        *("api", "advice", "fleet", "lint", "machineview", "manifests", "measures", "outputs", "remembered", "rulebook", "runtimes"),
         *("system", "targets", "verdict"),
     ),
     "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rulebook", "service"),

@@ -19,7 +19,7 @@ _LEAST_US, _MOST_PERIOD_US, _MOST_QUOTA_US = 1000, 1_000_000, (1 << 44) - 1
 
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}  # powers of 2
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}  # powers of 10
-_DURATIONS = (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0))
+_DURATIONS = (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86400.0))
 _MOST_BYTES = (1 << 63) - 1
 _LEAST_MILLI_BYTES = 1 << 20  # Kubernetes itself prints m for computed memory (128974848000m); what is below is a slip for Mi
 _MOST_CORES = 1_000_000
@@ -75,19 +75,22 @@ def parse_byte_quantity(text: str, option: str, *, least: int = 0) -> int:
     return count
 
 
-def parse_duration(text: str, option: str, *, least_seconds: float, most_seconds: float) -> float:
-    """Seconds of ``500ms``, ``15s``, ``1.5m`` or ``1h``; a number needs its unit.
+def parse_duration(
+    text: str, option: str, *, least_seconds: float, most_seconds: float, examples: tuple[str, ...] = ("15s", "500ms", "1m")
+) -> float:
+    """Seconds of ``500ms``, ``15s``, ``1.5m``, ``1h`` or ``7d``; a number needs its unit.
 
     Raises UsageError, which names ``option`` and gives an example, also outside of ``least_seconds`` to ``most_seconds``.
     """
     unit, factor = next(((unit, factor) for unit, factor in _DURATIONS if text.endswith(unit)), ("", 0.0))
     number = _parse_decimal(text.removesuffix(unit)) if unit else None
     if number is None:
-        raise UsageError(f"{option} {_shown(text)} is no duration with a unit; examples: {option} 15s, {option} 500ms, {option} 1m")
+        shown = ", ".join(f"{option} {example}" for example in examples)
+        raise UsageError(f"{option} {_shown(text)} is no duration with a unit; examples: {shown}")
     seconds = number[0] / number[1] * factor
     if not least_seconds <= seconds <= most_seconds:
         bounds = f"{least_seconds:g} to {most_seconds:g} seconds"
-        raise UsageError(f"{option} {_shown(text)} is outside of {bounds}; example: {option} 15s")
+        raise UsageError(f"{option} {_shown(text)} is outside of {bounds}; example: {option} {examples[0]}")
     return seconds
 
 

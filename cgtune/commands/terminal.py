@@ -55,6 +55,13 @@ class Telling:
     def __exit__(self, *_: object) -> None:
         self.end()
 
+    def say(self, what: str) -> None:
+        """The work is about something else now."""
+        self._what = what
+        if self._is_shown:
+            complain("\r\x1b[K")
+            self._show()
+
     def end(self) -> None:
         """The work is done, or speaks for itself from now on."""
         if sys.stderr.isatty():

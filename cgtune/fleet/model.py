@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-    from cgtune.model import Finding, Recommendation
+    from cgtune.model import Finding, Recommendation, RuleText
 
 
 class Query(Record):
@@ -146,7 +146,11 @@ class Row(Record):
 
 
 class FleetReport(Record):
-    """The report, its rows worst first. ``engine`` is what answered; ``queries`` how many requests were made."""
+    """The report, its rows worst first. ``engine`` is what answered; ``queries`` how many requests were made.
+
+    ``refused``: the questions that the engine refused, each with its words: what they tell is missing from all rows. ``rules`` are those
+    that were asked.
+    """
 
     version: str
     time: str
@@ -156,3 +160,5 @@ class FleetReport(Record):
     rows: tuple[Row, ...]
     not_joined: tuple[NotJoined, ...]
     warnings: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    rules: tuple[RuleText, ...] = ()

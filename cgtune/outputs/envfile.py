@@ -134,10 +134,11 @@ def _json(name: str, value: str) -> str:
 
 def _yaml(name: str, value: str) -> str:
     # YAML 1.2, 5.7 and 7.3.1: a double-quoted scalar; a plain one such as NO would be a boolean to the readers of YAML 1.1
-    return f"- name: {name if name not in _YAML_WORDS else _yaml_string(name)}\n    value: {_yaml_string(value)}"
+    return f"- name: {name if name not in _YAML_WORDS else yaml_string(name)}\n    value: {yaml_string(value)}"
 
 
-def _yaml_string(text: str) -> str:
+def yaml_string(text: str) -> str:
+    """Any text as a double-quoted scalar of YAML."""
     return '"' + "".join(one if one.isprintable() and one not in '"\\' else f"\\U{ord(one):08x}" for one in text) + '"'
 
 

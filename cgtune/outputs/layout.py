@@ -37,7 +37,7 @@ _ENDS_A_PATH = frozenset("/ :,;)'\"")
 
 class Layout(Record):
     """How a text is to look. ``width`` None: it goes to no terminal. ``brief`` None: as many processes decide. ``sort``: by what a list is
-    sorted, of which it then has a column.
+    sorted, of which it then has a column. ``top``: how many rows of a list are shown, None: all.
     """
 
     width: int | None = None
@@ -45,6 +45,7 @@ class Layout(Record):
     verbose: bool = False
     brief: bool | None = None
     sort: str | None = None
+    top: int | None = None
 
     def style(self, name: str, text: str) -> str:
         """The text in the style of this name: a severity, "strong", "alarm" or "faint"."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 from cgtune.model import HARMS
 from cgtune.outputs.drawings import draw_memory, draw_tracks
 from cgtune.outputs.escape import escape_markup
-from cgtune.outputs.pageparts import SCRIPT, STYLE
+from cgtune.outputs.pageparts import SCRIPT, STYLE, page_policy, write_page
+from cgtune.outputs.pagewords import render_badge, render_finding, render_list
 from cgtune.outputs.rates import used_texts
 from cgtune.outputs.words import (
-    advice_words,
     end_words,
     format_bytes,
     format_setting,
@@ -25,9 +25,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cgtune.model import Finding, Harm, ProcessReport, Report, Track
+    from cgtune.model import Finding, ProcessReport, Report, Track
 
-_BADGES: dict[Harm, str] = {"now": "hurts now", "earlier": "hurt earlier", "possible": "may hurt"}
 _UNKNOWN = "not known"
 
 
@@ -63,32 +62,16 @@ def render_page(
             "" if problem is None else f'<p class="problem" role="alert">{escape_markup(problem)}</p>\n',
             f'<p class="state">{escape_markup(_state(report))}</p>\n',
             *(_process(process, (tracks or {}).get(process.snapshot.process.pid, ()), index) for index, process in enumerate(processes)),
-            _notes("Not seen", [f"{note.path}: {note_words(note)}" for note in report.notes]),
+            render_list("Not seen", [f"{note.path}: {note_words(note)}" for note in report.notes]),
             f"<footer>{escape_markup(machinery_words(report.machinery))}</footer>\n" if report.machinery else "",
         ]
     )
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy()}">\n'
-        f'<meta name="viewport" content="width=device-width,initial-scale=1">\n<meta name="referrer" content="no-referrer">\n{again}'
-        f"<title>cgtune: {escape_markup(_state(report))}</title>\n<style>{STYLE}</style>\n</head>\n"
-        f"<body{refresh}>\n{lost}<main>\n{body}</main>\n"
-        f"<script>{SCRIPT}</script>\n</body>\n</html>\n"
-    )
+    return write_page(f"cgtune: {_state(report)}", body, STYLE, SCRIPT, head=again, refresh=refresh, above=lost)
 
 
 def policy() -> str:
-    """The page's Content-Security-Policy: its own style and script by their hashes, itself to fetch, nothing else."""
-    return (
-        f"default-src 'none'; style-src {_hash(STYLE)}; script-src {_hash(SCRIPT)}; connect-src 'self'; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    from base64 import b64encode
-    from hashlib import sha256
-
-    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+    """The page's Content-Security-Policy."""
+    return page_policy(STYLE, SCRIPT)
 
 
 def _state(report: Report) -> str:
@@ -118,7 +101,7 @@ def _head(report: Report, links: Sequence[str]) -> str:
 def _process(process: ProcessReport, tracks: Sequence[Track], index: int) -> str:
     pid = process.snapshot.process.pid
     first = process.findings[0] if process.findings else None
-    badge = f'<span class="badge fine">{"nothing found"}</span>' if first is None else _badge(first)
+    badge = f'<span class="badge fine">{"nothing found"}</span>' if first is None else render_badge(first)
     said = "" if first is None else _first_lines(first)
     container = process.snapshot.container
     names = "/".join(name for name in (container.pod_namespace, container.pod_name, container.name) if name) or (container.id or "")[:12]
@@ -129,13 +112,13 @@ def _process(process: ProcessReport, tracks: Sequence[Track], index: int) -> str
             f'<details class="process" id="p{pid}"{opened}>\n',
             f'<summary>{badge}<span class="name">{escape_markup(subject(process))}</span>{where}{said}</summary>\n',
             '<div class="inside">\n',
-            *(_finding(finding) for finding in process.findings),
+            *(render_finding(finding) for finding in process.findings),
             _paste(process),
             _numbers(process),
-            _notes("Used", [text for text, _ in used_texts(process)]),
+            render_list("Used", [text for text, _ in used_texts(process)]),
             draw_memory(process),
             draw_tracks(tracks, process.limits.memory.limit_bytes, process.limits.cpu.limit_cores),
-            _notes("Not seen", [f"{note.path}: {note_words(note)}" for note in process.notes]),
+            render_list("Not seen", [f"{note.path}: {note_words(note)}" for note in process.notes]),
             "</div>\n</details>\n",
         ]
     )
@@ -146,20 +129,6 @@ def _first_lines(finding: Finding) -> str:
     end = end_words(finding)
     said = f'<span class="first">{escape_markup(finding.summary)} ({escape_markup(finding.rule)})</span>'
     return f'{said}<span class="first end">do: {escape_markup(end)}</span>' if end else said
-
-
-def _badge(finding: Finding) -> str:
-    return f'<span class="badge {finding.harm}">{_BADGES[finding.harm]} · {finding.severity}</span>'
-
-
-def _finding(finding: Finding) -> str:
-    seen = "".join(f"<li>{escape_markup(line)}</li>" for line in finding.evidence)
-    acts = "".join(f'<li class="do">{escape_markup(advice_words(advice))}</li>' for advice in finding.advice)
-    return (
-        f'<section class="finding f-{finding.harm}">\n'
-        f"<p>{_badge(finding)}<strong>{escape_markup(finding.summary)}</strong> <code>{escape_markup(finding.rule)}</code></p>\n"
-        f"<ul>{seen}</ul>\n<p>What to do</p>\n<ul>{acts}</ul>\n</section>\n"
-    )
 
 
 def _paste(process: ProcessReport) -> str:
@@ -216,10 +185,3 @@ def _memory_words(process: ProcessReport) -> str:
     if limits.limit_bytes is not None:
         return format_bytes(limits.limit_bytes)
     return "no limit is seen" if limits.unseen is not None or process.unread_memory_limits else "no limit"
-
-
-def _notes(title: str, notes: Sequence[str]) -> str:
-    if not notes:
-        return ""
-    lines = "".join(f"<li>{escape_markup(note)}</li>" for note in dict.fromkeys(notes))
-    return f'<h3>{title}</h3>\n<ul class="notes">{lines}</ul>\n'

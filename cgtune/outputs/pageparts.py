@@ -6,6 +6,8 @@ else, so no text of a process can become either.
 
 from __future__ import annotations
 
+from cgtune.outputs.escape import escape_markup
+
 STYLE = """
 :root{color-scheme:light dark;--back:#f6f7f9;--card:#fff;--text:#1d2430;--faint:#5d6878;--line:#d9dee6;--now:#b3261e;--now-back:#fdecea;
 --was:#8a5a00;--was-back:#fff4dc;--may:#2f5d9b;--may-back:#e8f0fb;--fine:#2c7a4b;--fine-back:#e5f4eb;--live:#1f6f8b;--go:#7fb9cb;
@@ -83,3 +85,29 @@ document.addEventListener("click",function(event){
  setTimeout(refresh,every*1000)
 })();
 """
+
+
+def write_page(title: str, body: str, style: str, script: str, *, head: str = "", refresh: str = "", above: str = "") -> str:
+    """The whole file. ``head`` and ``above`` are markup for the head and before the main part, ``refresh`` attributes of the body."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{page_policy(style, script)}">\n'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1">\n<meta name="referrer" content="no-referrer">\n{head}'
+        f"<title>{escape_markup(title)}</title>\n<style>{style}</style>\n</head>\n"
+        f"<body{refresh}>\n{above}<main>\n{body}</main>\n"
+        f"<script>{script}</script>\n</body>\n</html>\n"
+    )
+
+
+def page_policy(style: str, script: str) -> str:
+    """A Content-Security-Policy: the page's own style and script by their hashes, itself to fetch, nothing else."""
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; connect-src 'self'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    from base64 import b64encode
+    from hashlib import sha256
+
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from cgtune.numbers import format_cores
+from cgtune.outputs.columns import Column, fit, lay_out_columns
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.layout import HEADER_ROOM, lay_out
+from cgtune.outputs.layout import HEADER_ROOM
 from cgtune.outputs.rates import throttled_percent
 from cgtune.outputs.words import (
     KINDS,
@@ -19,7 +20,6 @@ from cgtune.outputs.words import (
     note_words,
     rule_words,
 )
-from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,42 +29,27 @@ if TYPE_CHECKING:
     from cgtune.outputs.layout import Layout
 
 
-class _Column(Record):
-    """One column: the two lines of its header, and to which side it goes.
-
-    On a terminal that is too narrow for all, ``least`` is how far its text may be cut, None: not at all; then columns are left out, in the
-    order of ``leaves``, None: never.
-    """
-
-    first: str
-    second: str = ""
-    side: str = "<"
-    least: int | None = None
-    leaves: int | None = None
-
-
-_FINDING = _Column(first="worst finding", least=20)
-_COLUMNS: tuple[_Column, ...] = (
-    _Column(first="pid", side=">"),
-    _Column(first="command", least=9),
-    _Column(first="container", least=14, leaves=5),
-    _Column(first="Go", leaves=1),
-    _Column(first="GOMAXPROCS", second="now / derived / set", leaves=4),
-    _Column(first="GOMEMLIMIT", second="now / derived / set", leaves=3),
-    _Column(first="CPU", second="limit", side=">", leaves=2),
-    _Column(first="memory", second="limit", side=">", leaves=2),
+_FINDING = Column(first="worst finding", least=20, grows=0, is_sought=True)
+_COLUMNS: tuple[Column, ...] = (
+    Column(first="pid", side=">"),
+    Column(first="command", least=9, grows=1),
+    Column(first="container", least=14, leaves=5, grows=2, keeps_end=True),
+    Column(first="Go", leaves=1),
+    Column(first="GOMAXPROCS", second="now / derived / set", leaves=4),
+    Column(first="GOMEMLIMIT", second="now / derived / set", leaves=3),
+    Column(first="CPU", second="limit", side=">", leaves=2),
+    Column(first="memory", second="limit", side=">", leaves=2),
     _FINDING,
 )
 #: By what the list is sorted, beside the columns that are always there.
-_SORTED = {"cpu": _Column(first="CPU", second="used", side=">"), "memory": _Column(first="memory", second="in use", side=">")}
+_SORTED = {"cpu": Column(first="CPU", second="used", side=">"), "memory": Column(first="memory", second="in use", side=">")}
 #: If two looks were taken.
-_WINDOW = (_SORTED["cpu"], _Column(first="periods", second="throttled", side=">", leaves=6))
+_WINDOW = (_SORTED["cpu"], Column(first="periods", second="throttled", side=">", leaves=6))
 #: If one of them hurts, or hurt. It has a line of its own below its process if there is no room for all of it.
-_END = _Column(first="harm and", second="what ends it", leaves=0)
+_END = Column(first="harm and", second="what ends it", leaves=0)
 _UNKNOWN = "?"
 _NAME_WIDTH = 15
 _CONTAINER_WIDTH = 40  # a pod's name ends with what tells it from others
-_CONTAINER = 2
 
 
 def render_ps(report: Report, layout: Layout | None = None) -> str:
@@ -96,10 +81,10 @@ def _table(report: Report, layout: Layout | None) -> list[str]:
         columns.append(_END)
         rows = [[*row, end] for row, end in zip(rows, ends, strict=True)]
     if layout is None:
-        return _lay_out(rows, columns)
-    shown = list(range(len(columns))) if layout.width is None else _fit(columns, rows, layout.width)
+        return lay_out_columns(rows, columns)
+    shown = list(range(len(columns))) if layout.width is None else fit(columns, rows, layout.width)
     header_room = HEADER_ROOM if layout.width is None else 0
-    lines = _lay_out([[row[place] for place in shown] for row in rows], [columns[place] for place in shown], header_room)
+    lines = lay_out_columns([[row[place] for place in shown] for row in rows], [columns[place] for place in shown], header_room)
     if layout.colour:
         lines[:2] = [layout.style("strong", line) for line in lines[:2]]
         for place, (process, row) in enumerate(zip(report.processes, rows, strict=True), 2):
@@ -109,44 +94,10 @@ def _table(report: Report, layout: Layout | None) -> list[str]:
     if any(ends) and columns.index(_END) not in shown:
         lines = [*lines[:2], *(line for row, end in zip(lines[2:], ends, strict=True) for line in (row, *_below(end, rows, layout)))]
     gone = (column for place, column in enumerate(columns) if place not in shown and column is not _END)
-    left_out = [" ".join(filter(None, (column.first, column.second))) for column in gone]
+    left_out = [column.name for column in gone]
     if left_out:
         lines += _folded(f"no room for {', '.join(left_out)}: widen the terminal, or cgtune ps | cat", layout)
     return lines
-
-
-def _fit(columns: Sequence[_Column], rows: list[list[str]], width: int) -> list[int]:
-    """Which columns a terminal of this width has room for; cuts what is in them, with "…" for what is left out."""
-    from cgtune.outputs.layout import clip, clip_start
-
-    shown, last = list(range(len(columns))), columns.index(_FINDING)
-    natural = _widths(rows, columns)
-    least = [
-        wide if column.least is None else min(wide, max(column.least, len(column.first)))
-        for column, wide in zip(columns, natural, strict=True)
-    ]
-    for leaving in sorted({column.leaves for column in columns if column.leaves is not None}):
-        # The findings are what one looks for: they are cut only if nothing else is left to go
-        if sum(natural[place] if place == last else least[place] for place in shown) + 2 * (len(shown) - 1) <= width:
-            break
-        shown = [place for place in shown if columns[place].leaves != leaving]
-    room = width - 2 * (len(shown) - 1) - sum(least[place] for place in shown)
-    for place in (place for place in (last, 1, _CONTAINER) if place in shown):
-        most = min(natural[place], least[place] + max(room, 0))
-        room -= most - least[place]
-        for row in rows:
-            row[place] = clip_start(row[place], most) if place == _CONTAINER else clip(row[place], most)
-    return shown
-
-
-def _lay_out(rows: Sequence[Sequence[str]], columns: Sequence[_Column], header_room: int = HEADER_ROOM) -> list[str]:
-    headers = ([column.first for column in columns], [column.second for column in columns])
-    return lay_out(headers, rows, "".join(column.side for column in columns), header_room)
-
-
-def _widths(rows: Sequence[Sequence[str]], columns: Sequence[_Column]) -> list[int]:
-    headers = [max(len(column.first), len(column.second)) for column in columns]
-    return [max(header, *map(len, column)) for header, column in zip(headers, zip(*rows, strict=True), strict=True)]
 
 
 def _folded(text: str, layout: Layout | None) -> list[str]:

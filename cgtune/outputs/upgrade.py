@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from cgtune.model import SEVERITIES
 from cgtune.numbers import format_cores, format_limit
+from cgtune.outputs.csvcells import csv_line
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.json import finding_content
 from cgtune.outputs.layout import PLAIN, Sheet
+from cgtune.outputs.markdowncells import escape_markdown, markdown_code
 from cgtune.outputs.words import format_bytes, format_value
 
 TYPE_CHECKING = False
@@ -78,7 +80,7 @@ def render_upgrade_json(upgrade: Upgrade) -> str:
 
 def render_upgrade_csv(upgrade: Upgrade) -> str:
     """A header and one line a class (RFC 4180). A text that a spreadsheet would take for a formula begins with an apostrophe."""
-    lines = [_CSV_HEAD]
+    lines = [f"{_CSV_HEAD}\r\n"]
     for row in upgrade.rows:
         limits = row.new.process.limits
         values = (row.old.value("GOMAXPROCS"), row.new.value("GOMAXPROCS"), row.old.value("GOMEMLIMIT"), row.new.value("GOMEMLIMIT"))
@@ -88,21 +90,21 @@ def render_upgrade_csv(upgrade: Upgrade) -> str:
             *(row.change, row.severity, row.memory_margin_bytes, " ".join(row.keep), "; ".join(row.pinned)),
             *(" ".join(finding.rule for finding in row.fresh), "; ".join(row.notes), " ".join(row.names)),
         )
-        lines.append(",".join(map(_csv_cell, cells)))
-    return "\r\n".join(lines) + "\r\n"
+        lines.append(csv_line(cells))
+    return "".join(lines)
 
 
 def render_upgrade_markdown(upgrade: Upgrade) -> str:
     """A table for a pull request or a page, with what keeps today's values, and the notes below."""
     heads = (*_HEAD, "keep today's values with", "services")
-    lines = [f"**{_markdown(_head_line(upgrade))}**", "", f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
+    lines = [f"**{escape_markdown(_head_line(upgrade))}**", "", f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
     for number, row in enumerate(upgrade.rows, start=1):
-        keep = " ".join(_code(line) for line in row.keep)
-        lines.append(f"| {' | '.join([*map(_markdown, _cells(number, row)), keep, _markdown(next(iter(_who(row))))])} |")
+        keep = " ".join(markdown_code(line) for line in row.keep)
+        lines.append(f"| {' | '.join([*map(escape_markdown, _cells(number, row)), keep, escape_markdown(next(iter(_who(row))))])} |")
     below = []
     for number, row in enumerate(upgrade.rows, start=1):
-        below += [f"- {number}: {_markdown(escape_control(text))}" for said in (_pinned, _findings, _notes) for text in said(row)]
-    below += [f"- left out: {_markdown(escape_control(text))}" for text in upgrade.skipped]
+        below += [f"- {number}: {escape_markdown(escape_control(text))}" for said in (_pinned, _findings, _notes) for text in said(row)]
+    below += [f"- left out: {escape_markdown(escape_control(text))}" for text in upgrade.skipped]
     return "\n".join([*lines, *([""] if below else []), *below]) + "\n"
 
 
@@ -223,20 +225,3 @@ def _row_content(row: UpgradeRow) -> dict[str, object]:
 def _side_content(side: Side) -> dict[str, object]:
     values = {name: side.value(name) for name in _SETTINGS}
     return {"go": escape_control(side.go), **values, "dies": None if side.dies is None else escape_control(side.dies)}
-
-
-def _csv_cell(value: object) -> str:
-    text = "" if value is None else escape_control(str(value))
-    if isinstance(value, str) and text.startswith(("=", "+", "-", "@")):
-        text = f"'{text}"
-    return '"' + text.replace('"', '""') + '"' if any(letter in text for letter in ",\"'") else text
-
-
-def _markdown(text: str) -> str:
-    """Text as it is: with what Markdown and HTML would take for theirs behind a backslash."""
-    return "".join(f"\\{letter}" if letter in "\\`*_[]<>|&#~" else letter for letter in escape_control(text))
-
-
-def _code(line: str) -> str:
-    fence = "``" if "`" in line else "`"
-    return f"{fence}{escape_control(line).replace('|', chr(92) + '|')}{fence}"

@@ -64,4 +64,4 @@ def test_a_schema_by_each_of_its_names() -> None:
     assert whole("report") == whole("report-v1") == whole("cgtune/report/v1")
     done = inside.run("schema", "rapport")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("cgtune: no schema 'rapport'; there are lint-v1, ")
+    assert done.stderr.startswith("cgtune: no schema 'rapport'; there are fleet-v1, ")

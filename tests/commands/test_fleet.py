@@ -1,0 +1,263 @@
+"""``cgtune fleet`` below its options: what is refused before anything is asked, and what its exit code says of a stand-in for a server."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import threading
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cgtune.outputs.fleet.json import render_fleet_json
+from tests.support import inside
+from tests.support.command import PROGRAM, environment
+from tests.support.fleetreports import WHOLE
+
+NOWHERE = "http://127.0.0.1:1"
+PODS = ("orders-5d4f8c7b9d-bcdfx", "orders-5d4f8c7b9d-bcdgx")
+_SERIES: dict[str, tuple[dict[str, str], float]] = {
+    "go_info": ({"version": "go1.24.11"}, 1),
+    "go_sched_gomaxprocs_threads": ({}, 64),
+    "go_gc_gomemlimit_bytes": ({}, 9.223372036854775807e18),
+    "kube_pod_container_resource_limits": ({"resource": "memory", "unit": "byte"}, 512 << 20),
+    "container_cpu_usage_seconds_total": ({}, 12),
+}
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Answers the probe and instant questions of two pods as Prometheus does, refuses those with ``refused`` in them."""
+
+    series: dict[str, tuple[dict[str, str], float]] = _SERIES
+    refused: str | None = None
+    gate: threading.Event | None = None
+    asked: list[str] = []  # noqa: RUF012  # a new one for each server
+
+    def do_POST(self) -> None:
+        form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        promql = form["query"][0]
+        self.asked.append(promql)
+        if self.gate is not None:
+            self.gate.wait(60)
+        if self.refused is not None and self.refused in promql and not promql.startswith("count by"):
+            return self._say(422, {"status": "error", "errorType": "execution", "error": "expanding series: no"})
+        return self._say(200, {"status": "success", "data": {"resultType": "vector", "result": list(self._result(promql))}})
+
+    def do_GET(self) -> None:
+        self._say(200, {"status": "success", "data": {"version": "2.42.0", "application": "Prometheus"}})
+
+    def _result(self, promql: str) -> Iterator[dict[str, Any]]:
+        if promql.startswith("count by"):
+            for name in self.series:
+                labels = {"__name__": name, "job": "app", "has_pod": "1", "has_container": "1"}
+                yield {"metric": labels, "value": [0, "2"]}
+            return
+        for name, (labels, value) in self.series.items():
+            if re.search(rf"\b{name}\b", promql) and ":" not in promql:
+                for pod in PODS:
+                    names = {"__name__": name, "namespace": "shop", "pod": pod, "container": "server"}
+                    yield {"metric": {**names, **labels}, "value": [0, repr(value)]}
+
+    def _say(self, status: int, body: dict[str, Any]) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def serving(**fields: Any) -> Iterator[tuple[str, list[str]]]:
+    """Its address, and the questions it was asked."""
+    asked: list[str] = []
+    handler = type("Own", (Server,), {**fields, "asked": asked})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "which server? name it with --prometheus"),
+        (("--prometheus", "prometheus:9090"), "is no http URL"),
+        (("--prometheus", "http://me:secret@host"), "put user:password into a file for --basic-file"),
+        (("--prometheus", NOWHERE, "--last", "7"), "is no duration with a unit; examples: --last 7d, --last 36h"),
+        (("--prometheus", NOWHERE, "--last", "1m"), "is outside of 600 to"),
+        (("--prometheus", NOWHERE, "--doctor", "--patch", "helm"), "--doctor and --patch are different answers"),
+        (("--prometheus", NOWHERE, "--doctor", "--format", "csv"), "--format csv is not of --doctor, which has table and json"),
+        (("--prometheus", NOWHERE, "--doctor", "--fail-on", "info"), "--fail-on is about findings"),
+        (("--prometheus", NOWHERE, "--patch", "helm", "--format", "json"), "leave --format json out"),
+        (("--prometheus", NOWHERE, "--output", "."), "--output is the folder of --patch"),
+        (("--prometheus", NOWHERE, "--patch", "helm", "--output", "/nowhere"), "is no folder that is there; make it with mkdir -p"),
+        (("--prometheus", NOWHERE, "--top", "3", "--format", "csv"), "--top is for the table"),
+        (("--prometheus", NOWHERE, "--diff", "/nowhere"), "No such file or directory"),
+        (("--prometheus", NOWHERE, "--max-load", "0"), "--max-load 0 is no number"),
+        (("--prometheus", NOWHERE, "--max-load", "nan"), "--max-load nan is no number"),
+        (("--prometheus", NOWHERE, "--selector", "a=b"), "is none; write matchers as PromQL does"),
+        (("--prometheus", NOWHERE, "--ignore", "oom-kiled"), "did you mean oom-killed?"),
+        (("--prometheus", NOWHERE, "--token-file", "/nowhere"), "--token-file /nowhere: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line(arguments: tuple[str, ...], said: str) -> None:
+    """It ends with 2, names what to write instead, and repeats no secret."""
+    done = inside.run("fleet", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "secret" not in done.stderr.replace("--basic-file", "")
+
+
+def test_a_server_that_is_not_there() -> None:
+    """One line, 3, and nothing on standard output."""
+    done = inside.run("fleet", "--prometheus", NOWHERE, "--format", "json")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == f"cgtune: {NOWHERE}: Connection refused; is it the right address, and is it listening?\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"schema": "cgtune/report/v1"}', '{"schema": "cgtune/fleet/v1", "workloads": [{}]}', "\xff"]
+)
+def test_a_file_that_is_no_older_report(tmp_path: Path, text: str) -> None:
+    """It is refused before the server is asked."""
+    old = tmp_path / "old.json"
+    old.write_text(text)
+    done = inside.run("fleet", "--prometheus", NOWHERE, "--diff", old)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "name what cgtune fleet --format json printed" in done.stderr
+
+
+def test_findings_and_the_exit_code() -> None:
+    """0 without --fail-on; 1 with one that is reached; the report is the same. A rule that is ignored does not count."""
+    with serving() as (url, asked):
+        done = inside.run("fleet", "--prometheus", url)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "orders" in done.stdout
+        assert "gomemlimit-unset" in done.stdout
+        assert len(asked) <= 24
+        assert inside.run("fleet", "--prometheus", url, "--fail-on", "warning").returncode == 1
+        assert inside.run("fleet", "--prometheus", url, "--fail-on", "harm").returncode == 0
+        done = inside.run("fleet", "--prometheus", url, "--fail-on", "warning", "--ignore", "gomemlimit-unset", CGTUNE_FORMAT="json")
+        assert "gomemlimit-unset" not in [each["rule"] for row in json.loads(done.stdout)["workloads"] for each in row["findings"]]
+
+
+def test_what_is_as_before_does_not_fail(tmp_path: Path) -> None:
+    """With --diff only what is new or worse counts."""
+    old = tmp_path / "old.json"
+    with serving() as (url, _):
+        old.write_text(inside.run("fleet", "--prometheus", url, "--format", "json").stdout)
+        done = inside.run("fleet", "--prometheus", url, "--diff", old, "--fail-on", "info")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "1 as before" in done.stdout
+        old.write_text(render_fleet_json(WHOLE.replace(rows=())))
+        assert inside.run("fleet", "--prometheus", url, "--diff", old, "--fail-on", "warning").returncode == 1
+
+
+def test_a_refused_question_is_no_clean_report() -> None:
+    """The report stands, says what is missing, and the exit code is 3; a finding that fails is told all the same."""
+    with serving(refused="container_cpu_usage") as (url, _):
+        done = inside.run("fleet", "--prometheus", url)
+        assert done.returncode == 3
+        assert "not answered: " in done.stdout
+        assert "expanding series: no" in done.stderr
+        assert inside.run("fleet", "--prometheus", url, "--fail-on", "warning").returncode == 1
+
+
+def test_no_patch_is_made_of_half_a_report(tmp_path: Path) -> None:
+    """What a refused question would have told may be why a value is wrong: nothing is written."""
+    with serving(refused="container_cpu_usage") as (url, _):
+        done = inside.run("fleet", "--prometheus", url, "--patch", "helm", "--output", tmp_path)
+    assert (done.returncode, done.stdout, [*tmp_path.iterdir()]) == (3, "", [])
+    assert done.stderr.startswith("cgtune: no patch is written: ")
+
+
+def test_no_go_is_no_clean_report() -> None:
+    """A namespace that is misspelt, or a server without Go series: 3, and where to look."""
+    with serving(series={}) as (url, _):
+        done = inside.run("fleet", "--prometheus", url, "--namespace", "shpo", "--fail-on", "info")
+    assert done.returncode == 3
+    assert done.stderr == (
+        "cgtune: the server has no Go container in namespace shpo that can be told; the same with --doctor says what is missing\n"
+    )
+
+
+def test_the_doctor_asks_one_question() -> None:
+    """And names each gap with the line that mends it, in both formats."""
+    with serving() as (url, asked):
+        done = inside.run("fleet", "--prometheus", url, "--doctor")
+        assert (done.returncode, done.stderr, len(asked)) == (0, "", 1)
+        assert "to mend it: " in done.stdout
+        content = json.loads(inside.run("fleet", "--prometheus", url, "--doctor", "--format", "json").stdout)
+        assert content["workloads"] == []
+        assert all(gap["mend"] for gap in content["not_joined"])
+
+
+def test_patches_become_files(tmp_path: Path) -> None:
+    """Each workload's into the folder; a second run writes the same; on standard output they are one text."""
+    with serving() as (url, _):
+        done = inside.run("fleet", "--prometheus", url, "--patch", "helm", "--output", tmp_path)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert done.stderr == f"cgtune: 2 files are in {tmp_path}\n"
+        names = sorted(path.name for path in tmp_path.iterdir())
+        assert names == ["README.txt", "shop-orders-server.yaml"]
+        text = inside.run("fleet", "--prometheus", url, "--patch", "helm").stdout
+    assert "GOMEMLIMIT" in (tmp_path / names[1]).read_text()
+    assert (tmp_path / names[1]).read_text() in text
+
+
+def test_questions_are_about_what_was_asked() -> None:
+    """Namespaces, the window and the selector stand in each question but the probe's namespaces."""
+    with serving() as (url, asked):
+        inside.run(
+            "fleet", "--prometheus", url, "--namespace", "shop", "--namespace", "pay", "--last", "36h", "--selector", '{cluster="eu"}'
+        )
+    assert all('cluster="eu"' in promql for promql in asked)
+    assert all('namespace=~"shop|pay"' in promql for promql in asked[1:])
+    assert any("129600s" in promql for promql in asked)
+
+
+@pytest.mark.slow
+def test_who_waits_is_told_how_far_it_is() -> None:
+    """On a terminal, after two seconds, a line follows the questions, and is gone at the end; stdout has the report alone."""
+    gate = threading.Event()
+    ours, theirs = pty.openpty()
+    with serving(gate=gate) as (url, _):
+        argv = [*PROGRAM, "fleet", "--prometheus", url, "--format", "json"]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=theirs, env=environment()) as child:
+            os.close(theirs)
+            told = b""
+            while not told.endswith(b" ..."):
+                assert select.select([ours], [], [], 60)[0], told
+                told += os.read(ours, 4096)
+            assert told == b"cgtune: asking which series there are ..."
+            gate.set()
+            said, _ = child.communicate(timeout=60)
+    while select.select([ours], [], [], 0)[0]:
+        try:
+            told += os.read(ours, 4096)
+        except OSError:  # nobody has the other end any more
+            break
+    os.close(ours)
+    assert child.returncode == 0
+    assert json.loads(said)["workloads"]
+    questions = re.findall(rb"cgtune: (\d+) of (\d+) questions answered, 2 at a time \.\.\.", told)
+    assert [int(done) for done, _ in questions] == [*range(1, int(questions[0][1]) + 1)]
+    assert told.endswith(b"\r\x1b[K")
