@@ -381,6 +381,7 @@ def test_on_a_terminal_it_is_coloured_and_folded(folder: Path) -> None:
     assert b"\x1b[1;31m" in said
 
 
+@pytest.mark.slow
 def test_what_takes_long_says_so_on_a_terminal(folder: Path) -> None:
     """After two seconds, on stderr; the line is gone when the first finding is shown."""
     main, other = pty.openpty()

@@ -103,6 +103,7 @@ def test_the_file_follows(limits: Path, tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["go.env", "limits", "log"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_keeps_the_file(limits: Path, tmp_path: Path) -> None:
     """One line when the trouble begins, whatever it is, and one when it is over; the file is the very same one all the while."""
     with Watcher(tmp_path, "--limits", limits, "--cpu-divisor", "1m") as watcher:
@@ -150,6 +151,7 @@ def test_a_process_that_ends(tmp_path: Path) -> None:
         assert watcher.file() == before
 
 
+@pytest.mark.slow
 def test_who_comes_after_the_one_that_ended_is_followed(tmp_path: Path) -> None:
     """A command that ends is told once, and the file stays; when it runs again the file follows it. So with a container and a pod."""
     program = tmp_path / f"shop-{os.getpid()}"
@@ -277,6 +279,7 @@ def test_a_place_without_a_process_is_waited_for(
     assert capfd.readouterr().err.splitlines()[1:] == [f"cgtune: /proc/self names no process; {output} stays as it is"]
 
 
+@pytest.mark.slow
 def test_what_a_look_costs(limits: Path, tmp_path: Path) -> None:
     """The limits of a folder once a second: less than 2 % of a CPU over three of them; it is about 0.05 %."""
     with Watcher(tmp_path, "--limits", limits, "--cpu-divisor", "1m") as watcher:

@@ -82,6 +82,7 @@ def _replica(service: int, replica: int, *, hurts: bool) -> ProcessReport:
 
 
 @pytest.mark.parametrize("hurt", [0, 5])
+@pytest.mark.slow
 def test_alerts_are_of_harm_and_one_for_a_workload(hurt: int, tmp_path: Path) -> None:
     """200 services of three replicas on three nodes, none with GOMEMLIMIT: no harm, no alert, but one info in all; five throttled: five."""
     from cgtune.api import judge

@@ -76,19 +76,20 @@ def test_a_second_round_is_of_the_same_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "reply",
+    ("reply", "most"),
     [
-        LARGE,
-        refusal(400, "bad_data", "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution"),
-        refusal(503, "timeout", "query timed out in query execution"),
-        refusal(422, "422", "cannot select more than -search.maxSamplesPerQuery=1000000000 samples"),
-        refusal(422, "execution", "err-mimir-max-chunks-per-query"),
-        Reply(413, b"<html>Request Entity Too Large"),
-        Reply(504, b"upstream request timeout"),
+        (LARGE, 1),
+        (LARGE, 3),
+        (LARGE, 7),
+        (refusal(400, "bad_data", "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution"), 7),
+        (refusal(503, "timeout", "query timed out in query execution"), 7),
+        (refusal(422, "422", "cannot select more than -search.maxSamplesPerQuery=1000000000 samples"), 7),
+        (refusal(422, "execution", "err-mimir-max-chunks-per-query"), 7),
+        (Reply(413, b"<html>Request Entity Too Large"), 7),
+        (Reply(504, b"upstream request timeout"), 7),
     ],
-    ids=["samples", "points", "time", "victoria", "mimir", "proxy's size", "proxy's time"],
+    ids=["to one", "to three", "to seven", "points", "time", "victoria", "mimir", "proxy's size", "proxy's time"],
 )
-@pytest.mark.parametrize("most", [7, 3, 1])
 def test_what_is_refused_as_too_large_is_asked_in_halves(reply: faultproxy.Fault | Reply, most: int) -> None:
     """The parts give the same rows as the whole would, series without a namespace too, and are no smaller than they must be."""
     with FaultProxy(refuse_over(most, reply), engine) as server:

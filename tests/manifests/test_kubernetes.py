@@ -408,6 +408,7 @@ def test_objects_that_go_in_circles_end() -> None:
         f"spec: {{x: &c [{'{name: c, image: i}, ' * 3000}], l: [{'{spec: {containers: *c, n: 1}}, ' * 3000}]}}",
     ],
 )
+@pytest.mark.slow
 def test_aliases_do_not_multiply(text: str) -> None:
     """A small file that stands for millions of entries is skipped in no time, alone and in a List."""
     started = time.process_time()
@@ -417,6 +418,7 @@ def test_aliases_do_not_multiply(text: str) -> None:
     assert time.process_time() - started < 30
 
 
+@pytest.mark.slow
 def test_aliases_do_not_multiply_in_compose_files() -> None:
     """Nor do services that share their variables."""
     variables = ", ".join(f"A{number}: b" for number in range(1000))

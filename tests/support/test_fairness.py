@@ -39,6 +39,7 @@ def test_a_counter_that_does_not_grow_as_it_should() -> None:
         assert ("the clock grew by" in end()) == spoiled
 
 
+@pytest.mark.slow
 def test_time_that_was_lost() -> None:
     """A load that keeps its rhythm, and the same one while it is stopped: it neither runs nor waits nor rests as it meant to."""
     with subprocess.Popen([sys.executable, "-I", "-S", "-c", _RESTS]) as load:

@@ -67,7 +67,7 @@ def test_a_query_is_a_form_that_is_posted() -> None:
         (faultproxy.hang_up, "the answer was lost"),
         (faultproxy.silent, "no whole answer within 0.5 s"),
         (faultproxy.drip, "no whole answer within 0.5 s"),
-        (faultproxy.drip_header, "no whole answer within 0.5 s"),
+        pytest.param(faultproxy.drip_header, "no whole answer within 0.5 s", marks=pytest.mark.slow),
         (faultproxy.not_packed, "the answer cannot be unpacked"),
         (faultproxy.bomb, "an answer of more than 64 MiB"),
         (faultproxy.endless, "an answer of more than 64 MiB"),
