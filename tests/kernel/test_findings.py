@@ -74,8 +74,12 @@ def test_go_1_24_under_half_a_cpu(groups: Groups) -> None:
     (finding,) = process["findings"]
     assert (finding["severity"], finding["advice"][0]["variable"], finding["advice"][0]["value"]) == ("warning", "GOMAXPROCS", "2")
     assert any("8 busy threads use up the quota of 50 ms in 6.25 ms" in line for line in finding["evidence"])
-    with _probe(group, "1.24.11", GOMAXPROCS="2") as probe:
-        assert {finding["severity"] for finding in inspect(probe.pid)["findings"]} <= {"info"}
+    anew = groups.make("anew")  # the stops of the one before are not its own
+    anew.limit_cpu(50_000)
+    with _probe(anew, "1.24.11", GOMAXPROCS="2") as probe:
+        # Half of an emulated CPU is little to start with, and that is true
+        found = [finding for finding in inspect(probe.pid)["findings"] if finding["rule"] != "started-throttled"]
+    assert {finding["severity"] for finding in found} <= {"info"}
 
 
 @pytest.mark.hierarchy("v2")
