@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -85,3 +86,11 @@ def test_the_lock_pins_every_dependency_with_hashes_and_names_no_host() -> None:
     assert len(pins) == len(re.findall(r"^[a-z]", text, flags=re.MULTILINE))
     for declared in map(Requirement, PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]):
         assert declared.specifier.contains(pins[declared.name]), declared
+
+
+def test_the_top_level_holds_what_it_is_to_hold() -> None:
+    """The folders of the plan and the papers, and nothing that a slip left there; what begins with a dot is a tool's, dist is a build's."""
+    names = {name for name in os.listdir(ROOT) if not name.startswith(".")} - {"dist"}
+    papers = {"ARCHITECTURE.md", "CHANGELOG.md", "GLOSSARY.md", "LICENSE", "README.md", "pyproject.toml", "requirements-dev.lock"}
+    optional = {"CONTRIBUTING.md", "SECURITY.md"}
+    assert names - optional == papers | {"cgtune", "deploy", "docs", "findings", "fixtures", "scripts", "tests"}
