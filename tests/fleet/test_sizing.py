@@ -44,7 +44,6 @@ def sized(**values: Any) -> dict[str, Sized]:
     return {one.what: one for one in size_workload(Measured(**QUIET | values), Policy())}
 
 
-@pytest.mark.slow
 def test_limits_hold_in_the_days_after_and_requests_waste_less_than_those_of_others() -> None:
     """Of 392 held-out days 99 % or more hold, for CPU and for memory; a request wastes less than VPA's rule and krr's on the same loads."""
     module = bench()

@@ -485,7 +485,11 @@ def _stopped(
             "raise the CPU limit to 4 whole CPUs, or set GOMAXPROCS to 1",
             id="a doubt",
         ),
-        pytest.param(_stopped(procs=1, cores=0.2, used=0.2, periods=49), "raise the CPU limit to 1 CPU or more", id="a moment"),
+        pytest.param(
+            _stopped(procs=1, cores=0.2, used=0.04, periods=49, stopped_seconds=0.08, threads=((0.04, 0.054),)),
+            "raise the CPU limit to 1 CPU or more",
+            id="a moment",
+        ),
         pytest.param(_stopped(procs=1, cores=2.0, used=0.9), "raise the CPU limit: GOMAXPROCS is not above it", id="bursts"),
     ],
 )
