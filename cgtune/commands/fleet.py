@@ -9,7 +9,7 @@ from cgtune.commands.showing import show
 from cgtune.commands.terminal import Telling, emit, fail
 from cgtune.errors import UsageError, reason
 from cgtune.model import Policy
-from cgtune.records import Record
+from cgtune.system.promaccess import AccessOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,26 +21,16 @@ if TYPE_CHECKING:
     from cgtune.model import FailOn, Finding
 
 _MOST_OLD_BYTES = 256 << 20
-_ACCESS = ("url", "token_file", "basic_file", "headers_file", "tenant", "ca_file", "cert_file", "key_file", "sigv4_region")
 _ASKING = "asking which series there are"
 
 
-class FleetOptions(Record):
-    """Which server, of what, who we are to it (_ACCESS, as AccessOptions has it), and what becomes of the answer.
+class FleetOptions(AccessOptions):
+    """Which server and who we are to it, as AccessOptions has it; of what, and what becomes of the answer.
 
     ``fail_on`` None: the exit code says nothing of findings.
     """
 
-    url: str
     window_seconds: int
-    token_file: str | None = None
-    basic_file: str | None = None
-    headers_file: str | None = None
-    tenant: str | None = None
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
-    sigv4_region: str | None = None
     namespaces: tuple[str, ...] = ()
     selector: str | None = None
     concurrency: int = 2
@@ -92,13 +82,12 @@ def _ask(options: FleetOptions, ignored: frozenset[str]) -> FleetReport:
     from cgtune.fleet.route import diagnose_fleet, report_fleet
     from cgtune.rulebook import describe_rule, locate_rule
     from cgtune.system.abreast import Pace
-    from cgtune.system.promaccess import AccessOptions, read_access
+    from cgtune.system.promaccess import read_access
     from cgtune.system.promclient import Client
 
     selector = "" if options.selector is None else parse_selector(options.selector)
     asked = Asked(window_seconds=options.window_seconds, namespaces=options.namespaces, selector=selector)
-    access = AccessOptions(**{name: getattr(options, name) for name in _ACCESS})
-    client = Client(read_access(access, os.environ), pace=Pace(concurrency=options.concurrency, load=options.max_load))
+    client = Client(read_access(options, os.environ), pace=Pace(concurrency=options.concurrency, load=options.max_load))
     telling = Telling(_ASKING)
     with telling:
         if options.doctor:

@@ -7,7 +7,7 @@ from cgtune.outputs.escape import escape_control
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cgtune.model import (
         Advice,
@@ -209,9 +209,13 @@ def advice_words(advice: Advice) -> str:
 
 def finding_words(process: ProcessReport, finding: Finding) -> str:
     """A whole finding in one paragraph, for formats that have one text for it."""
-    evidence = "".join(f" Seen: {escape_control(line)}." for line in finding.evidence)
-    acts = "".join(f" Do: {advice_words(advice)}." for advice in finding.advice)
-    return f"{subject(process)}: {felt_words(finding)}{escape_control(finding.summary)}.{evidence}{acts}"
+    return f"{subject(process)}: {felt_words(finding)}{escape_control(finding.summary)}.{grounds_words(finding.evidence, finding.advice)}"
+
+
+def grounds_words(evidence: Iterable[str], advice: Iterable[Advice]) -> str:
+    """What shows a finding and what to do, as sentences behind its summary: ` Seen: GOMAXPROCS is 8. Do: set GOMAXPROCS=3: why.`"""
+    seen = "".join(f" Seen: {escape_control(line)}." for line in evidence)
+    return seen + "".join(f" Do: {advice_words(act)}." for act in advice)
 
 
 def felt_words(finding: Finding) -> str:

@@ -18,7 +18,7 @@ import yaml
 from cgtune.lint.baseline import parse_baseline
 from tests.commands.test_check import validate_sarif
 from tests.support import inside, kubernetes
-from tests.support.command import PROGRAM, environment, run
+from tests.support.command import PROGRAM, environment, read_terminal, run
 from tests.support.lintreports import MANIFEST
 
 EXCEEDS, NUMBER = "gomemlimit-exceeds-limit", "env-value-not-string"
@@ -367,15 +367,7 @@ def test_on_a_terminal_it_is_coloured_and_folded(folder: Path) -> None:
     argv = [*PROGRAM, "lint", "orders.yaml"]
     done = subprocess.Popen(argv, stdout=other, stderr=subprocess.DEVNULL, env=environment(TERM="xterm", COLUMNS="70"))
     os.close(other)
-    said = b""
-    while True:
-        try:
-            piece = os.read(main, 65536)
-        except OSError:
-            break
-        if not piece:
-            break
-        said += piece
+    said = read_terminal(main)
     os.close(main)
     assert done.wait(60) == 1
     assert b"\x1b[1;31m" in said
@@ -392,15 +384,7 @@ def test_what_takes_long_says_so_on_a_terminal(folder: Path) -> None:
         assert done.stdin is not None
         done.stdin.write(MANIFEST.encode())
         done.stdin.close()
-        said = b""
-        while True:
-            try:
-                piece = os.read(main, 65536)
-            except OSError:
-                break
-            if not piece:
-                break
-            said += piece
+        said = read_terminal(main)
     os.close(main)
     assert b"cgtune: reading manifests ..." in said
     assert b"\r\x1b[K" in said

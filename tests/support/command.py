@@ -49,6 +49,15 @@ def run(*arguments: object, timeout_seconds: float = 120, **environ: str) -> sub
     )
 
 
+def read_terminal(ours: int) -> bytes:
+    """What a terminal is given until nobody has its other end any more."""
+    text = b""
+    with contextlib.suppress(OSError):  # EIO: that end is closed
+        while more := os.read(ours, 65536):
+            text += more
+    return text
+
+
 def run_on_terminal(*arguments: object, columns: int = 80, timeout_seconds: float = 120) -> subprocess.CompletedProcess[str]:
     """Run cgtune to its end on a terminal that is so wide, and has no colours."""
     import fcntl
@@ -62,10 +71,7 @@ def run_on_terminal(*arguments: object, columns: int = 80, timeout_seconds: floa
     environ = environment(TERM="xterm", NO_COLOR="1", COLUMNS="")
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.PIPE, env=environ) as child:
         os.close(theirs)
-        text = b""
-        with contextlib.suppress(OSError):  # the other side is closed: it has ended
-            while more := os.read(ours, 65536):
-                text += more
+        text = read_terminal(ours)
         os.close(ours)
         _, said = child.communicate(timeout=timeout_seconds)
     return subprocess.CompletedProcess(argv, child.returncode, text.decode().replace("\r\n", "\n"), said.decode())

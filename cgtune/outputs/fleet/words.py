@@ -5,7 +5,7 @@ from __future__ import annotations
 from cgtune.model import HARMS
 from cgtune.numbers import format_cores
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.words import advice_words, felt_words, format_bytes, format_setting, format_value
+from cgtune.outputs.words import felt_words, format_bytes, format_setting, format_value, grounds_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,9 +120,8 @@ def finding_line(finding: Finding) -> str:
 
 def finding_text(row: Row, finding: Finding) -> str:
     """A whole finding in one paragraph."""
-    evidence = "".join(f" Seen: {escape_control(line)}." for line in finding.evidence)
-    acts = "".join(f" Do: {advice_words(advice)}." for advice in finding.advice)
-    return f"{escape_control(row_name(row.key))}: {felt_words(finding)}{escape_control(finding.summary)}.{evidence}{acts}"
+    name, grounds = escape_control(row_name(row.key)), grounds_words(finding.evidence, finding.advice)
+    return f"{name}: {felt_words(finding)}{escape_control(finding.summary)}.{grounds}"
 
 
 def sized_value(sized: Sized) -> str:

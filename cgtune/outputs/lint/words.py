@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cgtune.model import SEVERITIES
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.words import advice_words
+from cgtune.outputs.words import grounds_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,9 +41,8 @@ def go_words(finding: LintFinding) -> str:
 def message_words(finding: LintFinding) -> str:
     """A whole finding in one paragraph, for formats that have one text for it."""
     source = f" Rendered from {escape_control(finding.source)}." if finding.source else ""
-    evidence = "".join(f" Seen: {escape_control(line)}." for line in finding.evidence)
-    acts = "".join(f" Do: {advice_words(advice)}." for advice in finding.advice)
-    return f"{container_words(finding)}: {escape_control(finding.summary)}{go_words(finding)}.{source}{evidence}{acts}"
+    grounds = grounds_words(finding.evidence, finding.advice)
+    return f"{container_words(finding)}: {escape_control(finding.summary)}{go_words(finding)}.{source}{grounds}"
 
 
 def identities(findings: Iterable[LintFinding]) -> Iterator[tuple[LintFinding, str]]:

@@ -346,9 +346,7 @@ def on_a_terminal(arguments: tuple[object, ...], columns: int, environ: dict[str
     argv = [*command.PROGRAM, *map(str, arguments)]
     with subprocess.Popen(argv, stdout=slave, stderr=subprocess.PIPE, env=command.environment(**{"TERM": "xterm"} | environ)) as child:
         os.close(slave)
-        text = b""
-        while chunk := _read_terminal(master):
-            text += chunk
+        text = command.read_terminal(master)
         assert child.wait(60) in (0, 1)
     os.close(master)
     return text.decode().replace("\r\n", "\n")
@@ -452,8 +450,7 @@ def test_who_waits_is_told_what_for(arguments: tuple[str, ...], tmp_path: Path) 
         assert time.monotonic() - began > 2
         said, _ = child.communicate(b"\n", timeout=60)
     assert (said != b"", child.returncode) == (True, 0)
-    while chunk := _read_terminal(ours):
-        told += chunk
+    told += command.read_terminal(ours)
     assert told == b"cgtune: looking at the processes ...\r\x1b[K"
     os.close(ours)
 
@@ -498,13 +495,6 @@ def test_no_command_at_all_shows_the_help() -> None:
 def test_where_to_read_on(arguments: tuple[str, ...], hint: str) -> None:
     """A command line that is none names the help of its own command, or says where options stand."""
     assert one_line(inside.run(*arguments), 2).endswith(f"({hint})\n")
-
-
-def _read_terminal(master: int) -> bytes:
-    try:
-        return os.read(master, 65536)
-    except OSError:
-        return b""  # EIO: the other side is closed
 
 
 def _wait_for_state(pid: int, state: str) -> None:
