@@ -23,7 +23,9 @@ pytestmark = pytest.mark.fetched
 NEWEST = toolchains.VERSIONS[-1]
 _LIBRARIES = {
     "go.uber.org/automaxprocs/maxprocs": "package maxprocs\n\n//go:noinline\nfunc Set() {}\n\n//go:noinline\nfunc Unused() {}\n",
-    "github.com/KimMachineGun/automemlimit/memlimit": "package memlimit\n\n//go:noinline\nfunc SetGoMemLimitWithOpts() {}\n\n//go:noinline\nfunc Set() {}\n",
+    "github.com/KimMachineGun/automemlimit/memlimit": (
+        "package memlimit\n\n//go:noinline\nfunc SetGoMemLimitWithOpts() {}\n\n//go:noinline\nfunc Set() {}\n"
+    ),
 }
 
 
