@@ -125,7 +125,7 @@ def _remove_one(folder: int, name: str, *, is_ours: bool) -> None:
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         is_folder = stat.S_ISDIR(found.st_mode)
         is_kind = (is_folder and is_ours) or stat.S_ISREG(found.st_mode)
-        if not is_kind or found.st_uid != os.geteuid() or not time.time() - found.st_mtime > _LEFT_SECONDS:
+        if not is_kind or found.st_uid != os.geteuid() or time.time() - found.st_mtime <= _LEFT_SECONDS:
             return
         opened = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         try:

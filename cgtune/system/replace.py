@@ -32,31 +32,44 @@ def replace_tree(out: str, files: Mapping[str, bytes], links: Mapping[str, str])
 
 
 def _replace_tree_in(around: int, target: str, files: Mapping[str, bytes], links: Mapping[str, str]) -> None:
-    import shutil
-
     remove_left(around)
     building = new_name()
     os.mkdir(building, 0o700, dir_fd=around)
+    top, made = None, None
     try:
         top = os.open(building, _FOLDER, dir_fd=around)
+        _require_new(top)
+        made = top
+        hold(top)
+        tree = _Tree(top)
         try:
-            _require_new(top)
-            hold(top)
-            tree = _Tree(top)
-            try:
-                for path, content in files.items():
-                    tree.add_file(path, content)
-                for path, link in links.items():
-                    tree.add_link(path, link)
-            finally:
-                tree.close()
-            os.rename(building, target, src_dir_fd=around, dst_dir_fd=around)
-            _require_same(top, os.stat(target, dir_fd=around, follow_symlinks=False))
+            for path, content in files.items():
+                tree.add_file(path, content)
+            for path, link in links.items():
+                tree.add_link(path, link)
         finally:
-            os.close(top)
+            tree.close()
+        os.rename(building, target, src_dir_fd=around, dst_dir_fd=around)
+        _require_same(top, os.stat(target, dir_fd=around, follow_symlinks=False))
     except BaseException:
-        shutil.rmtree(building, ignore_errors=True, dir_fd=around)
+        _remove(around, building, made)
         raise
+    finally:
+        if top is not None:
+            os.close(top)
+
+
+def _remove(around: int, building: str, top: int | None) -> None:
+    """Remove what was made; what else may have got that name by now stays."""
+    import contextlib
+    import shutil
+
+    for name in os.listdir(top) if top is not None else ():
+        shutil.rmtree(name, ignore_errors=True, dir_fd=top)  # which says that a file or a link is no folder, or goes through none
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=top)
+    with contextlib.suppress(OSError):
+        os.rmdir(building, dir_fd=around)
 
 
 class _Tree:

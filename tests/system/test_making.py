@@ -73,7 +73,7 @@ def test_whichever_call_fails_what_stood_there_stands(
 ) -> None:
     """No half of it, and no draft beside it; a call that is not made fails nothing."""
     (tmp_path / "a").write_bytes(OLD)
-    failed = []
+    failed: list[tuple[object, ...]] = []
     real = getattr(os, call)
 
     def fail(*arguments: object, **options: object) -> object:

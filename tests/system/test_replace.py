@@ -87,3 +87,22 @@ def test_whoever_owns_the_folder_around_leads_it_nowhere(tmp_path: Path, monkeyp
         with pytest.raises(Unwritable, match="nothing was written"):
             replace_tree(str(around / "out"), {"/a": b"x", "/b/c": b"y"}, {"/d": "e", "/f": "g"})
     assert list(elsewhere.iterdir()) == []
+
+
+def test_a_folder_of_ours_that_got_the_name_meanwhile_is_not_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who owns the folder around may rename what is ours there as well: only an empty folder is filled."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "kept").touch()
+    real = os.mkdir
+
+    def make(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+        real(path, mode, dir_fd=dir_fd)
+        monkeypatch.undo()
+        os.rename(tmp_path / path, tmp_path / "moved")
+        os.rename(other, tmp_path / path)
+
+    monkeypatch.setattr(os, "mkdir", make)
+    with pytest.raises(Unwritable, match="somebody changes the folder around it"):
+        replace_tree(str(tmp_path / "out"), {"/a": b"x"}, {})
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["kept"]
