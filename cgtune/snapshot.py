@@ -72,14 +72,13 @@ def is_go(view: MachineView, pid: int, *, with_machinery: bool = True) -> bool:
 
 
 def _is_known_other(view: MachineView, pid: int) -> bool:
-    """Most processes are not Go's, and what they map tells that they still are not: one file instead of four, each time somebody looks."""
-    if not view.is_again or view.known.is_go(pid):
+    """Most processes are not Go's, and what they map tells that they still are not: one file or two instead of four."""
+    if view.is_again and view.known.is_go(pid):
         return False
+    from cgtune.runtimes.go.others import tell_other
+
     view.host.forget(f"/proc/{pid}")
-    try:
-        return view.known.is_other(pid, view.host.read_text(f"/proc/{pid}/maps"))
-    except CgtuneError:
-        return False
+    return tell_other(view.host, pid, view.known, is_again=view.is_again)
 
 
 def _read_settled(view: MachineView, program: _Identified) -> Snapshot:

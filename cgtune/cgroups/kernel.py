@@ -359,6 +359,17 @@ def parse_stat(text: str) -> ProcessStat:
     )
 
 
+def parse_stat_memory(text: str) -> tuple[bool, int | None]:
+    """Of /proc/PID/stat: whether it is a kernel thread; and what is equal only if the same process (field 22) has the same address space
+    (23, its size) and took no page fault since (10 and 12). None if faults are not counted, as in gVisor.
+    """
+    fields = text[text.rfind(")") + 1 :].split()
+    if len(fields) < 21:
+        raise Malformed(f"not a stat line: {_quote(text)}")
+    counters = hash((fields[7], fields[9], fields[19], fields[20])) if fields[7] != "0" else None
+    return bool(parse_count(fields[6]) & _KERNEL_THREAD_FLAG), counters
+
+
 def parse_status_affinity(text: str) -> frozenset[int]:
     """`Cpus_allowed_list:\t0-7` of /proc/PID/status: the affinity of the process's first thread, or of one thread (proc_pid_status(5))."""
     listed = locate_status_value(text, "Cpus_allowed_list")

@@ -1,6 +1,6 @@
 """Reads the Go runtimes of one process: build info, what each derives, and what each has at this moment.
 
-Only this module, and held.py, which gets the host from it, read files; the rest of runtimes/go is handed bytes. Reading needs ptrace access
+Only this module, held.py and others.py read files; the rest of runtimes/go is handed bytes. Reading needs ptrace access
 of mode READ for exe, maps, environ, mountinfo and fd (same user, or CAP_SYS_PTRACE), of mode ATTACH for mem (the same, and Yama's
 ptrace_scope); map_files, for libraries, needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE, and /proc/PID/root stands in if that is missing
 (proc_pid_mem(5), ptrace(2)).
@@ -65,7 +65,7 @@ class GoReading:
     def _locate(self, known: Known, before: Kind | None) -> tuple[GoRuntime, ...]:
         """The runtimes; and what the process runs goes to ``known``. ``before`` is what it ran when it was last looked at."""
         try:
-            maps_hash, lines = self._read_maps()
+            maps_hash, lines, text = self._read_maps()
             kept = known.processes.get(self.pid)
             if kept is not None and kept.maps_hash == maps_hash and self._is_same(kept):
                 if before is not None:
@@ -73,7 +73,9 @@ class GoReading:
                 return kept.runtimes
             guest = self._emulator is not None
             mappings = parse_map_lines(lines, guest=guest)
-            runtimes, notes = locate_runtimes(mappings, self._open_module, known, read_memory=self._read_memory, guest=guest)
+            runtimes, notes = locate_runtimes(
+                mappings, lambda module: self._open_module(module, known), known, read_memory=self._read_memory, guest=guest
+            )
         except Absent:
             self._tell_by_name(known)
             return ()
@@ -84,7 +86,9 @@ class GoReading:
             return ()
         paths = {mapping.path for mapping in mappings if mapping.inode}
         if not notes:
-            known.kinds[self.pid] = tell_kind(self.executable or "", paths)
+            known.kinds[self.pid] = kind = tell_kind(self.executable or "", paths)
+            if not runtimes and not guest and text is not None:
+                self._learn_other(text, known, kind)
         if guest and not runtimes and not paths - {self.executable}:
             self._note_guest()
         notes = tuple(note.replace(path=f"/proc/{self.pid}/mem") if note.path == MEMORY else note for note in notes)
@@ -99,8 +103,14 @@ class GoReading:
             known.processes[self.pid] = Mapped(maps_hash=maps_hash, files=files, runtimes=runtimes)
         return runtimes
 
-    def _read_maps(self) -> tuple[int, Callable[[], Iterator[str]]]:
-        """Returns (what is equal for equal mappings only, the lines of /proc/PID/maps, as often as they are asked for).
+    def _learn_other(self, text: str, known: Known, kind: Kind) -> None:
+        from cgtune.runtimes.go.others import learn_other
+
+        learn_other(self.host, self.pid, self.executable or "", text, known, kind)
+
+    def _read_maps(self) -> tuple[int, Callable[[], Iterator[str]], str | None]:
+        """Returns (what is equal for equal mappings only, the lines of /proc/PID/maps, as often as they are asked for, their text if it
+        is not too large).
 
         A database maps files by the ten thousand, and its text comes to more than anybody should hold at once.
         """
@@ -111,8 +121,8 @@ class GoReading:
             whole = 0
             for piece in self._read_pieces(path):
                 whole = hash((whole, piece))
-            return whole, lambda: split_lines(self._read_pieces(path))
-        return hash(text), lambda: split_lines((text,))
+            return whole, lambda: split_lines(self._read_pieces(path)), None
+        return hash(text), lambda: split_lines((text,)), text
 
     def _read_pieces(self, path: str) -> Iterator[str]:
         """A text piece by piece, each of whole lines; raises Malformed if it is larger than 64 MiB."""
@@ -146,26 +156,33 @@ class GoReading:
         except (Unreadable, Absent):
             return False
 
-    def _open_module(self, module: Module) -> OpenedFile:
+    def _open_module(self, module: Module, known: Known) -> OpenedFile:
         """The file behind a module's mappings, through the kernel's own links: a path on disk may be another file by now."""
         first = module.mappings[0]
         own = module.path + (" (deleted)" if module.deleted else "")
         path = f"/proc/{self.pid}/exe" if own == self.executable else f"/proc/{self.pid}/map_files/{first.start:x}-{first.end:x}"
         try:
-            identity = self.host.read_file_identity(path)
+            identity = self._identify(path, known)
         except Unreadable as error:
             if path.endswith("/exe"):
                 raise
             path = f"/proc/{self.pid}/root{module.path}"
             privilege = "CAP_CHECKPOINT_RESTORE" if error.privilege else None  # for map_files, proc_pid_map_files(5)
             try:
-                identity = self.host.read_file_identity(path)
+                identity = self._identify(path, known)
             except Absent as gone:
                 raise Unreadable(str(gone), privilege=privilege) from None
             if identity[1] != module.inode:
                 raise Unreadable(f"{path} is another file than the one that is mapped", privilege=privilege) from None
         self._opened[path] = identity
         return OpenedFile(identity=identity, read_at=lambda offset, size: self.host.read_at(path, offset, size))
+
+    def _identify(self, path: str, known: Known) -> tuple[int, ...]:
+        """Which file it is; raises as Host.read_file_identity does, and if it is a new one that may not be read."""
+        identity = self.host.read_file_identity(path)
+        if self.host.is_live and identity not in known.files:
+            self.host.read_at(path, 0, 0)
+        return identity
 
     def _read_memory(self, address: int, size: int) -> bytes:
         return self.host.read_at(f"/proc/{self.pid}/mem", address, size)

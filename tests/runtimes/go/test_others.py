@@ -1,0 +1,203 @@
+"""Who holds no Go runtime is told by one file or two; and whoever begins to hold one, by whatever way, is found all the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cgtune.cgroups import kernel
+from cgtune.errors import Malformed
+from cgtune.machineview import MachineView
+from cgtune.model import Note
+from cgtune.runtimes.go.others import parse_code
+from cgtune.snapshot import read_go_snapshot
+from cgtune.system.host import Host
+from tests.support import goprograms
+
+EXE = "55d0-55d8 r-xp 00002000 fe:01 11                    /usr/bin/sleep\n"
+LIB = "7f00-7f10 r-xp 00028000 fe:01 22                    /lib/libc.so.6\n"
+DATA = "7f10-7f20 rw-p 00030000 fe:01 22                    /lib/libc.so.6\n7f20-7f30 rw-p 00000000 00:00 0 \n"
+VDSO = "7ffd-7ffe r-xp 00000000 00:00 0                          [vdso]\n"
+STAT = "7 (a) b) S 1 7 7 0 -1 4194304 {faults} 0 {major} 0 3 4 0 0 20 0 1 0 {start} {size} 190 18446744073709551615"
+
+# Loads each library whose path comes, a line for each, and says so.
+LOADER = "import ctypes, sys\nprint('', flush=True)\nfor line in sys.stdin:\n  ctypes.CDLL(line.strip())\n  print('', flush=True)"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (EXE + LIB + DATA + VDSO, [("55d0-55d8", EXE), ("7f00-7f10", LIB)]),
+        ("", []),
+        (DATA, []),
+        (EXE.replace("r-xp", "rwxp"), [("55d0-55d8", EXE)]),
+        (EXE.replace("sleep", "sleep (deleted)"), [("55d0-55d8", EXE.replace("sleep", "sleep (deleted)"))]),
+        (EXE + "7f20-7f30 r-xp 00000000 00:00 0 \n", None),  # made on the spot, or unpacked
+        (EXE + "7f20-7f30 r-xp 00000000 00:00 0                 [anon:x]\n", None),
+        (EXE + "7f20-7f30 r-xp 00000000 00:01 9                 /memfd:upx (deleted)\n", None),
+        (EXE + "7f20-7f30 r-xp 00000000 00:01 9                 /dev/zero (deleted)\n", None),
+        (EXE + LIB.replace("r-xp", "r-xs"), None),
+        (EXE + "7f20-7f30 r-xp", []),
+        ("r-xp a\n", None),
+    ],
+)
+def test_the_code_that_a_process_maps(text: str, code: list[tuple[str, str]] | None) -> None:
+    """Every mapping of a file's code, and None if there is code that no file tells of."""
+    found = parse_code(text)
+    if text.endswith("r-xp"):  # cut in the midst
+        assert found is not None
+        assert len(found[0]) == 1
+        return
+    expected = code and (tuple(line.rstrip("\n").split(" ", 2)[2] for _, line in code), [place for place, _ in code])
+    assert found == (((), []) if code == [] else expected)
+
+
+def test_a_path_that_holds_what_parts_the_lines_hides_no_other() -> None:
+    """A file's name is anything: what follows it is still there, and the name makes a line that leads nowhere."""
+    found = parse_code("55d0-55d8 r-xp 00002000 fe:01 11      /usr/bin/a xp 0 0 1 /b\n" + LIB)
+    assert found is not None
+    assert found[0][-1] == LIB.rstrip("\n").split(" ", 2)[2]
+
+
+@pytest.mark.parametrize(
+    ("now", "same"),
+    [
+        ({}, True),
+        ({"faults": 101}, False),
+        ({"major": 4}, False),
+        ({"start": 78}, False),
+        ({"size": 8192}, False),
+    ],
+)
+def test_when_nothing_new_can_run(now: dict[str, int], same: bool) -> None:
+    """A fault, another size, another process: each of them alone says that something may."""
+    before = {"faults": 100, "major": 3, "start": 77, "size": 4096}
+    counters = [kernel.parse_stat_memory(STAT.format(**values))[1] for values in (before, before | now)]
+    assert (counters[0] == counters[1]) is same
+
+
+def test_where_faults_are_not_counted_nothing_is_proven() -> None:
+    """gVisor prints zeros."""
+    assert kernel.parse_stat_memory(STAT.format(faults=0, major=0, start=77, size=4096)) == (False, None)
+    with pytest.raises(Malformed):
+        kernel.parse_stat_memory("7 (a) S 1")
+
+
+class Counting(Host):
+    """A host that tells which files it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def read_bytes(self, path: str, **caps: int) -> bytes:
+        self.asked.append(path)
+        return super().read_bytes(path, **caps)
+
+    def names(self, pid: int) -> list[str]:
+        """The files of one process since the last time."""
+        names = [path.split("/", 3)[3] for path in self.asked if path.startswith(f"/proc/{pid}/")]
+        self.asked.clear()
+        return names
+
+
+def _is_go(view: MachineView, pid: int) -> bool:
+    notes: list[Note] = []
+    found = read_go_snapshot(view, pid, notes)
+    assert not notes
+    return found is not None
+
+
+def _start(program: Path = Path("/bin/sleep")) -> subprocess.Popen[bytes]:
+    """A process that has mapped all that it will."""
+    process = subprocess.Popen([program, "600"])
+    while (
+        "libc.so" not in (text := Path(f"/proc/{process.pid}/maps").read_text())
+        or str(program.resolve()) not in text
+        or _state(process.pid) != "S"
+    ):
+        pass
+    return process
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_one_more_process_of_a_known_program_is_one_file() -> None:
+    """The first is looked at through and through, the second by what it maps; at a later look its counters do, as long as it rests."""
+    sleepers = [_start() for _ in range(2)]
+    try:
+        with Counting() as host:
+            view = MachineView(host)
+            assert not _is_go(view, sleepers[0].pid)
+            assert "status" in host.names(sleepers[0].pid)
+            assert not _is_go(view, sleepers[1].pid)
+            assert host.names(sleepers[1].pid) == ["maps"]
+            assert [view.known.kinds[sleeper.pid] for sleeper in sleepers] == ["other", "other"]
+            for files in (["stat", "maps"], ["stat"], ["stat"]):
+                view = MachineView(host, before=view)
+                assert not _is_go(view, sleepers[1].pid)
+                assert host.names(sleepers[1].pid) == files
+            assert not _is_go(view, 2)  # a thread of the kernel, or a process of this container
+    finally:
+        for sleeper in sleepers:
+            sleeper.kill()
+            sleeper.wait()
+
+
+@pytest.mark.fetched
+def test_a_known_program_that_loads_a_go_library_is_found() -> None:
+    """Before it is first looked at, beside one that is known to hold none, and between two looks."""
+    library = str(goprograms.build("1.27.3", "shared", language="1.25"))
+    words, pipe = [sys.executable, "-I", "-c", LOADER], subprocess.PIPE
+    plain, early, late = (subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, bufsize=1) for _ in range(3))
+
+    def load(process: subprocess.Popen[str]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{library}\n")
+        assert process.stdout.readline() == "\n"
+
+    try:
+        for process in (plain, early, late):
+            assert process.stdout is not None
+            process.stdout.readline()
+        load(early)
+        with Counting() as host:
+            view = MachineView(host)
+            assert [_is_go(view, process.pid) for process in (plain, early, late)] == [False, True, False]
+            assert view.known.kinds[late.pid] == "python"
+            for _ in range(2):
+                view = MachineView(host, before=view)
+                assert [_is_go(view, process.pid) for process in (plain, early, late)] == [False, True, False]
+            load(late)
+            assert [_is_go(MachineView(host, before=view), process.pid) for process in (plain, early, late)] == [False, True, True]
+    finally:
+        for process in (plain, early, late):
+            process.kill()
+            process.communicate()
+
+
+def test_a_file_that_became_another_one_is_looked_at(tmp_path: Path) -> None:
+    """The path and the way it is mapped are the same, its content is not: the next process of that name is looked at again."""
+    program = tmp_path / "program"
+    sleep = Path("/bin/sleep").read_bytes()
+    asked = []
+    with Counting() as host:
+        view = MachineView(host)
+        for content in (sleep, sleep, sleep + b"\n"):
+            if not program.exists() or program.read_bytes() != content:
+                program.write_bytes(content)
+                program.chmod(0o755)
+            process = _start(program)
+            try:
+                assert not _is_go(view, process.pid)
+                asked.append("status" in host.names(process.pid))
+            finally:
+                process.kill()
+                process.wait()
+    assert asked == [True, False, True]
