@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cgtune.machineview import MachineView
-    from cgtune.model import Container, CpuLevel, Level, MemoryLevel
+    from cgtune.model import Container, CpuLevel, Level, MemoryLevel, Mount
     from cgtune.system.host import Host
 
 #: How often a process is read again that is moved between cgroups under our eyes, or starts another program.
@@ -139,7 +139,7 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
     )
     own_pressure = pressure_chain[0] if pressure_chain and pressure_chain[0].path == unified[0][1].path else None
     notes.extend(program.go_notes)
-    container = _locate_container(host, pid, memberships, chains, (cpu, memory, cpuset, unified))
+    container = _locate_container(view, pid, memberships, chains, (cpu, memory, cpuset, unified))
     if (node := locate_node_level(tuple(level.path for level in memory_chain), container)) is not None:
         memory_chain = (*memory_chain[:node], *(level.replace(of_node=True) for level in memory_chain[node:]))
     snapshot = Snapshot(
@@ -168,15 +168,25 @@ def read_container(view: MachineView, pid: int) -> Container:
     memberships = _read_memberships(view.host, pid)
     chains = ChainReader(view.host, pid, memberships, view.ours, [])
     located = (*(chains.locate(controller) for controller in ("cpu", "memory", "cpuset")), chains.locate_unified())
-    return _locate_container(view.host, pid, memberships, chains, located)
+    return _locate_container(view, pid, memberships, chains, located)
 
 
 def _locate_container(
-    host: Host, pid: int, memberships: tuple[Membership, ...], chains: ChainReader, located: Iterable[list[tuple[int, Place]]]
+    view: MachineView, pid: int, memberships: tuple[Membership, ...], chains: ChainReader, located: Iterable[list[tuple[int, Place]]]
 ) -> Container:
     found = tuple(chain[0][1].path for chain in located if chain)
     mounts = chains.their_mounts() if memberships else ()
-    return with_pod_names(host, pid, locate_container(memberships, mounts, found), mounts)
+    return with_pod_names(view.host, pid, _named_container(view, memberships, mounts, found), mounts)
+
+
+def _named_container(
+    view: MachineView, memberships: tuple[Membership, ...], mounts: tuple[Mount, ...], found: tuple[str, ...]
+) -> Container:
+    """Equal texts were parsed once: whoever shares both of them, and his cgroups, is in the same container."""
+    kept = view.containers.get(found)
+    if kept is None or kept[0] is not memberships or kept[1] is not mounts:
+        view.containers[found] = kept = (memberships, mounts, locate_container(memberships, mounts, found))
+    return kept[2]
 
 
 def _read_unsupported(

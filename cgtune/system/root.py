@@ -38,6 +38,7 @@ class Root:
         self._top = os.open(path, DIRECTORY_FLAGS)
         self._directories: dict[str, int] = {}
         self._files: dict[str, int] = {}
+        self._processes: set[str] = set()  # the /proc/PID of which something may be open
         self._has_doors = False
 
     def open_doors(self) -> None:
@@ -52,6 +53,10 @@ class Root:
     def forget(self, below: str) -> None:
         """Close what is kept open at or below ``below``."""
         inside = below.rstrip("/") + "/"
+        if below.startswith("/proc/") and below.count("/") == _PROCESS_DEPTH:
+            if below not in self._processes:
+                return
+            self._processes.discard(below)
         for opened in (self._directories, self._files):
             for path in [kept for kept in opened if kept == below or kept.startswith(inside)]:
                 os.close(opened.pop(path))
@@ -80,8 +85,10 @@ class Root:
         """
         if self._has_doors and path.startswith("/proc/"):
             parts = path.split("/", 4)
-            if len(parts) == 4:
-                return f"/proc/{parts[2]}", parts[3], parts[2].isdecimal()
+            if len(parts) == 4 and parts[2].isdecimal():
+                if parts[3] == "stat" and f"/proc/{parts[2]}" not in self._directories:
+                    return "/proc", f"{parts[2]}/stat", True  # of most processes nothing else is read
+                return f"/proc/{parts[2]}", parts[3], True
             if len(parts) == 5 and parts[2].isdecimal() and parts[3] in _OWN_FOLDERS and _is_plain(parts[4]):
                 return f"/proc/{parts[2]}", f"{parts[3]}/{parts[4]}", True
         directory, _, name = path.rpartition("/")
@@ -140,10 +147,13 @@ class Root:
             while len(self._files) >= _OPEN_FILES:
                 os.close(self._files.pop(next(iter(self._files))))
             self._files[path] = file
+            self._note_process(path)
         return self._files[path]
 
     def open_directory(self, path: str) -> int:
         """A directory, which stays open. Raises Unreadable for a path with empty or dotted names."""
+        if path in self._directories:
+            return self._directories[path]
         if not path.strip("/"):
             return self._top
         # From the nearest one that is open, step by step: a chain of cgroups may be deeper than Python's stack.
@@ -164,7 +174,12 @@ class Root:
             if len(self._directories) >= _OPEN_DIRECTORIES:
                 os.close(self._directories.pop(next(iter(self._directories))))
             self._directories[nearest] = opened
+            self._note_process(nearest)
         return opened
+
+    def _note_process(self, path: str) -> None:
+        if path.startswith("/proc/"):
+            self._processes.add("/".join(path.split("/", 3)[:3]))
 
     def _open_step(self, parent: int, path: str, name: str) -> int:
         # /proc/PID/root is the kernel's own door into the process's root; it is the one link that is followed, and only on procfs.

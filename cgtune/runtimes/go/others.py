@@ -9,12 +9,10 @@ it and takes another out of the same size.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from cgtune.cgroups import kernel
 from cgtune.errors import CgtuneError
 from cgtune.records import Record
-from cgtune.runtimes.go.program.mappings import MEMORY_PATHS
+from cgtune.runtimes.go.program.mappings import parse_code
 from cgtune.runtimes.go.programs import Mapped
 
 TYPE_CHECKING = False
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from cgtune.system.host import Host
 
 _MOST_PROGRAMS = 512
-_SHARED, _MEMORY = "xs ", "/memfd:"
 
 
 class OtherProgram(Record):
@@ -110,28 +107,5 @@ def learn_other(host: Host, pid: int, executable: str, text: str, known: Known, 
         del known.others[next(iter(known.others))]
 
 
-def _place(pid: int, addresses: str, *, is_executable: bool) -> str:
-    return f"/proc/{pid}/exe" if is_executable else f"/proc/{pid}/map_files/{addresses}"
-
-
-def parse_code(text: str) -> tuple[tuple[str, ...], list[str]] | None:
-    """Returns (of each mapping of a file's code its line from the offset on, its addresses), in order, from /proc/PID/maps.
-
-    None if there is code that no file backs, memory that only looks like a file, or a line that cannot be told: then each mapping has to be
-    looked at. A path may hold what parts the lines here: it makes lines that lead nowhere, and so nothing is told.
-    """
-    if _SHARED in text or _MEMORY in text:
-        return None
-    pieces = text.split("xp ")
-    lines, places = [], []
-    for before, after in pairwise(pieces):
-        line = after.partition("\n")[0]
-        fields = line.split(None, 3)
-        path = fields[3] if len(fields) > 3 else ""
-        if path.startswith("[v") and fields[2] == "0":
-            continue  # the kernel's own
-        if not path.startswith("/") or path.startswith(MEMORY_PATHS) or fields[2] == "0":
-            return None
-        lines.append(line)
-        places.append(before.rpartition("\n")[2].partition(" ")[0])
-    return tuple(lines), places
+def _place(pid: int, head: str, *, is_executable: bool) -> str:
+    return f"/proc/{pid}/exe" if is_executable else f"/proc/{pid}/map_files/{head.partition(' ')[0]}"

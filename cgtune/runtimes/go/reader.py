@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import GoFacts, GoObserved, LimitFile, Note
-from cgtune.runtimes.go.program.mappings import parse_map_lines, split_lines
+from cgtune.runtimes.go.program.mappings import parse_code_mappings, parse_map_lines, split_lines
 from cgtune.runtimes.go.programs import MEMORY, GoRuntime, Known, Mapped, OpenedFile, locate_runtimes, read_runtime_words
 from cgtune.runtimes.kinds import base_name, is_emulator, tell_kind
 from cgtune.system.reading import note_on
@@ -72,7 +72,8 @@ class GoReading:
                     known.kinds[self.pid] = before
                 return kept.runtimes
             guest = self._emulator is not None
-            mappings = parse_map_lines(lines, guest=guest)
+            plain = parse_code_mappings(text) if text is not None and self.host.is_live and not guest else None
+            mappings = parse_map_lines(lines, guest=guest) if plain is None else plain
             runtimes, notes = locate_runtimes(
                 mappings, lambda module: self._open_module(module, known), known, read_memory=self._read_memory, guest=guest
             )
@@ -268,6 +269,9 @@ class GoReading:
             return LiveWords()
 
     def _read_environ(self) -> tuple[tuple[str, str], ...] | None:
+        """The variables that Go's runtime reads, in their order: so the key of what is derived is small, and nobody's secrets are kept."""
+        from cgtune.runtimes.go.derived.facts import VARIABLES
+
         try:
             text = self.host.read_text(f"/proc/{self.pid}/environ")
         except NoSuchProcess:
@@ -275,8 +279,8 @@ class GoReading:
         except CgtuneError as error:
             self._note(f"/proc/{self.pid}/environ", error)
             return None
-        pairs = (entry.partition("=") for entry in text.split("\0"))
-        return tuple((name, value) for name, equals, value in pairs if equals)
+        pairs = (entry.partition("=") for entry in text.split("\0") if entry.startswith("GO"))
+        return tuple((name, value) for name, equals, value in pairs if equals and name in VARIABLES)
 
     def _with_limit(self, inputs: GoInputs, version: GoVersion | None, words: LiveWords) -> tuple[GoInputs, LimitFile | None]:
         """The inputs with what the runtime sees of its quota; and the limit file that it holds open, which is the one it obeys."""

@@ -12,54 +12,14 @@ from cgtune.cgroups import kernel
 from cgtune.errors import Malformed
 from cgtune.machineview import MachineView
 from cgtune.model import Note
-from cgtune.runtimes.go.others import parse_code
 from cgtune.snapshot import read_go_snapshot
 from cgtune.system.host import Host
 from tests.support import goprograms
 
-EXE = "55d0-55d8 r-xp 00002000 fe:01 11                    /usr/bin/sleep\n"
-LIB = "7f00-7f10 r-xp 00028000 fe:01 22                    /lib/libc.so.6\n"
-DATA = "7f10-7f20 rw-p 00030000 fe:01 22                    /lib/libc.so.6\n7f20-7f30 rw-p 00000000 00:00 0 \n"
-VDSO = "7ffd-7ffe r-xp 00000000 00:00 0                          [vdso]\n"
 STAT = "7 (a) b) S 1 7 7 0 -1 4194304 {faults} 0 {major} 0 3 4 0 0 20 0 1 0 {start} {size} 190 18446744073709551615"
 
 # Loads each library whose path comes, a line for each, and says so.
 LOADER = "import ctypes, sys\nprint('', flush=True)\nfor line in sys.stdin:\n  ctypes.CDLL(line.strip())\n  print('', flush=True)"
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        (EXE + LIB + DATA + VDSO, [("55d0-55d8", EXE), ("7f00-7f10", LIB)]),
-        ("", []),
-        (DATA, []),
-        (EXE.replace("r-xp", "rwxp"), [("55d0-55d8", EXE)]),
-        (EXE.replace("sleep", "sleep (deleted)"), [("55d0-55d8", EXE.replace("sleep", "sleep (deleted)"))]),
-        (EXE + "7f20-7f30 r-xp 00000000 00:00 0 \n", None),  # made on the spot, or unpacked
-        (EXE + "7f20-7f30 r-xp 00000000 00:00 0                 [anon:x]\n", None),
-        (EXE + "7f20-7f30 r-xp 00000000 00:01 9                 /memfd:upx (deleted)\n", None),
-        (EXE + "7f20-7f30 r-xp 00000000 00:01 9                 /dev/zero (deleted)\n", None),
-        (EXE + LIB.replace("r-xp", "r-xs"), None),
-        (EXE + "7f20-7f30 r-xp", []),
-        ("r-xp a\n", None),
-    ],
-)
-def test_the_code_that_a_process_maps(text: str, code: list[tuple[str, str]] | None) -> None:
-    """Every mapping of a file's code, and None if there is code that no file tells of."""
-    found = parse_code(text)
-    if text.endswith("r-xp"):  # cut in the midst
-        assert found is not None
-        assert len(found[0]) == 1
-        return
-    expected = code and (tuple(line.rstrip("\n").split(" ", 2)[2] for _, line in code), [place for place, _ in code])
-    assert found == (((), []) if code == [] else expected)
-
-
-def test_a_path_that_holds_what_parts_the_lines_hides_no_other() -> None:
-    """A file's name is anything: what follows it is still there, and the name makes a line that leads nowhere."""
-    found = parse_code("55d0-55d8 r-xp 00002000 fe:01 11      /usr/bin/a xp 0 0 1 /b\n" + LIB)
-    assert found is not None
-    assert found[0][-1] == LIB.rstrip("\n").split(" ", 2)[2]
 
 
 @pytest.mark.parametrize(
