@@ -121,7 +121,7 @@ def _read_identified(view: MachineView, pid: int) -> _Identified:
 def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple[Membership, ...]]:
     host, pid, notes = view.host, program.process.pid, [*view.notes, *program.process_notes]
     before = len(notes)
-    memberships = _read_memberships(host, pid, notes)
+    memberships = _read_memberships(host, pid, notes, kept=True)
     if not memberships and view.machine.cgroup_mode != "none" and len(notes) == before:
         notes.append(
             Note(path=f"/proc/{pid}/cgroup", why="it names no cgroup, though cgroups are mounted: the limits are not known", kind="failed")
@@ -249,11 +249,11 @@ def _read_stat(host: Host, pid: int) -> kernel.ProcessStat:
         raise NoSuchProcess(f"process {pid} ended while it was read") from error
 
 
-def _read_memberships(host: Host, pid: int, notes: list[Note] | None = None) -> tuple[Membership, ...]:
-    """The cgroups of a process; none if it has none, or if they cannot be read, which goes to ``notes``."""
+def _read_memberships(host: Host, pid: int, notes: list[Note] | None = None, *, kept: bool = False) -> tuple[Membership, ...]:
+    """The cgroups of a process; none if it has none, or if they cannot be read, which goes to ``notes``. ``kept``: as of its runtimes."""
     path = f"/proc/{pid}/cgroup"
     try:
-        return read_essential(host, path, kernel.parse_cgroup)
+        return read_essential(host, path, kernel.parse_cgroup, kept=kept)
     except NoSuchProcess:
         raise
     except Absent:

@@ -126,7 +126,7 @@ class ChainReader:
         """The mounts as the target has them. Not being allowed to see them is a note only where they are needed."""
         if self._theirs is None:
             refused: list[Note] = []
-            read = read_optional(self._host, f"/proc/{self._pid}/mountinfo", self._ours.parse_mounts, refused)
+            read = read_optional(self._host, f"/proc/{self._pid}/mountinfo", self._ours.parse_mounts, refused, kept=True)
             self._privilege = next((note.privilege for note in refused), self._privilege)
             self._theirs = read or ()
         return self._theirs

@@ -44,6 +44,7 @@ class Host:
         self.is_dated = origin.is_dated
         self.page_bytes, self.ticks_per_second = origin.page_bytes, origin.ticks_per_second
         self.recorded_pids = origin.pids
+        self._kept: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -58,6 +59,10 @@ class Host:
     def forget(self, below: str = "/") -> None:
         """Close what is kept open at or below ``below``: the next read looks them up anew."""
         self._source.forget(below)
+        if self._kept:
+            inside = below.rstrip("/") + "/"
+            for path in [path for path in self._kept if path == below or path.startswith(inside)]:
+                del self._kept[path]
 
     def time_seconds(self) -> float:
         """Now, or when the recording was made; seconds since the epoch."""
@@ -80,6 +85,18 @@ class Host:
         Raises Absent, Unreadable, NoSuchProcess (a /proc/PID whose process has ended) or Malformed (larger than the cap).
         """
         return self.read_bytes(path).decode("utf-8", "surrogateescape")
+
+    def read_kept(self, path: str) -> str:
+        """As read_text, once until it is forgotten: what several need to be of one moment."""
+        if path not in self._kept:
+            self._kept[path] = self.read_text(path)
+        return self._kept[path]
+
+    def read_kept_link(self, path: str) -> str:
+        """As read_link, likewise."""
+        if path not in self._kept:
+            self._kept[path] = self.read_link(path)
+        return self._kept[path]
 
     def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once. Raises as read_text does."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cgtune.runtimes.go.programs import Known
     from cgtune.system.host import Host
 
-_MOST_PROGRAMS = 512
+_MOST_PROGRAMS = 256  # of some KB each
 
 
 class OtherProgram(Record):

@@ -15,8 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
 
-    from cgtune.model import Kind
+    from cgtune.model import GoProgram, Kind
     from cgtune.runtimes.elf import Elf, ReadAt
+    from cgtune.runtimes.go.derived.once import Derived
     from cgtune.runtimes.go.observed.layout import LiveLayout
     from cgtune.runtimes.go.observed.live import LiveWords
     from cgtune.runtimes.go.others import OtherProgram
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _MOST_FILES = 2048
 _MOST_RUNTIMES = 16  # of one process: each costs a look into its memory, and some KB of every report
-_MOST_UNUSED = 64
+MOST_UNUSED = 64
 
 #: The path of a note on the process's memory.
 MEMORY = "mem"
@@ -74,7 +75,8 @@ class Known:
 
     ``processes``: by pid, the runtimes found last time; valid while the text of /proc/PID/maps is unchanged. ``kinds``: by pid, what each
     process runs, as far as that is known. ``others``: by its code, what is no Go program, with its libraries. ``quiet``: by pid, the
-    counters of those that hold no Go runtime, which are as they are until something new may run.
+    counters of those that hold no Go runtime, which are as they are until something new may run. ``programs`` and ``derived``: the facts of
+    Go programs, and what follows from their inputs.
     """
 
     def __init__(self) -> None:
@@ -84,6 +86,8 @@ class Known:
         self.kinds: dict[int, Kind] = {}
         self.others: dict[tuple[str, ...], OtherProgram] = {}
         self.quiet: dict[int, int] = {}
+        self.programs: dict[Hashable, GoProgram] = {}
+        self.derived: dict[Hashable, Derived] = {}
 
     def remember(self, identity: Hashable, found: tuple[Elf, BuildInfo] | None) -> None:
         """Keep what was found in this file, which may be nothing of Go's; the oldest is forgotten if there are too many."""
@@ -114,7 +118,7 @@ class Known:
         self.quiet = {pid: counters for pid, counters in self.quiet.items() if pid in pids}
         used = {identity for mapped in self.processes.values() for _, identity in mapped.files}
         unused = [identity for identity, found in self.files.items() if found is not None and identity not in used]
-        for identity in unused[:-_MOST_UNUSED]:
+        for identity in unused[:-MOST_UNUSED]:
             del self.files[identity]
             self.layouts.pop(identity, None)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import GoFacts, GoObserved, LimitFile, Note
 from cgtune.runtimes.go.program.mappings import parse_code_mappings, parse_map_lines, split_lines
-from cgtune.runtimes.go.programs import MEMORY, GoRuntime, Known, Mapped, OpenedFile, locate_runtimes, read_runtime_words
+from cgtune.runtimes.go.programs import MEMORY, MOST_UNUSED, GoRuntime, Known, Mapped, OpenedFile, locate_runtimes, read_runtime_words
 from cgtune.runtimes.kinds import base_name, is_emulator, tell_kind
 from cgtune.system.reading import note_on
 
@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
-    from cgtune.model import GoLive, Kind, Process
+    from cgtune.model import GoLive, GoProgram, Kind, Process
     from cgtune.runtimes.go.derived.derive import GoDerivation
     from cgtune.runtimes.go.derived.inputs import GoInputs
     from cgtune.runtimes.go.derived.ownview import OwnTexts
@@ -190,8 +190,8 @@ class GoReading:
 
     def _facts(self, runtime: GoRuntime, known: Known) -> GoFacts:
         # Most processes are not Go's: what only Go programs need is loaded when there is one.
-        from cgtune.runtimes.go.derived.derive import derive
-        from cgtune.runtimes.go.derived.facts import derived_facts, program_facts, setting_facts
+        from cgtune.runtimes.go.derived.facts import setting_facts
+        from cgtune.runtimes.go.derived.once import derive_once
         from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 
         info, inputs = runtime.info, self._inputs(runtime)
@@ -199,10 +199,11 @@ class GoReading:
         follows = None
         if info.go is None or info.go.at_least(1, FIRST_AWARE):
             inputs, follows = self._with_limit(inputs, info.go, words)
-        derivation = derive(inputs)
+        misled = follows is not None and not follows.own
+        derivation, derived = derive_once(known.derived, inputs, misled=misled, hidden=self._is_hidden)
         if unrecorded := _unrecorded_switches(derivation, words):
             inputs = inputs.replace(default_godebug=",".join(filter(None, (inputs.default_godebug, *unrecorded))))
-            derivation = derive(inputs)
+            derivation, derived = derive_once(known.derived, inputs, misled=misled, hidden=self._is_hidden)
             said = ",".join(unrecorded)
             why = f"its memory has {said}, its build info and environment do not: the linker's -X under -trimpath leaves no trace"
             self.notes.append(Note(path=runtime.path or self.executable or "", why=why))
@@ -213,10 +214,9 @@ class GoReading:
             self.notes.append(Note(path=runtime.path or self.executable or "", why=tell_record(info)))
         whose = f"{runtime.path}: " if inputs.library else ""  # one process may hold several runtimes
         self.notes += [Note(path=f"/proc/{self.pid}/mem", why=f"{whose}{why}") for why in words.notes]
-        version = info.version.removeprefix("go")
         return GoFacts(
-            program=program_facts(inputs, info, version=version, path=runtime.path, deleted=runtime.deleted, emulator=self._emulator),
-            derived=derived_facts(inputs, derivation, misled=follows is not None and not follows.own, hidden=self._is_hidden),
+            program=self._program(runtime, inputs, known),
+            derived=derived,
             observed=GoObserved(
                 pinned=words.pinned,
                 follows=follows,
@@ -230,6 +230,23 @@ class GoReading:
                 derivation, {"GOMAXPROCS": words.gomaxprocs, "GOMEMLIMIT": words.memory_limit_bytes, "GOGC": words.gc_percent}
             ),
         )
+
+    def _program(self, runtime: GoRuntime, inputs: GoInputs, known: Known) -> GoProgram:
+        """Which program it is: the same record for all its processes, as it is the largest of a report."""
+        from cgtune.runtimes.go.derived.facts import program_facts
+
+        key = (runtime.identity, runtime.path, runtime.deleted, inputs.default_godebug, inputs.library, self._emulator)
+        found = known.programs.get(key)
+        if found is None:
+            version = runtime.info.version.removeprefix("go")
+            found = program_facts(
+                inputs, runtime.info, version=version, path=runtime.path, deleted=runtime.deleted, emulator=self._emulator
+            )
+            if runtime.identity is not None:
+                known.programs[key] = found
+                while len(known.programs) > MOST_UNUSED:
+                    del known.programs[next(iter(known.programs))]
+        return found
 
     def _with_age(self, live: GoLive | None) -> GoLive | None:
         """With the time since the last collection, by the machine's clock; None if that was set back since.
@@ -311,12 +328,12 @@ class GoReading:
         """/proc/self/cgroup and mountinfo as the process itself reads them: relative to its own cgroup namespace, not to ours."""
         from cgtune.runtimes.go.derived.ownview import INITIAL_NAMESPACE, OwnTexts, rebase_texts
 
-        cgroup = self.host.read_text(f"/proc/{self.pid}/cgroup")
-        mountinfo = self.host.read_text(f"/proc/{self.pid}/mountinfo")
+        cgroup = self.host.read_kept(f"/proc/{self.pid}/cgroup")
+        mountinfo = self.host.read_kept(f"/proc/{self.pid}/mountinfo")
         namespace = None
         try:
             namespace = self.host.read_link(f"/proc/{self.pid}/ns/cgroup")
-            same = namespace == self.host.read_link(f"/proc/{self.host.read_link('/proc/self')}/ns/cgroup")
+            same = namespace == self.host.read_kept_link(f"/proc/{self.host.read_kept_link('/proc/self')}/ns/cgroup")
         except NoSuchProcess:
             raise
         except CgtuneError as error:
