@@ -9,6 +9,7 @@ Not covered: the environment that a library finds if it is loaded later than its
 
 from __future__ import annotations
 
+from cgtune.cgroups.kernel import parse_stat_memory
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import GoFacts, GoObserved, LimitFile, Note
 from cgtune.runtimes.go.program.mappings import parse_code_mappings, parse_map_lines, split_lines
@@ -65,8 +66,15 @@ class GoReading:
     def _locate(self, known: Known, before: Kind | None) -> tuple[GoRuntime, ...]:
         """The runtimes; and what the process runs goes to ``known``. ``before`` is what it ran when it was last looked at."""
         try:
+            kept, counters = known.processes.get(self.pid), self._count_faults()
+            is_quiet = kept is not None and counters is not None and known.quiet.pop(self.pid, None) == counters and self._is_all(kept)
+            if counters is not None:
+                known.quiet[self.pid] = counters  # read before the mappings: whatever comes later shows in it
+            if kept is not None and is_quiet:
+                if before is not None:
+                    known.kinds[self.pid] = before
+                return kept.runtimes
             maps_hash, lines, text = self._read_maps()
-            kept = known.processes.get(self.pid)
             if kept is not None and kept.maps_hash == maps_hash and self._is_same(kept):
                 if before is not None:
                     known.kinds[self.pid] = before
@@ -103,6 +111,15 @@ class GoReading:
             files = tuple((path, identity) for path, identity in self._opened.items() if identity in own)
             known.processes[self.pid] = Mapped(maps_hash=maps_hash, files=files, runtimes=runtimes)
         return runtimes
+
+    def _count_faults(self) -> int | None:
+        """See kernel.parse_stat_memory; None of what is not live."""
+        return parse_stat_memory(self.host.read_kept(f"/proc/{self.pid}/stat"))[1] if self.host.is_live else None
+
+    def _is_all(self, kept: Mapped) -> bool:
+        """Whether the executable, by the name that it has now, is all that holds a runtime: files may be renamed and removed meanwhile."""
+        names = {runtime.path + " (deleted)" * runtime.deleted for runtime in kept.runtimes}
+        return names == {self.executable}
 
     def _learn_other(self, text: str, known: Known, kind: Kind) -> None:
         from cgtune.runtimes.go.others import learn_other
