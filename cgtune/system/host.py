@@ -100,7 +100,11 @@ class Host:
 
     def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once. Raises as read_text does."""
-        return self._ask(path, lambda: self._source.read_whole(path, cap_bytes))
+        _require_plain(path)
+        try:  # without _ask, as this and read_at are called by the ten thousand
+            return self._source.read_whole(path, cap_bytes)
+        except OSError as error:
+            raise translate(error, path) from error
 
     def read_link(self, path: str) -> str:
         """The target of a symbolic link. Raises as read_text does."""
@@ -115,7 +119,11 @@ class Host:
 
         Raises as read_text does if the file cannot be opened.
         """
-        return self._ask(path, lambda: self._source.read_region(path, offset, size))
+        _require_plain(path)
+        try:
+            return self._source.read_region(path, offset, size)
+        except OSError as error:
+            raise translate(error, path) from error
 
     def read_file_identity(self, path: str) -> tuple[int, ...]:
         """(device, inode, size, two times) of a file: equal for the same content only. Raises as read_text does."""
@@ -141,8 +149,7 @@ class Host:
         return self._source.read_page(url)
 
     def _ask(self, path: str, ask: Callable[[], T]) -> T:
-        if "\0" in path or not (path.isascii() or _is_encodable(path)):  # both come with damaged mount tables
-            raise Unreadable(f"{path} is not a plain path")
+        _require_plain(path)
         try:
             return ask()
         except OSError as error:
@@ -205,6 +212,11 @@ class Host:
             found = "none"  # a damaged recording
         if found != device:
             raise Unreadable(f"{directory} is not the filesystem that the mount table names ({device})")
+
+
+def _require_plain(path: str) -> None:
+    if "\0" in path or not (path.isascii() or _is_encodable(path)):  # both come with damaged mount tables
+        raise Unreadable(f"{path} is not a plain path")
 
 
 def _is_encodable(path: str) -> bool:

@@ -66,18 +66,12 @@ class GoReading:
     def _locate(self, known: Known, before: Kind | None) -> tuple[GoRuntime, ...]:
         """The runtimes; and what the process runs goes to ``known``. ``before`` is what it ran when it was last looked at."""
         try:
-            kept, counters = known.processes.get(self.pid), self._count_faults()
-            is_quiet = kept is not None and counters is not None and known.quiet.pop(self.pid, None) == counters and self._is_all(kept)
-            if counters is not None:
-                known.quiet[self.pid] = counters  # read before the mappings: whatever comes later shows in it
-            if kept is not None and is_quiet:
-                if before is not None:
-                    known.kinds[self.pid] = before
-                return kept.runtimes
-            maps_hash, lines, text = self._read_maps()
-            if kept is not None and kept.maps_hash == maps_hash and self._is_same(kept):
-                if before is not None:
-                    known.kinds[self.pid] = before
+            kept = known.processes.pop(self.pid, None)  # until all went well again
+            is_quiet = self._is_quiet(kept, known)
+            maps_hash, lines, text = (0, lambda: iter(()), None) if is_quiet else self._read_maps()
+            if kept is not None and (is_quiet or (kept.maps_hash == maps_hash and self._is_same(kept))):
+                known.kinds.update({} if before is None else {self.pid: before})
+                known.processes[self.pid] = kept
                 return kept.runtimes
             guest = self._emulator is not None
             plain = parse_code_mappings(text) if text is not None and self.host.is_live and not guest else None
@@ -112,14 +106,18 @@ class GoReading:
             known.processes[self.pid] = Mapped(maps_hash=maps_hash, files=files, runtimes=runtimes)
         return runtimes
 
-    def _count_faults(self) -> int | None:
-        """See kernel.parse_stat_memory; None of what is not live."""
-        return parse_stat_memory(self.host.read_kept(f"/proc/{self.pid}/stat"))[1] if self.host.is_live else None
-
-    def _is_all(self, kept: Mapped) -> bool:
-        """Whether the executable, by the name that it has now, is all that holds a runtime: files may be renamed and removed meanwhile."""
-        names = {runtime.path + " (deleted)" * runtime.deleted for runtime in kept.runtimes}
-        return names == {self.executable}
+    def _is_quiet(self, kept: Mapped | None, known: Known) -> bool:
+        """Whether nothing new can run since it was looked at (see others.py), and its runtime is that of the executable, by the name that
+        this has now: files are renamed and removed meanwhile.
+        """
+        if not self.host.is_live:
+            return False
+        before, counters = known.quiet.pop(self.pid, None), parse_stat_memory(self.host.read_kept(f"/proc/{self.pid}/stat"))[1]
+        if counters is not None:
+            known.quiet[self.pid] = counters  # read before the mappings: whatever comes later shows in it
+        if kept is None or counters is None or before != counters:
+            return False
+        return {runtime.path + " (deleted)" * runtime.deleted for runtime in kept.runtimes} == {self.executable}
 
     def _learn_other(self, text: str, known: Known, kind: Kind) -> None:
         from cgtune.runtimes.go.others import learn_other

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from cgtune.cgroups import kernel
 from cgtune.errors import Malformed
 from cgtune.machineview import MachineView
 from cgtune.model import Note
+from cgtune.runtimes.go.programs import Mapped
 from cgtune.snapshot import read_go_snapshot
 from cgtune.system.host import Host
 from tests.support import goprograms
@@ -161,3 +163,65 @@ def test_a_file_that_became_another_one_is_looked_at(tmp_path: Path) -> None:
                 process.kill()
                 process.wait()
     assert asked == [True, False, True]
+
+
+@pytest.mark.fetched
+def test_a_go_program_that_rests_is_not_asked_for_its_mappings(tmp_path: Path) -> None:
+    """From the second look on; but if its file gets another name, that is told, and who starts another program is looked at again."""
+    program = tmp_path / "program"
+    program.write_bytes(goprograms.build("1.27.3", package="./minimal").read_bytes())
+    program.chmod(0o755)
+    process = subprocess.Popen([program], stdin=subprocess.PIPE)
+    try:
+        wait_until_quiet(process.pid)
+        with Counting() as host:
+            view = MachineView(host)
+            paths, asked = [], []
+            for rename in (False, False, False, True):
+                if rename:
+                    program.rename(tmp_path / "renamed")
+                found = read_go_snapshot(view, process.pid, [])
+                assert found is not None
+                paths.append(Path(found.go[0].program.path).name)
+                asked.append("maps" in host.names(process.pid))
+                view = MachineView(host, before=view)
+            assert paths == ["program", "program", "program", "renamed"]
+            assert asked == [True, False, False, True]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_until_quiet(pid: int) -> None:
+    """Until a process has started and takes no page fault for a while."""
+    before = None
+    while before != (before := kernel.parse_stat_memory(Path(f"/proc/{pid}/stat").read_text())[1]) or _state(pid) != "S":
+        time.sleep(0.3)
+
+
+def test_what_could_not_be_told_is_not_taken_for_what_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of which something could not be read at one look is looked at again at the next one, however quiet it is."""
+    sleeper = _start()
+    try:
+        with Counting() as host:
+            view = MachineView(host)
+            assert not _is_go(view, sleeper.pid)
+            view.known.others.clear()
+            view.known.quiet.clear()
+            view.known.processes[sleeper.pid] = Mapped(maps_hash=1, files=(), runtimes=())
+            with monkeypatch.context() as patched:
+                patched.setattr("cgtune.runtimes.go.reader.parse_code_mappings", _refuse)
+                notes: list[Note] = []
+                view = MachineView(host, before=view)
+                assert read_go_snapshot(view, sleeper.pid, notes) is None
+                assert [note.path for note in notes] == [f"/proc/{sleeper.pid}/maps"]
+            host.names(sleeper.pid)
+            assert not _is_go(MachineView(host, before=view), sleeper.pid)
+            assert "maps" in host.names(sleeper.pid)
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
+def _refuse(_text: str) -> None:
+    raise Malformed("no mappings")
