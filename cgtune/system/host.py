@@ -100,38 +100,30 @@ class Host:
 
     def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once. Raises as read_text does."""
-        _require_plain(path)
-        try:  # without _ask, as this and read_at are called by the ten thousand
-            return self._source.read_whole(path, cap_bytes)
-        except OSError as error:
-            raise translate(error, path) from error
+        return self._ask(path, self._source.read_whole, cap_bytes)
 
     def read_link(self, path: str) -> str:
         """The target of a symbolic link. Raises as read_text does."""
-        return self._ask(path, lambda: self._source.read_link(path))
+        return self._ask(path, self._source.read_link)
 
     def list_directory(self, path: str) -> list[str]:
         """The names in a directory, sorted. Raises as read_text does."""
-        return self._ask(path, lambda: self._source.list_names(path))
+        return self._ask(path, self._source.list_names)
 
     def read_at(self, path: str, offset: int, size: int) -> bytes:
         """Up to ``size`` bytes at ``offset`` of a large file (an executable, a process's memory); what is not there is left out.
 
         Raises as read_text does if the file cannot be opened.
         """
-        _require_plain(path)
-        try:
-            return self._source.read_region(path, offset, size)
-        except OSError as error:
-            raise translate(error, path) from error
+        return self._ask(path, self._source.read_region, offset, size)
 
     def read_file_identity(self, path: str) -> tuple[int, ...]:
         """(device, inode, size, two times) of a file: equal for the same content only. Raises as read_text does."""
-        return self._ask(path, lambda: self._source.read_file_identity(path))
+        return self._ask(path, self._source.read_file_identity)
 
     def read_identity(self, path: str) -> tuple[int, int]:
         """(device, inode) of a directory: the same cgroup has the same pair through every mount. Raises as read_text does."""
-        return self._ask(path, lambda: self._source.read_identity(path))
+        return self._ask(path, self._source.read_identity)
 
     def read_known_identity(self, path: str) -> tuple[int, int] | None:
         """As read_identity; None if nothing is known of it: of a tree that was copied or made, of a directory that is refused."""
@@ -148,10 +140,11 @@ class Host:
             raise UsageError(f"--metrics-url {redact_url(url)!r} is no http URL; one looks like http://127.0.0.1:9090/metrics")
         return self._source.read_page(url)
 
-    def _ask(self, path: str, ask: Callable[[], T]) -> T:
-        _require_plain(path)
+    def _ask(self, path: str, ask: Callable[..., T], *more: int) -> T:
+        if "\0" in path or not (path.isascii() or _is_encodable(path)):  # both come with damaged mount tables
+            raise Unreadable(f"{path} is not a plain path")
         try:
-            return ask()
+            return ask(path, *more)
         except OSError as error:
             raise translate(error, path) from error
 
@@ -189,7 +182,7 @@ class Host:
 
     def list_folders(self, directory: str) -> list[str]:
         """The names of the folders in a folder; raises as list_directory does."""
-        return self._ask(directory, lambda: self._source.list_folders(directory))
+        return self._ask(directory, self._source.list_folders)
 
     def _read_members(self, directory: str) -> bytes:
         try:
@@ -212,11 +205,6 @@ class Host:
             found = "none"  # a damaged recording
         if found != device:
             raise Unreadable(f"{directory} is not the filesystem that the mount table names ({device})")
-
-
-def _require_plain(path: str) -> None:
-    if "\0" in path or not (path.isascii() or _is_encodable(path)):  # both come with damaged mount tables
-        raise Unreadable(f"{path} is not a plain path")
 
 
 def _is_encodable(path: str) -> bool:

@@ -110,9 +110,12 @@ class GoReading:
         """Whether nothing new can run since it was looked at (see others.py), and its runtime is that of the executable, by the name that
         this has now: files are renamed and removed meanwhile.
         """
-        if not self.host.is_live:
-            return False
-        before, counters = known.quiet.pop(self.pid, None), parse_stat_memory(self.host.read_kept(f"/proc/{self.pid}/stat"))[1]
+        before, counters = known.quiet.pop(self.pid, None), None
+        try:
+            if self.host.is_live:
+                counters = parse_stat_memory(self.host.read_kept(f"/proc/{self.pid}/stat"))[1]
+        except CgtuneError:
+            pass  # who has ended is told by its mappings
         if counters is not None:
             known.quiet[self.pid] = counters  # read before the mappings: whatever comes later shows in it
         if kept is None or counters is None or before != counters:
