@@ -38,7 +38,7 @@ class Root:
         self._top = os.open(path, DIRECTORY_FLAGS)
         self._directories: dict[str, int] = {}
         self._files: dict[str, int] = {}
-        self._processes: set[str] = set()  # the /proc/PID of which something may be open
+        self._processes: dict[str, list[str]] = {}  # by /proc/PID, what was opened at or below it
         self._has_doors = False
 
     def open_doors(self) -> None:
@@ -52,11 +52,16 @@ class Root:
 
     def forget(self, below: str) -> None:
         """Close what is kept open at or below ``below``."""
-        inside = below.rstrip("/") + "/"
+        if below in self._processes:
+            for path in self._processes.pop(below):
+                for opened in (self._directories, self._files):
+                    if path in opened:
+                        os.close(opened.pop(path))
         if below.startswith("/proc/") and below.count("/") == _PROCESS_DEPTH:
-            if below not in self._processes:
-                return
-            self._processes.discard(below)
+            return
+        inside = below.rstrip("/") + "/"
+        if inside == "/":
+            self._processes.clear()
         for opened in (self._directories, self._files):
             for path in [kept for kept in opened if kept == below or kept.startswith(inside)]:
                 os.close(opened.pop(path))
@@ -84,13 +89,14 @@ class Root:
         Of a process the kernel's own folders are no links, and nothing is mounted below them: one look-up less for each of thousands.
         """
         if self._has_doors and path.startswith("/proc/"):
-            parts = path.split("/", 4)
-            if len(parts) == 4 and parts[2].isdecimal():
-                if parts[3] == "stat" and f"/proc/{parts[2]}" not in self._directories:
-                    return "/proc", f"{parts[2]}/stat", True  # of most processes nothing else is read
-                return f"/proc/{parts[2]}", parts[3], True
-            if len(parts) == 5 and parts[2].isdecimal() and parts[3] in _OWN_FOLDERS and _is_plain(parts[4]):
-                return f"/proc/{parts[2]}", f"{parts[3]}/{parts[4]}", True
+            pid, _, rest = path[6:].partition("/")
+            folder, slash, name = rest.partition("/")
+            if rest and pid.isdecimal():
+                process = f"/proc/{pid}"
+                if not slash and rest == "stat" and process not in self._directories:
+                    return "/proc", f"{pid}/stat", True  # of most processes nothing else is read
+                if not slash or (folder in _OWN_FOLDERS and _is_plain(name)):
+                    return process, rest, True
         directory, _, name = path.rpartition("/")
         return directory, name, False
 
@@ -179,7 +185,7 @@ class Root:
 
     def _note_process(self, path: str) -> None:
         if path.startswith("/proc/"):
-            self._processes.add("/".join(path.split("/", 3)[:3]))
+            self._processes.setdefault("/".join(path.split("/", 3)[:3]), []).append(path)
 
     def _open_step(self, parent: int, path: str, name: str) -> int:
         # /proc/PID/root is the kernel's own door into the process's root; it is the one link that is followed, and only on procfs.

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -25,38 +26,18 @@ from tests.support import goprograms, toolchains
 from tests.support.command import PROGRAM, ROOT, uncounted
 
 ROUNDS = 5
+TARGETS = {"ps": 18.0, "check": 15.0, "serve": 5.0}  # how many times the bare loop
 GO_SHARE, GO_FILES, OTHER_FILES = 10, 20, 30
 SLEEP = "sleep 3600000"
 _BARE = "import os\nfor n in os.listdir('/proc'):\n if n.isdigit():\n  try: os.stat(f'/proc/{n}/exe')\n  except OSError: pass"
 
-# Runs in a checkout, the first argument: counts what reaches the system, and what is parsed and made, while it does what the second says.
+# Runs in a checkout, the first argument: counts what is asked, parsed and made while it does what the second one says.
 _COUNTED = """
-import sys, os, json, time
-sys.path.insert(0, sys.argv[1])
-counts = {}
-def counted(place, name, key, sized=False):
-    real = getattr(place, name)
-    def call(*arguments, **named):
-        counts[key] = counts.get(key, 0) + 1
-        answer = real(*arguments, **named)
-        if sized:
-            counts["bytes"] = counts.get("bytes", 0) + len(answer)
-        return answer
-    setattr(place, name, call)
-def count():
-    for name, key in {"open": "opens", "read": "reads", "pread": "reads", "readlink": "links", "stat": "stats", "fstat": "stats",
-                      "listdir": "lists", "close": "closes"}.items():
-        counted(os, name, key, sized=name in ("read", "pread"))
-    from cgtune.cgroups import kernel
-    for name in dir(kernel):
-        if name.startswith("parse_"):
-            counted(kernel, name, "parses")
-    from cgtune import records
-    for name in ("__init__", "replace"):
-        counted(records.Record, name, "records")
-what = sys.argv[2]
+import gc, json, os, runpy, sys, time
+tree, what, counts = sys.argv[1:]
+sys.path.insert(0, tree)
+counting = runpy.run_path(counts)["counting"]
 if what == "serve":
-    import gc
     from cgtune.service.follow import Follower
     from cgtune.system.host import Host
     gc.set_threshold(20_000, 20, 20)
@@ -66,17 +47,25 @@ if what == "serve":
         began = time.process_time()
         look = follower.look(time.monotonic())
         spent.append(time.process_time() - began)
-    count()
-    look = follower.look(time.monotonic())
+    with counting() as counted:
+        look = follower.look(time.monotonic())
     size = int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    print(json.dumps({"go": len(look.report.processes), "ms": 1000 * min(spent[1:]), "rss": size, "counts": counts}), file=sys.stderr)
+    print(json.dumps({"ms": 1000 * min(spent[1:]), "rss": size, "counts": counted}), file=sys.stderr)
 else:
-    count()
     from cgtune.__main__ import main
-    sys.argv[:] = ["cgtune", *what.split()]
-    main()
-    print(json.dumps({"counts": counts}), file=sys.stderr)
+    sys.argv[:] = ["cgtune", what]
+    with counting() as counted:
+        main()
+    print(json.dumps({"ms": 0, "rss": 0, "counts": counted}), file=sys.stderr)
 """
+
+
+class Seen(NamedTuple):
+    """What a counting run says: of serve alone the CPU time of a look, and what is resident."""
+
+    ms: float
+    rss: float
+    counts: dict[str, int]
 
 
 @contextlib.contextmanager
@@ -116,43 +105,37 @@ def spend_ms(argv: list[str]) -> float:
     return (usage.ru_utime + usage.ru_stime) * 1000
 
 
-def ask(tree: str, what: str) -> dict[str, object]:
+def ask(tree: str, what: str) -> Seen:
     """What the counting run says."""
-    return dict(json.loads(subprocess.run([sys.executable, "-I", "-c", _COUNTED, tree, what], capture_output=True, check=True).stderr))
+    argv = [sys.executable, "-I", "-c", _COUNTED, tree, what, str(ROOT / "tests/support/counts.py")]
+    return Seen(**json.loads(subprocess.run(argv, capture_output=True, check=True).stderr))
 
 
 def measure(count: int, trees: list[str], rounds: int) -> bool:
     """Print times and counts; True where all targets of the first tree are met."""
-    commands = {"ps": ["ps"], "check": ["check"]}
-    targets = {"ps": 18.0, "check": 15.0, "serve": 5.0}
     bare: list[float] = []
-    spent: dict[tuple[str, str], list[float]] = {}
-    counts: dict[tuple[str, str], dict[str, int]] = {}
-    rss: dict[str, float] = {}
+    spent: dict[tuple[str, str], list[float]] = {(tree, name): [] for tree in trees for name in TARGETS}
+    seen: dict[tuple[str, str], Seen] = {}
     for _ in range(rounds):
         bare.append(spend_ms([sys.executable, "-I", "-c", _BARE]))
-        for tree in trees:
-            for name, words in commands.items():
-                spent.setdefault((tree, name), []).append(spend_ms([*PROGRAM[:-1], tree, *words]))
-            seen = ask(tree, "serve")
-            spent.setdefault((tree, "serve"), []).append(float(str(seen["ms"])))
-            counts[tree, "serve"], rss[tree] = seen["counts"], float(str(seen["rss"])) / 2**20  # type: ignore[assignment]
-    for tree in trees:
-        for name, words in commands.items():
-            counts[tree, name] = ask(tree, " ".join(words))["counts"]  # type: ignore[assignment]
+        for (tree, name), each in spent.items():
+            if name == "serve":
+                seen[tree, name] = ask(tree, name)
+            each.append(seen[tree, name].ms if name == "serve" else spend_ms([*PROGRAM[:-1], tree, name]))
     unit, met = statistics.median(bare), True
     print(f"{count} processes, {count // GO_SHARE} of them Go programs of {GO_FILES} executables; median of {rounds}")
     print(f"bare loop {unit:8.1f} ms")
     for tree in trees:
-        print(tree if tree != str(ROOT) else "this tree")
-        for name, target in targets.items():
+        print("this tree" if tree == str(ROOT) else tree)
+        for name, target in TARGETS.items():
             ms = statistics.median(spent[tree, name])
+            told = seen[tree, name] if name == "serve" else ask(tree, name)
             is_met = ms <= target * unit
             met &= is_met or tree != trees[0]
-            kept = f", {rss[tree]:.1f} MiB resident" if name == "serve" else ""
+            kept = f", {told.rss / 2**20:.1f} MiB resident" if name == "serve" else ""
             print(f"  {name:6} {ms:8.1f} ms {ms / unit:6.1f} x bare (at most {target:g}) {'ok' if is_met else 'OVER'}{kept}")
-            print(f"         {', '.join(f'{each} {key}' for key, each in sorted(counts[tree, name].items()))}")
-    for name in targets if len(trees) > 1 else ():
+            print(f"         {', '.join(f'{each} {key}' for key, each in sorted(told.counts.items()))}")
+    for name in TARGETS if len(trees) > 1 else ():
         share = statistics.median(spent[trees[0], name]) / statistics.median(spent[trees[1], name])
         print(f"  {name:6} {share:6.2f} of {trees[1]}")
     return met

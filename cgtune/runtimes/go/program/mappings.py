@@ -111,10 +111,10 @@ def parse_code(text: str) -> tuple[tuple[str, ...], list[str]] | None:
     pieces = text.split("xp ")
     lines, heads = [], []
     for before, after in pairwise(pieces):
-        line, head = after.partition("\n")[0], before.rpartition("\n")[2]
+        line, head = after.partition("\n")[0], before[before.rfind("\n") + 1 :]
         fields = line.split(None, 3)
         path = fields[3] if len(fields) > 3 else ""
-        if head[-3:-2] != " " or "-" not in head.partition(" ")[0] or len(head.split(" ")) != 2:
+        if head[-3:-2] != " " or head.count(" ") != 1 or "-" not in head:
             return None  # a path that holds what parts the lines here
         if path.startswith("[v") and fields[2] == "0":
             continue  # the kernel's own
