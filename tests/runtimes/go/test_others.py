@@ -18,34 +18,8 @@ from cgtune.snapshot import read_go_snapshot
 from cgtune.system.host import Host
 from tests.support import goprograms
 
-STAT = "7 (a) b) S 1 7 7 0 -1 4194304 {faults} 0 {major} 0 3 4 0 0 20 0 1 0 {start} {size} 190 18446744073709551615"
-
 # Loads each library whose path comes, a line for each, and says so.
 LOADER = "import ctypes, sys\nprint('', flush=True)\nfor line in sys.stdin:\n  ctypes.CDLL(line.strip())\n  print('', flush=True)"
-
-
-@pytest.mark.parametrize(
-    ("now", "same"),
-    [
-        ({}, True),
-        ({"faults": 101}, False),
-        ({"major": 4}, False),
-        ({"start": 78}, False),
-        ({"size": 8192}, False),
-    ],
-)
-def test_when_nothing_new_can_run(now: dict[str, int], same: bool) -> None:
-    """A fault, another size, another process: each of them alone says that something may."""
-    before = {"faults": 100, "major": 3, "start": 77, "size": 4096}
-    counters = [kernel.parse_stat_memory(STAT.format(**values))[1] for values in (before, before | now)]
-    assert (counters[0] == counters[1]) is same
-
-
-def test_where_faults_are_not_counted_nothing_is_proven() -> None:
-    """gVisor prints zeros."""
-    assert kernel.parse_stat_memory(STAT.format(faults=0, major=0, start=77, size=4096)) == (False, None)
-    with pytest.raises(Malformed):
-        kernel.parse_stat_memory("7 (a) S 1")
 
 
 class Counting(Host):
