@@ -16,7 +16,7 @@ from cgtune.system.host import Host, open_source, timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cgtune.cgroups.neighbours import Usages
     from cgtune.model import Kills, Prediction, Process, Snapshot, Whom
@@ -308,7 +308,7 @@ def report_of(
     host: Host, view: MachineView, snapshots: Sequence[Snapshot], notes: tuple[Note, ...] = (), machinery: tuple[Process, ...] = ()
 ) -> Report:
     """The report on what was read, without recommendations and findings: see judge."""
-    processes = tuple(ProcessReport(snapshot=snapshot, limits=enforce(snapshot)) for snapshot in snapshots)
+    processes = tuple(ProcessReport(snapshot=snapshot, limits=enforce(snapshot)) for snapshot in _fitted(snapshots))
     return Report(
         version=__version__,
         time=timestamp(host.time_seconds()),
@@ -318,6 +318,25 @@ def report_of(
         go_checked=CHECKED,
         machinery=machinery,
     )
+
+
+def _fitted(snapshots: Sequence[Snapshot]) -> Iterator[Snapshot]:
+    """The processes with as much of the long lists of their programs as there is room for in one report."""
+    if not any(snapshot.go for snapshot in snapshots):
+        yield from snapshots
+        return
+    from cgtune.runtimes.go.program.lists import MOST_REPORT_LIST_BYTES, Room, fit_runtimes
+
+    room = Room(MOST_REPORT_LIST_BYTES)
+    for snapshot in snapshots:
+        go, left_out = fit_runtimes(snapshot.go, room)
+        if left_out:
+            room_words = f"such lists may take {MOST_REPORT_LIST_BYTES >> 20} MiB of a report"
+            why = f"{left_out} dependencies and build settings are not listed: {room_words}"
+            note = Note(path=snapshot.process.executable or "", why=why)
+            yield snapshot.replace(go=go, notes=(*snapshot.notes, note))
+        else:
+            yield snapshot
 
 
 def _list_go(host: Host, *, machinery: bool, whom: Whom) -> Report:

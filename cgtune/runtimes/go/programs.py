@@ -9,6 +9,7 @@ from cgtune.errors import CgtuneError, Malformed, Unreadable
 from cgtune.model import Note
 from cgtune.records import Record
 from cgtune.runtimes.go.program.buildinfo import read_go_image, read_go_program
+from cgtune.runtimes.go.program.lists import MOST_LIST_BYTES, Room, weigh
 from cgtune.runtimes.go.program.mappings import MEMORY_PATHS, is_unpacked_code, locate_biases, locate_images, locate_modules
 
 TYPE_CHECKING = False
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _MOST_FILES = 2048
 _MOST_RUNTIMES = 16  # of one process: each costs a look into its memory, and some KB of every report
 MOST_UNUSED = 64
+#: What the dependencies and settings of all known files may take in memory.
+_MOST_KNOWN_LIST_BYTES = 12 << 20
 
 #: The path of a note on the process's memory.
 MEMORY = "mem"
@@ -88,16 +91,28 @@ class Known:
         self.quiet: dict[int, int] = {}
         self.programs: dict[Hashable, GoProgram] = {}
         self.derived: dict[Hashable, Derived] = {}
+        self._list_bytes: dict[Hashable, int] = {}  # of each Go file among them
+
+    def fit(self, found: tuple[Elf, BuildInfo] | None) -> tuple[Elf, BuildInfo] | None:
+        """What was found in a new file, with lists as long as there is room for beside those of the others."""
+        if found is None:
+            return None
+        return found[0], found[1].within(Room(_MOST_KNOWN_LIST_BYTES - sum(self._list_bytes.values())).share)
 
     def remember(self, identity: Hashable, found: tuple[Elf, BuildInfo] | None) -> None:
         """Keep what was found in this file, which may be nothing of Go's; the oldest is forgotten if there are too many."""
         if identity is None:
             return
         self.files[identity] = found
+        if found is not None:
+            self._list_bytes[identity] = weigh(found[1].modules) + weigh(found[1].settings)
         if len(self.files) > _MOST_FILES:
-            oldest = next(iter(self.files))
-            del self.files[oldest]
-            self.layouts.pop(oldest, None)
+            self._forget(next(iter(self.files)))
+
+    def _forget(self, identity: Hashable) -> None:
+        del self.files[identity]
+        self.layouts.pop(identity, None)
+        self._list_bytes.pop(identity, None)
 
     def is_go(self, pid: int) -> bool:
         """Whether this process held a Go runtime when it was last looked at."""
@@ -119,8 +134,7 @@ class Known:
         used = {identity for mapped in self.processes.values() for _, identity in mapped.files}
         unused = [identity for identity, found in self.files.items() if found is not None and identity not in used]
         for identity in unused[:-MOST_UNUSED]:
-            del self.files[identity]
-            self.layouts.pop(identity, None)
+            self._forget(identity)
 
 
 def locate_runtimes(
@@ -143,7 +157,7 @@ def locate_runtimes(
             break
         try:
             file = open_module(module)
-            found = known.files[file.identity] if file.identity in known.files else read_program(file.read_at)
+            found = known.files[file.identity] if file.identity in known.files else known.fit(read_program(file.read_at))
         except CgtuneError as error:
             privilege = error.privilege if isinstance(error, Unreadable) else None
             why = f"cannot tell whether it is a Go program: {error}"
@@ -198,8 +212,13 @@ def _with_linked(elf: Elf, info: BuildInfo) -> BuildInfo:
 
 def _read_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> tuple[list[GoRuntime], list[Note]]:
     """Returns (the runtimes that unpacked themselves into memory, notes on what looks like one and cannot be read)."""
-    runtimes, notes = [], []
+    runtimes: list[GoRuntime] = []
+    notes: list[Note] = []
+    room = MOST_LIST_BYTES  # a process unpacks one program: more share its room
     for base in locate_images(mappings, read_memory):
+        if len(runtimes) >= _MOST_RUNTIMES:
+            notes.append(Note(path=MEMORY, why=f"not looked at from {base:#x} on: {len(runtimes)} Go runtimes were found before"))
+            break
         try:
             image = read_go_image(read_memory, base)
         except Malformed as error:
@@ -207,7 +226,8 @@ def _read_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> tuple[li
             notes.append(Note(path=MEMORY, why=why, kind="failed"))
             continue
         if image is not None:
-            elf, info, bias = image
+            elf, info, bias = image[0], image[1].within(room), image[2]
+            room -= weigh(info.modules) + weigh(info.settings)
             runtimes.append(GoRuntime(path="", deleted=False, identity=None, elf=elf, info=_with_linked(elf, info), bias=bias))
     return runtimes, notes
 

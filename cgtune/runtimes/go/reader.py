@@ -230,6 +230,9 @@ class GoReading:
             from cgtune.runtimes.go.program.traces import tell_record
 
             self.notes.append(Note(path=runtime.path or self.executable or "", why=tell_record(info)))
+        if info.left_out:
+            why = f"{info.left_out} lines of its build info are not kept, for lack of room; those that rules ask for are"
+            self.notes.append(Note(path=runtime.path or self.executable or "", why=why))
         whose = f"{runtime.path}: " if inputs.library else ""  # one process may hold several runtimes
         self.notes += [Note(path=f"/proc/{self.pid}/mem", why=f"{whose}{why}") for why in words.notes]
         return GoFacts(

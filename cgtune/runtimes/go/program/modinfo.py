@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cgtune.errors import Malformed
 from cgtune.records import Record
+from cgtune.runtimes.go.program.lists import ASKED_MODULES, ASKED_SETTINGS, MOST_LIST_BYTES, shorten
 from cgtune.runtimes.go.program.version import parse_version
 
 TYPE_CHECKING = False
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from cgtune.runtimes.go.program.version import GoVersion
 
 _MOST_LINES = 20_000
+_MOST_TEXT = 192 << 10  # characters that are taken apart: 40 KB in a program with 300 modules, some 150 KB with 1,400
+_MOST_LATER_LINES = 128  # beyond them, of those that rules ask for, and of the settings, which stand last
+_MOST_LATER_TEXT = 64 << 10
+_ASKED_LINES = tuple(f"dep\t{name}\t" for name in ASKED_MODULES) + tuple(f"build\t{name}=" for name in ASKED_SETTINGS)
+_MOST_NAME = 1024  # characters of a path or a version
 
 
 class BuildInfo(Record):
@@ -25,6 +31,7 @@ class BuildInfo(Record):
     ``compiler`` is "gc" for Go's own and "gccgo" for GCC's; ``has_runtime`` is False for a part of a gccgo program whose runtime is in
     another file, or cannot be found. ``record``: if it is not "read", the texts were found elsewhere in the program, as its
     section holds none that names a version ("empty"), or is not there ("missing": removed, or never written).
+    ``left_out`` counts the lines of dependencies and settings that are not kept, as there are too many; those that rules ask for are.
     """
 
     version: str
@@ -37,6 +44,12 @@ class BuildInfo(Record):
     compiler: Compiler = "gc"
     has_runtime: bool = True
     record: Literal["read", "empty", "missing"] = "read"
+    left_out: int = 0
+
+    def within(self, most_bytes: int) -> BuildInfo:
+        """The same with lists that take no more memory than that, but for what rules ask for."""
+        modules, settings, left_out = shorten(self.modules, self.settings, most_bytes)
+        return self.replace(modules=modules, settings=settings, left_out=self.left_out + left_out) if left_out else self
 
 
 def parse_build_info(version: bytes, modinfo: bytes) -> BuildInfo:
@@ -46,15 +59,13 @@ def parse_build_info(version: bytes, modinfo: bytes) -> BuildInfo:
     """
     framed = len(modinfo) >= 33 and modinfo[-17:-16] == b"\n"
     raw = modinfo[16:-16].decode("utf-8", "backslashreplace") if framed else ""
-    lines = raw.split("\n", _MOST_LINES + 1)
-    if len(lines) > _MOST_LINES:
-        raise Malformed(f"Go build info of more than {_MOST_LINES} lines")
+    lines, left_out = _bounded_lines(raw)
     fields = [line.partition("\t")[::2] for line in lines]
     main, modules = _parse_modules(fields)
     settings: dict[str, str] = {}
     for key, value in (_parse_setting(rest) for kind, rest in fields if kind == "build"):
         settings.setdefault(_printable(key), _printable(value))
-    paths = [_printable(rest) for kind, rest in fields if kind == "path"]
+    paths = [_name(rest) for kind, rest in fields if kind == "path"]
     said = _printable(version.decode("utf-8", "backslashreplace"))
     return BuildInfo(
         version=said,
@@ -63,7 +74,31 @@ def parse_build_info(version: bytes, modinfo: bytes) -> BuildInfo:
         main_module=main,
         modules=modules,
         settings=tuple(settings.items()),
-    )
+        left_out=left_out,
+    ).within(MOST_LIST_BYTES)
+
+
+def _bounded_lines(raw: str) -> tuple[list[str], int]:
+    """Returns (the lines to be taken apart, how many are left out): the first, and of those behind them what rules ask for."""
+    if raw.count("\n") >= _MOST_LINES:
+        raise Malformed(f"Go build info of more than {_MOST_LINES} lines")
+    if len(raw) <= _MOST_TEXT:
+        return raw.split("\n"), 0
+    end = raw.rfind("\n", 0, _MOST_TEXT) + 1
+    lines, later = raw[:end].split("\n"), raw[end:].split("\n")
+    asked = [
+        line.startswith(_ASKED_LINES) or (line.startswith("=>") and line_before.startswith(_ASKED_LINES))
+        for line_before, line in zip(["", *later[:-1]], later, strict=True)
+    ]
+    first = [line for line, is_asked in zip(later, asked, strict=True) if is_asked]
+    rest = [line for line, is_asked in zip(later, asked, strict=True) if line.startswith("build\t") and not is_asked]
+    room, taken = _MOST_LATER_TEXT, 0
+    for line in (*first[:_MOST_LATER_LINES], *rest[:_MOST_LATER_LINES]):
+        if len(line) <= room:
+            lines.append(line)
+            room -= len(line)
+            taken += 1
+    return lines, sum(map(bool, later)) - taken
 
 
 def _parse_modules(fields: list[tuple[str, str]]) -> tuple[str, Pairs]:
@@ -75,7 +110,7 @@ def _parse_modules(fields: list[tuple[str, str]]) -> tuple[str, Pairs]:
         if kind not in ("mod", "dep", "=>"):
             continue
         name, _, tail = rest.partition("\t")
-        entry = (_printable(name), _printable(tail.partition("\t")[0]))
+        entry = (_name(name), _name(tail.partition("\t")[0]))
         if kind == "mod":
             main, replaces_main = entry[0], True
         elif kind == "dep":
@@ -134,6 +169,11 @@ def _parse_quoted(text: str) -> tuple[str, str]:
 
 def _parse_hexadecimal(digits: str) -> int:
     return int(digits, 16) if digits and all(digit in "0123456789abcdefABCDEF" for digit in digits) else 0xFFFD
+
+
+def _name(text: str) -> str:
+    """A path or a version: printable, and the beginning of what is longer than any real one."""
+    return _printable(text) if len(text) <= _MOST_NAME else _printable(text[:_MOST_NAME]) + "..."
 
 
 def _printable(text: str) -> str:

@@ -1,0 +1,35 @@
+"""One process that wants to fill the service's memory, or its time, costs a bounded share of both, and a note."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.support.hostile import holders, look_at, make_fat_programs
+
+_MIB = 1 << 20
+
+
+def test_fat_build_infos_cost_a_bounded_share_of_memory(tmp_path: Path) -> None:
+    """Sixteen files with 19,000 dependencies each in one process: 16 MiB at the most, and notes."""
+    make_fat_programs(tmp_path / "fat", 16)
+    with holders(tmp_path / "fat") as pids:
+        (one,) = look_at(pids)
+    assert len(one["go"]) == 16
+    assert one["bytes"] < 16 * _MIB
+    assert one["report"] < 2 * _MIB
+    assert sum("lines of its build info are not kept" in why for _, why in one["notes"]) == 16
+
+
+def test_more_such_processes_share_a_total(tmp_path: Path) -> None:
+    """Six processes, each with sixteen such files of its own: what is kept and reported of all is bounded."""
+    found: list[int] = []
+    for number in range(6):
+        make_fat_programs(tmp_path / str(number), 16)
+    with ExitStack() as stack:
+        for number in range(6):
+            found += stack.enter_context(holders(tmp_path / str(number)))
+        first, second = look_at(found, looks=2)
+    assert sorted(first["pids"]) == sorted(found)
+    assert second["bytes"] < 40 * _MIB
+    assert second["report"] < 8 * _MIB

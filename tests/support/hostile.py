@@ -1,0 +1,100 @@
+"""Neighbours who want to fill the memory or the time of whoever looks at them; and what a look costs, measured in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.support.command import uncounted
+from tests.support.elfs import framed, go_program, inline_record
+
+_HOLDER = """
+import mmap, os, sys
+folder, kept = sys.argv[1], []
+names = sorted(os.listdir(folder))
+for name in names:
+    file = os.open(f"{folder}/{name}", os.O_RDONLY)
+    kept.append(mmap.mmap(file, min(8192, os.fstat(file).st_size), prot=mmap.PROT_READ | mmap.PROT_EXEC, flags=mmap.MAP_PRIVATE))
+    os.close(file)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+# argv: how many looks, which folder's files are touched before each, pids. Prints, by look, CPU time, growth of memory, and the report.
+_LOOKER = """
+import json, os, sys, time
+from cgtune.outputs.json import render_json
+from cgtune.service.follow import Follower
+from cgtune.system.host import Host
+
+def peak_bytes():
+    return int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]) << 10
+
+looks, folder, pids = int(sys.argv[1]), sys.argv[2], tuple(map(int, sys.argv[3:]))
+with Host() as host:
+    follower = Follower(host, (os.getpid(),), None)
+    follower.look(0.0)  # loads what any look needs
+    render_json(follower.look(0.5).report)
+    follower = Follower(host, pids, None)
+    before, told = peak_bytes(), []
+    for number in range(looks):
+        for name in sorted(os.listdir(folder)) if folder else ():
+            os.utime(f"{folder}/{name}")
+        began = time.process_time()
+        look = follower.look(1.0 + number)
+        seconds = time.process_time() - began
+        text = render_json(look.report)
+        notes = [[note.path, note.why] for process in look.report.processes for note in process.notes]
+        seen = [process.snapshot.process.pid for process in look.report.processes]
+        paths = sorted({facts.program.path for process in look.report.processes for facts in process.snapshot.go})
+        told.append({"seconds": seconds, "bytes": peak_bytes() - before, "report": len(text), "notes": notes, "pids": seen, "go": paths})
+print(json.dumps(told))
+"""
+
+
+@contextlib.contextmanager
+def holders(folder: Path, count: int = 1) -> Iterator[list[int]]:
+    """The pids of processes that have each file of a folder in their memory, as code."""
+    command = [sys.executable, "-I", "-c", _HOLDER, str(folder)]
+    started = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(count)]
+    try:
+        for process in started:
+            assert process.stdout is not None
+            process.stdout.readline()
+        yield [process.pid for process in started]
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
+def look_at(pids: Sequence[int], *, looks: int = 1, touched: Path | None = None) -> list[dict[str, Any]]:
+    """What the service finds at these processes, look by look: "seconds" of CPU, "bytes" by which the peak of memory grew until then,
+    the length of the "report", its "notes" on processes, the "pids" in it, and the files of the "go" programs in them.
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", _LOOKER, str(looks), str(touched or ""), *map(str, pids)],
+        capture_output=True,
+        text=True,
+        env=uncounted(),
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    told: list[dict[str, Any]] = json.loads(run.stdout)
+    return told
+
+
+def make_fat_programs(folder: Path, count: int, lines: int = 19_000) -> None:
+    """Files that say they are Go programs with as many dependencies as a record may have, each with names of its own."""
+    folder.mkdir()
+    for number in range(count):
+        text = "".join(f"dep\texample.org/{number}/module/{at}\tv1.2.{at}\n" for at in range(lines))
+        asked = "path\texample.org/fat\nmod\texample.org/fat\tv1\n" + text + "dep\tgo.uber.org/automaxprocs\tv1.5.2\n"
+        settings = "build\tDefaultGODEBUG=containermaxprocs=0\n"
+        (folder / f"{number:03}").write_bytes(go_program(inline_record("go1.25.5", framed(asked + settings)), kind=3))
