@@ -7,9 +7,10 @@ mounts, through /proc/PID/root) reaches what is mounted only there. A chain is t
 from __future__ import annotations
 
 from cgtune.cgroups import kernel
-from cgtune.cgroups.locate import Gap, locate_chain, locate_hierarchy, locate_in_gap, locate_membership, locate_mounts
+from cgtune.cgroups.locate import Gap, locate_chain, locate_hierarchy, locate_in_gap, locate_left_out, locate_membership, locate_mounts
 from cgtune.errors import Absent, CgtuneError
 from cgtune.model import Note
+from cgtune.records import Record
 from cgtune.system.reading import exists, note_on, read_optional
 
 TYPE_CHECKING = False
@@ -24,6 +25,15 @@ _MOST_MOUNTS = 64
 
 #: PATH_MAX less its NUL: proc_cgroup_show (kernel/cgroup/cgroup.c) prints no more of a path, and says nothing of it (Linux 6.1, 6.18).
 _CUT_PATH_BYTES = 4095
+
+
+class Limiting(Record):
+    """Of the cgroups between the lowest and the highest of a chain, ``count`` in all, those with the tightest limits, in the chain's order,
+    each with the index in the chain that it would have.
+    """
+
+    count: int
+    places: tuple[tuple[int, Place], ...]
 
 
 class Ours:
@@ -41,6 +51,8 @@ class Ours:
         self._roots: dict[str, bool] = {}
         #: By hierarchy and path the chains that this view alone shows, up to the root: each process there would find the same anew.
         self.whole: dict[tuple[int, str], list[tuple[int, Place]]] = {}
+        #: By the lowest cgroup of a chain with more levels than are told, those of the others that limit.
+        self.limiting: dict[str, Limiting] = {}
         found = before._namespace_roots if before is not None and before.mounts == mounts else {}
         self._namespace_roots: dict[str, str | None] = {key: directory for key, directory in found.items() if directory is not None}
 
@@ -134,19 +146,25 @@ class ChainReader:
     def _locate_membership(self, membership: Membership, *, silently: bool = False) -> list[tuple[int, Place]]:
         key = (membership.hierarchy_id, membership.path)
         if membership.hierarchy_id not in self._found and key in self._ours.whole:
-            self._found[membership.hierarchy_id] = self._ours.whole[key]
+            self._found[membership.hierarchy_id] = kept = self._ours.whole[key]
+            if not silently and kept[0][1].directory in self._ours.limiting:
+                self._notes.append(self._say_left_out(self._ours.limiting[kept[0][1].directory]))
         if membership.hierarchy_id not in self._found:
             notes: list[Note] = []
             if len(membership.path.encode("utf-8", "surrogateescape")) >= _CUT_PATH_BYTES:
                 why = "the kernel cut so long a path short: what lies deeper cannot be seen, the process's own cgroup with it"
                 notes.append(Note(path=f"/proc/{self._pid}/cgroup", why=why))
             version = 2 if membership.hierarchy_id == 0 else 1
-            chain = self._existing(membership, self._best_chain(version, membership, notes), notes)
+            located = self._best_chain(version, membership, notes)
+            chain = self._existing(membership, located, notes)
+            chain, left_out = self._with_limiting(version, located, chain)
             if chain:
                 self._note_hidden_ancestors(membership.hierarchy_id, version, chain[-1], notes)
             self._found[membership.hierarchy_id] = [(version, place) for place in chain]
             if chain and not notes and membership.hierarchy_id not in self._hidden_above and not chain[0].directory.startswith("/proc/"):
                 self._ours.whole[key] = self._found[membership.hierarchy_id]
+            if left_out is not None:
+                notes.append(left_out)
             if not silently:
                 self._notes.extend(notes)
         return self._found[membership.hierarchy_id]
@@ -244,6 +262,24 @@ class ChainReader:
             notes.append(Note(path=f"/proc/{self._pid}/cgroup", why=why, kind="failed"))
         return ()
 
+    def _with_limiting(self, version: int, located: tuple[Place, ...], chain: tuple[Place, ...]) -> tuple[tuple[Place, ...], Note | None]:
+        """Returns (the chain with those of the cgroups left out of it that limit, a note on the others; None: none was left out)."""
+        if not chain or next(locate_left_out(located), None) is None:
+            return chain, None
+        lowest = located[0].directory
+        if lowest not in self._ours.limiting:
+            self._ours.limiting[lowest] = read_limiting(self._host, version, located)
+        found = self._ours.limiting[lowest]
+        gone = len(located) - len(chain)
+        whole = [*chain]
+        for index, place in reversed(found.places):
+            whole.insert(max(index - gone, 0), place)
+        return tuple(whole), self._say_left_out(found)
+
+    def _say_left_out(self, found: Limiting) -> Note:
+        why = f"{found.count} of its cgroups lie between these: they were asked for their limits alone, and the tightest are shown"
+        return Note(path=f"/proc/{self._pid}/cgroup", why=why)
+
     def _note_hidden_ancestors(self, hierarchy_id: int, version: int, top: Place, notes: list[Note]) -> None:
         if self._ours.is_hierarchy_root(version, top):
             return
@@ -251,6 +287,44 @@ class ChainReader:
             why = f"cgroups above {top.path} cannot be seen from here; their limits apply all the same"
             notes.append(Note(path=top.directory, why=why, kind="hidden"))
         self._hidden_above[hierarchy_id] = top.path
+
+
+#: The files that may limit, by version; v1 has one hierarchy with the first, another with the others.
+_LIMITS = {
+    2: ("cpu.max", "memory.max", "memory.high", "memory.swap.max"),
+    1: ("cpu.cfs_quota_us", "memory.limit_in_bytes", "memory.memsw.limit_in_bytes"),
+}
+
+
+def read_limiting(host: Host, version: int, chain: tuple[Place, ...]) -> Limiting:
+    """Which of the cgroups left out of a chain have the tightest limits: of each file the lowest one, and the leaf-most if several agree.
+
+    From the top down, as the way to each is then one step from the one before: a walk for each would take as many steps as the square.
+    """
+    tightest: dict[str, tuple[float, int, int, Place]] = {}
+    count = 0
+    for count, (index, place) in enumerate(locate_left_out(chain), 1):
+        for name in _LIMITS[version]:
+            limit = _read_limit(host, f"{place.directory}/{name}")
+            if limit is not None and (name not in tightest or limit <= tightest[name][0]):
+                tightest[name] = limit, count, index, place
+    places = {number: (index, place) for _, number, index, place in tightest.values()}
+    return Limiting(count=count, places=tuple(places[number] for number in sorted(places, reverse=True)))
+
+
+def _read_limit(host: Host, path: str) -> float | None:
+    """Cores or bytes; None for no limit, and if there is no such file or it cannot be read."""
+    try:
+        text = host.read_text(path)
+        if path.endswith("/cpu.max"):
+            return kernel.parse_cpu_max(text).limit_cores
+        if path.endswith("/cpu.cfs_quota_us"):
+            if text.startswith("-"):
+                return None
+            return kernel.parse_cfs_quota(text, host.read_text(f"{path.rpartition('/')[0]}/cpu.cfs_period_us")).limit_cores
+        return kernel.parse_byte_limit(text).limit_bytes
+    except CgtuneError:
+        return None
 
 
 def is_hierarchy_root(host: Host, version: int, place: Place) -> bool:

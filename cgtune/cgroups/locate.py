@@ -7,10 +7,14 @@ compared with each other, and with nothing else.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cgtune.model import Membership, Mount
 
 
@@ -24,6 +28,12 @@ _V1_CONTROLLERS = frozenset(
 
 #: PATH_MAX: no longer path can be looked up in one step.
 _LONGEST_PATH = 4096
+
+
+#: A chain of so many cgroups is told whole, if their paths come to at most so many characters: a real one has up to 12 with some 3,000.
+_MOST_LEVELS = 32
+_MOST_PATHS = 32 << 10
+_KEPT_LEVELS = 3  # of a longer one, at each end: each costs several files, and its path up to eight times in a report
 
 
 class Place(Record):
@@ -180,10 +190,26 @@ def _split(path: str) -> tuple[int, tuple[str, ...]]:
 
 
 def _places(base: str, mount_point: str, names: tuple[str, ...]) -> tuple[Place, ...]:
+    """The cgroups from the leaf up; of more than can be told the lowest and the highest."""
+    counts = range(len(names), -1, -1)
+    is_long = len(names) >= _MOST_LEVELS or sum(len(name) * (place + 1) for place, name in enumerate(reversed(names))) > _MOST_PATHS
+    cut = _KEPT_LEVELS if is_long and len(counts) > 2 * _KEPT_LEVELS else len(counts)
+    told = (*counts[:cut], *counts[max(cut, len(counts) - _KEPT_LEVELS) :])
     return tuple(
         Place(
             path="/".join((base.rstrip("/"), *names[:count])) or "/",
             directory="/".join((mount_point.rstrip("/"), *names[:count])) or "/",
         )
-        for count in range(len(names), -1, -1)
+        for count in told
     )
+
+
+def locate_left_out(chain: tuple[Place, ...]) -> Iterator[tuple[int, Place]]:
+    """The cgroups of a chain that were too many to be told, from the highest down; each with the index in the chain that it would have."""
+    for index, (lower, upper) in enumerate(pairwise(chain), 1):
+        top = upper.directory.rstrip("/")
+        names = [name for name in lower.directory[len(top) :].split("/") if name][:-1]
+        path, directory = upper.path.rstrip("/"), top
+        for name in names:
+            path, directory = f"{path}/{name}", f"{directory}/{name}"
+            yield index, Place(path=path, directory=directory)

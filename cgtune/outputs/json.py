@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "cgtune/report/v1"
 
+_LONGEST_PLACE = 1024  # characters; 600 in a cluster within a container. The kernel prints 4,095, and a report has each level's path twice
+
 
 def render_verdict_json(verdict: Verdict) -> str:
     """The judged report: what ``check`` has to say beyond it is in its exit code."""
@@ -244,7 +246,7 @@ def _cpu_level(level: CpuLevel, snapshot: Snapshot) -> Json:
     bandwidth, throttling = level.bandwidth, level.throttling
     cpus = next((cpuset.cpus for cpuset in snapshot.cpuset_chain if cpuset.path == level.path), None)
     return {
-        "path": _text(level.path),
+        "path": _place(level.path),
         "version": level.version,
         "quota_us": bandwidth.quota_us if bandwidth else None,
         "period_us": bandwidth.period_us if bandwidth else None,
@@ -252,7 +254,7 @@ def _cpu_level(level: CpuLevel, snapshot: Snapshot) -> Json:
         "weight": level.weight,
         "cpus": format_cpu_list(cpus) if cpus is not None else None,
         "shares": level.shares,
-        "directory": _text(level.directory),
+        "directory": _place(level.directory),
         "periods": throttling.periods if throttling else None,
         "throttled_periods": throttling.throttled_periods if throttling else None,
         "throttled_seconds": throttling.throttled_seconds if throttling else None,
@@ -266,7 +268,7 @@ def _cpu_level(level: CpuLevel, snapshot: Snapshot) -> Json:
 
 def _memory_level(level: MemoryLevel) -> Json:
     return {
-        "path": _text(level.path),
+        "path": _place(level.path),
         "version": level.version,
         "limit_bytes": _bytes(level.limit),
         "high_bytes": _bytes(level.high),
@@ -275,7 +277,7 @@ def _memory_level(level: MemoryLevel) -> Json:
         "hierarchical_bytes": _bytes(level.hierarchical),
         "current_bytes": level.current_bytes,
         "reclaimable_bytes": level.reclaimable_bytes,
-        "directory": _text(level.directory),
+        "directory": _place(level.directory),
         "used_bytes": level.used_bytes,
         "parts": _counts(level.parts),
         "events": _counts(level.events),
@@ -331,9 +333,9 @@ def _used(snapshot: Snapshot) -> Json | None:
 
 def _pressure_level(level: PressureLevel) -> Json:
     return {
-        "path": _text(level.path),
+        "path": _place(level.path),
         "version": level.version,
-        "directory": _text(level.directory),
+        "directory": _place(level.directory),
         "cpu": _pressure(level.cpu),
         "memory": _pressure(level.memory),
     }
@@ -365,7 +367,13 @@ def _bytes(limit: ByteLimit | None) -> int | None:
 
 
 def _path(level: Level | None) -> str | None:
-    return _text(level.path) if level is not None else None
+    return _place(level.path) if level is not None else None
+
+
+def _place(path: str) -> str:
+    """A cgroup's path, or the folder of its files: both ends of one that nobody reads whole."""
+    shown = path if len(path) <= _LONGEST_PLACE else f"{path[: _LONGEST_PLACE // 2]}...{path[-_LONGEST_PLACE // 2 :]}"
+    return escape_control(shown)
 
 
 def _text(text: str | None) -> str | None:

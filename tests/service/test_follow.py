@@ -12,6 +12,7 @@ import pytest
 from cgtune import api, gather
 from cgtune.errors import Absent, Malformed, Unreadable
 from cgtune.model import ProcessReport, Report
+from cgtune.runtimes.go.program.modinfo import parse_build_info
 from cgtune.runtimes.go.programs import Known, Mapped
 from cgtune.service import follow
 from cgtune.service.follow import Follower, Stopped
@@ -156,8 +157,9 @@ def test_a_root_that_is_no_machine_is_told_at_once(tmp_path: Path) -> None:
 def test_what_is_known_is_forgotten_in_time() -> None:
     """Processes that ended, and the Go files that only they ran but for the newest 64; what is no Go file is kept cheaply."""
     known = Known()
+    info = parse_build_info(b"go1.25.5", b"")
     for number in range(300):
-        known.remember(number, None if number % 2 else ((), ()))  # type: ignore[arg-type]  # stands for what was found
+        known.remember(number, None if number % 2 else ((), info))  # type: ignore[arg-type]  # stands for what was found
         known.layouts[number] = number  # type: ignore[assignment]  # likewise
         known.processes[number] = Mapped(maps_hash=number, files=((f"/proc/{number}/exe", number),), runtimes=())
     known.keep_processes({0, 2})
