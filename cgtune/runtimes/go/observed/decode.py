@@ -20,6 +20,10 @@ ADDRESS = "address"
 CALL = "call"
 
 
+#: So much code is taken apart: the widest window that is asked for has 2,048 bytes, and each byte of hostile code may read as an instruction.
+_MOST_CODE_BYTES = 4096
+
+
 class Use(Record):
     """One instruction, or pair of them, that touches a fixed address: a variable's, or a function's for CALL. ``size_bytes`` 0: unknown."""
 
@@ -29,7 +33,8 @@ class Use(Record):
 
 
 def decode_uses(elf: Elf, address: int, code: bytes) -> list[Use]:
-    """The uses in the code of the function at this linked address, in order, up to the end of ``code``."""
+    """The uses in the code of the function at this linked address, in order, up to the end of ``code`` or of its first 4 KiB."""
+    code = code[:_MOST_CODE_BYTES]
     if elf.machine == AMD64:
         return _decode_amd64(address, code)
     if elf.machine == ARM64:
@@ -48,7 +53,8 @@ def decode_plausible_uses(elf: Elf, address: int, code: bytes) -> list[Use]:
 
 
 def decode_fields(elf: Elf, code: bytes) -> list[int]:
-    """Offsets at which the code reads 64-bit words of the struct that its first argument points to (rax, x0), in order."""
+    """Offsets at which the code reads 64-bit words of the struct that its first argument points to (rax, x0), in order; likewise."""
+    code = code[:_MOST_CODE_BYTES]
     if elf.machine == AMD64:
         return _decode_fields_amd64(code)
     if elf.machine == ARM64:

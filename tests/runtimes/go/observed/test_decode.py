@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -87,3 +89,16 @@ def test_any_code_is_decoded_without_harm(machine: int, code: bytes) -> None:
     """Whatever the bytes, decoding raises nothing and finds no more uses than bytes."""
     assert len(decode_uses(_elf(machine), AT, code)) <= len(code)
     assert len(decode_fields(_elf(machine), code)) <= len(code)
+
+
+@pytest.mark.parametrize(("machine", "word"), [(AMD64, "e8"), (AMD64, "8b05"), (AMD64, "488b40"), (ARM64, "00000094"), (ARM64, "000040f9")])
+def test_a_megabyte_of_one_instruction_costs_no_more_than_a_page_of_it(machine: int, word: str) -> None:
+    """Who made the file chooses the code: what is taken apart is bounded, in uses and in memory."""
+    code = bytes.fromhex(word) * ((1 << 20) // (len(word) // 2))
+    tracemalloc.start()
+    try:
+        assert decode_uses(_elf(machine), AT, code) == decode_uses(_elf(machine), AT, code[:4096])
+        assert decode_fields(_elf(machine), code) == decode_fields(_elf(machine), code[:4096])
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
