@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.support.hostile import holders, look_at, make_fat_programs
+from tests.support.hostile import holders, look_at, make_fat_programs, make_sparse_libraries
 
 _MIB = 1 << 20
 
@@ -33,3 +33,14 @@ def test_more_such_processes_share_a_total(tmp_path: Path) -> None:
     assert sorted(first["pids"]) == sorted(found)
     assert second["bytes"] < 40 * _MIB
     assert second["report"] < 8 * _MIB
+
+
+def test_files_that_take_long_to_search_are_looked_into_by_turns(tmp_path: Path) -> None:
+    """A hundred of 32 MiB each, new at each look: each look takes some of them, goes on where the one before ended, and says so."""
+    make_sparse_libraries(tmp_path / "sparse", 100)
+    with holders(tmp_path / "sparse") as pids:
+        looks = look_at(pids, looks=4, touched=tmp_path / "sparse")
+    assert all(look["seconds"] < 1.5 for look in looks)
+    assert all(look["bytes"] < 16 * _MIB for look in looks)
+    places = [next(path for path, why in look["notes"] if "the next look goes on here" in why) for look in looks]
+    assert len(set(places)) == 4

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.command import uncounted
-from tests.support.elfs import framed, go_program, inline_record
+from tests.support.elfs import READ, RUN, WRITE, Part, elf, framed, go_program, inline_record
 
 _HOLDER = """
 import mmap, os, sys
@@ -98,3 +100,15 @@ def make_fat_programs(folder: Path, count: int, lines: int = 19_000) -> None:
         asked = "path\texample.org/fat\nmod\texample.org/fat\tv1\n" + text + "dep\tgo.uber.org/automaxprocs\tv1.5.2\n"
         settings = "build\tDefaultGODEBUG=containermaxprocs=0\n"
         (folder / f"{number:03}").write_bytes(go_program(inline_record("go1.25.5", framed(asked + settings)), kind=3))
+
+
+def make_sparse_libraries(folder: Path, count: int, megabytes: int = 32) -> None:
+    """Files without section headers, of which the whole of a hole has to be searched to know that they are not Go's."""
+    folder.mkdir()
+    head = elf([Part(0x1000, b"\xc3" * 64, READ | RUN), Part(0x2000, b"\1", READ | WRITE)], kind=3)
+    at = head.index(struct.pack("<IIQ", 1, READ | WRITE, head.rindex(b"\1")))
+    size = struct.pack("<QQ", megabytes << 20, megabytes << 20)
+    for number in range(count):
+        path = folder / f"{number:03}"
+        path.write_bytes(head[: at + 32] + size + head[at + 48 :])
+        os.truncate(path, (megabytes << 20) + len(head))

@@ -34,6 +34,11 @@ MOST_UNUSED = 64
 #: What the dependencies and settings of all known files may take in memory.
 _MOST_KNOWN_LIST_BYTES = 12 << 20
 
+#: How much of files that are not known yet is read for one process in one look, and what each of them counts for at the least. A library is
+#: worth some 100 KB; one without section headers is searched for 32 MiB, in 40 ms, and who maps them by the hundred wants to keep us busy.
+_MOST_READ_BYTES = 128 << 20
+_LEAST_READ_BYTES = 64 << 10
+
 #: The path of a note on the process's memory.
 MEMORY = "mem"
 
@@ -46,6 +51,32 @@ class OpenedFile(Record):
 
     identity: Hashable
     read_at: ReadAt
+
+
+class Turn:
+    """What is read for one process in one look: ``left`` bytes may still be, of files that are not known, from the one numbered ``first``
+    on. In the end ``first`` is the number of one that was left for the next look, or 0.
+    """
+
+    def __init__(self, first: int = 0) -> None:
+        self.first, self.left = first, _MOST_READ_BYTES
+
+    def order(self, modules: tuple[Module, ...]) -> list[tuple[int, Module]]:
+        """The files with their numbers: the first, then those whose turn it is."""
+        numbered = list(enumerate(modules))
+        return numbered[:1] + numbered[self.first or 1 :] + numbered[1 : self.first or 1]
+
+    def read_program(self, read_at: ReadAt) -> tuple[Elf, BuildInfo] | None:
+        """As read_program, counted."""
+
+        def counted(offset: int, size: int) -> bytes:
+            data = read_at(offset, size)
+            self.left -= len(data)
+            return data
+
+        self.left -= _LEAST_READ_BYTES
+        found = read_program(counted)
+        return None if found is None else (found[0].replace(read_at=read_at), found[1])
 
 
 class GoRuntime(Record):
@@ -91,6 +122,8 @@ class Known:
         self.quiet: dict[int, int] = {}
         self.programs: dict[Hashable, GoProgram] = {}
         self.derived: dict[Hashable, Derived] = {}
+        #: By pid, from which of its files on the next look goes on.
+        self.turns: dict[int, int] = {}
         self._list_bytes: dict[Hashable, int] = {}  # of each Go file among them
 
     def fit(self, found: tuple[Elf, BuildInfo] | None) -> tuple[Elf, BuildInfo] | None:
@@ -131,6 +164,7 @@ class Known:
         self.processes = {pid: mapped for pid, mapped in self.processes.items() if pid in pids}
         self.kinds = {pid: kind for pid, kind in self.kinds.items() if pid in pids}
         self.quiet = {pid: counters for pid, counters in self.quiet.items() if pid in pids}
+        self.turns = {pid: first for pid, first in self.turns.items() if pid in pids}
         used = {identity for mapped in self.processes.values() for _, identity in mapped.files}
         unused = [identity for identity, found in self.files.items() if found is not None and identity not in used]
         for identity in unused[:-MOST_UNUSED]:
@@ -138,26 +172,38 @@ class Known:
 
 
 def locate_runtimes(
-    mappings: tuple[Mapping, ...], open_module: OpenModule, known: Known, *, read_memory: ReadAt | None = None, guest: bool = False
+    mappings: tuple[Mapping, ...],
+    open_module: OpenModule,
+    known: Known,
+    *,
+    read_memory: ReadAt | None = None,
+    guest: bool = False,
+    turn: Turn | None = None,
 ) -> tuple[tuple[GoRuntime, ...], tuple[Note, ...]]:
     """The Go runtimes of a process, in order of address; none for most processes. What could not be told stands in the notes.
 
     ``open_module`` opens a module's file and raises Unreadable if it cannot. With ``read_memory``, programs that unpacked themselves
     into anonymous memory are found as well; that needs the anonymous mappings, and costs nothing where no such memory holds code.
-    ``guest``: those of the program that an emulator runs.
+    ``guest``: those of the program that an emulator runs. ``turn``: which files are read first, and how much of them.
     """
+    turn = Turn() if turn is None else turn
     runtimes: list[GoRuntime] = []
+    left_over: list[tuple[int, Module]] = []
+    numbers: dict[Hashable, int] = {}
     gccgo: list[GoRuntime] = []
     notes: list[Note] = []
     moot: list[Note] = []  # if the program is found in memory
-    for module in locate_modules(mappings, guest=guest):
+    for number, module in turn.order(locate_modules(mappings, guest=guest)):
         if len(runtimes) >= _MOST_RUNTIMES:
             why = f"not looked at, nor what lies behind it: {len(runtimes)} Go runtimes were found before"
             notes.append(Note(path=module.path, why=why))
             break
         try:
             file = open_module(module)
-            found = known.files[file.identity] if file.identity in known.files else known.fit(read_program(file.read_at))
+            if file.identity not in known.files and turn.left <= 0:
+                left_over.append((number, module))
+                continue
+            found = known.files[file.identity] if file.identity in known.files else known.fit(turn.read_program(file.read_at))
         except CgtuneError as error:
             privilege = error.privilege if isinstance(error, Unreadable) else None
             why = f"cannot tell whether it is a Go program: {error}"
@@ -167,6 +213,7 @@ def locate_runtimes(
             moot += notes[-1:] if is_memory or isinstance(error, Malformed) else []
             continue
         known.remember(file.identity, found)
+        numbers[file.identity] = number
         # A plugin brings build info of its own and no runtime: it runs on that of the program that opened it
         if found is not None and ("-buildmode", "plugin") not in found[1].settings:
             # remembered from another process, whose files may be gone: read this one's from here on
@@ -175,6 +222,12 @@ def locate_runtimes(
                 GoRuntime(path=module.path, deleted=module.deleted, identity=file.identity, elf=elf, info=info, bias=bias)
                 for bias in locate_biases(elf, module, guest=guest)
             )
+    turn.first = left_over[0][0] if left_over else 0
+    if left_over:
+        more = f", nor {len(left_over) - 1} more of its files" * (len(left_over) > 1)
+        why = f"not looked into{more}: what one process may cost a look is used up, and the next look goes on here"
+        notes.append(Note(path=left_over[0][1].path, why=why, kind="failed"))
+        runtimes.sort(key=lambda runtime: numbers[runtime.identity])
     runtimes += _join_gccgo(gccgo)
     if not runtimes and read_memory is not None and any(is_unpacked_code(mapping) for mapping in mappings):
         images, costs = _read_images(mappings, read_memory)

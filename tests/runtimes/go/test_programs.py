@@ -12,7 +12,7 @@ from cgtune.model import Note
 from cgtune.runtimes.go.observed.layout import LiveLayout
 from cgtune.runtimes.go.program.buildinfo import read_go_program
 from cgtune.runtimes.go.program.mappings import Module, parse_maps
-from cgtune.runtimes.go.programs import GoRuntime, Known, OpenedFile, locate_runtimes, read_runtime_words
+from cgtune.runtimes.go.programs import GoRuntime, Known, OpenedFile, Turn, locate_runtimes, read_runtime_words
 from tests.support import goprograms
 from tests.support.elfs import framed, go_program, inline_record, reader
 from tests.support.goprocess import mappings, memory
@@ -166,3 +166,12 @@ def test_what_is_known_does_not_grow_for_ever() -> None:
     known.remember(None, None)
     assert len(known.files) == len(known.layouts) == 2048
     assert min(known.files) == min(known.layouts) == 5000 - 2048  # type: ignore[type-var]  # numbers here
+
+
+def test_files_come_by_turns_and_keep_their_order() -> None:
+    """The first file is the first in every look; of the others those that were left over before."""
+    modules = tuple(Module(device="", inode=number, path=str(number), deleted=False, mappings=()) for number in range(5))
+    assert [number for number, _ in Turn().order(modules)] == [0, 1, 2, 3, 4]
+    assert [number for number, _ in Turn(3).order(modules)] == [0, 3, 4, 1, 2]
+    assert [number for number, _ in Turn(9).order(modules)] == [0, 1, 2, 3, 4]
+    assert Turn(2).order(()) == []

@@ -20,7 +20,7 @@ ADDRESS = "address"
 CALL = "call"
 
 
-#: So much code is taken apart: the widest window that is asked for has 2,048 bytes, and each byte of hostile code may read as an instruction.
+#: So much code is taken apart: the widest window that is asked for has 2,048 bytes, and each byte of a hostile one may be an instruction.
 _MOST_CODE_BYTES = 4096
 
 
