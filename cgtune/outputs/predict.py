@@ -6,6 +6,7 @@ from cgtune.model import SEVERITIES, name_toolchain
 from cgtune.numbers import format_cpus
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.json import process_content
+from cgtune.outputs.jsontext import write_json
 from cgtune.outputs.layout import PLAIN, Sheet
 from cgtune.outputs.words import format_bytes, format_setting, format_value
 
@@ -22,11 +23,9 @@ _UNKNOWN = "?"
 
 def render_predict_json(prediction: Prediction) -> str:
     """The whole prediction, indented, in ASCII; same question, same bytes."""
-    import json
-
     rows = [_row_content(row) for row in prediction.rows]
     enforced = process_content(prediction.rows[0].process)["enforced"]
-    return json.dumps({"schema": SCHEMA, "enforced": enforced, "rows": rows}, indent=2, ensure_ascii=True) + "\n"
+    return write_json({"schema": SCHEMA, "enforced": enforced, "rows": rows})
 
 
 def render_predict(prediction: Prediction, layout: Layout = PLAIN) -> str:

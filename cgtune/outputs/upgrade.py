@@ -7,6 +7,7 @@ from cgtune.numbers import format_cores, format_limit
 from cgtune.outputs.csvcells import csv_line
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.json import finding_content
+from cgtune.outputs.jsontext import write_json
 from cgtune.outputs.layout import PLAIN, Sheet
 from cgtune.outputs.markdowncells import escape_markdown, markdown_code
 from cgtune.outputs.words import format_bytes, format_value
@@ -64,8 +65,6 @@ def render_upgrade(upgrade: Upgrade, layout: Layout = PLAIN) -> str:
 
 def render_upgrade_json(upgrade: Upgrade) -> str:
     """All of it, indented, in ASCII; same question, same bytes."""
-    import json
-
     content = {
         "schema": SCHEMA,
         "from": upgrade.old_go,
@@ -75,7 +74,7 @@ def render_upgrade_json(upgrade: Upgrade) -> str:
         "cgroup": None if upgrade.cgroup is None else f"v{upgrade.cgroup}",
         "left_out": [escape_control(text) for text in upgrade.skipped],
     }
-    return json.dumps(content, indent=2, ensure_ascii=True) + "\n"
+    return write_json(content)
 
 
 def render_upgrade_csv(upgrade: Upgrade) -> str:
