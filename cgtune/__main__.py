@@ -33,6 +33,10 @@ def main() -> int:
         open_closed_streams()
         from cgtune.commands.options.start import start
 
+        if arguments[:1] == ["--profile"]:
+            from cgtune.commands.profiling import start_profiled
+
+            return start_profiled(arguments[1:], start)
         return start(arguments)
     except KeyboardInterrupt:
         from cgtune import exits
