@@ -437,6 +437,36 @@ def test_plain_forms_load_no_library(arguments: tuple[str, ...], environ: dict[s
     assert not [name for name in loaded if name.startswith(tuple(f"cgtune.{part}" for part in beyond))]
 
 
+# How many modules a start loads beyond the bare interpreter's, Python's own among them: each costs a hundredth of a bare start.
+MOST_LOADED = [
+    (("env",), NAMED, 39),
+    (("env", "--cpu-limit", "2.5"), {}, 39),
+    (("env",), NAMED | {"CGTUNE_GO": "1.27"}, 75),
+    (("env", "--pid", "PID"), {}, 92),
+    (("exec", "--dry-run", "--", "true"), {}, 77),
+    (("ps",), {}, 146),
+    (("inspect", "--pid", "PID", "--format", "json"), {}, 142),
+    (("inspect", "--pid", "PID"), {}, 144),
+    (("inspect", "--pid", "PID", "--brief"), {}, 145),
+    (("check", "--pid", "PID", "--fail-on", "critical"), {}, 141),
+    (("predict", "--cpu-limit", "2.5"), {}, 124),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "most"), MOST_LOADED, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
+def test_a_start_loads_no_more_than_it_did(arguments: tuple[str, ...], environ: dict[str, str], most: int) -> None:
+    """The count is the same on every machine, as the time of a start is not."""
+    with subprocess.Popen(["sleep", "60"]) as target:
+        try:
+            loaded = loaded_modules(*(str(target.pid) if word == "PID" else word for word in arguments), **environ)
+        finally:
+            target.kill()
+    assert len(loaded) <= most, sorted(loaded)
+    assert loaded & NEVER_LOADED == set()
+
+
 # What the reader of YAML, and pyproject.toml's, load themselves.
 OF_YAML = {"re", "typing", "enum", "functools", "collections"}
 

@@ -6,8 +6,6 @@ from cgtune.model import SEVERITIES
 from cgtune.numbers import format_cores, format_limit
 from cgtune.outputs.csvcells import csv_line
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.json import finding_content
-from cgtune.outputs.jsontext import write_json
 from cgtune.outputs.layout import PLAIN, Sheet
 from cgtune.outputs.markdowncells import escape_markdown, markdown_code
 from cgtune.outputs.words import format_bytes, format_value
@@ -65,6 +63,8 @@ def render_upgrade(upgrade: Upgrade, layout: Layout = PLAIN) -> str:
 
 def render_upgrade_json(upgrade: Upgrade) -> str:
     """All of it, indented, in ASCII; same question, same bytes."""
+    from cgtune.outputs.jsontext import write_json  # a table needs nothing of it
+
     content = {
         "schema": SCHEMA,
         "from": upgrade.old_go,
@@ -198,6 +198,8 @@ def _notes(row: UpgradeRow) -> Iterable[str]:
 
 def _row_content(row: UpgradeRow) -> dict[str, object]:
     limits = row.new.process.limits
+    from cgtune.outputs.json import finding_content
+
     return {
         "name": escape_control(row.names[0]),
         "count": len(row.names),
