@@ -86,11 +86,14 @@ class Group:
         name = "memory.events" if self.version("memory") == 2 else "memory.oom_control"
         return int(dict(line.split() for line in self.read("memory", name).splitlines())["oom_kill"])
 
+    def entering(self, argv: Sequence[str]) -> list[str]:
+        """What enters the group and becomes this program."""
+        return ["/bin/sh", "-c", _ENTER, "sh", *map(str, self.directories()), "--", *argv]
+
     def start(self, argv: Sequence[str], **extra: str) -> subprocess.Popen[bytes]:
         """Start a program inside; it ends with the test at the latest."""
-        places = [str(place) for place in self.directories()]
         program = subprocess.Popen(
-            ["/bin/sh", "-c", _ENTER, "sh", *places, "--", *argv],
+            self.entering(argv),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             env={**os.environ, **extra},
