@@ -1,8 +1,8 @@
 """cgtune beside what people ask today: what each answers in one container of 1.5 CPUs and 512 MiB, and what that costs.
 
 All run beside the Go program that they are asked about, whose debug information is stripped but for one row, and take turns. CPU time is
-user and system time of a run and of its children, from wait4(2); of a service that of one look, or one scrape. What is not installed is "not
-here": nothing is fetched. Prints Markdown.
+user and system time of a run and of its children, from wait4(2); of a service that of one look, or one scrape. What is not installed is
+"not here": nothing is fetched. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def rows_of(stripped: str, whole: str) -> list[Row]:
             inspect,
             (r"CPU +(\S+ CPUs)", r"memory +(\d+ MiB)", r"(GOMAXPROCS now \S+)", r"(GOMEMLIMIT now \S+)"),
         ),
-        ("`cgtune check --pid PID` of the same", [*PROGRAM, "check", "--pid", stripped, "--fail-on", "critical"], (r"(.+)",)),
+        ("`cgtune check --pid PID` of the same", [*PROGRAM, "check", "--pid", stripped, "--fail-on", "critical"], ()),
         ("`cgtune ps`", [*PROGRAM, "ps"], (r"(1\.5) +512 MiB", r"(512 MiB)")),
     ]
 
@@ -101,6 +101,8 @@ def _program(row: Row) -> str:
 def _answer(argv: list[str], patterns: tuple[str, ...]) -> str:
     """Those parts of the output that the patterns name."""
     done = subprocess.run(argv, capture_output=True, text=True, env=uncounted(), stdin=subprocess.DEVNULL, check=False)
+    if not done.stdout + done.stderr:
+        return f"exit code {done.returncode}"
     found = [re.search(pattern, done.stdout + done.stderr) for pattern in patterns]
     return ", ".join(match[1] for match in found if match) or "-"
 
