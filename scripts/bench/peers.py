@@ -66,11 +66,11 @@ def rows_of(stripped: str, whole: str) -> list[Row]:
 
 def main() -> int:
     """Measure and print."""
-    code = enter_container()
+    code = enter_container("sw", "plain")
     if code is not None:
         return code
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    with target("sw") as stripped, target() as whole:
+    with target(0) as stripped, target(1) as whole:
         _compare(rows_of(str(stripped), str(whole)), rounds)
         _compare_services()
     return 0

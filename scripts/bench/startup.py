@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -19,15 +18,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.live.cgroups import own_groups
-from tests.support import goprograms, toolchains
 from tests.support.command import PROGRAM, uncounted
 
 ROUNDS = 25
 GO = "1.24.11"
 SLEEP = "sleep 3600000"
 ALONE = ("/usr/bin/unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
-INSIDE = "--inside"
+PROGRAMS = "BENCH_PROGRAMS"
 RECORDING = Path(__file__).resolve().parents[2] / "fixtures/cgroupfs/v2-bench-swapped-out"  # of a Go program; read by json, 0.7 bare starts
 MANIFEST = RECORDING.parents[1] / "manifests/007-network-agent-hundred-percent.yaml"
 # An environment of their own, by env(1), which costs a millisecond more
@@ -46,29 +43,35 @@ def spend_ms(argv: list[str], environ: dict[str, str]) -> float:
     return (usage.ru_utime + usage.ru_stime) * 1000
 
 
-def enter_container() -> int | None:
-    """Run this very program again in a control group of 1.5 CPUs and 512 MiB and a PID namespace of its own, and give its exit code back.
-    None: this is that run, or there is none, because groups need root.
+def enter_container(*modes: str) -> int | None:
+    """Build a Go program in each of these ways, and run this very program again, in a control group of 1.5 CPUs and 512 MiB and a PID
+    namespace of its own; returns its exit code. None: this is that run, or there is none, because groups need root.
     """
+    if PROGRAMS in os.environ:
+        return None
+    from tests.support import goprograms, toolchains
+
+    built = [str(goprograms.build(GO, mode)) for mode in modes] if toolchains.is_present(GO) else []
+    os.environ[PROGRAMS] = ":".join(built)
+    if not built:
+        print(f"PID is sleep(1), no Go program: scripts/toolchain {GO} fetches what one is built with")
     if os.geteuid() != 0:
         print("not in a container of its own, which needs root: what else runs here counts too")
         return None
-    if sys.argv[-1:] == [INSIDE]:
-        sys.argv.pop()
-        return None
+    from tests.live.cgroups import own_groups
+
     with own_groups() as groups:
         group = groups.make("pod", "app")
         group.limit_cpu(150_000)
         group.limit_memory(512 << 20)
-        return subprocess.call(group.entering([*ALONE, sys.executable, *sys.argv, INSIDE]))
+        return subprocess.call(group.entering([*ALONE, sys.executable, *sys.argv]))
 
 
 @contextlib.contextmanager
-def target(mode: str = "plain") -> Iterator[int]:
-    """The pid of a program to look at: a Go program, built as ``mode`` says, or what comes nearest to it on this machine."""
-    words = [str(goprograms.build(GO, mode)), SLEEP] if toolchains.is_present(GO) else ["sleep", "3600"]
-    if words[0] == "sleep":
-        print(f"PID is sleep(1), no Go program: scripts/toolchain {GO} fetches what one is built with")
+def target(number: int = 0) -> Iterator[int]:
+    """The pid of a Go program to look at, of those that were built; without any, of sleep(1)."""
+    built = [each for each in os.environ[PROGRAMS].split(":") if each]
+    words = [built[number], SLEEP] if built else ["sleep", "3600"]
     silent = subprocess.DEVNULL
     with subprocess.Popen(words, stdin=silent, stdout=silent) as program:
         try:
@@ -107,7 +110,7 @@ def rows_of(pid: str) -> list[tuple[str, list[str], float | None]]:
 
 def main() -> int:
     """Measure, print, and return 1 where a target is missed."""
-    code = enter_container()
+    code = enter_container("plain")
     if code is not None:
         return code
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
@@ -124,11 +127,13 @@ def _compare(rows: list[tuple[str, list[str], float | None]], rounds: int, envir
     for _ in range(rounds):
         for row, (_, argv, _) in zip(spent, rows, strict=True):
             row.append(spend_ms(argv, environ))
-    bare = statistics.median(spent[0])
+    from statistics import median  # only now: ps looks at the libraries that other processes have loaded, and at ours too
+
+    bare = median(spent[0])
     missed = False
     print(f"{'CPU ms':>8} {'ratio':>6} {'target':>6}       median of {rounds}, {sys.executable} {sys.version.split()[0]}")
     for row, (name, _, target) in zip(spent, rows, strict=True):
-        ratio = statistics.median(row) / bare
+        ratio = median(row) / bare
         verdict = "" if target is None else "ok" if ratio <= target else "OVER"
         missed |= verdict == "OVER"
         print(f"{ratio * bare:8.1f} {ratio:6.2f} {target or '':>6} {verdict:4}  {name}")
