@@ -60,7 +60,7 @@ def rows_of(stripped: str, whole: str) -> list[Row]:
             (r"CPU +(\S+ CPUs)", r"memory +(\d+ MiB)", r"(GOMAXPROCS now \S+)", r"(GOMEMLIMIT now \S+)"),
         ),
         ("`cgtune check --pid PID` of the same", [*PROGRAM, "check", "--pid", stripped, "--fail-on", "critical"], ()),
-        ("`cgtune ps`", [*PROGRAM, "ps"], (r"(1\.5) +512 MiB", r"(512 MiB)")),
+        ("`cgtune ps` of both", [*PROGRAM, "ps"], (r"(1\.5) +512 MiB", r"(512 MiB)")),
     ]
 
 
