@@ -14,9 +14,8 @@ from cgtune.system.promaccess import AccessOptions
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
 
-    from cgtune.fleet.comparing import Since
+    from cgtune.fleet.comparing import Old, Since
     from cgtune.fleet.model import FleetReport
     from cgtune.model import FailOn, Finding
 
@@ -65,8 +64,9 @@ def run_fleet(options: FleetOptions) -> int:
         _write_patch(options, report)
     elif old is not None:
         from cgtune.fleet.comparing import compare
+        from cgtune.outputs.escape import escape_control
 
-        since = compare(report, old)
+        since = compare(report, old, escape_control)
         show("fleet --diff", options.format, since, options.color)
     else:
         show("fleet", options.format, report, options.color, top=options.top)
@@ -153,14 +153,15 @@ def _refuse_mixed(options: FleetOptions) -> None:
         raise UsageError(f"--patch has formats of its own, kustomize and helm; leave --format {options.format} out")
     mode = f"fleet {modes[0]}" if modes and modes[0] != "--patch" else "fleet"
     if options.format not in names_of(mode):
-        raise UsageError(f"--format {options.format} is not of {modes[0]}, which has {' and '.join(names_of(mode))}")
+        *most, last = names_of(mode)
+        raise UsageError(f"--format {options.format} is not of {modes[0]}, which has {', '.join(most)} and {last}")
     if options.top is not None and options.format != "table":
         raise UsageError(f"--top is for the table: --format {options.format} has all rows")
     if options.doctor and options.fail_on is not None:
         raise UsageError("--fail-on is about findings, which --doctor does not look for; leave it out")
 
 
-def _read_old(path: str) -> dict[str, Any]:
+def _read_old(path: str) -> Old:
     from cgtune.fleet.comparing import parse_old
 
     try:

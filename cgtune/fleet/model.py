@@ -145,6 +145,14 @@ class Row(Record):
     upgrade: str | None = None
 
 
+class Scope(Record):
+    """What a report was asked about: these namespaces, (): all; further matchers; which rules were left out."""
+
+    namespaces: tuple[str, ...] = ()
+    selector: str = ""
+    ignored: tuple[str, ...] = ()
+
+
 class FleetReport(Record):
     """The report, its rows worst first. ``engine`` is what answered; ``queries`` how many requests were made.
 
@@ -162,3 +170,4 @@ class FleetReport(Record):
     warnings: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     rules: tuple[RuleText, ...] = ()
+    scope: Scope = Scope()

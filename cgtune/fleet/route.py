@@ -7,7 +7,7 @@ from cgtune.fleet.asking import ask
 from cgtune.fleet.doctor import diagnose
 from cgtune.fleet.joining import join
 from cgtune.fleet.judging import judge_fleet
-from cgtune.fleet.model import FleetReport
+from cgtune.fleet.model import FleetReport, Scope
 from cgtune.fleet.probe import probe_query, read_probe
 from cgtune.fleet.queries import build_queries, narrow
 from cgtune.model import HARMS, SEVERITIES, Policy
@@ -49,7 +49,8 @@ def report_fleet(
     )
     joined = join(answered.answers, seen)
     rows = _without(judge_fleet(joined.rows, policy), ignored)
-    return _report(asked, version, (probe, answered), rows, joined.not_joined)
+    report = _report(asked, version, (probe, answered), rows, joined.not_joined)
+    return report.replace(scope=report.scope.replace(ignored=tuple(sorted(ignored))))
 
 
 def diagnose_fleet(client: Asker, asked: Asked, *, version: str, now: float) -> FleetReport:
@@ -80,6 +81,7 @@ def _report(
         rows=rows,
         not_joined=not_joined,
         warnings=tuple(dict.fromkeys(warnings)),
+        scope=Scope(namespaces=asked.namespaces, selector=asked.selector),
         refused=tuple(f"{answer.query.name}: {answer.error}" for answer in answers if answer.error is not None),
     )
 

@@ -103,7 +103,11 @@ def serving(**fields: Any) -> Iterator[tuple[str, list[str]]]:
         (("--prometheus", NOWHERE, "--last", "7"), "is no duration with a unit; examples: --last 7d, --last 36h"),
         (("--prometheus", NOWHERE, "--last", "1m"), "is outside of 600 to"),
         (("--prometheus", NOWHERE, "--doctor", "--patch", "helm"), "--doctor and --patch are different answers"),
-        (("--prometheus", NOWHERE, "--doctor", "--format", "csv"), "--format csv is not of --doctor, which has table and json"),
+        (
+            ("--prometheus", NOWHERE, "--doctor", "--format", "html"),
+            "--format html is not of --doctor, which has table, json, csv and markdown",
+        ),
+        (("--prometheus", NOWHERE, "--doctor", "--format", "sarif"), "--format sarif is not of --doctor"),
         (("--prometheus", NOWHERE, "--doctor", "--fail-on", "info"), "--fail-on is about findings"),
         (("--prometheus", NOWHERE, "--patch", "helm", "--format", "json"), "leave --format json out"),
         (("--prometheus", NOWHERE, "--output", "."), "--output is the folder of --patch"),
@@ -133,8 +137,28 @@ def test_a_server_that_is_not_there() -> None:
     assert done.stderr == f"cgtune: {NOWHERE}: Connection refused; is it the right address, and is it listening?\n"
 
 
+def _old(**changes: Any) -> str:
+    """A report with one container, one field of either changed."""
+    content = json.loads(render_fleet_json(WHOLE))
+    (content if changes.keys() <= content.keys() else content["workloads"][0]).update(changes)
+    return json.dumps(content)
+
+
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"schema": "cgtune/report/v1"}', '{"schema": "cgtune/fleet/v1", "workloads": [{}]}', "\xff"]
+    "text",
+    [
+        *("", "[]", "{}", '{"schema": "cgtune/report/v1"}', '{"schema": "cgtune/fleet/v1", "workloads": [{}]}', "\xff", "[" * 100_000),
+        *(
+            _old(window_seconds="a week"),
+            _old(window_seconds=10**400),
+            _old(window_seconds=float("nan")),
+            _old(asked=[]),
+            _old(workloads=7),
+        ),
+        *(_old(used=[1]), _old(used={"throttled_share": 5}), _old(used={"throttled_share": {"p95": "much"}}), _old(used={"oom_kills": {}})),
+        *(_old(used={"oom_kills": float("inf")}), _old(findings=[{"rule": "oom-killed", "severity": "bad"}]), _old(findings=None)),
+    ],
+    ids=range(19),
 )
 def test_a_file_that_is_no_older_report(tmp_path: Path, text: str) -> None:
     """It is refused before the server is asked."""
@@ -200,7 +224,7 @@ def test_no_go_is_no_clean_report() -> None:
 
 
 def test_the_doctor_asks_one_question() -> None:
-    """And names each gap with the line that mends it, in both formats."""
+    """And names each gap with the line that mends it, in all formats."""
     with serving() as (url, asked):
         done = inside.run("fleet", "--prometheus", url, "--doctor")
         assert (done.returncode, done.stderr, len(asked)) == (0, "", 1)
@@ -208,6 +232,9 @@ def test_the_doctor_asks_one_question() -> None:
         content = json.loads(inside.run("fleet", "--prometheus", url, "--doctor", "--format", "json").stdout)
         assert content["workloads"] == []
         assert all(gap["mend"] for gap in content["not_joined"])
+        for name in ("csv", "markdown"):
+            text = inside.run("fleet", "--prometheus", url, "--doctor", "--format", name).stdout.replace("\\", "")
+            assert all(gap["why"] in text and gap["mend"].partition('"')[0] in text for gap in content["not_joined"])
 
 
 def test_patches_become_files(tmp_path: Path) -> None:

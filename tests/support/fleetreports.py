@@ -96,6 +96,10 @@ CART = Row(
     measured=measured(kills=0, throttled=Span(p50=0.0, p95=0.0, most=0.01), memory_limit_bytes=256 * MIB, least_procs=1, most_procs=1),
     findings=(UNSET,),
     recommendations=(MEMLIMIT.replace(value=230 * MIB),),
+    sized=(
+        Sized(what="cpu-request", value=0.1, because=("85 % of the way",), confidence="medium"),
+        Sized(what="memory-request", value=224.0 * MIB, because=("224 MiB at the 95th percentile",), confidence="high"),
+    ),
     wasted_cores=1.2,
     wasted_bytes=96.0 * MIB,
 )

@@ -14,6 +14,7 @@ from cgtune.outputs.fleet.words import (
     go_words,
     gomemlimit_words,
     history_words,
+    is_sure,
     limit_words,
     percent_words,
     recommended_words,
@@ -95,11 +96,15 @@ def _row(row: Row, badness: int) -> str:
         (measured.memory_used.most, bytes_words(measured.memory_used.most)),
         (measured.gomemlimit_bytes, gomemlimit_words(measured)),
         (kills, "?" if kills is None else str(kills)),
-        (row.wasted_cores, cores_words(row.wasted_cores)),
-        (row.wasted_bytes, bytes_words(row.wasted_bytes)),
+        (row.wasted_cores, cores_words(row.wasted_cores) + _doubt(row, "cpu-request", row.wasted_cores)),
+        (row.wasted_bytes, bytes_words(row.wasted_bytes) + _doubt(row, "memory-request", row.wasted_bytes)),
     )
     shown = "".join(f'<td data-value="{"" if value is None else escape_markup(str(value))}">{text}</td>' for value, text in cells)
     return f'<tbody>\n<tr>{shown}</tr>\n<tr class="more"><td colspan="{len(cells)}">{_more(row)}</td></tr>\n</tbody>\n'
+
+
+def _doubt(row: Row, what: str, value: float | None) -> str:
+    return "" if value is None or is_sure(row, what) else " (unsure)"
 
 
 def _more(row: Row) -> str:

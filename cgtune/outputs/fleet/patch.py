@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from cgtune.outputs.envfile import yaml_string
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.fleet.words import row_name, sized_value, sized_words
+from cgtune.outputs.fleet.words import SURE, row_name, sized_value, sized_words
 from cgtune.outputs.words import format_setting
 
 TYPE_CHECKING = False
@@ -26,7 +26,6 @@ _KINDS = {
     "CronJob": "batch/v1",
 }
 _NOTHING = "nothing to change that is sure enough"
-_SURE = ("high", "medium")
 _LIMIT_OF = {"GOMAXPROCS": "cpu-limit", "GOMEMLIMIT": "memory-limit", "GOGC": "memory-limit"}
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 
@@ -71,7 +70,7 @@ class _Change:
         present = getattr(measured, f"{resource}_{what}_{'cores' if resource == 'cpu' else 'bytes'}")
         is_same = sized.value is not None and present is not None and sized_value(sized) == sized_value(sized.replace(value=float(present)))
         self.comments.append(f"{sized_words(sized)}{', as it is' if is_same else ''}")
-        if sized.value is None or is_same or sized.confidence not in _SURE:
+        if sized.value is None or is_same or sized.confidence not in SURE:
             return False
         if what == "limit" and getattr(measured, f"is_{resource}_unlimited"):
             self.comments[-1] += "; there is no limit, which may be meant so: it is not set here"
