@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cgtune.model import FailOn, Finding
 
 _MOST_OLD_BYTES = 256 << 20
+_WITHOUT_ROOM = ("csv", "sarif")  # formats that have no place for what the server warns of
 _ASKING = "asking which series there are"
 
 
@@ -70,6 +71,9 @@ def run_fleet(options: FleetOptions) -> int:
         show("fleet --diff", options.format, since, options.color)
     else:
         show("fleet", options.format, report, options.color, top=options.top)
+    if options.patch is not None or (since is None and options.format in _WITHOUT_ROOM):
+        for warning in report.warnings:
+            fail(f"warning of the server: {warning}", exits.CLEAN)
     return _judge(options, report, since)
 
 
@@ -157,6 +161,8 @@ def _refuse_mixed(options: FleetOptions) -> None:
         raise UsageError(f"--format {options.format} is not of {modes[0]}, which has {', '.join(most)} and {last}")
     if options.top is not None and options.format != "table":
         raise UsageError(f"--top is for the table: --format {options.format} has all rows")
+    if options.doctor and options.namespaces:
+        raise UsageError("--doctor is about all namespaces: a series may lack the label; leave --namespace out")
     if options.doctor and options.fail_on is not None:
         raise UsageError("--fail-on is about findings, which --doctor does not look for; leave it out")
 

@@ -32,6 +32,10 @@ _GAPS: dict[str, tuple[str, str]] = {
         "series of job NAME that are not read: their pod is that of the exporter, and exported_pod is whom they are about",
         _HONOR,
     ),
+    "impossible": (
+        "values of NAME that no machine can have (NaN, infinite, below 0, too large): they are not read",
+        "look at what exports NAME: who may push or be scraped may say anything",
+    ),
     "otel-use": (
         "series of use with an OpenTelemetry collector's labels (k8s_pod_name), which are not read",
         "scrape /metrics/cadvisor of the kubelets, or rename k8s_{namespace,pod,container}_name to namespace, pod, container",
@@ -65,7 +69,7 @@ _GAPS: dict[str, tuple[str, str]] = {
         "scrape /metrics/cadvisor of the kubelets (kubelet.serviceMonitor.cAdvisor: true)",
     ),
     "cadvisor-unnamed": (
-        "cadvisor's series have no container label",
+        "series of cadvisor's that have no container label: what containers use is not known",
         "keep the labels container, pod and namespace in metric_relabel_configs of the job that scrapes /metrics/cadvisor",
     ),
     "no-ksm": (

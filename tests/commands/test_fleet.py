@@ -39,6 +39,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 
     series: dict[str, tuple[dict[str, str], float]] = _SERIES
     refused: str | None = None
+    warnings: tuple[str, ...] = ()
     gate: threading.Event | None = None
     asked: list[str] = []  # noqa: RUF012  # a new one for each server
 
@@ -50,7 +51,8 @@ class Server(http.server.BaseHTTPRequestHandler):
             self.gate.wait(60)
         if self.refused is not None and self.refused in promql and not promql.startswith("count by"):
             return self._say(422, {"status": "error", "errorType": "execution", "error": "expanding series: no"})
-        return self._say(200, {"status": "success", "data": {"resultType": "vector", "result": list(self._result(promql))}})
+        data = {"resultType": "vector", "result": list(self._result(promql))}
+        return self._say(200, {"status": "success", "data": data, "warnings": self.warnings})
 
     def do_GET(self) -> None:
         self._say(200, {"status": "success", "data": {"version": "2.42.0", "application": "Prometheus"}})
@@ -108,6 +110,7 @@ def serving(**fields: Any) -> Iterator[tuple[str, list[str]]]:
             "--format html is not of --doctor, which has table, json, csv and markdown",
         ),
         (("--prometheus", NOWHERE, "--doctor", "--format", "sarif"), "--format sarif is not of --doctor"),
+        (("--prometheus", NOWHERE, "--doctor", "--namespace", "shop"), "--doctor is about all namespaces"),
         (("--prometheus", NOWHERE, "--doctor", "--fail-on", "info"), "--fail-on is about findings"),
         (("--prometheus", NOWHERE, "--patch", "helm", "--format", "json"), "leave --format json out"),
         (("--prometheus", NOWHERE, "--output", "."), "--output is the folder of --patch"),
@@ -203,6 +206,16 @@ def test_a_refused_question_is_no_clean_report() -> None:
         assert "not answered: " in done.stdout
         assert "expanding series: no" in done.stderr
         assert inside.run("fleet", "--prometheus", url, "--fail-on", "warning").returncode == 1
+
+
+@pytest.mark.parametrize("arguments", [("--format", "csv"), ("--format", "sarif"), ("--patch", "kustomize"), ("--patch", "helm")])
+def test_a_partial_answer_is_told_beside_what_has_no_room_for_it(arguments: tuple[str, ...]) -> None:
+    """The server's warnings stand on standard error if the format has no place for them: what was not told may be why a value is wrong."""
+    with serving(warnings=("store eu-2 did not answer",)) as (url, _):
+        done = inside.run("fleet", "--prometheus", url, *arguments)
+        assert (done.returncode, done.stderr) == (0, "cgtune: warning of the server: store eu-2 did not answer\n")
+        done = inside.run("fleet", "--prometheus", url, "--format", "markdown")
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_no_patch_is_made_of_half_a_report(tmp_path: Path) -> None:

@@ -238,3 +238,65 @@ def test_nan_and_an_error_tell_nothing() -> None:
     measured = _only(_join({"client_golang": [_go()], "cpu_most": [({**APP, "of": "container_cpu_usage_seconds_total"}, math.nan)]}))
     assert measured.cpu_used.most is None
     assert join([Answer(query=Query(name="client_golang", promql=""), error="503")]).rows == ()
+
+
+def test_a_value_that_no_machine_can_have_is_not_read_and_counted() -> None:
+    """Of a broken exporter, or of one that lies: the row is made without it, and no limit is taken for none because of it."""
+    inf, nan = math.inf, math.nan
+    for name, bad in (
+        ("go_sched_gomaxprocs_threads", (inf, nan, 0.0, -3.0, 1e300)),
+        ("go_gc_gomemlimit_bytes", (inf, nan, -1.0, 1e30)),
+        ("go_gc_gogc_percent", (-inf, nan, -1.0)),
+    ):
+        for value in bad:
+            joined = _join({"client_golang": [_go(), _go(name, value)]})
+            measured = _only(joined)
+            assert (measured.most_procs, measured.gomemlimit_bytes, measured.is_gomemlimit_off, measured.gogc) == (None, None, False, None)
+            (told,) = (each for each in joined.not_joined if "no machine can have" in each.why)
+            assert (told.count, name in told.why, name in told.mend) == (1, True, True)
+    enforced = [({**APP, "__name__": "container_spec_cpu_period"}, 1e5), ({**APP, "__name__": "container_spec_cpu_quota"}, 1e200)]
+    written = [({**APP, "__name__": LIMITS, "resource": "memory"}, inf), ({**APP, "__name__": LIMITS, "resource": "cpu"}, nan)]
+    measured = _only(_join({"client_golang": [_go()], "enforced": enforced, "resources": written, "nodes": [(APP, 1e300)]}))
+    assert (measured.is_cpu_unlimited, measured.is_memory_unlimited, measured.node_cpus) == (False, False, None)
+    figures: dict[str, float] = {"restarts": inf, "oom": inf}
+    measured = _only(_join({"client_golang": [_go()], "states": [({**APP, "of": of}, value) for of, value in figures.items()]}))
+    assert (measured.restarts, measured.kills) == (0, 0)
+
+
+def test_infinite_is_no_limit_if_cgtune_says_so() -> None:
+    """That is how `cgtune serve` has it; a quota of -1 is cadvisor's word for it, and 0 Kubernetes'."""
+    soft = ("cgtune_gomemlimit_observed_bytes", "cgtune_gogc_observed_percent", "cgtune_cpu_limit_cores", "cgtune_memory_limit_bytes")
+    measured = _only(_join({"cgtune": [_go("cgtune_go_info", go_version="go1.25.5"), *(_go(name, math.inf) for name in soft)]}))
+    assert (measured.is_gomemlimit_off, measured.gogc, measured.is_cpu_unlimited, measured.is_memory_unlimited) == (True, -1, True, True)
+    enforced = [({**APP, "__name__": "container_spec_cpu_period"}, 1e5), ({**APP, "__name__": "container_spec_cpu_quota"}, -1.0)]
+    written = [({**APP, "__name__": LIMITS, "resource": resource}, 0.0) for resource in ("cpu", "memory")]
+    joined = _join({"client_golang": [_go()], "enforced": enforced, "resources": written})
+    assert (_only(joined).is_cpu_unlimited, _only(joined).is_memory_unlimited) == (True, True)
+    assert not any("no machine can have" in each.why for each in joined.not_joined)
+
+
+def test_what_is_throttled_has_a_limit_that_is_not_known() -> None:
+    """Although kube-state-metrics tells of no limit, as of a pod that was resized: none is no claim to make then."""
+    requests = [({**APP, "__name__": REQUESTS, "resource": "cpu"}, 1.0)]
+    throttled = [({**APP, "of": "container_cpu_cfs_throttled_periods_total"}, 0.3)]
+    asked = {"client_golang": [_go()], "resources": requests}
+    assert _only(_join(asked)).is_cpu_unlimited
+    measured = _only(_join({**asked, "throttled_p50": throttled, "throttled_most": throttled}))
+    assert (measured.cpu_limit_cores, measured.is_cpu_unlimited) == (None, False)
+
+
+def test_what_the_probe_saw_tells_why_something_is_missing() -> None:
+    """Series of cadvisor's without the label, not a kubelet that nobody scrapes; and workloads that are told from names alone."""
+    unnamed = (Seen(name="container_cpu_usage_seconds_total", series=9, has_container=False), Seen(name="go_info", series=1))
+    whys = {each.why: each.count for each in _join({"client_golang": [_go()]}, unnamed).not_joined}
+    assert whys == {
+        "series of cadvisor's that have no container label: what containers use is not known": 9,
+        "pods without kube_pod_owner: their workload is told from their name": 1,
+        "Go containers of which no series tells the limits": 1,
+    }
+    named = (unnamed[0].replace(has_container=True), Seen(name="kube_pod_owner", series=1))  # that question was refused
+    whys = {each.why: each.count for each in _join({"client_golang": [_go()]}, named).not_joined}
+    assert [*whys] == [
+        "Go containers of which no series tells the use of CPU and memory",
+        "Go containers of which no series tells the limits",
+    ]

@@ -160,6 +160,19 @@ def test_the_worst_alone_is_no_warning() -> None:
     assert (finding.severity, finding.harm) == ("info", "earlier")
 
 
+def test_throttling_is_told_without_the_limit() -> None:
+    """It was felt whatever the limit is: how bad is said, what of limit and threads to change is not, nor is a size of a quota."""
+    unknown = {"cpu_limit_cores": None, "series": tuple((name, said) for name, said in SERIES.items() if name != "cpu_limit_cores")}
+    for share, severity, harm in ((0.3, "critical", "now"), (0.02, "info", "now")):
+        (finding,) = judged(**unknown, throttled=Span(p50=share, most=share)).findings
+        assert (finding.rule, finding.severity, finding.harm) == ("cpu-throttled", severity, harm)
+        assert "no series tells its CPU limit; the node has 16 CPUs (kube_node_status_capacity)" in finding.evidence
+        assert "quota of" not in " ".join(finding.evidence)
+        assert finding.advice[0].reason.startswith("raise the CPU limit, or let GOMAXPROCS be no more than it")
+    assert judged(**unknown).findings == ()
+    assert judged(**UNLIMITED | {"throttled": Span(p50=0.3, most=0.3)}).findings == ()  # there is none any more: that is over
+
+
 def test_what_no_series_tells_is_not_taken_for_unset() -> None:
     """Without series of GOMAXPROCS, GOMEMLIMIT, GOGC, limits or nodes no rule speaks of them, and reasons say that they are unknown."""
     row = judged(

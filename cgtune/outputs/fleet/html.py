@@ -10,6 +10,7 @@ from cgtune.outputs.fleet.drawings import draw_use
 from cgtune.outputs.fleet.htmlparts import SCRIPT, STYLE
 from cgtune.outputs.fleet.words import (
     bytes_words,
+    container_name,
     cores_words,
     go_words,
     gomemlimit_words,
@@ -82,11 +83,13 @@ def _row(row: Row, badness: int) -> str:
     measured, key = row.measured, row.key
     badge = render_badge(row.findings[0]) if row.findings else '<span class="badge fine">nothing found</span>'
     rule = f"<code>{escape_markup(row.findings[0].rule)}</code>" if row.findings else ""
-    name = f'<span class="name">{escape_markup(workload_name(key))}</span>' + (f" {escape_markup(key.container)}" if key.container else "")
+    name = f'<span class="name">{escape_markup(workload_name(key))}</span>' + (
+        f" {escape_markup(container_name(key))}" if key.container else ""
+    )
     kills, throttled = measured.kills, measured.throttled.most if measured.throttled.p95 is None else measured.throttled.p95
     cells: tuple[tuple[object, str], ...] = (
         (badness, f"{badge}{rule}"),
-        (f"{workload_name(key)} {key.container}", name),
+        (f"{workload_name(key)} {container_name(key)}", name),
         (go_words(measured), escape_markup(go_words(measured))),
         (measured.most_procs, spread_words(measured.least_procs, measured.most_procs)),
         (measured.cpu_limit_cores, limit_words(measured, "cpu")),

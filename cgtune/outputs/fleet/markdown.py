@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cgtune.outputs.fleet.words import (
     bytes_words,
+    container_name,
     cores_words,
     doctor_words,
     finding_line,
@@ -60,7 +61,7 @@ def render_since_markdown(since: Since) -> str:
     table = [f"| {' | '.join(_SINCE_HEADS)} |", f"|{' --- |' * len(_SINCE_HEADS)}"]
     for each in since.moved:
         rules = (", ".join(ids) or "-" for ids in (each.fresh, each.worse, each.better, each.gone))
-        cells = (each.verdict, workload_name(each.key), each.key.container or "-", *rules, "; ".join(each.measured) or "-")
+        cells = (each.verdict, workload_name(each.key), container_name(each.key) or "-", *rules, "; ".join(each.measured) or "-")
         table.append(f"| {' | '.join(map(escape_markdown, cells))} |")
     notes = [f"- {escape_markdown(note)}" for note in since.notes]
     return _text(head, table if since.moved else [], notes, _unknown(since.report))
@@ -86,7 +87,7 @@ def _cells(row: Row) -> list[str]:
     used, memory = measured.cpu_used, measured.memory_used
     return [
         workload_name(row.key),
-        row.key.container or "-",
+        container_name(row.key) or "-",
         go_words(measured),
         spread_words(measured.least_procs, measured.most_procs),
         f"{cores_words(used.p95)} / {cores_words(used.most)} / {limit_words(measured, 'cpu')}",

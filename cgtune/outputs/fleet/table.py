@@ -6,6 +6,7 @@ from cgtune.outputs.columns import Column, fit, lay_out_columns
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.fleet.words import (
     bytes_words,
+    container_name,
     cores_words,
     doctor_words,
     go_words,
@@ -114,7 +115,7 @@ def _cells(row: Row) -> list[str]:
     used, memory = measured.cpu_used, measured.memory_used
     return [
         escape_control(workload_name(row.key)),
-        escape_control(row.key.container) or "-",
+        escape_control(container_name(row.key)) or "-",
         "?" if measured.replicas is None else str(measured.replicas),
         go_words(measured),
         spread_words(measured.least_procs, measured.most_procs),

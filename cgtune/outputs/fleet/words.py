@@ -19,18 +19,29 @@ UNKNOWN = "?"
 _VERBS: dict[Harm, tuple[str, str]] = {"now": ("hurts now", "hurt now"), "earlier": ("hurt earlier",) * 2, "possible": ("may hurt",) * 2}
 _WHAT = {"cpu-limit": "CPU limit", "cpu-request": "CPU request", "memory-limit": "memory limit", "memory-request": "memory request"}
 _MIB = 1 << 20
+_LONGEST_NAME, _ENDS = 253, 100
 #: How sure a value has to be to be written into a patch, and to be added up.
 SURE = ("high", "medium")
 
 
 def workload_name(key: Key) -> str:
     """`eu1/shop/Deployment/orders`, without what is not known of it, not escaped."""
-    return "/".join(part for part in (key.cluster, key.namespace, key.kind, key.name) if part)
+    return "/".join(_short(part) for part in (key.cluster, key.namespace, key.kind, key.name) if part)
+
+
+def _short(name: str) -> str:
+    """Kubernetes has no longer names; what a label has beyond that is shown by both its ends."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_ENDS]}...{name[-_ENDS:]}"
+
+
+def container_name(key: Key) -> str:
+    """The container's, empty if the series do not tell it, not escaped."""
+    return _short(key.container)
 
 
 def row_name(key: Key) -> str:
     """The workload and its container, as one name, not escaped."""
-    return f"{workload_name(key)}, container {key.container}" if key.container else workload_name(key)
+    return f"{workload_name(key)}, container {container_name(key)}" if key.container else workload_name(key)
 
 
 def state_words(report: FleetReport) -> str:
@@ -95,7 +106,7 @@ def go_words(measured: Measured) -> str:
     """Its Go versions, and whether the runtime obeys its quota as far as that is told: `1.24.11 (blind)`."""
     if not measured.go:
         return UNKNOWN
-    names = "/".join(version.removeprefix("go") for version in measured.go)
+    names = "/".join(_short(version.removeprefix("go")) for version in measured.go)
     aware = {True: " (aware)", False: " (blind)", None: ""}[measured.is_aware]
     return escape_control(names) + aware
 

@@ -77,6 +77,19 @@ def test_hostile_names_are_text(name: str) -> None:
         assert not re.search(r"(?<!\\)<img", text)
 
 
+@pytest.mark.parametrize("name", ["table", "markdown", "html"])
+def test_a_name_that_no_object_has_does_not_widen_everything(name: str) -> None:
+    """64 KiB in a label are shown by their ends: a table is as wide as its widest cell. What Kubernetes takes stands whole."""
+    whole, long = "w" * 253, "b" * 65536
+    fields = {"namespace": whole, "kind": long, "name": long, "container": long}
+    report = report_of(ORDERS.replace(key=ORDERS.key.replace(**fields), measured=ORDERS.measured.replace(go=(long,))), CART)
+    text = rendered(report, name)
+    assert len(text) < 8 * len(rendered(WHOLE, name)) + 20_000
+    assert whole in text
+    assert f"{'b' * 100}...{'b' * 100}" in text
+    assert rendered(report, "json").count(long) == 4
+
+
 def test_the_table_is_as_wide_as_the_terminal() -> None:
     """No line of the table is wider; what has no room is named; workload, throttling and finding stay longest."""
     for width in (60, 80, 100, 140, 200):
