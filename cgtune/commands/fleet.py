@@ -90,7 +90,9 @@ def _ask(options: FleetOptions, ignored: frozenset[str]) -> FleetReport:
     from cgtune.system.promclient import Client
 
     selector = "" if options.selector is None else parse_selector(options.selector)
-    asked = Asked(window_seconds=options.window_seconds, namespaces=options.namespaces, selector=selector)
+    asked = Asked(
+        window_seconds=options.window_seconds, namespaces=options.namespaces, selector=selector, over_time=options.format == "html"
+    )
     client = Client(read_access(options, os.environ), pace=Pace(concurrency=options.concurrency, load=options.max_load))
     telling = Telling(_ASKING)
     with telling:

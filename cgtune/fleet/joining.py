@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Owner = tuple[str, str]  # kind, name
 
 _OTEL = {"k8s_namespace_name": "namespace", "k8s_pod_name": "pod", "k8s_container_name": "container", "process_runtime_version": "version"}
-_APART = frozenset(("owner", "upper_owner", "cgtune_kills"))  # answers that are of no container
+_APART = frozenset(("owner", "cgtune_kills"))  # answers that are of no container
 _SERIES = {"restarts": STATES[0], "oom": STATES[1], "nodes": NODES[1]}  # what answers call otherwise
 _NOW = 2  # the value of an owner whose pod is there now
 
@@ -93,7 +93,9 @@ class _Join:
 
     def _read_owners(self) -> None:
         self._uppers: dict[tuple[str, str, str, str], Owner] = {}
-        for labels, _ in self._samples("upper_owner"):
+        for labels, _ in self._samples("owner"):
+            if labels.get("pod"):
+                continue
             kind, name = ("ReplicaSet", labels["replicaset"]) if labels.get("replicaset") else ("Job", labels.get("job_name", ""))
             if labels.get("owner_name", "").strip("<>") not in ("", "none"):
                 key = (self._cluster(labels), labels.get("namespace", ""), kind, name)
@@ -101,6 +103,8 @@ class _Join:
         self._owners: dict[Pod, Owner] = {}
         self._now: set[Pod] = set()
         for labels, value in self._samples("owner"):
+            if not labels.get("pod"):
+                continue
             pod = (self._cluster(labels), labels.get("namespace", ""), labels.get("pod", ""))
             owner = (labels.get("owner_kind", "").strip("<>"), labels.get("owner_name", "").strip("<>"))
             self._owners[pod] = ("Pod", pod[2]) if owner[0] in ("", "none", "Node") else owner
@@ -118,7 +122,8 @@ class _Join:
                 self.miss("no-cluster")
             elif pod[1] and pod[2]:
                 replica = self._pods.setdefault(pod, {}).setdefault(labels.get("container", ""), Replica())
-                if not replica.take(name, what, sample.value, labels):
+                is_read = replica.take_track(what, sample) if sample.times else replica.take(name, what, sample.value, labels)
+                if not is_read:
                     self.miss("impossible", job=_SERIES.get(what, what))
             else:
                 self._miss_pod(name, what, labels)

@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from cgtune.fleet.model import Sample
+
 _OFF_FROM = 9.2e18  # Go states "no limit" as 2^63 - 1 and GOGC=off as 2^64 - 1; engines keep neither to the last digit
 _SAME = 0.01  # two limits that differ by less are one, which was rounded
 _SOURCES = {
@@ -84,6 +86,7 @@ class Replica:
         self.doubted: set[str] = set()  # what was told with a value that no machine can have
         self.aware: bool | None = None
         self.sources: set[str] = set()
+        self.tracks: dict[str, tuple[str, dict[float, float]]] = {}  # of "cpu" and "memory": the series, and its values by their time
         self.origins: dict[str, str] = {}  # of figures of a history: the series that they come from
 
     @property
@@ -114,6 +117,15 @@ class Replica:
         if labels.get("container_aware") in ("true", "false"):
             self.aware = labels["container_aware"] == "true"
         return True
+
+    def take_track(self, series: str, sample: Sample) -> bool:
+        """Use over time; False: some of it is no use that a machine can have."""
+        what = "cpu" if series in (*names.CPU, names.RECORDED_CPU) else "memory"
+        points = dict(zip(sample.times, sample.values, strict=True))
+        told = {time: value for time, value in points.items() if is_plausible(series, value)}
+        if what not in self.tracks or _TRUST[series] < _TRUST[self.tracks[what][0]]:
+            self.tracks[what] = (series, told)
+        return len(told) == len(points)
 
     def _take_history(self, question: str, series: str) -> str:
         """The name of the figure, if no series that is believed before has told it; else nothing."""
@@ -218,6 +230,8 @@ def measure(now: Sequence[Replica], ever: Sequence[Replica], cgtune_kills: float
         is_aware=aware.pop() if len(aware) == 1 else None,
         cpu_recent=Span(p50=_middle(now, ever, "cpu_recent")),
         memory_recent=Span(p50=_middle(now, ever, "memory_recent")),
+        cpu_track=_track(ever, "cpu"),
+        memory_track=_track(ever, "memory"),
         sources=tuple(sorted({source for each in ever for source in each.sources})),
         series=_series(now, ever),
     )
@@ -263,6 +277,15 @@ def _middle(now: Sequence[Replica], ever: Sequence[Replica], name: str) -> float
 def _span(now: Sequence[Replica], ever: Sequence[Replica], name: str) -> Span:
     """The median of the replicas' medians, and the highest of all other quantiles."""
     return Span(p50=_middle(now, ever, f"{name}_p50"), p95=_most(ever, f"{name}_p95"), most=_most(ever, f"{name}_most"))
+
+
+def _track(ever: Iterable[Replica], what: str) -> tuple[tuple[float, float], ...]:
+    """At each time the highest of all replicas that were there."""
+    most: dict[float, float] = {}
+    for each in ever:
+        for time, value in each.tracks.get(what, ("", {}))[1].items():
+            most[time] = max(value, most.get(time, value))
+    return tuple(sorted(most.items()))
 
 
 def _limit(now: Sequence[Replica], enforced: Callable[[Replica], float | None], resource: str) -> float | None:

@@ -46,7 +46,7 @@ _UPPER = ({"namespace": "shop", "replicaset": "web-5d4f8c7b9d", "owner_kind": "D
 def test_a_pod_is_of_its_deployment() -> None:
     """Through its ReplicaSet; without that answer by the pod's name, and without any owner by the name alone, which is counted."""
     for answers, kind in (
-        ({"owner": [_owner()], "upper_owner": [_UPPER]}, "Deployment"),
+        ({"owner": [_owner(), _UPPER]}, "Deployment"),
         ({"owner": [_owner()]}, "Deployment"),
         ({"owner": []}, ""),
     ):
@@ -65,8 +65,7 @@ def test_a_pod_without_controller_and_a_cronjob() -> None:
     joined = _join(
         {
             "client_golang": [_go(pod="tool"), _go(pod="nightly-28391234-x2vlq")],
-            "owner": [(pod, 2.0), (job, 2.0)],
-            "upper_owner": [(above, 1.0)],
+            "owner": [(pod, 2.0), (job, 2.0), (above, 1.0)],
         }
     )
     assert [(key.kind, key.name) for key, _ in joined.rows] == [("CronJob", "nightly"), ("Pod", "tool")]
@@ -82,8 +81,10 @@ def test_history_is_of_all_pods_and_settings_of_those_of_now() -> None:
                     *(_go(), _go(pod=old, version="go1.24.1")),  # what a program said in the last hour is told
                     *(_go("go_sched_gomaxprocs_threads", 2), _go("go_sched_gomaxprocs_threads", 64, pod=old)),
                 ],
-                "owner": [_owner(), _owner(1, pod=old, owner_name="web-6b7c8d9f4")],
-                "upper_owner": [_UPPER, ({**_UPPER[0], "replicaset": "web-6b7c8d9f4"}, 1.0)],
+                "owner": [
+                    *(_owner(), _owner(1, pod=old, owner_name="web-6b7c8d9f4")),
+                    *(_UPPER, ({**_UPPER[0], "replicaset": "web-6b7c8d9f4"}, 1.0)),
+                ],
                 "cpu_most": [
                     ({**APP, "of": "container_cpu_usage_seconds_total"}, 0.5),
                     ({**APP, "pod": old, "of": "container_cpu_usage_seconds_total"}, 3.0),
@@ -101,8 +102,7 @@ def test_replicas_are_pods_with_a_program() -> None:
     done, silent = "web-5d4f8c7b9d-7kqzt", "web-5d4f8c7b9d-8kqzt"
     answers = {
         "client_golang": [_go()],
-        "owner": [_owner(), _owner(pod=done), _owner(pod=silent)],
-        "upper_owner": [_UPPER],
+        "owner": [_owner(), _owner(pod=done), _owner(pod=silent), _UPPER],
         "resources": [({"__name__": LIMITS, **APP, "pod": pod, "resource": "cpu"}, 2.0) for pod in (APP["pod"], done, silent)],
         "enforced": [({"__name__": "container_spec_cpu_period", **APP, "pod": silent}, 1e5)],
     }
@@ -300,3 +300,29 @@ def test_what_the_probe_saw_tells_why_something_is_missing() -> None:
         "Go containers of which no series tells the use of CPU and memory",
         "Go containers of which no series tells the limits",
     ]
+
+
+def _series(what: str, values: dict[int, float], **more: str) -> Sample:
+    return Sample(
+        labels=tuple(sorted({**APP, "of": what, **more}.items())), value=0.0, times=tuple(map(float, values)), values=tuple(values.values())
+    )
+
+
+def test_use_over_time_is_that_of_the_busiest_replica() -> None:
+    """At each time of those that were there, of the series that is believed first; what no machine can use is not read, and counted."""
+    cpu, memory = "container_cpu_usage_seconds_total", "container_memory_working_set_bytes"
+    samples = (
+        _series(cpu, {60: 1.0, 120: 2.0}),
+        _series(cpu, {120: 3.0, 180: 0.5}, pod="web-5d4f8c7b9d-7kqzt"),
+        _series("cgtune_cgroup_cpu_seconds_total", {60: 9.0}),
+        _series(memory, {60: 5e8, 120: math.nan, 180: -1.0}),
+        _series("cgtune_memory_used_bytes", {60: 6e8}, pod="web-5d4f8c7b9d-7kqzt"),
+    )
+    go = Answer(query=Query(name="client_golang", promql=""), samples=(Sample(labels=tuple(sorted(_go()[0].items())), value=1.0),))
+    joined = join((go, Answer(query=Query(name="over_time", promql="", is_range=True), samples=samples)))
+    measured = _only(joined)
+    assert measured.cpu_track == ((60.0, 1.0), (120.0, 3.0), (180.0, 0.5))
+    assert measured.memory_track == ((60.0, 6e8),)
+    assert [each.count for each in joined.not_joined if f"values of {memory}" in each.why] == [1]
+    swapped = join((go, Answer(query=Query(name="over_time", promql="", is_range=True), samples=samples[::-1])))
+    assert swapped.rows == joined.rows
