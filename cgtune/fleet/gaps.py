@@ -64,6 +64,13 @@ _GAPS: dict[str, tuple[str, str]] = {
         "Go containers of which no series tells the limits",
         "run kube-state-metrics with --resources=pods,replicasets,jobs,nodes",
     ),
+    "unlooked": (
+        (
+            "Go containers without cgtune serve: not judged are GODEBUG, build flags, limits of cgroups above the pod, and nodes with cgroup"
+            " v1 (Go 1.25 misses its quota there)"
+        ),
+        "run cgtune serve on each node (deploy/kustomize/node-agent)",
+    ),
     "no-cadvisor": (
         "no container_cpu_usage_seconds_total: what containers use is not known",
         "scrape /metrics/cadvisor of the kubelets (kubelet.serviceMonitor.cAdvisor: true)",

@@ -203,6 +203,7 @@ class _Join:
             self.miss("no-use", int(is_unused and not self._is_unnamed))
             known = (measured.cpu_limit_cores, measured.memory_limit_bytes)
             self.miss("no-limits", int(known == (None, None) and not (measured.is_cpu_unlimited or measured.is_memory_unlimited)))
+            self.miss("unlooked", int("cgtune" not in measured.sources))
             rows.append((key, measured))
         return Joined(
             rows=tuple(sorted(rows, key=lambda row: row[0].items())),

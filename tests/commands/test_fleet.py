@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from cgtune.commands import fleet as fleet_command
 from cgtune.outputs.fleet.json import render_fleet_json
 from tests.support import inside
 from tests.support.command import PROGRAM, environment
@@ -49,9 +50,11 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.asked.append(promql)
         if self.gate is not None:
             self.gate.wait(60)
-        if self.refused is not None and self.refused in promql and not promql.startswith("count by"):
+        if self.refused is not None and self.refused in promql and (not promql.startswith("count by") or self.refused == "count by"):
             return self._say(422, {"status": "error", "errorType": "execution", "error": "expanding series: no"})
         data = {"resultType": "vector", "result": list(self._result(promql))}
+        if promql.endswith("s]"):
+            data = {"resultType": "matrix", "result": [*self._tracks(form["time"][0])]}
         return self._say(200, {"status": "success", "data": data, "warnings": self.warnings})
 
     def do_GET(self) -> None:
@@ -68,6 +71,11 @@ class Server(http.server.BaseHTTPRequestHandler):
                 for pod in PODS:
                     names = {"__name__": name, "namespace": "shop", "pod": pod, "container": "server"}
                     yield {"metric": {**names, **labels}, "value": [0, repr(value)]}
+
+    def _tracks(self, now: str) -> Iterator[dict[str, Any]]:
+        for pod in PODS:
+            names = {"namespace": "shop", "pod": pod, "container": "server", "of": "container_cpu_usage_seconds_total"}
+            yield {"metric": names, "values": [[float(now) - 10260 * ago, "0.5"] for ago in (2, 1, 0)]}
 
     def _say(self, status: int, body: dict[str, Any]) -> None:
         content = json.dumps(body).encode()
@@ -156,12 +164,13 @@ def _old(**changes: Any) -> str:
             _old(window_seconds=10**400),
             _old(window_seconds=float("nan")),
             _old(asked=[]),
+            _old(asked={"namespaces": "shop", "selector": "", "ignored": []}),
             _old(workloads=7),
         ),
         *(_old(used=[1]), _old(used={"throttled_share": 5}), _old(used={"throttled_share": {"p95": "much"}}), _old(used={"oom_kills": {}})),
         *(_old(used={"oom_kills": float("inf")}), _old(findings=[{"rule": "oom-killed", "severity": "bad"}]), _old(findings=None)),
     ],
-    ids=range(19),
+    ids=range(20),
 )
 def test_a_file_that_is_no_older_report(tmp_path: Path, text: str) -> None:
     """It is refused before the server is asked."""
@@ -170,6 +179,16 @@ def test_a_file_that_is_no_older_report(tmp_path: Path, text: str) -> None:
     done = inside.run("fleet", "--prometheus", NOWHERE, "--diff", old)
     assert (done.returncode, done.stdout) == (2, "")
     assert "name what cgtune fleet --format json printed" in done.stderr
+
+
+def test_a_file_that_is_too_large_for_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not read to its end."""
+    monkeypatch.setattr(fleet_command, "_MOST_OLD_BYTES", 1 << 20)
+    old = tmp_path / "old.json"
+    with old.open("wb") as file:
+        file.truncate((1 << 20) + 1)
+    done = inside.run("fleet", "--prometheus", NOWHERE, "--diff", old)
+    assert (done.returncode, done.stderr) == (2, f"cgtune: --diff {old} has more than 1 MiB, which is no such report\n")
 
 
 def test_findings_and_the_exit_code() -> None:
@@ -216,6 +235,29 @@ def test_a_partial_answer_is_told_beside_what_has_no_room_for_it(arguments: tupl
         assert (done.returncode, done.stderr) == (0, "cgtune: warning of the server: store eu-2 did not answer\n")
         done = inside.run("fleet", "--prometheus", url, "--format", "markdown")
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_is_drawn_over_time_is_asked_for_the_page_alone() -> None:
+    """One question more than any other format needs, and 24 at the most; it stands in the page."""
+    counts = {}
+    for name in ("html", "json", "markdown"):
+        with serving() as (url, asked):
+            done = inside.run("fleet", "--prometheus", url, "--format", name)
+            assert (done.returncode, done.stderr) == (0, "")
+            counts[name] = len(asked)
+            assert ("CPUs used, the mean of each 2.9 h: at most 0.5, last 0.5" in done.stdout) == (name == "html")
+            assert sum(promql.endswith("[604800s:10260s]") for promql in asked) == (name == "html")
+    assert counts["html"] == counts["json"] + 1 == counts["markdown"] + 1 <= 24
+
+
+def test_a_probe_that_is_refused_is_no_report() -> None:
+    """Which series there are is not known: nothing on standard output, and what was asked."""
+    with serving(refused="count by") as (url, asked):
+        for more in ((), ("--doctor",), ("--format", "html")):
+            done = inside.run("fleet", "--prometheus", url, *more)
+            assert (done.returncode, done.stdout, len(asked)) == (3, "", 1)
+            assert done.stderr.endswith("(expanding series: no); it was asked which series there are\n")
+            asked.clear()
 
 
 def test_no_patch_is_made_of_half_a_report(tmp_path: Path) -> None:

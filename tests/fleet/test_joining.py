@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from cgtune.fleet.gaps import gap
 from cgtune.fleet.joining import Joined, join
 from cgtune.fleet.model import Answer, Measured, Query, Sample
 from cgtune.fleet.probe import Seen
@@ -230,7 +231,29 @@ def test_merged_settings_and_processes_outside_are_counted() -> None:
     joined = _join({"cgtune": [merged, outside], "client_golang": [_go()]})
     assert _only(joined).most_procs is None
     assert {each.count for each in joined.not_joined if "cgtune serve" in each.why} == {1}
-    assert sum("cgtune serve" in each.why for each in joined.not_joined) == 2
+    assert sum("cgtune serve" in each.why for each in joined.not_joined) == 3
+
+
+def test_who_has_no_place_is_counted() -> None:
+    """Without a pod the probe alone tells; without a namespace the answer does. A pod that names no container at all is one row."""
+    seen = (Seen(name="go_info", series=4, job="static", has_pod=False), Seen(name="kube_pod_owner", series=2, job="ksm", is_exported=True))
+    unplaced = ({"__name__": "go_info", "pod": "web-5d4f8c7b9d-x2vlq", "version": "go1.25.5"}, 1.0)
+    bare = ({"__name__": "go_info", "namespace": "shop", "pod": "web-5d4f8c7b9d-x2vlq", "version": "go1.25.5"}, 1.0)
+    joined = _join({"client_golang": [unplaced, bare]}, seen)
+    ((key, measured),) = joined.rows
+    assert (key.name, key.container, measured.go) == ("web", "", ("1.25.5",))
+    whys = {each.why.partition(":")[0]: each.count for each in joined.not_joined}
+    assert whys["Go programs of job static whose series have no pod label"] == 4
+    assert whys["series of job ksm that are not read"] == 2
+    assert whys["Go programs whose series have no namespace label"] == 1
+
+
+def test_what_is_not_judged_without_a_look_at_the_node_is_said() -> None:
+    """Of how many containers: GODEBUG, ancestors and cgroup v1 are in no series but those of `cgtune serve`."""
+    whys = {each.why.partition(":")[0]: each.count for each in _join({"client_golang": [_go(), _go(container="other")]}).not_joined}
+    assert whys["Go containers without cgtune serve"] == 2
+    joined = _join({"cgtune": [_go("cgtune_go_info", go_version="go1.25.5")], "client_golang": [_go()]})
+    assert not any("without cgtune serve" in each.why for each in joined.not_joined)
 
 
 def test_nan_and_an_error_tell_nothing() -> None:
@@ -285,6 +308,9 @@ def test_what_is_throttled_has_a_limit_that_is_not_known() -> None:
     assert (measured.cpu_limit_cores, measured.is_cpu_unlimited) == (None, False)
 
 
+_UNLOOKED = gap("unlooked", 1).why
+
+
 def test_what_the_probe_saw_tells_why_something_is_missing() -> None:
     """Series of cadvisor's without the label, not a kubelet that nobody scrapes; and workloads that are told from names alone."""
     unnamed = (Seen(name="container_cpu_usage_seconds_total", series=9, has_container=False), Seen(name="go_info", series=1))
@@ -293,13 +319,12 @@ def test_what_the_probe_saw_tells_why_something_is_missing() -> None:
         "series of cadvisor's that have no container label: what containers use is not known": 9,
         "pods without kube_pod_owner: their workload is told from their name": 1,
         "Go containers of which no series tells the limits": 1,
+        _UNLOOKED: 1,
     }
     named = (unnamed[0].replace(has_container=True), Seen(name="kube_pod_owner", series=1))  # that question was refused
     whys = {each.why: each.count for each in _join({"client_golang": [_go()]}, named).not_joined}
-    assert [*whys] == [
-        "Go containers of which no series tells the use of CPU and memory",
-        "Go containers of which no series tells the limits",
-    ]
+    limits, use = (f"Go containers of which no series tells the {what}" for what in ("limits", "use of CPU and memory"))
+    assert [*whys] == [use, limits, _UNLOOKED]
 
 
 def _series(what: str, values: dict[int, float], **more: str) -> Sample:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import cgtune.fleet.judging as route
+from cgtune.fleet import facts
 from cgtune.fleet.case import FLEET_RULES
 from cgtune.fleet.judging import judge_fleet, judge_row, say_upgrade
 from cgtune.fleet.model import Key, Measured, Row, Span
@@ -296,6 +297,17 @@ def test_equal_rows_are_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(50):
         say_upgrade(Measured(**{**QUIET, **OLD}))
     assert len(calls) == 1
+
+
+def test_more_kinds_than_are_kept_are_judged_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has more kinds of limits than there is room for gets the same rows, and no more memory."""
+    kinds = [{**QUIET, **OLD, "cpu_limit_cores": 1.0 + number} for number in range(5)]
+    rows = [judge_row(KEY, Measured(**kind)) for kind in kinds]
+    for module, name in ((route, "compared"), (facts, "derivations")):
+        monkeypatch.setattr(module, f"_MOST_{name.upper()}", 2)
+        monkeypatch.setattr(module, f"_{name}", {})
+    assert [judge_row(KEY, Measured(**kind)) for kind in kinds] == rows
+    assert (len(route._compared), len(facts._derivations)) <= (2, 2)
 
 
 def test_rules_of_a_fleet_are_rules() -> None:

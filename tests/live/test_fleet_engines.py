@@ -134,6 +134,7 @@ def test_planted_gaps_are_told(debian_prometheus: Engine) -> None:
         (1, "pods without kube_pod_owner"),
         (1, "Go containers of which no series tells the use of CPU and memory"),
         (1, "Go containers of which no series tells the limits"),
+        (43, "Go containers without cgtune serve"),
     ]
     mends = [each.mend for each in diagnose(seen)]
     assert any("target_label: pod}" in each for each in mends)

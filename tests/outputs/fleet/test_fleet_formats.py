@@ -101,6 +101,16 @@ def test_the_table_is_as_wide_as_the_terminal() -> None:
         assert "raise the CPU limit to 2 CPUs" in whole
 
 
+def test_colours_are_round_the_worst_finding() -> None:
+    """Heads are strong, the finding has its severity's colour; without the colours it is the same text. What is not known is a ?."""
+    plain = load_renderer("fleet", "table")(WHOLE)
+    coloured = load_renderer("fleet", "table")(WHOLE, Layout(colour=True))
+    assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == plain
+    assert re.search(r"\x1b\[[\d;]+mwarning cpu-throttled, hurts now\x1b\[0m", coloured)
+    unknown = report_of(BARE.replace(measured=BARE.measured.replace(go=())))
+    assert re.search(r"shop/edge +- +\? +\? +\? +\? / \? / none", load_renderer("fleet", "table")(unknown))
+
+
 def test_the_table_shows_the_worst_alone_if_asked() -> None:
     """--top 1: one row, and how many more there are; the head counts all."""
     text = load_renderer("fleet", "table")(WHOLE, Layout(top=1))

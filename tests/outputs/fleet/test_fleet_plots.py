@@ -22,6 +22,7 @@ def test_a_line_goes_from_step_to_step() -> None:
     step = TIMELINE.step_seconds
     places = {0: 0.5, 1: 1.0, 3: 0.25, 57: 0.0, 58: 2.0}
     track = tuple((TIMELINE.begin_seconds + place * step, cores) for place, cores in places.items())
+    track += ((track[-1][0] + 60, 1.5),)  # of two in one step the higher stays
     row = ORDERS.replace(measured=ORDERS.measured.replace(cpu_track=track, memory_track=()))
     assert paths(row) == ["M0 76 10 52M30 88h0M570 100 580 5"]
     text = draw_over_time(row, TIMELINE)
