@@ -66,8 +66,8 @@ _GAPS: dict[str, tuple[str, str]] = {
     ),
     "unlooked": (
         (
-            "Go containers without cgtune serve: not judged are GODEBUG, build flags, limits of cgroups above the pod, and nodes with cgroup"
-            " v1 (Go 1.25 misses its quota there)"
+            "Go containers without cgtune serve: not judged are GODEBUG, build flags, limits of cgroups above the pod, and nodes with"
+            " cgroup v1 (Go 1.25 misses its quota there)"
         ),
         "run cgtune serve on each node (deploy/kustomize/node-agent)",
     ),
