@@ -170,6 +170,8 @@ def _notes(report: FleetReport, old: Old, apart: int) -> Iterator[str]:
     """What makes the two reports differ although the fleet does not. ``apart``: how many containers only one of them is about."""
     if old.window_seconds != report.window_seconds:
         yield f"the older report is of {old.window_seconds:g} s, this one of {report.window_seconds:g} s"
+    if not old.rows and report.rows:
+        yield "the older report names no container, as one of --doctor does not: that all are new says nothing of them"
     if report.refused or old.is_refused:
         whose = "this report" if report.refused else "the older report"
         yield f"questions were refused for {whose}: a finding that came or went may only have been seen or not"

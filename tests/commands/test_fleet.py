@@ -125,6 +125,10 @@ def serving(**fields: Any) -> Iterator[tuple[str, list[str]]]:
         (("--prometheus", NOWHERE, "--patch", "helm", "--output", "/nowhere"), "is no folder that is there; make it with mkdir -p"),
         (("--prometheus", NOWHERE, "--top", "3", "--format", "csv"), "--top is for the table"),
         (("--prometheus", NOWHERE, "--diff", "/nowhere"), "No such file or directory"),
+        *(
+            (("--prometheus", NOWHERE, f"--namespace={name}"), "is no name; give each one whole")
+            for name in ("", "shop-*", 'a"b', "a|b", "a b")
+        ),
         (("--prometheus", NOWHERE, "--max-load", "0"), "--max-load 0 is no number"),
         (("--prometheus", NOWHERE, "--max-load", "nan"), "--max-load nan is no number"),
         (("--prometheus", NOWHERE, "--selector", "a=b"), "is none; write matchers as PromQL does"),
@@ -214,7 +218,9 @@ def test_what_is_as_before_does_not_fail(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         assert "1 as before" in done.stdout
         old.write_text(render_fleet_json(WHOLE.replace(rows=())))
-        assert inside.run("fleet", "--prometheus", url, "--diff", old, "--fail-on", "warning").returncode == 1
+        done = inside.run("fleet", "--prometheus", url, "--diff", old, "--fail-on", "warning")
+        assert done.returncode == 1
+        assert "note: the older report names no container" in done.stdout
 
 
 def test_a_refused_question_is_no_clean_report() -> None:
