@@ -128,7 +128,7 @@ def _missing(options: FleetOptions, report: FleetReport) -> str | None:
         return f"{what}: {report.refused[0]}; name fewer with --namespace, or a shorter --last"
     if not report.rows:
         among = f" in namespace {', '.join(options.namespaces)}" if options.namespaces else ""
-        what = f"the server has no Go container{among} that can be told"
+        what = f"the server has no Go container{among} that can be told from samples of the last 5 minutes"
         return f"{what}; the same with --doctor says what is missing"
     return None
 

@@ -10,6 +10,10 @@ _HONOR = "honor_labels: true (honorLabels of a ServiceMonitor or PodMonitor) for
 _GO_COLLECTOR = "prometheus.NewRegistry with collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics({}))"
 
 _GAPS: dict[str, tuple[str, str]] = {
+    "nothing-now": (
+        "none of the series that are read has a sample of the last 5 minutes",
+        "ask the server for up: if that is empty too, its scrapes or remote writes have stopped, or it is another server",
+    ),
     "no-go": (
         "no series tells which containers run Go",
         "run cgtune serve on each node (deploy/kustomize/node-agent), or scrape the programs' own /metrics with a PodMonitor",

@@ -280,7 +280,8 @@ def test_no_go_is_no_clean_report() -> None:
         done = inside.run("fleet", "--prometheus", url, "--namespace", "shpo", "--fail-on", "info")
     assert done.returncode == 3
     assert done.stderr == (
-        "cgtune: the server has no Go container in namespace shpo that can be told; the same with --doctor says what is missing\n"
+        "cgtune: the server has no Go container in namespace shpo that can be told from samples of the last 5 minutes;"
+        " the same with --doctor says what is missing\n"
     )
 
 
