@@ -166,7 +166,9 @@ class _Inquiry:
     def _ask(self, query: Query) -> Vector:
         try:
             vector: Vector = self._client.post(
-                "/api/v1/query", {"query": query.promql, "time": self._time}, lambda body: parse_vector(body, self._labels)
+                "/api/v1/query",
+                {"query": query.promql, "time": self._time},
+                lambda body: parse_vector(body, self._labels, is_range=query.is_range),
             )
         except Refused as refusal:
             if refusal.status in _HOPELESS or not (refusal.kind or is_too_large(refusal)):  # no word of an engine's

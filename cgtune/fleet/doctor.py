@@ -27,6 +27,7 @@ def diagnose(seen: Iterable[Seen]) -> tuple[NotJoined, ...]:
         if holds:
             found.append(gap(code, number, job=job))
 
+    tell("nothing-now", holds=not now)
     tell("no-go", holds=not has_go)
     for job, number in _by_job(now, lambda each: each.is_exported).items():
         tell("exported", number, holds=True, job=job)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from cgtune.fleet import names
 from cgtune.fleet.model import Measured, Span
+from cgtune.fleet.plausible import is_plausible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from cgtune.fleet.model import Sample
 
 _OFF_FROM = 9.2e18  # Go states "no limit" as 2^63 - 1 and GOGC=off as 2^64 - 1; engines keep neither to the last digit
 _SAME = 0.01  # two limits that differ by less are one, which was rounded
@@ -80,8 +83,10 @@ class Replica:
         self.values: dict[str, float] = {}
         self.of_pod: dict[str, float] = {}
         self.versions: dict[str, str] = {}  # by question
+        self.doubted: set[str] = set()  # what was told with a value that no machine can have
         self.aware: bool | None = None
         self.sources: set[str] = set()
+        self.tracks: dict[str, tuple[str, dict[float, float]]] = {}  # of "cpu" and "memory": the series, and its values by their time
         self.origins: dict[str, str] = {}  # of figures of a history: the series that they come from
 
     @property
@@ -94,14 +99,15 @@ class Replica:
         """Whether there is a program, as far as that is told: what says of itself that it is Go, or has limits that are enforced."""
         return self.is_go or any(name in self.values for name in names.ENFORCED)
 
-    def take(self, question: str, what: str, value: float, labels: Mapping[str, str]) -> None:
-        """One sample of an answer."""
-        if not value >= float("-inf"):  # NaN is no number
-            return
+    def take(self, question: str, what: str, value: float, labels: Mapping[str, str]) -> bool:
+        """One sample of an answer; False: no machine can have that value, so it is not read."""
+        if not is_plausible(what, value):
+            self.doubted.add(what)
+            return False
         if what in _TRUST:
             what = self._take_history("memory_p50" if labels.get("over") == "window" else question, what)
             if not what:
-                return
+                return True
         self.values[what] = max(value, self.values.get(what, value))
         if question in _SOURCES:
             self.sources.add(_SOURCES[question])
@@ -110,6 +116,16 @@ class Replica:
             self.versions[question] = version.removeprefix("go")
         if labels.get("container_aware") in ("true", "false"):
             self.aware = labels["container_aware"] == "true"
+        return True
+
+    def take_track(self, series: str, sample: Sample) -> bool:
+        """Use over time; False: some of it is no use that a machine can have."""
+        what = "cpu" if series in (*names.CPU, names.RECORDED_CPU) else "memory"
+        points = dict(zip(sample.times, sample.values, strict=True))
+        told = {time: value for time, value in points.items() if is_plausible(series, value)}
+        if what not in self.tracks or _TRUST[series] < _TRUST[self.tracks[what][0]]:
+            self.tracks[what] = (series, told)
+        return len(told) == len(points)
 
     def _take_history(self, question: str, series: str) -> str:
         """The name of the figure, if no series that is believed before has told it; else nothing."""
@@ -148,7 +164,7 @@ class Replica:
         if (limit := self.values.get("cgtune_cpu_limit_cores")) is not None:
             return limit
         period, quota = self.values.get("container_spec_cpu_period"), self.values.get("container_spec_cpu_quota")
-        if period is None:
+        if period is None or "container_spec_cpu_quota" in self.doubted:
             return None
         return quota / period if quota is not None and quota > 0 and period > 0 else _NO_LIMIT
 
@@ -160,14 +176,21 @@ class Replica:
         return limit if limit is None or 0 < limit < _OFF_FROM else _NO_LIMIT
 
     def written(self, kind: str, resource: str) -> float | None:
-        """A limit or request as it is written; infinite: no limit is, although kube-state-metrics tells of the container."""
-        own = self.values.get(f"kube_pod_container_resource_{kind}s_{resource}")
+        """A limit or request as it is written; infinite: no limit is, although kube-state-metrics tells of the container, or one of 0.
+
+        What is throttled has a CPU limit, whatever is written.
+        """
+        name = f"kube_pod_container_resource_{kind}s_{resource}"
+        own = self.values.get(name)
+        if name in self.doubted:
+            return None
         if own is not None:
-            return own
+            return own if own or kind == "request" else _NO_LIMIT  # the kubelet takes 0 for none
         whole = self.of_pod.get(f"kube_pod_resource_{kind}_{resource}")
         if whole is not None:
             return whole
-        return _NO_LIMIT if kind == "limit" and "ksm" in self.sources else None
+        is_throttled = resource == "cpu" and any(figure in self.values for figure in _FIGURES["throttled"])
+        return _NO_LIMIT if kind == "limit" and "ksm" in self.sources and not is_throttled else None
 
 
 def measure(now: Sequence[Replica], ever: Sequence[Replica], cgtune_kills: float | None, *, has_states: bool) -> Measured:
@@ -207,6 +230,8 @@ def measure(now: Sequence[Replica], ever: Sequence[Replica], cgtune_kills: float
         is_aware=aware.pop() if len(aware) == 1 else None,
         cpu_recent=Span(p50=_middle(now, ever, "cpu_recent")),
         memory_recent=Span(p50=_middle(now, ever, "memory_recent")),
+        cpu_track=_track(ever, "cpu"),
+        memory_track=_track(ever, "memory"),
         sources=tuple(sorted({source for each in ever for source in each.sources})),
         series=_series(now, ever),
     )
@@ -252,6 +277,15 @@ def _middle(now: Sequence[Replica], ever: Sequence[Replica], name: str) -> float
 def _span(now: Sequence[Replica], ever: Sequence[Replica], name: str) -> Span:
     """The median of the replicas' medians, and the highest of all other quantiles."""
     return Span(p50=_middle(now, ever, f"{name}_p50"), p95=_most(ever, f"{name}_p95"), most=_most(ever, f"{name}_most"))
+
+
+def _track(ever: Iterable[Replica], what: str) -> tuple[tuple[float, float], ...]:
+    """At each time the highest of all replicas that were there."""
+    most: dict[float, float] = {}
+    for each in ever:
+        for time, value in each.tracks.get(what, ("", {}))[1].items():
+            most[time] = max(value, most.get(time, value))
+    return tuple(sorted(most.items()))
 
 
 def _limit(now: Sequence[Replica], enforced: Callable[[Replica], float | None], resource: str) -> float | None:

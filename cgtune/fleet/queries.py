@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from cgtune.fleet.probe import Seen
 
 MOST_QUERIES = 24
+#: The question whose answer is a series for each container: it is asked if somebody draws it.
+OVER_TIME = "over_time"
 _GROUP = "cluster,namespace,pod,container"
 _POD = "cluster,namespace,pod"
 _APP = 'container!="",container!="POD"'  # not the pod's own cgroup, nor the container that holds its network
@@ -43,7 +45,9 @@ def build_queries(asked: Asked, seen: Iterable[Seen] | None = None) -> tuple[Que
     if asked.selector:
         recorded = frozenset()  # they have the labels of the group alone
     return tuple(
-        Query(name=name, promql=" or ".join(parts)) for name, build in _QUESTIONS.items() if (parts := build(ask, present, recorded))
+        Query(name=name, promql=" or ".join(parts), is_range=name == OVER_TIME)
+        for name, build in _QUESTIONS.items()
+        if (parts := build(ask, present, recorded))
     )
 
 
@@ -87,10 +91,11 @@ def _owner(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> l
     if "kube_pod_owner" not in present:
         return []
     pods, by = ask.selector("kube_pod_owner"), f"max by ({_POD},owner_kind,owner_name)"
-    return [f"2 * {by} ({pods})", f"{by} (last_over_time({ask.over(pods, ask.steps.state)}))"]
+    return [f"2 * {by} ({pods})", f"{by} (last_over_time({ask.over(pods, ask.steps.state)}))", *_upper_owner(ask, present)]
 
 
-def _upper_owner(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
+def _upper_owner(ask: Asking, present: frozenset[str]) -> list[str]:
+    """Who owns an owner: these have no pod."""
     labels = (("kube_replicaset_owner", "replicaset"), ("kube_job_owner", "job_name"))
     return [
         f"max by (cluster,namespace,{label},owner_kind,owner_name) (last_over_time({ask.over(ask.selector(name), ask.steps.state)}))"
@@ -221,6 +226,21 @@ def _gc_share(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -
     ]
 
 
+def _over_time(ask: Asking, present: frozenset[str], recorded: frozenset[str]) -> list[str]:
+    """A subquery alone, which both Prometheus and VictoriaMetrics answer with its points: of CPU the mean, of memory the most in a step."""
+    if not ask.over_time:
+        return []
+    step = ask.steps.drawn
+    cpu, memory = ((name,) if name in recorded else () for name in (names.RECORDED_CPU, names.RECORDED_MEMORY))
+    parts = [_named(name, _most(f"avg_over_time({ask.selector(name)}[{step}s])")) for name in cpu]
+    parts += [_named(name, _most(f"max_over_time({ask.selector(name)}[{step}s])")) for name in memory]
+    parts += [_named(name, _most(f"rate({ask.selector(name, _APP)}[{step}s])")) for name in names.CPU if not cpu and name in present]
+    for name in names.MEMORY:
+        if not memory and name in present:
+            parts.append(_named(name, _most(f"max_over_time({ask.selector(name, _APP)}[{step}s])")))
+    return [ask.over(" or ".join(parts), step)] if parts else []
+
+
 if TYPE_CHECKING:
     _Build = Callable[[Asking, frozenset[str], frozenset[str]], list[str]]
 
@@ -235,7 +255,6 @@ _QUESTIONS: dict[str, _Build] = {
     "pod_resources": _instant(names.POD_RESOURCES, f"{_POD},resource", 'resource=~"cpu|memory"'),
     "enforced": _instant(names.ENFORCED, _GROUP, _APP),
     "owner": _owner,
-    "upper_owner": _upper_owner,
     "nodes": _nodes,
     "cgtune_kills": _cgtune_kills,
     "states": _states,
@@ -250,4 +269,5 @@ _QUESTIONS: dict[str, _Build] = {
     "throttled_most": _throttled(None),
     "live_heap": _live_heap,
     "gc_share": _gc_share,
+    OVER_TIME: _over_time,
 }

@@ -11,7 +11,7 @@ from cgtune.fleet import names
 from cgtune.fleet.asked import Asked, parse_selector, steps_of
 from cgtune.fleet.model import Answer, Sample
 from cgtune.fleet.probe import Seen, probe_query, read_probe
-from cgtune.fleet.queries import MOST_QUERIES, build_queries, narrow
+from cgtune.fleet.queries import MOST_QUERIES, OVER_TIME, build_queries, narrow
 from tests.support.command import ROOT
 
 WEEK = 7 * 86400
@@ -22,9 +22,29 @@ def _all(*left_out: str) -> list[Seen]:
 
 
 def test_there_are_at_most_24_questions() -> None:
-    """With everything there, and with the probe, all of them are 24."""
-    assert len(build_queries(Asked(window_seconds=WEEK), _all())) + 1 == MOST_QUERIES == 24
-    assert len({query.name for query in build_queries(Asked(window_seconds=WEEK))}) == 23
+    """With everything there, the probe and what the page draws, all of them are 24; who draws nothing asks one less."""
+    drawn = Asked(window_seconds=WEEK, over_time=True)
+    assert len(build_queries(drawn, _all())) + 1 == MOST_QUERIES == 24
+    assert len({query.name for query in build_queries(drawn)}) == 23
+    assert {query.name for query in build_queries(drawn)} - {query.name for query in build_queries(Asked(window_seconds=WEEK))} == {
+        OVER_TIME
+    }
+
+
+def test_use_over_time_is_one_subquery() -> None:
+    """Its points are at most 60; a point is the mean or the most of all since the one before; the recorded series do as well."""
+    for window in (600, 5400, 86400, WEEK, 400 * 86400):
+        (query,) = (each for each in build_queries(Asked(window_seconds=window, over_time=True), _all()) if each.is_range)
+        step = steps_of(window).drawn
+        assert query.promql.startswith("(label_replace(max by (cluster,namespace,pod,container) (rate(container_cpu_usage_seconds_total{")
+        assert query.promql.endswith(f")[{window}s:{step}s]")
+        assert query.promql.count(f"[{step}s]") == 4
+        assert window // step + 1 <= 60
+    back = [Seen(name=name, series=1, is_at_begin=True) for name in names.RECORDED]
+    (query,) = (each for each in build_queries(Asked(window_seconds=WEEK, over_time=True), [*_all(), *back]) if each.is_range)
+    assert "container_" not in query.promql
+    assert "avg_over_time(cgtune_fleet:cpu_cores:rate5m[10260s])" in query.promql
+    assert build_queries(Asked(window_seconds=WEEK, over_time=True), ()) == ()
 
 
 @pytest.mark.parametrize("days", [0.04, 0.5, 1, 7, 30, 90])

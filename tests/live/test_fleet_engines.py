@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 
 import pytest
 
-from cgtune.fleet.asked import Asked
+from cgtune.fleet.asked import Asked, steps_of
 from cgtune.fleet.doctor import diagnose
 from cgtune.fleet.joining import Joined, join
 from cgtune.fleet.judging import judge_fleet
@@ -134,6 +134,7 @@ def test_planted_gaps_are_told(debian_prometheus: Engine) -> None:
         (1, "pods without kube_pod_owner"),
         (1, "Go containers of which no series tells the use of CPU and memory"),
         (1, "Go containers of which no series tells the limits"),
+        (43, "Go containers without cgtune serve"),
     ]
     mends = [each.mend for each in diagnose(seen)]
     assert any("target_label: pod}" in each for each in mends)
@@ -183,11 +184,32 @@ def test_the_questions_of_all_sources_are_understood(debian_prometheus: Engine, 
                 engine.ask(query, _END)
 
 
+def test_use_over_time_is_what_was_planted(debian_prometheus: Engine, debian_victoria: Engine) -> None:
+    """From both engines: a point each step, of the busiest replica; the tops are those of the whole history."""
+    asked = _ASKED.replace(over_time=True)
+    step = steps_of(asked.window_seconds).drawn
+    for engine in (debian_prometheus, debian_victoria):
+        _, joined, queries = _ask(engine, asked)
+        assert [query.name for query in queries if query.is_range] == ["over_time"]
+        rows = {key.name: measured for key, measured in joined.rows}
+        for service in _SERVICES:
+            measured = rows[service.name]
+            for track, most in ((measured.cpu_track, service.used_cores), (measured.memory_track, service.used_mib * MIB)):
+                times = [time for time, _ in track]
+                assert {later - earlier for earlier, later in pairwise(times)} == {step}
+                assert 57 <= len(times) <= 60
+                assert _END - step < times[-1] <= _END
+                assert max(value for _, value in track) == pytest.approx(most, rel=0.02)
+        assert rows["alone"].cpu_track == ()
+
+
 def test_recorded_series_give_the_same(debian_prometheus: Engine, tmp_path: Path) -> None:
     """With the rules' series in it the rows say the same, of these series, and no question about use names the raw ones."""
     with prometheus(chain(_series(), record(_SERVICES, _BEGIN, _END)), tmp_path) as engine:
         _, raw, _ = _ask(debian_prometheus)
         _, cheap, queries = _ask(engine)
+        _, drawn, _ = _ask(engine, _ASKED.replace(over_time=True))
+        assert all(measured.cpu_track for key, measured in drawn.rows if key.name != "alone")
     assert [key for key, _ in cheap.rows] == [key for key, _ in raw.rows]
     for (_, one), (_, other) in zip(raw.rows, cheap.rows, strict=True):
         assert _is_near(one.cpu_used.most, other.cpu_used.most)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import shutil
 import socket
@@ -15,7 +16,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cgtune.fleet.model import Answer, Query, Sample
+from cgtune.fleet.model import Answer, Query
+from cgtune.fleet.promjson import parse_vector
 from tests.support.fleetdata import Series, import_lines, make_blocks
 from tests.support.needs import require
 
@@ -30,9 +32,8 @@ class Engine(NamedTuple):
 
     def ask(self, query: Query, second: int) -> Answer:
         """The answer at a moment; an error fails."""
-        found = self.ask_raw(query.promql, second)["data"]["result"]
-        samples = (Sample(labels=tuple(sorted(each["metric"].items())), value=float(each["value"][1])) for each in found)
-        return Answer(query=query, samples=tuple(samples))
+        body = json.dumps(self.ask_raw(query.promql, second)).encode()
+        return Answer(query=query, samples=parse_vector(io.BytesIO(body), is_range=query.is_range).samples)
 
     def ask_raw(self, promql: str, second: int, **more: str) -> dict[str, Any]:
         """The whole body."""

@@ -45,6 +45,7 @@ CERT_FILE = optional_text("--cert-file", "FILE", "Our own certificate (PEM), for
 KEY_FILE = optional_text("--key-file", "FILE", "Its key, if that is not in the same file.")
 SIGV4_REGION = optional_text("--sigv4-region", "REGION", "Sign for Amazon's managed Prometheus in this region; needs botocore.")
 
+_NO_NAME = frozenset("*?|()[]{}^$+,\\\"'")  # as of a pattern, which is not taken for one
 _LEAST_WINDOW_SECONDS, _MOST_WINDOW_SECONDS = 600.0, 400 * 86400.0
 
 
@@ -57,6 +58,9 @@ def fleet_options(values: Values) -> FleetOptions:
         raise UsageError("which server? name it with --prometheus http://prometheus:9090, or in CGTUNE_PROMETHEUS")
     if load is not None and not 0 < load <= 100:  # NaN is neither
         raise UsageError(f"--max-load {load:g} is no number of questions that may run at a time; example: --max-load 0.1")
+    for name in values[NAMESPACE]:
+        if not name or any(letter in _NO_NAME or letter.isspace() for letter in name):
+            raise UsageError(f"--namespace {name!r} is no name; give each one whole, as in --namespace shop --namespace pay")
     window = parse_duration(
         values[LAST], "--last", least_seconds=_LEAST_WINDOW_SECONDS, most_seconds=_MOST_WINDOW_SECONDS, examples=("7d", "36h")
     )
