@@ -549,8 +549,10 @@ def _reader(group: Group, file: Path, how: str) -> Iterator[subprocess.Popen[str
         assert program.stdout.readline() == "ready\n"
         program.stdin.write("\n")
         program.stdin.flush()
-        yield program
-        program.kill()
+        try:
+            yield program
+        finally:
+            program.kill()
 
 
 def test_files_that_go_and_come_back(groups: Groups, tmp_path: Path) -> None:
