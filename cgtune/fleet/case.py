@@ -7,7 +7,8 @@ not either: if it hurts, the throttling that was measured tells, and if that is 
 from __future__ import annotations
 
 from cgtune.advice.quantities import USUAL_PERIOD_US
-from cgtune.fleet.facts import MANY_CPUS, PLACE, collector_share, find_gogc, oldest_go, usual_throttling
+from cgtune.advice.throttling import QuotaUse
+from cgtune.fleet.facts import MANY_CPUS, PLACE, busy_cores, collector_share, find_gogc, oldest_go, usual_throttling
 from cgtune.model import SEVERITIES, Bandwidth
 from cgtune.numbers import format_cores, format_cpus, format_mib
 from cgtune.rules import RULES, judge_case
@@ -60,6 +61,19 @@ class FleetCase(Case):
         now = _severity(WATCHED, usual.throttled_periods / usual.periods)
         ever = _severity(SINCE_MADE, level.throttling.throttled_periods / level.throttling.periods)
         return level.replace(throttling=usual) if now <= ever else None
+
+    def quota_use(self, level: CpuLevel) -> QuotaUse | None:
+        cores, busy = None if level.bandwidth is None else level.bandwidth.limit_cores, busy_cores(self.measured)
+        if not cores or busy is None:
+            return None
+        periods = round((self.measured.history_seconds or 0.0) * 1e6 / USUAL_PERIOD_US)
+        return QuotaUse(share=busy / cores, when="at its busiest, in the mean of some minutes", periods=periods)
+
+    def burst_words(self, level: CpuLevel) -> str:  # noqa: ARG002  # series name no file of a cgroup
+        return (
+            "a burst of one quota (from Linux 5.14 on) saves up what is left over for busy moments: Kubernetes does not set"
+            " it, whoever owns the cgroup has to"
+        )
 
     @property
     def is_limit_unknown(self) -> bool:
@@ -279,7 +293,7 @@ def _tell_beyond(case: FleetCase, finding: Finding) -> Finding:
     is_older = case.minor is not None and case.minor < FIRST_AWARE
     if is_older or case.procs_count != case.measured.node_cpus or finding.severity == "info":
         return finding.replace(summary=finding.summary.replace(", set by somebody", ""))
-    summary = f"GOMAXPROCS is {case.procs}, all CPUs of the node; the quota is worth {case.allowed_procs}"
+    summary = f"GOMAXPROCS is {case.procs}, all CPUs of the node; its quota of {case.cores_words} warrants {case.allowed_procs}"
     return finding.replace(summary=summary, evidence=(*finding.evidence, _CAUSES_BEYOND))
 
 
