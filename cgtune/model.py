@@ -986,7 +986,8 @@ class Policy(Record):
     ``headroom_percent`` None: ``unmeasured_percent`` of the memory limit is kept free if nothing was measured, ``measured_percent``
     if the memory outside the Go runtime was, ``measured_after_seconds`` after the start or later; ``outside_bytes`` declares that memory
     and so counts as measured. A GOMEMLIMIT that is set stays the recommended one within a band: ``band_percent`` of the memory limit, at
-    least ``band_least_bytes``, at most what is kept free.
+    least ``band_least_bytes``, at most what is kept free. A live heap above ``crowded_percent`` of what a limit leaves to Go makes the
+    limit too small, and from ``crowded_critical_percent`` on no value may help.
     """
 
     rounding: Literal["ceil", "floor"] = "ceil"
@@ -1003,6 +1004,7 @@ class Policy(Record):
     outside_bytes: int | None = None
     smallest_limit_bytes: int = 64 << 20
     crowded_percent: float = 60.0
+    crowded_critical_percent: float = 75.0
     roomy_percent: float = 50.0
 
 

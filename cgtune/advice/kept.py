@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from cgtune.advice.files import Files
 from cgtune.model import AUTOMEMLIMIT
 from cgtune.numbers import format_limit, format_mib
 
@@ -32,9 +33,6 @@ def keep_memory(recommended: Recommendation, snapshot: Snapshot, policy: Policy)
     lowest, highest = recommended.keeps_bytes
     if snapshot.killed_levels:
         highest = min(highest, recommended.value)  # memory ran out: no more than that
-    live = [facts.observed.heap_marked_bytes or 0 for facts in snapshot.go]
-    if now < recommended.value and max(live) * 100 > now * policy.crowded_percent:
-        return recommended  # each MiB counts
     if not lowest <= now <= highest:
         return recommended
     if is_there:
@@ -47,20 +45,27 @@ def keep_memory(recommended: Recommendation, snapshot: Snapshot, policy: Policy)
     return recommended.replace(value=now, set=is_there, because=(*recommended.because, why), doubt=None)
 
 
-def find_range(shares: Sequence[Share], policy: Policy) -> tuple[int, int]:
-    """The least and the largest value that is kept, in bytes.
+def find_range(shares: Sequence[Share], value: int, heaps: Sequence[int | None], policy: Policy) -> tuple[int, int]:
+    """The least and the largest value that is kept beside the recommended ``value``, in bytes.
 
     What was right before anything was measured, and what is right once all is, are both values that cgtune gives. Below the one lies the
-    band, and above the other, as what others use grows: but nothing above what cgtune gives where they use nothing.
+    band, and above the other, as what others use grows: but nothing above what cgtune gives where they use nothing. Files come and go:
+    a value stays that leaves room for all that are there, if the collector need not work for it. If one of ``heaps``, which are alive,
+    crowds a value, each MiB counts: it stays only if it is lower by no more than the band, for the sake of files.
     """
-    lows, highs = [], []
+    live = [0 if size is None else size for size in heaps]
+    lows, highs, slack = [], [], 0
     for share in shares:
         room = share.room
         band = max(policy.band_least_bytes, math.ceil(room.limit_bytes * policy.band_percent / 100))
-        spare = min(band, room.least_safety_bytes, room.outside_bytes) if room.known in ("measured", "early") else 0
-        lows.append(share.value_beside(room.most_safety_bytes + band))
-        highs.append(share.value_beside(room.least_safety_bytes - spare))
-    return math.ceil(min(lows)), math.floor(min(highs))
+        is_measured = room.known in ("measured", "early")
+        spare = min(band, room.least_safety_bytes, room.outside_bytes + room.files_bytes) if is_measured else 0
+        held = share.count_files(Files(active_bytes=room.files.held_bytes), sum(live), policy)
+        lows.append(share.value_beside(room.most_safety_bytes + band, max(room.files_bytes, held)))
+        highs.append(share.value_beside(room.least_safety_bytes - spare, room.files_bytes))
+        slack = max(slack, min(band, room.files_bytes))
+    uncrowded = math.ceil(max(live, default=0) * 100 / policy.crowded_percent)
+    return max(math.ceil(min(lows)), min(uncrowded, value - slack)), math.floor(min(highs))
 
 
 def _value_now(snapshot: Snapshot) -> int | None:

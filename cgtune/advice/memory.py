@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from cgtune.advice.files import Files, find_files
 from cgtune.advice.kept import find_range
 from cgtune.limits import program_chain
 from cgtune.model import Crowded, MemoryParts, Policy, Recommendation
@@ -32,7 +33,8 @@ _DEFAULT = Policy()
 class Room(Record):
     """How much of one memory limit a Go runtime may plan with. ``safety_bytes`` is kept free, ``outside_bytes`` is used by others.
 
-    ``least_safety_bytes`` and ``most_safety_bytes`` are what is kept free if all is measured, and if nothing is.
+    ``least_safety_bytes`` and ``most_safety_bytes`` are what is kept free if all is measured, and if nothing is. ``files`` are the pages of
+    files in use, ``files_bytes`` what is counted of them.
     """
 
     limit_bytes: int
@@ -42,11 +44,13 @@ class Room(Record):
     least_safety_bytes: int
     most_safety_bytes: int
     known: Known
+    files: Files = Files()
+    files_bytes: int = 0
 
     @property
     def free_bytes(self) -> int:
         """What is left for Go; can be negative."""
-        return self.limit_bytes - self.outside_bytes - self.safety_bytes
+        return self.limit_bytes - self.outside_bytes - self.files_bytes - self.safety_bytes
 
 
 class Share(Record):
@@ -66,9 +70,25 @@ class Share(Record):
         """What its Go runtimes may plan with, all together; can be negative."""
         return self.room.free_bytes * self.part
 
-    def value_beside(self, safety_bytes: int) -> float:
-        """What each of its runtimes could have if so much were kept free; can be negative."""
-        return (self.room.limit_bytes - self.room.outside_bytes - safety_bytes) * self.part / self.runtimes
+    def value_beside(self, safety_bytes: int, files_bytes: int) -> float:
+        """What each of its runtimes could have if so much were kept free, beside so much of files; can be negative."""
+        return (self.room.limit_bytes - self.room.outside_bytes - files_bytes - safety_bytes) * self.part / self.runtimes
+
+    def count_files(self, files: Files, live_bytes: int | None, policy: Policy) -> int:
+        """How much of the files in use counts as not Go's, in bytes.
+
+        Those that are known to be in use count until the live heap is so large a share of the rest that no value of GOMEMLIMIT may help,
+        those that only seem to be until the collector would have to work harder for them; none takes more than half of what others leave.
+        """
+        free, half = self.room.free_bytes, (self.room.limit_bytes - self.room.outside_bytes) / 2
+        counted = 0
+        for size, percent in (
+            (files.needed_bytes, policy.crowded_critical_percent),
+            (files.active_bytes, policy.roomy_percent),
+        ):
+            live = 0.0 if not live_bytes or not self.part else live_bytes * 100 / percent / self.part
+            counted = max(counted, min(size, math.floor(free - max(half, live))))
+        return counted
 
     def crowded_by(self, live_bytes: int, policy: Policy) -> Crowded | None:
         """How this limit is too small for so large a live heap, None if it is not: what others use leaves less of it."""
@@ -138,10 +158,28 @@ def join_mates(level: MemoryLevel, inside: Sequence[Snapshot]) -> tuple[MemoryLe
     is_known = len(current) == len(reclaimable) == len(levels)
     joined = level.replace(
         current_bytes=sum(current) if is_known else None,
-        parts=MemoryParts(active_file_bytes=sum(reclaimable), inactive_file_bytes=0) if is_known else None,
+        parts=_join_parts(levels, sum(reclaimable)) if is_known else None,
         swap_current_bytes=sum(one.swap_current_bytes or 0 for one in levels),
     )
     return joined, len(others)
+
+
+def _join_parts(levels: Sequence[MemoryLevel], reclaimable_bytes: int) -> MemoryParts:
+    """What can be given back of all of them, by what it is."""
+
+    def add(name: str) -> int:
+        return sum(getattr(level.parts, name) or 0 for level in levels)
+
+    slab = min(reclaimable_bytes, add("slab_reclaimable_bytes"))
+    active = min(reclaimable_bytes - slab, add("active_file_bytes"))
+    return MemoryParts(
+        active_file_bytes=active,
+        inactive_file_bytes=reclaimable_bytes - slab - active,
+        slab_reclaimable_bytes=slab,
+        mapped_bytes=add("mapped_bytes"),
+        shared_bytes=add("shared_bytes"),
+        unevictable_bytes=add("unevictable_bytes"),
+    )
 
 
 def advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, groups: Groups) -> Recommendation:
@@ -155,7 +193,8 @@ def advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, groups: Gr
     hidden = limits.memory.limit_bytes
     if hidden is not None and limits.memory.binding is None:  # v1's hierarchical limit betrays an ancestor that cannot be seen
         shares.append(Share(room=find_room(hidden, limits.memory.limit_from or "memory.stat", policy, None)))
-    return _recommend_in(shares, policy, _live_heap(snapshot), snapshot.machine.memory_bytes)
+    heaps = [facts.observed.heap_marked_bytes for facts in snapshot.go]
+    return _recommend_in(shares, policy, heaps, snapshot.machine.memory_bytes)
 
 
 def say_node_limit(memory: MemoryLimits) -> tuple[str, ...]:
@@ -182,7 +221,7 @@ def recommend_memory(
     """
     named = ((limit_bytes, limit_from), (high_bytes, high_from))
     shares = [Share(room=find_room(limit, name, policy, None)) for limit, name in named if limit is not None]
-    return _recommend_in(shares, policy, None, machine_bytes)
+    return _recommend_in(shares, policy, (), machine_bytes)
 
 
 def find_room(limit_bytes: int, file: str, policy: Policy, outside_bytes: int | None, *, is_early: bool = False) -> Room:
@@ -248,10 +287,9 @@ def say_no_memory_limit(facts: GoFacts) -> str:
     return f"{facts.program.name} has no GOMEMLIMIT: {came}"
 
 
-def _live_heap(snapshot: Snapshot) -> int | None:
-    """What the last collections of its runtimes found alive, None if one does not tell."""
-    marked = [facts.observed.heap_marked_bytes for facts in snapshot.go]
-    return None if None in marked else sum(size for size in marked if size is not None)
+def _sum_known(sizes: Sequence[int | None]) -> int | None:
+    """The sum, None if one is not known or if there are none."""
+    return None if None in sizes or not sizes else sum(size for size in sizes if size is not None)
 
 
 def _share(level: MemoryLevel, limit_bytes: int, name: str, snapshot: Snapshot, policy: Policy, groups: Groups) -> Share:
@@ -260,27 +298,42 @@ def _share(level: MemoryLevel, limit_bytes: int, name: str, snapshot: Snapshot, 
     inside = [snapshot] + [other for other in groups.get(level.key, ()) if other.process.pid != pid]
     mapped = [facts.observed.mapped_bytes for member in inside for facts in member.go]
     joined, others = join_mates(level, inside)
-    early = _say_early(inside, policy)
-    room = find_room(limit_bytes, f"{level.directory}/{name}", policy, measure_outside(joined, mapped), is_early=bool(early))
-    count = len(snapshot.go)
-    pod: tuple[str, ...] = (
-        f"all {others + 1} containers of the pod have this limit, and none a lower one: it is the pod's, and they share it",
-    )
+    outside, files = measure_outside(joined, mapped), find_files(joined, snapshot)
+    unsure = _say_early(inside, policy) or _say_returning(files)
+    room = find_room(limit_bytes, f"{level.directory}/{name}", policy, outside, is_early=bool(unsure))
+    part, because = _part_of(len(snapshot.go), mapped)
+    if others:
+        pod = f"all {others + 1} containers of the pod have this limit, and none a lower one: it is the pod's, and they share it"
+        because = (pod, *because)
+    live = _sum_known([facts.observed.heap_marked_bytes for facts in snapshot.go])
+    share = Share(room=room, part=part, runtimes=len(snapshot.go) if len(mapped) > 1 else 1, because=because, early=unsure)
+    if room.known in ("unknown", "declared"):
+        return share
+    return share.replace(room=room.replace(files=files, files_bytes=share.count_files(files, live, policy)))
+
+
+def _part_of(count: int, mapped: Sequence[int | None]) -> tuple[float, tuple[str, ...]]:
+    """Returns (the part of a limit that a process with the first ``count`` of these Go runtimes has, why)."""
     if len(mapped) == 1:
-        return Share(room=room, because=pod if others else (), early=early)
+        return 1.0, ()
     known = [size for size in mapped if size is not None]
     if len(known) < len(mapped) or not sum(known):
         words = f"{len(mapped)} Go runtimes share it: what each has mapped is not known, an equal part for each"
-        return Share(room=room, part=count / len(mapped), runtimes=count, because=(*(pod if others else ()), words), early=early)
-    own = sum(known[:count])
-    because = pod if others else ()
+        return count / len(mapped), (words,)
+    own, because = sum(known[:count]), list[str]()
     if count < len(mapped):
-        because += (
-            f"{len(mapped)} Go runtimes share it: a part of {format_mib(own)} of {format_mib(sum(known))} MiB, as they have mapped now",
-        )
+        part = f"a part of {format_mib(own)} of {format_mib(sum(known))} MiB, as they have mapped now"
+        because.append(f"{len(mapped)} Go runtimes share it: {part}")
     if count > 1:
-        because += (f"the {count} Go runtimes of this process read the same variable: an equal part for each",)
-    return Share(room=room, part=own / sum(known), runtimes=count, because=because, early=early)
+        because.append(f"the {count} Go runtimes of this process read the same variable: an equal part for each")
+    return own / sum(known), tuple(because)
+
+
+def _say_returning(files: Files) -> str:
+    """Why more of files may be in use than is there; empty if nothing comes back."""
+    if not files.returning:
+        return ""
+    return f"{files.returning:.0f} pages of files a second come back that were taken away"
 
 
 def _say_early(inside: Sequence[Snapshot], policy: Policy) -> str:
@@ -297,7 +350,8 @@ def _say_early(inside: Sequence[Snapshot], policy: Policy) -> str:
     return f"it was measured {age} s after {whose}"
 
 
-def _recommend_in(shares: Sequence[Share], policy: Policy, live_heap_bytes: int | None, machine_bytes: int | None) -> Recommendation:
+def _recommend_in(shares: Sequence[Share], policy: Policy, heaps: Sequence[int | None], machine_bytes: int | None) -> Recommendation:
+    live_heap_bytes = _sum_known(heaps)
     unset = Recommendation(name="GOMEMLIMIT", value=None, set=False, because=("no memory limit is enforced: Go's own default is right",))
     if not shares:
         return unset
@@ -315,6 +369,7 @@ def _recommend_in(shares: Sequence[Share], policy: Policy, live_heap_bytes: int 
     if room.known != "unknown":
         source = "declared" if room.known == "declared" else "measured"
         because.append(f"less {format_mib(room.outside_bytes)} MiB ({source}) that the Go runtime does not manage")
+    because += _say_files(room)
     why = {"unknown": ", as nothing was measured", "early": f", as {share.early}: more may come"}.get(room.known, "")
     because.append(f"less {format_mib(room.safety_bytes)} MiB kept free{why}")
     because += share.because
@@ -329,9 +384,20 @@ def _recommend_in(shares: Sequence[Share], policy: Policy, live_heap_bytes: int 
             f"this buys time only: {format_mib(crowded.live_bytes)} MiB are alive, over {policy.crowded_percent:g} % of the"
             f" {format_mib(crowded.left_bytes)} MiB that the limit leaves to Go; {format_mib(crowded.needed_bytes)} MiB of limit end it"
         )
-    keeps = find_range(shares, policy)
+    keeps = find_range(shares, value, heaps, policy)
     doubt = share.early if room.known == "early" else None
     return Recommendation(name="GOMEMLIMIT", value=value, set=True, because=tuple(because), crowded=crowded, keeps_bytes=keeps, doubt=doubt)
+
+
+def _say_files(room: Room) -> tuple[str, ...]:
+    """What is counted of the files in use, and why not all of it is; empty if there are none."""
+    counted, size = room.files_bytes, room.files.active_bytes
+    if size < _MIB:
+        return ()
+    if counted == size:
+        return (f"less {format_mib(size)} MiB of files in use ({room.files.because})",)
+    why = "may be old, and the heap needs" if counted >= room.files.needed_bytes else "has no room beside the heap, which needs"
+    return (f"less {format_mib(counted)} of {format_mib(size)} MiB of files in use ({room.files.because}): the rest {why} it",)
 
 
 def _say_limit(room: Room) -> str:

@@ -29,6 +29,7 @@ NUMBERS: dict[str, tuple[str, tuple[float, float] | None]] = {
     "band-least": ("band_least_bytes", None),
     "smallest-limit": ("smallest_limit_bytes", None),
     "crowded": ("crowded_percent", (1, 100)),
+    "crowded-critical": ("crowded_critical_percent", (1, 100)),
     "roomy": ("roomy_percent", (1, 100)),
 }
 
@@ -60,6 +61,9 @@ def parse_policy(
         raise UsageError(
             f"--policy roomy={policy.roomy_percent:g} is not below crowded={policy.crowded_percent:g}; example: --policy roomy=50"
         )
+    if policy.crowded_critical_percent < policy.crowded_percent:
+        critical = f"crowded-critical={policy.crowded_critical_percent:g}"
+        raise UsageError(f"--policy {critical} is below crowded={policy.crowded_percent:g}; example: --policy crowded-critical=75")
     return policy
 
 
