@@ -48,7 +48,7 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups
         memory = memory.replace(because=say_unlimited("memory limit", chain, unread, limits.memory.unseen))
     if memory.set and all(is_without_memory_limit(facts) for facts in snapshot.go):
         memory = memory.replace(value=None, set=False, because=(say_no_memory_limit(snapshot.go[0]),))
-    return _say_overruled(procs, snapshot), keep_memory(_say_overruled(memory, snapshot), snapshot, policy)
+    return _say_overruled(procs, snapshot), keep_memory(_say_overruled(memory, snapshot), snapshot)
 
 
 def _say_overruled(recommended: Recommendation, snapshot: Snapshot) -> Recommendation:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cgtune.model import Policy, Recommendation, Snapshot
 
 
-def keep_memory(recommended: Recommendation, snapshot: Snapshot, policy: Policy) -> Recommendation:
+def keep_memory(recommended: Recommendation, snapshot: Snapshot) -> Recommendation:
     """The value that holds now in place of the ``recommended`` one if it lies in the range that is kept.
 
     What the environment gives is recommended; what the program has set by itself is left to it.
