@@ -88,12 +88,16 @@ class Group:
 
     def start(self, argv: Sequence[str], **extra: str) -> subprocess.Popen[bytes]:
         """Start a program inside; it ends with the test at the latest."""
+        return self._start(argv, {**os.environ, **extra}, subprocess.DEVNULL, None)
+
+    def start_piped(self, argv: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """The same with this environment alone, and a pipe for each of its three streams."""
+        return self._start(argv, environ, subprocess.PIPE, subprocess.PIPE)
+
+    def _start(self, argv: Sequence[str], environ: Mapping[str, str], streams: int, errors: int | None) -> subprocess.Popen[bytes]:
         places = [str(place) for place in self.directories()]
         program = subprocess.Popen(
-            ["/bin/sh", "-c", _ENTER, "sh", *places, "--", *argv],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, **extra},
+            ["/bin/sh", "-c", _ENTER, "sh", *places, "--", *argv], stdin=streams, stdout=streams, stderr=errors, env=environ
         )
         self._started.append(program)
         return program

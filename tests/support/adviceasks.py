@@ -1,0 +1,101 @@
+"""What cgtune says of the loads of scripts/bench/advice while they run: at their start, under load, and by a service after a minute.
+
+One load after the other works until half of what it has to allocate is there; then it goes on at its ease, so that the machine bears all of
+them while the service watches. Each has a GOMEMLIMIT under which it lives: what is asked about is what it takes. The facts on which the
+first two answers rest are kept as well, so that another policy can be asked later (tests/support/evidence.py).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cgtune
+from cgtune.model import MemoryParts, Policy, ProcessReport
+from tests.live.cgroups import Group
+from tests.support.adviceruns import MIB, SPINS, Invalid, Memory, environment, go_on, start_memory, wait_for_line
+from tests.support.serving import Service
+
+PARTS = tuple(name for name, _ in MemoryParts().items())
+KEYS = ("when", "age", "gomemlimit", "set", "doubt", "current", "peak", "refaults", "go_mapped", "heap_marked", *PARTS)
+WATCHED_SECONDS = 60.0
+_LIVES_SHARE = 0.88  # of what the pattern leaves to Go: a GOMEMLIMIT that nobody dies of
+
+#: Of a program that has run for long: what is measured is sure.
+LATER = Policy(measured_after_seconds=0.0)
+
+
+def ask_all(
+    cells: Sequence[Memory],
+    make: Callable[[int], Group],
+    program_of: Callable[[Memory], Path],
+    mapped_of: Callable[[Memory], Path | None],
+    say: Callable[[str], None],
+) -> Iterator[dict[str, Any]]:
+    """A row for each cell and each moment at which it was asked about; a load that dies meanwhile has none from then on."""
+    loads: dict[Memory, subprocess.Popen[bytes]] = {}
+    for number, cell in enumerate(cells):
+        free_mib = cell.limit_mib * (0.75 if cell.pattern in ("tmpfs", "cgo", "mmap") else 1)
+        variables = environment(int(free_mib * _LIVES_SHARE) * MIB, None, None) | {"ASK": "1"}
+        load = start_memory(make(number), program_of(cell), cell, variables, mapped_of(cell))
+        wait_for_line(load, "started")
+        yield _ask(cell, load, "start", None)
+        go_on(load)
+        try:
+            wait_for_line(load, "loaded", seconds=180)
+        except Invalid as error:
+            say(f"{cell.pattern} {cell.limit_mib} MiB, {cell.live_percent} % alive: {error}")
+            continue
+        yield _ask(cell, load, "load", LATER)
+        loads[cell] = load
+    with Service("--interval", "10s") as service:
+        say(f"a service watches {len(loads)} loads for {WATCHED_SECONDS:g} s")
+        service.wait_for_report()
+        time.sleep(WATCHED_SECONDS)
+        document = json.loads(service.fetch("/report").body)
+    said = {process["pid"]: process for process in document["processes"]}
+    for cell, load in loads.items():
+        if (process := said.get(load.pid)) is not None:
+            setting = process["settings"]["GOMEMLIMIT"]
+            yield _row_of(cell) | {"when": "serve", "gomemlimit": setting["recommended"] or "", "set": setting["set"]}
+    for load in loads.values():
+        load.kill()
+        load.communicate()
+
+
+def _row_of(cell: Memory) -> dict[str, Any]:
+    return {
+        "pattern": cell.pattern,
+        "limit": cell.limit_mib,
+        "live": cell.live_percent,
+        "duty": SPINS[cell.speed] or "",
+    }
+
+
+def _ask(cell: Memory, load: subprocess.Popen[bytes], when: str, policy: Policy | None) -> dict[str, Any]:
+    (process,) = cgtune.inspect([load.pid], policy=policy).processes
+    return _row_of(cell) | {"when": when} | _facts(process)
+
+
+def _facts(process: ProcessReport) -> dict[str, Any]:
+    """What is recommended, and what that rests on."""
+    snapshot, advice = process.snapshot, process.recommendations[1]
+    level, observed = snapshot.charged_level, snapshot.go[0].observed
+    assert level is not None
+    said = {
+        "age": snapshot.process.age_seconds,
+        "gomemlimit": advice.value,
+        "set": advice.set,
+        "doubt": advice.doubt,
+        "current": level.current_bytes,
+        "peak": level.peak_bytes,
+        "refaults": level.refaults,
+        "go_mapped": observed.mapped_bytes,
+        "heap_marked": observed.heap_marked_bytes,
+        **({name: getattr(level.parts, name) for name in PARTS} if level.parts is not None else {}),
+    }
+    return {name: "" if value is None else value for name, value in said.items()}
