@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     Off = Literal["off"]
+    Rounding = Literal["slack", "ceil", "floor"]
     Severity = Literal["info", "warning", "critical"]
     Harm = Literal["now", "earlier", "possible"]
     #: What fails a check: from a severity on, or what hurts now.
@@ -966,7 +967,8 @@ class Recommendation(Record):
 
     ``crowded``: the memory limit itself is too small, and a value of GOMEMLIMIT buys time only. ``overruled``: the program was seen to go
     by something else than the variable, so that the value has to be set there. ``keeps_bytes`` are the least and the largest GOMEMLIMIT
-    that are as good, if they are set already; None: of another variable. ``doubt``: why the value is not sure yet, None if it is.
+    that are as good, if they are set already, ``keeps_procs`` those of GOMAXPROCS; None: of another variable. ``doubt``: why the value is
+    not sure yet, None if it is.
     """
 
     name: str
@@ -976,13 +978,15 @@ class Recommendation(Record):
     crowded: Crowded | None = None
     overruled: bool = False
     keeps_bytes: tuple[int, int] | None = None
+    keeps_procs: tuple[int, int] | None = None
     doubt: str | None = None
 
 
 class Policy(Record):
     """Every number that a recommendation hangs on, beside what is measured. The defaults stand in docs/advice.md.
 
-    ``rounding`` of a fractional CPU limit is "ceil" (Go's own way) or "floor"; ``min_procs`` None: 2 with ceil, 1 with floor.
+    ``rounding`` of a CPU limit: "slack" is one more than its whole CPUs, "ceil" (Go's own way) and "floor" concern fractions; ``min_procs``
+    None: 1 with floor, else 2.
     ``headroom_percent`` None: ``unmeasured_percent`` of the memory limit is kept free if nothing was measured, ``measured_percent``
     if the memory outside the Go runtime was, ``measured_after_seconds`` after the start or later; ``outside_bytes`` declares that memory
     and so counts as measured. A GOMEMLIMIT that is set stays the recommended one within a band: ``band_percent`` of the memory limit, at
@@ -990,7 +994,7 @@ class Policy(Record):
     limit too small, and from ``crowded_critical_percent`` on no value may help.
     """
 
-    rounding: Literal["ceil", "floor"] = "ceil"
+    rounding: Rounding = "slack"
     min_procs: int | None = None
     reserve_cores: float = 0.0
     headroom_percent: float | None = None

@@ -626,17 +626,17 @@ def test_the_go_that_finds_the_quota(version: int, first: str) -> None:
 @pytest.mark.parametrize(
     ("facts", "advised"),
     [
-        ({"pinned": True, "variables": {"GOMAXPROCS": "8"}}, ("GOMAXPROCS", "2")),
+        ({"pinned": True, "variables": {"GOMAXPROCS": "8"}}, ("GOMAXPROCS", "3")),
         ({"pinned": True, "variables": {"GOMAXPROCS": "8"}, "seen": sees(200_000)}, ("GOMAXPROCS", None)),
         ({"pinned": True, "seen": sees(200_000)}, (None, None)),
-        ({"pinned": True, "variables": {"GOMAXPROCS": "+8"}}, ("GOMAXPROCS", "2")),
+        ({"pinned": True, "variables": {"GOMAXPROCS": "+8"}}, ("GOMAXPROCS", "3")),
         ({"pinned": True, "variables": {"GOMAXPROCS": "6"}}, (None, None)),
         ({"pinned": True}, (None, None)),
         ({"minor": 24, "procs": 6}, (None, None)),
-        ({"pinned": True, "variables": None}, ("GOMAXPROCS", "2")),
-        ({"minor": 24, "procs": 6, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}}, ("GOMAXPROCS", "2")),
+        ({"pinned": True, "variables": None}, ("GOMAXPROCS", "3")),
+        ({"minor": 24, "procs": 6, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}}, ("GOMAXPROCS", "3")),
         ({"minor": 24, "procs": 6, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}, "variables": {"GOMAXPROCS": "4"}}, (None, None)),
-        ({"minor": 27, "procs": 6, "pinned": True, "linked": (VICTORIA_CGROUP,)}, ("GOMAXPROCS", "2")),
+        ({"minor": 27, "procs": 6, "pinned": True, "linked": (VICTORIA_CGROUP,)}, ("GOMAXPROCS", "3")),
     ],
 )
 def test_a_variable_is_no_advice_against_a_call(facts: dict[str, object], advised: tuple[str | None, str | None]) -> None:
