@@ -13,6 +13,7 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -217,11 +218,18 @@ def living(runs: Runs) -> dict[Setting, Sequence[Run]]:
 
 
 def asked(cell: MemoryCell, when: str, policy: Policy | None = None) -> ProcessReport:
-    """The report on the program of this cell, asked 3 s after its "start", or under "load" when it has run for an hour.
+    """The report on the program of this cell, asked at its "start", or under "load" when it has run for an hour, from what its cgroup and
+    its runtime said if that is in an own-*-asked.csv.
 
-    It is made of what its cgroup and its runtime would say. Under load its own memory outside Go is all there. Of a mapped file of 32 MiB
-    memory.stat said that 31.2 MiB are active and 17.7 MiB are mapped: so much of it is taken for other sizes too.
+    Else it is made of what they would say. Under load its own memory outside Go is all there. Of a mapped file of 32 MiB memory.stat said
+    that 31.2 MiB are active and 17.7 MiB are mapped: so much of it is taken for other sizes too.
     """
+    age = _LATER_SECONDS if when == "load" else _START_SECONDS
+    if (row := _asked_rows().get((cell.hierarchy, cell.pattern, cell.limit_mib, cell.live_percent, cell.speed, when))) is not None:
+        numbers = {name: int(row[name]) if row[name] else None for name, _ in MemoryParts().items()}
+        level = memory_level("/pod/app", cell.limit_mib * MIB, current_bytes=int(row["current"]))
+        level = level.replace(parts=MemoryParts(**numbers), peak_bytes=int(row["peak"]) if row["peak"] else None)
+        return _report_on(cell, level, int(row["heap_marked"] or 0), int(row["go_mapped"]), age, policy)
     limit = cell.limit_mib * MIB
     outside = int(cell.outside_mib * MIB) if when == "load" else 0
     live = cell.live_bytes if when == "load" else MIB
@@ -235,7 +243,19 @@ def asked(cell: MemoryCell, when: str, policy: Policy | None = None) -> ProcessR
         shared_bytes=outside if cell.pattern == "tmpfs" else 0,
     )
     level = memory_level("/pod/app", limit, current_bytes=mapped + outside).replace(parts=parts)
-    return _report_on(cell, level, live, mapped, _LATER_SECONDS if when == "load" else _START_SECONDS, policy)
+    return _report_on(cell, level, live, mapped, age, policy)
+
+
+@cache
+def _asked_rows() -> Mapping[tuple[str, str, int, int, str, str], Mapping[str, str]]:
+    """What was counted when cgtune was asked, by hierarchy, pattern, limit, share alive, speed and moment; the first answer of each."""
+    rows = read_rows(*sorted(path.name for path in ROWS.glob("own-*-asked.csv")))
+    keyed = [
+        ((row["hierarchy"], row["pattern"], int(row["limit"]), int(row["live"]), SPEEDS[row["duty"]], row["when"]), row)
+        for row in rows
+        if row["when"] in ("start", "load") and row["current"] and row["go_mapped"]
+    ]
+    return dict(reversed(keyed))
 
 
 def _report_on(cell: MemoryCell, level: MemoryLevel, live: int, mapped: int, age: int, policy: Policy | None) -> ProcessReport:
