@@ -65,7 +65,7 @@ def judge(case: Case) -> Finding | None:
         summary=f"{format_mib(limit)} MiB are too small for what is alive and the files in use: {refaults:.0f} pages a second come back",
         evidence=(
             f"{level.directory}/{name}: {limit} bytes ({format_mib(limit)} MiB), {format_mib(level.current_bytes or 0)} MiB charged",
-            f"{level.directory}/memory.stat: refaults, {refaults:.0f} a second in {rate.seconds or 0:.0f} s; {format_mib(files)} MiB of files",
+            f"{level.directory}/memory.stat: {refaults:.0f} refaults a second in {rate.seconds or 0:.0f} s, {format_mib(files)} MiB files",
             f"/proc/{case.pid}/stat: {faults:.0f} major faults a second",
             again,
             *(line for line in (case.gomemlimit_words, case.live_words) if line),
