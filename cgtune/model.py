@@ -764,6 +764,14 @@ class GoFacts(Record):
         return self.derived.aware is False and self.observed.cpus_at_start not in (None, setting.observed)
 
 
+class OutsideSeen(Record):
+    """The most that was charged to one cgroup, by its ``key``, beyond Go, and could not be given back, in the last ``seconds``."""
+
+    key: str
+    most_bytes: int
+    seconds: float
+
+
 class Snapshot(Record):
     """All facts read about one process, before anything is concluded. Chains run from the leaf to the highest visible ancestor.
 
@@ -771,7 +779,7 @@ class Snapshot(Record):
     there are none. ``unsupported`` holds "cpu" or "memory" if the kernel has no such controller. ``threads`` is None if nobody looked.
     ``kind`` is what the process runs, None if that is not known: a kernel thread, a zombie, a process that is closed to us.
     ``pressure_chain`` are its cgroups in the v2 hierarchy. ``used`` is None of a process that is not there. ``rates`` is None if it was
-    looked at once.
+    looked at once. ``outside_seen`` is what a service has seen of the memory outside Go before, of each cgroup with a limit.
     """
 
     machine: Machine
@@ -792,6 +800,7 @@ class Snapshot(Record):
     pressure_chain: tuple[PressureLevel, ...] = ()
     used: Used | None = None
     rates: Rates | None = None
+    outside_seen: tuple[OutsideSeen, ...] = ()
 
     @property
     def allowed_cpus(self) -> frozenset[int]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import random
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +18,10 @@ from cgtune import api
 from tests.kernel.bench import inspect, report, wait_until
 from tests.kernel.goscenarios import SCENARIOS, Scene
 from tests.kernel.gostage import Stage
-from tests.kernel.subjects import swap_area, swapped_bytes
+from tests.kernel.subjects import Targets, swap_area, swapped_bytes
+from tests.kernel.test_enough import _child, _fork, _watch
 from tests.live.cgroups import _ENTER, Group, Groups
-from tests.support import goprograms
+from tests.support import goprograms, memory_kinds
 from tests.support.goprograms import Probe
 from tests.support.needs import only_where
 
@@ -343,6 +347,39 @@ def test_memory_high_that_makes_it_wait(groups: Groups) -> None:
     assert finding.harm == "now"
     assert any("memory.events: high " in line for line in finding.evidence)
     assert finding.advice[-1].reason.startswith("raise memory.high")
+
+
+def test_a_limit_for_heap_and_files(groups: Groups, targets: Targets) -> None:
+    """A file of 32 MiB that is mapped and used again and again, beside 24 MiB of heap: with room for both it is quiet; with 12 MiB less it
+    thrashes, and that takes the place of memory-stalling.
+    """
+    group = groups.make("app")
+    only_where(group.version("memory") == 2, "memory.pressure of a cgroup is of cgroup v2")
+    parent = targets.start(group, lambda: _fork(_hold_and_use_files))
+    wait_until(lambda: int(group.read("memory", "memory.current")) > 56 * MIB, "it has its memory")
+    child = _child(group, parent)
+    needed = int(group.read("memory", "memory.current"))
+
+    def look() -> dict[str, Any]:
+        return {finding.rule: finding for finding in _watch(child).findings}
+
+    group.limit_memory(needed + 8 * MIB)
+    assert {"memory-thrashing", "memory-stalling"} & set(look()) == set()
+    group.limit_memory(needed - 12 * MIB)
+    time.sleep(1.0)
+    found = look()
+    assert "memory-stalling" not in found
+    assert found["memory-thrashing"].harm == "now"
+    assert any("memory.pressure: some, " in line for line in found["memory-thrashing"].evidence)
+
+
+def _hold_and_use_files() -> None:
+    """24 MiB of heap, and a file of 32 MiB that is mapped, a page in any order at a time."""
+    held = bytearray(24 * MIB)
+    (*_, pages) = memory_kinds.take("mapped", "/dev/ram0", 32 * MIB)
+    assert isinstance(pages, mmap.mmap)
+    while held:
+        pages[random.randrange(32 * MIB)]
 
 
 if __name__ == "__main__":  # scripts/test-kernel builds them before the guest starts, which would take minutes for it

@@ -313,10 +313,12 @@ CASES = [
     (
         "memory-limit-too-small",
         "memory.high is what is small",
-        {"heap_marked_bytes": 200 * MIB, "mapped_bytes": 210 * MIB},
+        {"heap_marked_bytes": 180 * MIB, "mapped_bytes": 210 * MIB},
         {"memory": (memory_level("/pod/app", None, high_bytes=256 * MIB, current_bytes=220 * MIB),)},
         "warning",
     ),
+    ("memory-limit-too-small", "75 % of what others leave alive", {"heap_marked_bytes": 72 * MIB}, {"memory": limited(100)}, "critical"),
+    ("memory-limit-too-small", "74 % of what others leave alive", {"heap_marked_bytes": 71 * MIB}, {"memory": limited(100)}, "warning"),
     ("memory-limit-too-small", "below 64 MiB", {}, {"memory": limited(63)}, "info"),
     ("memory-limit-too-small", "64 MiB", {}, {"memory": limited(64)}, None),
     ("memory-shared", "a quarter is not Go's", {"memory": 200 * MIB}, {"memory": limited(512, current_bytes=143 * MIB)}, "info"),

@@ -56,6 +56,8 @@ SHOWN = [
     ("started-throttled", STORY, "v1-bench-throttled-and-killed"),
     ("cpu-contended", LIVE, "test_neighbours_that_take_the_cpus"),
     ("threads-short", LIVE, "test_a_queue_of_goroutines_beside_an_idle_cpu"),
+    ("memory-thrashing", LIVE, "test_files_that_go_and_come_back"),
+    ("memory-thrashing", KERNEL, "test_a_limit_for_heap_and_files"),
     ("memory-stalling", KERNEL, "test_memory_high_that_makes_it_wait"),
     ("memory-near-limit", LIVE, "test_memory_that_has_nearly_reached_the_limit"),
     ("collector-busy", LIVE, "test_a_collector_that_does_most_of_the_work"),
