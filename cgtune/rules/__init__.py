@@ -49,6 +49,7 @@ from cgtune.rules import (
     swap_hides_pressure,
     threads_short,
     updates_disabled,
+    whole_quota_no_slack,
 )
 from cgtune.rules.case import Case
 
@@ -94,6 +95,7 @@ RULES: tuple[Rule, ...] = (
     gomaxprocs_below_quota,
     quota_below_two_cpus,
     fractional_quota,
+    whole_quota_no_slack,
     no_quota_many_cpus,
     gc_off_without_limit,
     memory_limit_too_small,
@@ -145,12 +147,13 @@ SILENCES: dict[str, tuple[str, ...]] = {
     "limit-file-missed": ("updates-disabled", *_TOO_MANY_THREADS),
     "affinity-changed": ("gomaxprocs-exceeds-quota", "gomaxprocs-below-quota"),
     "gomaxprocs-exceeds-quota": ("cpu-throttled", "started-throttled", "gomaxprocs-pinned", "automaxprocs-redundant"),
-    "updates-disabled": ("gomaxprocs-exceeds-quota", "gomaxprocs-below-quota"),
-    "automaxprocs-redundant": ("gomaxprocs-pinned", "gomaxprocs-below-quota"),
+    "updates-disabled": ("gomaxprocs-exceeds-quota", "gomaxprocs-below-quota", "whole-quota-no-slack"),
+    "automaxprocs-redundant": ("gomaxprocs-pinned", "gomaxprocs-below-quota", "whole-quota-no-slack"),
+    "gomaxprocs-pinned": ("whole-quota-no-slack",),
     "gomaxprocs-below-quota": ("gomaxprocs-pinned",),
     "threads-short": ("gomaxprocs-below-quota",),
-    "cpu-throttled": ("quota-below-two-cpus", "fractional-quota"),
-    "started-throttled": ("cpu-throttled", "quota-below-two-cpus", "fractional-quota"),
+    "cpu-throttled": ("quota-below-two-cpus", "fractional-quota", "whole-quota-no-slack"),
+    "started-throttled": ("cpu-throttled", "quota-below-two-cpus", "fractional-quota", "whole-quota-no-slack"),
     "cpu-contended": ("no-quota-many-cpus",),
     "gc-off-without-limit": ("gomemlimit-unset", "memory-limit-too-small", "oom-killed"),
     "memory-limit-too-small": (

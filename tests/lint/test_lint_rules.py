@@ -112,6 +112,8 @@ CASES: list[tuple[str, str, Workload, Go | None, tuple[str, int] | None]] = [
     ("gomaxprocs-below-quota", "2 of 2", workload(cpu="2", **MAX), SOME_GO, None),
     ("fractional-quota", "1500m", workload(cpu="1500m", env={"GOGC": "50"}), SOME_GO, ("info", CPU)),
     ("fractional-quota", "2", workload(cpu="2", env={"GOGC": "50"}), SOME_GO, None),
+    ("whole-quota-no-slack", "2", workload(cpu="2", env={"GOGC": "50"}), SOME_GO, ("info", CPU)),
+    ("whole-quota-no-slack", "1500m", workload(cpu="1500m", env={"GOGC": "50"}), SOME_GO, None),
     ("quota-below-two-cpus", "500m", workload(cpu="500m", env={"GOGC": "50"}), SOME_GO, ("info", CPU)),
     ("quota-below-two-cpus", "2", workload(cpu="2", env={"GOGC": "50"}), SOME_GO, None),
     ("go-not-container-aware", "an old one was named", workload(cpu="2"), go("1.24"), ("warning", CPU)),
