@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cgtune.model import MemoryLevel, MemoryParts, Policy, ProcessReport
-from tests.rules.reports import go_facts, memory_level, report, sees
+from cgtune.rules import collector_busy
+from cgtune.rules.case import Case
+from tests.rules.reports import go_facts, memory_level, report, sees, watched
 
 ROWS = Path(__file__).resolve().parents[1] / "advice" / "evidence"
 MIB = 1 << 20
@@ -357,6 +359,25 @@ def cgtune_when(when: str, policy: Policy | None = None) -> Callable[[MemoryCell
         return Setting(memory.value if memory.set else None, procs.value or MEMORY_CPUS)
 
     return choose
+
+
+def is_told_storm(cell: MemoryCell, runs: Runs) -> bool:
+    """Whether cgtune tells of a storm (collector-busy) if it watches this program for half a minute, with as many collections in a second
+    of CPU as its runs had that lived.
+    """
+    lived = [run for some in runs.values() for run in some if run.lived and run.cpu]
+    if not lived:
+        return False
+    made, seconds = asked(cell, "load"), 30.0
+    rate = sum(run.cycles for run in lived) / sum(run.cpu for run in lived)
+    seen = watched(made, None, seconds=seconds, used_cores=float(MEMORY_CPUS), collections=int(rate * seconds * MEMORY_CPUS))
+    return collector_busy.judge(Case(seen, seen.snapshot.go[0], Policy())) is not None
+
+
+def cgtune_watching(cells: Mapping[MemoryCell, Runs]) -> Callable[[MemoryCell], Setting | None]:
+    """The same under load, by who has watched and does what is told of a storm: 20 % are kept free."""
+    usual, calm = cgtune_when("load"), cgtune_when("load", Policy(headroom_percent=20))
+    return lambda cell: calm(cell) if is_told_storm(cell, cells[cell]) else usual(cell)
 
 
 class Sum(NamedTuple):
