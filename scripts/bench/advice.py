@@ -31,6 +31,8 @@ from tests.support.adviceruns import MIB, PATTERNS, SPINS, Invalid, Memory, Serv
 
 VERSION = "1.27.3"
 QUICK_MINUTES, FULL_MINUTES = 10.0, 360.0
+BATCH = 14  # loads that run at once while cgtune is asked
+MOST_ROUNDS = 100
 TRIES = 3  # of a CPU run that others disturbed
 MEMORY_COLUMNS = (
     *("set", "go", "hierarchy", "kernel", "pattern", "limit", "live", "duty", "work", "policy", "gomemlimit", "gogc", "procs", "rep"),
@@ -153,6 +155,9 @@ class Bench:
         return True
 
 
+Job = tuple[Memory, tuple[str, int | None, str]]
+
+
 def settings_of(cell: Memory, asked: dict[str, int], *, is_full: bool) -> list[tuple[str, int | None, str]]:
     """(name, GOMEMLIMIT, GOGC) of each setting of a cell; what two have in common is run once, under both names."""
     outside = cell.limit_mib // 4 if cell.pattern in ("tmpfs", "cgo", "mmap") else 0
@@ -175,43 +180,53 @@ def settings_of(cell: Memory, asked: dict[str, int], *, is_full: bool) -> list[t
 
 
 def memory_part(bench: Bench, cells: list[Memory], *, is_full: bool) -> None:
-    """Ask about each cell, then run each with each setting, in rounds."""
+    """Ask about a batch of cells, run each of them with each setting once, and go on with the next batch; then the same runs again."""
     cells = [cell for cell in cells if bench.can_run(cell)]
-    common = {"go": bench.line, "hierarchy": bench.hierarchy}
-    answers: dict[Memory, dict[str, int]] = {cell: {} for cell in cells}
-    asked_rows = Rows(bench.folder / "memory-asked.csv", ASKED_COLUMNS)
-    batch = 14
-    for first in range(0, len(cells), batch):
-        some = cells[first : first + batch]
-        groups = {number: bench.groups.make(f"asked{number}") for number in range(len(some))}
-        say(f"asking cgtune about {len(some)} loads ({bench.left()})")
-        by_key = {(cell.pattern, cell.limit_mib, cell.live_percent, SPINS[cell.speed] or ""): cell for cell in some}
-        for row in adviceasks.ask_all(some, groups.__getitem__, bench.program_of, bench.mapped_of, say):
-            asked_rows.add(common | row)
-            cell = by_key[row["pattern"], row["limit"], row["live"], row["duty"]]
-            if row["set"] and row["gomemlimit"]:
-                answers[cell][row["when"]] = int(row["gomemlimit"])
+    asked, rows = Rows(bench.folder / "memory-asked.csv", ASKED_COLUMNS), Rows(bench.folder / "memory.csv", MEMORY_COLUMNS)
+    jobs: list[Job] = []
+    for first in range(0, len(cells), BATCH):
+        batch = cells[first : first + BATCH]
+        answers = ask(bench, batch, asked)
+        added = [(cell, setting) for cell in batch for setting in settings_of(cell, answers[cell], is_full=is_full)]
+        run_round(bench, added, rows, 0)
+        jobs += added
         if bench.is_over():
-            break
-    jobs = [(cell, setting) for cell in cells for setting in settings_of(cell, answers[cell], is_full=is_full)]
-    rows = Rows(bench.folder / "memory.csv", MEMORY_COLUMNS)
-    common |= {"set": "own", "kernel": platform.release(), "procs": os.cpu_count()}
-    for rep in range(100):
-        random.Random(rep).shuffle(jobs)
-        for number, (cell, (name, value, gogc)) in enumerate(jobs):
-            if bench.is_over():
-                return
-            variables = adviceruns.environment(value, gogc or None, None)
-            try:
-                row = adviceruns.run_memory(bench.group, bench.program_of(cell), cell, variables, bench.mapped_of(cell))
-            except Invalid as error:
-                say(f"a run is left out: {error}")
-                continue
-            facts = {"pattern": cell.pattern, "limit": cell.limit_mib, "live": cell.live_percent, "duty": SPINS[cell.speed] or ""}
-            own = {"work": cell.work_mib, "policy": name, "gomemlimit": value or "", "gogc": gogc, "rep": rep}
-            rows.add(common | facts | own | row)
-            words = f"{cell.pattern} {cell.limit_mib} MiB, {cell.live_percent} % alive, {cell.speed}, {name}: {row['outcome']}"
-            say(f"memory, round {rep + 1}, {number + 1} of {len(jobs)}: {words} ({bench.left()})")
+            return
+    for rep in range(1, MOST_ROUNDS):
+        run_round(bench, jobs, rows, rep)
+
+
+def ask(bench: Bench, cells: list[Memory], rows: Rows) -> dict[Memory, dict[str, int]]:
+    """What cgtune recommends for each of these cells, by when it was asked."""
+    answers: dict[Memory, dict[str, int]] = {cell: {} for cell in cells}
+    by_key = {(cell.pattern, cell.limit_mib, cell.live_percent, SPINS[cell.speed] or ""): cell for cell in cells}
+    groups = [bench.groups.make(f"asked{number}") for number in range(len(cells))]
+    say(f"asking cgtune about {len(cells)} loads ({bench.left()})")
+    for row in adviceasks.ask_all(cells, groups.__getitem__, bench.program_of, bench.mapped_of, say):
+        rows.add({"go": bench.line, "hierarchy": bench.hierarchy} | row)
+        if row["set"] and row["gomemlimit"]:
+            answers[by_key[row["pattern"], row["limit"], row["live"], row["duty"]]][row["when"]] = int(row["gomemlimit"])
+    return answers
+
+
+def run_round(bench: Bench, jobs: list[Job], rows: Rows, rep: int) -> None:
+    """Each job once, in an order of its own, until the time is over."""
+    common = {"set": "own", "go": bench.line, "hierarchy": bench.hierarchy, "kernel": platform.release(), "procs": os.cpu_count()}
+    order = random.Random(rep).sample(jobs, len(jobs))
+    for number, (cell, (name, value, gogc)) in enumerate(order):
+        if bench.is_over():
+            return
+        variables = adviceruns.environment(value, gogc or None, None)
+        try:
+            row = adviceruns.run_memory(bench.group, bench.program_of(cell), cell, variables, bench.mapped_of(cell))
+        except Invalid as error:
+            say(f"a run is left out: {error}")
+            continue
+        facts = {"pattern": cell.pattern, "limit": cell.limit_mib, "live": cell.live_percent, "duty": SPINS[cell.speed] or ""}
+        own = {"work": cell.work_mib, "policy": name, "gomemlimit": value or "", "gogc": gogc, "rep": rep}
+        rows.add(common | facts | own | row)
+        words = f"{cell.pattern} {cell.limit_mib} MiB, {cell.live_percent} % alive, {cell.speed}, {name}: {row['outcome']}"
+        say(f"memory, round {rep + 1}, {number + 1} of {len(jobs)}: {words} ({bench.left()})")
 
 
 def cpu_part(bench: Bench, cells: tuple[Serving, ...], *, is_full: bool) -> None:

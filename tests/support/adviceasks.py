@@ -24,7 +24,8 @@ from tests.support.serving import Service
 PARTS = tuple(name for name, _ in MemoryParts().items())
 KEYS = ("when", "age", "gomemlimit", "set", "doubt", "current", "peak", "refaults", "go_mapped", "heap_marked", *PARTS)
 WATCHED_SECONDS = 60.0
-_LIVES_SHARE = 0.8  # of what the pattern leaves to Go: a GOMEMLIMIT that nobody dies of
+_LEAST_SHARE, _ABOVE_LIVE = 80, 10  # a GOMEMLIMIT that few die of: percent of what the pattern leaves to Go, and above what is alive
+_PATIENCE_SECONDS = 120
 
 #: Of a program that has run for long: what is measured is sure.
 LATER = Policy(measured_after_seconds=0.0)
@@ -42,16 +43,19 @@ def ask_all(
     began: dict[Memory, float] = {}
     for number, cell in enumerate(cells):
         free_mib = cell.limit_mib * (0.75 if cell.pattern in ("tmpfs", "cgo", "mmap") else 1)
-        variables = environment(int(free_mib * _LIVES_SHARE) * MIB, None, None) | {"ASK": "1"}
+        share = max(_LEAST_SHARE, cell.live_percent + _ABOVE_LIVE)
+        variables = environment(int(free_mib * share / 100) * MIB, None, None) | {"ASK": "1"}
         load = start_memory(make(number), program_of(cell), cell, variables, mapped_of(cell))
         wait_for_line(load, "started")
         began[cell] = time.monotonic()
         yield _ask(cell, load, "start", None)
         go_on(load)
         try:
-            wait_for_line(load, "loaded", seconds=180)
+            wait_for_line(load, "loaded", seconds=_PATIENCE_SECONDS)
         except Invalid as error:
             say(f"{cell.pattern} {cell.limit_mib} MiB, {cell.live_percent} % alive: {error}")
+            load.kill()
+            load.communicate()
             continue
         yield _ask(cell, load, "load", LATER)
         loads[cell] = load
