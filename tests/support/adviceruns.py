@@ -183,7 +183,7 @@ def _whole(variables: Mapping[str, str]) -> dict[str, str]:
 
 @contextlib.contextmanager
 def mapped_file(bytes_: int) -> Iterator[Path]:
-    """A file of so many bytes on a disk, in nobody's page cache; in a guest of scripts/vm its RAM disk. Raises Invalid where temporary files
+    """A file of so many bytes on a disk, in nobody's page cache; in a guest of scripts/vm its RAM disk. Raises Invalid if temporary files
     are memory.
     """
     folder = Path(os.environ.get("TMPDIR", "/var/tmp"))
