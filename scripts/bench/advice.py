@@ -159,7 +159,7 @@ Job = tuple[Memory, tuple[str, int | None, str]]
 
 
 def settings_of(cell: Memory, asked: dict[str, int], *, is_full: bool) -> list[tuple[str, int | None, str]]:
-    """(name, GOMEMLIMIT, GOGC) of each setting of a cell; what two have in common is run once, under both names."""
+    """(name, GOMEMLIMIT, GOGC) of each setting of a cell; what is nearly the same is run once, under all its names."""
     outside = cell.limit_mib // 4 if cell.pattern in ("tmpfs", "cgo", "mmap") else 0
     free = cell.limit_mib - outside
     shares = (0.04, 0.06, 0.1, 0.15, 0.2, 0.3) if is_full else (0.1, 0.2)
@@ -172,11 +172,19 @@ def settings_of(cell: Memory, asked: dict[str, int], *, is_full: bool) -> list[t
         ]
     if not is_full:
         wanted += [("h0.1", int(free - cell.limit_mib * 0.1) * MIB, "off")]
-    joined: dict[tuple[int | None, str], str] = {}
+    joined: list[tuple[str, int | None, str]] = []
     for name, value, gogc in wanted:
-        key = (value, gogc)
-        joined[key] = f"{joined[key]} {name}" if key in joined else name
-    return [(name, value, gogc) for (value, gogc), name in joined.items()]
+        near = next((index for index, (_, other, kind) in enumerate(joined) if kind == gogc and is_near(value, other)), None)
+        if near is None:
+            joined.append((name, value, gogc))
+        else:
+            joined[near] = (f"{joined[near][0]} {name}", *joined[near][1:])
+    return joined
+
+
+def is_near(one: int | None, other: int | None) -> bool:
+    """Whether two values of GOMEMLIMIT are the same to within a MiB."""
+    return one == other if one is None or other is None else abs(one - other) < MIB
 
 
 def memory_part(bench: Bench, cells: list[Memory], *, is_full: bool) -> None:
