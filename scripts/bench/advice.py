@@ -31,6 +31,7 @@ from tests.support.adviceruns import MIB, PATTERNS, SPINS, Invalid, Memory, Serv
 
 VERSION = "1.27.3"
 QUICK_MINUTES, FULL_MINUTES = 10.0, 360.0
+USUAL_TURNS = 1000  # of a microsecond on a real CPU
 BATCH = 14  # loads that run at once while cgtune is asked
 MOST_ROUNDS = 100
 TRIES = 3  # of a CPU run that others disturbed
@@ -116,8 +117,15 @@ class Bench:
         self.group = groups.make("run")
         self.hierarchy = f"v{self.group.version('memory')}"
         self.line = version.rpartition(".")[0]
+        self.turns = adviceruns.calibrate(adviceruns.build("server", version))
+        say(f"a microsecond is {self.turns:.0f} turns of the server's loop")
         self._mapped = contextlib.ExitStack()
         self._files: dict[int, Path] = {}
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long a run may take: longer on an emulated CPU."""
+        return 30 * max(1.0, USUAL_TURNS / self.turns)
 
     def is_over(self) -> bool:
         """Whether the time is up."""
@@ -210,7 +218,7 @@ def ask(bench: Bench, cells: list[Memory], rows: Rows) -> dict[Memory, dict[str,
     by_key = {(cell.pattern, cell.limit_mib, cell.live_percent, SPINS[cell.speed] or ""): cell for cell in cells}
     groups = [bench.groups.make(f"asked{number}") for number in range(len(cells))]
     say(f"asking cgtune about {len(cells)} loads ({bench.left()})")
-    for row in adviceasks.ask_all(cells, groups.__getitem__, bench.program_of, bench.mapped_of, say):
+    for row in adviceasks.ask_all(cells, groups.__getitem__, bench.program_of, bench.mapped_of, say, bench.patience_seconds * 4):
         rows.add({"go": bench.line, "hierarchy": bench.hierarchy} | row)
         if row["set"] and row["gomemlimit"]:
             answers[by_key[row["pattern"], row["limit"], row["live"], row["duty"]]][row["when"]] = int(row["gomemlimit"])
@@ -226,7 +234,7 @@ def run_round(bench: Bench, jobs: list[Job], rows: Rows, rep: int) -> None:
             return
         variables = adviceruns.environment(value, gogc or None, None)
         try:
-            row = adviceruns.run_memory(bench.group, bench.program_of(cell), cell, variables, bench.mapped_of(cell))
+            row = adviceruns.run_memory(bench.group, bench.program_of(cell), cell, variables, bench.mapped_of(cell), bench.patience_seconds)
         except Invalid as error:
             say(f"a run is left out: {error}")
             continue
@@ -245,8 +253,6 @@ def cpu_part(bench: Bench, cells: tuple[Serving, ...], *, is_full: bool) -> None
         say(f"a machine with {cpus} CPU has no quota below that: the CPU part is left out")
         return
     program = adviceruns.build("server", bench.version)
-    turns = adviceruns.calibrate(program)
-    say(f"a microsecond is {turns:.0f} turns of the server's loop")
     rows = Rows(bench.folder / "cpu.csv", CPU_COLUMNS)
     for seed in range(1, 100):
         for cell in cells:
@@ -256,7 +262,9 @@ def cpu_part(bench: Bench, cells: tuple[Serving, ...], *, is_full: bool) -> None
                     if bench.is_over():
                         return
                     try:
-                        row = adviceruns.run_serving(bench.group, program, cell, procs, seed, turns=turns, seconds=6.0 if is_full else 2.0)
+                        row = adviceruns.run_serving(
+                            bench.group, program, cell, procs, seed, turns=bench.turns, seconds=6.0 if is_full else 2.0
+                        )
                     except Invalid as error:
                         say(f"a run is left out: {error}")
                         continue
@@ -292,7 +300,7 @@ def measure(options: argparse.Namespace) -> Path:
     parts = options.parts or ["memory", "cpu"]
     folder = options.rows or toolchains.cache() / "advice" / time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     folder.mkdir(parents=True, exist_ok=True)
-    cells = [cell for cell in (FULL_MEMORY if options.full else QUICK_MEMORY) if options.only in (None, cell.pattern)]
+    cells = [cell for cell in (FULL_MEMORY if options.full else QUICK_MEMORY) if not options.only or cell.pattern in options.only]
     if options.full:
         random.Random(0).shuffle(cells)
     with cgroups() as groups:
@@ -321,7 +329,7 @@ def main() -> int:
     length.add_argument("--quick", action="store_true", help="ten minutes, few cells (the default)")
     length.add_argument("--full", action="store_true", help="six hours, all cells in a mixed order")
     parser.add_argument("--minutes", type=float, help="end after so many minutes instead")
-    parser.add_argument("--only", choices=PATTERNS, metavar="PATTERN", help="of the memory part this pattern alone")
+    parser.add_argument("--only", choices=PATTERNS, metavar="PATTERN", action="append", help="of the memory part this pattern; may repeat")
     parser.add_argument("--rows", type=Path, metavar="FOLDER", help="where the CSV files go; default: a new folder in the cache")
     parser.add_argument(
         "--pages",

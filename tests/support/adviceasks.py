@@ -25,7 +25,6 @@ PARTS = tuple(name for name, _ in MemoryParts().items())
 KEYS = ("when", "age", "gomemlimit", "set", "doubt", "current", "peak", "refaults", "go_mapped", "heap_marked", *PARTS)
 WATCHED_SECONDS = 60.0
 _LEAST_SHARE, _ABOVE_LIVE = 80, 10  # a GOMEMLIMIT that few die of: percent of what the pattern leaves to Go, and above what is alive
-_PATIENCE_SECONDS = 120
 
 #: Of a program that has run for long: what is measured is sure.
 LATER = Policy(measured_after_seconds=0.0)
@@ -37,8 +36,11 @@ def ask_all(
     program_of: Callable[[Memory], Path],
     mapped_of: Callable[[Memory], Path | None],
     say: Callable[[str], None],
+    patience_seconds: float = 120,
 ) -> Iterator[dict[str, Any]]:
-    """A row for each cell and each moment at which it was asked about; a load that dies meanwhile has none from then on."""
+    """A row for each cell and each moment at which it was asked about; a load that dies, or takes longer than so many seconds to get there,
+    has none from then on.
+    """
     loads: dict[Memory, subprocess.Popen[bytes]] = {}
     began: dict[Memory, float] = {}
     for number, cell in enumerate(cells):
@@ -46,12 +48,12 @@ def ask_all(
         share = max(_LEAST_SHARE, cell.live_percent + _ABOVE_LIVE)
         variables = environment(int(free_mib * share / 100) * MIB, None, None) | {"ASK": "1"}
         load = start_memory(make(number), program_of(cell), cell, variables, mapped_of(cell))
-        wait_for_line(load, "started")
+        wait_for_line(load, "started", seconds=patience_seconds)
         began[cell] = time.monotonic()
         yield _ask(cell, load, "start", None)
         go_on(load)
         try:
-            wait_for_line(load, "loaded", seconds=_PATIENCE_SECONDS)
+            wait_for_line(load, "loaded", seconds=patience_seconds)
         except Invalid as error:
             say(f"{cell.pattern} {cell.limit_mib} MiB, {cell.live_percent} % alive: {error}")
             load.kill()
