@@ -106,7 +106,7 @@ def figures(policy: Policy | None = None) -> list[Figure]:
         Figure(
             "cells that lose more than 5 %, without mapped files", 0.05, 0.12,
             add_up(one for one in judged if one.cell.pattern != "mmap").costly_share,
-            "the best is mostly a value that leaves less free, where one that leaves as little has died elsewhere",
+            "in each the best keeps 2 to 5 MiB free, or none is set: 13 of 77 such runs died",
         ),
         Figure(
             "mapped files: CPU time beyond the best, on average", 0.05, 0.15, sum(mapped) / len(mapped),
