@@ -1,6 +1,6 @@
 // Server measures what GOMAXPROCS does to a server under a CPU quota: the load of scripts/bench/advice.
 //
-//	server calibrate                            prints how many turns of the loop a microsecond has, on a thread that gets its CPU
+//	server calibrate [ROUNDS TURNS]             prints how many turns of the loop a microsecond has, on a thread that gets its CPU
 //	server serve                                the server, inside the measured cgroup
 //	server generate RATE SECONDS SEED           the generator, outside of it
 //
@@ -80,20 +80,20 @@ func work(worker int, us float64) *node {
 	return first
 }
 
-func calibrate() {
+func calibrate(rounds, count int64) {
 	runtime.LockOSThread()
 	best := math.MaxFloat64
-	for range 50 {
+	for range rounds {
 		var before, after syscall.Rusage
 		const thread = 1 // RUSAGE_THREAD
 		check(syscall.Getrusage(thread, &before))
 		begin := nanotime()
-		results[0] = spin(2_000_000)
+		results[0] = spin(count)
 		took := nanotime() - begin
 		check(syscall.Getrusage(thread, &after))
 		best = min(best, float64(took))
 	}
-	fmt.Printf("%.1f\n", 2_000_000/(best/1000))
+	fmt.Printf("%.2f\n", float64(count)/(best/1000))
 }
 
 func serve() {
@@ -228,7 +228,12 @@ func generate(rate, seconds float64, seed int64) {
 func main() {
 	switch os.Args[1] {
 	case "calibrate":
-		calibrate()
+		rounds, count := int64(50), int64(2_000_000)
+		if len(os.Args) == 4 {
+			rounds, _ = strconv.ParseInt(os.Args[2], 10, 64)
+			count, _ = strconv.ParseInt(os.Args[3], 10, 64)
+		}
+		calibrate(rounds, count)
 	case "serve":
 		serve()
 	case "generate":

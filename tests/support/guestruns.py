@@ -1,0 +1,187 @@
+"""scripts/bench/advice --guest: a server under CPU quotas on eight CPUs that this machine does not have (tests/support/guestmachine.py).
+
+The module is both sides: ``measure`` starts the guest, and inside ``python -m tests.support.guestruns`` runs what is listed in
+/results/jobs.json and writes a row for each into /results/cpu-guest.csv, and how fast each CPU is, before and after, into speeds.csv.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.live.cgroups import Group, own_groups
+from tests.support import adviceruns, guestmachine
+from tests.support.adviceruns import Invalid, Serving
+
+RESULTS = Path("/results")
+VERSION = "1.27.3"
+SPEED_ROUNDS, SPEED_TURNS = 3, 300_000
+MOST_SPREAD = 0.15  # the fastest of the CPUs over the slowest
+MOST_OVER = 0.06  # of the quota: what a cgroup may use beyond it, its first period included
+MOST_LATE_MS = 2.0
+OVERHEAD_US = 170.0  # of a request beside its work: that of the recorded rows, so that a load in percent is the same load
+SPEED_COLUMNS = ("when", "cpu", "turns_us")
+
+
+class Job(NamedTuple):
+    """One run."""
+
+    name: str
+    kind: str
+    quota: float
+    load: float
+    procs: int
+    seed: int
+    seconds: float
+    burst_us: int = 0
+
+
+def thread_counts(quota: float) -> list[int]:
+    """GOMAXPROCS to compare: 1, the quota rounded down and up, one more than each, and all CPUs."""
+    floor, ceil = int(quota), -int(-quota // 1)
+    return sorted({max(1, floor), max(1, ceil), floor + 1, ceil + 1, len(guestmachine.MEASURED), *((1,) if quota < 2 else ())})
+
+
+def quick_jobs() -> Iterator[Job]:
+    """Some cells of the recorded rows, whole quotas first, with a seed of their own; the first run twice, and burst of one quota."""
+    cells = (("cpu", 2.0, 80.0), ("cpu", 3.0, 85.0), ("alloc", 2.0, 75.0), ("cpu", 1.0, 80.0), ("cpu", 1.5, 80.0), ("cpu", 0.5, 80.0))
+    for number, (kind, quota, load) in enumerate(cells):
+        for procs in thread_counts(quota):
+            yield Job("guest", kind, quota, load, procs, 41, 2.0)
+        if number == 0:
+            yield Job("rep", kind, quota, load, 3, 41, 2.0)
+    yield Job("guest", "cpu", 0.5, 80.0, 2, 41, 2.0, 50_000)
+
+
+def full_jobs() -> Iterator[Job]:
+    """All quotas from 0.5 to 4, loads up to saturation, five seeds, each with and without a burst of one quota."""
+    for seed in range(41, 46):
+        for kind in ("cpu", "alloc"):
+            for quota in (0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0):
+                for load in (60.0, 75.0, 85.0) if kind == "cpu" else (55.0, 70.0, 80.0):
+                    for procs in thread_counts(quota):
+                        yield Job("guest", kind, quota, load, procs, seed, 5.0)
+                        yield Job("guest", kind, quota, load, procs, seed, 5.0, round(quota * adviceruns.PERIOD_US))
+                if seed == 41:
+                    yield from (Job("guest", kind, quota, 0.0, procs, seed, 3.0) for procs in thread_counts(quota))
+
+
+def measure(folder: Path, seconds: float, *, is_full: bool, say: Any) -> None:
+    """Run the guest for at most so long; its rows are in ``folder`` as they come. Raises Impossible if there can be no such guest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    program = adviceruns.build("server-nops", VERSION)
+    jobs = list(full_jobs() if is_full else quick_jobs())
+    shutil.copy(program, folder / "server")
+    (folder / "jobs.json").write_text(json.dumps([job._asdict() for job in jobs]))
+    root = guestmachine.qemu()
+    say(f"guest: {len(jobs)} runs in a guest of QEMU {guestmachine.qemu_version(root)}, at most {seconds / 60:.0f} min and its start")
+    status = guestmachine.run([sys.executable, "-m", "tests.support.guestruns", f"{seconds:.0f}"], folder, round(seconds))
+    if status:
+        raise Invalid(f"the guest ended with {status}")
+
+
+# -- inside -------------------------------------------------------------------------------------------------------------------------------
+
+
+def speeds(group: Group, program: Path) -> dict[int, float]:
+    """How many turns of the server's loop each CPU does in a microsecond while all of them do."""
+    argv = [str(program), "calibrate", str(SPEED_ROUNDS), str(SPEED_TURNS)]
+    started = {cpu: group.start_piped(["taskset", "-c", str(cpu), *argv], {"PATH": "/usr/bin:/bin"}) for cpu in guestmachine.MEASURED}
+    return {cpu: float(process.communicate()[0]) for cpu, process in started.items()}
+
+
+def spread(found: Mapping[int, float]) -> float:
+    """How much faster the fastest CPU is than the slowest: 0 if all are equal."""
+    return max(found.values()) / min(found.values()) - 1
+
+
+def faults(row: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a run: a quota that was not obeyed, requests that came late."""
+    quota, wall = float(row["quota"]), float(row["wall_s"])
+    allowed = quota * (wall + adviceruns.PERIOD_US / 1e6) + row["burst_us"] / 1e6
+    found = []
+    if float(row["usage_s"]) > allowed * (1 + MOST_OVER):
+        found.append(f"{row['usage_s']} s were used, and {allowed:.3f} s allowed")
+    if float(row["latest_ms"]) > MOST_LATE_MS:
+        found.append(f"a request was sent {row['latest_ms']} ms late")
+    return found
+
+
+def make_ready() -> None:
+    """Load the module once the idle vCPUs are there, and leave CPU 0 to us and nobody on CPU 1."""
+    (RESULTS / guestmachine.BOOTED).touch()
+    while not (RESULTS / guestmachine.PLUGGED).exists():
+        time.sleep(0.2)
+    subprocess.run(["insmod", os.environ["CGTUNE_EQUALCPUS"]], check=True)
+    Path("/sys/devices/system/cpu/cpu1/online").write_text("0")
+    os.sched_setaffinity(0, {0})
+
+
+def run_jobs(jobs: Sequence[Job], seconds: float) -> None:
+    """Run these in turn until the time of the host is over."""
+    end = _host_seconds() + seconds
+    program = Path("/dev/shm/server")
+    shutil.copy(RESULTS / "server", program)
+    with own_groups() as groups, (RESULTS / "cpu-guest.csv").open("a", newline="") as out, (RESULTS / "speeds.csv").open("w") as said:
+        groups.make().limit_cpus(f"{guestmachine.MEASURED[0]}-{guestmachine.MEASURED[-1]}")
+        group = groups.make("run")
+        count = group.start_piped(["nproc"], {"PATH": "/usr/bin:/bin"}).communicate()[0]
+        if int(count) != len(guestmachine.MEASURED):
+            raise Invalid(f"the server's cgroup has {int(count)} CPUs")
+        speed_rows = csv.writer(said)
+        speed_rows.writerow(SPEED_COLUMNS)
+
+        def note_speeds(when: str) -> float:
+            found = speeds(group, program)
+            speed_rows.writerows([when, cpu, f"{turns:.2f}"] for cpu, turns in found.items())
+            said.flush()
+            print(f"{when}: the fastest CPU is {100 * spread(found):.1f} % faster than the slowest", flush=True)
+            if spread(found) > MOST_SPREAD:
+                raise Invalid("the CPUs differ too much in speed")
+            return statistics.mean(found.values())
+
+        turns = note_speeds("before")
+        rows: csv.DictWriter[str] | None = None
+        for number, job in enumerate(jobs):
+            if _host_seconds() > end:
+                break
+            cell = Serving(job.kind, job.quota, job.load)
+            row = adviceruns.run_serving(
+                group, program, cell, job.procs, job.seed,
+                turns=turns, seconds=job.seconds, overhead_us=OVERHEAD_US, burst_us=job.burst_us,
+                before_generator=("chrt", "--fifo", "1"),
+            )  # fmt: skip
+            row = {"id": job.name, "go": VERSION.rpartition(".")[0]} | row
+            if rows is None:
+                rows = csv.DictWriter(out, list(row))
+                if not out.tell():
+                    rows.writeheader()
+            wrong = faults(row)
+            if not wrong:
+                rows.writerow(row)
+                out.flush()
+            used = float(row["usage_s"]) / float(row["wall_s"]) / job.quota
+            words = f"{job.kind}, {job.quota:g} CPUs, load {job.load:g} %, GOMAXPROCS {job.procs}: p99 {row['p99_ms']} ms, used {used:.2f}"
+            print(f"{number + 1} of {len(jobs)}: {words}{''.join(f', LEFT OUT: {one}' for one in wrong)}", flush=True)
+        note_speeds("after")
+
+
+def _host_seconds() -> float:
+    """The host's clock: the guest's own knows nothing of how long it takes. A file in /results has the host's time."""
+    mark = RESULTS / "clock"
+    mark.write_text("")
+    return mark.stat().st_mtime
+
+
+if __name__ == "__main__":
+    make_ready()
+    run_jobs([Job(**job) for job in json.loads((RESULTS / "jobs.json").read_text())], float(sys.argv[1]))
