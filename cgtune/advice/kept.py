@@ -1,4 +1,5 @@
-"""A GOMEMLIMIT that is in force and as good as the recommended one stays: else each look at a busy program would ask for another value.
+"""A value that is in force and as good as the recommended one stays: else each look at a busy program would ask for another GOMEMLIMIT,
+and one who has chosen one of two good GOMAXPROCS would be told to take the other.
 
 Not covered: values of a process's several runtimes that differ from each other.
 """
@@ -19,12 +20,26 @@ if TYPE_CHECKING:
     from cgtune.model import Policy, Recommendation, Snapshot
 
 
+def keep_procs(recommended: Recommendation, snapshot: Snapshot) -> Recommendation:
+    """The GOMAXPROCS that holds in place of the ``recommended`` one, if it lies in the range that is kept and the environment gives it, or
+    the program overrules that.
+    """
+    keeps, now = recommended.keeps_procs, _value_now(snapshot, "GOMAXPROCS")
+    texts = {facts.derived.variable("GOMAXPROCS") for facts in snapshot.go if "GOMAXPROCS" not in facts.derived.ignored}
+    if keeps is None or now is None or now == recommended.value or not keeps[0] <= now <= keeps[1]:
+        return recommended
+    if texts != {str(now)} and not recommended.overruled:
+        return recommended
+    why = f"{now} is set, and a value that is set stays if it lies within {keeps[0]} to {keeps[1]}"
+    return recommended.replace(value=now, set=True, because=(*recommended.because, why))
+
+
 def keep_memory(recommended: Recommendation, snapshot: Snapshot) -> Recommendation:
     """The value that holds now in place of the ``recommended`` one if it lies in the range that is kept.
 
     What the environment gives is recommended; what the program has set by itself is left to it.
     """
-    now = _value_now(snapshot)
+    now = _value_now(snapshot, "GOMEMLIMIT")
     if not recommended.set or recommended.value is None or recommended.keeps_bytes is None or now is None:
         return recommended
     is_there = any(facts.derived.variables is None or facts.derived.variable("GOMEMLIMIT") is not None for facts in snapshot.go)
@@ -68,9 +83,9 @@ def find_range(shares: Sequence[Share], value: int, heaps: Sequence[int | None],
     return max(math.ceil(min(lows)), min(uncrowded, value - slack)), math.floor(min(highs))
 
 
-def _value_now(snapshot: Snapshot) -> int | None:
-    """The GOMEMLIMIT that holds for each of its runtimes; None if there is none, or if they differ."""
-    settings = [setting for facts in snapshot.go for setting in facts.settings if setting.name == "GOMEMLIMIT"]
+def _value_now(snapshot: Snapshot, name: str) -> int | None:
+    """The value that holds for each of its runtimes; None if there is none, or if they differ."""
+    settings = [setting for facts in snapshot.go for setting in facts.settings if setting.name == name]
     values = {setting.derived if setting.observed is None else setting.observed for setting in settings}
     value = values.pop() if len(values) == 1 else None
     return value if isinstance(value, int) else None

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _MIB = 1 << 20
 _DEFAULT = Policy()
+_LEAST_WATCHED_SECONDS = 60.0  # for less it is the measurement of now
 
 
 class Room(Record):
@@ -35,6 +36,7 @@ class Room(Record):
 
     ``least_safety_bytes`` and ``most_safety_bytes`` are what is kept free if all is measured, and if nothing is. ``files`` are the pages of
     files in use, ``files_bytes`` what is counted of them.
+    ``watched_seconds``: what others use is the most in so long; None: that of now.
     """
 
     limit_bytes: int
@@ -46,6 +48,7 @@ class Room(Record):
     known: Known
     files: Files = Files()
     files_bytes: int = 0
+    watched_seconds: float | None = None
 
     @property
     def free_bytes(self) -> int:
@@ -267,6 +270,25 @@ def measure_outside(level: MemoryLevel, mapped_bytes: Sequence[int | None]) -> i
     return max(0, level.used_bytes + (level.swap_current_bytes or 0) - sum(known))
 
 
+def measure_outsides(snapshot: Snapshot, groups: Groups) -> dict[str, int]:
+    """What measure_outside says of each cgroup whose memory limit holds for this Go process, by its key, as far as it can be told."""
+    found = {}
+    for level in program_chain(snapshot):
+        if all(limit is None or limit.limit_bytes is None for limit in (level.limit, level.high)):
+            continue
+        inside = _inside(level, snapshot, groups)
+        mapped = [facts.observed.mapped_bytes for member in inside for facts in member.go]
+        outside = measure_outside(join_mates(level, inside)[0], mapped)
+        if outside is not None:
+            found[level.key] = outside
+    return found
+
+
+def _inside(level: MemoryLevel, snapshot: Snapshot, groups: Groups) -> list[Snapshot]:
+    """The Go processes in a cgroup, this one first."""
+    return [snapshot] + [other for other in groups.get(level.key, ()) if other.process.pid != snapshot.process.pid]
+
+
 def size_that_ends_it(live_heap_bytes: int, policy: Policy) -> int:
     """The memory limit under which this live heap is a share that lets the collector work at ease, in whole MiB."""
     return math.ceil(live_heap_bytes * 100 / policy.roomy_percent / _MIB) * _MIB
@@ -294,11 +316,14 @@ def _sum_known(sizes: Sequence[int | None]) -> int | None:
 
 def _share(level: MemoryLevel, limit_bytes: int, name: str, snapshot: Snapshot, policy: Policy, groups: Groups) -> Share:
     """What a limit of one cgroup leaves to this process beside the other Go programs under it."""
-    pid = snapshot.process.pid
-    inside = [snapshot] + [other for other in groups.get(level.key, ()) if other.process.pid != pid]
+    inside = _inside(level, snapshot, groups)
     mapped = [facts.observed.mapped_bytes for member in inside for facts in member.go]
     joined, others = join_mates(level, inside)
     outside, files = measure_outside(joined, mapped), find_files(joined, snapshot)
+    seen = next((seen for seen in snapshot.outside_seen if seen.key == level.key), None)
+    watched_seconds = None
+    if seen is not None and outside is not None and seen.seconds >= _LEAST_WATCHED_SECONDS:
+        outside, watched_seconds = max(outside, seen.most_bytes), seen.seconds
     unsure = _say_early(inside, policy) or _say_returning(files)
     room = find_room(limit_bytes, f"{level.directory}/{name}", policy, outside, is_early=bool(unsure))
     part, because = _part_of(len(snapshot.go), mapped)
@@ -309,7 +334,8 @@ def _share(level: MemoryLevel, limit_bytes: int, name: str, snapshot: Snapshot, 
     share = Share(room=room, part=part, runtimes=len(snapshot.go) if len(mapped) > 1 else 1, because=because, early=unsure)
     if room.known in ("unknown", "declared"):
         return share
-    return share.replace(room=room.replace(files=files, files_bytes=share.count_files(files, live, policy)))
+    counted = share.count_files(files, live, policy)
+    return share.replace(room=room.replace(files=files, files_bytes=counted, watched_seconds=watched_seconds))
 
 
 def _part_of(count: int, mapped: Sequence[int | None]) -> tuple[float, tuple[str, ...]]:
@@ -368,6 +394,8 @@ def _recommend_in(shares: Sequence[Share], policy: Policy, heaps: Sequence[int |
         return unset.replace(because=tuple(because))
     if room.known != "unknown":
         source = "declared" if room.known == "declared" else "measured"
+        if room.watched_seconds is not None:
+            source += f", the highest in {_say_time(room.watched_seconds)} of watching"
         because.append(f"less {format_mib(room.outside_bytes)} MiB ({source}) that the Go runtime does not manage")
     because += _say_files(room)
     why = {"unknown": ", as nothing was measured", "early": f", as {share.early}: more may come"}.get(room.known, "")
@@ -387,6 +415,12 @@ def _recommend_in(shares: Sequence[Share], policy: Policy, heaps: Sequence[int |
     keeps = find_range(shares, value, heaps, policy)
     doubt = share.early if room.known == "early" else None
     return Recommendation(name="GOMEMLIMIT", value=value, set=True, because=tuple(because), crowded=crowded, keeps_bytes=keeps, doubt=doubt)
+
+
+def _say_time(seconds: float) -> str:
+    """`6 h`, the largest unit of which it is two or more."""
+    size, unit = next(((size, unit) for size, unit in ((3600, "h"), (60, "min")) if seconds >= 2 * size), (1, "s"))
+    return f"{seconds / size:.0f} {unit}"
 
 
 def _say_files(room: Room) -> tuple[str, ...]:

@@ -12,6 +12,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cgtune.model import Rounding
+
+ROUNDINGS: tuple[Rounding, ...] = ("slack", "ceil", "floor")
+
 _MOST_PROCS = 1 << 16
 _MOST_PERCENT = 90.0
 
@@ -36,7 +40,7 @@ NUMBERS: dict[str, tuple[str, tuple[float, float] | None]] = {
 
 def parse_policy(
     *,
-    rounding: str = "ceil",
+    rounding: str = "slack",
     min_procs: int | None = None,
     reserve_cpu: str | None = None,
     headroom: str | None = None,
@@ -44,12 +48,12 @@ def parse_policy(
     numbers: Sequence[str] | None = None,
 ) -> Policy:
     """The policy that these options ask for, None for what is not given; raises UsageError, which names the option and an example."""
-    if rounding not in ("ceil", "floor"):
-        raise UsageError(f"--rounding {rounding[:40]!a} is neither ceil nor floor; example: --rounding floor")
+    if rounding not in ROUNDINGS:
+        raise UsageError(f"--rounding {rounding[:40]!a} is none of {', '.join(ROUNDINGS)}; example: --rounding slack")
     if min_procs is not None and not 1 <= min_procs <= _MOST_PROCS:
         raise UsageError(f"--min-procs {min_procs} is not 1 to {_MOST_PROCS}; example: --min-procs 2")
     policy = Policy(
-        rounding="floor" if rounding == "floor" else "ceil",
+        rounding=next(known for known in ROUNDINGS if known == rounding),
         min_procs=min_procs,
         reserve_cores=0.0 if reserve_cpu is None else parse_cpu_quantity(reserve_cpu, "--reserve-cpu"),
         headroom_percent=None if headroom is None else _parse_headroom(headroom),

@@ -261,7 +261,7 @@ def _tell_beyond(case: FleetCase, finding: Finding) -> Finding:
     is_older = case.minor is not None and case.minor < FIRST_AWARE
     if is_older or case.procs_count != case.measured.node_cpus or finding.severity == "info":
         return finding.replace(summary=finding.summary.replace(", set by somebody", ""))
-    summary = f"GOMAXPROCS is {case.procs}, all CPUs of the node; the quota is worth {case.allowed_procs}"
+    summary = f"GOMAXPROCS is {case.procs}, all CPUs of the node; its quota of {case.cores_words} warrants {case.allowed_procs}"
     return finding.replace(summary=summary, evidence=(*finding.evidence, _CAUSES_BEYOND))
 
 

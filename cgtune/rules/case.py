@@ -8,10 +8,9 @@ from __future__ import annotations
 from cgtune.advice.enough_memory import find_enough_memory
 from cgtune.advice.habits import find_habit, say_overruling
 from cgtune.advice.memory import join_mates, measure_outside
-from cgtune.advice.procs import format_quota, procs_if_unset, worst_stall
+from cgtune.advice.procs import format_quota, most_procs, procs_if_unset, worst_stall
 from cgtune.model import AUTOMEMLIMIT, Advice, Policy, Recommendation, most_throttled
 from cgtune.numbers import format_cpus, format_limit, format_mib
-from cgtune.runtimes.go.derived.procs import procs_under
 from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 
 TYPE_CHECKING = False
@@ -133,11 +132,12 @@ class Case:
 
     @property
     def allowed_procs(self) -> int:
-        """The most that GOMAXPROCS may be without a finding: Go's own rule on the true limit, or the policy's number if that is more."""
+        """The most that GOMAXPROCS may be without a finding: one more than the whole CPUs of the true limit, whatever the policy's rounding
+        is, or the policy's number if that is more.
+        """
         if self.limit_cores is None or not self.quota_binds:
             return self.usable
-        by_rule = procs_under(self.limit_cores, self.usable)
-        return max(by_rule, self.recommended("GOMAXPROCS").value or 0)
+        return max(most_procs(self.limit_cores, self.usable), self.recommended("GOMAXPROCS").value or 0)
 
     @property
     def exceeds(self) -> bool:

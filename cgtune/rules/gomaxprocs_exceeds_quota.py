@@ -49,7 +49,7 @@ def judge(case: Case) -> Finding | None:
         by = "its environment" if case.set_by_variable else "the program itself" if facts.derived.variables is not None else "somebody"
         by = facts.program.procs_library if by == "the program itself" and facts.program.procs_library else by
         by = "its environment when it was loaded, or a call since" if case.in_library and not case.set_by_variable else by
-        summary = f"GOMAXPROCS is {case.procs}, set by {by}; the quota is worth {case.allowed_procs}"
+        summary = f"GOMAXPROCS is {case.procs}, set by {by}; its quota of {case.cores_words} warrants {case.allowed_procs}"
         advice = case.change_procs("the most threads that the enforced quota can feed")
         return Finding(rule=ID, severity=SEVERITY, summary=summary, evidence=case.procs_evidence(case.stall), advice=(advice,))
     if not case.quota_binds and case.usable and case.procs_count > case.usable:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -10,7 +12,7 @@ from cgtune.advice.policy import parse_policy
 from cgtune.api import judge_processes
 from cgtune.limits import enforce
 from cgtune.model import AUTOMEMLIMIT, Policy, ProcessReport
-from tests.rules.reports import MIB, go_facts, memory_level, report
+from tests.rules.reports import MIB, go_facts, memory_level, report, sees
 
 MAPPED = 10 * MIB
 OLD = 3600
@@ -184,3 +186,35 @@ def test_runtimes_that_differ_keep_nothing() -> None:
     process = judge_processes((made.replace(snapshot=both, limits=enforce(both)),))[0]
     assert advised(process) == 250 * MIB - 5 * MIB
     assert group_by_limit((both,))
+
+
+@pytest.mark.parametrize(
+    ("cores", "procs", "minor", "expected"),
+    [
+        pytest.param(2.0, 2, 24, (2, True, True), id="rounded up, as Go does it, is as good"),
+        pytest.param(2.0, 3, 24, (3, True, False), id="what is recommended"),
+        pytest.param(2.0, 1, 24, (3, True, False), id="fewer than the quota feeds"),
+        pytest.param(2.0, 4, 24, (3, True, False), id="more than that"),
+        pytest.param(1.5, 1, 24, (2, True, False), id="rounded down"),
+        pytest.param(0.5, 1, 24, (2, True, False), id="one thread"),
+        pytest.param(2.0, 2, 27, (2, False, False), id="what Go comes to by itself is left to it"),
+        pytest.param(2.0, 3, 27, (3, True, True), id="one thread more was chosen, and Go does not come to it by itself"),
+        pytest.param(2.0, 4, 27, (2, False, False), id="more than that is left to Go"),
+    ],
+)
+def test_a_gomaxprocs_that_is_as_good_stays(cores: float, procs: int, minor: int, expected: tuple[int, bool, bool]) -> None:
+    """From the quota rounded up to one more than its whole CPUs a variable stays, and there is nothing to be warned of."""
+    seen = sees(round(cores * 100_000)) if minor > 24 else None
+    facts = go_facts(minor=minor, procs=procs, seen=seen, pinned=minor > 24, variables={"GOMAXPROCS": str(procs)})
+    process = judge_processes((report(facts, cores=cores),))[0]
+    recommended = process.recommendations[0]
+    is_kept = "a value that is set stays if it lies within 2 to 3" in recommended.because[-1]
+    assert (recommended.value, recommended.set, is_kept) == expected
+    is_good = max(2, math.ceil(cores)) <= procs <= max(2, math.floor(cores) + 1)
+    assert ({finding.severity for finding in process.findings} <= {"info"}) == (is_good or procs < 2)
+
+
+def test_a_number_that_the_program_chose_is_no_choice_of_the_variable() -> None:
+    """automaxprocs has set what is as good: it leaves the variable alone, so that the recommended value can be had."""
+    facts = go_facts(minor=24, procs=2, modules={"go.uber.org/automaxprocs": "v1.6.0"})
+    assert report(facts, cores=2.0).recommendations[0].value == 3

@@ -189,10 +189,10 @@ def test_a_program_that_is_no_go_program_is_judged_by_its_cgroup() -> None:
 def test_a_new_go_with_all_cpus_is_told_with_its_causes() -> None:
     """Go 1.27 with as many threads as the node has CPUs: nobody set that number for sure, and the causes are named."""
     finding = found(judged(least_procs=16, most_procs=16))["gomaxprocs-exceeds-quota"]
-    assert finding.summary == "GOMAXPROCS is 16, all CPUs of the node; the quota is worth 2"
+    assert finding.summary == "GOMAXPROCS is 16, all CPUs of the node; its quota of 2 CPUs warrants 3"
     assert any("go line is older than 1.25" in line for line in finding.evidence)
     chosen = found(judged(least_procs=8, most_procs=8))["gomaxprocs-exceeds-quota"]
-    assert chosen.summary == "GOMAXPROCS is 8; the quota is worth 2"
+    assert chosen.summary == "GOMAXPROCS is 8; its quota of 2 CPUs warrants 3"
 
 
 def test_an_old_go_is_found_on_a_node_that_no_series_tells_of() -> None:

@@ -522,6 +522,65 @@ def test_memory_that_has_nearly_reached_the_limit(groups: Groups) -> None:
     assert "nothing of the rest can be given back" in finding["summary"]
 
 
+#: Keeps 60 MiB, waits for a line, and reads a mapped file: its pages in any order again and again, or in their order, once.
+_READER = """
+import mmap, random, sys, time
+held = b"x" * (60 << 20)
+with open(sys.argv[1], "rb") as file:
+    pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+print("ready", flush=True)
+sys.stdin.readline()
+while sys.argv[2] == "again":
+    pages[random.randrange(len(pages))]
+for offset in range(0, len(pages), mmap.PAGESIZE):
+    pages[offset]
+print("read", flush=True)
+time.sleep(600)
+"""
+
+
+@contextmanager
+def _reader(group: Group, file: Path, how: str) -> Iterator[subprocess.Popen[str]]:
+    """That program, which has begun to read."""
+    argv = [*_wrapper(group), sys.executable, "-c", _READER, str(file), how]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+        program.stdin.write("\n")
+        program.stdin.flush()
+        yield program
+        program.kill()
+
+
+def test_files_that_go_and_come_back(groups: Groups, tmp_path: Path) -> None:
+    """Half of a file of 32 MiB fits beside the heap: its pages come and go, which is told with what would be enough; with room it is not.
+    Nor is it of a file of four times the limit that is read once, though its pages count as such that came back if others had them before.
+    """
+    small, large = tmp_path / "small", tmp_path / "large"
+    for file, size in ((small, 32 * MIB), (large, 384 * MIB)):
+        with file.open("wb") as written:
+            written.write(os.urandom(MIB) * (size // MIB))
+            os.fsync(written.fileno())  # what is dirty cannot be dropped
+            os.posix_fadvise(written.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    kind = subprocess.run(["stat", "-f", "-c", "%T", str(small)], capture_output=True, text=True, check=True).stdout.strip()
+    require(kind not in ("tmpfs", "ramfs"), "needs a temporary folder on a disk")
+    group = groups.make("app")
+    group.limit_memory(88 * MIB)
+    with _reader(group, small, "again") as program:
+        time.sleep(2.0)
+        finding = _findings(inspect(program.pid, "--window", "4"))["memory-thrashing"]
+        assert (finding["harm"], finding["severity"] in ("warning", "critical")) == ("now", True)
+        assert any("MiB are needed: " in line and "MiB of files in use" in line for line in finding["evidence"])
+        group.limit_memory(128 * MIB)
+        time.sleep(4.0)
+        assert "memory-thrashing" not in _findings(inspect(program.pid, "--window", "4"))
+    for look in range(2):
+        with _reader(group, large, "once") as program:
+            found = _findings(inspect(program.pid, "--window", "4"))
+        assert "memory-thrashing" not in found, (look, found)
+
+
 def test_a_collector_that_does_most_of_the_work(groups: Groups) -> None:
     """Under GOGC=10 with a million and a half records alive: the collector's share of the time is told, by its own count."""
     with _probe(groups.make("app"), "1.27.3", "garbage 1500000", GOGC="10", GOMAXPROCS="2") as probe:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cgtune.api import judge_processes
 from cgtune.model import (
     Busiest,
     ByteLimit,
@@ -67,6 +68,30 @@ def _memory_rate(**more: int) -> MemoryRate:
     counts = {"oom_kills": 0, "high_events": 0, "max_events": 0} | more
     own = {"path": "/pod/app", "directory": "/sys/fs/cgroup/pod/app", "version": 2}
     return MemoryRate(seconds=30.0, refaults_per_second=0.0, **own, **counts)  # type: ignore[arg-type]
+
+
+def _thrashes(
+    refaults: float = 2000.0, *, faults: float = 50.0, active: int = 4, waited: float | None = None, charged: int = 128, **facts: Any
+) -> ProcessReport:
+    """Under 128 MiB, beside 24 MiB of files of which so many are active; so many pages came back a second, and it waited for so many."""
+    level = memory_level("/pod/app", 128 * MIB, current_bytes=charged * MIB, reclaimable_bytes=24 * MIB, active_bytes=active * MIB)
+    made = report(go_facts(**({"memory": 120 * MIB, "mapped_bytes": 100 * MIB, "heap_marked_bytes": 50 * MIB} | facts)), memory=(level,))
+    pressure: tuple[PressureRate, ...] = ()
+    if waited is not None:
+        stalled = _stalled(waited)
+        assert stalled.snapshot.rates is not None
+        made = made.replace(snapshot=made.snapshot.replace(pressure_chain=stalled.snapshot.pressure_chain))
+        pressure = stalled.snapshot.rates.pressure
+    rate = _memory_rate(high_events=0).replace(refaults_per_second=refaults)
+    return watched(made, None, pressure=pressure, memory=(rate,), major_faults_per_second=faults)
+
+
+def _storms(rate: float = 40.0, *, used: int = 110, seconds: float = 30.0, cores: float = 0.5, **facts: Any) -> ProcessReport:
+    """So many collections in each second of CPU, and so much in use of 128 MiB, all of it Go's."""
+    level = memory_level("/pod/app", 128 * MIB, current_bytes=used * MIB, reclaimable_bytes=0)
+    runtime = go_facts(**({"memory": 116 * MIB, "mapped_bytes": used * MIB, "heap_marked_bytes": 40 * MIB} | facts))
+    made = report(runtime, memory=(level,))
+    return watched(made, None, seconds=seconds, used_cores=cores, collections=round(rate * cores * seconds), gc_cores=0.0)
 
 
 def _pressed_full(percent: float) -> ProcessReport:
@@ -242,6 +267,20 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
     ("memory-near-limit", "3 MiB of 64 are left", lambda: _full(61, limit_mib=64), ("warning", "possible")),
     ("memory-near-limit", "5 MiB of 64 are left", lambda: _full(59, limit_mib=64), None),
     ("memory-near-limit", "20 MiB are left", lambda: _full(492), None),
+    ("memory-thrashing", "files that are used again, v1", _thrashes, ("warning", "now")),
+    ("memory-thrashing", "as few pages as tell it", lambda: _thrashes(100.0, faults=10.0), ("warning", "now")),
+    ("memory-thrashing", "few pages", lambda: _thrashes(99.0), None),
+    ("memory-thrashing", "the process itself waits for few", lambda: _thrashes(faults=9.0), None),
+    ("memory-thrashing", "a large file, read once", lambda: _thrashes(active=1), None),
+    ("memory-thrashing", "something waits for memory, v2", lambda: _thrashes(active=0, waited=2.0), ("warning", "now")),
+    ("memory-thrashing", "a large file, read once, v2", lambda: _thrashes(waited=1.0), None),
+    ("memory-thrashing", "there is room below the limit", lambda: _thrashes(charged=121), None),
+    ("collector-busy", "a storm below the limit", _storms, ("warning", "possible")),
+    ("collector-busy", "a storm, and no GOMEMLIMIT", lambda: _storms(memory="off"), ("warning", "possible")),
+    ("collector-busy", "less than a storm", lambda: _storms(29.0), None),
+    ("collector-busy", "a storm far below the limit", lambda: _storms(used=89), None),
+    ("collector-busy", "a storm, and a fifth is kept free", lambda: _storms(memory=102 * MIB), None),
+    ("collector-busy", "too little ran to tell a storm", lambda: _storms(cores=0.03), None),
     ("collector-busy", "a third of what is used", lambda: _collects(33.0), ("warning", "now")),
     ("collector-busy", "nearly half", lambda: _collects(45.0), ("critical", "now")),
     ("collector-busy", "a fifth", lambda: _collects(20.0), None),
@@ -377,6 +416,37 @@ def test_what_a_busy_collector_needs(gomemlimit: Any, raised: str) -> None:
     finding = _judge("collector-busy", _collected(60.0, 60.0, memory=gomemlimit))
     assert finding is not None
     assert finding.advice[0].reason.startswith(raised)
+
+
+def test_what_helps_in_a_storm() -> None:
+    """A larger limit, then no more threads than CPUs, then a fifth kept free; no word of a larger GOMEMLIMIT."""
+    finding = _judge("collector-busy", _storms(procs=16))
+    assert finding is not None
+    assert "600 collections in 15.0 s of CPU, 40 in each; 110 MiB of 128 MiB are in use" in finding.evidence
+    assert [advice.variable for advice in finding.advice] == [None, "GOMAXPROCS", None]
+    assert [advice.reason.split(",")[0] for advice in finding.advice][::2] == [
+        "raise the memory limit",
+        "then keep 20 % of the limit free",
+    ]
+    few = _judge("collector-busy", _storms(procs=2))
+    assert few is not None
+    assert [advice.variable for advice in few.advice] == [None, None]
+
+
+def test_thrashing_stands_for_what_it_causes() -> None:
+    """Of files that come and go one finding is left, with the worst severity and the value that leaves them room."""
+    made = _thrashes(waited=45.0)
+    (judged,) = judge_processes((made,))
+    (finding,) = [one for one in judged.findings if one.rule.startswith("memory")]
+    assert (finding.rule, finding.severity, finding.harm) == ("memory-thrashing", "critical", "now")
+    assert finding.advice[0].value == "84MiB"  # 24 MiB of files, 4 MiB of others, and the headroom of what is not known
+    assert finding.advice[1].reason.startswith("raise memory.max, until the pages stay")
+    low = _judge("memory-thrashing", _thrashes(memory=80 * MIB))
+    assert low is not None
+    assert [advice.variable for advice in low.advice] == [None]  # it is as low already: the limit is too small
+    assert any("at least 133 MiB are needed: " in line for line in low.evidence), low.evidence
+    unset = judge_processes((_thrashes(memory="off"),))[0].findings
+    assert [(one.rule, one.harm) for one in unset if "mem" in one.rule] == [("gomemlimit-unset", "now")]
 
 
 def test_what_slows_it_down_is_named() -> None:

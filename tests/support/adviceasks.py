@@ -39,11 +39,13 @@ def ask_all(
 ) -> Iterator[dict[str, Any]]:
     """A row for each cell and each moment at which it was asked about; a load that dies meanwhile has none from then on."""
     loads: dict[Memory, subprocess.Popen[bytes]] = {}
+    began: dict[Memory, float] = {}
     for number, cell in enumerate(cells):
         free_mib = cell.limit_mib * (0.75 if cell.pattern in ("tmpfs", "cgo", "mmap") else 1)
         variables = environment(int(free_mib * _LIVES_SHARE) * MIB, None, None) | {"ASK": "1"}
         load = start_memory(make(number), program_of(cell), cell, variables, mapped_of(cell))
         wait_for_line(load, "started")
+        began[cell] = time.monotonic()
         yield _ask(cell, load, "start", None)
         go_on(load)
         try:
@@ -57,12 +59,19 @@ def ask_all(
         say(f"a service watches {len(loads)} loads for {WATCHED_SECONDS:g} s")
         service.wait_for_report()
         time.sleep(WATCHED_SECONDS)
+        looked = time.monotonic()
         document = json.loads(service.fetch("/report").body)
     said = {process["pid"]: process for process in document["processes"]}
     for cell, load in loads.items():
         if (process := said.get(load.pid)) is not None:
             setting = process["settings"]["GOMEMLIMIT"]
-            yield _row_of(cell) | {"when": "serve", "gomemlimit": setting["recommended"] or "", "set": setting["set"]}
+            said_then = {
+                "when": "serve",
+                "age": round(looked - began[cell]),
+                "gomemlimit": setting["recommended"] or "",
+                "set": setting["set"],
+            }
+            yield _row_of(cell) | said_then
     for load in loads.values():
         load.kill()
         load.communicate()

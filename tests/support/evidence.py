@@ -13,11 +13,14 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from cgtune.model import MemoryLevel, MemoryParts, Policy, ProcessReport
-from tests.rules.reports import go_facts, memory_level, report, sees
+from cgtune.rules import collector_busy
+from cgtune.rules.case import Case
+from tests.rules.reports import go_facts, memory_level, report, sees, watched
 
 ROWS = Path(__file__).resolve().parents[1] / "advice" / "evidence"
 MIB = 1 << 20
@@ -217,11 +220,18 @@ def living(runs: Runs) -> dict[Setting, Sequence[Run]]:
 
 
 def asked(cell: MemoryCell, when: str, policy: Policy | None = None) -> ProcessReport:
-    """The report on the program of this cell, asked 3 s after its "start", or under "load" when it has run for an hour.
+    """The report on the program of this cell, asked at its "start", or under "load" when it has run for an hour, from what its cgroup and
+    its runtime said if that is in an own-*-asked.csv.
 
-    It is made of what its cgroup and its runtime would say. Under load its own memory outside Go is all there. Of a mapped file of 32 MiB
-    memory.stat said that 31.2 MiB are active and 17.7 MiB are mapped: so much of it is taken for other sizes too.
+    Else it is made of what they would say. Under load its own memory outside Go is all there. Of a mapped file of 32 MiB memory.stat said
+    that 31.2 MiB are active and 17.7 MiB are mapped: so much of it is taken for other sizes too.
     """
+    age = _LATER_SECONDS if when == "load" else _START_SECONDS
+    if (row := _asked_rows().get((cell.hierarchy, cell.pattern, cell.limit_mib, cell.live_percent, cell.speed, when))) is not None:
+        numbers = {name: int(row[name]) if row[name] else None for name, _ in MemoryParts().items()}
+        level = memory_level("/pod/app", cell.limit_mib * MIB, current_bytes=int(row["current"]))
+        level = level.replace(parts=MemoryParts(**numbers), peak_bytes=int(row["peak"]) if row["peak"] else None)
+        return _report_on(cell, level, int(row["heap_marked"] or 0), int(row["go_mapped"]), age, policy)
     limit = cell.limit_mib * MIB
     outside = int(cell.outside_mib * MIB) if when == "load" else 0
     live = cell.live_bytes if when == "load" else MIB
@@ -235,7 +245,19 @@ def asked(cell: MemoryCell, when: str, policy: Policy | None = None) -> ProcessR
         shared_bytes=outside if cell.pattern == "tmpfs" else 0,
     )
     level = memory_level("/pod/app", limit, current_bytes=mapped + outside).replace(parts=parts)
-    return _report_on(cell, level, live, mapped, _LATER_SECONDS if when == "load" else _START_SECONDS, policy)
+    return _report_on(cell, level, live, mapped, age, policy)
+
+
+@cache
+def _asked_rows() -> Mapping[tuple[str, str, int, int, str, str], Mapping[str, str]]:
+    """What was counted when cgtune was asked, by hierarchy, pattern, limit, share alive, speed and moment; the first answer of each."""
+    rows = read_rows(*sorted(path.name for path in ROWS.glob("own-*-asked.csv")))
+    keyed = [
+        ((row["hierarchy"], row["pattern"], int(row["limit"]), int(row["live"]), SPEEDS[row["duty"]], row["when"]), row)
+        for row in rows
+        if row["when"] in ("start", "load") and row["current"] and row["go_mapped"]
+    ]
+    return dict(reversed(keyed))
 
 
 def _report_on(cell: MemoryCell, level: MemoryLevel, live: int, mapped: int, age: int, policy: Policy | None) -> ProcessReport:
@@ -337,6 +359,25 @@ def cgtune_when(when: str, policy: Policy | None = None) -> Callable[[MemoryCell
         return Setting(memory.value if memory.set else None, procs.value or MEMORY_CPUS)
 
     return choose
+
+
+def is_told_storm(cell: MemoryCell, runs: Runs) -> bool:
+    """Whether cgtune tells of a storm (collector-busy) if it watches this program for half a minute, with as many collections in a second
+    of CPU as its runs had that lived.
+    """
+    lived = [run for some in runs.values() for run in some if run.lived and run.cpu]
+    if not lived:
+        return False
+    made, seconds = asked(cell, "load"), 30.0
+    rate = sum(run.cycles for run in lived) / sum(run.cpu for run in lived)
+    seen = watched(made, None, seconds=seconds, used_cores=float(MEMORY_CPUS), collections=int(rate * seconds * MEMORY_CPUS))
+    return collector_busy.judge(Case(seen, seen.snapshot.go[0], Policy())) is not None
+
+
+def cgtune_watching(cells: Mapping[MemoryCell, Runs]) -> Callable[[MemoryCell], Setting | None]:
+    """The same under load, by who has watched and does what is told of a storm: 20 % are kept free."""
+    usual, calm = cgtune_when("load"), cgtune_when("load", Policy(headroom_percent=20))
+    return lambda cell: calm(cell) if is_told_storm(cell, cells[cell]) else usual(cell)
 
 
 class Sum(NamedTuple):
