@@ -276,7 +276,6 @@ def measure_guest(options: argparse.Namespace) -> Path:
     folder = folder_of(options)
     minutes = options.minutes or (FULL_MINUTES if options.full else QUICK_MINUTES)
     try:
-        toolchains.fetch(VERSION)
         guestruns.measure(folder, 60 * minutes, is_full=options.full, say=say)
     except (guestmachine.Impossible, toolchains.ToolchainUnavailable, Invalid) as error:
         fail(f"no guest with many CPUs here: {error}")

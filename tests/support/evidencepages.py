@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cgtune.model import Policy
-from tests.support import evidence
+from tests.support import evidence, guestpages
 from tests.support.evidence import CpuCell, Judged, MemoryCell, Runs, Setting, add_up, by_class, mean_of_ratios
 from tests.support.evidenceplots import Point, plot_ratios, plot_shares
 
@@ -275,6 +275,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "memory recorded": lambda: memory_table(*RECORDED_MEMORY),
     "memory own": lambda: memory_table(*OWN_MEMORY),
     "beside others": pairs_table,
+    "guest": lambda: table(guestpages.HEAD, guestpages.guest_table_rows()),
 }
 DRAWINGS: Mapping[str, Callable[[], str]] = {"cpu.svg": cpu_plot, "memory.svg": memory_plot}
 

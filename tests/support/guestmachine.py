@@ -26,9 +26,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
-
-from tests.support import toolchains
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE_SOURCE = Path(__file__).parent / "equalcpus"
@@ -70,7 +68,7 @@ def making(place: Path) -> Iterator[Path]:
 
 def qemu() -> Path:
     """A newer Debian's QEMU with all of its libraries, unpacked into the cache: the root of its files. Nothing is installed."""
-    place = toolchains.cache() / "vm" / f"qemu-{QEMU_SUITE}"
+    place: Path = vm().cache_folder() / f"qemu-{QEMU_SUITE}"
     if not place.exists():
         with making(place) as made, tempfile.TemporaryDirectory() as scratch:
             options = vm().apt_for(QEMU_SUITE, Path(scratch))
@@ -111,7 +109,7 @@ def kernel() -> tuple[Path, str]:
 def equal_cpus(ready: Path, version: str) -> Path:
     """The kernel module, built for the guest's kernel from Debian's headers, which are not installed."""
     source = MODULE_SOURCE / "equalcpus.c"
-    place = toolchains.cache() / "vm" / f"equalcpus-{version}-{source.stat().st_size}-{int(source.stat().st_mtime)}"
+    place: Path = vm().cache_folder() / f"equalcpus-{version}-{source.stat().st_size}-{int(source.stat().st_mtime)}"
     if missing := [tool for tool in ("gcc", "make") if not shutil.which(tool)]:
         raise Impossible(f"needs {' '.join(missing)}: apt-get install --no-install-recommends gcc libc6-dev make")
     if not place.exists():
@@ -139,6 +137,25 @@ def equal_cpus(ready: Path, version: str) -> Path:
 def _folder(path: Path) -> Path:
     path.mkdir()
     return path
+
+
+class Machine(NamedTuple):
+    """All that a guest needs: the root of QEMU's files and its version, the folder of the kernel, the module."""
+
+    root: Path
+    version: str
+    kernel: Path
+    module: Path
+
+
+def prepare() -> Machine:
+    """What is fetched and built once; raises Impossible if this machine cannot have such a guest."""
+    if os.uname().machine != "x86_64":
+        raise Impossible(f"it emulates amd64 for programs of this machine, which is {os.uname().machine}")
+    root = qemu()
+    found = qemu_version(root)
+    ready, version = kernel()
+    return Machine(root, found, ready, equal_cpus(ready, version))
 
 
 def adapt(command: list[str], root: Path, monitor: Path) -> list[str]:
@@ -182,21 +199,17 @@ def plug_idle(monitor: Path) -> None:
                     ask("device_add", driver=free["type"], **free["props"])
 
 
-def run(argv: list[str], results: Path, seconds: int) -> int:
-    """Run a command in such a guest, which ends after so many seconds of ours at the latest; its exit status.
+def run(machine: Machine, argv: list[str], results: Path, seconds: int) -> int:
+    """Run a command in such a guest, which ends so many seconds of ours after its start at the latest; its exit status.
 
     The command finds /results, and in its environment CGTUNE_EQUALCPUS: the module, which it loads once /results/plugged is there. It
-    makes /results/booted before. Raises Impossible if this machine cannot have such a guest.
+    makes /results/booted before. Raises Impossible if the guest breaks down.
     """
-    root = qemu()
-    qemu_version(root)
-    ready, version = kernel()
-    module = equal_cpus(ready, version)
     results.mkdir(parents=True, exist_ok=True)
     for name in (BOOTED, PLUGGED):
         (results / name).unlink(missing_ok=True)
     words = ["--cpus", "10", "--memory", "2G", "--timeout", str(SECONDS_TO_BOOT + seconds), "--results", str(results)]
-    options = vm().parse_arguments([*words, "--env", f"CGTUNE_EQUALCPUS={module}", "--", *argv])
+    options = vm().parse_arguments([*words, "--env", f"CGTUNE_EQUALCPUS={machine.module}", "--", *argv])
     with tempfile.TemporaryDirectory(prefix="cgtune-vm-") as scratch:
         monitor = Path(scratch) / "monitor"
 
@@ -210,7 +223,7 @@ def run(argv: list[str], results: Path, seconds: int) -> int:
 
         threading.Thread(target=plug, daemon=True).start()
         try:
-            status: int = vm().run(options, ready, lambda command: adapt(command, root, monitor))
+            status: int = vm().run(options, machine.kernel, lambda command: adapt(command, machine.root, monitor))
         except vm().Failure as failure:
             raise Impossible(str(failure)) from failure
         return status

@@ -14,21 +14,22 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.live.cgroups import Group, own_groups
-from tests.support import adviceruns, guestmachine
+from tests.support import adviceruns, guestmachine, toolchains
 from tests.support.adviceruns import Invalid, Serving
 
-RESULTS = Path("/results")
+RESULTS, ROWS = Path("/results"), "cpu-guest.csv"
 VERSION = "1.27.3"
 SPEED_ROUNDS, SPEED_TURNS = 3, 300_000
 MOST_SPREAD = 0.15  # the fastest of the CPUs over the slowest
 MOST_OVER = 0.06  # of the quota: what a cgroup may use beyond it, its first period included
 MOST_LATE_MS = 2.0
-OVERHEAD_US = 170.0  # of a request beside its work: that of the recorded rows, so that a load in percent is the same load
+#: Of a request beside its work: that of the recorded rows, so that a load in percent is the same load.
+OVERHEAD_US = {"cpu": 170.0, "alloc": 400.0}
 SPEED_COLUMNS = ("when", "cpu", "turns_us")
 
 
@@ -51,15 +52,23 @@ def thread_counts(quota: float) -> list[int]:
     return sorted({max(1, floor), max(1, ceil), floor + 1, ceil + 1, len(guestmachine.MEASURED), *((1,) if quota < 2 else ())})
 
 
+#: (kind, quota, load) of the quick form: cells of the recorded rows, whole quotas first.
+QUICK_CELLS = (
+    *(("cpu", 2.0, 80.0), ("cpu", 3.0, 85.0), ("alloc", 2.0, 75.0), ("cpu", 1.0, 60.0), ("cpu", 1.5, 80.0), ("cpu", 0.5, 57.0)),
+    *(("cpu", 4.0, 85.0), ("alloc", 3.0, 75.0), ("alloc", 1.5, 75.0)),
+)
+
+
 def quick_jobs() -> Iterator[Job]:
-    """Some cells of the recorded rows, whole quotas first, with a seed of their own; the first run twice, and burst of one quota."""
-    cells = (("cpu", 2.0, 80.0), ("cpu", 3.0, 85.0), ("alloc", 2.0, 75.0), ("cpu", 1.0, 80.0), ("cpu", 1.5, 80.0), ("cpu", 0.5, 80.0))
-    for number, (kind, quota, load) in enumerate(cells):
-        for procs in thread_counts(quota):
-            yield Job("guest", kind, quota, load, procs, 41, 2.0)
-        if number == 0:
-            yield Job("rep", kind, quota, load, 3, 41, 2.0)
-    yield Job("guest", "cpu", 0.5, 80.0, 2, 41, 2.0, 50_000)
+    """Rounds over some cells, a seed each; the first cell is run twice with 3 threads, and half a CPU with a burst of one quota too."""
+    for seed in range(41, 46):
+        for number, (kind, quota, load) in enumerate(QUICK_CELLS):
+            for procs in thread_counts(quota):
+                yield Job("guest", kind, quota, load, procs, seed, 2.0)
+            if number == 0:
+                yield Job("rep", kind, quota, load, 3, seed, 2.0)
+            if quota == 0.5:
+                yield from (Job("guest", kind, quota, load, procs, seed, 2.0, 50_000) for procs in (1, 2, 8))
 
 
 def full_jobs() -> Iterator[Job]:
@@ -75,18 +84,35 @@ def full_jobs() -> Iterator[Job]:
                     yield from (Job("guest", kind, quota, 0.0, procs, seed, 3.0) for procs in thread_counts(quota))
 
 
-def measure(folder: Path, seconds: float, *, is_full: bool, say: Any) -> None:
-    """Run the guest for at most so long; its rows are in ``folder`` as they come. Raises Impossible if there can be no such guest."""
-    folder.mkdir(parents=True, exist_ok=True)
-    program = adviceruns.build("server-nops", VERSION)
-    jobs = list(full_jobs() if is_full else quick_jobs())
-    shutil.copy(program, folder / "server")
+def is_done(job: Job, rows: Sequence[Mapping[str, str]]) -> bool:
+    """Whether a row of this job is there already."""
+    wanted = (job.name, job.kind, f"{job.quota:g}", f"{job.load:g}", str(job.procs), str(job.seed), str(job.burst_us))
+    names = ("id", "kind", "quota", "load_percent", "gomaxprocs_set", "seed", "burst_us")
+    return any(tuple(row[name] for name in names) == wanted for row in rows)
+
+
+def measure(folder: Path, seconds: float, *, is_full: bool, say: Callable[[str], None]) -> None:
+    """Run the guest for at most so long and its start; its rows are in ``folder`` as they come, and what is there is not run again.
+
+    Raises Impossible if there can be no such guest, and Invalid if it is no fair one.
+    """
+    machine = guestmachine.prepare()
+    toolchains.fetch(VERSION)
+    done = _rows(folder / ROWS)
+    jobs = [job for job in (full_jobs() if is_full else quick_jobs()) if not is_done(job, done)]
+    shutil.copy(adviceruns.build("server-nops", VERSION), folder / "server")
     (folder / "jobs.json").write_text(json.dumps([job._asdict() for job in jobs]))
-    root = guestmachine.qemu()
-    say(f"guest: {len(jobs)} runs in a guest of QEMU {guestmachine.qemu_version(root)}, at most {seconds / 60:.0f} min and its start")
-    status = guestmachine.run([sys.executable, "-m", "tests.support.guestruns", f"{seconds:.0f}"], folder, round(seconds))
-    if status:
-        raise Invalid(f"the guest ended with {status}")
+    say(f"up to {len(jobs)} runs in a guest of QEMU {machine.version}, for {seconds / 60:.0f} min after it has started")
+    argv = [sys.executable, "-m", "tests.support.guestruns", f"{seconds:.0f}"]
+    if status := guestmachine.run(machine, argv, folder, round(seconds)):
+        raise Invalid(f"the guest's program ended with {status}")
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 # -- inside -------------------------------------------------------------------------------------------------------------------------------
@@ -131,7 +157,7 @@ def run_jobs(jobs: Sequence[Job], seconds: float) -> None:
     end = _host_seconds() + seconds
     program = Path("/dev/shm/server")
     shutil.copy(RESULTS / "server", program)
-    with own_groups() as groups, (RESULTS / "cpu-guest.csv").open("a", newline="") as out, (RESULTS / "speeds.csv").open("w") as said:
+    with own_groups() as groups, (RESULTS / ROWS).open("a", newline="") as out, (RESULTS / "speeds.csv").open("w") as said:
         groups.make().limit_cpus(f"{guestmachine.MEASURED[0]}-{guestmachine.MEASURED[-1]}")
         group = groups.make("run")
         count = group.start_piped(["nproc"], {"PATH": "/usr/bin:/bin"}).communicate()[0]
@@ -157,7 +183,7 @@ def run_jobs(jobs: Sequence[Job], seconds: float) -> None:
             cell = Serving(job.kind, job.quota, job.load)
             row = adviceruns.run_serving(
                 group, program, cell, job.procs, job.seed,
-                turns=turns, seconds=job.seconds, overhead_us=OVERHEAD_US, burst_us=job.burst_us,
+                turns=turns, seconds=job.seconds, overhead_us=OVERHEAD_US[job.kind], burst_us=job.burst_us,
                 before_generator=("chrt", "--fifo", "1"),
             )  # fmt: skip
             row = {"id": job.name, "go": VERSION.rpartition(".")[0]} | row
