@@ -275,6 +275,7 @@ def measure_guest(options: argparse.Namespace) -> Path:
 
     folder = folder_of(options)
     minutes = options.minutes or (FULL_MINUTES if options.full else QUICK_MINUTES)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         guestruns.measure(folder, 60 * minutes, is_full=options.full, say=say)
     except (guestmachine.Impossible, toolchains.ToolchainUnavailable, Invalid) as error:

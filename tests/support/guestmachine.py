@@ -19,6 +19,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -26,7 +27,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE_SOURCE = Path(__file__).parent / "equalcpus"
@@ -202,8 +203,8 @@ def plug_idle(monitor: Path) -> None:
 def run(machine: Machine, argv: list[str], results: Path, seconds: int) -> int:
     """Run a command in such a guest, which ends so many seconds of ours after its start at the latest; its exit status.
 
-    The command finds /results, and in its environment CGTUNE_EQUALCPUS: the module, which it loads once /results/plugged is there. It
-    makes /results/booted before. Raises Impossible if the guest breaks down.
+    The command finds /results, and in its environment CGTUNE_EQUALCPUS: the module, which it loads once /results/plugged is there: empty,
+    or why the idle vCPUs are not there. It makes /results/booted before. Raises Impossible if the guest breaks down.
     """
     results.mkdir(parents=True, exist_ok=True)
     for name in (BOOTED, PLUGGED):
@@ -218,12 +219,23 @@ def run(machine: Machine, argv: list[str], results: Path, seconds: int) -> int:
                 time.sleep(0.1)
                 if not os.path.isdir(scratch):
                     return
-            plug_idle(monitor)
-            (results / PLUGGED).touch()
+            why = ""
+            try:
+                plug_idle(monitor)
+            except (OSError, ValueError) as error:
+                why = str(error)
+            (results / BOOTED).write_text(why)
+            (results / BOOTED).rename(results / PLUGGED)
 
+        def end(*_: object) -> NoReturn:
+            raise Impossible(f"the guest took longer than {SECONDS_TO_BOOT + seconds} s")
+
+        before = signal.signal(signal.SIGALRM, end)
         threading.Thread(target=plug, daemon=True).start()
         try:
             status: int = vm().run(options, machine.kernel, lambda command: adapt(command, machine.root, monitor))
         except vm().Failure as failure:
             raise Impossible(str(failure)) from failure
+        finally:
+            signal.signal(signal.SIGALRM, before)
         return status

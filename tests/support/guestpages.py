@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from tests.support import evidence
@@ -70,9 +71,9 @@ def cells(rows: Iterable[Mapping[str, str]]) -> list[tuple[CpuCell, int]]:
     return sorted(found, key=lambda pair: (pair[0].kind != "cpu", pair[0].quota, pair[0].load, pair[1]))
 
 
-def guest_table_rows() -> list[Sequence[str]]:
+def guest_table_rows(path: str | Path = ROWS) -> list[Sequence[str]]:
     """A row for each cell that was run with several GOMAXPROCS; in brackets the share of throttled periods."""
-    rows = evidence.read_rows(ROWS)
+    rows = evidence.read_rows(path)
     recorded = evidence.read_cpu(evidence.read_rows(RECORDED), CPUS, "open", "p99_ms")
     made: list[Sequence[str]] = []
     for cell, burst_us in cells(rows):

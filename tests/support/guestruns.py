@@ -22,7 +22,7 @@ from tests.live.cgroups import Group, own_groups
 from tests.support import adviceruns, guestmachine, toolchains
 from tests.support.adviceruns import Invalid, Serving
 
-RESULTS, ROWS = Path("/results"), "cpu-guest.csv"
+RESULTS, ROWS, SPEEDS = Path("/results"), "cpu-guest.csv", "speeds.csv"
 VERSION = "1.27.3"
 SPEED_ROUNDS, SPEED_TURNS = 3, 300_000
 MOST_SPREAD = 0.15  # the fastest of the CPUs over the slowest
@@ -105,7 +105,7 @@ def measure(folder: Path, seconds: float, *, is_full: bool, say: Callable[[str],
     say(f"up to {len(jobs)} runs in a guest of QEMU {machine.version}, for {seconds / 60:.0f} min after it has started")
     argv = [sys.executable, "-m", "tests.support.guestruns", f"{seconds:.0f}"]
     if status := guestmachine.run(machine, argv, folder, round(seconds)):
-        raise Invalid(f"the guest's program ended with {status}")
+        raise Invalid(f"the guest's program ended with {status}: the lines above say why")
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -118,10 +118,10 @@ def _rows(path: Path) -> list[dict[str, str]]:
 # -- inside -------------------------------------------------------------------------------------------------------------------------------
 
 
-def speeds(group: Group, program: Path) -> dict[int, float]:
-    """How many turns of the server's loop each CPU does in a microsecond while all of them do."""
+def speeds(group: Group, program: Path, cpus: Sequence[int] = guestmachine.MEASURED) -> dict[int, float]:
+    """How many turns of the server's loop each of these CPUs does in a microsecond while they all do and the others are idle."""
     argv = [str(program), "calibrate", str(SPEED_ROUNDS), str(SPEED_TURNS)]
-    started = {cpu: group.start_piped(["taskset", "-c", str(cpu), *argv], {"PATH": "/usr/bin:/bin"}) for cpu in guestmachine.MEASURED}
+    started = {cpu: group.start_piped(["taskset", "-c", str(cpu), *argv], {"PATH": "/usr/bin:/bin"}) for cpu in cpus}
     return {cpu: float(process.communicate()[0]) for cpu, process in started.items()}
 
 
@@ -133,7 +133,7 @@ def spread(found: Mapping[int, float]) -> float:
 def faults(row: Mapping[str, Any]) -> list[str]:
     """What is wrong with a run: a quota that was not obeyed, requests that came late."""
     quota, wall = float(row["quota"]), float(row["wall_s"])
-    allowed = quota * (wall + adviceruns.PERIOD_US / 1e6) + row["burst_us"] / 1e6
+    allowed = quota * (wall + adviceruns.PERIOD_US / 1e6) + float(row["burst_us"]) / 1e6
     found = []
     if float(row["usage_s"]) > allowed * (1 + MOST_OVER):
         found.append(f"{row['usage_s']} s were used, and {allowed:.3f} s allowed")
@@ -147,6 +147,8 @@ def make_ready() -> None:
     (RESULTS / guestmachine.BOOTED).touch()
     while not (RESULTS / guestmachine.PLUGGED).exists():
         time.sleep(0.2)
+    if why := (RESULTS / guestmachine.PLUGGED).read_text():
+        raise Invalid(why)
     subprocess.run(["insmod", os.environ["CGTUNE_EQUALCPUS"]], check=True)
     Path("/sys/devices/system/cpu/cpu1/online").write_text("0")
     os.sched_setaffinity(0, {0})
@@ -157,7 +159,7 @@ def run_jobs(jobs: Sequence[Job], seconds: float) -> None:
     end = _host_seconds() + seconds
     program = Path("/dev/shm/server")
     shutil.copy(RESULTS / "server", program)
-    with own_groups() as groups, (RESULTS / ROWS).open("a", newline="") as out, (RESULTS / "speeds.csv").open("w") as said:
+    with own_groups() as groups, (RESULTS / ROWS).open("a", newline="") as out, (RESULTS / SPEEDS).open("w") as said:
         groups.make().limit_cpus(f"{guestmachine.MEASURED[0]}-{guestmachine.MEASURED[-1]}")
         group = groups.make("run")
         count = group.start_piped(["nproc"], {"PATH": "/usr/bin:/bin"}).communicate()[0]
@@ -176,6 +178,8 @@ def run_jobs(jobs: Sequence[Job], seconds: float) -> None:
             return statistics.mean(found.values())
 
         turns = note_speeds("before")
+        alone = [speeds(group, program, [cpu]) for cpu in (guestmachine.MEASURED[0], guestmachine.MEASURED[-1])]
+        speed_rows.writerows(["alone", cpu, f"{turns_us:.2f}"] for found in alone for cpu, turns_us in found.items())
         rows: csv.DictWriter[str] | None = None
         for number, job in enumerate(jobs):
             if _host_seconds() > end:
@@ -209,5 +213,8 @@ def _host_seconds() -> float:
 
 
 if __name__ == "__main__":
-    make_ready()
-    run_jobs([Job(**job) for job in json.loads((RESULTS / "jobs.json").read_text())], float(sys.argv[1]))
+    try:
+        make_ready()
+        run_jobs([Job(**job) for job in json.loads((RESULTS / "jobs.json").read_text())], float(sys.argv[1]))
+    except Invalid as error:
+        sys.exit(f"guest: {error}")
