@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cgtune.advice.memory import Share
-    from cgtune.model import Policy, Recommendation, Snapshot
+    from cgtune.model import GoFacts, Policy, Recommendation, Snapshot
 
 
 def keep_procs(recommended: Recommendation, snapshot: Snapshot) -> Recommendation:
@@ -83,9 +83,19 @@ def find_range(shares: Sequence[Share], value: int, heaps: Sequence[int | None],
     return max(math.ceil(min(lows)), min(uncrowded, value - slack)), math.floor(min(highs))
 
 
+def find_memory_limit(facts: GoFacts) -> int | None:
+    """The GOMEMLIMIT that holds for a runtime, in bytes; None if there is none, or if it is not known."""
+    return _value_of(facts, "GOMEMLIMIT")
+
+
 def _value_now(snapshot: Snapshot, name: str) -> int | None:
     """The value that holds for each of its runtimes; None if there is none, or if they differ."""
-    settings = [setting for facts in snapshot.go for setting in facts.settings if setting.name == name]
-    values = {setting.derived if setting.observed is None else setting.observed for setting in settings}
-    value = values.pop() if len(values) == 1 else None
+    values = {_value_of(facts, name) for facts in snapshot.go}
+    return values.pop() if len(values) == 1 else None
+
+
+def _value_of(facts: GoFacts, name: str) -> int | None:
+    """The value that holds for a runtime; None if there is none, or if it is not known."""
+    setting = next((setting for setting in facts.settings if setting.name == name), None)
+    value = None if setting is None else setting.derived if setting.observed is None else setting.observed
     return value if isinstance(value, int) else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from cgtune.advice.files import Files, find_files
-from cgtune.advice.kept import find_range
+from cgtune.advice.kept import find_memory_limit, find_range
 from cgtune.limits import program_chain
 from cgtune.model import Crowded, MemoryParts, Policy, Recommendation
 from cgtune.numbers import format_mib
@@ -324,7 +324,7 @@ def _share(level: MemoryLevel, limit_bytes: int, name: str, snapshot: Snapshot, 
     watched_seconds = None
     if seen is not None and outside is not None and seen.seconds >= _LEAST_WATCHED_SECONDS:
         outside, watched_seconds = max(outside, seen.most_bytes), seen.seconds
-    unsure = _say_early(inside, policy) or _say_returning(files)
+    unsure = _say_early(inside, policy) or _say_returning(files) or _say_peak(joined, inside, mapped, outside, policy)
     room = find_room(limit_bytes, f"{level.directory}/{name}", policy, outside, is_early=bool(unsure))
     part, because = _part_of(len(snapshot.go), mapped)
     if others:
@@ -335,7 +335,9 @@ def _share(level: MemoryLevel, limit_bytes: int, name: str, snapshot: Snapshot, 
     if room.known in ("unknown", "declared"):
         return share
     counted = share.count_files(files, live, policy)
-    return share.replace(room=room.replace(files=files, files_bytes=counted, watched_seconds=watched_seconds))
+    # What may still come can push files out for a moment; if those come back all the time, they are no reserve
+    safety = room.safety_bytes if files.returning else max(room.least_safety_bytes, room.safety_bytes - counted)
+    return share.replace(room=room.replace(files=files, files_bytes=counted, safety_bytes=safety, watched_seconds=watched_seconds))
 
 
 def _part_of(count: int, mapped: Sequence[int | None]) -> tuple[float, tuple[str, ...]]:
@@ -376,6 +378,28 @@ def _say_early(inside: Sequence[Snapshot], policy: Policy) -> str:
     return f"it was measured {age} s after {whose}"
 
 
+def _say_peak(
+    level: MemoryLevel, inside: Sequence[Snapshot], mapped: Sequence[int | None], outside_bytes: int | None, policy: Policy
+) -> str:
+    """Why others may have used more before: the most that ever was charged is more than what is there, and what Go may take, explain.
+
+    Empty if it is not, or if nothing bounds what Go took: a runtime without GOMEMLIMIT.
+    """
+    if level.peak_bytes is None or level.used_bytes is None or level.current_bytes is None or outside_bytes is None:
+        return ""
+    least = find_safety(level.peak_bytes, policy.measured_percent, policy.measured_least_bytes, policy)
+    more = level.peak_bytes - outside_bytes - (level.current_bytes - level.used_bytes)
+    if more - sum(size or 0 for size in mapped) < least:
+        return ""
+    limits = [find_memory_limit(facts) for member in inside for facts in member.go]
+    takes = [max(most, size or 0) for most, size in zip(limits, mapped, strict=True) if most is not None]
+    more -= sum(takes)
+    if len(takes) < len(mapped) or more < least:
+        return ""
+    file = "memory.peak" if level.version == 2 else "memory.max_usage_in_bytes"
+    return f"{file} is {format_mib(more)} MiB more than GOMEMLIMIT and what is there now explain, files or not"
+
+
 def _recommend_in(shares: Sequence[Share], policy: Policy, heaps: Sequence[int | None], machine_bytes: int | None) -> Recommendation:
     live_heap_bytes = _sum_known(heaps)
     unset = Recommendation(name="GOMEMLIMIT", value=None, set=False, because=("no memory limit is enforced: Go's own default is right",))
@@ -398,7 +422,8 @@ def _recommend_in(shares: Sequence[Share], policy: Policy, heaps: Sequence[int |
             source += f", the highest in {_say_time(room.watched_seconds)} of watching"
         because.append(f"less {format_mib(room.outside_bytes)} MiB ({source}) that the Go runtime does not manage")
     because += _say_files(room)
-    why = {"unknown": ", as nothing was measured", "early": f", as {share.early}: more may come"}.get(room.known, "")
+    may = "more may come" + ", which files in use can give way to for a moment" * bool(room.files_bytes and not room.files.returning)
+    why = {"unknown": ", as nothing was measured", "early": f", as {share.early}: {may}"}.get(room.known, "")
     because.append(f"less {format_mib(room.safety_bytes)} MiB kept free{why}")
     because += share.because
     crowded = None if live_heap_bytes is None else share.crowded_by(live_heap_bytes, policy)

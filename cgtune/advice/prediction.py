@@ -144,7 +144,7 @@ def predict_limited(limited: Limited, programs: tuple[OfflineProgram, ...], judg
 def _say_libraries(limited: Limited, facts: GoFacts) -> tuple[str, ...]:
     """What linked libraries set under these limits, unless the environment has the variable or the program never calls them.
 
-    maxprocs.Set of automaxprocs 1.6.0, memlimit.SetGoMemLimitWithOpts of automemlimit 0.7, lib/cgroup of VictoriaMetrics 1.145.
+    maxprocs.Set of automaxprocs 1.6.0, SetGoMemLimitWithOpts of automemlimit 0.7 (Set of 1.0), lib/cgroup of VictoriaMetrics 1.145.
     """
     bandwidth, memory = limited.bandwidth, limited.memory_bytes
     cores = None if bandwidth is None else bandwidth.limit_cores

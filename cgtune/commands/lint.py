@@ -161,7 +161,8 @@ def _say_rest(options: LintOptions, linting: Linting, report: LintReport) -> Non
     if options.verbose or options.pedantic:
         for words in linting.silences.unused:
             fail(words, 0)
-    fail(summary_words(report), 0)
+    if report.files or not linting.unread:
+        fail(summary_words(report), 0)
 
 
 def _failure(options: LintOptions, linting: Linting, report: LintReport) -> int:

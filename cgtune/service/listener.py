@@ -1,12 +1,15 @@
 """The service's ear: a listening socket, and waitress behind it. Slow, many or broken clients cost a bounded amount and hold nobody up.
 
 waitress alone closes idle connections only: a client that sends a byte now and then, or never takes its answer, stays for ever. So every
-second whoever keeps his connection busy for too long is shown out, and the longest waiting ones where connections become scarce.
+second whoever keeps his connection busy for too long is shown out. If all connections are taken, a new one takes the place of those that
+have waited longest: who connects in order to ask is answered before it is his turn to go.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import socket
 import time
 
@@ -22,13 +25,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 _THREADS = 2  # an answer is rendered once and then lies ready: more would only take turns at it
-_CONNECTIONS = 256  # below the 1024 open files that a process may have, with room for what a scan keeps open
+_CONNECTIONS = 256  # a quarter of the 1024 open files that a process may have: scans need theirs
+_LEAST_CONNECTIONS = 4
 _BACKLOG = 128
 _REQUEST_BYTES = 16 << 10  # of headers, and of a body that nobody reads
 _REQUESTS_AT_ONCE = 8
 _BUSY_SECONDS = 10.0
 _IDLE_SECONDS = 75.0  # more than a minute, so that a scrape a minute keeps its connection
 _LEAST_SECONDS = 1.0
+_STARVED_SECONDS = 0.05
 _NEVER = 1 << 40  # bytes: content stands in memory anyway, and a temporary file needs a writable disk
 
 
@@ -73,13 +78,21 @@ def is_loopback(host: str) -> bool:
 class _Channel(HTTPChannel):
     """A connection that sends requests without waiting for their answers gets a few of these answered, and is closed then: whoever takes no
     answers would otherwise have hundreds prepared.
+
+    ``asked_seconds`` is when it last asked for something, or was opened.
     """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.asked_seconds = time.monotonic()
 
     def received(self, data: bytes) -> bool:
         """Take what the client sent."""
         taken = super().received(data)
         channel: Any = self  # the stubs know neither the lock nor that requests is a list
         with channel.requests_lock:
+            if channel.requests:
+                self.asked_seconds = time.monotonic()
             if len(channel.requests) > _REQUESTS_AT_ONCE:
                 del channel.requests[_REQUESTS_AT_ONCE:]
                 channel.requests[-1].headers["CONNECTION"] = "close"
@@ -100,7 +113,7 @@ class Listener:
             sockets=[bound],
             threads=_THREADS,
             backlog=_BACKLOG,
-            connection_limit=_CONNECTIONS,
+            connection_limit=_NEVER,  # at which it would accept nobody
             max_request_header_size=_REQUEST_BYTES,
             max_request_body_size=_REQUEST_BYTES,
             inbuf_overflow=_NEVER,
@@ -111,8 +124,10 @@ class Listener:
             log_socket_errors=False,
             ident="cgtune",
         )
-        server.channel_class = _Channel  # nobody has connected yet: run accepts
+        server.channel_class = self._open_channel  # nobody has connected yet: run accepts
+        self._accept, server.accept = server.accept, self._accept_or_make_room
         self._server = server
+        self._most = max(_LEAST_CONNECTIONS, min(_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
 
     def run(self) -> None:
         """Answer until stop is called, then close every connection."""
@@ -131,21 +146,40 @@ class Listener:
         self._is_stopped = True
         self._server.pull_trigger()
 
+    def _open_channel(self, *arguments: Any, **options: Any) -> _Channel:
+        """A new connection, for which there is always room."""
+        if len(self._server.active_channels) >= self._most:
+            self._make_room()
+        return _Channel(*arguments, **options)
+
+    def _accept_or_make_room(self) -> Any:
+        """Accept a connection. Without a descriptor for it others are closed; with none to close this waits: poll comes back at once."""
+        try:
+            return self._accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE) and not self._make_room():
+                time.sleep(_STARVED_SECONDS)
+            raise
+
+    def _make_room(self) -> int:
+        """Close an eighth of the connections: idle ones before those that still take an answer, the longest waiting first; how many."""
+        waiting = [channel for channel in self._server.active_channels.values() if not channel.requests]
+        waiting.sort(key=lambda channel: (bool(channel.total_outbufs_len), channel.asked_seconds))
+        closed = waiting[: max(1, self._most // 8)]
+        for channel in closed:
+            channel.handle_close()
+            self._since.pop(channel, None)
+        return len(closed)
+
     def _show_out(self, now: float) -> None:
-        """Close who is busy with one request, or idle, for too long; where connections become scarce, whoever waits longest."""
-        channels = list(self._server.active_channels.values())
+        """Close who is busy with one request, or idle, for too long."""
         before, self._since = self._since, {}
-        for channel in channels:
+        for channel in list(self._server.active_channels.values()):
             busy = bool(channel.request or channel.requests or channel.total_outbufs_len)
             idle_from = None if busy else channel.last_activity  # changes with each request, also with one that no sweep saw
             seen = before.get(channel)
-            self._since[channel] = seen if seen is not None and seen[0] == idle_from else (idle_from, now)
-        room = _CONNECTIONS * 3 // 4
-        for channel, (idle_from, since) in sorted(self._since.items(), key=lambda item: item[1][1]):
-            waited = now - since
-            overdue = waited >= (_BUSY_SECONDS if idle_from is None else _IDLE_SECONDS)
-            scarce = len(channels) > room and waited >= _LEAST_SECONDS and not channel.requests
-            if overdue or scarce:
+            since = seen if seen is not None and seen[0] == idle_from else (idle_from, now)
+            if now - since[1] >= (_BUSY_SECONDS if idle_from is None else _IDLE_SECONDS):
                 channel.handle_close()
-                channels.remove(channel)
-                del self._since[channel]
+            else:
+                self._since[channel] = since

@@ -10,6 +10,7 @@ import os
 import stat
 
 from cgtune.errors import Unwritable, UsageError, reason
+from cgtune.system.making import make_file, open_folder
 
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link, which is not followed"),
@@ -51,7 +52,7 @@ def replace_file(path: str, content: bytes, mode: int, option: str, *, owner: tu
     if name in ("", ".", "..") or "\0" in path:
         raise UsageError(f"{option} {path!r} names no file; example: {option} /env/app.env")
     try:
-        directory = os.open(folder or ("/" if path.startswith("/") else "."), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        directory = open_folder(folder or ("/" if path.startswith("/") else "."))
     except (OSError, UnicodeEncodeError) as error:
         raise Unwritable(f"{option} {path!r}: {_say_folder(folder, error)}") from error
     try:
@@ -98,25 +99,16 @@ def _is_same(directory: int, name: str, content: bytes, mode: int) -> bool:
 
 
 def _replace_in(directory: int, name: str, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
-    building = f".cgtune-{os.getpid()}-{os.urandom(6).hex()}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    file = os.open(building, flags, 0o600, dir_fd=directory)
-    left = True
-    try:
-        try:
-            while content:
-                content = content[os.write(file, content) :]
-            if owner is not None and owner != (os.geteuid(), os.getegid()):
-                _give_away(file, owner)
-            os.fchmod(file, mode)
-            os.fsync(file)  # a rename may reach the disk before what was written
-        finally:
-            os.close(file)
-        os.rename(building, name, src_dir_fd=directory, dst_dir_fd=directory)
-        left = False
-    finally:
-        if left:
-            os.unlink(building, dir_fd=directory)
+    def write(file: int) -> None:
+        left = content
+        while left:
+            left = left[os.write(file, left) :]
+        if owner is not None and owner != (os.geteuid(), os.getegid()):
+            _give_away(file, owner)
+        os.fchmod(file, mode)
+        os.fsync(file)  # a rename may reach the disk before what was written
+
+    make_file(directory, name, write)
 
 
 def _give_away(file: int, owner: tuple[int, int]) -> None:

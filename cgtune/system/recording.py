@@ -12,7 +12,7 @@ from cgtune.system.source import MARKER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Literal
 
     #: How something is read: as a whole file, a link, a list of names, a region of a large file, the identity of a file or a directory.
@@ -24,6 +24,11 @@ REGIONS_SUFFIX = ".regions"
 #: A recording that grows beyond this is none of ours.
 LARGEST_BYTES = 512 << 20
 MOST_FILES = 200_000
+
+#: Of a Go program some hundred are read.
+_MOST_REGIONS = 100_000
+_LONGEST_NUMBER = 20
+_CHUNK = 1 << 20
 
 _SCHEMA = "cgtune/snapshot/v1"
 _HIGHEST_ERRNO = 4095  # include/linux/err.h, MAX_ERRNO
@@ -80,21 +85,54 @@ def render_marker(recording: Recording) -> bytes:
     return (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode("ascii")
 
 
-def parse_regions(content: bytes) -> dict[int, bytes]:
-    """By offset what was read of a large file: lines of offset and content, both hexadecimal. Raises Malformed."""
-    regions: dict[int, bytes] = {}
+def locate_regions(read: Callable[[int, int], bytes]) -> dict[int, tuple[int, int]]:
+    """By offset where the content of each region stands, in hexadecimal: its place in the file of regions, and its length there.
+
+    ``read`` gives so many bytes of that file at a place, fewer at its end. Raises Malformed. Nothing of the content is kept.
+    """
+    found: dict[int, tuple[int, int]] = {}
+    at, start, head = 0, 0, b""
+    while chunk := read(at, _CHUNK):
+        place = 0
+        while place < len(chunk):
+            end = chunk.find(b"\n", place)
+            stop = len(chunk) if end < 0 else end
+            head += chunk[place : min(stop, place + _LONGEST_NUMBER + 1 - len(head))]
+            if end >= 0:
+                _note_region(found, head, start, at + end)
+                start, head = at + end + 1, b""
+            place = stop + 1
+        at += len(chunk)
+        if at > LARGEST_BYTES:
+            raise Malformed(f"damaged: more than {LARGEST_BYTES >> 20} MiB")
+    _note_region(found, head, start, at)
+    return found
+
+
+def _note_region(found: dict[int, tuple[int, int]], head: bytes, start: int, end: int) -> None:
+    number, _, _ = head.partition(b" ")
+    if not number:
+        return
+    if len(found) >= _MOST_REGIONS:
+        raise Malformed(f"damaged: more than {_MOST_REGIONS} regions")
     try:
-        for line in content.split(b"\n"):
-            number, _, region = line.partition(b" ")
-            if number:
-                regions[int(number, 16)] = bytes.fromhex(region.decode("ascii"))
+        offset = int(number, 16)
+    except ValueError as error:
+        raise Malformed(f"damaged: {error}") from error
+    content = start + len(number) + 1
+    found[offset] = (content, max(end - content, 0))
+
+
+def parse_region(text: bytes) -> bytes:
+    """The content of a region. Raises Malformed."""
+    try:
+        return bytes.fromhex(text.decode("ascii"))
     except (ValueError, UnicodeDecodeError) as error:
         raise Malformed(f"damaged: {error}") from error
-    return regions
 
 
 def render_regions(regions: dict[int, bytes]) -> bytes:
-    """The lines that parse_regions reads back; regions without content are left out."""
+    """The lines that locate_regions finds again; regions without content are left out."""
     return b"".join(b"%x %s\n" % (offset, content.hex().encode("ascii")) for offset, content in sorted(regions.items()) if content)
 
 

@@ -1,76 +1,159 @@
-"""Writes whole or not at all: a folder or an archive is built beside its name, and gets the name when it is complete."""
+"""Writes whole or not at all: a folder or an archive is built beside its name, and gets the name when it is complete.
+
+For the user alone: a recording holds addresses, memory and names of variables of others. Each step goes from an open folder, and through
+no link: whoever owns the folder around it cannot lead it elsewhere.
+"""
 
 from __future__ import annotations
 
 import os
 
 from cgtune.errors import Unwritable, UsageError, reason
+from cgtune.system.making import hold, make_file, new_name, open_folder, remove_left
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
 
 def replace_tree(out: str, files: Mapping[str, bytes], links: Mapping[str, str]) -> None:
-    """Make the folder ``out`` with these files and links, whole or not at all. Raises UsageError (it exists) or Unwritable."""
-    import shutil
-
+    """Make the folder ``out`` (mode 0700) with these files and links, whole or not at all. Raises UsageError (it exists) or Unwritable."""
     try:
-        target = _new_target(out)
-        building = _beside(target)
-        os.mkdir(building)
+        around, target = _new_target(out)
         try:
-            for path, content in files.items():
-                place = building + path
-                os.makedirs(os.path.dirname(place), exist_ok=True)
-                with open(place, "xb") as file:
-                    file.write(content)
-            for path, link in links.items():
-                os.makedirs(os.path.dirname(building + path), exist_ok=True)
-                os.symlink(link, building + path)
-            os.rename(building, target)
-        except BaseException:
-            shutil.rmtree(building, ignore_errors=True)
-            raise
+            _replace_tree_in(around, target, files, links)
+        finally:
+            os.close(around)
     except OSError as error:
         raise Unwritable(f"{out}: {reason(error)}; nothing was written; name an OUT that can be made") from error
+
+
+def _replace_tree_in(around: int, target: str, files: Mapping[str, bytes], links: Mapping[str, str]) -> None:
+    remove_left(around)
+    building = new_name()
+    os.mkdir(building, 0o700, dir_fd=around)
+    top, made = None, None
+    try:
+        top = os.open(building, _FOLDER, dir_fd=around)
+        _require_new(top)
+        made = top
+        hold(top)
+        tree = _Tree(top)
+        try:
+            for path, content in files.items():
+                tree.add_file(path, content)
+            for path, link in links.items():
+                tree.add_link(path, link)
+        finally:
+            tree.close()
+        os.rename(building, target, src_dir_fd=around, dst_dir_fd=around)
+        _require_same(top, os.stat(target, dir_fd=around, follow_symlinks=False))
+    except BaseException:
+        _remove(around, building, made)
+        raise
+    finally:
+        if top is not None:
+            os.close(top)
+
+
+def _remove(around: int, building: str, top: int | None) -> None:
+    """Remove what was made; what else may have got that name by now stays."""
+    import contextlib
+    import shutil
+
+    for name in os.listdir(top) if top is not None else ():
+        shutil.rmtree(name, ignore_errors=True, dir_fd=top)  # which says that a file or a link is no folder, or goes through none
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=top)
+    with contextlib.suppress(OSError):
+        os.rmdir(building, dir_fd=around)
+
+
+class _Tree:
+    """A folder that is filled. The last folder that was written to stays open."""
+
+    def __init__(self, top: int) -> None:
+        self._top, self._path, self._opened = top, "", os.dup(top)
+
+    def close(self) -> None:
+        os.close(self._opened)
+
+    def add_file(self, path: str, content: bytes) -> None:
+        folder, _, name = path.rpartition("/")
+        self._enter(folder)
+        with os.fdopen(os.open(name, _NEW_FILE, 0o600, dir_fd=self._opened), "wb") as file:
+            file.write(content)
+
+    def add_link(self, path: str, link: str) -> None:
+        folder, _, name = path.rpartition("/")
+        self._enter(folder)
+        os.symlink(link, name, dir_fd=self._opened)
+
+    def _enter(self, folder: str) -> None:
+        import contextlib
+
+        if folder == self._path:
+            return
+        opened = os.dup(self._top)
+        for name in folder.strip("/").split("/") if folder else ():
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o700, dir_fd=opened)
+            try:
+                inner = os.open(name, _FOLDER, dir_fd=opened)
+            finally:
+                os.close(opened)
+            opened = inner
+        os.close(self._opened)
+        self._path, self._opened = folder, opened
+
+
+def _require_new(opened: int) -> None:
+    """Raises OSError unless this is an empty folder of ours."""
+    if os.fstat(opened).st_uid != os.geteuid() or os.listdir(opened):
+        raise OSError("somebody changes the folder around it meanwhile")
+
+
+def _require_same(opened: int, found: os.stat_result) -> None:
+    """Raises OSError unless what was found is what is open."""
+    here = os.fstat(opened)
+    if (here.st_dev, here.st_ino) != (found.st_dev, found.st_ino):
+        raise OSError("somebody changes the folder around it meanwhile")
 
 
 def replace_archive(out: str, files: Mapping[str, bytes], links: Mapping[str, str]) -> None:
-    """Pack these files and links into the .tar.gz ``out``, whole or not at all. Raises as replace_tree does."""
+    """Pack these files and links into the .tar.gz ``out`` (mode 0600), whole or not at all. Raises as replace_tree does."""
     import io
     import tarfile
 
+    def write(file: int) -> None:
+        with os.fdopen(os.dup(file), "wb") as packed, tarfile.open(fileobj=packed, mode="w:gz") as archive:
+            for path, content in sorted(files.items()):
+                entry = tarfile.TarInfo(path.lstrip("/"))
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+            for path, link in sorted(links.items()):
+                entry = tarfile.TarInfo(path.lstrip("/"))
+                entry.type, entry.linkname = tarfile.SYMTYPE, link
+                archive.addfile(entry)
+
     try:
-        target = _new_target(out)
-        building = _beside(target)
-        with open(building, "xb") as packed:
-            try:
-                with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-                    for path, content in sorted(files.items()):
-                        entry = tarfile.TarInfo(path.lstrip("/"))
-                        entry.size = len(content)
-                        archive.addfile(entry, io.BytesIO(content))
-                    for path, link in sorted(links.items()):
-                        entry = tarfile.TarInfo(path.lstrip("/"))
-                        entry.type, entry.linkname = tarfile.SYMTYPE, link
-                        archive.addfile(entry)
-                packed.flush()
-                os.link(building, target)
-            finally:
-                os.unlink(building)
+        around, target = _new_target(out)
+        try:
+            make_file(around, target, write, is_new=True)
+        finally:
+            os.close(around)
     except OSError as error:
         raise Unwritable(f"{out}: {reason(error)}; nothing was written; name an OUT that can be made") from error
 
 
-def _beside(target: str) -> str:
-    """A new name in the same folder. What gets it has the modes that the caller's umask leaves, as with any other program."""
-    return f"{os.path.dirname(target)}/.cgtune-{os.urandom(6).hex()}"
-
-
-def _new_target(out: str) -> str:
+def _new_target(out: str) -> tuple[int, str]:
+    """The open folder around OUT, and its name there. Raises UsageError if there is something already, or it is no name."""
     target, named = os.path.abspath(out), bool(out) and "\0" not in out
     if not named or os.path.lexists(target):
         why = "exists already" if named else "is no name"
         raise UsageError(f"OUT {out!r} {why}; name a folder to make, or a file that ends in .tar.gz")
-    return target
+    around, name = os.path.split(target)
+    return open_folder(around), name

@@ -11,7 +11,7 @@ import os
 
 from cgtune.errors import Malformed, Unreadable
 from cgtune.system.endpoint import redact_url
-from cgtune.system.recording import LARGEST_BYTES, REGIONS_SUFFIX, parse_regions, refusal_key, search_key
+from cgtune.system.recording import REGIONS_SUFFIX, locate_regions, parse_region, refusal_key, search_key
 from cgtune.system.root import READ_CAP_BYTES
 from cgtune.system.source import Origin, Source
 
@@ -41,7 +41,7 @@ class Recorded(Source):
             )
         )
         self._files, self._recording = files, recording
-        self._regions: dict[str, dict[int, bytes]] = {}
+        self._regions: dict[str, dict[int, tuple[int, int]]] = {}
 
     def close(self) -> None:
         self._files.close()
@@ -77,13 +77,14 @@ class Recorded(Source):
 
     def read_region(self, path: str, offset: int, size: int) -> bytes:
         self._refuse("region", path)
-        if path not in self._regions:
-            content = self._files.read_whole(path + REGIONS_SUFFIX, LARGEST_BYTES)
-            try:
-                self._regions[path] = parse_regions(content)
-            except Malformed as error:
-                raise Malformed(f"{path}{REGIONS_SUFFIX} is {error}") from error
-        return self._regions[path].get(offset, b"")[:size]
+        kept = path + REGIONS_SUFFIX
+        try:
+            if path not in self._regions:
+                self._regions[path] = locate_regions(lambda place, length: self._files.read_region(kept, place, length))
+            place, length = self._regions[path].get(offset, (0, 0))
+            return parse_region(self._files.read_region(kept, place, min(length, 2 * size)))
+        except Malformed as error:
+            raise Malformed(f"{kept} is {error}") from error
 
     def read_file_identity(self, path: str) -> tuple[int, ...]:
         self._refuse("file", path)

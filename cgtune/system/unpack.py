@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 #: What stands before an entry and says more of it than fits its header, a long name at the most.
 _LARGEST_PREFACE_BYTES = 1 << 20
 
+#: How often what comes out is as much as what went in: recordings of whole nodes come to 10. Small ones may be anything.
+_MOST_RATIO = 100
+_SMALL_BYTES = 16 << 20
+
 #: Folders in one another. Removing them goes one call deeper for each (shutil.rmtree up to Python 3.12), and Python's stack ends at 1000.
 _DEEPEST = 500
 
@@ -46,10 +50,11 @@ def unpack(path: str) -> TemporaryDirectory[str]:
     try:
         with Bounded(path) as file, tarfile.open(fileobj=file, mode="r:", tarinfo=Entry) as archive:
             total = count = 0
+            largest = min(LARGEST_BYTES, max(_SMALL_BYTES, _MOST_RATIO * os.path.getsize(path)))
             while (entry := archive.next()) is not None:
                 archive.members.clear()  # type: ignore[attr-defined]  # it keeps them all, a KB each; the stubs do not know
                 total, count = total + entry.size, count + 1
-                if count > MOST_FILES or total > LARGEST_BYTES or not (entry.isfile() or entry.issym() or entry.isdir()):
+                if count > MOST_FILES or total > largest or not (entry.isfile() or entry.issym() or entry.isdir()):
                     raise UsageError(f"--root {path!r} is not a recording; make one with cgtune snapshot")
                 _unpack_entry(archive, entry, folder.name)
     except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, RecursionError) as error:

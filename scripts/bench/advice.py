@@ -31,6 +31,9 @@ from tests.support.adviceruns import MIB, PATTERNS, SPINS, Invalid, Memory, Serv
 
 VERSION = "1.27.3"
 QUICK_MINUTES, FULL_MINUTES = 10.0, 360.0
+USUAL_TURNS = 1000  # of a microsecond on a real CPU
+BATCH = 14  # loads that run at once while cgtune is asked
+MOST_ROUNDS = 100
 TRIES = 3  # of a CPU run that others disturbed
 MEMORY_COLUMNS = (
     *("set", "go", "hierarchy", "kernel", "pattern", "limit", "live", "duty", "work", "policy", "gomemlimit", "gogc", "procs", "rep"),
@@ -114,8 +117,15 @@ class Bench:
         self.group = groups.make("run")
         self.hierarchy = f"v{self.group.version('memory')}"
         self.line = version.rpartition(".")[0]
+        self.turns = adviceruns.calibrate(adviceruns.build("server", version))
+        say(f"a microsecond is {self.turns:.0f} turns of the server's loop")
         self._mapped = contextlib.ExitStack()
         self._files: dict[int, Path] = {}
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long a run may take: longer on an emulated CPU."""
+        return 30 * max(1.0, USUAL_TURNS / self.turns)
 
     def is_over(self) -> bool:
         """Whether the time is up."""
@@ -153,8 +163,11 @@ class Bench:
         return True
 
 
+Job = tuple[Memory, tuple[str, int | None, str]]
+
+
 def settings_of(cell: Memory, asked: dict[str, int], *, is_full: bool) -> list[tuple[str, int | None, str]]:
-    """(name, GOMEMLIMIT, GOGC) of each setting of a cell; what two have in common is run once, under both names."""
+    """(name, GOMEMLIMIT, GOGC) of each setting of a cell; what is nearly the same is run once, under all its names."""
     outside = cell.limit_mib // 4 if cell.pattern in ("tmpfs", "cgo", "mmap") else 0
     free = cell.limit_mib - outside
     shares = (0.04, 0.06, 0.1, 0.15, 0.2, 0.3) if is_full else (0.1, 0.2)
@@ -167,51 +180,69 @@ def settings_of(cell: Memory, asked: dict[str, int], *, is_full: bool) -> list[t
         ]
     if not is_full:
         wanted += [("h0.1", int(free - cell.limit_mib * 0.1) * MIB, "off")]
-    joined: dict[tuple[int | None, str], str] = {}
+    joined: list[tuple[str, int | None, str]] = []
     for name, value, gogc in wanted:
-        key = (value, gogc)
-        joined[key] = f"{joined[key]} {name}" if key in joined else name
-    return [(name, value, gogc) for (value, gogc), name in joined.items()]
+        near = next((index for index, (_, other, kind) in enumerate(joined) if kind == gogc and is_near(value, other)), None)
+        if near is None:
+            joined.append((name, value, gogc))
+        else:
+            joined[near] = (f"{joined[near][0]} {name}", *joined[near][1:])
+    return joined
+
+
+def is_near(one: int | None, other: int | None) -> bool:
+    """Whether two values of GOMEMLIMIT are the same to within a MiB."""
+    return one == other if one is None or other is None else abs(one - other) < MIB
 
 
 def memory_part(bench: Bench, cells: list[Memory], *, is_full: bool) -> None:
-    """Ask about each cell, then run each with each setting, in rounds."""
+    """Ask about a batch of cells, run each of them with each setting once, and go on with the next batch; then the same runs again."""
     cells = [cell for cell in cells if bench.can_run(cell)]
-    common = {"go": bench.line, "hierarchy": bench.hierarchy}
-    answers: dict[Memory, dict[str, int]] = {cell: {} for cell in cells}
-    asked_rows = Rows(bench.folder / "memory-asked.csv", ASKED_COLUMNS)
-    batch = 14
-    for first in range(0, len(cells), batch):
-        some = cells[first : first + batch]
-        groups = {number: bench.groups.make(f"asked{number}") for number in range(len(some))}
-        say(f"asking cgtune about {len(some)} loads ({bench.left()})")
-        by_key = {(cell.pattern, cell.limit_mib, cell.live_percent, SPINS[cell.speed] or ""): cell for cell in some}
-        for row in adviceasks.ask_all(some, groups.__getitem__, bench.program_of, bench.mapped_of, say):
-            asked_rows.add(common | row)
-            cell = by_key[row["pattern"], row["limit"], row["live"], row["duty"]]
-            if row["set"] and row["gomemlimit"]:
-                answers[cell][row["when"]] = int(row["gomemlimit"])
+    asked, rows = Rows(bench.folder / "memory-asked.csv", ASKED_COLUMNS), Rows(bench.folder / "memory.csv", MEMORY_COLUMNS)
+    jobs: list[Job] = []
+    for first in range(0, len(cells), BATCH):
+        batch = cells[first : first + BATCH]
+        answers = ask(bench, batch, asked)
+        added = [(cell, setting) for cell in batch for setting in settings_of(cell, answers[cell], is_full=is_full)]
+        run_round(bench, added, rows, 0)
+        jobs += added
         if bench.is_over():
-            break
-    jobs = [(cell, setting) for cell in cells for setting in settings_of(cell, answers[cell], is_full=is_full)]
-    rows = Rows(bench.folder / "memory.csv", MEMORY_COLUMNS)
-    common |= {"set": "own", "kernel": platform.release(), "procs": os.cpu_count()}
-    for rep in range(100):
-        random.Random(rep).shuffle(jobs)
-        for number, (cell, (name, value, gogc)) in enumerate(jobs):
-            if bench.is_over():
-                return
-            variables = adviceruns.environment(value, gogc or None, None)
-            try:
-                row = adviceruns.run_memory(bench.group, bench.program_of(cell), cell, variables, bench.mapped_of(cell))
-            except Invalid as error:
-                say(f"a run is left out: {error}")
-                continue
-            facts = {"pattern": cell.pattern, "limit": cell.limit_mib, "live": cell.live_percent, "duty": SPINS[cell.speed] or ""}
-            own = {"work": cell.work_mib, "policy": name, "gomemlimit": value or "", "gogc": gogc, "rep": rep}
-            rows.add(common | facts | own | row)
-            words = f"{cell.pattern} {cell.limit_mib} MiB, {cell.live_percent} % alive, {cell.speed}, {name}: {row['outcome']}"
-            say(f"memory, round {rep + 1}, {number + 1} of {len(jobs)}: {words} ({bench.left()})")
+            return
+    for rep in range(1, MOST_ROUNDS):
+        run_round(bench, jobs, rows, rep)
+
+
+def ask(bench: Bench, cells: list[Memory], rows: Rows) -> dict[Memory, dict[str, int]]:
+    """What cgtune recommends for each of these cells, by when it was asked."""
+    answers: dict[Memory, dict[str, int]] = {cell: {} for cell in cells}
+    by_key = {(cell.pattern, cell.limit_mib, cell.live_percent, SPINS[cell.speed] or ""): cell for cell in cells}
+    groups = [bench.groups.make(f"asked{number}") for number in range(len(cells))]
+    say(f"asking cgtune about {len(cells)} loads ({bench.left()})")
+    for row in adviceasks.ask_all(cells, groups.__getitem__, bench.program_of, bench.mapped_of, say, bench.patience_seconds * 4):
+        rows.add({"go": bench.line, "hierarchy": bench.hierarchy} | row)
+        if row["set"] and row["gomemlimit"]:
+            answers[by_key[row["pattern"], row["limit"], row["live"], row["duty"]]][row["when"]] = int(row["gomemlimit"])
+    return answers
+
+
+def run_round(bench: Bench, jobs: list[Job], rows: Rows, rep: int) -> None:
+    """Each job once, in an order of its own, until the time is over."""
+    common = {"set": "own", "go": bench.line, "hierarchy": bench.hierarchy, "kernel": platform.release(), "procs": os.cpu_count()}
+    order = random.Random(rep).sample(jobs, len(jobs))
+    for number, (cell, (name, value, gogc)) in enumerate(order):
+        if bench.is_over():
+            return
+        variables = adviceruns.environment(value, gogc or None, None)
+        try:
+            row = adviceruns.run_memory(bench.group, bench.program_of(cell), cell, variables, bench.mapped_of(cell), bench.patience_seconds)
+        except Invalid as error:
+            say(f"a run is left out: {error}")
+            continue
+        facts = {"pattern": cell.pattern, "limit": cell.limit_mib, "live": cell.live_percent, "duty": SPINS[cell.speed] or ""}
+        own = {"work": cell.work_mib, "policy": name, "gomemlimit": value or "", "gogc": gogc, "rep": rep}
+        rows.add(common | facts | own | row)
+        words = f"{cell.pattern} {cell.limit_mib} MiB, {cell.live_percent} % alive, {cell.speed}, {name}: {row['outcome']}"
+        say(f"memory, round {rep + 1}, {number + 1} of {len(jobs)}: {words} ({bench.left()})")
 
 
 def cpu_part(bench: Bench, cells: tuple[Serving, ...], *, is_full: bool) -> None:
@@ -222,8 +253,6 @@ def cpu_part(bench: Bench, cells: tuple[Serving, ...], *, is_full: bool) -> None
         say(f"a machine with {cpus} CPU has no quota below that: the CPU part is left out")
         return
     program = adviceruns.build("server", bench.version)
-    turns = adviceruns.calibrate(program)
-    say(f"a microsecond is {turns:.0f} turns of the server's loop")
     rows = Rows(bench.folder / "cpu.csv", CPU_COLUMNS)
     for seed in range(1, 100):
         for cell in cells:
@@ -233,7 +262,9 @@ def cpu_part(bench: Bench, cells: tuple[Serving, ...], *, is_full: bool) -> None
                     if bench.is_over():
                         return
                     try:
-                        row = adviceruns.run_serving(bench.group, program, cell, procs, seed, turns=turns, seconds=6.0 if is_full else 2.0)
+                        row = adviceruns.run_serving(
+                            bench.group, program, cell, procs, seed, turns=bench.turns, seconds=6.0 if is_full else 2.0
+                        )
                     except Invalid as error:
                         say(f"a run is left out: {error}")
                         continue
@@ -289,7 +320,7 @@ def measure(options: argparse.Namespace) -> Path:
     end = time.monotonic() + 60 * minutes - 15  # for the tables, and for a run that has begun
     parts = options.parts or ["memory", "cpu"]
     folder = folder_of(options)
-    cells = [cell for cell in (FULL_MEMORY if options.full else QUICK_MEMORY) if options.only in (None, cell.pattern)]
+    cells = [cell for cell in (FULL_MEMORY if options.full else QUICK_MEMORY) if not options.only or cell.pattern in options.only]
     if options.full:
         random.Random(0).shuffle(cells)
     with cgroups() as groups:
@@ -318,7 +349,7 @@ def main() -> int:
     length.add_argument("--quick", action="store_true", help="ten minutes, few cells (the default)")
     length.add_argument("--full", action="store_true", help="six hours, all cells in a mixed order")
     parser.add_argument("--minutes", type=float, help="end after so many minutes instead")
-    parser.add_argument("--only", choices=PATTERNS, metavar="PATTERN", help="of the memory part this pattern alone")
+    parser.add_argument("--only", choices=PATTERNS, metavar="PATTERN", action="append", help="of the memory part this pattern; may repeat")
     parser.add_argument("--rows", type=Path, metavar="FOLDER", help="where the CSV files go; default: a new folder in the cache")
     parser.add_argument("--guest", action="store_true", help="CPU on 8 CPUs, in a guest of a newer QEMU than this machine may have")
     parser.add_argument(

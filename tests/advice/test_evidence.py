@@ -97,6 +97,7 @@ def test_what_a_setting_costs_is_told_against_the_best_that_always_lived() -> No
     assert evidence.find_loss(cell(), runs, dear) == pytest.approx(0.2 / 1.2)
     assert evidence.find_loss(cell("mmap"), runs, dear) == pytest.approx(1.4 / 1.2 - 1)
     assert evidence.find_loss(cell(), runs, dead) is None
+    assert evidence.find_loss(cell(), {good: runs[good], dead: runs[dead]}, good) is None  # three runs do not tell what a collection costs
 
 
 def test_a_cell_in_which_nothing_lives_is_in_no_figure() -> None:

@@ -122,6 +122,19 @@ def test_files_that_come_back_are_in_use(seen: dict[str, float], expected: int, 
     assert is_sure or "pages of files a second come back" in str(process.recommendations[1].doubt)
 
 
+def test_files_stand_in_for_what_may_come() -> None:
+    """In its first minutes a program keeps 16 MiB free for what may come; 32 MiB of files are such a reserve themselves, 4 MiB are not."""
+    young = looked_at(mapped=32, idle=40, age=3)
+    assert advised(young) == 88
+    assert (
+        "less 8 MiB kept free, as it was measured 3 s after its start: more may come, which files in use can give way to for a moment"
+        in (young.recommendations[1].because)
+    )
+    assert advised(looked_at(mapped=4, idle=40, age=3)) == 112
+    assert advised(looked_at(idle=40, age=3)) == 112
+    assert advised(looked_at(idle=24, age=3, refaults=1e5)) == 88  # those that come back are none
+
+
 def test_a_value_does_not_flap_with_files() -> None:
     """88 MiB was set for 32 MiB of files: it stays as those grow, shrink, or go from one list to the other."""
     for files in ({"mapped": 32, "idle": 40}, {"mapped": 30, "idle": 40}, {"mapped": 34, "idle": 40}, {"active": 30}, {"idle": 32}):

@@ -92,6 +92,26 @@ def test_the_youngest_program_under_a_limit_counts() -> None:
     assert "not known how long" in str(unknown.recommendations[1].because)
 
 
+@pytest.mark.parametrize(
+    ("peak_mib", "value_mib", "expected_mib"),
+    [
+        pytest.param(430, 400, 460, id="Go may have taken it"),
+        pytest.param(460, 400, 429, id="others had more once"),
+        pytest.param(460, None, 460, id="nothing bounds what Go took"),
+        pytest.param(None, 400, 460, id="a kernel that does not count it"),
+    ],
+)
+def test_what_the_peak_tells(peak_mib: int | None, value_mib: int | None, expected_mib: int) -> None:
+    """More was charged once than GOMEMLIMIT and what is there now explain: then what is outside is not sure."""
+    level = memory_level("/pod/app", 512 * MIB, current_bytes=MAPPED + 31 * MIB, reclaimable_bytes=0)
+    level = level.replace(peak_bytes=None if peak_mib is None else peak_mib * MIB)
+    facts = {} if value_mib is None else {"memory": value_mib * MIB, "variables": {"GOMEMLIMIT": f"{value_mib}MiB"}}
+    process = judge_processes((report(go_facts(mapped_bytes=MAPPED, **facts), memory=(level,), age_seconds=OLD),))[0]  # type: ignore[arg-type]
+    assert advised(process) == expected_mib * MIB
+    said = "memory.peak is 29 MiB more than GOMEMLIMIT and what is there now explain, files or not"
+    assert process.recommendations[1].doubt == (said if expected_mib == 429 else None)
+
+
 def test_advice_that_was_followed_is_quiet() -> None:
     """64 MiB: 56MiB was recommended, then 55MiB and 50MiB to who had set that. Now it stays, and nothing is found."""
     assert advised(looked_at(0, limit_bytes=64 * MIB)) == 56 * MIB

@@ -143,6 +143,13 @@ def test_what_could_not_be_read_is_no_clean_verdict(folder: Path) -> None:
     assert lint("orders.yaml", "none.yaml").returncode == 1
 
 
+def test_nothing_read_is_one_line(folder: Path) -> None:
+    """Of files that are not there nothing is counted: "nothing found" would be read as good news."""
+    done = lint("none.yaml")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)
+    assert "none.yaml does not exist" in done.stderr
+
+
 def test_standard_input_is_read_once(folder: Path) -> None:
     """As from helm template: the template is named, the hint says what to change where it comes from, and there is no file to mend."""
     text = f"---\n# Source: shop/templates/orders.yaml\n{MANIFEST}"

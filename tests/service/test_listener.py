@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import os
+import resource
 import socket
 import threading
 import time
@@ -88,6 +90,57 @@ def test_two_hundred_connections_and_more(service: Service) -> None:
             assert_answers(service, seconds=20)
         assert rss_bytes(service.pid) - rss < 8 * MIB
     service.wait_for(lambda: open_files(service.pid) <= files + 2)
+
+
+@contextlib.contextmanager
+def reopened(service: Service, count: int) -> Iterator[list[int]]:
+    """So many idle connections, each opened again as soon as it is closed; yields how often that was, as a list of one number."""
+    host, port = service.address.rsplit(":", 1)
+    stopped, opened = threading.Event(), [0]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, count + 200), hard), hard))
+
+    def hold() -> None:
+        held: list[socket.socket] = []
+        while not stopped.is_set():
+            while len(held) < count and not stopped.is_set():
+                try:
+                    held.append(socket.create_connection((host, int(port)), timeout=0.2))
+                except OSError:
+                    break
+                opened[0] += 1
+                held[-1].setblocking(False)
+            closed = [client for client in held if _is_closed(client)]
+            for client in closed:
+                client.close()
+            held = [client for client in held if client.fileno() >= 0]
+            time.sleep(0.01)
+        for client in held:
+            client.close()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        yield opened
+    finally:
+        stopped.set()
+        thread.join()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.slow
+def test_a_thousand_idle_connections_that_come_back(service: Service) -> None:
+    """Whoever connects to ask takes the place of one that has waited longer: each of 40 scrapes and of 40 probes is answered."""
+    rss = rss_bytes(service.pid)
+    with reopened(service, 1000) as opened:
+        service.wait_for(lambda: opened[0] > 1000)
+        for _ in range(40):
+            assert_answers(service)
+            time.sleep(0.05)
+        assert opened[0] > 1000
+        assert open_files(service.pid) < 300
+    assert rss_bytes(service.pid) - rss < 8 * MIB
+    service.wait_for(lambda: open_files(service.pid) < 40)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +230,81 @@ class _Ear:
     def __exit__(self, *_error: object) -> None:
         self._listener.stop()
         self._thread.join()
+
+
+def test_the_longest_waiting_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If all connections are taken, those that have asked for nothing for the longest time go, and whoever asked meanwhile stays."""
+    monkeypatch.setattr(listener, "_CONNECTIONS", 16)
+    with _Ear(monkeypatch, _hello) as ear, contextlib.ExitStack() as stack:
+
+        def connect() -> socket.socket:
+            count = len(ear.channels())
+            client = stack.enter_context(socket.create_connection(ear.place, timeout=PATIENCE_SECONDS))
+            ear.wait_for(lambda channels: len(channels) != count)
+            ear.clock.move(0.1)
+            return client
+
+        first = [connect() for _ in range(16)]
+        _ask(first[0])
+        ear.wait_for(lambda channels: not any(channel.requests for channel in channels))
+        last = connect()
+        assert len(ear.channels()) == 15
+        for client in first:
+            client.setblocking(False)
+        assert [_is_closed(client) for client in first] == [False, True, True, *[False] * 13]
+        _ask(last)
+
+
+def test_whoever_is_being_answered_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long he has waited: his answer is on its way."""
+    monkeypatch.setattr(listener, "_CONNECTIONS", 4)
+    answered = threading.Event()
+
+    def wait(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
+        answered.wait(PATIENCE_SECONDS)
+        return _hello(environ, start_response)
+
+    with _Ear(monkeypatch, wait) as ear, contextlib.ExitStack() as stack:
+        asks = stack.enter_context(socket.create_connection(ear.place, timeout=PATIENCE_SECONDS))
+        asks.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        ear.wait_for(lambda channels: any(channel.requests for channel in channels))
+        ear.clock.move(0.1)
+        for count in (2, 3, 4, 4, 4):
+            stack.enter_context(socket.create_connection(ear.place))
+            ear.clock.move(0.1)
+            ear.wait_for(lambda channels, count=count: len(channels) == count)  # type: ignore[misc]
+        answered.set()
+        assert drain_some(asks).endswith(b"hello")
+
+
+def drain_some(client: socket.socket) -> bytes:
+    """One answer of hello."""
+    received = b""
+    while not received.endswith(b"hello") and (chunk := client.recv(4096)):
+        received += chunk
+    return received
+
+
+def test_without_descriptors_others_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """EMFILE at accept: a connection that waits makes room, and the next is accepted; with none to close it does not spin."""
+    with _Ear(monkeypatch, _hello) as ear, contextlib.ExitStack() as stack:
+        accept, refused, slept = ear._listener._accept, [errno.EMFILE] * 2, list[float]()
+        monkeypatch.setattr(ear.clock, "sleep", slept.append, raising=False)
+
+        def accept_some() -> Any:
+            if refused:
+                raise OSError(refused.pop(), "Too many open files")
+            return accept()
+
+        monkeypatch.setattr(ear._listener, "_accept", accept_some)
+        _ask(stack.enter_context(socket.create_connection(ear.place, timeout=PATIENCE_SECONDS)))
+        assert slept == [0.05] * 2
+        ear.wait_for(lambda channels: not any(channel.requests for channel in channels))
+        refused.append(errno.EMFILE)
+        second = stack.enter_context(socket.create_connection(ear.place, timeout=PATIENCE_SECONDS))
+        _ask(second)
+        assert len(ear.channels()) == 1
+        assert slept == [0.05] * 2
 
 
 def test_who_says_nothing_is_shown_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,10 +406,7 @@ def _hello(_environ: dict[str, Any], start_response: Callable[..., object]) -> l
 
 def _ask(client: socket.socket) -> None:
     client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    received = b""
-    while not received.endswith(b"hello"):
-        received += (chunk := client.recv(4096))
-        assert chunk, "it was shown out"
+    assert drain_some(client).endswith(b"hello"), "it was shown out"
 
 
 def _is_closed(client: socket.socket) -> bool:

@@ -24,7 +24,7 @@ from tests.support.serving import Service
 PARTS = tuple(name for name, _ in MemoryParts().items())
 KEYS = ("when", "age", "gomemlimit", "set", "doubt", "current", "peak", "refaults", "go_mapped", "heap_marked", *PARTS)
 WATCHED_SECONDS = 60.0
-_LIVES_SHARE = 0.8  # of what the pattern leaves to Go: a GOMEMLIMIT that nobody dies of
+_LEAST_SHARE, _ABOVE_LIVE = 80, 10  # a GOMEMLIMIT that few die of: percent of what the pattern leaves to Go, and above what is alive
 
 #: Of a program that has run for long: what is measured is sure.
 LATER = Policy(measured_after_seconds=0.0)
@@ -36,22 +36,28 @@ def ask_all(
     program_of: Callable[[Memory], Path],
     mapped_of: Callable[[Memory], Path | None],
     say: Callable[[str], None],
+    patience_seconds: float = 120,
 ) -> Iterator[dict[str, Any]]:
-    """A row for each cell and each moment at which it was asked about; a load that dies meanwhile has none from then on."""
+    """A row for each cell and each moment at which it was asked about; a load that dies, or takes longer than so many seconds to get there,
+    has none from then on.
+    """
     loads: dict[Memory, subprocess.Popen[bytes]] = {}
     began: dict[Memory, float] = {}
     for number, cell in enumerate(cells):
         free_mib = cell.limit_mib * (0.75 if cell.pattern in ("tmpfs", "cgo", "mmap") else 1)
-        variables = environment(int(free_mib * _LIVES_SHARE) * MIB, None, None) | {"ASK": "1"}
+        share = max(_LEAST_SHARE, cell.live_percent + _ABOVE_LIVE)
+        variables = environment(int(free_mib * share / 100) * MIB, None, None) | {"ASK": "1"}
         load = start_memory(make(number), program_of(cell), cell, variables, mapped_of(cell))
-        wait_for_line(load, "started")
+        wait_for_line(load, "started", seconds=patience_seconds)
         began[cell] = time.monotonic()
         yield _ask(cell, load, "start", None)
         go_on(load)
         try:
-            wait_for_line(load, "loaded", seconds=180)
+            wait_for_line(load, "loaded", seconds=patience_seconds)
         except Invalid as error:
             say(f"{cell.pattern} {cell.limit_mib} MiB, {cell.live_percent} % alive: {error}")
+            load.kill()
+            load.communicate()
             continue
         yield _ask(cell, load, "load", LATER)
         loads[cell] = load

@@ -28,6 +28,7 @@ OUTSIDE = ("tmpfs", "cgo", "mmap")  # these patterns take a quarter of the limit
 SPEEDS = {"": "storm", "0": "storm", "600000": "moderate", "1000000": "moderate", "6000000": "quiet"}
 _START_SECONDS, _LATER_SECONDS = 3, 3600
 _NEAR_SHARE = 0.04  # of the limit: so far the measured GOMEMLIMIT may be from the advised one
+_LEAST_RUNS = 5  # that lived, to fit what a collection costs
 _LONG = 50  # times the limit allocated: a storm of 170 collections and more, told apart
 MEMORY_CPUS = 2  # of the machines on which memory was measured
 
@@ -331,7 +332,10 @@ def find_loss(cell: MemoryCell, runs: Runs, chosen: Setting) -> float | None:
         return None
     if cell.pattern == "mmap":
         return statistics.mean(run.cpu for run in lived) / min(statistics.mean(run.cpu for run in some) for some in best) - 1
-    base, each = fit([run for some in runs.values() for run in some if run.lived])
+    known = [run for some in runs.values() for run in some if run.lived]
+    if len(known) < _LEAST_RUNS:
+        return None
+    base, each = fit(known)
     least = min(statistics.mean(run.cycles for run in some) for some in best)
     return each * (statistics.mean(run.cycles for run in lived) - least) / (base + each * least)
 
@@ -341,7 +345,7 @@ def fit(runs: Sequence[Run]) -> tuple[float, float]:
     cycles, cpu = [run.cycles for run in runs], [run.cpu for run in runs]
     middle, height = statistics.mean(cycles), statistics.mean(cpu)
     spread = sum((each - middle) ** 2 for each in cycles)
-    if len(runs) < 5 or not spread:
+    if not spread:
         return height, 0.0
     slope = max(0.0, sum((one - middle) * (other - height) for one, other in zip(cycles, cpu, strict=True)) / spread)
     base = height - slope * middle

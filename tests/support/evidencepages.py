@@ -19,6 +19,7 @@ from tests.support.evidenceplots import Point, plot_ratios, plot_shares
 ROOT = Path(__file__).resolve().parents[2]
 PAGE, README, PLOTS = ROOT / "docs" / "evidence.md", ROOT / "README.md", ROOT / "docs" / "evidence"
 RECORDED_MEMORY = ("mem-sweep.csv",)
+OWN_CPU = ("own-v1-cpu.csv",)
 OWN_MEMORY = ("own-v1-memory.csv", "own-v2-memory.csv")
 SIZES = ("below 1", "fraction", "whole")
 OTHERS = "automaxprocs and automemlimit"
@@ -273,10 +274,27 @@ def memory_plot() -> str:
     return plot_shares("runs killed for memory, of those cells in which some setting lives", whole, list(choices))
 
 
+def host_table() -> str:
+    """p99 by GOMAXPROCS on real machines with two CPUs: the recorded rows and our own, each without what others disturbed."""
+    rows = []
+    for name, words in (("cpu-host.csv", "recorded"), *((name, "scripts/bench/advice") for name in OWN_CPU)):
+        if not (evidence.ROWS / name).exists():
+            continue
+        cells = evidence.read_cpu(evidence.read_rows(name), evidence.MEMORY_CPUS, "open", "p99_ms")
+        for cell, measured in sorted(cells.items()):
+            best = min(measured.values())
+            values = ", ".join(f"{procs}: {value:.1f}" for procs, value in measured.items())
+            chosen = evidence.advised_procs(cell)
+            beside = f"{evidence.nearest(measured, chosen) / best:.2f}"
+            rows.append([words, f"{cell.quota:g}", _KINDS[cell.kind], f"{cell.load:g} %", values, str(chosen), beside])
+    return table(["rows", "quota", "load", "asked of it", "p99 in ms by GOMAXPROCS", "cgtune", "over the best"], rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "figures": figures_table,
     "tails": tails_table,
     "throughput": throughput_table,
+    "real machines": host_table,
     "memory recorded": lambda: memory_table(*RECORDED_MEMORY),
     "memory own": lambda: memory_table(*OWN_MEMORY),
     "beside others": pairs_table,

@@ -109,11 +109,12 @@ def test_a_file_that_is_a_mount_is_told_what_to_mount(tmp_path: Path, monkeypatc
         def refuse(*_: object, number: int = number, **__: object) -> None:
             raise OSError(number, os.strerror(number))
 
+        (tmp_path / "env").write_bytes(OLD)
         monkeypatch.setattr(os, "rename", refuse)
         with pytest.raises(Unwritable) as caught:
             replace_file(str(tmp_path / "env"), NEW, 0o644, "--output")
         assert ("it is a mount of its own; mount its folder instead" in str(caught.value)) == hint
-        assert list(tmp_path.iterdir()) == []
+        assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("env", OLD)]
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

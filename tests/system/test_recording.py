@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cgtune.errors import Malformed
+from cgtune.system import recording as form
 from cgtune.system.endpoint import redact_url
-from cgtune.system.recording import Recording, parse_marker, parse_regions, render_marker, render_regions
+from cgtune.system.recording import Recording, locate_regions, parse_marker, parse_region, render_marker, render_regions
 
 #: Names as they are read: bytes that are no UTF-8 stand as lone surrogates.
 TEXTS = st.text(st.characters(codec="utf-8") | st.integers(0xDC80, 0xDCFF).map(chr), max_size=10)
@@ -35,10 +36,27 @@ def test_a_marker_survives_the_disk(recording: Recording) -> None:
     assert parse_marker(render_marker(recording)) == recording
 
 
-@given(st.dictionaries(NUMBERS, st.binary(min_size=1, max_size=10), max_size=5))
-def test_regions_survive_the_disk(regions: dict[int, bytes]) -> None:
-    """What was read of a large file comes back at its offsets."""
-    assert parse_regions(render_regions(regions)) == regions
+def regions_of(content: bytes) -> dict[int, bytes]:
+    """What the file of regions with this content holds."""
+    found = locate_regions(lambda place, size: content[place : place + size])
+    return {offset: parse_region(content[place : place + length]) for offset, (place, length) in found.items()}
+
+
+@given(st.dictionaries(NUMBERS, st.binary(min_size=1, max_size=10), max_size=5), st.integers(min_value=1, max_value=40))
+def test_regions_survive_the_disk(regions: dict[int, bytes], chunk: int) -> None:
+    """What was read of a large file comes back at its offsets, wherever the file was cut while it was searched."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(form, "_CHUNK", chunk)
+        assert regions_of(render_regions(regions)) == regions
+
+
+@pytest.mark.parametrize(("bound", "most"), [("_MOST_REGIONS", 2), ("LARGEST_BYTES", 10)])
+def test_regions_have_bounds(monkeypatch: pytest.MonkeyPatch, bound: str, most: int) -> None:
+    """Two lines of five bytes, and no more."""
+    monkeypatch.setattr(form, bound, most)
+    assert regions_of(b"1 ab\n2 ab\n") == {1: b"\xab", 2: b"\xab"}
+    with pytest.raises(Malformed, match="damaged: more than"):
+        regions_of(b"1 ab\n2 ab\n3 ab\n")
 
 
 def test_an_empty_region_is_not_kept() -> None:
@@ -49,7 +67,7 @@ def test_an_empty_region_is_not_kept() -> None:
 @given(st.binary())
 def test_damage_is_malformed(content: bytes) -> None:
     """Any bytes are a recording's or Malformed, nothing else."""
-    for parse in (parse_marker, parse_regions):
+    for parse in (parse_marker, regions_of):
         try:
             parse(content)
         except Malformed as error:

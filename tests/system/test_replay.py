@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -320,6 +321,22 @@ def test_a_recording_with_damaged_memory(tmp_path: Path) -> None:
     """The error names the file that is damaged."""
     with Host(str(_recording(tmp_path / "out"))) as host, pytest.raises(Malformed, match=r"^/proc/7/mem\.regions is damaged"):
         host.read_at("/proc/7/mem", 0, 16)
+
+
+def test_a_recording_whose_memory_is_large(tmp_path: Path) -> None:
+    """Of 20 MiB of regions that nobody asks for nothing is kept, and what is asked for is found behind them."""
+    folder = _recording(tmp_path / "out")
+    with (folder / "proc/7/mem.regions").open("wb") as regions:
+        for number in range(20):
+            regions.write(b"%x " % number + b"0" * (1 << 20) + b"\n")
+        regions.write(b"ff 616263\n")
+    with Host(str(folder)) as host:
+        tracemalloc.start()
+        found = host.read_at("/proc/7/mem", 255, 16), host.read_at("/proc/7/mem", 3, 2)
+        _, most_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert found == (b"abc", bytes(2))
+    assert most_bytes < 4 << 20
 
 
 @pytest.mark.parametrize("name", ["v1-locked-file-pages", "v2-burst", "k8s-node-capacity", "node-agent-by-inode"])

@@ -61,6 +61,18 @@ def test_a_recording_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         unpack.unpack(_archive(tmp_path / "more.tgz", *entries))
 
 
+def test_what_packs_too_well_is_no_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """400 MiB of zeros pack to 400 kB: refused by the size before them, and nothing is written. Small ones may be anything."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    head = _entry("proc/7/exe.regions", size=400 << 20).tobuf()
+    (tmp_path / "bomb.tgz").write_bytes(gzip.compress(head + bytes(20 << 20), 9))
+    with pytest.raises(UsageError, match="is not a recording"):
+        Host(str(tmp_path / "bomb.tgz"))
+    assert [path.name for path in tmp_path.iterdir()] == ["bomb.tgz"]
+    unpack.unpack(_archive(tmp_path / "small.tgz", _entry("zeros", size=15 << 20))).cleanup()
+
+
 def test_what_stands_before_an_entry_is_short(tmp_path: Path) -> None:
     """tarfile reads a long name whole, and a megabyte of it packs to a kilobyte: beyond that it is refused unread."""
     for size, words in ((1 << 20, "File name too long"), ((1 << 20) + 1, "impossible sizes")):

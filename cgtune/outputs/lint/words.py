@@ -64,10 +64,12 @@ def counted(count: int, noun: str) -> str:
 def summary_words(report: LintReport) -> str:
     """What was looked at and what came of it, in one line: `2 files, 3 containers: 1 critical, 2 warning; 1 document skipped`."""
     counts = {severity: sum(one.severity == severity for one in report.findings) for severity in SEVERITIES}
-    found = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count) or "nothing found"
+    found = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
+    if report.containers:
+        found = found or "nothing found"
     mended = {kind: sum(one.fix is not None and one.fix.kind == kind for one in report.findings) for kind in FIXES}
     parts = [
-        f"{counted(len(report.files), 'file')}, {counted(report.containers, 'container')}: {found}",
+        f"{counted(len(report.files), 'file')}, {counted(report.containers, 'container')}" + (f": {found}" if found else ""),
         *(f"--{'fix' if kind == 'safe' else 'unsafe-fixes'} mends {count}" for kind, count in mended.items() if count),
         *([f"{report.silenced} silenced"] if report.silenced else []),
         *([f"{counted(len(report.unseen), 'value')} could not be seen"] if report.unseen else []),

@@ -137,7 +137,7 @@ def test_the_last_line_counts() -> None:
         "1 file, 1 container: 1 critical, 1 warning; --fix mends 1; --unsafe-fixes mends 1; 2 silenced; 2 values could not be seen; "
         "1 document skipped (-v lists them)"
     )
-    assert summary_words(report_of(containers=0)) == "1 file, no containers: nothing found"
+    assert summary_words(report_of(containers=0)) == "1 file, no containers"
     assert skipped_words(skipped, "skipped") == "<stdin>:3: skipped: Helm values (rendered from a/b.yaml)"
 
 

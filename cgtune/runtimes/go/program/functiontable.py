@@ -42,7 +42,7 @@ _MOST_NAME_BYTES = 16 << 20  # 4 MiB in a kubelet
 # runtime.GOMAXPROCS tells nothing: nearly every program holds it.
 _DECIDERS = (
     (AUTOMAXPROCS, b"go.uber.org/automaxprocs/maxprocs.Set\0"),  # 1.0 to 1.6
-    (AUTOMEMLIMIT, b"github.com/KimMachineGun/automemlimit/memlimit.SetGoMemLimit"),  # ...WithOpts, ...WithEnv, ...WithProvider: 0.1 to 0.7
+    (AUTOMEMLIMIT, b"github.com/KimMachineGun/automemlimit/memlimit.Set"),  # ...GoMemLimitWithOpts and others: 0.1 to 0.7; Set: 1.0
     (VICTORIA_CGROUP, b"/lib/cgroup.updateGOMAXPROCSToCPUQuota\0"),
     ("runtime.SetDefaultGOMAXPROCS", b"\0runtime.SetDefaultGOMAXPROCS\0"),
     ("runtime/debug.SetMemoryLimit", b"\0runtime/debug.SetMemoryLimit\0"),

@@ -23,7 +23,9 @@ pytestmark = pytest.mark.fetched
 NEWEST = toolchains.VERSIONS[-1]
 _LIBRARIES = {
     "go.uber.org/automaxprocs/maxprocs": "package maxprocs\n\n//go:noinline\nfunc Set() {}\n\n//go:noinline\nfunc Unused() {}\n",
-    "github.com/KimMachineGun/automemlimit/memlimit": "package memlimit\n\n//go:noinline\nfunc SetGoMemLimitWithOpts() {}\n",
+    "github.com/KimMachineGun/automemlimit/memlimit": (
+        "package memlimit\n\n//go:noinline\nfunc SetGoMemLimitWithOpts() {}\n\n//go:noinline\nfunc Set() {}\n"
+    ),
 }
 
 
@@ -62,6 +64,14 @@ def test_libraries_are_known_without_a_list_of_dependencies(tmp_path: Path, flag
         "it links github.com/KimMachineGun/automemlimit, which sets GOMEMLIMIT to 90 % of the memory limit, or what it is told: here 460MiB"
         in said
     )
+
+
+def test_automemlimit_is_known_by_the_function_that_version_1_has(tmp_path: Path) -> None:
+    """memlimit.Set took the place of SetGoMemLimitWithOpts in 1.0."""
+    require(toolchains.is_present(NEWEST), f"Go {NEWEST}: scripts/toolchain {NEWEST}")
+    info = read_program(str(build_gopath(tmp_path, NEWEST, {"github.com/KimMachineGun/automemlimit/memlimit": "memlimit.Set()"}))).info
+    assert info is not None
+    assert info.linked == ("github.com/KimMachineGun/automemlimit",)
 
 
 def test_a_library_of_which_another_function_is_called_does_not_decide(tmp_path: Path) -> None:
