@@ -293,13 +293,33 @@ def cgroups() -> Iterator[Groups]:
         yield groups
 
 
+def folder_of(options: argparse.Namespace) -> Path:
+    """The folder of the rows."""
+    place: Path = options.rows or toolchains.cache() / "advice" / time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def measure_guest(options: argparse.Namespace) -> Path:
+    """Run the CPU part in a guest with many CPUs; one line if this machine cannot have it."""
+    from tests.support import guestmachine, guestruns
+
+    folder = folder_of(options)
+    minutes = options.minutes or (FULL_MINUTES if options.full else QUICK_MINUTES)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        guestruns.measure(folder, 60 * minutes, is_full=options.full, say=say)
+    except (guestmachine.Impossible, toolchains.ToolchainUnavailable, Invalid) as error:
+        fail(f"no guest with many CPUs here: {error}")
+    return folder
+
+
 def measure(options: argparse.Namespace) -> Path:
     """Run the parts that are asked for; the folder of the rows."""
     minutes = options.minutes or (FULL_MINUTES if options.full else QUICK_MINUTES)
     end = time.monotonic() + 60 * minutes - 15  # for the tables, and for a run that has begun
     parts = options.parts or ["memory", "cpu"]
-    folder = options.rows or toolchains.cache() / "advice" / time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder_of(options)
     cells = [cell for cell in (FULL_MEMORY if options.full else QUICK_MEMORY) if not options.only or cell.pattern in options.only]
     if options.full:
         random.Random(0).shuffle(cells)
@@ -331,6 +351,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, help="end after so many minutes instead")
     parser.add_argument("--only", choices=PATTERNS, metavar="PATTERN", action="append", help="of the memory part this pattern; may repeat")
     parser.add_argument("--rows", type=Path, metavar="FOLDER", help="where the CSV files go; default: a new folder in the cache")
+    parser.add_argument("--guest", action="store_true", help="CPU on 8 CPUs, in a guest of a newer QEMU than this machine may have")
     parser.add_argument(
         "--pages",
         action="store_true",
@@ -343,7 +364,7 @@ def main() -> int:
     if options.pages:
         return evidencepages.write_pages()
     try:
-        folder = measure(options)
+        folder = measure_guest(options) if options.guest else measure(options)
     except KeyboardInterrupt:
         fail("interrupted: the cgroups are removed, the rows so far are kept", 130)
     print(evidencepages.say_rows(folder))

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,8 +64,11 @@ class Serving(NamedTuple):
 
 
 def build(name: str, version: str) -> Path:
-    """The load "memory" or "server", built by this Go and kept in the cache; "memory-cgo" can take memory by malloc too, and needs gcc."""
-    folder, _, cgo = name.partition("-")
+    """The load "memory" or "server", built by this Go and kept in the cache; "memory-cgo" can take memory by malloc too, and needs gcc;
+    the runtime of "server-nops" waits with NOPs for a lock.
+    """
+    folder, _, variant = name.partition("-")
+    cgo = variant == "cgo"
     sources = sorted((SOURCE / folder).glob("*.go"))
     module = f"module example.com/{folder}\n\ngo {version.rpartition('.')[0]}\n"
     key = hashlib.sha256(repr((version, name, module, [path.read_bytes() for path in sources])).encode()).hexdigest()[:16]
@@ -79,9 +82,22 @@ def build(name: str, version: str) -> Path:
         source = Path(scratch) / "source"
         shutil.copytree(SOURCE / folder, source)
         (source / "go.mod").write_text(module)
-        made = toolchains.build(version, source, Path(scratch) / "program", "-buildvcs=false", CGO_ENABLED="1" if cgo else "0")
+        flags = ["-buildvcs=false", *(_without_pauses(version, Path(scratch)) if variant == "nops" else ())]
+        made = toolchains.build(version, source, Path(scratch) / "program", *flags, CGO_ENABLED="1" if cgo else "0")
         os.replace(made, place)
     return place
+
+
+def _without_pauses(version: str, scratch: Path) -> tuple[str]:
+    """The flag by which 16 NOPs stand for each PAUSE of Go's runtime: to an emulated CPU that counts, a PAUSE is the end of its turn."""
+    original = toolchains.goroot(version) / "src" / "runtime" / "asm_amd64.s"
+    text = original.read_text()
+    if text.count("\tPAUSE\n") != 1:
+        raise Invalid(f"the runtime of Go {version} waits in another way than by one PAUSE in {original}")
+    changed, overlay = scratch / "asm_amd64.s", scratch / "overlay.json"
+    changed.write_text(text.replace("\tPAUSE\n", "\tBYTE $0x90\n" * 16))
+    overlay.write_text(json.dumps({"Replace": {str(original): str(changed)}}))
+    return (f"-overlay={overlay}",)
 
 
 class Watch:
@@ -121,7 +137,7 @@ def peak_bytes(group: Group) -> int | None:
     return None
 
 
-def prepare(group: Group, *, limit_mib: int | None = None, quota: float | None = None) -> None:
+def prepare(group: Group, *, limit_mib: int | None = None, quota: float | None = None, burst_us: int = 0) -> None:
     """Make the cgroup anew with these limits and no swap; raises Invalid if it is not empty or if a limit is not what was written."""
     for place in group.directories():
         if left := (place / "cgroup.procs").read_text().split():
@@ -143,6 +159,8 @@ def prepare(group: Group, *, limit_mib: int | None = None, quota: float | None =
         said = group.read("cpu", "cpu.max" if group.version("cpu") == 2 else "cpu.cfs_quota_us").split()[0]
         if int(said) != round(quota * PERIOD_US):
             raise Invalid(f"a quota of {quota} CPUs was written to {group.path}, and {said} µs are read back")
+    if burst_us:
+        group.write("cpu", "cpu.max.burst" if group.version("cpu") == 2 else "cpu.cfs_burst_us", str(burst_us))
 
 
 def _remake(group: Group) -> None:
@@ -261,12 +279,22 @@ def calibrate(program: Path) -> float:
 
 
 def run_serving(
-    group: Group, program: Path, cell: Serving, procs: int, seed: int, *, turns: float, seconds: float = 4.0, overhead_us: float = 30.0
+    group: Group,
+    program: Path,
+    cell: Serving,
+    procs: int,
+    seed: int,
+    *,
+    turns: float,
+    seconds: float = 4.0,
+    overhead_us: float = 30.0,
+    burst_us: int = 0,
+    before_generator: Sequence[str] = (),
 ) -> dict[str, Any]:
     """One run of the server with requests that come as they like; ``load_percent`` 0: without pause. A row in the columns of the recorded
-    ones, with what others took beside.
+    ones, with what others took beside. ``before_generator``: the words of a program that becomes the generator.
     """
-    prepare(group, quota=cell.quota)
+    prepare(group, quota=cell.quota, burst_us=burst_us)
     rate = cell.load_percent / 100 * cell.quota * 1e6 / (1000 + overhead_us)
     with tempfile.TemporaryDirectory(prefix="cgtune-test-") as folder:
         variables = {
@@ -283,7 +311,7 @@ def run_serving(
         before, used, watch, begin = group.throttled(), used_seconds(group), Watch(group), time.monotonic()
         own, sent = 0.0, {"latest_ms": 0.0}
         if rate:
-            argv = [str(program), "generate", str(rate), str(seconds), str(seed)]
+            argv = [*before_generator, str(program), "generate", str(rate), str(seconds), str(seed)]
             began = os.times()
             done = subprocess.run(argv, env=_whole(variables), capture_output=True, text=True, check=True)
             ended = os.times()
@@ -303,7 +331,7 @@ def run_serving(
         "mode": "open" if rate else "closed",
         "quota": f"{cell.quota:g}",
         "period_us": PERIOD_US,
-        "burst_us": 0,
+        "burst_us": burst_us,
         "gomaxprocs_set": procs,
         "load_percent": f"{cell.load_percent:g}",
         "gogc": "",

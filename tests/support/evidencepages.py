@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cgtune.model import Policy
-from tests.support import evidence
+from tests.support import evidence, guestpages
 from tests.support.evidence import CpuCell, Judged, MemoryCell, Runs, Setting, add_up, by_class, mean_of_ratios
 from tests.support.evidenceplots import Point, plot_ratios, plot_shares
 
@@ -158,6 +158,11 @@ def throughput_table() -> str:
     return table(["load", "cells", *choices], rows)
 
 
+def guest_table(path: str | Path = guestpages.ROWS) -> str:
+    """p99 on the guest with many CPUs, by GOMAXPROCS."""
+    return table(guestpages.HEAD, guestpages.guest_table_rows(path))
+
+
 def _memory_choices(cells: Mapping[MemoryCell, Runs]) -> dict[str, Callable[[MemoryCell], Setting | None]]:
     return {
         "cgtune, watching": evidence.cgtune_watching(cells),
@@ -293,6 +298,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "memory recorded": lambda: memory_table(*RECORDED_MEMORY),
     "memory own": lambda: memory_table(*OWN_MEMORY),
     "beside others": pairs_table,
+    "guest": guest_table,
 }
 DRAWINGS: Mapping[str, Callable[[], str]] = {"cpu.svg": cpu_plot, "memory.svg": memory_plot}
 
@@ -353,4 +359,6 @@ def say_rows(folder: Path) -> str:
             for served, measured in evidence.read_cpu(read, evidence.MEMORY_CPUS, mode, column).items():
                 values = ", ".join(f"{procs}: {value:.1f}" for procs, value in measured.items())
                 said.append(f"{served.kind}, {served.quota:g} CPUs, load {served.load:g} %: {column} by GOMAXPROCS: {values}")
+    if (path := folder / "cpu-guest.csv").exists():
+        said.append(guest_table(path))
     return "\n\n".join(said) if said else "no rows"

@@ -1,6 +1,6 @@
 // Server measures what GOMAXPROCS does to a server under a CPU quota: the load of scripts/bench/advice.
 //
-//	server calibrate                            prints how many turns of the loop a microsecond has, on a thread that gets its CPU
+//	server calibrate [ROUNDS TURNS]             prints how many turns of the loop a microsecond has, on a thread that gets its CPU
 //	server serve                                the server, inside the measured cgroup
 //	server generate RATE SECONDS SEED           the generator, outside of it
 //
@@ -81,17 +81,16 @@ func work(worker int, us float64) *node {
 }
 
 // calibrate tells the lower quartile of many short tries: others take the CPU for a while, and an emulated clock may jump.
-func calibrate() {
+func calibrate(rounds, count int64) {
 	runtime.LockOSThread()
-	const count = 500_000
 	var took []float64
-	for range 200 {
+	for range rounds {
 		begin := nanotime()
 		results[0] = spin(count)
 		took = append(took, float64(nanotime()-begin)/1000)
 	}
 	slices.Sort(took)
-	fmt.Printf("%.1f\n", count/took[len(took)/4])
+	fmt.Printf("%.2f\n", float64(count)/took[len(took)/4])
 }
 
 func serve() {
@@ -226,7 +225,12 @@ func generate(rate, seconds float64, seed int64) {
 func main() {
 	switch os.Args[1] {
 	case "calibrate":
-		calibrate()
+		rounds, count := int64(200), int64(500_000)
+		if len(os.Args) == 4 {
+			rounds, _ = strconv.ParseInt(os.Args[2], 10, 64)
+			count, _ = strconv.ParseInt(os.Args[3], 10, 64)
+		}
+		calibrate(rounds, count)
 	case "serve":
 		serve()
 	case "generate":
