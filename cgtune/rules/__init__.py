@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Protocol
 
-    from cgtune.model import Finding, Policy, ProcessReport, Severity, Snapshot
+    from cgtune.model import Advice, Finding, Policy, ProcessReport, Severity, Snapshot
 
     class Rule(Protocol):
         """A module of this shelf; its docstring is what ``cgtune explain`` prints."""
@@ -224,10 +224,16 @@ def _merge(found: dict[str, Finding], ignored: frozenset[str]) -> list[Finding]:
         evidence = tuple(dict.fromkeys(line for each in (finding, *symptoms) for line in each.evidence))
         felt = [each for each in (finding, *symptoms) if each.harm == harm]
         rules = tuple(each.rule for each in felt)
+        advice = tuple(dict.fromkeys((*finding.advice, *_further_advice(symptoms))))
         summary = finding.summary if finding in felt else f"{felt[0].summary}; {finding.summary}"
         more = rules if rules != (name,) else ()
-        merged.append(finding.replace(severity=worst, harm=harm, summary=summary, evidence=evidence, symptoms=more))
+        merged.append(finding.replace(severity=worst, harm=harm, summary=summary, evidence=evidence, advice=advice, symptoms=more))
     return merged
+
+
+def _further_advice(symptoms: Sequence[Finding]) -> tuple[Advice, ...]:
+    """What the cause does not mend: a quota that is used up stays so with the right number of threads."""
+    return tuple(one for symptom in symptoms if symptom.rule == cpu_throttled.ID for one in symptom.advice if one.variable is None)
 
 
 def _symptoms(cause: str, found: dict[str, Finding]) -> list[str]:

@@ -25,7 +25,7 @@ Documentation/scheduler/sched-bwc.rst.
 from __future__ import annotations
 
 from cgtune.model import Finding
-from cgtune.rules.case import act
+from cgtune.rules.case import FEEDS, act
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def judge(case: Case) -> Finding | None:
         by = facts.program.procs_library if by == "the program itself" and facts.program.procs_library else by
         by = "its environment when it was loaded, or a call since" if case.in_library and not case.set_by_variable else by
         summary = f"GOMAXPROCS is {case.procs}, set by {by}; its quota of {case.cores_words} warrants {case.allowed_procs}"
-        advice = case.change_procs("the most threads that the enforced quota can feed")
+        advice = case.change_procs(FEEDS)
         return Finding(rule=ID, severity=SEVERITY, summary=summary, evidence=case.procs_evidence(case.stall), advice=(advice,))
     if not case.quota_binds and case.usable and case.procs_count > case.usable:
         summary = f"GOMAXPROCS is {case.procs} on {case.usable} usable CPU{'s' * (case.usable > 1)}"

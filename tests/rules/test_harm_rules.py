@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cgtune.limits import enforce
 from cgtune.model import (
     Busiest,
     ByteLimit,
@@ -468,33 +469,91 @@ def _stopped(
     ("made", "advice"),
     [
         pytest.param(
-            _stopped(procs=1, cores=0.2, used=0.2, threads=((0.2, 1 / 3),)), "raise the CPU limit to 0.3 CPUs, which would", id="two digits"
+            _stopped(procs=1, cores=0.2, used=0.2, threads=((0.2, 1 / 3),)),
+            "the quota is used up: raise the CPU limit to 0.3 CPUs, which would",
+            id="two digits",
         ),
         pytest.param(
             _stopped(procs=1, cores=0.2, used=0.201, threads=((0.201, 1 / 3),)),
-            "raise the CPU limit to 0.31 CPUs, which would",
+            "the quota is used up: raise the CPU limit to 0.31 CPUs, which would",
             id="rounded up",
         ),
         pytest.param(
             _stopped(procs=4, cores=0.4, used=0.5, stopped_seconds=15.0, threads=((0.25, 0.52),) * 2),
-            "raise the CPU limit to 1.05 CPUs, which would have been enough while it was watched, within 15 %, or set GOMAXPROCS",
-            id="or fewer threads",
+            "the quota is used up: raise the CPU limit to 1.05 CPUs, which would have been enough while it was watched",
+            id="many threads",
         ),
         pytest.param(
             _stopped(procs=4, cores=0.4, used=0.4, threads=((0.2, 0.25),) * 2),
-            "raise the CPU limit to 4 whole CPUs, or set GOMAXPROCS to 1",
+            "the quota is used up: raise the CPU limit; no GOMAXPROCS helps",
             id="a doubt",
         ),
         pytest.param(
             _stopped(procs=1, cores=0.2, used=0.04, periods=49, stopped_seconds=0.08, threads=((0.04, 0.054),)),
-            "raise the CPU limit to 1 CPU or more",
+            "the quota is used up: raise the CPU limit; no GOMAXPROCS helps",
             id="a moment",
         ),
-        pytest.param(_stopped(procs=1, cores=2.0, used=0.9), "raise the CPU limit: GOMAXPROCS is not above it", id="bursts"),
+        pytest.param(_stopped(procs=1, cores=2.0, used=0.9), "45 % of the quota are in use, and busy moments go beyond it", id="bursts"),
     ],
 )
 def test_the_limit_that_would_have_been_enough_is_advised(made: ProcessReport, advice: str) -> None:
-    """If it is sure and enough was seen; else the whole CPUs that GOMAXPROCS could use."""
+    """If it is sure and enough was seen."""
     finding = _judge("cpu-throttled", made)
     assert finding is not None
     assert finding.advice[0].reason.startswith(advice)
+
+
+_CAN = {"burst_us": 0}
+
+
+def _in_use(share: float, procs: int, *, cores: float = 2.0, stopped: int = 40, **own: object) -> ProcessReport:
+    """Two looks at a program that used so much of its quota all the time, and was stopped in so many of 300 periods."""
+    made = report(go_facts(procs=procs, variables={"GOMAXPROCS": str(procs)}), cores=cores, throttled=(50, 1000))
+    made = watched(made, Throttling(periods=300, throttled_periods=stopped, throttled_seconds=1.0))
+    rates = made.snapshot.rates
+    assert rates is not None
+    rates = rates.replace(cpu=(rates.cpu[0].replace(used_cores=share * cores),))
+    leaf, *above = made.snapshot.cpu_chain
+    chain = (leaf.replace(**own), *above)
+    snapshot = made.snapshot.replace(rates=rates, cpu_chain=chain)
+    return made.replace(snapshot=snapshot, limits=enforce(snapshot))
+
+
+@pytest.mark.parametrize(
+    ("made", "advice"),
+    [
+        pytest.param(_in_use(0.97, 3, **_CAN), ["the quota is used up: raise the CPU limit; no GOMAXPROCS helps"], id="used up"),
+        pytest.param(_in_use(0.97, 8, **_CAN), ["the quota is used up: raise the CPU limit; no GOMAXPROCS helps"], id="used up by many"),
+        pytest.param(_in_use(0.8, 3, **_CAN), ["80 % of the quota are in use", "write 200000 to"], id="room: a burst"),
+        pytest.param(_in_use(0.8, 2, **_CAN), ["80 % of the quota are in use", "write 200000 to"], id="room: a burst for those as well"),
+        pytest.param(_in_use(0.8, 3), ["80 % of the quota are in use", "only a larger CPU limit helps"], id="room, and no burst here"),
+        pytest.param(_in_use(0.8, 8, **_CAN), ["GOMAXPROCS"], id="room, and many threads"),
+        pytest.param(_in_use(0.9, 3, **_CAN), ["90 % of the quota", "raise the CPU limit", "write 200000 to"], id="between"),
+        pytest.param(_in_use(0.9, 8, **_CAN), ["GOMAXPROCS", "raise the CPU limit", "write 200000 to"], id="between, and many threads"),
+    ],
+)
+def test_what_ends_throttling_goes_by_the_use_of_the_quota(made: ProcessReport, advice: list[str]) -> None:
+    """Used up: a larger quota, never fewer threads; room: a burst, or the right number of threads; between them both are said."""
+    finding = _judge("cpu-throttled", made)
+    assert finding is not None
+    told = " | ".join(f"{one.variable}={one.value}: {one.reason}" for one in finding.advice)
+    assert [words for words in advice if words not in told] == []
+    assert ("GOMAXPROCS=" in told) == (advice[0] == "GOMAXPROCS")
+    assert ("write" in told) == ("write 200000 to" in advice)
+    assert any("of the quota were used in the periods in which it ran, while it was watched" in line for line in finding.evidence)
+
+
+@pytest.mark.parametrize(("share", "severity"), [(0.8, "warning"), (0.9, "critical"), (1.0, "critical")])
+def test_stops_alone_are_not_critical(share: float, severity: str) -> None:
+    """With room in the quota a cgroup that is stopped in each third period may have a better tail than with fewer threads."""
+    finding = _judge("cpu-throttled", _in_use(share, 3, stopped=100))
+    assert finding is not None
+    assert finding.severity == severity
+
+
+def test_a_cause_that_does_not_mend_a_quota_that_is_used_up_says_so() -> None:
+    """The right GOMAXPROCS is advised, and that the quota has to be larger; with room in the quota GOMAXPROCS alone."""
+    for share, is_both in ((0.97, True), (0.8, False)):
+        (finding,) = judge_all(_in_use(share, 8, **_CAN), Policy())
+        assert finding.rule == "gomaxprocs-exceeds-quota"
+        assert [one.variable for one in finding.advice] == ["GOMAXPROCS", *([None] if is_both else [])]
