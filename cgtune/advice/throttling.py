@@ -15,17 +15,26 @@ if TYPE_CHECKING:
 #: Of the quota: from the one on it is used up, below the other one it is not.
 USED_UP, ROOMY = 0.95, 0.88
 
+_AT_WORK = 0.3  # at less it hardly matters how many threads there are: nothing follows
+_LEAST_WATCHED, _LEAST_SINCE_MADE = 300, 3000  # periods: half a minute and five minutes of the usual ones
 _MOST_SHARE = 1.1  # threads run on for a moment after a quota is gone; what is more was used under another quota
 
 
 class QuotaUse(Record):
     """The share of its quota that a cgroup used in the periods in which it ran: 1.0 is all of it. ``when`` says of which time that is a
-    mean, ``is_watched`` whether it was between two looks.
+    mean, ``periods`` how many these were, ``is_watched`` whether it was between two looks.
     """
 
     share: float
     when: str
+    periods: int
     is_watched: bool = True
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the program works, and has not used its quota up: not of a moment, and not of one that rests."""
+        least = _LEAST_WATCHED if self.is_watched else _LEAST_SINCE_MADE
+        return self.periods >= least and _AT_WORK <= self.share < ROOMY
 
     @property
     def words(self) -> str:
@@ -46,13 +55,14 @@ def find_use(level: CpuLevel, rate: CpuRate | None) -> QuotaUse | None:
             return None
         active = min(1.0, (rate.throttling.periods + 1) * bandwidth.period_us / 1e6 / rate.seconds)  # one began before
         share = rate.used_cores / active * bandwidth.period_us / bandwidth.quota_us
-        return QuotaUse(share=share, when="in the periods in which it ran, while it was watched")
+        return QuotaUse(share=share, when="in the periods in which it ran, while it was watched", periods=rate.throttling.periods)
     if level.throttling is None or level.usage_seconds is None or not level.throttling.periods:
         return None
     share = level.usage_seconds / (level.throttling.periods * bandwidth.quota_us / 1e6)
     if share > _MOST_SHARE:
         return None  # it ran before there was this quota
-    return QuotaUse(share=share, when="in the periods in which it ran, on average since the cgroup was made", is_watched=False)
+    when = "in the periods in which it ran, on average since the cgroup was made"
+    return QuotaUse(share=share, when=when, periods=level.throttling.periods, is_watched=False)
 
 
 def can_burst(level: CpuLevel) -> bool:

@@ -6,6 +6,7 @@ not either: if it hurts, the throttling that was measured tells, and if that is 
 
 from __future__ import annotations
 
+from cgtune.advice.quantities import USUAL_PERIOD_US
 from cgtune.advice.throttling import QuotaUse
 from cgtune.fleet.facts import MANY_CPUS, PLACE, busy_cores, collector_share, find_gogc, oldest_go, usual_throttling
 from cgtune.model import SEVERITIES
@@ -63,7 +64,10 @@ class FleetCase(Case):
 
     def quota_use(self, level: CpuLevel) -> QuotaUse | None:
         cores, busy = None if level.bandwidth is None else level.bandwidth.limit_cores, busy_cores(self.measured)
-        return None if not cores or busy is None else QuotaUse(share=busy / cores, when="at its busiest, in the mean of some minutes")
+        if not cores or busy is None:
+            return None
+        periods = round((self.measured.history_seconds or 0.0) * 1e6 / USUAL_PERIOD_US)
+        return QuotaUse(share=busy / cores, when="at its busiest, in the mean of some minutes", periods=periods)
 
     def burst_words(self, level: CpuLevel) -> str:  # noqa: ARG002  # series name no file of a cgroup
         return (

@@ -5,6 +5,8 @@ Every figure of a summary or of evidence comes from here, so that two findings n
 
 from __future__ import annotations
 
+import math
+
 from cgtune.advice.enough_memory import find_enough_memory
 from cgtune.advice.habits import find_habit, say_overruling
 from cgtune.advice.memory import join_mates, measure_outside
@@ -31,6 +33,7 @@ _MOMENT_SECONDS = 60
 _RESTING_SECONDS = 10.0
 _LEAST_RAN_SECONDS = 1.0  # on a CPU: the collector's share of less is chance
 _MOST_SHOWN = 200  # characters of a variable
+_STOPPED_PERCENT = 1.0  # of the periods
 _SWITCHES = ("containermaxprocs", "updatemaxprocs")
 _KILLED_BY_THREADS = (
     "there is a memory limit: of 48 runs of one storm of allocation with one GOMEMLIMIT, on 2 CPUs, 1, 2, 19 and 36 were killed with"
@@ -99,6 +102,29 @@ class Case:
         rates = self.snapshot.rates
         watched = None if rates is None or self.window is None else rates.cpu_of(level)
         return find_use(level, watched)
+
+    @property
+    def room(self) -> QuotaUse | None:
+        """How much of the quota that binds is used, if the program works, has room in it, and was hardly ever stopped; None: not known."""
+        binding, level = self.cpu.binding, self.window if self.window is not None else self.report.throttled_level
+        counters = None if level is None else level.throttling
+        use = None if binding is None else self.quota_use(binding)
+        if use is None or counters is None or 100 * counters.throttled_periods >= _STOPPED_PERCENT * counters.periods:
+            return None
+        return use if use.has_room else None
+
+    @property
+    def proven_procs(self) -> int:
+        """The most GOMAXPROCS that has measured well while there is room in the quota: one more than it rounded up; at most the CPUs."""
+        return min(self.usable, math.ceil(self.limit_cores or 0) + 1)
+
+    @property
+    def threads_may_pay(self) -> QuotaUse | None:
+        """The room in a quota above one CPU if more threads than it warrants do no harm so: none are known to be in danger of memory."""
+        if not self.exceeds or (self.limit_cores or 0) <= 1:
+            return None
+        is_safe = self.memory.limit_bytes is None or self.procs_count <= self.proven_procs
+        return self.room if is_safe else None
 
     def burst_words(self, level: CpuLevel) -> str:
         """The burst that would help this cgroup, with its file, or why there is none."""
