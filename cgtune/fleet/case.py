@@ -6,7 +6,9 @@ not either: if it hurts, the throttling that was measured tells, and if that is 
 
 from __future__ import annotations
 
-from cgtune.fleet.facts import MANY_CPUS, PLACE, collector_share, find_gogc, oldest_go, usual_throttling
+from cgtune.advice.quantities import USUAL_PERIOD_US
+from cgtune.advice.throttling import QuotaUse
+from cgtune.fleet.facts import MANY_CPUS, PLACE, busy_cores, collector_share, find_gogc, oldest_go, usual_throttling
 from cgtune.model import SEVERITIES
 from cgtune.numbers import format_cores, format_cpus, format_mib
 from cgtune.rules import RULES, judge_case
@@ -59,6 +61,19 @@ class FleetCase(Case):
         now = _severity(WATCHED, usual.throttled_periods / usual.periods)
         ever = _severity(SINCE_MADE, level.throttling.throttled_periods / level.throttling.periods)
         return level.replace(throttling=usual) if now <= ever else None
+
+    def quota_use(self, level: CpuLevel) -> QuotaUse | None:
+        cores, busy = None if level.bandwidth is None else level.bandwidth.limit_cores, busy_cores(self.measured)
+        if not cores or busy is None:
+            return None
+        periods = round((self.measured.history_seconds or 0.0) * 1e6 / USUAL_PERIOD_US)
+        return QuotaUse(share=busy / cores, when="at its busiest, in the mean of some minutes", periods=periods)
+
+    def burst_words(self, level: CpuLevel) -> str:  # noqa: ARG002  # series name no file of a cgroup
+        return (
+            "a burst of one quota (from Linux 5.14 on) saves up what is left over for busy moments: Kubernetes does not set"
+            " it, whoever owns the cgroup has to"
+        )
 
     @property
     def procs_words(self) -> str:

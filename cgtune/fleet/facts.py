@@ -18,7 +18,7 @@ from cgtune.runtimes.go.program.version import parse_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.fleet.model import Measured, Span
+    from cgtune.fleet.model import Measured
     from cgtune.model import GoFacts, GoSetting, Off, ProcessReport
     from cgtune.runtimes.go.program.version import GoVersion
 
@@ -160,12 +160,13 @@ def _throttling(share: float | None) -> Throttling | None:
 
 def _usage_seconds(measured: Measured) -> float | None:
     """What it would have used if it had always been as busy as in the busiest twentieth of the time: at the least too much."""
-    busy = _busy(measured.cpu_used)
+    busy = busy_cores(measured)
     return None if busy is None or measured.history_seconds is None else busy * measured.history_seconds
 
 
-def _busy(span: Span) -> float | None:
-    return span.p95 if span.p95 is not None else span.most
+def busy_cores(measured: Measured) -> float | None:
+    """The CPUs that it used in the busiest twentieth of the time at the least, or else the most that it used."""
+    return measured.cpu_used.p95 if measured.cpu_used.p95 is not None else measured.cpu_used.most
 
 
 def _bytes(count: float | None) -> int | None:

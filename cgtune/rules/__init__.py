@@ -51,14 +51,15 @@ from cgtune.rules import (
     updates_disabled,
     whole_quota_no_slack,
 )
-from cgtune.rules.case import Case
+from cgtune.rules.case import Case, act
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Protocol
 
-    from cgtune.model import Finding, Policy, ProcessReport, Severity, Snapshot
+    from cgtune.advice.throttling import QuotaUse
+    from cgtune.model import Advice, Finding, Policy, ProcessReport, Severity, Snapshot
 
     class Rule(Protocol):
         """A module of this shelf; its docstring is what ``cgtune explain`` prints."""
@@ -131,6 +132,12 @@ ANY_PROGRAM = (
     "limit-unneeded",
 )
 
+#: The causes of more threads than a quota warrants.
+_BEYOND_QUOTA = (
+    *("go-not-container-aware", "awareness-disabled-by-build", "awareness-disabled-by-env", "ancestor-quota-ignored"),
+    *("limit-file-missed", "gomaxprocs-exceeds-quota"),
+)
+
 _TOO_MANY_THREADS = ("gomaxprocs-exceeds-quota", "cpu-throttled", "started-throttled", "gomaxprocs-below-quota", "gomaxprocs-pinned")
 
 #: Cause, and the symptoms that need no finding of their own beside it.
@@ -151,7 +158,7 @@ SILENCES: dict[str, tuple[str, ...]] = {
     "automaxprocs-redundant": ("gomaxprocs-pinned", "gomaxprocs-below-quota", "whole-quota-no-slack"),
     "gomaxprocs-pinned": ("whole-quota-no-slack",),
     "gomaxprocs-below-quota": ("gomaxprocs-pinned",),
-    "threads-short": ("gomaxprocs-below-quota",),
+    "threads-short": ("gomaxprocs-below-quota", "whole-quota-no-slack"),
     "cpu-throttled": ("quota-below-two-cpus", "fractional-quota", "whole-quota-no-slack"),
     "started-throttled": ("cpu-throttled", "quota-below-two-cpus", "fractional-quota", "whole-quota-no-slack"),
     "cpu-contended": ("no-quota-many-cpus",),
@@ -207,7 +214,17 @@ def judge_all(
 def judge_case(case: Case, rules: Sequence[Rule], ignored: frozenset[str] = frozenset()) -> tuple[Finding, ...]:
     """What these rules find in one case, worst first; what another finding makes superfluous is left out."""
     found = {finding.rule: finding for rule in rules if (finding := rule.judge(case)) is not None}
+    if (room := case.threads_may_pay) is not None:
+        found = {name: _soften(finding, room) if name in _BEYOND_QUOTA else finding for name, finding in found.items()}
     return tuple(sorted(_merge(found, ignored), key=lambda finding: finding.urgency))
+
+
+def _soften(finding: Finding, room: QuotaUse) -> Finding:
+    """Too many threads do no harm while there is room in the quota, and some programs need them: those that wait more than they work."""
+    why = act("leave it while less than 88 % of the quota are in use: more threads have as good a tail then, and a worse one above; else")
+    evidence = (*finding.evidence, f"{room.words}; it was stopped in less than 1 % of them")
+    severity: Severity = "info" if finding.severity == "warning" else finding.severity
+    return finding.replace(severity=severity, evidence=evidence, advice=(why, *finding.advice))
 
 
 def _merge(found: dict[str, Finding], ignored: frozenset[str]) -> list[Finding]:
@@ -228,10 +245,16 @@ def _merge(found: dict[str, Finding], ignored: frozenset[str]) -> list[Finding]:
         evidence = tuple(dict.fromkeys(line for each in (finding, *symptoms) for line in each.evidence))
         felt = [each for each in (finding, *symptoms) if each.harm == harm]
         rules = tuple(each.rule for each in felt)
+        advice = tuple(dict.fromkeys((*finding.advice, *_further_advice(symptoms))))
         summary = finding.summary if finding in felt else f"{felt[0].summary}; {finding.summary}"
         more = rules if rules != (name,) else ()
-        merged.append(finding.replace(severity=worst, harm=harm, summary=summary, evidence=evidence, symptoms=more))
+        merged.append(finding.replace(severity=worst, harm=harm, summary=summary, evidence=evidence, advice=advice, symptoms=more))
     return merged
+
+
+def _further_advice(symptoms: Sequence[Finding]) -> tuple[Advice, ...]:
+    """What the cause does not mend: a quota that is used up stays so with the right number of threads."""
+    return tuple(one for symptom in symptoms if symptom.rule == cpu_throttled.ID for one in symptom.advice if one.variable is None)
 
 
 def _symptoms(cause: str, found: dict[str, Finding]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cgtune.api import judge_processes
+from cgtune.limits import enforce
 from cgtune.model import (
     Busiest,
     ByteLimit,
@@ -538,33 +539,169 @@ def _stopped(
     ("made", "advice"),
     [
         pytest.param(
-            _stopped(procs=1, cores=0.2, used=0.2, threads=((0.2, 1 / 3),)), "raise the CPU limit to 0.3 CPUs, which would", id="two digits"
+            _stopped(procs=1, cores=0.2, used=0.2, threads=((0.2, 1 / 3),)),
+            "the quota is used up: raise the CPU limit to 0.3 CPUs, which would",
+            id="two digits",
         ),
         pytest.param(
             _stopped(procs=1, cores=0.2, used=0.201, threads=((0.201, 1 / 3),)),
-            "raise the CPU limit to 0.31 CPUs, which would",
+            "the quota is used up: raise the CPU limit to 0.31 CPUs, which would",
             id="rounded up",
         ),
         pytest.param(
             _stopped(procs=4, cores=0.4, used=0.5, stopped_seconds=15.0, threads=((0.25, 0.52),) * 2),
-            "raise the CPU limit to 1.05 CPUs, which would have been enough while it was watched, within 15 %, or set GOMAXPROCS",
-            id="or fewer threads",
+            "the quota is used up: raise the CPU limit to 1.05 CPUs, which would have been enough while it was watched",
+            id="many threads",
         ),
         pytest.param(
             _stopped(procs=4, cores=0.4, used=0.4, threads=((0.2, 0.25),) * 2),
-            "raise the CPU limit to 4 whole CPUs, or set GOMAXPROCS to 1",
+            "the quota is used up: raise the CPU limit; no GOMAXPROCS helps",
             id="a doubt",
         ),
         pytest.param(
             _stopped(procs=1, cores=0.2, used=0.04, periods=49, stopped_seconds=0.08, threads=((0.04, 0.054),)),
-            "raise the CPU limit to 1 CPU or more",
+            "the quota is used up: raise the CPU limit; no GOMAXPROCS helps",
             id="a moment",
         ),
-        pytest.param(_stopped(procs=1, cores=2.0, used=0.9), "raise the CPU limit: GOMAXPROCS is not above it", id="bursts"),
+        pytest.param(_stopped(procs=1, cores=2.0, used=0.9), "45 % of the quota are in use, and busy moments go beyond it", id="bursts"),
     ],
 )
 def test_the_limit_that_would_have_been_enough_is_advised(made: ProcessReport, advice: str) -> None:
-    """If it is sure and enough was seen; else the whole CPUs that GOMAXPROCS could use."""
+    """If it is sure and enough was seen."""
     finding = _judge("cpu-throttled", made)
     assert finding is not None
     assert finding.advice[0].reason.startswith(advice)
+
+
+_CAN = {"burst_us": 0}
+
+
+def _in_use(share: float, procs: int, *, cores: float = 2.0, stopped: int = 40, **own: object) -> ProcessReport:
+    """Two looks at a program that used so much of its quota all the time, and was stopped in so many of 300 periods."""
+    made = report(go_facts(procs=procs, variables={"GOMAXPROCS": str(procs)}), cores=cores, throttled=(50, 1000))
+    made = watched(made, Throttling(periods=300, throttled_periods=stopped, throttled_seconds=1.0))
+    rates = made.snapshot.rates
+    assert rates is not None
+    rates = rates.replace(cpu=(rates.cpu[0].replace(used_cores=share * cores),))
+    leaf, *above = made.snapshot.cpu_chain
+    chain = (leaf.replace(**own), *above)
+    snapshot = made.snapshot.replace(rates=rates, cpu_chain=chain)
+    return made.replace(snapshot=snapshot, limits=enforce(snapshot))
+
+
+@pytest.mark.parametrize(
+    ("made", "advice"),
+    [
+        pytest.param(_in_use(0.97, 3, **_CAN), ["the quota is used up: raise the CPU limit; no GOMAXPROCS helps"], id="used up"),
+        pytest.param(_in_use(0.97, 8, **_CAN), ["the quota is used up: raise the CPU limit; no GOMAXPROCS helps"], id="used up by many"),
+        pytest.param(_in_use(0.8, 3, **_CAN), ["80 % of the quota are in use", "write 200000 to"], id="room: a burst"),
+        pytest.param(_in_use(0.8, 2, **_CAN), ["80 % of the quota are in use", "write 200000 to"], id="room: a burst for those as well"),
+        pytest.param(_in_use(0.8, 3), ["80 % of the quota are in use", "only a larger CPU limit helps"], id="room, and no burst here"),
+        pytest.param(_in_use(0.8, 8, **_CAN), ["GOMAXPROCS"], id="room, and many threads"),
+        pytest.param(_in_use(0.9, 3, **_CAN), ["90 % of the quota", "raise the CPU limit", "write 200000 to"], id="between"),
+        pytest.param(_in_use(0.9, 8, **_CAN), ["GOMAXPROCS", "raise the CPU limit", "write 200000 to"], id="between, and many threads"),
+    ],
+)
+def test_what_ends_throttling_goes_by_the_use_of_the_quota(made: ProcessReport, advice: list[str]) -> None:
+    """Used up: a larger quota, never fewer threads; room: a burst, or the right number of threads; between them both are said."""
+    finding = _judge("cpu-throttled", made)
+    assert finding is not None
+    told = " | ".join(f"{one.variable}={one.value}: {one.reason}" for one in finding.advice)
+    assert [words for words in advice if words not in told] == []
+    assert ("GOMAXPROCS=" in told) == (advice[0] == "GOMAXPROCS")
+    assert ("write" in told) == ("write 200000 to" in advice)
+    assert any("of the quota were used in the periods in which it ran, while it was watched" in line for line in finding.evidence)
+
+
+@pytest.mark.parametrize(("share", "severity"), [(0.8, "warning"), (0.9, "critical"), (1.0, "critical")])
+def test_stops_alone_are_not_critical(share: float, severity: str) -> None:
+    """With room in the quota a cgroup that is stopped in each third period may have a better tail than with fewer threads."""
+    finding = _judge("cpu-throttled", _in_use(share, 3, stopped=100))
+    assert finding is not None
+    assert finding.severity == severity
+
+
+def test_a_cause_that_does_not_mend_a_quota_that_is_used_up_says_so() -> None:
+    """The right GOMAXPROCS is advised, and that the quota has to be larger; with room in the quota GOMAXPROCS alone."""
+    for share, is_both in ((0.97, True), (0.8, False)):
+        (finding,) = judge_all(_in_use(share, 8, **_CAN), Policy())
+        assert finding.rule == "gomaxprocs-exceeds-quota"
+        assert [one.variable for one in finding.advice] == ["GOMAXPROCS", *([None] if is_both else [])]
+
+
+_LIMITED = (memory_level("/pod/app", 512 * MIB),)
+
+
+def _at_work(share: float, procs: int, *, cores: float = 2.5, stopped: int = 0, periods: int = 300, **more: object) -> ProcessReport:
+    """Two looks at a program that used so much of its quota; ``more`` are facts of its runtime and parts of its report."""
+    rest = {name: more.pop(name) for name in ("memory", "live", "waiting_threads") if name in more}
+    live = {"live": rest.pop("live")} if "live" in rest else {}
+    waiting = {"waiting_threads": rest.pop("waiting_threads")} if "waiting_threads" in rest else {}
+    made = report(go_facts(procs=procs, **live, **more), cores=cores, throttled=(0, 1000), **rest)  # type: ignore[arg-type]
+    made = watched(made, Throttling(periods=periods, throttled_periods=stopped, throttled_seconds=0.1), used_cores=share * cores, **waiting)
+    rates = made.snapshot.rates
+    assert rates is not None
+    rates = rates.replace(cpu=(rates.cpu[0].replace(used_cores=share * cores, seconds=periods / 10),))
+    return made.replace(snapshot=made.snapshot.replace(rates=rates))
+
+
+@pytest.mark.parametrize(
+    ("made", "severity"),
+    [
+        pytest.param(_at_work(0.7, 8), "info", id="room, and no memory limit"),
+        pytest.param(_at_work(0.7, 8, minor=24), "info", id="an old Go that took all CPUs"),
+        pytest.param(_at_work(0.7, 8, memory=_LIMITED), "warning", id="a memory limit"),
+        pytest.param(_at_work(0.7, 4, memory=_LIMITED), "info", id="a memory limit, and no more than has measured well"),
+        pytest.param(_at_work(0.9, 8), "warning", id="no room"),
+        pytest.param(_at_work(0.1, 8), "warning", id="it rests"),
+        pytest.param(_at_work(0.7, 8, periods=299), "warning", id="a moment"),
+        pytest.param(_at_work(0.7, 8, stopped=3), "warning", id="stopped in 1 %"),
+        pytest.param(_at_work(0.7, 8, cores=1.0), "warning", id="one CPU, for which more threads never measured well"),
+        pytest.param(report(go_facts(procs=8), cores=2.5), "warning", id="nobody looked"),
+    ],
+)
+def test_threads_beyond_a_quota_with_room_are_information(made: ProcessReport, severity: str) -> None:
+    """A program that waits more than it works may need them; not if memory is in danger, or if it is not known."""
+    finding = next(one for one in judge_all(made, Policy()) if one.rule in ("gomaxprocs-exceeds-quota", "go-not-container-aware"))
+    assert finding.severity == severity
+    assert (finding.advice[0].reason.startswith("leave it while")) == (severity == "info")
+    assert any("36 were killed" in line for line in finding.evidence) == (made.limits.memory.limit_bytes is not None)
+
+
+def test_a_mean_since_the_cgroup_was_made_needs_five_minutes() -> None:
+    """3000 periods of a hundred milliseconds."""
+    for periods, severity in ((3000, "info"), (2999, "warning")):
+        made = report(go_facts(procs=8), cores=2.5, throttled=(0, periods))
+        leaf, *above = made.snapshot.cpu_chain
+        snapshot = made.snapshot.replace(cpu_chain=(leaf.replace(usage_seconds=0.7 * 0.25 * periods), *above))
+        found = judge_all(made.replace(snapshot=snapshot, limits=enforce(snapshot)), Policy())
+        assert [one.severity for one in found if one.rule == "gomaxprocs-exceeds-quota"] == [severity]
+
+
+_QUEUE = GoLive(goroutines=50, queued_goroutines=40, idle_procs=0)
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        pytest.param(_at_work(0.7, 3, live=_QUEUE), "try GOMAXPROCS=4, the quota rounded up and one more", id="as many as the quota feeds"),
+        pytest.param(_at_work(0.7, 3, cores=3.0, live=_QUEUE), "try GOMAXPROCS=4,", id="whole CPUs"),
+        pytest.param(_at_work(0.7, 4, live=_QUEUE), "are not proven: measure", id="as many as have measured well"),
+        pytest.param(_at_work(0.9, 3, live=_QUEUE), None, id="no room"),
+        pytest.param(_at_work(0.7, 3, live=_QUEUE, waiting_threads=1.0), None, id="its threads wait for a CPU"),
+        pytest.param(_at_work(0.7, 3, live=_QUEUE.replace(idle_procs=1)), None, id="a thread to spare"),
+        pytest.param(_at_work(0.7, 3, live=_QUEUE.replace(queued_goroutines=2)), None, id="hardly a queue"),
+    ],
+)
+def test_a_queue_beside_a_quota_with_room(made: ProcessReport, says: str | None) -> None:
+    """Where goroutines wait and the quota is not used, more threads may pay: up to a number that was measured, and above it by trial."""
+    finding = _judge("threads-short", made)
+    assert (None if finding is None else finding.severity) == (None if says is None else "info")
+    assert finding is None or says is None or says in finding.advice[0].reason
+
+
+def test_threads_stand_before_memory() -> None:
+    """Of two warnings the one on threads is first, in the findings and in what is to be set: headroom does not undo too many threads."""
+    made = report(go_facts(minor=24), cores=2.5, memory=_LIMITED)
+    assert [one.rule for one in judge_all(made, Policy())] == ["go-not-container-aware", "gomemlimit-unset"]
+    assert [one.name for one in made.recommendations] == ["GOMAXPROCS", "GOMEMLIMIT"]
