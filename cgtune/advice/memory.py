@@ -335,8 +335,9 @@ def _share(level: MemoryLevel, limit_bytes: int, name: str, snapshot: Snapshot, 
     if room.known in ("unknown", "declared"):
         return share
     counted = share.count_files(files, live, policy)
-    # What may still come can push files out for a moment; if those come back all the time, they are no reserve
-    safety = room.safety_bytes if files.returning else max(room.least_safety_bytes, room.safety_bytes - counted)
+    # What comes can push files out for a moment, so they are a part of the headroom; if they come back all the time, they are none
+    least = room.least_safety_bytes if unsure else room.least_safety_bytes // 2
+    safety = room.safety_bytes if files.returning else max(least, room.safety_bytes - counted)
     return share.replace(room=room.replace(files=files, files_bytes=counted, safety_bytes=safety, watched_seconds=watched_seconds))
 
 
@@ -422,9 +423,9 @@ def _recommend_in(shares: Sequence[Share], policy: Policy, heaps: Sequence[int |
             source += f", the highest in {_say_time(room.watched_seconds)} of watching"
         because.append(f"less {format_mib(room.outside_bytes)} MiB ({source}) that the Go runtime does not manage")
     because += _say_files(room)
-    may = "more may come" + ", which files in use can give way to for a moment" * bool(room.files_bytes and not room.files.returning)
-    why = {"unknown": ", as nothing was measured", "early": f", as {share.early}: {may}"}.get(room.known, "")
-    because.append(f"less {format_mib(room.safety_bytes)} MiB kept free{why}")
+    why = {"unknown": ", as nothing was measured", "early": f", as {share.early}: more may come"}.get(room.known, "")
+    beside = " beside files, which can give way for a moment" * bool(room.files_bytes and not room.files.returning)
+    because.append(f"less {format_mib(room.safety_bytes)} MiB kept free{beside}{why}")
     because += share.because
     crowded = None if live_heap_bytes is None else share.crowded_by(live_heap_bytes, policy)
     value = int(share.free_bytes / share.runtimes) // _MIB * _MIB
