@@ -31,7 +31,6 @@ from tests.support.adviceruns import MIB, PATTERNS, SPINS, Invalid, Memory, Serv
 
 VERSION = "1.27.3"
 QUICK_MINUTES, FULL_MINUTES = 10.0, 360.0
-USUAL_TURNS = 1000  # of a microsecond on a real CPU
 BATCH = 14  # loads that run at once while cgtune is asked
 MOST_ROUNDS = 100
 TRIES = 3  # of a CPU run that others disturbed
@@ -121,11 +120,6 @@ class Bench:
         say(f"a microsecond is {self.turns:.0f} turns of the server's loop")
         self._mapped = contextlib.ExitStack()
         self._files: dict[int, Path] = {}
-
-    @property
-    def patience_seconds(self) -> float:
-        """How long a run may take: longer on an emulated CPU."""
-        return 30 * max(1.0, USUAL_TURNS / self.turns)
 
     def is_over(self) -> bool:
         """Whether the time is up."""
@@ -218,7 +212,7 @@ def ask(bench: Bench, cells: list[Memory], rows: Rows) -> dict[Memory, dict[str,
     by_key = {(cell.pattern, cell.limit_mib, cell.live_percent, SPINS[cell.speed] or ""): cell for cell in cells}
     groups = [bench.groups.make(f"asked{number}") for number in range(len(cells))]
     say(f"asking cgtune about {len(cells)} loads ({bench.left()})")
-    for row in adviceasks.ask_all(cells, groups.__getitem__, bench.program_of, bench.mapped_of, say, bench.patience_seconds * 4):
+    for row in adviceasks.ask_all(cells, groups.__getitem__, bench.program_of, bench.mapped_of, say):
         rows.add({"go": bench.line, "hierarchy": bench.hierarchy} | row)
         if row["set"] and row["gomemlimit"]:
             answers[by_key[row["pattern"], row["limit"], row["live"], row["duty"]]][row["when"]] = int(row["gomemlimit"])
@@ -234,7 +228,7 @@ def run_round(bench: Bench, jobs: list[Job], rows: Rows, rep: int) -> None:
             return
         variables = adviceruns.environment(value, gogc or None, None)
         try:
-            row = adviceruns.run_memory(bench.group, bench.program_of(cell), cell, variables, bench.mapped_of(cell), bench.patience_seconds)
+            row = adviceruns.run_memory(bench.group, bench.program_of(cell), cell, variables, bench.mapped_of(cell))
         except Invalid as error:
             say(f"a run is left out: {error}")
             continue

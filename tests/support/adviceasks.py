@@ -18,7 +18,7 @@ import cgtune
 from cgtune.api import judge_processes
 from cgtune.model import GoFacts, MemoryParts, Policy, ProcessReport
 from tests.live.cgroups import Group
-from tests.support.adviceruns import MIB, SPINS, Invalid, Memory, environment, go_on, start_memory, wait_for_line
+from tests.support.adviceruns import MIB, PATIENCE_SECONDS, SPINS, Invalid, Memory, environment, go_on, start_memory, wait_for_line
 from tests.support.serving import Service
 
 PARTS = tuple(name for name, _ in MemoryParts().items())
@@ -36,11 +36,8 @@ def ask_all(
     program_of: Callable[[Memory], Path],
     mapped_of: Callable[[Memory], Path | None],
     say: Callable[[str], None],
-    patience_seconds: float = 120,
 ) -> Iterator[dict[str, Any]]:
-    """A row for each cell and each moment at which it was asked about; a load that dies, or takes longer than so many seconds to get there,
-    has none from then on.
-    """
+    """A row for each cell and each moment at which it was asked about; a load that dies, or does not get there, has none from then on."""
     loads: dict[Memory, subprocess.Popen[bytes]] = {}
     began: dict[Memory, float] = {}
     for number, cell in enumerate(cells):
@@ -48,12 +45,12 @@ def ask_all(
         share = max(_LEAST_SHARE, cell.live_percent + _ABOVE_LIVE)
         variables = environment(int(free_mib * share / 100) * MIB, None, None) | {"ASK": "1"}
         load = start_memory(make(number), program_of(cell), cell, variables, mapped_of(cell))
-        wait_for_line(load, "started", seconds=patience_seconds)
+        wait_for_line(load, "started", seconds=4 * PATIENCE_SECONDS)
         began[cell] = time.monotonic()
         yield _ask(cell, load, "start", None)
         go_on(load)
         try:
-            wait_for_line(load, "loaded", seconds=patience_seconds)
+            wait_for_line(load, "loaded", seconds=4 * PATIENCE_SECONDS)
         except Invalid as error:
             say(f"{cell.pattern} {cell.limit_mib} MiB, {cell.live_percent} % alive: {error}")
             load.kill()
