@@ -31,6 +31,7 @@ from tests.support.adviceruns import MIB, PATTERNS, SPINS, Invalid, Memory, Serv
 
 VERSION = "1.27.3"
 QUICK_MINUTES, FULL_MINUTES = 10.0, 360.0
+MEMORY_SHARE = 0.6  # of the time, if both parts run
 BATCH = 14  # loads that run at once while cgtune is asked
 MOST_ROUNDS = 100
 TRIES = 3  # of a CPU run that others disturbed
@@ -324,12 +325,12 @@ def measure(options: argparse.Namespace) -> Path:
             fail(str(error))
         bench = Bench(groups, folder, end, VERSION)
         try:
-            if "cpu" in parts:
-                bench.end = end if parts == ["cpu"] else time.monotonic() + (end - time.monotonic()) * 0.4
-                cpu_part(bench, FULL_CPU if options.full else QUICK_CPU, is_full=options.full)
             if "memory" in parts:
-                bench.end = end
+                bench.end = end if parts == ["memory"] else time.monotonic() + (end - time.monotonic()) * MEMORY_SHARE
                 memory_part(bench, cells, is_full=options.full)
+            if "cpu" in parts:
+                bench.end = end
+                cpu_part(bench, FULL_CPU if options.full else QUICK_CPU, is_full=options.full)
         finally:
             bench.close()
     return folder
