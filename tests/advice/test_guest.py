@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import adviceruns, evidence, guestmachine, guestruns
+from tests.support import adviceruns, evidence, evidencepages, guestmachine, guestruns
 from tests.support.guestmachine import IDLE, MEASURED, Impossible
 
 COMMAND = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-smp", "8", "-append", "quiet tsc_early_khz=2100000", "-m", "2G"]
@@ -120,3 +120,28 @@ def test_both_forms_run_whole_and_fractional_quotas_and_bursts() -> None:
     assert {(job.kind, job.quota) for job in full} == set(itertools.product(("cpu", "alloc"), (0.5, 0.75, 1, 1.5, 2, 2.5, 3, 3.5, 4)))
     assert all(job.burst_us in (0, job.quota * adviceruns.PERIOD_US) for job in (*quick, *full))
     assert any(job.burst_us for job in quick)
+
+
+def test_rows_of_a_run_are_read_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--rows may name a folder from where one stands; the table has one row a cell, of the seeds that every GOMAXPROCS has."""
+    names = (
+        "id",
+        "kind",
+        "mode",
+        "quota",
+        "load_percent",
+        "burst_us",
+        "gomaxprocs_set",
+        "seed",
+        "p99_ms",
+        "usage_s",
+        "wall_s",
+        "throttled",
+    )
+    runs = [("guest", 2, 41, 24.0), ("guest", 3, 41, 9.0), ("guest", 3, 42, 90.0), ("rep", 3, 41, 80.0)]
+    lines = [",".join((*names, "periods"))]
+    lines += [f"{name},cpu,open,2,80,0,{procs},{seed},{p99},3.2,2.0,5,20" for name, procs, seed, p99 in runs]
+    (tmp_path / "cpu-guest.csv").write_text("\n".join(lines) + "\n")
+    monkeypatch.chdir(tmp_path)
+    said = evidencepages.say_rows(Path())
+    assert "| 2, 80 %, CPU only | 1 | 0.80 |  | 24.0 (25 %) | 9.0 (25 %) | 9.0 (25 %) |  | 17.9 | 11.9 |" in said

@@ -32,14 +32,16 @@ _LEAST_RUNS = 5  # that lived, to fit what a collection costs
 _LONG = 50  # times the limit allocated: a storm of 170 collections and more, told apart
 MEMORY_CPUS = 2  # of the machines on which memory was measured
 
+KINDS = {"cpu": "CPU only", "alloc": "with a collector"}
+
 Advise = Callable[["CpuCell"], int]
 
 
 def read_rows(*names: str | Path) -> list[dict[str, str]]:
-    """The rows of these files, one after the other; a name alone is one of tests/advice/evidence."""
+    """The rows of these files, one after the other; a name that is no Path is one of tests/advice/evidence."""
     rows = []
     for name in names:
-        with (ROWS / name).open(newline="") as file:
+        with (name if isinstance(name, Path) else ROWS / name).open(newline="") as file:
             rows += list(csv.DictReader(file))
     return rows
 

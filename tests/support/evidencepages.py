@@ -118,7 +118,7 @@ def figures(policy: Policy | None = None) -> list[Figure]:
 
 # -- tables -------------------------------------------------------------------------------------------------------------------------------
 
-_KINDS = {"cpu": "CPU only", "alloc": "with a collector"}
+_KINDS = evidence.KINDS
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -153,10 +153,13 @@ def prepare() -> Machine:
     """What is fetched and built once; raises Impossible if this machine cannot have such a guest."""
     if os.uname().machine != "x86_64":
         raise Impossible(f"it emulates amd64 for programs of this machine, which is {os.uname().machine}")
-    root = qemu()
-    found = qemu_version(root)
-    ready, version = kernel()
-    return Machine(root, found, ready, equal_cpus(ready, version))
+    try:
+        root = qemu()
+        found = qemu_version(root)
+        ready, version = kernel()
+        return Machine(root, found, ready, equal_cpus(ready, version))
+    except OSError as error:
+        raise Impossible(f"{error}; CGTUNE_CACHE names another folder") from error
 
 
 def adapt(command: list[str], root: Path, monitor: Path) -> list[str]:

@@ -13,7 +13,6 @@ from tests.support.evidence import CpuCell, mean_of_ratios
 ROWS = "cpu-guest8-even.csv"
 RECORDED = "cpu-guest8.csv"
 CPUS = 8
-KINDS = {"cpu": "CPU only", "alloc": "with a collector"}
 HEAD = (
     "quota, load",
     "seeds",
@@ -83,7 +82,7 @@ def guest_table_rows(path: str | Path = ROWS) -> list[Sequence[str]]:
         if slack not in by_procs or not by_procs[slack].seeds:
             continue
         before = {} if burst_us else recorded.get(cell, {})
-        words = f"{cell.quota:g}, {cell.load:g} %, {KINDS[cell.kind]}{', burst of one quota' if burst_us else ''}"
+        words = f"{cell.quota:g}, {cell.load:g} %, {evidence.KINDS[cell.kind]}{', burst of one quota' if burst_us else ''}"
         made.append([
             words,
             str(by_procs[slack].seeds),
