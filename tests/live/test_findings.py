@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.cgroups import _ENTER, Group, Groups
+from tests.live.cgroups import _ENTER, Group, Groups, hierarchies
 from tests.support import goprograms, toolchains
 from tests.support.command import inspect, parse_report, run
 from tests.support.goprograms import LibraryHost, Probe
@@ -30,6 +31,25 @@ MIB = 1 << 20
 @pytest.fixture(autouse=True)
 def _two_cpus() -> None:
     require({0, 1} <= os.sched_getaffinity(0), "needs CPUs 0 and 1")
+
+
+@pytest.fixture
+def counted(groups: Groups) -> Iterator[Groups]:  # which skips if there are none to be made
+    """Groups whose CPU time is counted too: on v1 that may be a hierarchy of its own."""
+    made = Groups(hierarchies("cpuacct"))
+    try:
+        yield made
+    finally:
+        made.remove()
+
+
+def _make_favoured(groups: Groups, quota_us: int, period_us: int = 100_000) -> Group:
+    """A group with a quota that others on a busy machine do not keep from using it."""
+    group = groups.make("app")
+    for each in (groups.make(), group):
+        each.write("cpu", *(("cpu.weight", "10000") if each.version("cpu") == 2 else ("cpu.shares", "262144")))
+    group.limit_cpu(quota_us, period_us)
+    return group
 
 
 @contextmanager
@@ -120,10 +140,9 @@ def test_a_first_thread_that_is_bound_alone(groups: Groups) -> None:
         assert _cpu_rules(entry) == set()
 
 
-def test_real_throttling(groups: Groups) -> None:
+def test_real_throttling(counted: Groups) -> None:
     """A busy program under a fifth of a CPU is throttled, and with GOMAXPROCS right that is what is found."""
-    group = groups.make("app")
-    group.limit_cpu(2_000, 10_000)
+    group = _make_favoured(counted, 2_000, 10_000)
     with _probe(group, "1.24.11", "burn 2", GOMAXPROCS="2") as probe:
         deadline = time.monotonic() + 60
         while group.throttled()[0] < 310:
@@ -132,6 +151,42 @@ def test_real_throttling(groups: Groups) -> None:
         finding = _findings(inspect(probe.pid))["cpu-throttled"]
     assert finding["severity"] == "warning"
     assert any("nr_throttled" in line for line in finding["evidence"])
+    assert finding["advice"][0]["reason"].startswith("the quota is used up: raise the CPU limit"), finding
+
+
+_NOW_AND_THEN = """
+import time
+while True:
+    began = time.thread_time()
+    while time.thread_time() - began < 0.028:
+        pass
+    time.sleep(0.4)
+"""
+
+
+def test_a_burst_that_ends_the_stops(counted: Groups) -> None:
+    """28 ms of work at once, twice a second, under a fifth of a CPU: it is stopped each time, and with what is advised hardly ever."""
+    group = _make_favoured(counted, 20_000)
+    with subprocess.Popen([*_wrapper(group), sys.executable, "-c", _NOW_AND_THEN]) as program:
+        try:
+            time.sleep(1)
+            (before,) = parse_report(run("inspect", "--pid", program.pid, "--window", "6", "--format", "json"))["processes"]
+            finding = _findings(before)["cpu-throttled"]
+            (advice,) = finding["advice"]
+            written = re.search(r"write (\d+) to (/\S+)\. Kubernetes", advice["reason"])
+            require(written is not None or "that can be read" not in advice["reason"], "bursts: needs Linux 5.14")
+            assert written is not None, finding
+            Path(written[2]).write_text(written[1])
+            time.sleep(1)
+            (after,) = parse_report(run("inspect", "--pid", program.pid, "--window", "6", "--format", "json"))["processes"]
+        finally:
+            program.kill()
+    assert written[1] == "20000"
+    stops = [process["rates"]["cpu"][0]["throttled_periods"] for process in (before, after)]
+    assert "of the quota are in use, and busy moments go beyond it" in advice["reason"]
+    assert stops[0] >= 5
+    assert stops[1] * 4 <= stops[0], (stops, finding)
+    assert after["enforced"]["cpu"]["chain"][0]["burst_us"] == 20_000
 
 
 def test_a_memory_limit_that_go_does_not_know(groups: Groups) -> None:

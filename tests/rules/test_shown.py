@@ -31,6 +31,7 @@ SHOWN = [
     ("gomaxprocs-malformed", LIVE, "test_a_text_that_go_ignores"),
     ("gomaxprocs-exceeds-quota", LIVE, "test_gomaxprocs_beyond_a_half_cpu_and_what_mends_it"),
     ("cpu-throttled", LIVE, "test_real_throttling"),
+    ("cpu-throttled", LIVE, "test_a_burst_that_ends_the_stops"),
     ("updates-disabled", KERNEL, "test_a_quota_that_changes_where_updates_are_off"),
     ("automaxprocs-redundant", LIVE, "test_a_library_that_the_runtime_made_superfluous"),
     ("gomaxprocs-pinned", LIVE, "test_a_pin_where_the_runtime_would_follow"),
