@@ -19,7 +19,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -91,14 +91,16 @@ def fail(text: str, code: int = 3) -> NoReturn:
 
 
 class Rows:
-    """A CSV that is complete after each row."""
+    """A CSV that is complete after each row; ``earlier`` are those that were there before."""
 
     def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
+        self.earlier: list[dict[str, str]] = []
         is_new = not path.exists()
+        if not is_new:
+            with path.open(newline="") as file:
+                self.earlier = list(csv.DictReader(file))
         self._file = path.open("a", newline="")
         self._writer = csv.DictWriter(self._file, columns, restval="")
-        self.path = path
-        self.count = 0
         if is_new:
             self._writer.writeheader()
 
@@ -106,7 +108,6 @@ class Rows:
         """Write one row out."""
         self._writer.writerow(row)
         self._file.flush()
-        self.count += 1
 
 
 class Bench:
@@ -208,33 +209,44 @@ def memory_part(bench: Bench, cells: list[Memory], *, is_full: bool) -> None:
 
 
 def ask(bench: Bench, cells: list[Memory], rows: Rows) -> dict[Memory, dict[str, int]]:
-    """What cgtune recommends for each of these cells, by when it was asked."""
+    """What cgtune recommends for each of these cells, by when it was asked. Answers that an earlier run left in the folder are taken."""
     answers: dict[Memory, dict[str, int]] = {cell: {} for cell in cells}
-    by_key = {(cell.pattern, cell.limit_mib, cell.live_percent, SPINS[cell.speed] or ""): cell for cell in cells}
-    groups = [bench.groups.make(f"asked{number}") for number in range(len(cells))]
-    say(f"asking cgtune about {len(cells)} loads ({bench.left()})")
-    for row in adviceasks.ask_all(cells, groups.__getitem__, bench.program_of, bench.mapped_of, say):
-        rows.add({"go": bench.line, "hierarchy": bench.hierarchy} | row)
-        if row["set"] and row["gomemlimit"]:
-            answers[by_key[row["pattern"], row["limit"], row["live"], row["duty"]]][row["when"]] = int(row["gomemlimit"])
+    by_key = {(cell.pattern, str(cell.limit_mib), str(cell.live_percent), str(SPINS[cell.speed] or "")): cell for cell in cells}
+
+    def take(row: Mapping[str, Any]) -> Memory | None:
+        cell = by_key.get((row["pattern"], str(row["limit"]), str(row["live"]), str(row["duty"])))
+        if cell is not None and str(row["set"]) == "True" and row["gomemlimit"]:
+            answers[cell][row["when"]] = int(row["gomemlimit"])
+        return cell
+
+    known = {take(row) for row in rows.earlier}
+    new = [cell for cell in cells if cell not in known]
+    if new:
+        groups = [bench.groups.make(f"asked{number}") for number in range(len(new))]
+        say(f"asking cgtune about {len(new)} loads ({bench.left()})")
+        for row in adviceasks.ask_all(new, groups.__getitem__, bench.program_of, bench.mapped_of, say):
+            rows.add({"go": bench.line, "hierarchy": bench.hierarchy} | row)
+            take(row)
     return answers
 
 
 def run_round(bench: Bench, jobs: list[Job], rows: Rows, rep: int) -> None:
-    """Each job once, in an order of its own, until the time is over."""
+    """Each job once, in an order of its own, until the time is over; what an earlier run in that folder did is not done again."""
     common = {"set": "own", "go": bench.line, "hierarchy": bench.hierarchy, "kernel": platform.release(), "procs": os.cpu_count()}
     order = random.Random(rep).sample(jobs, len(jobs))
     for number, (cell, (name, value, gogc)) in enumerate(order):
         if bench.is_over():
             return
+        facts = {"pattern": cell.pattern, "limit": cell.limit_mib, "live": cell.live_percent, "duty": SPINS[cell.speed] or ""}
+        own = {"work": cell.work_mib, "policy": name, "gomemlimit": value or "", "gogc": gogc, "rep": rep}
+        if any(all(row[key] == str(mine) for key, mine in (facts | own).items()) for row in rows.earlier):
+            continue
         variables = adviceruns.environment(value, gogc or None, None)
         try:
             row = adviceruns.run_memory(bench.group, bench.program_of(cell), cell, variables, bench.mapped_of(cell))
         except Invalid as error:
             say(f"a run is left out: {error}")
             continue
-        facts = {"pattern": cell.pattern, "limit": cell.limit_mib, "live": cell.live_percent, "duty": SPINS[cell.speed] or ""}
-        own = {"work": cell.work_mib, "policy": name, "gomemlimit": value or "", "gogc": gogc, "rep": rep}
         rows.add(common | facts | own | row)
         words = f"{cell.pattern} {cell.limit_mib} MiB, {cell.live_percent} % alive, {cell.speed}, {name}: {row['outcome']}"
         say(f"memory, round {rep + 1}, {number + 1} of {len(jobs)}: {words} ({bench.left()})")
@@ -345,7 +357,9 @@ def main() -> int:
     length.add_argument("--full", action="store_true", help="six hours, all cells in a mixed order")
     parser.add_argument("--minutes", type=float, help="end after so many minutes instead")
     parser.add_argument("--only", choices=PATTERNS, metavar="PATTERN", action="append", help="of the memory part this pattern; may repeat")
-    parser.add_argument("--rows", type=Path, metavar="FOLDER", help="where the CSV files go; default: a new folder in the cache")
+    parser.add_argument(
+        "--rows", type=Path, metavar="FOLDER", help="where the CSV files go; one with rows goes on; default: a new folder in the cache"
+    )
     parser.add_argument("--guest", action="store_true", help="CPU on 8 CPUs, in a guest of a newer QEMU than this machine may have")
     parser.add_argument(
         "--pages",
