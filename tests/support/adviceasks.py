@@ -45,11 +45,11 @@ def ask_all(
         share = max(_LEAST_SHARE, cell.live_percent + _ABOVE_LIVE)
         variables = environment(int(free_mib * share / 100) * MIB, None, None) | {"ASK": "1"}
         load = start_memory(make(number), program_of(cell), cell, variables, mapped_of(cell))
-        wait_for_line(load, "started", seconds=4 * PATIENCE_SECONDS)
-        began[cell] = time.monotonic()
-        yield _ask(cell, load, "start", None)
-        go_on(load)
         try:
+            wait_for_line(load, "started", seconds=4 * PATIENCE_SECONDS)
+            began[cell] = time.monotonic()
+            yield _ask(cell, load, "start", None)
+            go_on(load)
             wait_for_line(load, "loaded", seconds=4 * PATIENCE_SECONDS)
         except Invalid as error:
             say(f"{cell.pattern} {cell.limit_mib} MiB, {cell.live_percent} % alive: {error}")
@@ -58,26 +58,30 @@ def ask_all(
             continue
         yield _ask(cell, load, "load", LATER)
         loads[cell] = load
+    say(f"a service watches {len(loads)} loads for {WATCHED_SECONDS:g} s")
+    try:
+        looked, said = _watch()
+    except AssertionError as error:
+        looked, said = 0.0, {}
+        say(f"the service was not asked: {error}")
+    for cell, load in loads.items():
+        if (process := said.get(load.pid)) is not None:
+            setting = process["settings"]["GOMEMLIMIT"]
+            then = {"when": "serve", "age": round(looked - began[cell]), "gomemlimit": setting["recommended"] or "", "set": setting["set"]}
+            yield _row_of(cell) | then
+    for load in loads.values():
+        load.kill()
+        load.communicate()
+
+
+def _watch() -> tuple[float, dict[int, Any]]:
+    """(when a service that had watched for a minute was asked, what it said of each process, by pid)."""
     with Service("--interval", "10s") as service:
-        say(f"a service watches {len(loads)} loads for {WATCHED_SECONDS:g} s")
         service.wait_for_report()
         time.sleep(WATCHED_SECONDS)
         looked = time.monotonic()
         document = json.loads(service.fetch("/report").body)
-    said = {process["pid"]: process for process in document["processes"]}
-    for cell, load in loads.items():
-        if (process := said.get(load.pid)) is not None:
-            setting = process["settings"]["GOMEMLIMIT"]
-            said_then = {
-                "when": "serve",
-                "age": round(looked - began[cell]),
-                "gomemlimit": setting["recommended"] or "",
-                "set": setting["set"],
-            }
-            yield _row_of(cell) | said_then
-    for load in loads.values():
-        load.kill()
-        load.communicate()
+    return looked, {process["pid"]: process for process in document["processes"]}
 
 
 def _row_of(cell: Memory) -> dict[str, Any]:
