@@ -245,16 +245,21 @@ def _merge(found: dict[str, Finding], ignored: frozenset[str]) -> list[Finding]:
         evidence = tuple(dict.fromkeys(line for each in (finding, *symptoms) for line in each.evidence))
         felt = [each for each in (finding, *symptoms) if each.harm == harm]
         rules = tuple(each.rule for each in felt)
-        advice = tuple(dict.fromkeys((*finding.advice, *_further_advice(symptoms))))
+        first, later = _further_advice(symptoms)
+        advice = tuple(dict.fromkeys((*first, *finding.advice, *later)))
         summary = finding.summary if finding in felt else f"{felt[0].summary}; {finding.summary}"
         more = rules if rules != (name,) else ()
         merged.append(finding.replace(severity=worst, harm=harm, summary=summary, evidence=evidence, advice=advice, symptoms=more))
     return merged
 
 
-def _further_advice(symptoms: Sequence[Finding]) -> tuple[Advice, ...]:
-    """What the cause does not mend: a quota that is used up stays so with the right number of threads."""
-    return tuple(one for symptom in symptoms if symptom.rule == cpu_throttled.ID for one in symptom.advice if one.variable is None)
+def _further_advice(symptoms: Sequence[Finding]) -> tuple[tuple[Advice, ...], tuple[Advice, ...]]:
+    """What the cause does not mend, to stand before and after what does: a quota that is used up stays so with the right number of threads,
+    and is what hurts then.
+    """
+    advice = next((symptom.advice for symptom in symptoms if symptom.rule == cpu_throttled.ID), ())
+    further = tuple(one for one in advice if one.variable is None)
+    return (further, ()) if further == advice else ((), further)
 
 
 def _symptoms(cause: str, found: dict[str, Finding]) -> list[str]:

@@ -622,11 +622,13 @@ def test_stops_alone_are_not_critical(share: float, severity: str) -> None:
 
 
 def test_a_cause_that_does_not_mend_a_quota_that_is_used_up_says_so() -> None:
-    """The right GOMAXPROCS is advised, and that the quota has to be larger; with room in the quota GOMAXPROCS alone."""
-    for share, is_both in ((0.97, True), (0.8, False)):
+    """The quota has to be larger, and then the right GOMAXPROCS is advised as well; the other way round if not all of it is used; with room
+    in the quota it is GOMAXPROCS alone.
+    """
+    for share, advised in ((0.97, [None, "GOMAXPROCS"]), (0.9, ["GOMAXPROCS", None, None]), (0.8, ["GOMAXPROCS"])):
         (finding,) = judge_all(_in_use(share, 8, **_CAN), Policy())
         assert finding.rule == "gomaxprocs-exceeds-quota"
-        assert [one.variable for one in finding.advice] == ["GOMAXPROCS", *([None] if is_both else [])]
+        assert [one.variable for one in finding.advice] == advised
 
 
 _LIMITED = (memory_level("/pod/app", 512 * MIB),)
