@@ -36,6 +36,7 @@ def test_the_highest_of_a_day_counts() -> None:
         "less 4 MiB (measured) that the Go runtime does not manage",
     )
     assert _advised(_look(outside, 1060, 64))[0] == 181
+    assert _advised(_look(outside, 1120, 4))[0] == 181
     value, said = _advised(_look(outside, 1000 + 6 * 3600, 4))
     assert (value, said) == (181, "less 64 MiB (measured, the highest in 6 h of watching) that the Go runtime does not manage")
     for hour in range(7, 27):
