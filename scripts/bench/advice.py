@@ -224,7 +224,8 @@ def ask(bench: Bench, cells: list[Memory], rows: Rows) -> dict[Memory, dict[str,
     if new:
         groups = [bench.groups.make(f"asked{number}") for number in range(len(new))]
         say(f"asking cgtune about {len(new)} loads ({bench.left()})")
-        for row in adviceasks.ask_all(new, groups.__getitem__, bench.program_of, bench.mapped_of, say):
+        end = time.monotonic() + (bench.end - time.monotonic()) / 2
+        for row in adviceasks.ask_all(new, groups.__getitem__, bench.program_of, bench.mapped_of, say, lambda: time.monotonic() > end):
             rows.add({"go": bench.line, "hierarchy": bench.hierarchy} | row)
             take(row)
     return answers

@@ -36,11 +36,17 @@ def ask_all(
     program_of: Callable[[Memory], Path],
     mapped_of: Callable[[Memory], Path | None],
     say: Callable[[str], None],
+    is_over: Callable[[], bool],
 ) -> Iterator[dict[str, Any]]:
-    """A row for each cell and each moment at which it was asked about; a load that dies, or does not get there, has none from then on."""
+    """A row for each cell and each moment at which it was asked about; a load that dies, or does not get there, has none from then on, and
+    none is asked about when the time is over.
+    """
     loads: dict[Memory, subprocess.Popen[bytes]] = {}
     began: dict[Memory, float] = {}
     for number, cell in enumerate(cells):
+        if is_over():
+            say(f"no time is left to ask about {len(cells) - number} more loads")
+            break
         free_mib = cell.limit_mib * (0.75 if cell.pattern in ("tmpfs", "cgo", "mmap") else 1)
         share = max(_LEAST_SHARE, cell.live_percent + _ABOVE_LIVE)
         variables = environment(int(free_mib * share / 100) * MIB, None, None) | {"ASK": "1"}
@@ -58,12 +64,13 @@ def ask_all(
             continue
         yield _ask(cell, load, "load", LATER)
         loads[cell] = load
-    say(f"a service watches {len(loads)} loads for {WATCHED_SECONDS:g} s")
-    try:
-        looked, said = _watch()
-    except AssertionError as error:
-        looked, said = 0.0, {}
-        say(f"the service was not asked: {error}")
+    looked, said = 0.0, dict[int, Any]()
+    if not is_over():
+        say(f"a service watches {len(loads)} loads for {WATCHED_SECONDS:g} s")
+        try:
+            looked, said = _watch()
+        except AssertionError as error:
+            say(f"the service was not asked: {error}")
     for cell, load in loads.items():
         if (process := said.get(load.pid)) is not None:
             setting = process["settings"]["GOMEMLIMIT"]
