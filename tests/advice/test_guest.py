@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import adviceruns, evidence, evidencepages, guestmachine, guestruns
+from tests.support import adviceruns, evidence, evidencepages, guestmachine, guestpages, guestruns
 from tests.support.guestmachine import IDLE, MEASURED, Impossible
 
 COMMAND = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-smp", "8", "-append", "quiet tsc_early_khz=2100000", "-m", "2G"]
@@ -145,3 +145,22 @@ def test_rows_of_a_run_are_read_where_they_are(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     said = evidencepages.say_rows(Path())
     assert "| 2, 80 %, CPU only | 1 | 0.80 |  | 24.0 (25 %) | 9.0 (25 %) | 9.0 (25 %) |  | 17.9 | 11.9 |" in said
+
+
+def test_the_recorded_runs_count_and_say_what_the_page_says() -> None:
+    """Each row obeyed its quota and had its requests in time, on CPUs of almost one speed; with a whole quota of 2 and more one more thread
+    than rounding up gives had the lower p99, and a run that was repeated came out alike.
+    """
+    rows = evidence.read_rows(guestpages.ROWS)
+    assert [guestruns.faults(row) for row in rows if guestruns.faults(row)] == []
+    speeds = evidence.read_rows("cpu-guest8-even-speeds.csv")
+    for when in {row["when"] for row in speeds} - {"alone"}:
+        assert guestruns.spread({int(row["cpu"]): float(row["turns_us"]) for row in speeds if row["when"] == when}) < guestruns.MOST_SPREAD
+    whole = [(cell, guestpages.seen(rows, cell, burst)) for cell, burst in guestpages.cells(rows) if cell.quota in (2, 3, 4)]
+    assert len(whole) == 5
+    for cell, by_procs in whole:
+        assert by_procs[int(cell.quota) + 1].p99_ms < by_procs[int(cell.quota)].p99_ms
+    for again in (row for row in rows if row["id"] == "rep"):
+        key = ("kind", "quota", "load_percent", "gomaxprocs_set", "seed", "burst_us")
+        (once,) = (row for row in rows if row["id"] != "rep" and all(row[name] == again[name] for name in key))
+        assert 0.7 < float(once["p99_ms"]) / float(again["p99_ms"]) < 1.4
