@@ -1,7 +1,8 @@
 """What cgtune's advice would have cost in each cell that was measured: the rows of tests/advice/evidence beside the policy as it is now.
 
 A cell is one situation: a quota and a load, or a memory limit and a program. In each of them several settings were measured. The advice for
-it comes from :func:`cgtune.advice.advise.advise`, as it is called for a real process; the measured setting nearest to it is taken.
+it comes from :func:`cgtune.advice.advise.advise`, as it is called for a real process. What was measured with that GOMAXPROCS, or with the
+GOMEMLIMIT nearest to it, is what the advice costs.
 
 Not covered: cells in which nothing near the advice was measured. They are counted, and no figure has them.
 """
@@ -110,19 +111,14 @@ def automaxprocs(cell: CpuCell) -> int:
     return max(1, math.floor(cell.quota))
 
 
-def nearest(measured: Measured, procs: int) -> float:
-    """What was measured with the number of threads nearest to that; of two, with more."""
-    return measured[min(measured, key=lambda there: (abs(there - procs), -there))]
-
-
 def regret(cells: Mapping[CpuCell, Measured], choose: Advise) -> dict[CpuCell, float]:
-    """By cell, p99 with the chosen GOMAXPROCS over the best that was measured."""
-    return {cell: nearest(measured, choose(cell)) / min(measured.values()) for cell, measured in cells.items()}
+    """By cell in which the chosen GOMAXPROCS was measured, its p99 over the best."""
+    return {cell: measured[choose(cell)] / min(measured.values()) for cell, measured in cells.items() if choose(cell) in measured}
 
 
 def kept_throughput(cells: Mapping[CpuCell, Measured], choose: Advise) -> dict[CpuCell, float]:
-    """By cell, the saturated throughput with the chosen GOMAXPROCS over the best that was measured."""
-    return {cell: nearest(measured, choose(cell)) / max(measured.values()) for cell, measured in cells.items()}
+    """By cell in which the chosen GOMAXPROCS was measured, its saturated throughput over the best."""
+    return {cell: measured[choose(cell)] / max(measured.values()) for cell, measured in cells.items() if choose(cell) in measured}
 
 
 # -- memory -------------------------------------------------------------------------------------------------------------------------------

@@ -216,12 +216,14 @@ def pairs() -> list[Pair]:
     ratio, share = "{:.2f}".format, lambda value: f"{100 * value:.0f} %"
     found = []
     for size, words in zip(SIZES, ("below 1 CPU", "of fractions above 1", "of whole CPUs"), strict=True):
-        values = [tail(choose, [size], _KINDS) for choose in (ours, theirs)]
-        found.append(
-            Pair(f"p99 over the best, quotas {words}", len(values[0]), mean_of_ratios(values[0]), mean_of_ratios(values[1]), ratio)
-        )
-    lost = [1 - mean_of_ratios(throughput(choose)) for choose in (ours, theirs)]
-    found.append(Pair("saturated throughput lost", len(saturated_cells()), lost[0], lost[1], "{:.1%}".format))
+        ratios = [evidence.regret(cpu_cells(), choose) for choose in (ours, theirs)]
+        same = [cell for cell in ratios[0] if cell in ratios[1] and cell.size == size]
+        values = [mean_of_ratios(each[cell] for cell in same) for each in ratios]
+        found.append(Pair(f"p99 over the best, quotas {words}", len(same), values[0], values[1], ratio))
+    kept = [evidence.kept_throughput(saturated_cells(), choose) for choose in (ours, theirs)]
+    same = [cell for cell in kept[0] if cell in kept[1]]
+    lost = [1 - mean_of_ratios(each[cell] for cell in same) for each in kept]
+    found.append(Pair("saturated throughput lost", len(same), lost[0], lost[1], lambda value: f"{100 * value:.1f} %"))
     cells = memory_cells(*RECORDED_MEMORY, *OWN_MEMORY)
     choices = (evidence.cgtune_watching(cells), evidence.others_set)
     both = [{one.cell: one for one in evidence.judge(cells, choose)[0]} for choose in choices]
@@ -255,7 +257,7 @@ def cpu_plot() -> str:
     choices = {name: choose for name, choose in _choices().items() if name in ("cgtune", "automaxprocs", "all 8 CPUs")}
     ratios = [evidence.regret(cpu_cells(), choose) for choose in choices.values()]
     points = [
-        Point(f"{cell.quota:g} CPUs, load {cell.load:g} %, {_KINDS[cell.kind]}", f"{cell.quota:g}", [each[cell] for each in ratios])
+        Point(f"{cell.quota:g} CPUs, load {cell.load:g} %, {_KINDS[cell.kind]}", f"{cell.quota:g}", [each.get(cell) for each in ratios])
         for cell in sorted(cpu_cells(), key=lambda cell: (cell.quota, cell.kind, cell.load))
     ]
     return plot_ratios("p99 over the best GOMAXPROCS of the cell, by quota in CPUs", points, list(choices), (1, 1.5, 2, 3, 5, 10, 30, 100))
@@ -285,7 +287,7 @@ def host_table() -> str:
             best = min(measured.values())
             values = ", ".join(f"{procs}: {value:.1f}" for procs, value in measured.items())
             chosen = evidence.advised_procs(cell)
-            beside = f"{evidence.nearest(measured, chosen) / best:.2f}"
+            beside = f"{measured[chosen] / best:.2f}" if chosen in measured else ""
             rows.append([words, f"{cell.quota:g}", _KINDS[cell.kind], f"{cell.load:g} %", values, str(chosen), beside])
     return table(["rows", "quota", "load", "asked of it", "p99 in ms by GOMAXPROCS", "cgtune", "over the best"], rows)
 
