@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import importlib.machinery
 import importlib.util
 import json
@@ -110,7 +111,7 @@ def kernel() -> tuple[Path, str]:
 def equal_cpus(ready: Path, version: str) -> Path:
     """The kernel module, built for the guest's kernel from Debian's headers, which are not installed."""
     source = MODULE_SOURCE / "equalcpus.c"
-    place: Path = vm().cache_folder() / f"equalcpus-{version}-{source.stat().st_size}-{int(source.stat().st_mtime)}"
+    place: Path = vm().cache_folder() / f"equalcpus-{version}-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}"
     if missing := [tool for tool in ("gcc", "make") if not shutil.which(tool)]:
         raise Impossible(f"needs {' '.join(missing)}: apt-get install --no-install-recommends gcc libc6-dev make")
     if not place.exists():

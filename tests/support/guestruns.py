@@ -96,9 +96,11 @@ def measure(folder: Path, seconds: float, *, is_full: bool, say: Callable[[str],
 
     Raises Impossible if there can be no such guest, and Invalid if it is no fair one.
     """
+    from tests.support import evidence  # not for the inside: its start is slow enough
+
     machine = guestmachine.prepare()
     toolchains.fetch(VERSION)
-    done = _rows(folder / ROWS)
+    done = evidence.read_rows(folder / ROWS) if (folder / ROWS).exists() else []
     jobs = [job for job in (full_jobs() if is_full else quick_jobs()) if not is_done(job, done)]
     shutil.copy(adviceruns.build("server-nops", VERSION), folder / "server")
     (folder / "jobs.json").write_text(json.dumps([job._asdict() for job in jobs]))
@@ -108,18 +110,12 @@ def measure(folder: Path, seconds: float, *, is_full: bool, say: Callable[[str],
         raise Invalid(f"the guest's program ended with {status}: the lines above say why")
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 # -- inside -------------------------------------------------------------------------------------------------------------------------------
 
 
 def speeds(group: Group, program: Path, cpus: Sequence[int] = guestmachine.MEASURED) -> dict[int, float]:
     """How many turns of the server's loop each of these CPUs does in a microsecond while they all do and the others are idle."""
+    adviceruns.prepare(group)  # the quota of the run before would be measured
     argv = [str(program), "calibrate", str(SPEED_ROUNDS), str(SPEED_TURNS)]
     started = {cpu: group.start_piped(["taskset", "-c", str(cpu), *argv], {"PATH": "/usr/bin:/bin"}) for cpu in cpus}
     return {cpu: float(process.communicate()[0]) for cpu, process in started.items()}
