@@ -156,21 +156,25 @@ def test_real_throttling(counted: Groups) -> None:
 
 _NOW_AND_THEN = """
 import time
-while True:
+def work(seconds):
     began = time.thread_time()
-    while time.thread_time() - began < 0.028:
+    while time.thread_time() - began < seconds:
         pass
-    time.sleep(0.4)
+while True:
+    work(0.028)
+    for _ in range(18):
+        time.sleep(0.05)
+        work(0.002)
 """
 
 
 def test_a_burst_that_ends_the_stops(counted: Groups) -> None:
-    """28 ms of work at once, twice a second, under a fifth of a CPU: it is stopped each time, and with what is advised hardly ever."""
+    """28 ms of work at once, each second, under a fifth of a CPU: it is stopped each time, and with what is advised hardly ever."""
     group = _make_favoured(counted, 20_000)
     with subprocess.Popen([*_wrapper(group), sys.executable, "-c", _NOW_AND_THEN]) as program:
         try:
             time.sleep(1)
-            (before,) = parse_report(run("inspect", "--pid", program.pid, "--window", "6", "--format", "json"))["processes"]
+            (before,) = parse_report(run("inspect", "--pid", program.pid, "--window", "8", "--format", "json"))["processes"]
             finding = _findings(before)["cpu-throttled"]
             (advice,) = finding["advice"]
             written = re.search(r"write (\d+) to (/\S+)\. Kubernetes", advice["reason"])
@@ -178,13 +182,13 @@ def test_a_burst_that_ends_the_stops(counted: Groups) -> None:
             assert written is not None, finding
             Path(written[2]).write_text(written[1])
             time.sleep(1)
-            (after,) = parse_report(run("inspect", "--pid", program.pid, "--window", "6", "--format", "json"))["processes"]
+            (after,) = parse_report(run("inspect", "--pid", program.pid, "--window", "8", "--format", "json"))["processes"]
         finally:
             program.kill()
     assert written[1] == "20000"
     stops = [process["rates"]["cpu"][0]["throttled_periods"] for process in (before, after)]
     assert "of the quota are in use, and busy moments go beyond it" in advice["reason"]
-    assert stops[0] >= 5
+    assert stops[0] >= 4
     assert stops[1] * 4 <= stops[0], (stops, finding)
     assert after["enforced"]["cpu"]["chain"][0]["burst_us"] == 20_000
 
