@@ -83,19 +83,14 @@ def find_range(shares: Sequence[Share], value: int, heaps: Sequence[int | None],
     return max(math.ceil(min(lows)), min(uncrowded, value - slack)), math.floor(min(highs))
 
 
-def find_memory_limit(facts: GoFacts) -> int | None:
-    """The GOMEMLIMIT that holds for a runtime, in bytes; None if there is none, or if it is not known."""
-    return _value_of(facts, "GOMEMLIMIT")
-
-
-def _value_now(snapshot: Snapshot, name: str) -> int | None:
-    """The value that holds for each of its runtimes; None if there is none, or if they differ."""
-    values = {_value_of(facts, name) for facts in snapshot.go}
-    return values.pop() if len(values) == 1 else None
-
-
-def _value_of(facts: GoFacts, name: str) -> int | None:
-    """The value that holds for a runtime; None if there is none, or if it is not known."""
+def find_value_now(facts: GoFacts, name: str) -> int | None:
+    """The value of a variable that holds for a runtime; None if there is none, or if it is not known."""
     setting = next((setting for setting in facts.settings if setting.name == name), None)
     value = None if setting is None else setting.derived if setting.observed is None else setting.observed
     return value if isinstance(value, int) else None
+
+
+def _value_now(snapshot: Snapshot, name: str) -> int | None:
+    """The same for each of its runtimes; None as well if they differ."""
+    values = {find_value_now(facts, name) for facts in snapshot.go}
+    return values.pop() if len(values) == 1 else None

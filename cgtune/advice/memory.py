@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from cgtune.advice.files import Files, find_files
-from cgtune.advice.kept import find_memory_limit, find_range
+from cgtune.advice.kept import find_range, find_value_now
 from cgtune.limits import program_chain
 from cgtune.model import Crowded, MemoryParts, Policy, Recommendation
 from cgtune.numbers import format_mib
@@ -392,7 +392,7 @@ def _say_peak(
     more = level.peak_bytes - outside_bytes - (level.current_bytes - level.used_bytes)
     if more - sum(size or 0 for size in mapped) < least:
         return ""
-    limits = [find_memory_limit(facts) for member in inside for facts in member.go]
+    limits = [find_value_now(facts, "GOMEMLIMIT") for member in inside for facts in member.go]
     takes = [max(most, size or 0) for most, size in zip(limits, mapped, strict=True) if most is not None]
     more -= sum(takes)
     if len(takes) < len(mapped) or more < least:
