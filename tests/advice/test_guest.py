@@ -154,6 +154,8 @@ def test_the_recorded_runs_count_and_say_what_the_page_says() -> None:
     rows = evidence.read_rows(guestpages.ROWS)
     assert [guestruns.faults(row) for row in rows if guestruns.faults(row)] == []
     speeds = evidence.read_rows("cpu-guest8-even-speeds.csv")
+    by_cpu = {row["cpu"]: float(row["turns_us"]) for row in speeds if row["when"] == "before"}
+    assert [float(row["turns_us"]) for row in speeds if row["when"] == "alone"] == pytest.approx([by_cpu["2"], by_cpu["9"]], rel=0.03)
     for when in {row["when"] for row in speeds} - {"alone"}:
         assert guestruns.spread({int(row["cpu"]): float(row["turns_us"]) for row in speeds if row["when"] == when}) < guestruns.MOST_SPREAD
     whole = [(cell, guestpages.seen(rows, cell, burst)) for cell, burst in guestpages.cells(rows) if cell.quota in (2, 3, 4)]
