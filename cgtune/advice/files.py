@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 #: Pages a second that come back: measured, 0 to 1 with room for the files, and 90,000 to 300,000 without; a slow disk gives some hundred.
 LEAST_REFAULTS = 100.0
+_READ_AGAIN = 4
 
 
 class Files(Record):
@@ -41,7 +42,7 @@ def find_files(level: MemoryLevel, snapshot: Snapshot) -> Files:
     active = min(held, parts.active_file_bytes or 0)
     # What is mapped or active may be locked, shared memory or tmpfs as well: that is on neither list, and counts in full already
     mapped = min(held, max(0, (parts.mapped_bytes or 0) - (parts.shared_bytes or 0) - (parts.unevictable_bytes or 0)))
-    returning = find_returning(level, snapshot)
+    returning = _find_returning(level, held, snapshot)
     names = ("active_file", "file_mapped") if level.version == 2 else ("total_active_file", "total_mapped_file")
     if returning:
         return Files(needed_bytes=held, active_bytes=held, held_bytes=held, because="all that are there", returning=returning)
@@ -49,12 +50,17 @@ def find_files(level: MemoryLevel, snapshot: Snapshot) -> Files:
     return Files(needed_bytes=mapped, active_bytes=max(active, mapped), held_bytes=held, because=because)
 
 
-def find_returning(level: MemoryLevel, snapshot: Snapshot) -> float:
-    """How many pages a second come back, between two looks, or else on average since the process began; 0 if that is usual."""
+def _find_returning(level: MemoryLevel, held_bytes: int, snapshot: Snapshot) -> float:
+    """How many pages a second come back, between two looks, or else on average since the process began; 0 if that is usual.
+
+    The kernel counts as well what is read for the first time here and that others had before, such as the program itself: in one look
+    only what is several times as much as all that is there has come back.
+    """
     rate = None if snapshot.rates is None else snapshot.rates.memory_of(level)
     if rate is not None:
         returning = rate.refaults_per_second
     else:
         age = snapshot.process.age_seconds
-        returning = None if level.refaults is None or age is None else level.refaults / max(1, age)
+        is_read_again = level.refaults is not None and level.refaults * snapshot.machine.page_bytes > held_bytes * _READ_AGAIN
+        returning = level.refaults / max(1, age) if level.refaults is not None and is_read_again and age is not None else None
     return returning if returning is not None and returning >= LEAST_REFAULTS else 0.0

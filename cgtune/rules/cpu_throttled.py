@@ -35,7 +35,7 @@ from __future__ import annotations
 
 from cgtune.advice.enough import find_enough_cpu
 from cgtune.advice.procs import format_level_quota
-from cgtune.advice.throttling import ROOMY, USED_UP
+from cgtune.advice.throttling import ROOMY, USED_UP, can_burst
 from cgtune.model import LEAST_PERIODS, Finding
 from cgtune.numbers import format_cpus
 from cgtune.rules.case import FEEDS, act
@@ -163,8 +163,10 @@ def _advice(case: Case, level: CpuLevel, use: QuotaUse | None, enough: EnoughCpu
         return (act(f"the quota is used up: raise the CPU limit{said}; no GOMAXPROCS helps{_say_uncounted(case)}"),)
     grow = act(f"raise the CPU limit{said}{_say_uncounted(case)}")
     fewer = (case.change_procs(FEEDS),) if case.exceeds else ()
-    if use is None:
+    if use is None and can_burst(level):
         return (*fewer, act(f"if the quota is used up, which cannot be told here: {grow.reason}; if not: {case.burst_words(level)}"))
+    if use is None:
+        return (*fewer, act(f"{grow.reason}; {case.burst_words(level)}"))
     if use.share >= ROOMY:
         return (*fewer, act(f"{100 * use.share:.0f} % of the quota are nearly all of it: {grow.reason}"), act(case.burst_words(level)))
     look = "" if use.is_watched else "; it is a mean: --window, under load, tells more"

@@ -244,7 +244,8 @@ def run_round(bench: Bench, jobs: list[Job], rows: Rows, rep: int) -> None:
             continue
         variables = adviceruns.environment(value, gogc or None, None)
         try:
-            row = adviceruns.run_memory(bench.group, bench.program_of(cell), cell, variables, bench.mapped_of(cell))
+            patience = min(300.0, max(10.0, bench.end - time.monotonic() + 10))
+            row = adviceruns.run_memory(bench.group, bench.program_of(cell), cell, variables, bench.mapped_of(cell), patience)
         except Invalid as error:
             say(f"a run is left out: {error}")
             continue

@@ -122,6 +122,14 @@ def test_files_that_come_back_are_in_use(seen: dict[str, float], expected: int, 
     assert is_sure or "pages of files a second come back" in str(process.recommendations[1].doubt)
 
 
+def test_a_first_reading_is_no_return() -> None:
+    """The kernel counts pages that others had before, as those of the program itself: only what is read again and again is in use."""
+    once, again = (looked_at(idle=60, ever=ever, age=300, limit=256) for ever in (61_440, 61_441))
+    assert (advised(once), once.recommendations[1].doubt) == (245, None)
+    assert advised(again) == 170
+    assert "205 pages of files a second come back" in str(again.recommendations[1].doubt)
+
+
 def test_files_stand_in_for_what_may_come() -> None:
     """In its first minutes a program keeps 16 MiB free for what may come; 32 MiB of files are such a reserve themselves, 4 MiB are not."""
     young = looked_at(mapped=32, idle=40, age=3)

@@ -283,7 +283,7 @@ def test_a_live_heap_that_crowds_the_limit(groups: Groups) -> None:
     group.limit_memory(128 * MIB)
     with _probe(group, "1.27.3", f"alloc {96 * MIB}", "gc", GOMEMLIMIT="118MiB") as probe:
         finding = _findings(inspect(probe.pid))["memory-limit-too-small"]
-    assert finding["severity"] == "warning"
+    assert finding["severity"] == "critical"  # from 75 % on
     assert f"{group.path}/memory.limit_in_bytes to 19" in finding["advice"][0]["reason"]  # some 193 MiB
 
 
@@ -604,8 +604,10 @@ def _reader(group: Group, file: Path, how: str) -> Iterator[subprocess.Popen[str
         assert program.stdout.readline() == "ready\n"
         program.stdin.write("\n")
         program.stdin.flush()
-        yield program
-        program.kill()
+        try:
+            yield program
+        finally:
+            program.kill()
 
 
 def test_files_that_go_and_come_back(groups: Groups, tmp_path: Path) -> None:
@@ -623,8 +625,11 @@ def test_files_that_go_and_come_back(groups: Groups, tmp_path: Path) -> None:
     group = groups.make("app")
     group.limit_memory(88 * MIB)
     with _reader(group, small, "again") as program:
-        time.sleep(2.0)
-        finding = _findings(inspect(program.pid, "--window", "4"))["memory-thrashing"]
+        looks: list[dict[str, Any]] = []  # several: on a busy machine it hardly runs in some of them
+        while "memory-thrashing" not in _findings(looks[-1] if looks else {"findings": ()}):
+            assert len(looks) < 8, [(look["rates"], look["enforced"]["memory"]["chain"][0]["parts"]) for look in looks]
+            looks.append(inspect(program.pid, "--window", "4"))
+        finding = _findings(looks[-1])["memory-thrashing"]
         assert (finding["harm"], finding["severity"] in ("warning", "critical")) == ("now", True)
         assert any("MiB are needed: " in line and "MiB of files in use" in line for line in finding["evidence"])
         group.limit_memory(128 * MIB)

@@ -56,6 +56,11 @@ class Memory(NamedTuple):
         """How much it allocates: some ten collections, fewer if it allocates slowly or the CPU is emulated."""
         return self.limit_mib * {"storm": 20, "moderate": 3, "quiet": 1}[self.speed] // (4 if EMULATED else 1)
 
+    @property
+    def most_cpu_seconds(self) -> float:
+        """Some five times the CPU time that its work takes if nothing thrashes."""
+        return (5 + self.work_mib * {"storm": 0.01, "moderate": 0.05, "quiet": 0.15}[self.speed]) * (40 if EMULATED else 1)
+
 
 class Serving(NamedTuple):
     """One cell of the CPU part: under so many CPUs requests come that ask for ``load_percent`` of them; ``kind`` "cpu" or "alloc"."""
@@ -239,23 +244,22 @@ def start_memory(
 
 
 def run_memory(
-    group: Group,
-    program: Path,
-    cell: Memory,
-    variables: Mapping[str, str],
-    mapped: Path | None = None,
-    patience_seconds: float = PATIENCE_SECONDS,
+    group: Group, program: Path, cell: Memory, variables: Mapping[str, str], mapped: Path | None = None, patience_seconds: float = 300
 ) -> dict[str, Any]:
-    """One run to its end: what it cost, and its outcome: ok, oom (killed for memory), timeout, or "fail" and why."""
+    """One run to its end: what it cost, and its outcome: ok, oom (killed for memory), slow (some five times the usual CPU time was not
+    enough), timeout (it did not get its CPU, which tells nothing), or "fail" and why.
+    """
     load = start_memory(group, program, cell, variables, mapped)
-    watch = Watch(group)
-    try:
-        out, err = load.communicate(timeout=patience_seconds)
-        outcome = "ok" if load.returncode == 0 else "oom" if group.oom_kills() else f"fail {load.returncode} {err.decode()[:80]!r}"
-    except subprocess.TimeoutExpired:
+    watch, end, out, err, outcome = Watch(group), time.monotonic() + patience_seconds, b"", b"", ""
+    while not outcome:
+        try:
+            out, err = load.communicate(timeout=1)
+            outcome = "ok" if load.returncode == 0 else "oom" if group.oom_kills() else f"fail {load.returncode} {err.decode()[:80]!r}"
+        except subprocess.TimeoutExpired:
+            outcome = "slow" if used_seconds(group) > cell.most_cpu_seconds else "timeout" if time.monotonic() > end else ""
+    if load.poll() is None:
         load.kill()
-        out, _ = load.communicate()
-        outcome = "timeout"
+        load.communicate()
     stolen, others = watch.end()
     said = json.loads(out) if outcome == "ok" else {"cpu": used_seconds(group)}
     peak = peak_bytes(group)

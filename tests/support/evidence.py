@@ -171,7 +171,8 @@ def read_memory(rows: Iterable[Mapping[str, str]]) -> Mapping[MemoryCell, Runs]:
     """The runs of each cell by setting. Rows that are known to be wrong, and runs that failed for another reason, are left out."""
     cells: dict[MemoryCell, dict[Setting, list[Run]]] = defaultdict(lambda: defaultdict(list))
     for index, row in enumerate(rows):
-        if row["outcome"].startswith("fail") or _is_wrong(row, index):
+        unknown = row["outcome"].startswith("fail") or (row["outcome"] == "timeout" and row["set"] == "own")  # it did not get its CPU
+        if unknown or _is_wrong(row, index):
             continue
         quota, procs = _limits_of_set(row)
         work, limit = int(row["work"]), int(row["limit"])
