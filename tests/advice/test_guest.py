@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import itertools
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,6 +94,22 @@ def test_what_cannot_be_fetched_is_said(monkeypatch: pytest.MonkeyPatch, tmp_pat
     with pytest.raises(Impossible, match="no network"):
         guestmachine.qemu()
     assert list((tmp_path / "vm").iterdir()) == []
+
+
+def test_the_guest_works_in_the_checkout_from_wherever_it_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its program is found, and a folder of rows is the one that is meant from here."""
+    seen: list[tuple[str, str]] = []
+
+    def run(options: argparse.Namespace, *_: object) -> int:
+        seen.append((os.getcwd(), options.results))
+        return 0
+
+    monkeypatch.setattr(guestmachine.vm(), "run", run)
+    monkeypatch.chdir(tmp_path)
+    machine = guestmachine.Machine(Path("/newer"), "10.0", Path("/kernel"), Path("/module.ko"))
+    assert guestmachine.run(machine, ["true"], Path("rows"), 5) == 0
+    assert seen == [(str(guestmachine.ROOT), str(tmp_path / "rows"))]
+    assert os.getcwd() == str(tmp_path)
 
 
 def test_a_run_that_breaks_its_quota_or_comes_late_does_not_count() -> None:
