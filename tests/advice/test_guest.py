@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import itertools
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,6 +96,22 @@ def test_what_cannot_be_fetched_is_said(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert list((tmp_path / "vm").iterdir()) == []
 
 
+def test_the_guest_works_in_the_checkout_from_wherever_it_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its program is found, and a folder of rows is the one that is meant from here."""
+    seen: list[tuple[str, str]] = []
+
+    def run(options: argparse.Namespace, *_: object) -> int:
+        seen.append((os.getcwd(), options.results))
+        return 0
+
+    monkeypatch.setattr(guestmachine.vm(), "run", run)
+    monkeypatch.chdir(tmp_path)
+    machine = guestmachine.Machine(Path("/newer"), "10.0", Path("/kernel"), Path("/module.ko"))
+    assert guestmachine.run(machine, ["true"], Path("rows"), 5) == 0
+    assert seen == [(str(guestmachine.ROOT), str(tmp_path / "rows"))]
+    assert os.getcwd() == str(tmp_path)
+
+
 def test_a_run_that_breaks_its_quota_or_comes_late_does_not_count() -> None:
     """Such a row says that the guest is wrong, not the advice."""
     row = {"quota": "2", "wall_s": 2.0, "usage_s": 4.1, "burst_us": 0, "latest_ms": 0.2}
@@ -154,6 +172,8 @@ def test_the_recorded_runs_count_and_say_what_the_page_says() -> None:
     rows = evidence.read_rows(guestpages.ROWS)
     assert [guestruns.faults(row) for row in rows if guestruns.faults(row)] == []
     speeds = evidence.read_rows("cpu-guest8-even-speeds.csv")
+    by_cpu = {row["cpu"]: float(row["turns_us"]) for row in speeds if row["when"] == "before"}
+    assert [float(row["turns_us"]) for row in speeds if row["when"] == "alone"] == pytest.approx([by_cpu["2"], by_cpu["9"]], rel=0.03)
     for when in {row["when"] for row in speeds} - {"alone"}:
         assert guestruns.spread({int(row["cpu"]): float(row["turns_us"]) for row in speeds if row["when"] == when}) < guestruns.MOST_SPREAD
     whole = [(cell, guestpages.seen(rows, cell, burst)) for cell, burst in guestpages.cells(rows) if cell.quota in (2, 3, 4)]

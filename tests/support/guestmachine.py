@@ -210,6 +210,7 @@ def run(machine: Machine, argv: list[str], results: Path, seconds: int) -> int:
     The command finds /results, and in its environment CGTUNE_EQUALCPUS: the module, which it loads once /results/plugged is there: empty,
     or why the idle vCPUs are not there. It makes /results/booted before. Raises Impossible if the guest breaks down.
     """
+    results = results.absolute()
     results.mkdir(parents=True, exist_ok=True)
     for name in (BOOTED, PLUGGED):
         (results / name).unlink(missing_ok=True)
@@ -237,7 +238,8 @@ def run(machine: Machine, argv: list[str], results: Path, seconds: int) -> int:
         before = signal.signal(signal.SIGALRM, end)
         threading.Thread(target=plug, daemon=True).start()
         try:
-            status: int = vm().run(options, machine.kernel, lambda command: adapt(command, machine.root, monitor))
+            with contextlib.chdir(ROOT):  # the command's folder in the guest
+                status: int = vm().run(options, machine.kernel, lambda command: adapt(command, machine.root, monitor))
         except vm().Failure as failure:
             raise Impossible(str(failure)) from failure
         finally:
