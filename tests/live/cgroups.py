@@ -92,12 +92,14 @@ class Group:
 
     def start(self, argv: Sequence[str], **extra: str) -> subprocess.Popen[bytes]:
         """Start a program inside; it ends with the test at the latest."""
-        program = subprocess.Popen(
-            self.entering(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, **extra},
-        )
+        return self._start(argv, {**os.environ, **extra}, subprocess.DEVNULL, None)
+
+    def start_piped(self, argv: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """The same with this environment alone, and a pipe for each of its three streams."""
+        return self._start(argv, environ, subprocess.PIPE, subprocess.PIPE)
+
+    def _start(self, argv: Sequence[str], environ: Mapping[str, str], streams: int, errors: int | None) -> subprocess.Popen[bytes]:
+        program = subprocess.Popen(self.entering(argv), stdin=streams, stdout=streams, stderr=errors, env=environ)
         self._started.append(program)
         return program
 
