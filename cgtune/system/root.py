@@ -73,10 +73,12 @@ class Root:
         try:
             if not is_kernels:
                 require_regular(file)
-            chunks, remaining = [], cap_bytes + 1
-            while remaining > 0 and (chunk := os.read(file, min(remaining, 1 << 16))):
+            chunks, remaining, size = [], cap_bytes + 1, 1 << 16
+            while remaining > 0 and (chunk := os.read(file, min(remaining, size))):
                 chunks.append(chunk)
                 remaining -= len(chunk)
+                if len(chunk) <= 1 << 12:
+                    size = 1 << 13  # such a file comes by the page: 2,000 buffers of 64 KiB for as many pages leave memory in pieces
         finally:
             os.close(file)
         if remaining <= 0:
