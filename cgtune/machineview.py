@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from cgtune.model import Mount
+    from cgtune.model import Container, Membership, Mount
     from cgtune.runtimes.go.programs import Known
     from cgtune.system.host import Host
 
@@ -61,6 +61,8 @@ class MachineView:
         #: What hides processes of other users, if anything does.
         self.hidden = _read_hidden(host, mounts, self.self_pid)
         self.cgroups = Shared()
+        #: By the paths of its cgroups, the last process's memberships and mounts, and its container.
+        self.containers: dict[tuple[str, ...], tuple[tuple[Membership, ...], tuple[Mount, ...], Container]] = {}
         self.is_again = before is not None
         self._known: Known | None = None if before is None else before.known
 

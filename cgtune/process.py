@@ -29,7 +29,7 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
     """Who process ``pid`` is. Raises as read_snapshot does."""
     host = view.host
     try:
-        status_file = read_essential(host, f"/proc/{pid}/stat", kernel.parse_stat)
+        status_file = read_essential(host, f"/proc/{pid}/stat", kernel.parse_stat, kept=True)
     except Absent as error:
         raise NoSuchProcess(f"no process {pid}; {_say_who_is_there(view)}") from error
     try:

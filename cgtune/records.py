@@ -26,6 +26,7 @@ class Record:
     _fields: tuple[str, ...]
     _names: frozenset[str]
     _needed: frozenset[str]  # those without a default
+    _accepted: set[tuple[str, ...]]  # the names of arguments that were given so far, where all is well
 
     def __init_subclass__(cls) -> None:
         inherited = tuple(name for base in reversed(cls.__mro__[1:]) for name in getattr(base, "_fields", ()))
@@ -33,11 +34,15 @@ class Record:
         cls._fields = tuple(dict.fromkeys(inherited + own))
         cls._names = frozenset(cls._fields)
         cls._needed = frozenset(name for name in cls._fields if not hasattr(cls, name))
+        cls._accepted = set()
 
     def __init__(self, **values: object) -> None:
-        if not self._needed <= values.keys() <= self._names:
-            self._refuse(values)
-        self.__dict__.update(values)  # a service makes thousands of records a second: no loop over the fields
+        # A service makes tens of thousands of records a look: no loop over the fields, and each way to make one is looked at once
+        if (names := (*values,)) not in self._accepted:
+            if not self._needed <= values.keys() <= self._names:
+                self._refuse(values)
+            self._accepted.add(names)
+        self.__dict__.update(values)
 
     def _refuse(self, values: dict[str, object]) -> None:
         for name in self._fields:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cgtune.machineview import MachineView
-    from cgtune.model import Container, CpuLevel, Level, MemoryLevel
+    from cgtune.model import Container, CpuLevel, Level, MemoryLevel, Mount
     from cgtune.system.host import Host
 
 #: How often a process is read again that is moved between cgroups under our eyes, or starts another program.
@@ -72,14 +72,13 @@ def is_go(view: MachineView, pid: int, *, with_machinery: bool = True) -> bool:
 
 
 def _is_known_other(view: MachineView, pid: int) -> bool:
-    """Most processes are not Go's, and what they map tells that they still are not: one file instead of four, each time somebody looks."""
-    if not view.is_again or view.known.is_go(pid):
+    """Most processes are not Go's, and what they map tells that they still are not: one file or two instead of four."""
+    if view.is_again and view.known.is_go(pid):
         return False
+    from cgtune.runtimes.go.others import tell_other
+
     view.host.forget(f"/proc/{pid}")
-    try:
-        return view.known.is_other(pid, view.host.read_text(f"/proc/{pid}/maps"))
-    except CgtuneError:
-        return False
+    return tell_other(view.host, pid, view.known, is_again=view.is_again)
 
 
 def _read_settled(view: MachineView, program: _Identified) -> Snapshot:
@@ -122,7 +121,7 @@ def _read_identified(view: MachineView, pid: int) -> _Identified:
 def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple[Membership, ...]]:
     host, pid, notes = view.host, program.process.pid, [*view.notes, *program.process_notes]
     before = len(notes)
-    memberships = _read_memberships(host, pid, notes)
+    memberships = _read_memberships(host, pid, notes, kept=True)
     if not memberships and view.machine.cgroup_mode != "none" and len(notes) == before:
         notes.append(
             Note(path=f"/proc/{pid}/cgroup", why="it names no cgroup, though cgroups are mounted: the limits are not known", kind="failed")
@@ -140,7 +139,7 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
     )
     own_pressure = pressure_chain[0] if pressure_chain and pressure_chain[0].path == unified[0][1].path else None
     notes.extend(program.go_notes)
-    container = _locate_container(host, pid, memberships, chains, (cpu, memory, cpuset, unified))
+    container = _locate_container(view, pid, memberships, chains, (cpu, memory, cpuset, unified))
     if (node := locate_node_level(tuple(level.path for level in memory_chain), container)) is not None:
         memory_chain = (*memory_chain[:node], *(level.replace(of_node=True) for level in memory_chain[node:]))
     snapshot = Snapshot(
@@ -169,15 +168,25 @@ def read_container(view: MachineView, pid: int) -> Container:
     memberships = _read_memberships(view.host, pid)
     chains = ChainReader(view.host, pid, memberships, view.ours, [])
     located = (*(chains.locate(controller) for controller in ("cpu", "memory", "cpuset")), chains.locate_unified())
-    return _locate_container(view.host, pid, memberships, chains, located)
+    return _locate_container(view, pid, memberships, chains, located)
 
 
 def _locate_container(
-    host: Host, pid: int, memberships: tuple[Membership, ...], chains: ChainReader, located: Iterable[list[tuple[int, Place]]]
+    view: MachineView, pid: int, memberships: tuple[Membership, ...], chains: ChainReader, located: Iterable[list[tuple[int, Place]]]
 ) -> Container:
     found = tuple(chain[0][1].path for chain in located if chain)
     mounts = chains.their_mounts() if memberships else ()
-    return with_pod_names(host, pid, locate_container(memberships, mounts, found), mounts)
+    return with_pod_names(view.host, pid, _named_container(view, memberships, mounts, found), mounts)
+
+
+def _named_container(
+    view: MachineView, memberships: tuple[Membership, ...], mounts: tuple[Mount, ...], found: tuple[str, ...]
+) -> Container:
+    """Equal texts were parsed once: whoever shares both of them, and his cgroups, is in the same container."""
+    kept = view.containers.get(found)
+    if kept is None or kept[0] is not memberships or kept[1] is not mounts:
+        view.containers[found] = kept = (memberships, mounts, locate_container(memberships, mounts, found))
+    return kept[2]
 
 
 def _read_unsupported(
@@ -240,11 +249,11 @@ def _read_stat(host: Host, pid: int) -> kernel.ProcessStat:
         raise NoSuchProcess(f"process {pid} ended while it was read") from error
 
 
-def _read_memberships(host: Host, pid: int, notes: list[Note] | None = None) -> tuple[Membership, ...]:
-    """The cgroups of a process; none if it has none, or if they cannot be read, which goes to ``notes``."""
+def _read_memberships(host: Host, pid: int, notes: list[Note] | None = None, *, kept: bool = False) -> tuple[Membership, ...]:
+    """The cgroups of a process; none if it has none, or if they cannot be read, which goes to ``notes``. ``kept``: as of its runtimes."""
     path = f"/proc/{pid}/cgroup"
     try:
-        return read_essential(host, path, kernel.parse_cgroup)
+        return read_essential(host, path, kernel.parse_cgroup, kept=kept)
     except NoSuchProcess:
         raise
     except Absent:

@@ -115,6 +115,7 @@ READS = (
     "cgtune.cgroups.neighbours",
     "cgtune.runtimes.go.reader",
     "cgtune.runtimes.go.held",
+    "cgtune.runtimes.go.others",
 )
 TOUCHES_THE_SYSTEM = {
     *("os", "posix", "pathlib", "subprocess", "socket", "time", "io", "shutil", "tempfile", "glob", "fcntl", "mmap", "ctypes", "signal"),

@@ -20,7 +20,7 @@ from cgtune.snapshot import read_snapshot
 from cgtune.system.capture import Capture
 from cgtune.system.host import Host, open_source
 from cgtune.system.source import MARKER
-from tests.support import inside
+from tests.support import inside, stories
 from tests.support.refusing import Refusing
 from tests.support.stories import STORIES
 
@@ -436,3 +436,12 @@ def test_a_machine_without_proc_and_sys_says_what_to_mount() -> None:
     missing = ("/sys/devices/system/cpu/online", "/proc/stat", f"{own}/status", f"{own}/mountinfo")
     with Refusing("/", dict.fromkeys(missing, errno.ENOENT)) as host, pytest.raises(Absent, match="mount /proc, and /sys if it can be"):
         MachineView(host)
+
+
+@pytest.mark.parametrize("story", stories.names())
+def test_the_next_process_of_the_same_cgroups_is_told_the_same(story: str) -> None:
+    """What was found for the first is not looked for again; it is the same, to the last note."""
+    with Host(str(STORIES / story)) as host:
+        view = MachineView(host)
+        first, second = (read_snapshot(view, stories.pid_of(story)) for _ in range(2))
+    assert second == first

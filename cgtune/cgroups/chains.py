@@ -39,6 +39,8 @@ class Ours:
         self._mounts_before = before._mounts_by_text if before is not None else {}
         self._mounts_by_text: dict[str, tuple[Mount, ...]] = {}
         self._roots: dict[str, bool] = {}
+        #: By hierarchy and path the chains that this view alone shows, up to the root: each process there would find the same anew.
+        self.whole: dict[tuple[int, str], list[tuple[int, Place]]] = {}
         found = before._namespace_roots if before is not None and before.mounts == mounts else {}
         self._namespace_roots: dict[str, str | None] = {key: directory for key, directory in found.items() if directory is not None}
 
@@ -124,12 +126,15 @@ class ChainReader:
         """The mounts as the target has them. Not being allowed to see them is a note only where they are needed."""
         if self._theirs is None:
             refused: list[Note] = []
-            read = read_optional(self._host, f"/proc/{self._pid}/mountinfo", self._ours.parse_mounts, refused)
+            read = read_optional(self._host, f"/proc/{self._pid}/mountinfo", self._ours.parse_mounts, refused, kept=True)
             self._privilege = next((note.privilege for note in refused), self._privilege)
             self._theirs = read or ()
         return self._theirs
 
     def _locate_membership(self, membership: Membership, *, silently: bool = False) -> list[tuple[int, Place]]:
+        key = (membership.hierarchy_id, membership.path)
+        if membership.hierarchy_id not in self._found and key in self._ours.whole:
+            self._found[membership.hierarchy_id] = self._ours.whole[key]
         if membership.hierarchy_id not in self._found:
             notes: list[Note] = []
             if len(membership.path.encode("utf-8", "surrogateescape")) >= _CUT_PATH_BYTES:
@@ -140,6 +145,8 @@ class ChainReader:
             if chain:
                 self._note_hidden_ancestors(membership.hierarchy_id, version, chain[-1], notes)
             self._found[membership.hierarchy_id] = [(version, place) for place in chain]
+            if chain and not notes and membership.hierarchy_id not in self._hidden_above and not chain[0].directory.startswith("/proc/"):
+                self._ours.whole[key] = self._found[membership.hierarchy_id]
             if not silently:
                 self._notes.extend(notes)
         return self._found[membership.hierarchy_id]

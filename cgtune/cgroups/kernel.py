@@ -9,6 +9,13 @@ from cgtune.errors import Malformed
 from cgtune.model import Bandwidth, ByteLimit, Membership, MemoryEvents, MemoryParts, Mount, Stall, Throttling
 from cgtune.records import Record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
 #: The kernel's own ceiling is 8192 (CONFIG_NR_CPUS); a list beyond this is not a CPU list.
 HIGHEST_CPU = 65535
 
@@ -240,18 +247,26 @@ def parse_cgroup(text: str) -> tuple[Membership, ...]:
     """/proc/PID/cgroup, lines `4:cpu,cpuacct:/docker/x` or `0::/a`: hierarchy id, controllers, path.
 
     Split at the first two colons only: a path may hold colons. The kernel does not escape here; lines are safe all the same, because
-    it refuses a newline in a cgroup's name (cgroup_mkdir in kernel/cgroup/cgroup.c). The same text twice in a row gives the same tuple: a
+    it refuses a newline in a cgroup's name (cgroup_mkdir in kernel/cgroup/cgroup.c). The same text soon again gives the same tuple: a
     process is asked twice, and each of its threads, and v1 has a dozen lines.
     """
-    if text not in _LAST_MEMBERSHIPS:
-        parsed = _parse_memberships(text)
-        _LAST_MEMBERSHIPS.clear()
-        _LAST_MEMBERSHIPS[text] = parsed
-        return parsed
-    return _LAST_MEMBERSHIPS[text]
+    return _once(text, _LAST_MEMBERSHIPS, _parse_memberships)
 
 
+_LAST_TEXTS = 8
 _LAST_MEMBERSHIPS: dict[str, tuple[Membership, ...]] = {}
+_LAST_MOUNTS: dict[str, tuple[Mount, ...]] = {}
+
+
+def _once(text: str, last: dict[str, T], parse: Callable[[str], T]) -> T:
+    """What ``parse`` made of the same text, if it is one of the last 8."""
+    found = last.get(text)
+    if found is None:
+        found = parse(text)
+        while len(last) >= _LAST_TEXTS:
+            last.pop(next(iter(last)), None)
+        last[text] = found
+    return found
 
 
 def _parse_memberships(text: str) -> tuple[Membership, ...]:
@@ -272,8 +287,13 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
 
     `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`
     (1) mount id (2) parent id (3) major:minor (4) root (5) mount point (6) options (7) optional fields (8) `-` (9) type (10) source
-    (11) super options, which may hold blanks (9p lines of WSL2 do). We use 1-5, 9 and 11; 4 and 5 are unescaped.
+    (11) super options, which may hold blanks (9p lines of WSL2 do). We use 1-5, 9 and 11; 4 and 5 are unescaped. The same text soon again
+    gives the same tuple: most processes of a node share it, and it is needed at several places.
     """
+    return _once(text, _LAST_MOUNTS, _parse_mounts)
+
+
+def _parse_mounts(text: str) -> tuple[Mount, ...]:
     mounts = []
     for line in text.split("\n"):
         if not line:
@@ -357,6 +377,17 @@ def parse_stat(text: str) -> ProcessStat:
         scheduling=parse_count(fields[38]) if len(fields) > 38 else 0,
         environ_start=parse_count(fields[47]) if len(fields) > 47 else 0,
     )
+
+
+def parse_stat_memory(text: str) -> tuple[bool, int | None]:
+    """Of /proc/PID/stat: whether it is a kernel thread; and what is equal only if the same process (field 22) has the same address space
+    (23, its size) and took no page fault since (10 and 12). None if faults are not counted, as in gVisor.
+    """
+    fields = text[text.rfind(")") + 1 :].split()
+    if len(fields) < 21:
+        raise Malformed(f"not a stat line: {_quote(text)}")
+    counters = hash((fields[7], fields[9], fields[19], fields[20])) if fields[7] != "0" else None
+    return bool(parse_count(fields[6]) & _KERNEL_THREAD_FLAG), counters
 
 
 def parse_status_affinity(text: str) -> frozenset[int]:

@@ -66,6 +66,7 @@ class Case:
         self.procs, self._procs_from = self._value("GOMAXPROCS")
         self.gomemlimit, self._gomemlimit_from = self._value("GOMEMLIMIT")
         self.gogc, self._gogc_from = self._value("GOGC")
+        self._window = self._locate_window()  # five rules ask
 
     @property
     def has_just_started(self) -> bool:
@@ -86,6 +87,9 @@ class Case:
     @property
     def window(self) -> CpuLevel | None:
         """The cgroup that was throttled most between two looks, with the growth of its counters; None if they were read once."""
+        return self._window
+
+    def _locate_window(self) -> CpuLevel | None:
         rates = self.snapshot.rates
         if rates is None:
             return None

@@ -44,6 +44,8 @@ class Host:
         self.is_dated = origin.is_dated
         self.page_bytes, self.ticks_per_second = origin.page_bytes, origin.ticks_per_second
         self.recorded_pids = origin.pids
+        self._kept: dict[str, str] = {}
+        self._kept_links: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -58,6 +60,10 @@ class Host:
     def forget(self, below: str = "/") -> None:
         """Close what is kept open at or below ``below``: the next read looks them up anew."""
         self._source.forget(below)
+        inside = below.rstrip("/") + "/"
+        for kept in (self._kept, self._kept_links):
+            for path in [path for path in kept if path == below or path.startswith(inside)]:
+                del kept[path]
 
     def time_seconds(self) -> float:
         """Now, or when the recording was made; seconds since the epoch."""
@@ -81,32 +87,44 @@ class Host:
         """
         return self.read_bytes(path).decode("utf-8", "surrogateescape")
 
+    def read_kept(self, path: str) -> str:
+        """As read_text, once until it is forgotten: what several need to be of one moment."""
+        if path not in self._kept:
+            self._kept[path] = self.read_text(path)
+        return self._kept[path]
+
+    def read_kept_link(self, path: str) -> str:
+        """As read_link, likewise."""
+        if path not in self._kept_links:
+            self._kept_links[path] = self.read_link(path)
+        return self._kept_links[path]
+
     def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once. Raises as read_text does."""
-        return self._ask(path, lambda: self._source.read_whole(path, cap_bytes))
+        return self._ask(path, self._source.read_whole, cap_bytes)
 
     def read_link(self, path: str) -> str:
         """The target of a symbolic link. Raises as read_text does."""
-        return self._ask(path, lambda: self._source.read_link(path))
+        return self._ask(path, self._source.read_link)
 
     def list_directory(self, path: str) -> list[str]:
         """The names in a directory, sorted. Raises as read_text does."""
-        return self._ask(path, lambda: self._source.list_names(path))
+        return self._ask(path, self._source.list_names)
 
     def read_at(self, path: str, offset: int, size: int) -> bytes:
         """Up to ``size`` bytes at ``offset`` of a large file (an executable, a process's memory); what is not there is left out.
 
         Raises as read_text does if the file cannot be opened.
         """
-        return self._ask(path, lambda: self._source.read_region(path, offset, size))
+        return self._ask(path, self._source.read_region, offset, size)
 
     def read_file_identity(self, path: str) -> tuple[int, ...]:
         """(device, inode, size, two times) of a file: equal for the same content only. Raises as read_text does."""
-        return self._ask(path, lambda: self._source.read_file_identity(path))
+        return self._ask(path, self._source.read_file_identity)
 
     def read_identity(self, path: str) -> tuple[int, int]:
         """(device, inode) of a directory: the same cgroup has the same pair through every mount. Raises as read_text does."""
-        return self._ask(path, lambda: self._source.read_identity(path))
+        return self._ask(path, self._source.read_identity)
 
     def read_known_identity(self, path: str) -> tuple[int, int] | None:
         """As read_identity; None if nothing is known of it: of a tree that was copied or made, of a directory that is refused."""
@@ -123,11 +141,11 @@ class Host:
             raise UsageError(f"--metrics-url {redact_url(url)!r} is no http URL; one looks like http://127.0.0.1:9090/metrics")
         return self._source.read_page(url)
 
-    def _ask(self, path: str, ask: Callable[[], T]) -> T:
+    def _ask(self, path: str, ask: Callable[..., T], *more: int) -> T:
         if "\0" in path or not (path.isascii() or _is_encodable(path)):  # both come with damaged mount tables
             raise Unreadable(f"{path} is not a plain path")
         try:
-            return ask()
+            return ask(path, *more)
         except OSError as error:
             raise translate(error, path) from error
 
@@ -165,7 +183,7 @@ class Host:
 
     def list_folders(self, directory: str) -> list[str]:
         """The names of the folders in a folder; raises as list_directory does."""
-        return self._ask(directory, lambda: self._source.list_folders(directory))
+        return self._ask(directory, self._source.list_folders)
 
     def _read_members(self, directory: str) -> bytes:
         try:

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-def read_essential(host: Host, path: str, parse: Callable[[str], T]) -> T:
-    """The parsed file. Raises what the reading raises, with what to try where it is refused, and Malformed with the path."""
+def read_essential(host: Host, path: str, parse: Callable[[str], T], *, kept: bool = False) -> T:
+    """The parsed file. Raises what the reading raises, with what to try where it is refused, and Malformed with the path. ``kept``: as it
+    was read before, if it was.
+    """
     try:
-        return parse(host.read_text(path))
+        return parse(host.read_kept(path) if kept else host.read_text(path))
     except Malformed as error:
         raise Malformed(f"{path}: {error}") from error
     except Unreadable as error:
@@ -27,10 +29,10 @@ def read_essential(host: Host, path: str, parse: Callable[[str], T]) -> T:
         raise Unreadable(f"{error}; run as its user or as root (it needs {error.privilege})", privilege=error.privilege) from error
 
 
-def read_optional(host: Host, path: str, parse: Callable[[str], T], notes: list[Note]) -> T | None:
-    """The parsed file, or None: silently where it does not exist, with a note where it was denied or malformed."""
+def read_optional(host: Host, path: str, parse: Callable[[str], T], notes: list[Note], *, kept: bool = False) -> T | None:
+    """The parsed file, or None: silently where it does not exist, with a note where it was denied or malformed. ``kept``: likewise."""
     try:
-        return parse(host.read_text(path))
+        return parse(host.read_kept(path) if kept else host.read_text(path))
     except (Absent, NoSuchProcess):
         return None
     except CgtuneError as error:

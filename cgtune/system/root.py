@@ -23,7 +23,8 @@ DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _OPEN_DIRECTORIES = 32
 _OPEN_FILES = 128
 
-_THREAD_DEPTH = 5  # the slashes in /proc/PID/task/TID/stat
+_PROCESS_DEPTH = 2  # the slashes in /proc/PID
+_OWN_FOLDERS = ("task", "map_files", "ns", "fd", "fdinfo")
 
 
 class Root:
@@ -37,6 +38,7 @@ class Root:
         self._top = os.open(path, DIRECTORY_FLAGS)
         self._directories: dict[str, int] = {}
         self._files: dict[str, int] = {}
+        self._processes: dict[str, list[str]] = {}  # by /proc/PID, what was opened at or below it
         self._has_doors = False
 
     def open_doors(self) -> None:
@@ -50,34 +52,78 @@ class Root:
 
     def forget(self, below: str) -> None:
         """Close what is kept open at or below ``below``."""
+        if below in self._processes:
+            for path in self._processes.pop(below):
+                for opened in (self._directories, self._files):
+                    if path in opened:
+                        os.close(opened.pop(path))
+        if below.startswith("/proc/") and below.count("/") == _PROCESS_DEPTH:
+            return
         inside = below.rstrip("/") + "/"
+        if inside == "/":
+            self._processes.clear()
         for opened in (self._directories, self._files):
             for path in [kept for kept in opened if kept == below or kept.startswith(inside)]:
                 os.close(opened.pop(path))
 
     def read_whole(self, path: str, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once, without asking its size first (pseudo-files have none)."""
-        directory, _, name = path.rpartition("/")
-        if self._has_doors and path.startswith("/proc/") and path.count("/") == _THREAD_DEPTH:
-            above, _, thread = directory.rpartition("/")
-            if above.endswith("/task") and thread.isdecimal():  # the kernel's own folder, and no link: one step less for each of thousands
-                directory, name = above, f"{thread}/{name}"
+        directory, name, is_kernels = self._split(path)
         file = os.open(name, FILE_FLAGS | os.O_NOFOLLOW, dir_fd=self.open_directory(directory))
         try:
-            require_regular(file)
-            chunks, remaining = [], cap_bytes + 1
-            while remaining > 0 and (chunk := os.read(file, min(remaining, 1 << 16))):
+            if not is_kernels:
+                require_regular(file)
+            chunks, remaining, size = [], cap_bytes + 1, 1 << 16
+            while remaining > 0 and (chunk := os.read(file, min(remaining, size))):
                 chunks.append(chunk)
                 remaining -= len(chunk)
+                if len(chunk) <= 1 << 12:
+                    size = 1 << 13  # such a file comes by the page: 2,000 buffers of 64 KiB for as many pages leave memory in pieces
         finally:
             os.close(file)
         if remaining <= 0:
             raise OSError(errno.EFBIG, "larger than any file of its kind")
         return b"".join(chunks)
 
+    def _split(self, path: str) -> tuple[str, str, bool]:
+        """Returns (the folder to open, what is looked up in it, whether that is a file of the kernel's own below /proc).
+
+        Of a process the kernel's own folders are no links, and nothing is mounted below them: one look-up less for each of thousands.
+        """
+        if self._has_doors and path.startswith("/proc/"):
+            pid, _, rest = path[6:].partition("/")
+            folder, slash, name = rest.partition("/")
+            if rest and pid.isdecimal():
+                process = f"/proc/{pid}"
+                if not slash and rest == "stat" and process not in self._directories:
+                    return "/proc", f"{pid}/stat", True  # of most processes nothing else is read
+                if not slash or (folder in _OWN_FOLDERS and _is_plain(name)):
+                    return process, rest, True
+        directory, _, name = path.rpartition("/")
+        return directory, name, False
+
+    def stat_file(self, path: str) -> os.stat_result:
+        """What a regular file is; behind one of the kernel's doors it is not opened for that."""
+        directory, name, _ = self._split(path)
+        if not self._is_door(directory, name):
+            return os.fstat(self.open_file(path))
+        status = os.stat(name, dir_fd=self.open_directory(directory))
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.ESPIPE, "is not a regular file")
+        return status
+
+    def _is_door(self, directory: str, name: str) -> bool:
+        """/proc/PID/exe and map_files are the kernel's own doors to the mapped files; ``directory`` and ``name`` are those of _split."""
+        return (
+            self._has_doors
+            and directory.startswith("/proc/")
+            and directory.count("/") == _PROCESS_DEPTH
+            and (name == "exe" or name.startswith("map_files/"))
+        )
+
     def read_link(self, path: str) -> str:
         """The target of a symbolic link."""
-        directory, _, name = path.rpartition("/")
+        directory, name, _ = self._split(path)
         return os.readlink(name, dir_fd=self.open_directory(directory))
 
     def list_names(self, path: str) -> list[str]:
@@ -96,12 +142,11 @@ class Root:
             return False
 
     def open_file(self, path: str) -> int:
-        """A regular file that stays open between reads; /proc/PID/exe and map_files are the kernel's own doors to the mapped files."""
+        """A regular file that stays open between reads."""
         if path not in self._files:
-            directory, _, name = path.rpartition("/")
-            parts = directory.split("/")
-            door = self._has_doors and parts[:2] == ["", "proc"] and ((len(parts) == 3 and name == "exe") or parts[3:] == ["map_files"])
-            file = os.open(name, FILE_FLAGS if door else FILE_FLAGS | os.O_NOFOLLOW, dir_fd=self.open_directory(directory))
+            directory, name, _ = self._split(path)
+            flags = FILE_FLAGS if self._is_door(directory, name) else FILE_FLAGS | os.O_NOFOLLOW
+            file = os.open(name, flags, dir_fd=self.open_directory(directory))
             try:
                 require_regular(file)
             except OSError:
@@ -110,10 +155,13 @@ class Root:
             while len(self._files) >= _OPEN_FILES:
                 os.close(self._files.pop(next(iter(self._files))))
             self._files[path] = file
+            self._note_process(path)
         return self._files[path]
 
     def open_directory(self, path: str) -> int:
         """A directory, which stays open. Raises Unreadable for a path with empty or dotted names."""
+        if path in self._directories:
+            return self._directories[path]
         if not path.strip("/"):
             return self._top
         # From the nearest one that is open, step by step: a chain of cgroups may be deeper than Python's stack.
@@ -134,7 +182,12 @@ class Root:
             if len(self._directories) >= _OPEN_DIRECTORIES:
                 os.close(self._directories.pop(next(iter(self._directories))))
             self._directories[nearest] = opened
+            self._note_process(nearest)
         return opened
+
+    def _note_process(self, path: str) -> None:
+        if path.startswith("/proc/"):
+            self._processes.setdefault("/".join(path.split("/", 3)[:3]), []).append(path)
 
     def _open_step(self, parent: int, path: str, name: str) -> int:
         # /proc/PID/root is the kernel's own door into the process's root; it is the one link that is followed, and only on procfs.
@@ -161,6 +214,12 @@ class Root:
             return False  # without a /proc of our own nothing can be said of another
         finally:
             os.close(proc)
+
+
+def _is_plain(path: str) -> bool:
+    """Whether what is below one of the kernel's own folders is a name in it, or in one of a thread's: 42, 42/stat, 7f00-7f01."""
+    first, slash, second = path.partition("/")
+    return first not in ("", ".", "..") and (not slash or (first.isdecimal() and second not in ("", ".", "..") and "/" not in second))
 
 
 def require_regular(file: int) -> None:

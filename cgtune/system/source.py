@@ -167,7 +167,7 @@ class Files(Source):
             raise
 
     def read_file_identity(self, path: str) -> tuple[int, ...]:
-        status = os.fstat(self._root.open_file(path))
+        status = self._root.stat_file(path)
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
     def read_identity(self, path: str) -> tuple[int, int]:

@@ -35,6 +35,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "parse_mountinfo": kernel.parse_mountinfo,
     "unescape_octal": kernel.unescape_octal,
     "parse_stat": kernel.parse_stat,
+    "parse_stat_memory": kernel.parse_stat_memory,
     "parse_status_affinity": kernel.parse_status_affinity,
     "parse_fdinfo": kernel.parse_fdinfo,
     "parse_meminfo": kernel.parse_meminfo,
@@ -207,6 +208,8 @@ BAD: list[tuple[str, str]] = [
     ("unescape_octal", "\\04"),
     ("unescape_octal", "\\04x"),
     ("parse_stat", ""),
+    ("parse_stat_memory", "42 (a) S 1"),
+    ("parse_stat_memory", "42 (a) S 0 0 0 0 0 x " + "0 " * 20),
     ("parse_stat", "42 (a) S 1"),
     ("parse_stat", "42 a S " + "0 " * 30),
     ("parse_stat", "42 (a) SS " + "0 " * 30),
@@ -233,10 +236,12 @@ def test_what_the_kernel_writes(parser: str, text: str, value: object) -> None:
 
 
 def test_the_same_memberships_are_parsed_once() -> None:
-    """A process and its threads are asked again and again; of the next process's text another tuple is made, and the old one is let go."""
+    """A process and its threads are asked again and again, and those in its cgroup; after eight other texts the old one is let go."""
     first = kernel.parse_cgroup("4:cpu:/a\n0::/a\n")
     assert kernel.parse_cgroup("4:cpu:/a\n0::/a\n") is first
-    assert [membership.path for membership in kernel.parse_cgroup("0::/b\n")] == ["/b"]
+    for number in range(8):
+        assert kernel.parse_cgroup("4:cpu:/a\n0::/a\n") is first
+        assert [membership.path for membership in kernel.parse_cgroup(f"0::/b{number}\n")] == [f"/b{number}"]
     again = kernel.parse_cgroup("4:cpu:/a\n0::/a\n")
     assert again == first
     assert again is not first
@@ -254,7 +259,7 @@ def test_what_no_kernel_writes(parser: str, text: str) -> None:
 def test_every_parser_is_in_the_tables() -> None:
     """Each parse_ function of the module has good rows and bad ones, or a test of its own below."""
     parsers = {name for name in vars(kernel) if name.startswith("parse_")} | {"unescape_octal"}
-    own = {"parse_cfs_quota", "parse_mountinfo", "parse_stat"}
+    own = {"parse_cfs_quota", "parse_mountinfo", "parse_stat", "parse_stat_memory"}
     assert parsers == set(PARSERS)
     assert {row[0] for row in GOOD} | own == parsers
     assert {row[0] for row in BAD} | own == parsers
@@ -439,3 +444,30 @@ def with_error(parser: str, text: str) -> None:
         PARSERS[parser](text)
     except Malformed as refused:
         assert len(str(refused)) < 1000  # noqa: PT017  # raised or not, both are right
+
+
+STAT = "7 (a) b) S 1 7 7 0 -1 4194304 {faults} 0 {major} 0 3 4 0 0 20 0 1 0 {start} {size} 190 18446744073709551615"
+
+
+@pytest.mark.parametrize(
+    ("now", "same"),
+    [
+        ({}, True),
+        ({"faults": 101}, False),
+        ({"major": 4}, False),
+        ({"start": 78}, False),
+        ({"size": 8192}, False),
+    ],
+)
+def test_when_nothing_new_can_run(now: dict[str, int], same: bool) -> None:
+    """A fault, another size, another process: each of them alone says that something may."""
+    before = {"faults": 100, "major": 3, "start": 77, "size": 4096}
+    counters = [kernel.parse_stat_memory(STAT.format(**values))[1] for values in (before, before | now)]
+    assert (counters[0] == counters[1]) is same
+
+
+def test_where_faults_are_not_counted_nothing_is_proven() -> None:
+    """gVisor prints zeros."""
+    assert kernel.parse_stat_memory(STAT.format(faults=0, major=0, start=77, size=4096)) == (False, None)
+    with pytest.raises(Malformed):
+        kernel.parse_stat_memory("7 (a) S 1")

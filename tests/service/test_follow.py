@@ -227,7 +227,7 @@ def test_more_go_processes_than_are_reported(go_program: Path, monkeypatch: pyte
 
             monkeypatch.setattr(Host, "read_bytes", read_bytes)
             follower.look(3.0)
-            assert [path for path in read if path.startswith(f"/proc/{other.pid}/")] == [f"/proc/{other.pid}/maps"]
+            assert [path for path in read if path.startswith(f"/proc/{other.pid}/")] == [f"/proc/{other.pid}/stat"]
     finally:
         other.kill()
         other.wait()

@@ -19,7 +19,7 @@ class Refusing(Host):
         super().__init__(root)
         self.refused = refused
 
-    def _ask(self, path: str, ask: Callable[[], T]) -> T:
+    def _ask(self, path: str, ask: Callable[..., T], *more: int) -> T:
         if path in self.refused:
             raise translate(OSError(self.refused[path], os.strerror(self.refused[path])), path)
-        return super()._ask(path, ask)
+        return super()._ask(path, ask, *more)

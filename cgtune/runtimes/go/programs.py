@@ -15,10 +15,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
 
-    from cgtune.model import Kind
+    from cgtune.model import GoProgram, Kind
     from cgtune.runtimes.elf import Elf, ReadAt
+    from cgtune.runtimes.go.derived.once import Derived
     from cgtune.runtimes.go.observed.layout import LiveLayout
     from cgtune.runtimes.go.observed.live import LiveWords
+    from cgtune.runtimes.go.others import OtherProgram
     from cgtune.runtimes.go.program.mappings import Mapping, Module
     from cgtune.runtimes.go.program.modinfo import BuildInfo
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 _MOST_FILES = 2048
 _MOST_RUNTIMES = 16  # of one process: each costs a look into its memory, and some KB of every report
-_MOST_UNUSED = 64
+MOST_UNUSED = 64
 
 #: The path of a note on the process's memory.
 MEMORY = "mem"
@@ -72,7 +74,9 @@ class Known:
     """What was found out so far, for the processes to come and the looks to come; of the last 2048 files, as a node agent runs for months.
 
     ``processes``: by pid, the runtimes found last time; valid while the text of /proc/PID/maps is unchanged. ``kinds``: by pid, what each
-    process runs, as far as that is known.
+    process runs, as far as that is known. ``others``: by its code, what is no Go program, with its libraries. ``quiet``: by pid, the
+    counters of those that hold no Go runtime, which are as they are until something new may run. ``programs`` and ``derived``: the facts of
+    Go programs, and what follows from their inputs.
     """
 
     def __init__(self) -> None:
@@ -80,6 +84,10 @@ class Known:
         self.layouts: dict[Hashable, LiveLayout] = {}
         self.processes: dict[int, Mapped] = {}
         self.kinds: dict[int, Kind] = {}
+        self.others: dict[tuple[str, ...], OtherProgram] = {}
+        self.quiet: dict[int, int] = {}
+        self.programs: dict[Hashable, GoProgram] = {}
+        self.derived: dict[Hashable, Derived] = {}
 
     def remember(self, identity: Hashable, found: tuple[Elf, BuildInfo] | None) -> None:
         """Keep what was found in this file, which may be nothing of Go's; the oldest is forgotten if there are too many."""
@@ -96,10 +104,10 @@ class Known:
         kept = self.processes.get(pid)
         return kept is not None and bool(kept.runtimes)
 
-    def is_other(self, pid: int, maps_text: str) -> bool:
-        """Whether a process with these mappings is known to hold no Go runtime. None at all: a kernel thread, a zombie."""
+    def is_other(self, pid: int, maps_text: str | None = None) -> bool:
+        """Whether a process is known to hold no Go runtime, with these mappings or, if none are given, with those that it had."""
         kept = self.processes.get(pid)
-        return not maps_text or (kept is not None and not kept.runtimes and kept.maps_hash == hash(maps_text))
+        return kept is not None and not kept.runtimes and (maps_text is None or kept.maps_hash == hash(maps_text))
 
     def keep_processes(self, pids: Collection[int]) -> None:
         """Forget all processes but these; and the Go files that none of them runs, but for the newest 64: each takes some 20 KB, and one
@@ -107,9 +115,10 @@ class Known:
         """
         self.processes = {pid: mapped for pid, mapped in self.processes.items() if pid in pids}
         self.kinds = {pid: kind for pid, kind in self.kinds.items() if pid in pids}
+        self.quiet = {pid: counters for pid, counters in self.quiet.items() if pid in pids}
         used = {identity for mapped in self.processes.values() for _, identity in mapped.files}
         unused = [identity for identity, found in self.files.items() if found is not None and identity not in used]
-        for identity in unused[:-_MOST_UNUSED]:
+        for identity in unused[:-MOST_UNUSED]:
             del self.files[identity]
             self.layouts.pop(identity, None)
 

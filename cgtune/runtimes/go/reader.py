@@ -1,6 +1,6 @@
 """Reads the Go runtimes of one process: build info, what each derives, and what each has at this moment.
 
-Only this module, and held.py, which gets the host from it, read files; the rest of runtimes/go is handed bytes. Reading needs ptrace access
+Only this module, held.py and others.py read files; the rest of runtimes/go is handed bytes. Reading needs ptrace access
 of mode READ for exe, maps, environ, mountinfo and fd (same user, or CAP_SYS_PTRACE), of mode ATTACH for mem (the same, and Yama's
 ptrace_scope); map_files, for libraries, needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE, and /proc/PID/root stands in if that is missing
 (proc_pid_mem(5), ptrace(2)).
@@ -9,10 +9,11 @@ Not covered: the environment that a library finds if it is loaded later than its
 
 from __future__ import annotations
 
+from cgtune.cgroups.kernel import parse_stat_memory
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import GoFacts, GoObserved, LimitFile, Note
-from cgtune.runtimes.go.program.mappings import parse_map_lines, split_lines
-from cgtune.runtimes.go.programs import MEMORY, GoRuntime, Known, Mapped, OpenedFile, locate_runtimes, read_runtime_words
+from cgtune.runtimes.go.program.mappings import parse_code_mappings, parse_map_lines, split_lines
+from cgtune.runtimes.go.programs import MEMORY, MOST_UNUSED, GoRuntime, Known, Mapped, OpenedFile, locate_runtimes, read_runtime_words
 from cgtune.runtimes.kinds import base_name, is_emulator, tell_kind
 from cgtune.system.reading import note_on
 
@@ -20,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
-    from cgtune.model import GoLive, Kind, Process
+    from cgtune.model import GoLive, GoProgram, Kind, Process
     from cgtune.runtimes.go.derived.derive import GoDerivation
     from cgtune.runtimes.go.derived.inputs import GoInputs
     from cgtune.runtimes.go.derived.ownview import OwnTexts
@@ -65,15 +66,19 @@ class GoReading:
     def _locate(self, known: Known, before: Kind | None) -> tuple[GoRuntime, ...]:
         """The runtimes; and what the process runs goes to ``known``. ``before`` is what it ran when it was last looked at."""
         try:
-            maps_hash, lines = self._read_maps()
-            kept = known.processes.get(self.pid)
-            if kept is not None and kept.maps_hash == maps_hash and self._is_same(kept):
-                if before is not None:
-                    known.kinds[self.pid] = before
+            kept = known.processes.pop(self.pid, None)  # until all went well again
+            is_quiet = self._is_quiet(kept, known)
+            maps_hash, lines, text = (0, lambda: iter(()), None) if is_quiet else self._read_maps()
+            if kept is not None and (is_quiet or (kept.maps_hash == maps_hash and self._is_same(kept))):
+                known.kinds.update({} if before is None else {self.pid: before})
+                known.processes[self.pid] = kept
                 return kept.runtimes
             guest = self._emulator is not None
-            mappings = parse_map_lines(lines, guest=guest)
-            runtimes, notes = locate_runtimes(mappings, self._open_module, known, read_memory=self._read_memory, guest=guest)
+            plain = parse_code_mappings(text) if text is not None and self.host.is_live and not guest else None
+            mappings = parse_map_lines(lines, guest=guest) if plain is None else plain
+            runtimes, notes = locate_runtimes(
+                mappings, lambda module: self._open_module(module, known), known, read_memory=self._read_memory, guest=guest
+            )
         except Absent:
             self._tell_by_name(known)
             return ()
@@ -84,7 +89,9 @@ class GoReading:
             return ()
         paths = {mapping.path for mapping in mappings if mapping.inode}
         if not notes:
-            known.kinds[self.pid] = tell_kind(self.executable or "", paths)
+            known.kinds[self.pid] = kind = tell_kind(self.executable or "", paths)
+            if not runtimes and not guest and text is not None:
+                self._learn_other(text, known, kind)
         if guest and not runtimes and not paths - {self.executable}:
             self._note_guest()
         notes = tuple(note.replace(path=f"/proc/{self.pid}/mem") if note.path == MEMORY else note for note in notes)
@@ -99,8 +106,30 @@ class GoReading:
             known.processes[self.pid] = Mapped(maps_hash=maps_hash, files=files, runtimes=runtimes)
         return runtimes
 
-    def _read_maps(self) -> tuple[int, Callable[[], Iterator[str]]]:
-        """Returns (what is equal for equal mappings only, the lines of /proc/PID/maps, as often as they are asked for).
+    def _is_quiet(self, kept: Mapped | None, known: Known) -> bool:
+        """Whether nothing new can run since it was looked at (see others.py), and its runtime is that of the executable, by the name that
+        this has now: files are renamed and removed meanwhile.
+        """
+        before, counters = known.quiet.pop(self.pid, None), None
+        try:
+            if self.host.is_live:
+                counters = parse_stat_memory(self.host.read_kept(f"/proc/{self.pid}/stat"))[1]
+        except CgtuneError:
+            pass  # who has ended is told by its mappings
+        if counters is not None:
+            known.quiet[self.pid] = counters  # read before the mappings: whatever comes later shows in it
+        if kept is None or counters is None or before != counters:
+            return False
+        return {runtime.path + " (deleted)" * runtime.deleted for runtime in kept.runtimes} == {self.executable}
+
+    def _learn_other(self, text: str, known: Known, kind: Kind) -> None:
+        from cgtune.runtimes.go.others import learn_other
+
+        learn_other(self.host, self.pid, self.executable or "", text, known, kind)
+
+    def _read_maps(self) -> tuple[int, Callable[[], Iterator[str]], str | None]:
+        """Returns (what is equal for equal mappings only, the lines of /proc/PID/maps, as often as they are asked for, their text if it
+        is not too large).
 
         A database maps files by the ten thousand, and its text comes to more than anybody should hold at once.
         """
@@ -111,8 +140,8 @@ class GoReading:
             whole = 0
             for piece in self._read_pieces(path):
                 whole = hash((whole, piece))
-            return whole, lambda: split_lines(self._read_pieces(path))
-        return hash(text), lambda: split_lines((text,))
+            return whole, lambda: split_lines(self._read_pieces(path)), None
+        return hash(text), lambda: split_lines((text,)), text
 
     def _read_pieces(self, path: str) -> Iterator[str]:
         """A text piece by piece, each of whole lines; raises Malformed if it is larger than 64 MiB."""
@@ -146,20 +175,20 @@ class GoReading:
         except (Unreadable, Absent):
             return False
 
-    def _open_module(self, module: Module) -> OpenedFile:
+    def _open_module(self, module: Module, known: Known) -> OpenedFile:
         """The file behind a module's mappings, through the kernel's own links: a path on disk may be another file by now."""
         first = module.mappings[0]
         own = module.path + (" (deleted)" if module.deleted else "")
         path = f"/proc/{self.pid}/exe" if own == self.executable else f"/proc/{self.pid}/map_files/{first.start:x}-{first.end:x}"
         try:
-            identity = self.host.read_file_identity(path)
+            identity = self._identify(path, known)
         except Unreadable as error:
             if path.endswith("/exe"):
                 raise
             path = f"/proc/{self.pid}/root{module.path}"
             privilege = "CAP_CHECKPOINT_RESTORE" if error.privilege else None  # for map_files, proc_pid_map_files(5)
             try:
-                identity = self.host.read_file_identity(path)
+                identity = self._identify(path, known)
             except Absent as gone:
                 raise Unreadable(str(gone), privilege=privilege) from None
             if identity[1] != module.inode:
@@ -167,13 +196,20 @@ class GoReading:
         self._opened[path] = identity
         return OpenedFile(identity=identity, read_at=lambda offset, size: self.host.read_at(path, offset, size))
 
+    def _identify(self, path: str, known: Known) -> tuple[int, ...]:
+        """Which file it is; raises as Host.read_file_identity does, and if it is a new one that may not be read."""
+        identity = self.host.read_file_identity(path)
+        if self.host.is_live and identity not in known.files:
+            self.host.read_at(path, 0, 0)
+        return identity
+
     def _read_memory(self, address: int, size: int) -> bytes:
         return self.host.read_at(f"/proc/{self.pid}/mem", address, size)
 
     def _facts(self, runtime: GoRuntime, known: Known) -> GoFacts:
         # Most processes are not Go's: what only Go programs need is loaded when there is one.
-        from cgtune.runtimes.go.derived.derive import derive
-        from cgtune.runtimes.go.derived.facts import derived_facts, program_facts, setting_facts
+        from cgtune.runtimes.go.derived.facts import setting_facts
+        from cgtune.runtimes.go.derived.once import derive_once
         from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 
         info, inputs = runtime.info, self._inputs(runtime)
@@ -181,10 +217,11 @@ class GoReading:
         follows = None
         if info.go is None or info.go.at_least(1, FIRST_AWARE):
             inputs, follows = self._with_limit(inputs, info.go, words)
-        derivation = derive(inputs)
+        misled = follows is not None and not follows.own
+        derivation, derived = derive_once(known.derived, inputs, misled=misled, hidden=self._is_hidden)
         if unrecorded := _unrecorded_switches(derivation, words):
             inputs = inputs.replace(default_godebug=",".join(filter(None, (inputs.default_godebug, *unrecorded))))
-            derivation = derive(inputs)
+            derivation, derived = derive_once(known.derived, inputs, misled=misled, hidden=self._is_hidden)
             said = ",".join(unrecorded)
             why = f"its memory has {said}, its build info and environment do not: the linker's -X under -trimpath leaves no trace"
             self.notes.append(Note(path=runtime.path or self.executable or "", why=why))
@@ -195,10 +232,9 @@ class GoReading:
             self.notes.append(Note(path=runtime.path or self.executable or "", why=tell_record(info)))
         whose = f"{runtime.path}: " if inputs.library else ""  # one process may hold several runtimes
         self.notes += [Note(path=f"/proc/{self.pid}/mem", why=f"{whose}{why}") for why in words.notes]
-        version = info.version.removeprefix("go")
         return GoFacts(
-            program=program_facts(inputs, info, version=version, path=runtime.path, deleted=runtime.deleted, emulator=self._emulator),
-            derived=derived_facts(inputs, derivation, misled=follows is not None and not follows.own, hidden=self._is_hidden),
+            program=self._program(runtime, inputs, known),
+            derived=derived,
             observed=GoObserved(
                 pinned=words.pinned,
                 follows=follows,
@@ -212,6 +248,23 @@ class GoReading:
                 derivation, {"GOMAXPROCS": words.gomaxprocs, "GOMEMLIMIT": words.memory_limit_bytes, "GOGC": words.gc_percent}
             ),
         )
+
+    def _program(self, runtime: GoRuntime, inputs: GoInputs, known: Known) -> GoProgram:
+        """Which program it is: the same record for all its processes, as it is the largest of a report."""
+        from cgtune.runtimes.go.derived.facts import program_facts
+
+        key = (runtime.identity, runtime.path, runtime.deleted, inputs.default_godebug, inputs.library, self._emulator)
+        found = known.programs.get(key)
+        if found is None:
+            version = runtime.info.version.removeprefix("go")
+            found = program_facts(
+                inputs, runtime.info, version=version, path=runtime.path, deleted=runtime.deleted, emulator=self._emulator
+            )
+            if runtime.identity is not None:
+                known.programs[key] = found
+                while len(known.programs) > MOST_UNUSED:
+                    del known.programs[next(iter(known.programs))]
+        return found
 
     def _with_age(self, live: GoLive | None) -> GoLive | None:
         """With the time since the last collection, by the machine's clock; None if that was set back since.
@@ -251,6 +304,9 @@ class GoReading:
             return LiveWords()
 
     def _read_environ(self) -> tuple[tuple[str, str], ...] | None:
+        """The variables that Go's runtime reads, in their order: so the key of what is derived is small, and nobody's secrets are kept."""
+        from cgtune.runtimes.go.derived.facts import VARIABLES
+
         try:
             text = self.host.read_text(f"/proc/{self.pid}/environ")
         except NoSuchProcess:
@@ -258,8 +314,8 @@ class GoReading:
         except CgtuneError as error:
             self._note(f"/proc/{self.pid}/environ", error)
             return None
-        pairs = (entry.partition("=") for entry in text.split("\0"))
-        return tuple((name, value) for name, equals, value in pairs if equals)
+        pairs = (entry.partition("=") for entry in text.split("\0") if entry.startswith("GO"))
+        return tuple((name, value) for name, equals, value in pairs if equals and name in VARIABLES)
 
     def _with_limit(self, inputs: GoInputs, version: GoVersion | None, words: LiveWords) -> tuple[GoInputs, LimitFile | None]:
         """The inputs with what the runtime sees of its quota; and the limit file that it holds open, which is the one it obeys."""
@@ -290,12 +346,12 @@ class GoReading:
         """/proc/self/cgroup and mountinfo as the process itself reads them: relative to its own cgroup namespace, not to ours."""
         from cgtune.runtimes.go.derived.ownview import INITIAL_NAMESPACE, OwnTexts, rebase_texts
 
-        cgroup = self.host.read_text(f"/proc/{self.pid}/cgroup")
-        mountinfo = self.host.read_text(f"/proc/{self.pid}/mountinfo")
+        cgroup = self.host.read_kept(f"/proc/{self.pid}/cgroup")
+        mountinfo = self.host.read_kept(f"/proc/{self.pid}/mountinfo")
         namespace = None
         try:
             namespace = self.host.read_link(f"/proc/{self.pid}/ns/cgroup")
-            same = namespace == self.host.read_link(f"/proc/{self.host.read_link('/proc/self')}/ns/cgroup")
+            same = namespace == self.host.read_kept_link(f"/proc/{self.host.read_kept_link('/proc/self')}/ns/cgroup")
         except NoSuchProcess:
             raise
         except CgtuneError as error:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from cgtune.runtimes.go.derived.limitfile import LimitSeen
     from cgtune.runtimes.go.program.modinfo import BuildInfo
 
-_VARIABLES = ("GOMAXPROCS", "GOMEMLIMIT", "GOGC", "GODEBUG")
+#: The variables from which a runtime derives.
+VARIABLES = ("GOMAXPROCS", "GOMEMLIMIT", "GOGC", "GODEBUG")
 _REMOVAL_KILLS = 27  # internal/godebugs: the first version that ends a program for a setting it has dropped
 
 #: Go ignores these as well, and nobody means anything else by them than "the default".
@@ -31,7 +32,7 @@ def derived_facts(inputs: GoInputs, derivation: GoDerivation, *, misled: bool = 
     """
     variables = None
     if inputs.environ is not None:
-        variables = {name: value for name, value in reversed(inputs.environ) if name in _VARIABLES}  # the first entry counts
+        variables = {name: value for name, value in reversed(inputs.environ) if name in VARIABLES}  # the first entry counts
     known, seen = variables or {}, derivation.limit
     return GoDerived(
         variables=None if variables is None else tuple(variables.items()),
@@ -68,12 +69,13 @@ def _derive_starts(inputs: GoInputs) -> tuple[FoundIfStarted, ...]:
 
 def _locate_misplaced(inputs: GoInputs) -> Misplaced | None:
     """Read off the two texts as the process itself sees them: what lies outside of its namespace begins with /.. there."""
-    for line in _as_text(inputs.cgroup_text).split("\n"):
+    cgroup, mountinfo = _as_text(inputs.cgroup_text), _as_text(inputs.mountinfo_text)
+    for line in cgroup.split("\n") if "/.." in cgroup else ():
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if (number == "0" or "cpu" in controllers.split(",")) and f"{path}/".startswith("/../"):
             return "moved-out"
-    for line in _as_text(inputs.mountinfo_text).split("\n"):
+    for line in mountinfo.split("\n") if "/.." in mountinfo else ():
         fields, _, rest = line.partition(" - ")
         root = "".join(fields.split(" ", 4)[3:4])
         is_cpu = rest.startswith("cgroup2 ") or (rest.startswith("cgroup ") and "cpu" in rest.rpartition(" ")[2].split(","))

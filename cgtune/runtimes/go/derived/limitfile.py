@@ -59,13 +59,10 @@ def locate_limit(minor: int, cgroup: str | bytes, mountinfo: str | bytes, read_l
     ``read_limit`` gives the content of a file by the path that the target process uses, None if that process cannot open it.
     A text that is not there at all is the empty text.
     """
-    try:
-        locate = _locate_new if minor >= 26 else _locate_old
-        version, folder = locate(_bytes(cgroup), _bytes(mountinfo))
-    except _Unusable as end:
-        return LimitSeen(cause=end.cause, why=end.why)
-    except _Fatal as death:
-        return LimitSeen(cause="dies", why="the runtime dies while it looks for its cgroup", dies=str(death))
+    found = _locate_folder(cgroup, mountinfo, is_new=minor >= 26)
+    if isinstance(found, LimitSeen):
+        return found
+    version, folder = found
     names = (b"/cpu.max",) if version == 2 else (b"/cpu.cfs_quota_us", b"/cpu.cfs_period_us")
     files: list[str] = []
     contents: list[bytes] = []
@@ -79,6 +76,27 @@ def locate_limit(minor: int, cgroup: str | bytes, mountinfo: str | bytes, read_l
         files.append(path)
         contents.append(_bytes(content))
     return parse_limit(minor, version, tuple(contents)).replace(files=tuple(files))
+
+
+_LAST_TEXTS = 8
+_LAST_FOLDERS: dict[tuple[str | bytes, str | bytes, bool], tuple[int, bytes] | LimitSeen] = {}
+
+
+def _locate_folder(cgroup: str | bytes, mountinfo: str | bytes, *, is_new: bool) -> tuple[int, bytes] | LimitSeen:
+    """The hierarchy's version and the folder that the runtime comes to, or why it comes to none; found once for the same texts in a row."""
+    key = (cgroup, mountinfo, is_new)
+    found = _LAST_FOLDERS.get(key)
+    if found is None:
+        try:
+            found = (_locate_new if is_new else _locate_old)(_bytes(cgroup), _bytes(mountinfo))
+        except _Unusable as end:
+            found = LimitSeen(cause=end.cause, why=end.why)
+        except _Fatal as death:
+            found = LimitSeen(cause="dies", why="the runtime dies while it looks for its cgroup", dies=str(death))
+        while len(_LAST_FOLDERS) >= _LAST_TEXTS:
+            _LAST_FOLDERS.pop(next(iter(_LAST_FOLDERS)), None)
+        _LAST_FOLDERS[key] = found
+    return found
 
 
 def parse_limit(minor: int, version: int, contents: tuple[str | bytes, ...]) -> LimitSeen:

@@ -72,8 +72,7 @@ _AMD64 = {
 
 def _decode_amd64(address: int, code: bytes) -> list[Use]:
     uses = []
-    at = 0
-    while at + 5 <= len(code):
+    for at in _locate_amd64(code):
         opcode = code[at]
         known = _AMD64.get(opcode)
         if opcode == 0xE8:
@@ -89,8 +88,23 @@ def _decode_amd64(address: int, code: bytes) -> list[Use]:
             if not refused:
                 size = 8 if wide and opcode in (0x8B, 0x89) else size
                 uses.append(Use(kind=kind, address=_target(address, code, at + 2, at + 6 + constant_bytes), size_bytes=size))
-        at += 1
     return uses
+
+
+#: 1 for a ModRM byte of a fixed distance, 2 for a call's opcode.
+_MARKS = bytes(1 if byte & 0xC7 == 0x05 else 2 if byte == 0xE8 else 0 for byte in range(256))
+
+
+def _locate_amd64(code: bytes) -> list[int]:
+    """Where an instruction of ours may begin, ascending: before the marked bytes, which are few; no loop looks at all the others."""
+    marked = code.translate(_MARKS)
+    places = set()
+    for mark, distance in ((b"\1", 1), (b"\2", 0)):
+        at = marked.find(mark)
+        while at >= 0:
+            places.add(at - distance)
+            at = marked.find(mark, at + 1)
+    return sorted(place for place in places if place >= 0 and place + 5 <= len(code))
 
 
 def _target(address: int, code: bytes, distance_at: int, end: int) -> int:

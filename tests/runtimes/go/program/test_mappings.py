@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -18,6 +19,8 @@ from cgtune.runtimes.go.program.mappings import (
     locate_biases,
     locate_images,
     locate_modules,
+    parse_code,
+    parse_code_mappings,
     parse_map_lines,
     parse_maps,
     split_lines,
@@ -199,3 +202,53 @@ def test_lines_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cgtune.runtimes.go.program.mappings._MOST_LINES", 3)
     with pytest.raises(Malformed, match="more than 3 memory mappings"):
         parse_map_lines(lambda: split_lines((MAPS,)))
+
+
+EXE = "55d0-55d8 r-xp 00002000 fe:01 11                    /usr/bin/sleep\n"
+LIB = "7f00-7f10 r-xp 00028000 fe:01 22                    /lib/libc.so.6\n"
+DATA = "7f10-7f20 rw-p 00030000 fe:01 22                    /lib/libc.so.6\n7f20-7f30 rw-p 00000000 00:00 0 \n"
+VDSO = "7ffd-7ffe r-xp 00000000 00:00 0                          [vdso]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (EXE + LIB + DATA + VDSO, [EXE, LIB]),
+        ("", []),
+        (DATA, []),
+        (EXE.replace("r-xp", "rwxp"), [EXE]),
+        (EXE.replace("sleep", "sleep (deleted)"), [EXE.replace("sleep", "sleep (deleted)")]),
+        (EXE + "7f20-7f30 r-xp 00000000 00:00 0 \n", None),  # made on the spot, or unpacked
+        (EXE + "7f20-7f30 r-xp 00000000 00:00 0                 [anon:x]\n", None),
+        (EXE + "7f20-7f30 r-xp 00000000 00:01 9                 /memfd:upx (deleted)\n", None),
+        (EXE + "7f20-7f30 r-xp 00000000 00:01 9                 /dev/zero (deleted)\n", None),
+        (EXE + LIB.replace("r-xp", "r-xs"), None),
+        (EXE + "7f20-7f30 r-xp", [EXE]),
+        (EXE + "7f20-7f30 r-xp 00", None),
+        (EXE.replace("sleep", "a xp 0 0 1 /b") + LIB, None),
+        ("r-xp a\n", None),
+    ],
+)
+def test_the_code_that_a_process_maps(text: str, told: list[str] | None) -> None:
+    """Every mapping of a file's code, and None if there is code that no file tells of."""
+    found = parse_code(text)
+    assert (found and list(found[0])) == (told and [line.rstrip("\n").split(" ", 2)[2] for line in told])
+
+
+@pytest.mark.parametrize("text", [EXE + LIB + DATA + VDSO, DATA.replace("7f", "6f") + EXE + LIB, EXE, LIB + EXE.replace("r-xp", "--xp")])
+def test_the_short_way_gives_what_the_long_one_does(text: str) -> None:
+    """Of a process without code that no file backs; what may be an image is not asked about there."""
+    assert parse_code_mappings(text) == tuple(mapping for mapping in parse_maps(text) if mapping.inode)
+
+
+def test_the_short_way_on_real_processes() -> None:
+    """Of every process of this machine that can be read."""
+    compared = 0
+    for path in Path("/proc").glob("[0-9]*/maps"):
+        with contextlib.suppress(OSError):
+            text = path.read_text(errors="surrogateescape")
+            short = parse_code_mappings(text)
+            if short is not None:
+                assert short == tuple(mapping for mapping in parse_maps(text) if mapping.inode)
+                compared += bool(short)
+    assert compared

@@ -1,0 +1,201 @@
+"""Who holds no Go runtime is told by one file or two; and whoever begins to hold one, by whatever way, is found all the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cgtune.cgroups import kernel
+from cgtune.errors import Malformed
+from cgtune.machineview import MachineView
+from cgtune.model import Note
+from cgtune.runtimes.go.programs import Mapped
+from cgtune.snapshot import read_go_snapshot
+from cgtune.system.host import Host
+from tests.support import goprograms
+
+# Loads each library whose path comes, a line for each, and says so.
+LOADER = "import ctypes, sys\nprint('', flush=True)\nfor line in sys.stdin:\n  ctypes.CDLL(line.strip())\n  print('', flush=True)"
+
+
+class Counting(Host):
+    """A host that tells which files it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def read_bytes(self, path: str, **caps: int) -> bytes:
+        self.asked.append(path)
+        return super().read_bytes(path, **caps)
+
+    def names(self, pid: int) -> list[str]:
+        """The files of one process since the last time."""
+        names = [path.split("/", 3)[3] for path in self.asked if path.startswith(f"/proc/{pid}/")]
+        self.asked.clear()
+        return names
+
+
+def _is_go(view: MachineView, pid: int) -> bool:
+    notes: list[Note] = []
+    found = read_go_snapshot(view, pid, notes)
+    assert not notes
+    return found is not None
+
+
+def _start(program: Path = Path("/bin/sleep")) -> subprocess.Popen[bytes]:
+    """A process that has mapped all that it will."""
+    process = subprocess.Popen([program, "600"])
+    while (
+        "libc.so" not in (text := Path(f"/proc/{process.pid}/maps").read_text())
+        or str(program.resolve()) not in text
+        or _state(process.pid) != "S"
+    ):
+        pass
+    return process
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_one_more_process_of_a_known_program_is_one_file() -> None:
+    """The first is looked at through and through, the second by what it maps; at a later look its counters do, as long as it rests."""
+    sleepers = [_start() for _ in range(2)]
+    try:
+        with Counting() as host:
+            view = MachineView(host)
+            assert not _is_go(view, sleepers[0].pid)
+            assert "status" in host.names(sleepers[0].pid)
+            assert not _is_go(view, sleepers[1].pid)
+            assert host.names(sleepers[1].pid) == ["maps"]
+            assert [view.known.kinds[sleeper.pid] for sleeper in sleepers] == ["other", "other"]
+            for files in (["stat", "maps"], ["stat"], ["stat"]):
+                view = MachineView(host, before=view)
+                assert not _is_go(view, sleepers[1].pid)
+                assert host.names(sleepers[1].pid) == files
+            assert not _is_go(view, 2)  # a thread of the kernel, or a process of this container
+    finally:
+        for sleeper in sleepers:
+            sleeper.kill()
+            sleeper.wait()
+
+
+@pytest.mark.fetched
+def test_a_known_program_that_loads_a_go_library_is_found() -> None:
+    """Before it is first looked at, beside one that is known to hold none, and between two looks."""
+    library = str(goprograms.build("1.27.3", "shared", language="1.25"))
+    words, pipe = [sys.executable, "-I", "-c", LOADER], subprocess.PIPE
+    plain, early, late = (subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, bufsize=1) for _ in range(3))
+
+    def load(process: subprocess.Popen[str]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{library}\n")
+        assert process.stdout.readline() == "\n"
+
+    try:
+        for process in (plain, early, late):
+            assert process.stdout is not None
+            process.stdout.readline()
+        load(early)
+        with Counting() as host:
+            view = MachineView(host)
+            assert [_is_go(view, process.pid) for process in (plain, early, late)] == [False, True, False]
+            assert view.known.kinds[late.pid] == "python"
+            for _ in range(2):
+                view = MachineView(host, before=view)
+                assert [_is_go(view, process.pid) for process in (plain, early, late)] == [False, True, False]
+            load(late)
+            assert [_is_go(MachineView(host, before=view), process.pid) for process in (plain, early, late)] == [False, True, True]
+    finally:
+        for process in (plain, early, late):
+            process.kill()
+            process.communicate()
+
+
+def test_a_file_that_became_another_one_is_looked_at(tmp_path: Path) -> None:
+    """The path and the way it is mapped are the same, its content is not: the next process of that name is looked at again."""
+    program = tmp_path / "program"
+    sleep = Path("/bin/sleep").read_bytes()
+    asked = []
+    with Counting() as host:
+        view = MachineView(host)
+        for content in (sleep, sleep, sleep + b"\n"):
+            if not program.exists() or program.read_bytes() != content:
+                program.write_bytes(content)
+                program.chmod(0o755)
+            process = _start(program)
+            try:
+                assert not _is_go(view, process.pid)
+                asked.append("status" in host.names(process.pid))
+            finally:
+                process.kill()
+                process.wait()
+    assert asked == [True, False, True]
+
+
+@pytest.mark.fetched
+def test_a_go_program_that_rests_is_not_asked_for_its_mappings(tmp_path: Path) -> None:
+    """From the second look on; but if its file gets another name, that is told, and who starts another program is looked at again."""
+    program = tmp_path / "program"
+    program.write_bytes(goprograms.build("1.27.3", package="./minimal").read_bytes())
+    program.chmod(0o755)
+    process = subprocess.Popen([program], stdin=subprocess.PIPE)
+    try:
+        wait_until_quiet(process.pid)
+        with Counting() as host:
+            view = MachineView(host)
+            paths, asked = [], []
+            for rename in (False, False, False, True):
+                if rename:
+                    program.rename(tmp_path / "renamed")
+                found = read_go_snapshot(view, process.pid, [])
+                assert found is not None
+                paths.append(Path(found.go[0].program.path).name)
+                asked.append("maps" in host.names(process.pid))
+                view = MachineView(host, before=view)
+            assert paths == ["program", "program", "program", "renamed"]
+            assert asked == [True, False, False, True]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_until_quiet(pid: int) -> None:
+    """Until a process has started and takes no page fault for a while."""
+    before = None
+    while before != (before := kernel.parse_stat_memory(Path(f"/proc/{pid}/stat").read_text())[1]) or _state(pid) != "S":
+        time.sleep(0.3)
+
+
+def test_what_could_not_be_told_is_not_taken_for_what_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of which something could not be read at one look is looked at again at the next one, however quiet it is."""
+    sleeper = _start()
+    try:
+        with Counting() as host:
+            view = MachineView(host)
+            assert not _is_go(view, sleeper.pid)
+            view.known.others.clear()
+            view.known.quiet.clear()
+            view.known.processes[sleeper.pid] = Mapped(maps_hash=1, files=(), runtimes=())
+            with monkeypatch.context() as patched:
+                patched.setattr("cgtune.runtimes.go.reader.parse_code_mappings", _refuse)
+                notes: list[Note] = []
+                view = MachineView(host, before=view)
+                assert read_go_snapshot(view, sleeper.pid, notes) is None
+                assert [note.path for note in notes] == [f"/proc/{sleeper.pid}/maps"]
+            host.names(sleeper.pid)
+            assert not _is_go(MachineView(host, before=view), sleeper.pid)
+            assert "maps" in host.names(sleeper.pid)
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
+def _refuse(_text: str) -> None:
+    raise Malformed("no mappings")
