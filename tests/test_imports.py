@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import stories
 from tests.support.command import ROOT, environment
 
 # Who may import what of cgtune, by place: a module, or a folder with all that is below it. The nearest place counts. A place may always
@@ -438,6 +439,8 @@ def test_plain_forms_load_no_library(arguments: tuple[str, ...], environ: dict[s
     assert not [name for name in loaded if name.startswith(tuple(f"cgtune.{part}" for part in beyond))]
 
 
+RECORDED = str(stories.STORIES / "v2-ancestor-tighter")
+
 # How many modules a start loads beyond the bare interpreter's, Python's own among them: each costs a hundredth of a bare start.
 MOST_LOADED = [
     (("env",), NAMED, 39),
@@ -445,7 +448,7 @@ MOST_LOADED = [
     (("env",), NAMED | {"CGTUNE_GO": "1.27"}, 75),
     (("env", "--pid", "PID"), {}, 92),
     (("exec", "--dry-run", "--", "true"), {}, 77),
-    (("ps",), {}, 146),
+    (("ps", "--root", RECORDED), {}, 151),  # on a live machine it hangs on what runs there
     (("inspect", "--pid", "PID", "--format", "json"), {}, 142),
     (("inspect", "--pid", "PID"), {}, 144),
     (("inspect", "--pid", "PID", "--brief"), {}, 145),
@@ -465,8 +468,11 @@ def test_a_start_loads_no_more_than_it_did(arguments: tuple[str, ...], environ: 
         finally:
             target.kill()
     assert len(loaded) <= most, sorted(loaded)
-    assert loaded & NEVER_LOADED == set()
+    assert loaded & NEVER_LOADED <= (OF_RECORDINGS if RECORDED in arguments else set())
 
+
+# What a recording's marker is read with.
+OF_RECORDINGS = {"re", "json", "enum", "functools", "collections"}
 
 # What the reader of YAML, and pyproject.toml's, load themselves.
 OF_YAML = {"re", "typing", "enum", "functools", "collections"}
