@@ -42,6 +42,12 @@ def main() -> int:
         from cgtune import exits
 
         return exits.INTERRUPTED
+    except (OSError, ImportError) as error:
+        # What Python loads needs a descriptor as well; of a library it is an ImportError, whose cause is in its words alone
+        if "Too many open files" not in str(error):
+            raise
+        sys.stderr.write("cgtune: too many open files; raise the limit (ulimit -n, LimitNOFILE=)\n")
+        return 3  # exits.COULD_NOT_INSPECT, which may not be loadable now
     except RuntimeError as error:
         # Before 3.12 Python wraps whatever is raised while a class gets its descriptors (Objects/typeobject.c, type_new_set_names)
         if not isinstance(error.__cause__, KeyboardInterrupt):

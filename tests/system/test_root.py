@@ -58,7 +58,7 @@ def test_a_threads_folder_is_not_opened_by_itself_on_procfs_alone(tmp_path: Path
 
 def test_few_files_stay_open(top: Root, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound the one opened first is closed, and opened again if it is asked for."""
-    monkeypatch.setattr(root, "_OPEN_FILES", 2)
+    monkeypatch.setattr(top, "_most_files", 2)
     for name in "abca":
         assert os.pread(top.open_file(f"/{name}"), 1, 0) == name.encode()
     assert list(top._files) == ["/c", "/a"]
