@@ -65,6 +65,12 @@ def _stalled(percent: float) -> ProcessReport:
     return watched(made, None, pressure=(rate,), memory=(_memory_rate(high_events=40),))
 
 
+def _hybrid(made: ProcessReport) -> ProcessReport:
+    """The same, with the controllers on v1."""
+    memory, cpu = (tuple(level.replace(version=1) for level in chain) for chain in (made.snapshot.memory_chain, made.snapshot.cpu_chain))
+    return made.replace(snapshot=made.snapshot.replace(memory_chain=memory, cpu_chain=cpu))
+
+
 def _memory_rate(**more: int) -> MemoryRate:
     counts = {"oom_kills": 0, "high_events": 0, "max_events": 0} | more
     own = {"path": "/pod/app", "directory": "/sys/fs/cgroup/pod/app", "version": 2}
@@ -211,6 +217,7 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
     ("cpu-contended", "a foreign program with as many threads as CPUs", lambda: _foreign(8), ("critical", "now")),
     ("cpu-contended", "a foreign program with more threads waits for itself", lambda: _foreign(9), None),
     ("cpu-contended", "a single look: the last minute", lambda: _pressed(62.0), ("critical", "now")),
+    ("cpu-contended", "of a v2 cgroup, and CPU is v1's", lambda: _hybrid(_pressed(62.0, cores=4.0)), None),
     ("cpu-contended", "of the machine, which tells nothing of the cgroup", lambda: _pressed(62.0, scope="machine"), None),
     ("cpu-contended", "its own threads are more than the CPUs", lambda: _pressed(62.0, procs=9), None),
     ("cpu-contended", "a quota stops it", lambda: _pressed(62.0, cores=1.0, throttled=(10, 1000)), None),
@@ -257,6 +264,7 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
         lambda: watched(_pressed(12.0, resource="memory"), None),
         None,
     ),
+    ("memory-stalling", "of a v2 cgroup, and memory is v1's", lambda: _hybrid(_stalled(45.0)), None),
     ("memory-stalling", "of the machine", lambda: _pressed(90.0, resource="memory", scope="machine"), None),
     ("memory-near-limit", "8 MiB are left", lambda: _full(504), ("warning", "possible")),
     ("memory-near-limit", "and the limit was hit", lambda: _full(504, hit=True), ("critical", "now")),
