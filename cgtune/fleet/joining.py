@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _OTEL = {"k8s_namespace_name": "namespace", "k8s_pod_name": "pod", "k8s_container_name": "container", "process_runtime_version": "version"}
 _APART = frozenset(("owner", "upper_owner", "cgtune_kills"))  # answers that are of no container
+_STATES = frozenset(("states", "restarts_least", "restarts_most"))
 _NOW = 2  # the value of an owner whose pod is there now
 
 
@@ -183,7 +184,7 @@ class _Join:
             if self._owners or "owner" in self._answers:
                 self.miss("no-owner", sum(pod not in self._owners for pod, replica in pods if replica.is_go))
             killed = kills.get((key.cluster, key.namespace, key.name))
-            measured = measure(now, [replica for _, replica in pods], killed, has_states="states" in self._answers)
+            measured = measure(now, [replica for _, replica in pods], killed, has_states=self._answers.keys() >= _STATES)
             self.miss("no-use", int(measured.cpu_used.most is None and measured.memory_used.most is None))
             known = (measured.cpu_limit_cores, measured.memory_limit_bytes)
             self.miss("no-limits", int(known == (None, None) and not (measured.is_cpu_unlimited or measured.is_memory_unlimited)))

@@ -12,10 +12,14 @@ if TYPE_CHECKING:
 
 
 class Query(Record):
-    """One question: its name, and its PromQL. Its answer is a vector: one sample for each set of labels."""
+    """One question: its name, and its PromQL. Its answer is a vector: one sample for each set of labels.
+
+    ``apart``: it is about two figures at once (see pairs), each of which one of these asks for by itself. Its answer is a matrix.
+    """
 
     name: str
     promql: str
+    apart: tuple[Query, ...] = ()
 
 
 class Sample(Record):

@@ -6,13 +6,15 @@
 Warnings are of what is missing in an answer; a cluster of VictoriaMetrics says it by ``"isPartial": true``. The infos of Prometheus 3 are
 about how a question is put, which is ours to know: not read.
 
-Of a matrix, a scalar and a string we ask nothing, so they are Malformed here. A native histogram has no value: such samples are counted.
+A paired question is answered by a matrix of two points: ``"values": [[1764413040, "0.2"], [1764413100, "0.25"]]`` in place of the value.
+Of a scalar and a string we ask nothing, so they are Malformed here. A native histogram has no value: such samples are counted.
 """
 
 from __future__ import annotations
 
 from cgtune.errors import Malformed, TooLarge
 from cgtune.fleet.model import Sample
+from cgtune.fleet.pairs import place_of
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -35,6 +37,7 @@ MOST_ROWS = 200_000
 
 _PIECE_BYTES = 64 << 10
 _MOST_WARNINGS = 20
+_MOST_POINTS = 3  # of a pair: two moments, and one more if an engine counts both ends of their window
 _DEEPEST = 16  # a native histogram has 8
 _OPENS, _CLOSES = ("start_map", "start_array"), ("end_map", "end_array")
 
@@ -61,10 +64,20 @@ class Labels:
 
 def parse_vector(body: Readable, labels: Labels | None = None) -> Vector:
     """An instant vector. Raises Malformed (no JSON, cut off, not a vector, a value that is no number) and TooLarge."""
-    samples = _Samples(labels or Labels())
+    (vector,) = _parse(body, "vector", labels)
+    return vector
+
+
+def parse_pair(body: Readable, labels: Labels | None = None) -> tuple[Vector, ...]:
+    """The two vectors that a paired question is answered by, as a matrix. Raises as parse_vector does."""
+    return _parse(body, "matrix", labels)
+
+
+def _parse(body: Readable, kind: str, labels: Labels | None) -> tuple[Vector, ...]:
+    samples = _Samples(labels or Labels(), 2 if kind == "matrix" else 1)
     warnings: list[str] = []
     kinds: list[str] = []
-    data: dict[str, Taker] = {"resultType": lambda events: kinds.append(_take_kind(events)), "result": samples.take}
+    data: dict[str, Taker] = {"resultType": lambda events: kinds.append(_take_kind(events, kind)), "result": samples.take}
     partial: list[object] = []
     top: dict[str, Taker] = {
         "data": lambda events: _take_map(events, data),
@@ -75,10 +88,10 @@ def parse_vector(body: Readable, labels: Labels | None = None) -> Vector:
     if True in partial:
         warnings.append("the answer is a part: some of the engine's storage did not reply")
     if not kinds:
-        raise Malformed("a value of no type instead of a vector")
+        raise Malformed(f"a value of no type instead of a {kind}")
     if samples.histograms:
         warnings.append(f"{samples.histograms} samples are native histograms, which have no one value")
-    return Vector(samples=tuple(samples.found), warnings=tuple(warnings))
+    return tuple(Vector(samples=tuple(found), warnings=tuple(warnings)) for found in samples.found)
 
 
 def parse_names(body: Readable) -> tuple[str, ...]:
@@ -91,11 +104,15 @@ def parse_names(body: Readable) -> tuple[str, ...]:
 
 
 class _Samples:
-    """The list of a result. One loop for each level of it: 24 answers about 2,000 containers have a million events."""
+    """The list of a result. One loop for each level of it: 24 answers about 2,000 containers have a million events.
 
-    def __init__(self, labels: Labels) -> None:
-        self.found: list[Sample] = []
+    ``found``: the samples of a vector, or of a matrix those of either point.
+    """
+
+    def __init__(self, labels: Labels, points: int) -> None:
+        self.found: list[list[Sample]] = [[] for _ in range(points)]
         self.histograms = 0
+        self._rows = 0
         self._labels = labels
 
     def take(self, events: Events) -> None:
@@ -107,12 +124,13 @@ class _Samples:
             if event != "start_map":
                 raise Malformed("a sample that is no map")
             self._take_sample(events)
-            if len(self.found) > MOST_ROWS:
+            self._rows += 1
+            if self._rows > MOST_ROWS:
                 raise TooLarge(f"an answer of more than {MOST_ROWS} series")
 
     def _take_sample(self, events: Events) -> None:
         labels: dict[str, str] | None = None
-        point: list[object] | None = None
+        points: list[list[object]] | None = None
         is_histogram = False
         for event, key in events:
             if event == "end_map":
@@ -120,16 +138,23 @@ class _Samples:
             if key == "metric":
                 labels = _take_labels(events)
             elif key == "value":
-                point = _take_point(events)
+                points = [_take_point(events)]
+            elif key == "values":
+                points = _take_points(events)
             else:
-                is_histogram = is_histogram or key == "histogram"
+                is_histogram = is_histogram or key in ("histogram", "histograms")
                 _skip(events)
         if labels is None:
             raise Malformed("a sample without labels")
-        if point is None and is_histogram:
+        if points is None and is_histogram:
             self.histograms += 1
-        else:
-            self.found.append(Sample(labels=self._labels.keep(labels), value=_parse_point(point)))
+            return
+        kept = self._labels.keep(labels)
+        if len(self.found) == 1:
+            self.found[0].append(Sample(labels=kept, value=_parse_point(points[0] if points else None)[1]))
+            return
+        for place, value in {place_of(second): value for second, value in map(_parse_point, points or ())}.items():
+            self.found[place].append(Sample(labels=kept, value=value))
 
 
 def _read(body: Readable, takers: dict[str, Taker]) -> None:
@@ -192,10 +217,10 @@ def _take_word(events: Events) -> object:
     return found
 
 
-def _take_kind(events: Events) -> str:
+def _take_kind(events: Events, kind: str) -> str:
     value = _take_word(events)
-    if value != "vector":
-        raise Malformed(f"a {value} instead of a vector")
+    if value != kind:
+        raise Malformed(f"a {value} instead of a {kind}")
     return str(value)
 
 
@@ -216,10 +241,27 @@ def _take_labels(events: Events) -> dict[str, str]:
     return labels
 
 
+def _take_points(events: Events) -> list[list[object]]:
+    points: list[list[object]] = []
+    if next(events)[0] != "start_array":
+        raise Malformed("values that are no list")
+    for event, _ in events:
+        if event == "end_array":
+            break
+        if event != "start_array" or len(points) == _MOST_POINTS:
+            raise Malformed("values that are not the two points of a pair")
+        points.append(_rest_of_point(events))
+    return points
+
+
 def _take_point(events: Events) -> list[object]:
-    point: list[object] = []
     if next(events)[0] != "start_array":
         raise Malformed("a value that is no list")
+    return _rest_of_point(events)
+
+
+def _rest_of_point(events: Events) -> list[object]:
+    point: list[object] = []
     for event, value in events:
         if event == "end_array":
             break
@@ -240,10 +282,10 @@ def _skip(events: Events) -> None:
             raise Malformed(f"maps and lists in one another, more than {_DEEPEST} deep")
 
 
-def _parse_point(point: list[object] | None) -> float:
-    """Of ``[1764413123.5, "0.25"]``; "NaN", "+Inf" and "-Inf" are numbers here."""
-    value = point[1] if point is not None and len(point) == 2 else None
+def _parse_point(point: list[object] | None) -> tuple[int, float]:
+    """Moment, in whole seconds, and value of ``[1764413123.5, "0.25"]``; "NaN", "+Inf" and "-Inf" are numbers here."""
+    second, value = point if point is not None and len(point) == 2 else (None, None)
     try:
-        return float(value)  # type: ignore[arg-type]  # TypeError is what we want of null
-    except (TypeError, ValueError):
+        return int(float(second)), float(value)  # type: ignore[arg-type]  # TypeError is what we want of null
+    except (TypeError, ValueError, OverflowError):
         raise Malformed(f"a value that is no number: {str(point)[:80]}") from None

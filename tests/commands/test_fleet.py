@@ -50,7 +50,11 @@ class Server(http.server.BaseHTTPRequestHandler):
             self.gate.wait(60)
         if self.refused is not None and self.refused in promql and not promql.startswith("count by"):
             return self._say(422, {"status": "error", "errorType": "execution", "error": "expanding series: no"})
-        return self._say(200, {"status": "success", "data": {"resultType": "vector", "result": list(self._result(promql))}})
+        found = list(self._result(promql))
+        if not promql.endswith(":60s]"):
+            return self._say(200, {"status": "success", "data": {"resultType": "vector", "result": found}})
+        pairs = [{"metric": each["metric"], "values": [each["value"], [60, each["value"][1] + "1"]]} for each in found]
+        return self._say(200, {"status": "success", "data": {"resultType": "matrix", "result": pairs}})
 
     def do_GET(self) -> None:
         self._say(200, {"status": "success", "data": {"version": "2.42.0", "application": "Prometheus"}})
@@ -199,11 +203,11 @@ def test_no_go_is_no_clean_report() -> None:
     )
 
 
-def test_the_doctor_asks_one_question() -> None:
+def test_the_doctor_asks_two_questions() -> None:
     """And names each gap with the line that mends it, in both formats."""
     with serving() as (url, asked):
         done = inside.run("fleet", "--prometheus", url, "--doctor")
-        assert (done.returncode, done.stderr, len(asked)) == (0, "", 1)
+        assert (done.returncode, done.stderr, len(asked)) == (0, "", 2)
         assert "to mend it: " in done.stdout
         content = json.loads(inside.run("fleet", "--prometheus", url, "--doctor", "--format", "json").stdout)
         assert content["workloads"] == []
@@ -224,13 +228,16 @@ def test_patches_become_files(tmp_path: Path) -> None:
 
 
 def test_questions_are_about_what_was_asked() -> None:
-    """Namespaces, the window and the selector stand in each question but the probe's namespaces."""
+    """Namespaces, the window and the selector stand in each question but the probe's namespaces; what rules keep has no other labels."""
     with serving() as (url, asked):
         inside.run(
             "fleet", "--prometheus", url, "--namespace", "shop", "--namespace", "pay", "--last", "36h", "--selector", '{cluster="eu"}'
         )
+    (begin,) = (promql for promql in asked if "offset 129600s" in promql)
+    assert "cgtune_fleet:" in begin
+    asked.remove(begin)
     assert all('cluster="eu"' in promql for promql in asked)
-    assert all('namespace=~"shop|pay"' in promql for promql in asked[1:])
+    assert all('namespace=~"shop|pay"' in promql for promql in asked if not promql.startswith("count by"))
     assert any("129600s" in promql for promql in asked)
 
 

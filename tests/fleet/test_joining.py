@@ -215,12 +215,45 @@ def test_kills_are_at_least_so_many() -> None:
     """A last end that was a kill counts if there was a restart in the window, or nobody knows; cgtune's own count if it is larger."""
 
     def kills(oom: float, restarts: float | None, own: float | None = None) -> int | None:
-        states = [({**APP, "of": "oom"}, oom)] + ([] if restarts is None else [({**APP, "of": "restarts"}, restarts)])
+        states = [({**APP, "of": "oom"}, oom)] + ([] if restarts is None else [({**APP, "of": "restarts_now"}, restarts + 7)])
+        most, least = ([] if restarts is None else [(APP, count)] for count in (8.0, 7.0))
         counted = {} if own is None else {"cgtune_kills": [({"namespace": "shop", "workload": "web"}, own)]}
-        return _only(_join({"client_golang": [_go()], "states": states, **counted})).kills
+        return _only(_join({"client_golang": [_go()], "states": states, "restarts_least": least, "restarts_most": most, **counted})).kills
 
     assert [kills(1, 2), kills(1, 0), kills(0, 3), kills(1, None), kills(1, 2, 4.9)] == [1, 0, 0, 1, 5]
     assert _only(_join({"client_golang": [_go()]})).kills is None
+
+
+def test_restarts_are_from_the_least_to_now() -> None:
+    """Of a pod that is gone to the most; one that no step has met began at 0; without an answer about the window nothing is known."""
+
+    def restarts(**told: float) -> int | None:
+        answers = {name: [({**APP, "of": name}, told[name])] if name in told else [] for name in ("restarts_least", "restarts_most")}
+        now = [({**APP, "of": "restarts_now"}, told["now"])] if "now" in told else []
+        return _only(_join({"client_golang": [_go()], "states": now, **answers})).restarts
+
+    assert restarts(now=9, restarts_least=7, restarts_most=8) == 2
+    assert restarts(restarts_least=7, restarts_most=8) == 1
+    assert restarts(now=3) == 3
+    assert _only(_join({"client_golang": [_go()], "states": [({**APP, "of": "restarts_now"}, 3.0)]})).restarts is None
+
+
+def test_what_rules_keep_is_of_the_source_that_it_is_made_of() -> None:
+    """Not of cgtune, whose name they bear; and cgtune's own live heap is believed before one that was kept of the program's."""
+    kept = "cgtune_fleet:heap_live_bytes:max5m"
+    answers = {
+        "client_golang": [_go()],
+        "cpu_most": [({**APP, "of": "cgtune_fleet:cpu_cores:rate5m"}, 0.5)],
+        "live_heap": [({**APP, "of": kept}, 7.0)],
+    }
+    measured = _only(_join(answers))
+    assert (measured.sources, measured.live_heap_bytes) == (("cadvisor", "client_golang"), 7)
+    for own in (
+        [({**APP, "of": "cgtune_go_heap_live_bytes"}, 5.0), *answers["live_heap"]],
+        [*answers["live_heap"], ({**APP, "of": "cgtune_go_heap_live_bytes"}, 5.0)],
+    ):
+        measured = _only(_join({**answers, "live_heap": own}))
+        assert (measured.live_heap_bytes, dict(measured.series)["live_heap_bytes"]) == (5, "cgtune_go_heap_live_bytes")
 
 
 def test_merged_settings_and_processes_outside_are_counted() -> None:

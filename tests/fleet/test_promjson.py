@@ -12,8 +12,8 @@ from hypothesis import given, strategies as st
 
 from cgtune.errors import Malformed, TooLarge
 from cgtune.fleet import promjson
-from cgtune.fleet.promjson import Labels, parse_names, parse_vector
-from tests.support.faultproxy import vector
+from cgtune.fleet.promjson import Labels, parse_names, parse_pair, parse_vector
+from tests.support.faultproxy import matrix, vector
 
 # As Prometheus 3 answers, with keys that nobody has told us of.
 WHOLE = (
@@ -23,7 +23,7 @@ WHOLE = (
     b'{"metric":{"pod":"h"},"histogram":[1764413123,{"count":"2","buckets":[[0,"1","2","2"]]}]}'
     b'],"stats":{"timings":{"evalTotalTime":0.5}}},"warnings":["store eu-2 did not answer"],"infos":["not a counter"]}\n'
 )
-_KEYS = st.sampled_from(["status", "data", "result", "resultType", "metric", "value", "histogram", "warnings", "error", "x"])
+_KEYS = st.sampled_from(["status", "data", "result", "resultType", "metric", "value", "values", "histogram", "warnings", "error", "x"])
 
 
 def test_an_answer_is_its_samples_and_its_warnings() -> None:
@@ -43,6 +43,37 @@ def test_a_partial_answer_of_victoriametrics_is_said(flag: bytes, count: int) ->
     assert list(parse_vector(io.BytesIO(text)).warnings) == ["the answer is a part: some of the engine's storage did not reply"] * count
 
 
+def test_a_pair_is_two_vectors() -> None:
+    """Points of even minutes and of odd ones, in whatever order; of three the later of one kind; who has one point is in one vector."""
+    rows: list[tuple[dict[str, str], list[tuple[float, object]]]] = [
+        ({"pod": "a"}, [(59.9, 0.5), (60.0, 0.95)]),
+        ({"pod": "b"}, [(1764413100.5, 7), (1764413160.5, 8), (1764413220.5, 7.5)]),  # an odd minute first
+        ({"pod": "c"}, [(120, "NaN")]),
+    ]
+    first, second = parse_pair(io.BytesIO(matrix(rows)))
+    assert [(sample.labels, str(sample.value)) for sample in first.samples] == [
+        *(((("pod", "a"),), "0.5"), ((("pod", "b"),), "8.0"), ((("pod", "c"),), "nan")),
+    ]
+    assert [(sample.labels, sample.value) for sample in second.samples] == [((("pod", "a"),), 0.95), ((("pod", "b"),), 7.5)]
+    assert first.samples[0].labels is second.samples[0].labels
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (vector([({}, 1)]), "a vector instead of a matrix"),
+        (matrix([({}, [(60 * minute, 1) for minute in range(4)])]), "not the two points of a pair"),
+        (matrix([({}, [(float("inf"), 1)])]).replace(b"Infinity", b'"inf"'), "no number"),
+        (matrix([({}, [(1, "x")])]), "no number"),
+    ],
+    ids=["a vector", "four points", "no moment", "no number"],
+)
+def test_what_is_no_pair(text: bytes, said: str) -> None:
+    """Malformed, with what was found."""
+    with pytest.raises(Malformed, match=said):
+        parse_pair(io.BytesIO(text))
+
+
 def test_a_part_of_an_answer_is_never_taken_for_the_whole() -> None:
     """Cut off after any byte: Malformed, and nothing else."""
     for length in range(len(WHOLE) - 2):
@@ -56,7 +87,7 @@ _VALUES = st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.l
 @given(st.binary() | st.dictionaries(_KEYS, _VALUES).map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_an_answer_or_malformed(text: bytes) -> None:
     """Nothing else is raised."""
-    for parse in (parse_vector, parse_names):
+    for parse in (parse_vector, parse_pair, parse_names):
         with contextlib.suppress(Malformed):
             parse(io.BytesIO(text))
 
