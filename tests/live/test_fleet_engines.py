@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from cgtune.fleet.asked import Asked
+from cgtune.fleet.asking import ask
 from cgtune.fleet.doctor import diagnose
 from cgtune.fleet.joining import Joined, join
 from cgtune.fleet.judging import judge_fleet
@@ -17,6 +20,8 @@ from cgtune.fleet.model import Measured, Query, Span
 from cgtune.fleet.names import RECORDED_CPU, RECORDED_GC, RECORDED_HEAP
 from cgtune.fleet.probe import Seen, probe_queries, read_probe
 from cgtune.fleet.queries import MOST_QUERIES, build_queries
+from cgtune.system.promaccess import AccessOptions, read_access
+from cgtune.system.promclient import Client
 from tests.support.engines import Engine, prometheus, victoria
 from tests.support.fleetdata import FAULTS, MIB, Series, Service, fleet, gaps, machine, record, series_of
 
@@ -123,6 +128,27 @@ def test_each_planted_fault_is_found_and_no_other(debian_prometheus: Engine, deb
         urgencies = [row.findings[0].urgency for row in rows if row.findings]
         assert len(urgencies) == 36
         assert urgencies == sorted(urgencies)
+
+
+@pytest.mark.parametrize("engine_of", [prometheus, victoria])
+def test_both_figures_of_a_pair_are_of_the_present(engine_of: Callable[..., AbstractContextManager[Engine]], tmp_path: Path) -> None:
+    """Asked as of now, when VictoriaMetrics smooths the last half minute: the engine takes each pair, and no two are one."""
+    end = (int(time.time()) + 270) // 60 * 60
+    series = chain.from_iterable(series_of(each, (end - 5 * 3600) // 3600 * 3600, end) for each in _SERVICES[:4])
+    asked = Asked(window_seconds=4 * 3600)
+    with engine_of(series, tmp_path) as engine, contextlib.closing(Client(read_access(AccessOptions(url=engine.url), {}))) as client:
+        probe = ask(client, probe_queries(asked), now=time.time())
+        queries = build_queries(asked, read_probe(probe.answers))
+        replies = ask(client, queries, now=time.time(), after=probe)
+    assert replies.requests == probe.requests + len(queries)
+    answers = {answer.query.name: answer for answer in replies.answers}
+    assert [answer.error for answer in replies.answers if answer.error] == []
+    for lower, higher in (("cpu_p50", "cpu_p95"), ("memory_p50", "memory_p95"), ("throttled_p50", "throttled_most")):
+        least = {sample.labels: sample.value for sample in answers[lower].samples}
+        most = {sample.labels: sample.value for sample in answers[higher].samples}
+        assert least.keys() == most.keys()
+        assert len(least) == 4
+        assert all(value < most[labels] for labels, value in least.items())
 
 
 def test_planted_gaps_are_told(debian_prometheus: Engine) -> None:
