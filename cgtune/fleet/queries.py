@@ -1,8 +1,9 @@
 """What is asked of a Prometheus, Thanos, Mimir or VictoriaMetrics about a fleet: at most 24 instant queries, whatever its size. Pure.
 
-First comes one probe: which of the series are there, and which labels they lack. Then each question about which there is a series. Each
-groups by (cluster, namespace, pod, container), so that two replicas of kube-state-metrics and several jobs make one row. It groups at the
-end: an engine that groups at each step of a history takes twice the time. So of a container that was made anew the highest quantile counts.
+First comes the probe: which of the series are there, which labels they lack, and which reach back. Then each question about which there is a
+series. Each groups by (cluster, namespace, pod, container), so that two replicas of kube-state-metrics and several jobs make one row. It
+groups at the end: an engine that groups at each step of a history takes twice the time. So of a container that was made anew the highest
+quantile counts.
 
 History is asked for in subqueries of bounded steps: 2016 points at the most for what must miss no peak, and 336 for quantiles. Two
 quantiles of one history are one question (see pairs). The series of deploy/prometheus/cgtune-fleet.rules.yaml are read instead of the raw
