@@ -1,7 +1,7 @@
 """What is asked of a Prometheus, Thanos, Mimir or VictoriaMetrics about a fleet: at most 24 instant queries, whatever its size. Pure.
 
-First comes the probe: which of the series are there, which labels they lack, and which reach back. Then each question about which there is a
-series. Each groups by (cluster, namespace, pod, container), so that two replicas of kube-state-metrics and several jobs make one row. It
+First comes the probe: which of the series are there, which labels they lack, and which reach back. Then each question about which there is
+a series. Each groups by (cluster, namespace, pod, container), so that two replicas of kube-state-metrics and several jobs make one row. It
 groups at the end: an engine that groups at each step of a history takes twice the time. So of a container that was made anew the highest
 quantile counts.
 
