@@ -2,9 +2,9 @@
 
 It holds the raw series and those of the recording rules, and the grouped questions are put twice: as if there were no rules, and with them.
 The client is a process of its own that asks (two questions at a time, in all ways), parses and joins; CPU time and memory are from the
-kernel. Each way is gone three times in turn, and its shortest time and least CPU time count. Samples read are Prometheus's own count
-(``stats=all``), which has of a subquery its points, and not the samples that these are made of. Blocks are of 18 hours, as in a server
-that keeps 15 days or less. What stands still has a sample an hour.
+kernel. The ways are gone in turn, three times, and of each the shortest time and the least CPU time count. Samples read are Prometheus's
+own count (``stats=all``), which has of a subquery its points, and not the samples that these are made of. Blocks are of 18 hours, as in a
+server that keeps 15 days or less. What stands still has a sample an hour.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ from tests.support.fleetdata import fleet, machine, record, series_of
 CLIENT_CPU_SECONDS, CLIENT_MIB, READ_SHARE, WALL_SHARE = 1.0, 80.0, 1 / 3, 1 / 10
 _ALONE = 40  # containers that are asked about one by one; the rest is reckoned from them
 _STEP = "75s"  # krr's
-_ROUNDS = 3
 
 
 class Cost(NamedTuple):
@@ -130,7 +129,7 @@ def _alone(engine: Engine, end: int, asked: Asked, pods: Sequence[tuple[str, str
     return Cost(5 * len(pods), wall * times, 0.0, 0.0, spent * times, _peak_mib(engine.pid), 0)
 
 
-def measure(containers: int, days: float, store: Path | None) -> tuple[Cost, Cost, Cost]:
+def measure(containers: int, days: float, store: Path | None, rounds: int) -> tuple[Cost, Cost, Cost]:
     """Grouped, grouped with the rules' series, and one by one; printed as they are found."""
     services = fleet(containers)
     asked = Asked(window_seconds=int(days * 86400))
@@ -155,7 +154,7 @@ def measure(containers: int, days: float, store: Path | None) -> tuple[Cost, Cos
             lambda: _grouped(engine, end, asked, len(services), is_recorded=True),
             lambda: _alone(engine, end, asked, pods),
         ]
-        rounds = [[way() for way in ways] for _ in range(_ROUNDS)]
+        rounds = [[way() for way in ways] for _ in range(rounds)]
         found = [_least(costs) for costs in zip(*rounds, strict=True)]
         probe = engine.ask_each(probe_queries(asked), end)
         for place_of, is_recorded in enumerate((False, True)):
@@ -183,6 +182,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fleets", default="200:7,2000:7", help="containers:days")
     parser.add_argument("--store", type=Path, help="keeps what is made there, and reads it if it is there")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each way is gone; the least counts")
     parser.add_argument("--client", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.client:
@@ -192,7 +192,7 @@ def main() -> int:
     is_kept, before = True, dict[float, tuple[int, Cost]]()
     for words in options.fleets.split(","):
         containers, days = int(words.partition(":")[0]), float(words.partition(":")[2])
-        grouped, ruled, single = measure(containers, days, options.store)
+        grouped, ruled, single = measure(containers, days, options.store, options.rounds)
         verdicts = {
             f"at most {MOST_QUERIES} questions": grouped.queries <= MOST_QUERIES,
             "at most a third of the samples": grouped.read <= READ_SHARE * single.read,
