@@ -116,6 +116,7 @@ class _Inquiry:
         self._within = within
         self._labels = Labels()
         self._namespaces = namespaces or None
+        self._is_pairing = False  # whether some answer has shown that the engine takes two quantiles for two
 
     def answer(self, query: Query) -> tuple[Answer, ...]:
         """The whole in one request, else its parts, each half as large as what was refused. Of a pair two answers."""
@@ -127,10 +128,17 @@ class _Inquiry:
             if query.apart:
                 return self._answer_apart(query)
             return (Answer(query=query, error=str(refusal)),)
-        if query.apart and not is_pair(*(vector.samples for vector in vectors)):
+        if query.apart and not self._takes_pairs(*(vector.samples for vector in vectors)):
             return self._answer_apart(query)
         named = zip(query.apart or (query,), vectors, strict=True)
         return tuple(Answer(query=each, samples=vector.samples, warnings=vector.warnings) for each, vector in named)
+
+    def _takes_pairs(self, first: tuple[Sample, ...], second: tuple[Sample, ...]) -> bool:
+        """Restarts may well have one figure in all rows: what another question has shown of the engine holds for these too."""
+        if is_pair(first, second):
+            self._is_pairing = self._is_pairing or any(sample.value for sample in second)
+            return True
+        return self._is_pairing
 
     def _answer_apart(self, query: Query) -> tuple[Answer, ...]:
         return tuple(answer for each in query.apart for answer in self.answer(each))
@@ -172,7 +180,7 @@ class _Inquiry:
         if refused or not namespaces:  # none: the server does not say which there are
             names = ", ".join(name or "(none)" for name in refused[:_NAMED]) + (", ..." if len(refused) > _NAMED else "")
             error = f"{refusal}; {len(refused)} of {len(namespaces)} namespaces were refused by themselves too: {names}"
-        elif query.apart and not is_pair(*(tuple(samples.values()) for samples in found)):
+        elif query.apart and not self._takes_pairs(*(tuple(samples.values()) for samples in found)):
             return self._answer_apart(query)
         return tuple(
             Answer(query=each, samples=tuple(samples.values()), warnings=tuple(warnings), error=error, parts=parts)

@@ -161,7 +161,6 @@ _QUESTIONS: dict[str, Build] = {
     "nodes": _nodes,
     "cgtune_kills": _cgtune_kills,
     "states": _states,
-    "restarts": histories.restarts(varying(0, 1)),
     "history": histories.history,
     "cpu": histories.cpu(varying(0.5, 0.95)),
     "cpu_most": histories.cpu(None),
@@ -169,6 +168,7 @@ _QUESTIONS: dict[str, Build] = {
     "memory_most": histories.memory(None),
     "recent": histories.recent,
     "throttled": histories.throttled(varying(0.5, 1)),
+    "restarts": histories.restarts(varying(0, 1)),  # behind those that show whether an engine takes pairs
     "live_heap": histories.live_heap,
     "gc_share": histories.gc_share,
 }

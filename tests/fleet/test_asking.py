@@ -12,6 +12,7 @@ import pytest
 from cgtune.errors import Refused, TooLarge, Unanswered
 from cgtune.fleet.asking import MOST_PARTS, Replies, ask, is_too_large
 from cgtune.fleet.model import Query
+from cgtune.system.abreast import Pace
 from cgtune.system.promaccess import AccessOptions, read_access
 from cgtune.system.promclient import Client
 from tests.support import faultproxy
@@ -109,6 +110,22 @@ def test_a_pair_has_two_answers(most: int, values: tuple[float, float], expected
     assert [{sample.value for sample in answer.samples} for answer in asked.answers] == [{value} for value in expected]
     assert [len(answer.samples) for answer in asked.answers] == [14, 14]
     assert len(_posts(server)) == requests
+
+
+def test_what_one_pair_has_shown_holds_for_the_next() -> None:
+    """A question whose rows all have one figure, as restarts of a calm week, is not asked again if the engine took another pair."""
+    level = PAIR.replace(promql="pair(level{ })")
+
+    def answer(request: Request) -> Reply:
+        return pairing(3, 3 if "level" in request.form.get("query", "") else 4)(request)
+
+    with (
+        FaultProxy(lambda _: None, answer) as server,
+        contextlib.closing(Client(read_access(AccessOptions(url=server.url), {}), pace=Pace(concurrency=1))) as client,
+    ):
+        asked = ask(client, (PAIR, level), now=time.time(), within=within)
+    assert [{sample.value for sample in answer.samples} for answer in asked.answers] == [{3}, {4}, {3}, {3}]
+    assert len(_posts(server)) == 2
 
 
 def test_a_pair_that_is_refused_is_asked_for_apart() -> None:
