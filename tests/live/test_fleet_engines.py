@@ -151,6 +151,30 @@ def test_both_figures_of_a_pair_are_of_the_present(engine_of: Callable[..., Abst
         assert all(value < most[labels] for labels, value in least.items())
 
 
+@pytest.mark.parametrize("start", [prometheus, victoria])
+def test_impossible_values_in_pairs_are_not_believed(
+    start: Callable[[Iterator[Series], Path], AbstractContextManager[Engine]], tmp_path: Path
+) -> None:
+    """Two quantiles of 1e300 bytes, and restarts below 0: counted and not read, and the healthy neighbour's figures are there."""
+    broken, healthy = _SERVICES[-2:]
+    planted = {"container_memory_working_set_bytes": 1e300, "kube_pod_container_status_restarts_total": -3.0}
+
+    def lie() -> Iterator[Series]:
+        yield from series_of(healthy, _END - 7200, _END)
+        for each in series_of(broken, _END - 7200, _END):
+            bad = planted.get(each.name)
+            yield each if bad is None else each._replace(values=[bad * (1 + place) for place in range(len(each.values))])
+
+    with start(lie(), tmp_path) as engine:
+        _, joined, _ = _ask(engine, _ASKED.replace(window_seconds=3600))
+    rows = {key.name: measured for key, measured in joined.rows}
+    assert (rows[broken.name].memory_used, rows[broken.name].restarts) == (Span(), None)
+    assert rows[broken.name].cpu_used.p95 is not None
+    assert (rows[healthy.name].memory_used.p95 is None, rows[healthy.name].restarts) == (False, 0)
+    told = " ".join(each.why for each in joined.not_joined if "no machine can have" in each.why)
+    assert all(name in told for name in planted)
+
+
 def test_planted_gaps_are_told(debian_prometheus: Engine) -> None:
     """How many programs have no pod and no container, whose owner is not known; and the doctor tells the labels' lines."""
     seen, joined, _ = _ask(debian_prometheus)
