@@ -99,10 +99,10 @@ class Asking:
     def named(self, names: Iterable[str], *matchers: str, namespace: str | None = "namespace") -> str:
         return self.selector(f'{{__name__=~"{"|".join(names)}"}}', *matchers, namespace=namespace)
 
-    def every(self, names: Iterable[str]) -> str:
-        """All series of these names, whatever labels they lack."""
-        named = f'__name__=~"{"|".join(names)}"'
-        return f"{{{named},{self._asked.selector}}}" if self._asked.selector else f"{{{named}}}"
+    def every(self, names: Iterable[str], *matchers: str) -> str:
+        """All series of these names, whatever labels they lack and of whatever namespace."""
+        restricted = (f'__name__=~"{"|".join(names)}"', *matchers, *((self._asked.selector,) if self._asked.selector else ()))
+        return f"{{{','.join(restricted)}}}"
 
     def over(self, expression: str, step: int) -> str:
         """The expression at each step of the window."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cgtune.cgroups.owners import name_workload
 from cgtune.fleet.gaps import gap
-from cgtune.fleet.measuring import Replica, measure
+from cgtune.fleet.measuring import RESTARTS, Replica, measure
 from cgtune.fleet.model import Key
 from cgtune.fleet.names import CPU, NODES, OWNERS, RESOURCES, STATES
 from cgtune.records import Record
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _OTEL = {"k8s_namespace_name": "namespace", "k8s_pod_name": "pod", "k8s_container_name": "container", "process_runtime_version": "version"}
 _APART = frozenset(("owner", "cgtune_kills"))  # answers that are of no container
-_SERIES = {"restarts": STATES[0], "oom": STATES[1], "nodes": NODES[1]}  # what answers call otherwise
+_STATES = frozenset(("states", "restarts_least", "restarts_most"))
+_SERIES = {**dict.fromkeys(RESTARTS, STATES[0]), "oom": STATES[1], "nodes": NODES[1]}  # what answers call otherwise
 _NOW = 2  # the value of an owner whose pod is there now
 
 
@@ -198,7 +199,7 @@ class _Join:
             if self._tells_owners:
                 self.miss("no-owner", sum(pod not in self._owners for pod, replica in pods if replica.is_go))
             killed = kills.get((key.cluster, key.namespace, key.name))
-            measured = measure(now, [replica for _, replica in pods], killed, has_states="states" in self._answers)
+            measured = measure(now, [replica for _, replica in pods], killed, has_states=self._answers.keys() >= _STATES)
             is_unused = measured.cpu_used.most is None and measured.memory_used.most is None
             self.miss("no-use", int(is_unused and not self._is_unnamed))
             known = (measured.cpu_limit_cores, measured.memory_limit_bytes)

@@ -27,6 +27,7 @@ _SOURCES = {
     "pod_resources": "scheduler",
     "enforced": "cadvisor",
     "states": "ksm",
+    "restarts_most": "ksm",
     "nodes": "ksm",
 }
 _NO_LIMIT = float("inf")
@@ -62,17 +63,18 @@ _TOLD_BY = {
 #: The figures of a history that a field is made of.
 _FIGURES = {
     "cpu_used": ("cpu_most", "cpu_p95", "cpu_p50"),
-    "memory_used": ("memory_most", "memory_p95"),
+    "memory_used": ("memory_most", "memory_p95", "memory_p50"),
     "throttled": ("throttled_most", "throttled_p50"),
     **{name: (name,) for name in ("gc_share", "cpu_recent", "memory_recent")},
     "live_heap_bytes": ("live_heap",),
 }
 #: The series of histories, by their place among those that tell the same.
 _TRUST = {
-    name: place
-    for told in (names.CPU, names.MEMORY, names.THROTTLED, names.LIVE_HEAP, names.GC_SECONDS, *((each,) for each in names.RECORDED))
-    for place, name in enumerate(told)
+    name: place for told in (names.CPU, names.MEMORY, names.THROTTLED, names.LIVE_HEAP, names.GC_SECONDS) for place, name in enumerate(told)
 }
+_TRUST |= {kept: _TRUST[made_of] for kept, made_of in names.RECORDED.items() if made_of in _TRUST}
+#: What answers call restarts: of now, and the fewest and the most in the window.
+RESTARTS = ("restarts_now", "restarts_least", "restarts_most")
 _OF_POD = ("kube_pod_resource_", "nodes")
 
 
@@ -105,7 +107,7 @@ class Replica:
             self.doubted.add(what)
             return False
         if what in _TRUST:
-            what = self._take_history("memory_p50" if labels.get("over") == "window" else question, what)
+            what = self._take_history(question, what)
             if not what:
                 return True
         self.values[what] = max(value, self.values.get(what, value))
@@ -135,7 +137,8 @@ class Replica:
         if self.origins.get(figure) != series:
             self.values.pop(figure, None)
         self.origins[figure] = series
-        self.sources.add({"go": "client_golang", "cgtune": "cgtune"}.get(series.partition("_")[0], "cadvisor"))
+        made_of = names.RECORDED.get(series, series)
+        self.sources.add({"go": "client_golang", "cgtune": "cgtune"}.get(made_of.partition("_")[0], "cadvisor"))
         return figure
 
     def split(self) -> tuple[dict[str, float], Replica]:
@@ -158,6 +161,11 @@ class Replica:
     def first(self, *names: str) -> float | None:
         """The value of the first of these that is known."""
         return next((self.values[name] for name in names if name in self.values), None)
+
+    def restarts(self) -> float | None:
+        """How many there were in the window. A pod that no step has met began at 0."""
+        now = self.first("restarts_now", "restarts_most")
+        return None if now is None or "restarts_least" in self.doubted else now - self.values.get("restarts_least", 0)
 
     def enforced_cores(self) -> float | None:
         """The CPU limit that the kernel has; infinite: none."""
@@ -200,7 +208,7 @@ def measure(now: Sequence[Replica], ever: Sequence[Replica], cgtune_kills: float
     is_off = any(value >= _OFF_FROM for value in soft)
     cpus = _known(each.first("cgtune_cpu_usable_cpus", "nodes") or each.of_pod.get("nodes") for each in now)
     aware = {each.aware for each in now} - {None}
-    restarts = _known(each.first("restarts") for each in ever)
+    restarts = [max(0.0, count) for count in _known(each.restarts() for each in ever)]  # a counter may begin anew
     points = _known(each.first("points") for each in ever)
     return Measured(
         replicas=len(now),
@@ -222,7 +230,7 @@ def measure(now: Sequence[Replica], ever: Sequence[Replica], cgtune_kills: float
         live_heap_bytes=_whole(_most(ever, "live_heap")),
         gc_share=_most(ever, "gc_share"),
         kills=_kills(ever, cgtune_kills, has_states=has_states),
-        restarts=round(sum(restarts)) if has_states else None,
+        restarts=round(sum(restarts)) if has_states and all(each.doubted.isdisjoint(RESTARTS) for each in ever) else None,
         history_seconds=_most(ever, "age"),
         samples=round(sum(points)) if points else None,
         is_resized=any(_is_resized(each) for each in now),
@@ -243,7 +251,7 @@ def _series(now: Sequence[Replica], ever: Sequence[Replica]) -> tuple[tuple[str,
     for field, told in _TOLD_BY.items():
         if name := next((name for name in told for each in now if name in each.values or name in each.of_pod), None):
             found[field] = names.NODES[1] if name == "nodes" else name.removesuffix("_cpu").removesuffix("_memory")
-    states = (("restarts", "restarts", names.STATES[0]), ("kills", "oom", names.STATES[1]))
+    states = (("restarts", "restarts_most", names.STATES[0]), ("kills", "oom", names.STATES[1]))
     found |= {field: name for field, figure, name in states if any(figure in each.values for each in ever)}
     for field, figures in _FIGURES.items():
         if name := next((each.origins[figure] for figure in figures for each in ever if figure in each.origins), None):
@@ -306,5 +314,5 @@ def _kills(ever: Iterable[Replica], cgtune_kills: float | None, *, has_states: b
     """At least so many. That a container's last end was a kill stays told for as long as the pod is: one without a restart was before."""
     if not has_states and cgtune_kills is None:
         return None
-    seen = sum(each.first("oom") == 1 and each.first("restarts") != 0 for each in ever)
+    seen = sum(each.first("oom") == 1 and each.restarts() != 0 for each in ever)
     return max(seen, round(cgtune_kills or 0))

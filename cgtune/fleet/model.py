@@ -12,11 +12,15 @@ if TYPE_CHECKING:
 
 
 class Query(Record):
-    """One question: its name, and its PromQL. Its answer is a vector: one sample for each set of labels; or a series, if ``is_range``."""
+    """One question: its name, and its PromQL. Its answer is a vector: one sample for each set of labels; or a matrix, if ``is_range``.
+
+    ``apart``: it is about two figures at once (see pairs), each of which one of these asks for by itself. Its answer is a matrix.
+    """
 
     name: str
     promql: str
     is_range: bool = False
+    apart: tuple[Query, ...] = ()
 
 
 class Sample(Record):

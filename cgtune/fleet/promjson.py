@@ -6,8 +6,8 @@
 Warnings are of what is missing in an answer; a cluster of VictoriaMetrics says it by ``"isPartial": true``. The infos of Prometheus 3 are
 about how a question is put, which is ours to know: not read.
 
-A subquery is answered by a matrix, whose samples have ``"values": [[1764413123.5, "0.25"], ...]``. Whoever asks knows which it is; the
-other one, a scalar and a string are Malformed here. A native histogram has no value: such samples are counted.
+A subquery, of use over time or of a pair, is answered by a matrix, whose samples have ``"values": [[1764413123.5, "0.25"], ...]``. Whoever
+asks knows which it is; the other one, a scalar and a string are Malformed here. A native histogram has no value: such samples are counted.
 """
 
 from __future__ import annotations

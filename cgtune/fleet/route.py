@@ -9,7 +9,7 @@ from cgtune.fleet.doctor import diagnose
 from cgtune.fleet.joining import join
 from cgtune.fleet.judging import judge_fleet
 from cgtune.fleet.model import FleetReport, Scope, Timeline
-from cgtune.fleet.probe import probe_query, read_probe
+from cgtune.fleet.probe import probe_queries, read_probe
 from cgtune.fleet.queries import build_queries, narrow
 from cgtune.model import HARMS, SEVERITIES, Policy
 
@@ -59,17 +59,16 @@ def report_fleet(
 
 
 def diagnose_fleet(client: Asker, asked: Asked, *, version: str, now: float) -> FleetReport:
-    """What the server lacks for a whole report, from one question: a report without rows. Raises Unanswered."""
+    """What the server lacks for a whole report, from two questions: a report without rows. Raises Unanswered."""
     probe, seen = _probe(client, asked, now)
     return _report(asked, version, (probe,), (), diagnose(seen))
 
 
 def _probe(client: Asker, asked: Asked, now: float) -> tuple[Replies, tuple[Seen, ...]]:
-    probe = ask(client, (probe_query(asked),), now=now)
-    (answer,) = probe.answers
-    if answer.error is not None:
-        raise Unanswered(f"{answer.error}; it was asked which series there are")
-    return probe, read_probe(answer)
+    probe = ask(client, probe_queries(asked), now=now)
+    if error := next((answer.error for answer in probe.answers if answer.error is not None), None):
+        raise Unanswered(f"{error}; it was asked which series there are")
+    return probe, read_probe(probe.answers)
 
 
 def _report(

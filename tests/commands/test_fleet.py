@@ -52,8 +52,12 @@ class Server(http.server.BaseHTTPRequestHandler):
             self.gate.wait(60)
         if self.refused is not None and self.refused in promql and (not promql.startswith("count by") or self.refused == "count by"):
             return self._say(422, {"status": "error", "errorType": "execution", "error": "expanding series: no"})
-        data = {"resultType": "vector", "result": list(self._result(promql))}
-        if promql.endswith("s]"):
+        found = list(self._result(promql))
+        data = {"resultType": "vector", "result": found}
+        if promql.endswith(":60s]"):
+            pairs = [{"metric": each["metric"], "values": [each["value"], [60, each["value"][1] + "1"]]} for each in found]
+            data = {"resultType": "matrix", "result": pairs}
+        elif promql.endswith("s]"):
             data = {"resultType": "matrix", "result": [*self._tracks(form["time"][0])]}
         return self._say(200, {"status": "success", "data": data, "warnings": self.warnings})
 
@@ -261,7 +265,7 @@ def test_a_probe_that_is_refused_is_no_report() -> None:
     with serving(refused="count by") as (url, asked):
         for more in ((), ("--doctor",), ("--format", "html")):
             done = inside.run("fleet", "--prometheus", url, *more)
-            assert (done.returncode, done.stdout, len(asked)) == (3, "", 1)
+            assert (done.returncode, done.stdout, len(asked)) == (3, "", 2)
             assert done.stderr.endswith("(expanding series: no); it was asked which series there are\n")
             asked.clear()
 
@@ -285,11 +289,11 @@ def test_no_go_is_no_clean_report() -> None:
     )
 
 
-def test_the_doctor_asks_one_question() -> None:
+def test_the_doctor_asks_two_questions() -> None:
     """And names each gap with the line that mends it, in all formats."""
     with serving() as (url, asked):
         done = inside.run("fleet", "--prometheus", url, "--doctor")
-        assert (done.returncode, done.stderr, len(asked)) == (0, "", 1)
+        assert (done.returncode, done.stderr, len(asked)) == (0, "", 2)
         assert "to mend it: " in done.stdout
         content = json.loads(inside.run("fleet", "--prometheus", url, "--doctor", "--format", "json").stdout)
         assert content["workloads"] == []
@@ -313,13 +317,16 @@ def test_patches_become_files(tmp_path: Path) -> None:
 
 
 def test_questions_are_about_what_was_asked() -> None:
-    """Namespaces, the window and the selector stand in each question but the probe's namespaces."""
+    """Namespaces, the window and the selector stand in each question but the probe's namespaces; what rules keep has no other labels."""
     with serving() as (url, asked):
         inside.run(
             "fleet", "--prometheus", url, "--namespace", "shop", "--namespace", "pay", "--last", "36h", "--selector", '{cluster="eu"}'
         )
+    (begin,) = (promql for promql in asked if "offset 129600s" in promql)
+    assert "cgtune_fleet:" in begin
+    asked.remove(begin)
     assert all('cluster="eu"' in promql for promql in asked)
-    assert all('namespace=~"shop|pay"' in promql for promql in asked[1:])
+    assert all('namespace=~"shop|pay"' in promql for promql in asked if not promql.startswith("count by"))
     assert any("129600s" in promql for promql in asked)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from cgtune.fleet.gaps import gap
 from cgtune.fleet.joining import Joined, join
 from cgtune.fleet.model import Answer, Measured, Query, Sample
@@ -216,12 +218,46 @@ def test_kills_are_at_least_so_many() -> None:
     """A last end that was a kill counts if there was a restart in the window, or nobody knows; cgtune's own count if it is larger."""
 
     def kills(oom: float, restarts: float | None, own: float | None = None) -> int | None:
-        states = [({**APP, "of": "oom"}, oom)] + ([] if restarts is None else [({**APP, "of": "restarts"}, restarts)])
+        states = [({**APP, "of": "oom"}, oom)] + ([] if restarts is None else [({**APP, "of": "restarts_now"}, restarts + 7)])
+        most, least = ([] if restarts is None else [(APP, count)] for count in (8.0, 7.0))
         counted = {} if own is None else {"cgtune_kills": [({"namespace": "shop", "workload": "web"}, own)]}
-        return _only(_join({"client_golang": [_go()], "states": states, **counted})).kills
+        return _only(_join({"client_golang": [_go()], "states": states, "restarts_least": least, "restarts_most": most, **counted})).kills
 
     assert [kills(1, 2), kills(1, 0), kills(0, 3), kills(1, None), kills(1, 2, 4.9)] == [1, 0, 0, 1, 5]
     assert _only(_join({"client_golang": [_go()]})).kills is None
+
+
+def test_restarts_are_from_the_least_to_now() -> None:
+    """Of a pod that is gone to the most; one that no step has met began at 0; without an answer about the window nothing is known."""
+
+    def restarts(**told: float) -> int | None:
+        answers = {name: [({**APP, "of": name}, told[name])] if name in told else [] for name in ("restarts_least", "restarts_most")}
+        now = [({**APP, "of": "restarts_now"}, told["now"])] if "now" in told else []
+        return _only(_join({"client_golang": [_go()], "states": now, **answers})).restarts
+
+    assert restarts(now=9, restarts_least=7, restarts_most=8) == 2
+    assert restarts(restarts_least=7, restarts_most=8) == 1
+    assert restarts(now=3) == 3
+    assert restarts(now=1, restarts_least=7, restarts_most=8) == 0
+    assert _only(_join({"client_golang": [_go()], "states": [({**APP, "of": "restarts_now"}, 3.0)]})).restarts is None
+
+
+def test_what_rules_keep_is_of_the_source_that_it_is_made_of() -> None:
+    """Not of cgtune, whose name they bear; and cgtune's own live heap is believed before one that was kept of the program's."""
+    kept = "cgtune_fleet:heap_live_bytes:max5m"
+    answers = {
+        "client_golang": [_go()],
+        "cpu_most": [({**APP, "of": "cgtune_fleet:cpu_cores:rate5m"}, 0.5)],
+        "live_heap": [({**APP, "of": kept}, 7.0)],
+    }
+    measured = _only(_join(answers))
+    assert (measured.sources, measured.live_heap_bytes) == (("cadvisor", "client_golang"), 7)
+    for own in (
+        [({**APP, "of": "cgtune_go_heap_live_bytes"}, 5.0), *answers["live_heap"]],
+        [*answers["live_heap"], ({**APP, "of": "cgtune_go_heap_live_bytes"}, 5.0)],
+    ):
+        measured = _only(_join({**answers, "live_heap": own}))
+        assert (measured.live_heap_bytes, dict(measured.series)["live_heap_bytes"]) == (5, "cgtune_go_heap_live_bytes")
 
 
 def test_merged_settings_and_processes_outside_are_counted() -> None:
@@ -281,9 +317,26 @@ def test_a_value_that_no_machine_can_have_is_not_read_and_counted() -> None:
     written = [({**APP, "__name__": LIMITS, "resource": "memory"}, inf), ({**APP, "__name__": LIMITS, "resource": "cpu"}, nan)]
     measured = _only(_join({"client_golang": [_go()], "enforced": enforced, "resources": written, "nodes": [(APP, 1e300)]}))
     assert (measured.is_cpu_unlimited, measured.is_memory_unlimited, measured.node_cpus) == (False, False, None)
-    figures: dict[str, float] = {"restarts": inf, "oom": inf}
-    measured = _only(_join({"client_golang": [_go()], "states": [({**APP, "of": of}, value) for of, value in figures.items()]}))
-    assert (measured.restarts, measured.kills) == (0, 0)
+    restarts: dict[str, float] = {"restarts_now": 9, "restarts_least": 7, "restarts_most": 9}
+    for name in restarts:
+        for value in (inf, nan, -3.0, 1e300):
+            answers = {key: [({**APP, "of": key}, number)] for key, number in {**restarts, name: value, "oom": inf}.items()}
+            joined = _join({"client_golang": [_go()], **answers, "states": [*answers["restarts_now"], *answers["oom"]]})
+            assert (_only(joined).restarts, _only(joined).kills) == (None, 0)
+
+
+@pytest.mark.parametrize("bad", [math.inf, math.nan, -1.0, 1e300])
+def test_an_impossible_figure_of_a_pair_is_not_believed(bad: float) -> None:
+    """The other one is; a million CPUs are as impossible as they are anywhere."""
+    cpu, memory = ({**APP, "of": series} for series in ("container_cpu_usage_seconds_total", "container_memory_working_set_bytes"))
+    share = {**APP, "of": "container_cpu_cfs_throttled_periods_total"}
+    figures = {"cpu": (cpu, "p50", "p95"), "memory": (memory, "p50", "p95"), "throttled": (share, "p50", "most")}
+    for name, (labels, one, other) in figures.items():
+        joined = _join({"client_golang": [_go()], f"{name}_{one}": [(labels, 0.25)], f"{name}_{other}": [(labels, bad)]})
+        span = getattr(_only(joined), name if name == "throttled" else f"{name}_used")
+        assert (span.p50, span.p95, span.most) == (0.25, None, None)
+        (told,) = (each for each in joined.not_joined if "no machine can have" in each.why)
+        assert labels["of"] in told.why
 
 
 def test_infinite_is_no_limit_if_cgtune_says_so() -> None:

@@ -12,8 +12,9 @@ from hypothesis import given, strategies as st
 
 from cgtune.errors import Malformed, TooLarge
 from cgtune.fleet import promjson
+from cgtune.fleet.pairs import is_pair, is_told, split
 from cgtune.fleet.promjson import Labels, parse_names, parse_vector
-from tests.support.faultproxy import vector
+from tests.support.faultproxy import matrix, vector
 
 # As Prometheus 3 answers, with keys that nobody has told us of.
 WHOLE = (
@@ -41,6 +42,44 @@ def test_a_partial_answer_of_victoriametrics_is_said(flag: bytes, count: int) ->
     """It has a flag in place of a warning."""
     text = b'{"status":"success","isPartial":%s,"data":{"resultType":"vector","result":[]}}' % flag
     assert list(parse_vector(io.BytesIO(text)).warnings) == ["the answer is a part: some of the engine's storage did not reply"] * count
+
+
+def test_a_pair_is_two_vectors() -> None:
+    """Points of even minutes and of odd ones, in whatever order; of three the later of one kind; who has one point is in one vector."""
+    rows: list[tuple[dict[str, str], list[tuple[float, object]]]] = [
+        ({"pod": "a"}, [(59.9, 0.5), (60.0, 0.95)]),
+        ({"pod": "b"}, [(1764413100.5, 7), (1764413160.5, 8), (1764413220.5, 7.5)]),  # an odd minute first
+        ({"pod": "c"}, [(120, "NaN")]),
+    ]
+    first, second = split(parse_vector(io.BytesIO(matrix(rows)), is_range=True).samples)
+    assert [(sample.labels, str(sample.value)) for sample in first] == [
+        *(((("pod", "a"),), "0.5"), ((("pod", "b"),), "8.0"), ((("pod", "c"),), "nan")),
+    ]
+    assert [(sample.labels, sample.value) for sample in second] == [((("pod", "a"),), 0.95), ((("pod", "b"),), 7.5)]
+    assert first[0].labels is second[0].labels
+    assert not any(sample.times for sample in (*first, *second))
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [
+        ([(0.5, 0.9), (2, 2)], (True, True)),
+        ([(2, 2), (3, 3)], (False, True)),
+        ([(2, 2), ("NaN", "NaN")], (False, True)),
+        ([(2, 2), ("+Inf", "+Inf")], (False, True)),
+        ([(2, 2), (None, 1)], (False, True)),
+        ([(0, 0), ("NaN", "NaN")], (True, False)),
+    ],
+    ids=["two", "one for both", "with NaN", "with infinity", "one moment", "nothing"],
+)
+def test_what_an_engine_took_for_two(points: list[tuple[object, object]], expected: tuple[bool, bool]) -> None:
+    """A row that differs shows it. NaN differs from itself, and a row of one moment from nothing: they show neither."""
+    rows: list[tuple[dict[str, str], list[tuple[float, object]]]] = [
+        ({"pod": str(place)}, [(60 * moment, value) for moment, value in enumerate(pair) if value is not None])
+        for place, pair in enumerate(points)
+    ]
+    first, second = split(parse_vector(io.BytesIO(matrix(rows)), is_range=True).samples)
+    assert (is_pair(first, second), is_told(second)) == expected
 
 
 def test_a_part_of_an_answer_is_never_taken_for_the_whole() -> None:

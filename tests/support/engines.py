@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cgtune.fleet.model import Answer, Query
+from cgtune.fleet.pairs import is_pair, split
 from cgtune.fleet.promjson import parse_vector
 from tests.support.fleetdata import Series, import_lines, make_blocks
 from tests.support.needs import require
@@ -35,6 +36,18 @@ class Engine(NamedTuple):
         body = json.dumps(self.ask_raw(query.promql, second)).encode()
         return Answer(query=query, samples=parse_vector(io.BytesIO(body), is_range=query.is_range).samples)
 
+    def ask_each(self, queries: Iterable[Query], second: int) -> list[Answer]:
+        """All answers at a moment: two of a paired question."""
+        answers = []
+        for query in queries:
+            if query.apart:
+                pair = split(self.ask(query, second).samples)
+                assert is_pair(*pair), query.promql
+                answers += [Answer(query=each, samples=samples) for each, samples in zip(query.apart, pair, strict=True)]
+            else:
+                answers.append(self.ask(query, second))
+        return answers
+
     def ask_raw(self, promql: str, second: int, **more: str) -> dict[str, Any]:
         """The whole body."""
         form = urllib.parse.urlencode({"query": promql, "time": str(second), "timeout": "600s", **more}).encode()
@@ -48,15 +61,17 @@ class Engine(NamedTuple):
 
 
 @contextlib.contextmanager
-def prometheus(series: Iterable[Series], place: Path, *options: str) -> Iterator[Engine]:
-    """A Prometheus that holds these series."""
+def prometheus(series: Iterable[Series], place: Path, *options: str, hours: int = 2) -> Iterator[Engine]:
+    """A Prometheus that holds these series, in blocks of so many hours, beside what is in its place already."""
     require(shutil.which("prometheus"), "apt-get install --no-install-recommends prometheus")
-    make_blocks(series, place)
+    make_blocks(series, place, hours)
     (place / "prometheus.yaml").write_text("{}")
     port = _free_port()
     words = ["prometheus", "--config.file=prometheus.yaml", "--storage.tsdb.path=data", f"--web.listen-address=127.0.0.1:{port}"]
     if not any(option.startswith("--query.timeout") for option in options):
         words.append("--query.timeout=10m")
+    if hours > 2:
+        words.append(f"--storage.tsdb.max-block-duration={hours}h")
     # Long retention: what is made may be older than 15 days when it is read
     with _running([*words, "--storage.tsdb.retention.time=10y", *options], place, port, "/-/ready") as engine:
         yield engine

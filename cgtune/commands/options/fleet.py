@@ -21,7 +21,7 @@ PROMETHEUS = optional_text(
 LAST = text("--last", "DURATION", "How far back the history goes: 1d, 7d, 36h.", default="7d")
 NAMESPACE = NAMESPACES.replace(help="Just this namespace; may be given several times. Default: all.", complete=None)
 SELECTOR = optional_text("--selector", "MATCHERS", "Matchers that all series must meet, as PromQL has them: 'cluster=\"eu1\"'.")
-DOCTOR = flag("--doctor", "Ask one question only: what does the monitoring lack for a whole report, and which line mends it?")
+DOCTOR = flag("--doctor", "Ask two questions only: what does the monitoring lack for a whole report, and which line mends it?")
 FORMAT = choice("--format", names_of("fleet"), "How to say it; JSON is cgtune/fleet/v1, html is one page that sorts.", default="table")
 TOP = optional_whole("--top", "N", "The N worst rows of the table alone.", least=1)
 PATCH: Option[str | None] = optional_choice(
@@ -93,7 +93,7 @@ def fleet_options(values: Values) -> FleetOptions:
 
 
 def _run(values: Values) -> int:
-    """Every Go service of a cluster from the Prometheus that is already there, the worst harm first: at most 24 grouped questions.
+    """Every Go service of a cluster from the Prometheus that is already there, the worst harm first: at most 23 grouped questions.
 
     Secrets come from files and variables, never from the command line. A workload that is younger than a day gets no limits.
 
