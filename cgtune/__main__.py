@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 
+# Python looks for cycles after each 700 new objects, and 12 times while we start. Memory stays bounded with any number.
+_NEW_OBJECTS = 20_000
+
 
 def main() -> int:
     """Run the command line and return its exit code; the usual forms never load the command-line library."""
@@ -21,17 +24,30 @@ def main() -> int:
             pass  # the whole program, below, has the words for a full disk
         else:
             return 0
+    import gc
+
+    gc.set_threshold(_NEW_OBJECTS)
     try:
         from cgtune.commands.terminal import open_closed_streams
 
         open_closed_streams()
         from cgtune.commands.options.start import start
 
+        if arguments[:1] == ["--profile"]:
+            from cgtune.commands.profiling import start_profiled
+
+            return start_profiled(arguments[1:], start)
         return start(arguments)
     except KeyboardInterrupt:
         from cgtune import exits
 
         return exits.INTERRUPTED
+    except (OSError, ImportError) as error:
+        # What Python loads needs a descriptor as well; of a library it is an ImportError, whose cause is in its words alone
+        if "Too many open files" not in str(error):
+            raise
+        sys.stderr.write("cgtune: too many open files; raise the limit (ulimit -n, LimitNOFILE=)\n")
+        return 3  # exits.COULD_NOT_INSPECT, which may not be loadable now
     except RuntimeError as error:
         # Before 3.12 Python wraps whatever is raised while a class gets its descriptors (Objects/typeobject.c, type_new_set_names)
         if not isinstance(error.__cause__, KeyboardInterrupt):
@@ -39,6 +55,8 @@ def main() -> int:
         from cgtune import exits
 
         return exits.INTERRUPTED
+    finally:
+        gc.freeze()  # else the end of Python looks for cycles in all that is left: half of what a bare start costs
 
 
 if __name__ == "__main__":

@@ -221,6 +221,18 @@ def judge_processes(
     )
 
 
+def measure_outsides(report: Report) -> dict[int, dict[str, int]]:
+    """By pid of each Go process, what is charged to its cgroups with a memory limit, by their keys, beyond Go and cannot be given back."""
+    from cgtune.advice import memory
+
+    groups = memory.group_by_limit((*(process.snapshot for process in report.processes), *report.beside))
+    return {
+        process.snapshot.process.pid: memory.measure_outsides(process.snapshot, groups)
+        for process in report.processes
+        if process.snapshot.go
+    }
+
+
 def predict(  # noqa: PLR0913  # one argument for each option of the command
     *,
     cpu_limit: str | None = None,

@@ -78,6 +78,8 @@ def translate(error: OSError, path: str) -> CgtuneError:
         return Unreadable(f"{path} is a symbolic link, which is not followed")
     if number in (errno.EACCES, errno.EPERM):
         return Unreadable(f"{path}: permission denied", privilege="CAP_SYS_PTRACE" if path.startswith("/proc/") else None)
+    if number in (errno.EMFILE, errno.ENFILE):
+        return Unreadable(f"{path}: too many open files; raise the limit (ulimit -n, LimitNOFILE=)")
     if number == errno.ESPIPE:
         return Unreadable(f"{path} is not a regular file")
     if number == errno.EFBIG:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     Off = Literal["off"]
+    Rounding = Literal["slack", "ceil", "floor"]
     Severity = Literal["info", "warning", "critical"]
     Harm = Literal["now", "earlier", "possible"]
     #: What fails a check: from a severity on, or what hurts now.
@@ -763,6 +764,14 @@ class GoFacts(Record):
         return self.derived.aware is False and self.observed.cpus_at_start not in (None, setting.observed)
 
 
+class OutsideSeen(Record):
+    """The most that was charged to one cgroup, by its ``key``, beyond Go, and could not be given back, in the last ``seconds``."""
+
+    key: str
+    most_bytes: int
+    seconds: float
+
+
 class Snapshot(Record):
     """All facts read about one process, before anything is concluded. Chains run from the leaf to the highest visible ancestor.
 
@@ -770,7 +779,7 @@ class Snapshot(Record):
     there are none. ``unsupported`` holds "cpu" or "memory" if the kernel has no such controller. ``threads`` is None if nobody looked.
     ``kind`` is what the process runs, None if that is not known: a kernel thread, a zombie, a process that is closed to us.
     ``pressure_chain`` are its cgroups in the v2 hierarchy. ``used`` is None of a process that is not there. ``rates`` is None if it was
-    looked at once.
+    looked at once. ``outside_seen`` is what a service has seen of the memory outside Go before, of each cgroup with a limit.
     """
 
     machine: Machine
@@ -791,6 +800,7 @@ class Snapshot(Record):
     pressure_chain: tuple[PressureLevel, ...] = ()
     used: Used | None = None
     rates: Rates | None = None
+    outside_seen: tuple[OutsideSeen, ...] = ()
 
     @property
     def allowed_cpus(self) -> frozenset[int]:
@@ -966,7 +976,8 @@ class Recommendation(Record):
 
     ``crowded``: the memory limit itself is too small, and a value of GOMEMLIMIT buys time only. ``overruled``: the program was seen to go
     by something else than the variable, so that the value has to be set there. ``keeps_bytes`` are the least and the largest GOMEMLIMIT
-    that are as good, if they are set already; None: of another variable. ``doubt``: why the value is not sure yet, None if it is.
+    that are as good, if they are set already, ``keeps_procs`` those of GOMAXPROCS; None: of another variable. ``doubt``: why the value is
+    not sure yet, None if it is.
     """
 
     name: str
@@ -976,20 +987,23 @@ class Recommendation(Record):
     crowded: Crowded | None = None
     overruled: bool = False
     keeps_bytes: tuple[int, int] | None = None
+    keeps_procs: tuple[int, int] | None = None
     doubt: str | None = None
 
 
 class Policy(Record):
     """Every number that a recommendation hangs on, beside what is measured. The defaults stand in docs/advice.md.
 
-    ``rounding`` of a fractional CPU limit is "ceil" (Go's own way) or "floor"; ``min_procs`` None: 2 with ceil, 1 with floor.
+    ``rounding`` of a CPU limit: "slack" is one more than its whole CPUs, "ceil" (Go's own way) and "floor" concern fractions; ``min_procs``
+    None: 1 with floor, else 2.
     ``headroom_percent`` None: ``unmeasured_percent`` of the memory limit is kept free if nothing was measured, ``measured_percent``
     if the memory outside the Go runtime was, ``measured_after_seconds`` after the start or later; ``outside_bytes`` declares that memory
     and so counts as measured. A GOMEMLIMIT that is set stays the recommended one within a band: ``band_percent`` of the memory limit, at
-    least ``band_least_bytes``, at most what is kept free.
+    least ``band_least_bytes``, at most what is kept free. A live heap above ``crowded_percent`` of what a limit leaves to Go makes the
+    limit too small, and from ``crowded_critical_percent`` on no value may help.
     """
 
-    rounding: Literal["ceil", "floor"] = "ceil"
+    rounding: Rounding = "slack"
     min_procs: int | None = None
     reserve_cores: float = 0.0
     headroom_percent: float | None = None
@@ -1003,6 +1017,7 @@ class Policy(Record):
     outside_bytes: int | None = None
     smallest_limit_bytes: int = 64 << 20
     crowded_percent: float = 60.0
+    crowded_critical_percent: float = 75.0
     roomy_percent: float = 50.0
 
 

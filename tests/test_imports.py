@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import stories
 from tests.support.command import ROOT, environment
 
 # Who may import what of cgtune, by place: a module, or a folder with all that is below it. The nearest place counts. A place may always
@@ -438,13 +439,52 @@ def test_plain_forms_load_no_library(arguments: tuple[str, ...], environ: dict[s
     assert not [name for name in loaded if name.startswith(tuple(f"cgtune.{part}" for part in beyond))]
 
 
+RECORDED = str(stories.STORIES / "v2-ancestor-tighter")
+
+# How many modules a start loads beyond the bare interpreter's, Python's own among them: each costs a hundredth of a bare start.
+MOST_LOADED = [
+    (("env",), NAMED, 39),
+    (("env", "--cpu-limit", "2.5"), {}, 39),
+    (("env",), NAMED | {"CGTUNE_GO": "1.27"}, 75),
+    (("env", "--pid", "PID"), {}, 92),
+    (("exec", "--dry-run", "--", "true"), {}, 77),
+    (("ps", "--root", RECORDED), {}, 151),  # on a live machine it hangs on what runs there
+    (("inspect", "--pid", "PID", "--format", "json"), {}, 142),
+    (("inspect", "--pid", "PID"), {}, 144),
+    (("inspect", "--pid", "PID", "--brief"), {}, 145),
+    (("check", "--pid", "PID", "--fail-on", "critical"), {}, 141),
+    (("predict", "--cpu-limit", "2.5"), {}, 124),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "most"), MOST_LOADED, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
+def test_a_start_loads_no_more_than_it_did(arguments: tuple[str, ...], environ: dict[str, str], most: int) -> None:
+    """The count is the same on every machine, as the time of a start is not."""
+    with subprocess.Popen(["sleep", "60"]) as target:
+        try:
+            loaded = loaded_modules(*(str(target.pid) if word == "PID" else word for word in arguments), **environ)
+        finally:
+            target.kill()
+    assert len(loaded) <= most, sorted(loaded)
+    assert loaded & NEVER_LOADED <= (OF_RECORDINGS if RECORDED in arguments else set())
+
+
+# What a recording's marker is read with.
+OF_RECORDINGS = {"re", "json", "enum", "functools", "collections"}
+
+# What the reader of YAML, and pyproject.toml's, load themselves.
+OF_YAML = {"re", "typing", "enum", "functools", "collections"}
+
+
 def test_lint_loads_one_library(tmp_path: Path) -> None:
     """The reader of YAML and no other; the command-line library, other formats and whatever looks at processes stay out."""
     (tmp_path / "pod.yaml").write_text("{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: b, image: c}]}}")
     loaded = loaded_modules("lint", str(tmp_path / "pod.yaml"), "--config", "/dev/null")
     packages = {name.split(".")[0] for name in loaded if "cython" not in name}
     assert packages - sys.stdlib_module_names == {"cgtune", "yaml"}
-    assert packages & (NEVER_LOADED | {"json", "argparse", "subprocess", "pathlib", "dataclasses"}) == set()
+    assert packages & (NEVER_LOADED - OF_YAML) == set()
     beyond = ("commands.options.app", "system.host", "system.root", "system.processes", "machineview", "snapshot", "api", "service")
     assert not [name for name in loaded if name.startswith(tuple(f"cgtune.{part}" for part in beyond))]
     assert {name for name in loaded if name.startswith("cgtune.outputs.lint.")} <= {"cgtune.outputs.lint.words", "cgtune.outputs.lint.text"}
@@ -457,12 +497,13 @@ MAY_LOAD: tuple[tuple[str, ...], ...] = (
     ("check", "--format", "text", "--fail-on=critical"),
 )
 OUTPUTS = {
-    "json": {"json", "escape", "rates", "words"},
+    "json": {"json", "jsontext", "escape", "rates", "words"},
     "table": {"enforced", "escape", "levels", "layout", "rates", "table", "usage", "words"},
     "text": {"escape", "text", "words"},
 }
 # The dear modules of the standard library that no such command needs.
 NEVER_LOADED = {
+    *("re", "json", "typing", "dataclasses", "enum", "functools", "collections", "pathlib", "argparse", "subprocess"),
     "asyncio",
     "concurrent",
     "ctypes",
@@ -491,7 +532,5 @@ def test_a_command_loads_only_what_it_needs(arguments: tuple[str, ...]) -> None:
     assert packages & NEVER_LOADED == set()
     formats = {name for name in loaded if name.startswith("cgtune.outputs.")}
     assert formats == {f"cgtune.outputs.{name}" for name in OUTPUTS[next(name for name in OUTPUTS if name in " ".join(arguments))]}
-    assert (
-        loaded & {"cgtune.service.serve", "cgtune.service", "cgtune.system.processes", "cgtune.system.endpoint", "cgtune.system.capture"}
-        == set()
-    )
+    others = ("service.serve", "service", "system.processes", "system.endpoint", "system.capture", "commands.profiling")
+    assert loaded & {f"cgtune.{name}" for name in others} == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -57,10 +58,15 @@ def test_the_source_archive_arrives_whole(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_the_installed_command_runs(wheel: Path, tmp_path: Path) -> None:
-    """pip installs the wheel with its command, and the command says the version that the wheel bears."""
+    """pip installs the wheel with its command, and the command says the version that the wheel bears. Its byte code lies there from the
+    beginning: whoever starts it may not be allowed to write there.
+    """
     argv = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", "--no-index", "--target", str(tmp_path), str(wheel)]
     installed = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert installed.returncode == 0, installed.stderr
+    sources = [*(tmp_path / "cgtune").rglob("*.py")]
+    assert [path for path in sources if not Path(importlib.util.cache_from_source(str(path))).is_file()] == []
+    assert len(sources) > 100
     argv = [str(tmp_path / "bin" / "cgtune"), "--version"]
     said = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=environment(PYTHONPATH=str(tmp_path)), check=False)
     version = wheel.name.split("-")[1]

@@ -32,11 +32,13 @@ case "$1 $2" in
       no-package) echo "looking" ; echo "ERROR: no such package" >&2; exit 1 ;;
       no-network) echo "WARNING: Retrying (Retry(total=1" ; echo "ERROR: No matching distribution found" >&2; exit 1 ;;
     esac ;;
+  "-m compileall") for word; do :; done; echo "compiled:${word##*/}" >> "$LOG" ;;
   *) for word; do printf '[%s]' "$word"; done; echo ;;
 esac
 """
 
 
+COMPILED = "compiled:cgtune"
 USER, TESTS = "pip:requirements.lock", "pip:requirements-dev.lock"
 
 
@@ -67,8 +69,9 @@ class Clone:
         out, err = program.communicate(timeout=30)
         return program.returncode, out, err
 
-    def logged(self) -> list[str]:
-        return self.log.read_text().split() if self.log.exists() else []
+    def logged(self, *, compiling: bool = False) -> list[str]:
+        words = self.log.read_text().split() if self.log.exists() else []
+        return [word for word in words if (word == COMPILED) == compiling]
 
 
 class Locks:
@@ -102,6 +105,7 @@ def test_the_first_command_makes_the_venv_and_the_second_starts_nothing(clone: C
     assert second == "cgtune: installing the 2 packages of deploy/requirements.lock, once"
     assert clone.run(script, "inspect") == (0, out, "")
     assert clone.logged() == ["venv", USER]
+    assert clone.logged(compiling=True) == [COMPILED]  # for those who may not write here
 
 
 def test_a_user_gets_no_packages_of_the_tests(clone: Clone) -> None:

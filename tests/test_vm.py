@@ -240,6 +240,12 @@ def test_apt_has_lists_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (tmp_path / "state/lists/lock").exists()
 
 
+def test_a_tool_that_is_missing_is_said() -> None:
+    """A machine without apt: one line, no traceback."""
+    with pytest.raises(vm.Failure, match="no-such-tool is missing"):
+        vm.run_tool("no-such-tool", "update")
+
+
 def test_a_suite_without_a_kernel_is_said() -> None:
     """No traceback if the archive has no kernel of this kind."""
     with pytest.raises(vm.Failure, match="linux-image-amd64"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cgtune.advice.habits import say_overruling
-from cgtune.advice.kept import keep_memory
+from cgtune.advice.kept import keep_memory, keep_procs
 from cgtune.advice.memory import advise_memory, is_without_memory_limit, say_no_memory_limit, say_node_limit
 from cgtune.advice.procs import format_quota, procs_without_pin, recommend_procs, survive_quota
 from cgtune.model import Policy, ProcessReport
@@ -48,7 +48,7 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups
         memory = memory.replace(because=say_unlimited("memory limit", chain, unread, limits.memory.unseen))
     if memory.set and all(is_without_memory_limit(facts) for facts in snapshot.go):
         memory = memory.replace(value=None, set=False, because=(say_no_memory_limit(snapshot.go[0]),))
-    return _say_overruled(procs, snapshot), keep_memory(_say_overruled(memory, snapshot), snapshot, policy)
+    return keep_procs(_say_overruled(procs, snapshot), snapshot), keep_memory(_say_overruled(memory, snapshot), snapshot)
 
 
 def _say_overruled(recommended: Recommendation, snapshot: Snapshot) -> Recommendation:

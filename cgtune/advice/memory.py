@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 
-from cgtune.advice.kept import find_range
+from cgtune.advice.files import Files, find_files
+from cgtune.advice.kept import find_range, find_value_now
 from cgtune.limits import program_chain
 from cgtune.model import Crowded, MemoryParts, Policy, Recommendation
 from cgtune.numbers import format_mib
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
 
 _MIB = 1 << 20
 _DEFAULT = Policy()
+_LEAST_WATCHED_SECONDS = 60.0  # for less it is the measurement of now
 
 
 class Room(Record):
     """How much of one memory limit a Go runtime may plan with. ``safety_bytes`` is kept free, ``outside_bytes`` is used by others.
 
-    ``least_safety_bytes`` and ``most_safety_bytes`` are what is kept free if all is measured, and if nothing is.
+    ``least_safety_bytes`` and ``most_safety_bytes`` are what is kept free if all is measured, and if nothing is. ``files`` are the pages of
+    files in use, ``files_bytes`` what is counted of them.
+    ``watched_seconds``: what others use is the most in so long; None: that of now.
     """
 
     limit_bytes: int
@@ -42,11 +46,14 @@ class Room(Record):
     least_safety_bytes: int
     most_safety_bytes: int
     known: Known
+    files: Files = Files()
+    files_bytes: int = 0
+    watched_seconds: float | None = None
 
     @property
     def free_bytes(self) -> int:
         """What is left for Go; can be negative."""
-        return self.limit_bytes - self.outside_bytes - self.safety_bytes
+        return self.limit_bytes - self.outside_bytes - self.files_bytes - self.safety_bytes
 
 
 class Share(Record):
@@ -66,9 +73,25 @@ class Share(Record):
         """What its Go runtimes may plan with, all together; can be negative."""
         return self.room.free_bytes * self.part
 
-    def value_beside(self, safety_bytes: int) -> float:
-        """What each of its runtimes could have if so much were kept free; can be negative."""
-        return (self.room.limit_bytes - self.room.outside_bytes - safety_bytes) * self.part / self.runtimes
+    def value_beside(self, safety_bytes: int, files_bytes: int) -> float:
+        """What each of its runtimes could have if so much were kept free, beside so much of files; can be negative."""
+        return (self.room.limit_bytes - self.room.outside_bytes - files_bytes - safety_bytes) * self.part / self.runtimes
+
+    def count_files(self, files: Files, live_bytes: int | None, policy: Policy) -> int:
+        """How much of the files in use counts as not Go's, in bytes.
+
+        Those that are known to be in use count until the live heap is so large a share of the rest that no value of GOMEMLIMIT may help,
+        those that only seem to be until the collector would have to work harder for them; none takes more than half of what others leave.
+        """
+        free, half = self.room.free_bytes, (self.room.limit_bytes - self.room.outside_bytes) / 2
+        counted = 0
+        for size, percent in (
+            (files.needed_bytes, policy.crowded_critical_percent),
+            (files.active_bytes, policy.roomy_percent),
+        ):
+            live = 0.0 if not live_bytes or not self.part else live_bytes * 100 / percent / self.part
+            counted = max(counted, min(size, math.floor(free - max(half, live))))
+        return counted
 
     def crowded_by(self, live_bytes: int, policy: Policy) -> Crowded | None:
         """How this limit is too small for so large a live heap, None if it is not: what others use leaves less of it."""
@@ -138,10 +161,28 @@ def join_mates(level: MemoryLevel, inside: Sequence[Snapshot]) -> tuple[MemoryLe
     is_known = len(current) == len(reclaimable) == len(levels)
     joined = level.replace(
         current_bytes=sum(current) if is_known else None,
-        parts=MemoryParts(active_file_bytes=sum(reclaimable), inactive_file_bytes=0) if is_known else None,
+        parts=_join_parts(levels, sum(reclaimable)) if is_known else None,
         swap_current_bytes=sum(one.swap_current_bytes or 0 for one in levels),
     )
     return joined, len(others)
+
+
+def _join_parts(levels: Sequence[MemoryLevel], reclaimable_bytes: int) -> MemoryParts:
+    """What can be given back of all of them, by what it is."""
+
+    def add(name: str) -> int:
+        return sum(getattr(level.parts, name) or 0 for level in levels)
+
+    slab = min(reclaimable_bytes, add("slab_reclaimable_bytes"))
+    active = min(reclaimable_bytes - slab, add("active_file_bytes"))
+    return MemoryParts(
+        active_file_bytes=active,
+        inactive_file_bytes=reclaimable_bytes - slab - active,
+        slab_reclaimable_bytes=slab,
+        mapped_bytes=add("mapped_bytes"),
+        shared_bytes=add("shared_bytes"),
+        unevictable_bytes=add("unevictable_bytes"),
+    )
 
 
 def advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, groups: Groups) -> Recommendation:
@@ -155,7 +196,8 @@ def advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, groups: Gr
     hidden = limits.memory.limit_bytes
     if hidden is not None and limits.memory.binding is None:  # v1's hierarchical limit betrays an ancestor that cannot be seen
         shares.append(Share(room=find_room(hidden, limits.memory.limit_from or "memory.stat", policy, None)))
-    return _recommend_in(shares, policy, _live_heap(snapshot), snapshot.machine.memory_bytes)
+    heaps = [facts.observed.heap_marked_bytes for facts in snapshot.go]
+    return _recommend_in(shares, policy, heaps, snapshot.machine.memory_bytes)
 
 
 def say_node_limit(memory: MemoryLimits) -> tuple[str, ...]:
@@ -182,7 +224,7 @@ def recommend_memory(
     """
     named = ((limit_bytes, limit_from), (high_bytes, high_from))
     shares = [Share(room=find_room(limit, name, policy, None)) for limit, name in named if limit is not None]
-    return _recommend_in(shares, policy, None, machine_bytes)
+    return _recommend_in(shares, policy, (), machine_bytes)
 
 
 def find_room(limit_bytes: int, file: str, policy: Policy, outside_bytes: int | None, *, is_early: bool = False) -> Room:
@@ -228,6 +270,25 @@ def measure_outside(level: MemoryLevel, mapped_bytes: Sequence[int | None]) -> i
     return max(0, level.used_bytes + (level.swap_current_bytes or 0) - sum(known))
 
 
+def measure_outsides(snapshot: Snapshot, groups: Groups) -> dict[str, int]:
+    """What measure_outside says of each cgroup whose memory limit holds for this Go process, by its key, as far as it can be told."""
+    found = {}
+    for level in program_chain(snapshot):
+        if all(limit is None or limit.limit_bytes is None for limit in (level.limit, level.high)):
+            continue
+        inside = _inside(level, snapshot, groups)
+        mapped = [facts.observed.mapped_bytes for member in inside for facts in member.go]
+        outside = measure_outside(join_mates(level, inside)[0], mapped)
+        if outside is not None:
+            found[level.key] = outside
+    return found
+
+
+def _inside(level: MemoryLevel, snapshot: Snapshot, groups: Groups) -> list[Snapshot]:
+    """The Go processes in a cgroup, this one first."""
+    return [snapshot] + [other for other in groups.get(level.key, ()) if other.process.pid != snapshot.process.pid]
+
+
 def size_that_ends_it(live_heap_bytes: int, policy: Policy) -> int:
     """The memory limit under which this live heap is a share that lets the collector work at ease, in whole MiB."""
     return math.ceil(live_heap_bytes * 100 / policy.roomy_percent / _MIB) * _MIB
@@ -248,39 +309,60 @@ def say_no_memory_limit(facts: GoFacts) -> str:
     return f"{facts.program.name} has no GOMEMLIMIT: {came}"
 
 
-def _live_heap(snapshot: Snapshot) -> int | None:
-    """What the last collections of its runtimes found alive, None if one does not tell."""
-    marked = [facts.observed.heap_marked_bytes for facts in snapshot.go]
-    return None if None in marked else sum(size for size in marked if size is not None)
+def _sum_known(sizes: Sequence[int | None]) -> int | None:
+    """The sum, None if one is not known or if there are none."""
+    return None if None in sizes or not sizes else sum(size for size in sizes if size is not None)
 
 
 def _share(level: MemoryLevel, limit_bytes: int, name: str, snapshot: Snapshot, policy: Policy, groups: Groups) -> Share:
     """What a limit of one cgroup leaves to this process beside the other Go programs under it."""
-    pid = snapshot.process.pid
-    inside = [snapshot] + [other for other in groups.get(level.key, ()) if other.process.pid != pid]
+    inside = _inside(level, snapshot, groups)
     mapped = [facts.observed.mapped_bytes for member in inside for facts in member.go]
     joined, others = join_mates(level, inside)
-    early = _say_early(inside, policy)
-    room = find_room(limit_bytes, f"{level.directory}/{name}", policy, measure_outside(joined, mapped), is_early=bool(early))
-    count = len(snapshot.go)
-    pod: tuple[str, ...] = (
-        f"all {others + 1} containers of the pod have this limit, and none a lower one: it is the pod's, and they share it",
-    )
+    outside, files = measure_outside(joined, mapped), find_files(joined, snapshot)
+    seen = next((seen for seen in snapshot.outside_seen if seen.key == level.key), None)
+    watched_seconds = None
+    if seen is not None and outside is not None and seen.seconds >= _LEAST_WATCHED_SECONDS:
+        outside, watched_seconds = max(outside, seen.most_bytes), seen.seconds
+    unsure = _say_early(inside, policy) or _say_returning(files) or _say_peak(joined, inside, mapped, outside, policy)
+    room = find_room(limit_bytes, f"{level.directory}/{name}", policy, outside, is_early=bool(unsure))
+    part, because = _part_of(len(snapshot.go), mapped)
+    if others:
+        pod = f"all {others + 1} containers of the pod have this limit, and none a lower one: it is the pod's, and they share it"
+        because = (pod, *because)
+    live = _sum_known([facts.observed.heap_marked_bytes for facts in snapshot.go])
+    share = Share(room=room, part=part, runtimes=len(snapshot.go) if len(mapped) > 1 else 1, because=because, early=unsure)
+    if room.known in ("unknown", "declared"):
+        return share
+    counted = share.count_files(files, live, policy)
+    # What comes can push files out for a moment, so they are a part of the headroom; if they come back all the time, they are none
+    least = room.least_safety_bytes if unsure else room.least_safety_bytes // 2
+    safety = room.safety_bytes if files.returning else max(least, room.safety_bytes - counted)
+    return share.replace(room=room.replace(files=files, files_bytes=counted, safety_bytes=safety, watched_seconds=watched_seconds))
+
+
+def _part_of(count: int, mapped: Sequence[int | None]) -> tuple[float, tuple[str, ...]]:
+    """Returns (the part of a limit that a process with the first ``count`` of these Go runtimes has, why)."""
     if len(mapped) == 1:
-        return Share(room=room, because=pod if others else (), early=early)
+        return 1.0, ()
     known = [size for size in mapped if size is not None]
     if len(known) < len(mapped) or not sum(known):
         words = f"{len(mapped)} Go runtimes share it: what each has mapped is not known, an equal part for each"
-        return Share(room=room, part=count / len(mapped), runtimes=count, because=(*(pod if others else ()), words), early=early)
-    own = sum(known[:count])
-    because = pod if others else ()
+        return count / len(mapped), (words,)
+    own, because = sum(known[:count]), list[str]()
     if count < len(mapped):
-        because += (
-            f"{len(mapped)} Go runtimes share it: a part of {format_mib(own)} of {format_mib(sum(known))} MiB, as they have mapped now",
-        )
+        part = f"a part of {format_mib(own)} of {format_mib(sum(known))} MiB, as they have mapped now"
+        because.append(f"{len(mapped)} Go runtimes share it: {part}")
     if count > 1:
-        because += (f"the {count} Go runtimes of this process read the same variable: an equal part for each",)
-    return Share(room=room, part=own / sum(known), runtimes=count, because=because, early=early)
+        because.append(f"the {count} Go runtimes of this process read the same variable: an equal part for each")
+    return own / sum(known), tuple(because)
+
+
+def _say_returning(files: Files) -> str:
+    """Why more of files may be in use than is there; empty if nothing comes back."""
+    if not files.returning:
+        return ""
+    return f"{files.returning:.0f} pages of files a second come back that were taken away"
 
 
 def _say_early(inside: Sequence[Snapshot], policy: Policy) -> str:
@@ -297,7 +379,30 @@ def _say_early(inside: Sequence[Snapshot], policy: Policy) -> str:
     return f"it was measured {age} s after {whose}"
 
 
-def _recommend_in(shares: Sequence[Share], policy: Policy, live_heap_bytes: int | None, machine_bytes: int | None) -> Recommendation:
+def _say_peak(
+    level: MemoryLevel, inside: Sequence[Snapshot], mapped: Sequence[int | None], outside_bytes: int | None, policy: Policy
+) -> str:
+    """Why others may have used more before: the most that ever was charged is more than what is there, and what Go may take, explain.
+
+    Empty if it is not, or if nothing bounds what Go took: a runtime without GOMEMLIMIT.
+    """
+    if level.peak_bytes is None or level.used_bytes is None or level.current_bytes is None or outside_bytes is None:
+        return ""
+    least = find_safety(level.peak_bytes, policy.measured_percent, policy.measured_least_bytes, policy)
+    more = level.peak_bytes - outside_bytes - (level.current_bytes - level.used_bytes)
+    if more - sum(size or 0 for size in mapped) < least:
+        return ""
+    limits = [find_value_now(facts, "GOMEMLIMIT") for member in inside for facts in member.go]
+    takes = [max(most, size or 0) for most, size in zip(limits, mapped, strict=True) if most is not None]
+    more -= sum(takes)
+    if len(takes) < len(mapped) or more < least:
+        return ""
+    file = "memory.peak" if level.version == 2 else "memory.max_usage_in_bytes"
+    return f"{file} is {format_mib(more)} MiB more than GOMEMLIMIT and what is there now explain, files or not"
+
+
+def _recommend_in(shares: Sequence[Share], policy: Policy, heaps: Sequence[int | None], machine_bytes: int | None) -> Recommendation:
+    live_heap_bytes = _sum_known(heaps)
     unset = Recommendation(name="GOMEMLIMIT", value=None, set=False, because=("no memory limit is enforced: Go's own default is right",))
     if not shares:
         return unset
@@ -314,9 +419,13 @@ def _recommend_in(shares: Sequence[Share], policy: Policy, live_heap_bytes: int 
         return unset.replace(because=tuple(because))
     if room.known != "unknown":
         source = "declared" if room.known == "declared" else "measured"
+        if room.watched_seconds is not None:
+            source += f", the highest in {_say_time(room.watched_seconds)} of watching"
         because.append(f"less {format_mib(room.outside_bytes)} MiB ({source}) that the Go runtime does not manage")
+    because += _say_files(room)
     why = {"unknown": ", as nothing was measured", "early": f", as {share.early}: more may come"}.get(room.known, "")
-    because.append(f"less {format_mib(room.safety_bytes)} MiB kept free{why}")
+    beside = " beside files, which can give way for a moment" * bool(room.files_bytes and not room.files.returning)
+    because.append(f"less {format_mib(room.safety_bytes)} MiB kept free{beside}{why}")
     because += share.because
     crowded = None if live_heap_bytes is None else share.crowded_by(live_heap_bytes, policy)
     value = int(share.free_bytes / share.runtimes) // _MIB * _MIB
@@ -329,9 +438,26 @@ def _recommend_in(shares: Sequence[Share], policy: Policy, live_heap_bytes: int 
             f"this buys time only: {format_mib(crowded.live_bytes)} MiB are alive, over {policy.crowded_percent:g} % of the"
             f" {format_mib(crowded.left_bytes)} MiB that the limit leaves to Go; {format_mib(crowded.needed_bytes)} MiB of limit end it"
         )
-    keeps = find_range(shares, policy)
+    keeps = find_range(shares, value, heaps, policy)
     doubt = share.early if room.known == "early" else None
     return Recommendation(name="GOMEMLIMIT", value=value, set=True, because=tuple(because), crowded=crowded, keeps_bytes=keeps, doubt=doubt)
+
+
+def _say_time(seconds: float) -> str:
+    """`6 h`, the largest unit of which it is two or more."""
+    size, unit = next(((size, unit) for size, unit in ((3600, "h"), (60, "min")) if seconds >= 2 * size), (1, "s"))
+    return f"{seconds / size:.0f} {unit}"
+
+
+def _say_files(room: Room) -> tuple[str, ...]:
+    """What is counted of the files in use, and why not all of it is; empty if there are none."""
+    counted, size = room.files_bytes, room.files.active_bytes
+    if size < _MIB:
+        return ()
+    if counted == size:
+        return (f"less {format_mib(size)} MiB of files in use ({room.files.because})",)
+    why = "may be old, and the heap needs" if counted >= room.files.needed_bytes else "has no room beside the heap, which needs"
+    return (f"less {format_mib(counted)} of {format_mib(size)} MiB of files in use ({room.files.because}): the rest {why} it",)
 
 
 def _say_limit(room: Room) -> str:

@@ -12,6 +12,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cgtune.model import Rounding
+
+ROUNDINGS: tuple[Rounding, ...] = ("slack", "ceil", "floor")
+
 _MOST_PROCS = 1 << 16
 _MOST_PERCENT = 90.0
 
@@ -29,13 +33,14 @@ NUMBERS: dict[str, tuple[str, tuple[float, float] | None]] = {
     "band-least": ("band_least_bytes", None),
     "smallest-limit": ("smallest_limit_bytes", None),
     "crowded": ("crowded_percent", (1, 100)),
+    "crowded-critical": ("crowded_critical_percent", (1, 100)),
     "roomy": ("roomy_percent", (1, 100)),
 }
 
 
 def parse_policy(
     *,
-    rounding: str = "ceil",
+    rounding: str = "slack",
     min_procs: int | None = None,
     reserve_cpu: str | None = None,
     headroom: str | None = None,
@@ -43,12 +48,12 @@ def parse_policy(
     numbers: Sequence[str] | None = None,
 ) -> Policy:
     """The policy that these options ask for, None for what is not given; raises UsageError, which names the option and an example."""
-    if rounding not in ("ceil", "floor"):
-        raise UsageError(f"--rounding {rounding[:40]!a} is neither ceil nor floor; example: --rounding floor")
+    if rounding not in ROUNDINGS:
+        raise UsageError(f"--rounding {rounding[:40]!a} is none of {', '.join(ROUNDINGS)}; example: --rounding slack")
     if min_procs is not None and not 1 <= min_procs <= _MOST_PROCS:
         raise UsageError(f"--min-procs {min_procs} is not 1 to {_MOST_PROCS}; example: --min-procs 2")
     policy = Policy(
-        rounding="floor" if rounding == "floor" else "ceil",
+        rounding=next(known for known in ROUNDINGS if known == rounding),
         min_procs=min_procs,
         reserve_cores=0.0 if reserve_cpu is None else parse_cpu_quantity(reserve_cpu, "--reserve-cpu"),
         headroom_percent=None if headroom is None else _parse_headroom(headroom),
@@ -60,6 +65,9 @@ def parse_policy(
         raise UsageError(
             f"--policy roomy={policy.roomy_percent:g} is not below crowded={policy.crowded_percent:g}; example: --policy roomy=50"
         )
+    if policy.crowded_critical_percent < policy.crowded_percent:
+        critical = f"crowded-critical={policy.crowded_critical_percent:g}"
+        raise UsageError(f"--policy {critical} is below crowded={policy.crowded_percent:g}; example: --policy crowded-critical=75")
     return policy
 
 

@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 #: As many CPUs as any machine may have, if those of the machine are not known.
 UNKNOWN_CPUS = 1 << 16
 
+_LEAST_CORES = 0.001  # the unit of Kubernetes's CPU limits
+
 _UNKNOWN_PROGRAM = "which Go runs it is not known, so it is not left to the runtime"
 
 
 class PlannedVariable(Record):
     """One variable. ``value`` None: it is better left unset. ``is_reached``: the program comes to the recommended value without it.
 
-    ``keeps_bytes`` as of Recommendation.
+    ``keeps_bytes`` and ``keeps_procs`` as of Recommendation.
     """
 
     name: str
@@ -38,6 +40,7 @@ class PlannedVariable(Record):
     because: tuple[str, ...]
     is_reached: bool = False
     keeps_bytes: tuple[int, int] | None = None
+    keeps_procs: tuple[int, int] | None = None
 
 
 class Outcome(Record):
@@ -85,14 +88,15 @@ def _decide(variable: PlannedVariable, present: str, *, override: bool, minor: i
 
 def _say_better(variable: PlannedVariable, present: str, minor: int | None) -> tuple[str, ...]:
     """What --override would make of a value that is kept."""
-    from cgtune.runtimes.go.derived.grammar import parse_gomemlimit
+    from cgtune.runtimes.go.derived.grammar import parse_gomaxprocs, parse_gomemlimit
     from cgtune.runtimes.go.derived.versions import NEWEST
 
     if variable.is_reached:
         return ("the program comes to the recommended value without it, and follows changes: --override removes it",)
-    now = parse_gomemlimit(present, minor or NEWEST) if variable.keeps_bytes is not None else None
-    if variable.keeps_bytes is not None and isinstance(now, int) and variable.keeps_bytes[0] <= now <= variable.keeps_bytes[1]:
-        return (f"it is as good as {variable.value}",) if variable.value != present else ()
+    for keeps, parse in ((variable.keeps_bytes, parse_gomemlimit), (variable.keeps_procs, parse_gomaxprocs)):
+        now = None if keeps is None else parse(present, minor or NEWEST)
+        if keeps is not None and isinstance(now, int) and keeps[0] <= now <= keeps[1]:
+            return (f"it is as good as {variable.value}",) if variable.value != present else ()
     return () if variable.value in (None, present) else (f"{variable.value} is recommended: --override sets it",)
 
 
@@ -124,7 +128,7 @@ def advise_named(named: NamedLimits, facts: GoFacts | None, policy: Policy, *, a
         recommended = _plan_procs(named.limit_cores, named.node_cpus or UNKNOWN_CPUS, facts, policy)
         says = named.cpu_says
         if named.is_rounded and recommended.value is not None:
-            says += (_say_rounded(policy),)
+            says += (_say_rounded(named, recommended, policy),)
         procs = _variable(recommended.replace(because=says + recommended.because), always=always)
     memory = PlannedVariable(name="GOMEMLIMIT", value=None, because=("no memory limit was named",))
     if named.is_memory_named:
@@ -233,10 +237,17 @@ def _say_why_set(facts: GoFacts, by_itself: int | None) -> str:
     return f"{name} would come to {by_itself} by itself" if by_itself is not None else f"whether {name} would follow the quota is not known"
 
 
-def _say_rounded(policy: Policy) -> str:
-    """What a whole number from Kubernetes can hide. Rounding up twice changes nothing; anything else does."""
-    if policy.rounding == "ceil" and not policy.reserve_cores:
+def _say_rounded(named: NamedLimits, recommended: Recommendation, policy: Policy) -> str:
+    """What a whole number from Kubernetes can hide: it may have been any fraction that rounds up to it."""
+    most, cpus = named.limit_cores or 0.0, named.node_cpus or UNKNOWN_CPUS
+    values = {recommend_procs(cores, cpus, policy).value for cores in (most - 1 + _LEAST_CORES, most)}
+    if len(values) == 1 or not recommended.set:
         return "if Kubernetes has rounded a fraction up to this (divisor 1), the result is the same"
+    if policy.rounding == "slack" and not policy.reserve_cores:
+        return (
+            "if Kubernetes has rounded a fraction up to this (divisor 1), this is one thread more than the fraction would get,"
+            " which did no harm when it was measured: divisor 1m tells"
+        )
     return "if Kubernetes has rounded a fraction up to this (divisor 1), the result may be too high: divisor 1m tells"
 
 
@@ -248,7 +259,9 @@ def _variable(recommended: Recommendation, *, always: bool = False) -> PlannedVa
     elif not recommended.set or recommended.overruled:
         return PlannedVariable(name=recommended.name, value=None, because=because, is_reached=is_reached)
     value = str(recommended.value) if recommended.name == "GOMAXPROCS" else format_limit(recommended.value or 0)
-    return PlannedVariable(name=recommended.name, value=value, because=because, keeps_bytes=recommended.keeps_bytes)
+    return PlannedVariable(
+        name=recommended.name, value=value, because=because, keeps_bytes=recommended.keeps_bytes, keeps_procs=recommended.keeps_procs
+    )
 
 
 def _without_memory_limit(memory: PlannedVariable, facts: GoFacts | None) -> PlannedVariable:

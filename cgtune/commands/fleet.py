@@ -14,13 +14,13 @@ from cgtune.system.promaccess import AccessOptions
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
 
-    from cgtune.fleet.comparing import Since
+    from cgtune.fleet.comparing import Old, Since
     from cgtune.fleet.model import FleetReport
     from cgtune.model import FailOn, Finding
 
 _MOST_OLD_BYTES = 256 << 20
+_WITHOUT_ROOM = ("csv", "sarif")  # formats that have no place for what the server warns of
 _ASKING = "asking which series there are"
 
 
@@ -65,11 +65,15 @@ def run_fleet(options: FleetOptions) -> int:
         _write_patch(options, report)
     elif old is not None:
         from cgtune.fleet.comparing import compare
+        from cgtune.outputs.escape import escape_control
 
-        since = compare(report, old)
+        since = compare(report, old, escape_control)
         show("fleet --diff", options.format, since, options.color)
     else:
         show("fleet", options.format, report, options.color, top=options.top)
+    if options.patch is not None or (since is None and options.format in _WITHOUT_ROOM):
+        for warning in report.warnings:
+            fail(f"warning of the server: {warning}", exits.CLEAN)
     return _judge(options, report, since)
 
 
@@ -86,7 +90,9 @@ def _ask(options: FleetOptions, ignored: frozenset[str]) -> FleetReport:
     from cgtune.system.promclient import Client
 
     selector = "" if options.selector is None else parse_selector(options.selector)
-    asked = Asked(window_seconds=options.window_seconds, namespaces=options.namespaces, selector=selector)
+    asked = Asked(
+        window_seconds=options.window_seconds, namespaces=options.namespaces, selector=selector, over_time=options.format == "html"
+    )
     client = Client(read_access(options, os.environ), pace=Pace(concurrency=options.concurrency, load=options.max_load))
     telling = Telling(_ASKING)
     with telling:
@@ -122,7 +128,7 @@ def _missing(options: FleetOptions, report: FleetReport) -> str | None:
         return f"{what}: {report.refused[0]}; name fewer with --namespace, or a shorter --last"
     if not report.rows:
         among = f" in namespace {', '.join(options.namespaces)}" if options.namespaces else ""
-        what = f"the server has no Go container{among} that can be told"
+        what = f"the server has no Go container{among} that can be told from samples of the last 5 minutes"
         return f"{what}; the same with --doctor says what is missing"
     return None
 
@@ -153,14 +159,17 @@ def _refuse_mixed(options: FleetOptions) -> None:
         raise UsageError(f"--patch has formats of its own, kustomize and helm; leave --format {options.format} out")
     mode = f"fleet {modes[0]}" if modes and modes[0] != "--patch" else "fleet"
     if options.format not in names_of(mode):
-        raise UsageError(f"--format {options.format} is not of {modes[0]}, which has {' and '.join(names_of(mode))}")
+        *most, last = names_of(mode)
+        raise UsageError(f"--format {options.format} is not of {modes[0]}, which has {', '.join(most)} and {last}")
     if options.top is not None and options.format != "table":
         raise UsageError(f"--top is for the table: --format {options.format} has all rows")
+    if options.doctor and options.namespaces:
+        raise UsageError("--doctor is about all namespaces: a series may lack the label; leave --namespace out")
     if options.doctor and options.fail_on is not None:
         raise UsageError("--fail-on is about findings, which --doctor does not look for; leave it out")
 
 
-def _read_old(path: str) -> dict[str, Any]:
+def _read_old(path: str) -> Old:
     from cgtune.fleet.comparing import parse_old
 
     try:

@@ -13,24 +13,31 @@ DAY_SECONDS = 86400
 _MOST_POINTS = 2016  # of one series: 7 days in steps of 5 minutes
 _LEAST_STEP_SECONDS = 300  # rate() needs two samples, and scrapes are 60 s apart or less
 _QUANTILE_POINTS = 336
+#: Points of a plot: both ends of the window are points, as far as an engine has them.
+MOST_DRAWN = 60
 _OTHERS = ("kube_", "cgtune_cpu", "cgtune_go", "cgtune_memory", "cgtune_workload", "cgtune_cgroup")  # series that tell of other pods
 _STATE_SECONDS = 3600  # what changes seldom is looked at once an hour
 
 
 class Asked(Record):
-    """What a report is of. ``selector`` holds further matchers that all series must meet, as PromQL: ``cluster="eu1"``; empty: none."""
+    """What a report is of. ``selector`` holds further matchers that all series must meet, as PromQL: ``cluster="eu1"``; empty: none.
+
+    ``over_time``: use is asked for as it was over time, too.
+    """
 
     window_seconds: int
     namespaces: tuple[str, ...] = ()
     selector: str = ""
+    over_time: bool = False
 
 
 class Steps(Record):
-    """How far apart the points of a history are, in seconds: for peaks, for quantiles, and of what changes seldom."""
+    """How far apart the points of a history are, in seconds: for peaks, for quantiles, of what changes seldom, and of what is drawn."""
 
     peak: int
     quantile: int
     state: int
+    drawn: int
 
 
 def steps_of(window_seconds: int) -> Steps:
@@ -39,7 +46,8 @@ def steps_of(window_seconds: int) -> Steps:
     quantile = peak * max(1, round(window_seconds / peak / _QUANTILE_POINTS))
     # A step that goes into an hour or a day meets what a timetable starts each time, or never: half an hour is 31 minutes here
     quantile += 60 if quantile > peak else 0
-    return Steps(peak=peak, quantile=quantile, state=max(quantile, min(_STATE_SECONDS, _whole_minutes(window_seconds / 24))))
+    state = max(quantile, min(_STATE_SECONDS, _whole_minutes(window_seconds / 24)))
+    return Steps(peak=peak, quantile=quantile, state=state, drawn=max(peak, _whole_minutes(window_seconds / (MOST_DRAWN - 1))))
 
 
 def _whole_minutes(seconds: float) -> int:
@@ -63,6 +71,7 @@ class Asking:
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
+        self.over_time = asked.over_time
         self.window, self.steps = f"{asked.window_seconds}s", steps_of(asked.window_seconds)
 
     @property
@@ -90,10 +99,10 @@ class Asking:
     def named(self, names: Iterable[str], *matchers: str, namespace: str | None = "namespace") -> str:
         return self.selector(f'{{__name__=~"{"|".join(names)}"}}', *matchers, namespace=namespace)
 
-    def every(self, names: Iterable[str]) -> str:
-        """All series of these names, whatever labels they lack."""
-        named = f'__name__=~"{"|".join(names)}"'
-        return f"{{{named},{self._asked.selector}}}" if self._asked.selector else f"{{{named}}}"
+    def every(self, names: Iterable[str], *matchers: str) -> str:
+        """All series of these names, whatever labels they lack and of whatever namespace."""
+        restricted = (f'__name__=~"{"|".join(names)}"', *matchers, *((self._asked.selector,) if self._asked.selector else ()))
+        return f"{{{','.join(restricted)}}}"
 
     def over(self, expression: str, step: int) -> str:
         """The expression at each step of the window."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cgtune.errors import Refused, TooLarge, Unanswered
 from cgtune.fleet.model import Answer, Query
+from cgtune.fleet.pairs import is_pair, is_told, split
 from cgtune.fleet.promjson import Labels, Vector, parse_names, parse_vector
 from cgtune.records import Record
 
@@ -86,12 +87,13 @@ def ask(
 
     ``within`` puts a question for a part of the namespaces; ``namespaces`` are those that the questions are about, (): all there are.
     ``after``: what was heard before, as of whose time these are asked too; the engine is not asked again what it is.
+    A paired question has two answers, one for each figure; an engine that does not take it is asked for each by itself.
     A refusal of one question is its answer's ``error``; Unanswered is raised if the others would fare no better.
     """
     before = _greet(client, now) if after is None else after
     inquiry = _Inquiry(client, before.time, within, namespaces)
     answers = client.each(inquiry.answer, queries, tell)
-    return before.replace(answers=tuple(answers), requests=client.requests)
+    return before.replace(answers=tuple(answer for each in answers for answer in each), requests=client.requests)
 
 
 def _greet(client: Asker, now: float) -> Replies:
@@ -114,22 +116,39 @@ class _Inquiry:
         self._within = within
         self._labels = Labels()
         self._namespaces = namespaces or None
+        self._is_pairing = False  # whether some answer has shown that the engine takes two quantiles for two
 
-    def answer(self, query: Query) -> Answer:
-        """The whole in one request, else its parts, each half as large as what was refused."""
+    def answer(self, query: Query) -> tuple[Answer, ...]:
+        """The whole in one request, else its parts, each half as large as what was refused. Of a pair two answers."""
         try:
-            vector = self._ask(query)
+            vectors = self._ask(query)
         except (Refused, TooLarge) as refusal:
-            if self._within is None or not is_too_large(refusal):
-                return Answer(query=query, error=str(refusal))
-            return self._answer_in_parts(query, refusal)
-        return Answer(query=query, samples=vector.samples, warnings=vector.warnings)
+            if self._within is not None and is_too_large(refusal):
+                return self._answer_in_parts(query, refusal)
+            if query.apart:
+                return self._answer_apart(query)
+            return (Answer(query=query, error=str(refusal)),)
+        if query.apart and not self._takes_pairs(*(vector.samples for vector in vectors)):
+            return self._answer_apart(query)
+        named = zip(query.apart or (query,), vectors, strict=True)
+        return tuple(Answer(query=each, samples=vector.samples, warnings=vector.warnings) for each, vector in named)
 
-    def _answer_in_parts(self, query: Query, refusal: Unanswered) -> Answer:
+    def _takes_pairs(self, first: tuple[Sample, ...], second: tuple[Sample, ...]) -> bool:
+        """Restarts may well have one figure in all rows: what another question has shown of the engine holds for these too."""
+        if is_pair(first, second):
+            self._is_pairing = self._is_pairing or is_told(second)
+            return True
+        return self._is_pairing
+
+    def _answer_apart(self, query: Query) -> tuple[Answer, ...]:
+        return tuple(answer for each in query.apart for answer in self.answer(each))
+
+    def _answer_in_parts(self, query: Query, refusal: Unanswered) -> tuple[Answer, ...]:
         namespaces = self._find_namespaces()
+        named = query.apart or (query,)
         parts = 1
         waiting = _halve(namespaces)
-        samples: dict[tuple[tuple[str, str], ...], Sample] = {}
+        found: list[dict[tuple[tuple[str, str], ...], Sample]] = [{} for _ in named]
         warnings: dict[str, None] = {}
         refused: list[str] = []
         answered = 0
@@ -141,7 +160,7 @@ class _Inquiry:
                 continue
             parts += 1
             try:
-                vector = self._ask(part)
+                vectors = self._ask(part)
             except (Refused, TooLarge) as again:
                 refusal = again
                 if len(some) > 1 and is_too_large(again):
@@ -150,29 +169,37 @@ class _Inquiry:
                     refused += some
                 continue
             answered += 1
-            fresh = {sample.labels: sample for sample in vector.samples}
-            if samples.keys() & fresh.keys():
-                return Answer(
-                    query=query, parts=parts, error=f"{refusal}; and its parts by namespace overlap, so that they cannot be joined"
-                )
-            samples |= fresh
-            warnings |= dict.fromkeys(vector.warnings)
+            for samples, vector in zip(found, vectors, strict=True):
+                fresh = {sample.labels: sample for sample in vector.samples}
+                if samples.keys() & fresh.keys():
+                    overlap = f"{refusal}; and its parts by namespace overlap, so that they cannot be joined"
+                    return tuple(Answer(query=each, parts=parts, error=overlap) for each in named)
+                samples.update(fresh)
+                warnings |= dict.fromkeys(vector.warnings)
         error = None
         if refused or not namespaces:  # none: the server does not say which there are
             names = ", ".join(name or "(none)" for name in refused[:_NAMED]) + (", ..." if len(refused) > _NAMED else "")
             error = f"{refusal}; {len(refused)} of {len(namespaces)} namespaces were refused by themselves too: {names}"
-        return Answer(query=query, samples=tuple(samples.values()), warnings=tuple(warnings), error=error, parts=parts)
+        elif query.apart and not self._takes_pairs(*(tuple(samples.values()) for samples in found)):
+            return self._answer_apart(query)
+        return tuple(
+            Answer(query=each, samples=tuple(samples.values()), warnings=tuple(warnings), error=error, parts=parts)
+            for each, samples in zip(named, found, strict=True)
+        )
 
-    def _ask(self, query: Query) -> Vector:
+    def _ask(self, query: Query) -> tuple[Vector, ...]:
+        """One vector, or those of a pair."""
         try:
             vector: Vector = self._client.post(
-                "/api/v1/query", {"query": query.promql, "time": self._time}, lambda body: parse_vector(body, self._labels)
+                "/api/v1/query",
+                {"query": query.promql, "time": self._time},
+                lambda body: parse_vector(body, self._labels, is_range=query.is_range),
             )
         except Refused as refusal:
             if refusal.status in _HOPELESS or not (refusal.kind or is_too_large(refusal)):  # no word of an engine's
                 raise Unanswered(str(refusal)) from refusal
             raise
-        return vector
+        return tuple(vector.replace(samples=samples) for samples in split(vector.samples)) if query.apart else (vector,)
 
     def _find_namespaces(self) -> tuple[str, ...]:
         """Those that were named, else all that the server knows of, and "" for series without one; (): it does not say. Asked once."""

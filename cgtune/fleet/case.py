@@ -6,12 +6,14 @@ not either: if it hurts, the throttling that was measured tells, and if that is 
 
 from __future__ import annotations
 
-from cgtune.fleet.facts import MANY_CPUS, PLACE, collector_share, find_gogc, oldest_go, usual_throttling
-from cgtune.model import SEVERITIES
+from cgtune.advice.quantities import USUAL_PERIOD_US
+from cgtune.advice.throttling import QuotaUse
+from cgtune.fleet.facts import MANY_CPUS, PLACE, busy_cores, collector_share, find_gogc, oldest_go, usual_throttling
+from cgtune.model import SEVERITIES, Bandwidth
 from cgtune.numbers import format_cores, format_cpus, format_mib
 from cgtune.rules import RULES, judge_case
-from cgtune.rules.case import Case
-from cgtune.rules.cpu_throttled import SINCE_MADE, WATCHED
+from cgtune.rules.case import Case, act
+from cgtune.rules.cpu_throttled import ID as THROTTLED, SINCE_MADE, WATCHED
 from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 
 TYPE_CHECKING = False
@@ -59,6 +61,24 @@ class FleetCase(Case):
         now = _severity(WATCHED, usual.throttled_periods / usual.periods)
         ever = _severity(SINCE_MADE, level.throttling.throttled_periods / level.throttling.periods)
         return level.replace(throttling=usual) if now <= ever else None
+
+    def quota_use(self, level: CpuLevel) -> QuotaUse | None:
+        cores, busy = None if level.bandwidth is None else level.bandwidth.limit_cores, busy_cores(self.measured)
+        if not cores or busy is None:
+            return None
+        periods = round((self.measured.history_seconds or 0.0) * 1e6 / USUAL_PERIOD_US)
+        return QuotaUse(share=busy / cores, when="at its busiest, in the mean of some minutes", periods=periods)
+
+    def burst_words(self, level: CpuLevel) -> str:  # noqa: ARG002  # series name no file of a cgroup
+        return (
+            "a burst of one quota (from Linux 5.14 on) saves up what is left over for busy moments: Kubernetes does not set"
+            " it, whoever owns the cgroup has to"
+        )
+
+    @property
+    def is_limit_unknown(self) -> bool:
+        """Whether no series tells a CPU limit, nor that there is none."""
+        return self.measured.cpu_limit_cores is None and not self.measured.is_cpu_unlimited
 
     @property
     def procs_words(self) -> str:
@@ -141,14 +161,24 @@ def judge_measured(measured: Measured, report: ProcessReport, policy: Policy) ->
     facts = report.snapshot.go[0] if report.snapshot.go else None
     case = FleetCase(measured, report, facts, policy)
     unasked = {rule for rule, is_known in _NEEDS.items() if not is_known(measured)}
-    return judge_case(case, tuple(_Told(rule, case) for rule in RULES if rule.ID in FLEET_RULES and rule.ID not in unasked))
+    cases = {THROTTLED: FleetCase(measured, _with_some_quota(report), facts, policy)} if case.is_limit_unknown else {}
+    asked = (rule for rule in RULES if rule.ID in FLEET_RULES and rule.ID not in unasked)
+    return judge_case(case, tuple(_Told(rule, cases.get(rule.ID, case)) for rule in asked))
+
+
+def _with_some_quota(report: ProcessReport) -> ProcessReport:
+    """What is throttled has a quota, whether a series tells which or not. It is for counting alone: nothing may be said of its size."""
+    quota = Bandwidth(quota_us=USUAL_PERIOD_US, period_us=USUAL_PERIOD_US)
+    return report.replace(
+        snapshot=report.snapshot.replace(cpu_chain=tuple(level.replace(bandwidth=quota) for level in report.snapshot.cpu_chain))
+    )
 
 
 def say_recommended(measured: Measured, report: ProcessReport, policy: Policy) -> tuple[Recommendation, ...]:
     """The recommendations of a report, with reasons that name no file."""
     case = FleetCase(measured, report, None, policy)
     unseen = {
-        "GOMAXPROCS": measured.cpu_limit_cores is None and not measured.is_cpu_unlimited,
+        "GOMAXPROCS": case.is_limit_unknown,
         "GOMEMLIMIT": measured.memory_limit_bytes is None and not measured.is_memory_unlimited,
     }
     limits = {"GOMAXPROCS": case.quota_words, "GOMEMLIMIT": case.limit_words}
@@ -172,8 +202,8 @@ class _Told:
     def __init__(self, rule: Rule, case: FleetCase) -> None:
         self.ID, self.SEVERITY, self.SUMMARY, self._rule, self._case = rule.ID, rule.SEVERITY, rule.SUMMARY, rule, case
 
-    def judge(self, case: Case) -> Finding | None:
-        finding = self._rule.judge(case)
+    def judge(self, _case: Case) -> Finding | None:
+        finding = self._rule.judge(self._case)
         if finding is None:
             return None
         told = _TELL.get(finding.rule)
@@ -206,6 +236,7 @@ def _tell_throttled(case: FleetCase, finding: Finding) -> Finding:
     shown = shares.p50 if is_now else shares.p95 if shares.p95 is not None else shares.most
     when = "half of the time or more" if is_now else "at the 95th percentile" if shares.p95 is not None else "at its worst"
     is_once = not is_now and shares.p95 is None
+    raised = act("raise the CPU limit, or let GOMAXPROCS be no more than it: which of both, the limit would tell, and no series tells it")
     return finding.replace(
         severity="info" if is_once else finding.severity,
         harm="now" if usual_throttling(case.measured) is not None else "earlier",
@@ -214,6 +245,7 @@ def _tell_throttled(case: FleetCase, finding: Finding) -> Finding:
             f"throttled periods {case.seen_words}: {_spread(shares, _percent)}{case.series('throttled')}",
             *case.procs_evidence(case.stall if case.procs_count else ""),
         ),
+        advice=(raised,) if case.is_limit_unknown else finding.advice,
     )
 
 
@@ -261,7 +293,7 @@ def _tell_beyond(case: FleetCase, finding: Finding) -> Finding:
     is_older = case.minor is not None and case.minor < FIRST_AWARE
     if is_older or case.procs_count != case.measured.node_cpus or finding.severity == "info":
         return finding.replace(summary=finding.summary.replace(", set by somebody", ""))
-    summary = f"GOMAXPROCS is {case.procs}, all CPUs of the node; the quota is worth {case.allowed_procs}"
+    summary = f"GOMAXPROCS is {case.procs}, all CPUs of the node; its quota of {case.cores_words} warrants {case.allowed_procs}"
     return finding.replace(summary=summary, evidence=(*finding.evidence, _CAUSES_BEYOND))
 
 

@@ -27,6 +27,7 @@ def diagnose(seen: Iterable[Seen]) -> tuple[NotJoined, ...]:
         if holds:
             found.append(gap(code, number, job=job))
 
+    tell("nothing-now", holds=not now)
     tell("no-go", holds=not has_go)
     for job, number in _by_job(now, lambda each: each.is_exported).items():
         tell("exported", number, holds=True, job=job)
@@ -57,7 +58,9 @@ def diagnose(seen: Iterable[Seen]) -> tuple[NotJoined, ...]:
     tell("no-live-heap", holds=has_go and not count(*names.LIVE_HEAP))
     tell("no-gc-share", holds=has_go and not count(*names.GC_SECONDS))
     back = {each.name for each in looked if each.is_at_begin}
-    tell("no-recorded", holds=has_use and not all(count(name) and name in back for name in names.RECORDED))
+    tell(
+        "no-recorded", holds=has_use and not all(count(kept) and kept in back for kept, made_of in names.RECORDED.items() if count(made_of))
+    )
     return tuple(found)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 from cgtune.advice.prediction import Limited, derive_limited, report_limited
+from cgtune.advice.procs import most_procs
 from cgtune.advice.quantities import USUAL_PERIOD_US
 from cgtune.model import LEAST_PERIODS, Bandwidth, GoLive, GoObserved, MemoryEvents, MemoryParts, Throttling, Used
 from cgtune.runtimes.go.offline import OfflineProgram
@@ -17,7 +18,7 @@ from cgtune.runtimes.go.program.version import parse_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.fleet.model import Measured, Span
+    from cgtune.fleet.model import Measured
     from cgtune.model import GoFacts, GoSetting, Off, ProcessReport
     from cgtune.runtimes.go.program.version import GoVersion
 
@@ -101,7 +102,7 @@ def node_cpus_of(measured: Measured) -> int:
     if measured.node_cpus:
         return measured.node_cpus
     cores, procs = measured.cpu_limit_cores, measured.most_procs
-    if procs is not None and (measured.is_cpu_unlimited or (cores is not None and procs > max(2, math.ceil(cores)))):
+    if procs is not None and (measured.is_cpu_unlimited or (cores is not None and procs > most_procs(cores, procs))):
         return procs
     return max(MANY_CPUS, procs or 0, math.ceil(cores or 0) + 1)
 
@@ -144,7 +145,7 @@ def collector_share(measured: Measured) -> float | None:
     Go counts by the clock: of threads that wait for a quota it would be far too much. Two quantiles that do not fit tell nothing either.
     """
     procs, cores = measured.most_procs, measured.cpu_limit_cores
-    waits = usual_throttling(measured) is not None or (cores is not None and procs is not None and procs > max(2, math.ceil(cores)))
+    waits = usual_throttling(measured) is not None or (cores is not None and procs is not None and procs > most_procs(cores, procs))
     if measured.gc_share is None or procs is None or not measured.cpu_used.p95 or waits:
         return None
     share = measured.gc_share * procs / measured.cpu_used.p95
@@ -159,12 +160,13 @@ def _throttling(share: float | None) -> Throttling | None:
 
 def _usage_seconds(measured: Measured) -> float | None:
     """What it would have used if it had always been as busy as in the busiest twentieth of the time: at the least too much."""
-    busy = _busy(measured.cpu_used)
+    busy = busy_cores(measured)
     return None if busy is None or measured.history_seconds is None else busy * measured.history_seconds
 
 
-def _busy(span: Span) -> float | None:
-    return span.p95 if span.p95 is not None else span.most
+def busy_cores(measured: Measured) -> float | None:
+    """The CPUs that it used in the busiest twentieth of the time at the least, or else the most that it used."""
+    return measured.cpu_used.p95 if measured.cpu_used.p95 is not None else measured.cpu_used.most
 
 
 def _bytes(count: float | None) -> int | None:

@@ -10,6 +10,10 @@ _HONOR = "honor_labels: true (honorLabels of a ServiceMonitor or PodMonitor) for
 _GO_COLLECTOR = "prometheus.NewRegistry with collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics({}))"
 
 _GAPS: dict[str, tuple[str, str]] = {
+    "nothing-now": (
+        "none of the series that are read has a sample of the last 5 minutes",
+        "ask the server for up: if that is empty too, its scrapes or remote writes have stopped, or it is another server",
+    ),
     "no-go": (
         "no series tells which containers run Go",
         "run cgtune serve on each node (deploy/kustomize/node-agent), or scrape the programs' own /metrics with a PodMonitor",
@@ -31,6 +35,10 @@ _GAPS: dict[str, tuple[str, str]] = {
     "exported": (
         "series of job NAME that are not read: their pod is that of the exporter, and exported_pod is whom they are about",
         _HONOR,
+    ),
+    "impossible": (
+        "values of NAME that no machine can have (NaN, infinite, below 0, too large): they are not read",
+        "look at what exports NAME: who may push or be scraped may say anything",
     ),
     "otel-use": (
         "series of use with an OpenTelemetry collector's labels (k8s_pod_name), which are not read",
@@ -60,12 +68,19 @@ _GAPS: dict[str, tuple[str, str]] = {
         "Go containers of which no series tells the limits",
         "run kube-state-metrics with --resources=pods,replicasets,jobs,nodes",
     ),
+    "unlooked": (
+        (
+            "Go containers without cgtune serve: not judged are GODEBUG, build flags, limits of cgroups above the pod, and nodes with"
+            " cgroup v1 (Go 1.25 misses its quota there)"
+        ),
+        "run cgtune serve on each node (deploy/kustomize/node-agent)",
+    ),
     "no-cadvisor": (
         "no container_cpu_usage_seconds_total: what containers use is not known",
         "scrape /metrics/cadvisor of the kubelets (kubelet.serviceMonitor.cAdvisor: true)",
     ),
     "cadvisor-unnamed": (
-        "cadvisor's series have no container label",
+        "series of cadvisor's that have no container label: what containers use is not known",
         "keep the labels container, pod and namespace in metric_relabel_configs of the job that scrapes /metrics/cadvisor",
     ),
     "no-ksm": (

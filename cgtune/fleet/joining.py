@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from cgtune.cgroups.owners import name_workload
 from cgtune.fleet.gaps import gap
-from cgtune.fleet.measuring import Replica, measure
+from cgtune.fleet.measuring import RESTARTS, Replica, measure
 from cgtune.fleet.model import Key
-from cgtune.fleet.names import RESOURCES
+from cgtune.fleet.names import CPU, NODES, OWNERS, RESOURCES, STATES
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     Owner = tuple[str, str]  # kind, name
 
 _OTEL = {"k8s_namespace_name": "namespace", "k8s_pod_name": "pod", "k8s_container_name": "container", "process_runtime_version": "version"}
-_APART = frozenset(("owner", "upper_owner", "cgtune_kills"))  # answers that are of no container
+_APART = frozenset(("owner", "cgtune_kills"))  # answers that are of no container
+_STATES = frozenset(("states", "restarts_least", "restarts_most"))
+_SERIES = {**dict.fromkeys(RESTARTS, STATES[0]), "oom": STATES[1], "nodes": NODES[1]}  # what answers call otherwise
 _NOW = 2  # the value of an owner whose pod is there now
 
 
@@ -40,8 +42,9 @@ def join(answers: Iterable[Answer], seen: Iterable[Seen] = ()) -> Joined:
 
     An answer with an error tells nothing, and its warnings are for who shows them.
     """
-    joining = _Join({answer.query.name: answer for answer in answers if answer.error is None})
-    for each in seen:  # they lack what they would be grouped by, or have another's, so that no answer tells how many they are
+    looked = tuple(seen)
+    joining = _Join({answer.query.name: answer for answer in answers if answer.error is None}, looked)
+    for each in looked:  # they lack what they would be grouped by, or have another's, so that no answer tells how many they are
         if each.is_exported:
             joining.miss("exported", each.series, job=each.job)
         elif each.name == "go_info" and not each.has_pod:
@@ -57,9 +60,16 @@ def _own_name(of_pod: str) -> str:
 class _Join:
     """One report's answers while they are joined."""
 
-    def __init__(self, answers: Mapping[str, Answer]) -> None:
+    def __init__(self, answers: Mapping[str, Answer], seen: tuple[Seen, ...]) -> None:
         self._answers = answers
         self._gaps: dict[tuple[str, str], int] = {}
+        present = {each.name for each in seen}
+        # Of a question that was refused nothing is known; without such a series it was not asked
+        self._tells_owners = "owner" in answers or (bool(present) and OWNERS[0] not in present)
+        used = [each for each in seen if each.name in CPU and not (each.is_otel or each.is_exported)]
+        self._is_unnamed = bool(used) and not any(each.has_container for each in used)
+        if self._is_unnamed:
+            self.miss("cadvisor-unnamed", sum(each.series for each in used))
         self._pods: dict[Pod, dict[str, Replica]] = {}
         named = {cluster for answer in answers.values() for sample in answer.samples if (cluster := sample.label("cluster"))}
         self._only_cluster = named.pop() if len(named) == 1 else ""
@@ -84,7 +94,9 @@ class _Join:
 
     def _read_owners(self) -> None:
         self._uppers: dict[tuple[str, str, str, str], Owner] = {}
-        for labels, _ in self._samples("upper_owner"):
+        for labels, _ in self._samples("owner"):
+            if labels.get("pod"):
+                continue
             kind, name = ("ReplicaSet", labels["replicaset"]) if labels.get("replicaset") else ("Job", labels.get("job_name", ""))
             if labels.get("owner_name", "").strip("<>") not in ("", "none"):
                 key = (self._cluster(labels), labels.get("namespace", ""), kind, name)
@@ -92,6 +104,8 @@ class _Join:
         self._owners: dict[Pod, Owner] = {}
         self._now: set[Pod] = set()
         for labels, value in self._samples("owner"):
+            if not labels.get("pod"):
+                continue
             pod = (self._cluster(labels), labels.get("namespace", ""), labels.get("pod", ""))
             owner = (labels.get("owner_kind", "").strip("<>"), labels.get("owner_name", "").strip("<>"))
             self._owners[pod] = ("Pod", pod[2]) if owner[0] in ("", "none", "Node") else owner
@@ -109,7 +123,9 @@ class _Join:
                 self.miss("no-cluster")
             elif pod[1] and pod[2]:
                 replica = self._pods.setdefault(pod, {}).setdefault(labels.get("container", ""), Replica())
-                replica.take(name, what, sample.value, labels)
+                is_read = replica.take_track(what, sample) if sample.times else replica.take(name, what, sample.value, labels)
+                if not is_read:
+                    self.miss("impossible", job=_SERIES.get(what, what))
             else:
                 self._miss_pod(name, what, labels)
 
@@ -180,13 +196,15 @@ class _Join:
             # A pod that is done, as a Job's, stays there without a program
             now = [replica for pod, replica in pods if replica.is_running and (pod in self._now or pod not in self._owners)]
             now = now or [replica for _, replica in pods if replica.is_go]
-            if self._owners or "owner" in self._answers:
+            if self._tells_owners:
                 self.miss("no-owner", sum(pod not in self._owners for pod, replica in pods if replica.is_go))
             killed = kills.get((key.cluster, key.namespace, key.name))
-            measured = measure(now, [replica for _, replica in pods], killed, has_states="states" in self._answers)
-            self.miss("no-use", int(measured.cpu_used.most is None and measured.memory_used.most is None))
+            measured = measure(now, [replica for _, replica in pods], killed, has_states=self._answers.keys() >= _STATES)
+            is_unused = measured.cpu_used.most is None and measured.memory_used.most is None
+            self.miss("no-use", int(is_unused and not self._is_unnamed))
             known = (measured.cpu_limit_cores, measured.memory_limit_bytes)
             self.miss("no-limits", int(known == (None, None) and not (measured.is_cpu_unlimited or measured.is_memory_unlimited)))
+            self.miss("unlooked", int("cgtune" not in measured.sources))
             rows.append((key, measured))
         return Joined(
             rows=tuple(sorted(rows, key=lambda row: row[0].items())),

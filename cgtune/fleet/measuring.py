@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from cgtune.fleet import names
 from cgtune.fleet.model import Measured, Span
+from cgtune.fleet.plausible import is_plausible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from cgtune.fleet.model import Sample
 
 _OFF_FROM = 9.2e18  # Go states "no limit" as 2^63 - 1 and GOGC=off as 2^64 - 1; engines keep neither to the last digit
 _SAME = 0.01  # two limits that differ by less are one, which was rounded
@@ -24,6 +27,7 @@ _SOURCES = {
     "pod_resources": "scheduler",
     "enforced": "cadvisor",
     "states": "ksm",
+    "restarts_most": "ksm",
     "nodes": "ksm",
 }
 _NO_LIMIT = float("inf")
@@ -59,17 +63,18 @@ _TOLD_BY = {
 #: The figures of a history that a field is made of.
 _FIGURES = {
     "cpu_used": ("cpu_most", "cpu_p95", "cpu_p50"),
-    "memory_used": ("memory_most", "memory_p95"),
+    "memory_used": ("memory_most", "memory_p95", "memory_p50"),
     "throttled": ("throttled_most", "throttled_p50"),
     **{name: (name,) for name in ("gc_share", "cpu_recent", "memory_recent")},
     "live_heap_bytes": ("live_heap",),
 }
 #: The series of histories, by their place among those that tell the same.
 _TRUST = {
-    name: place
-    for told in (names.CPU, names.MEMORY, names.THROTTLED, names.LIVE_HEAP, names.GC_SECONDS, *((each,) for each in names.RECORDED))
-    for place, name in enumerate(told)
+    name: place for told in (names.CPU, names.MEMORY, names.THROTTLED, names.LIVE_HEAP, names.GC_SECONDS) for place, name in enumerate(told)
 }
+_TRUST |= {kept: _TRUST[made_of] for kept, made_of in names.RECORDED.items() if made_of in _TRUST}
+#: What answers call restarts: of now, and the fewest and the most in the window.
+RESTARTS = ("restarts_now", "restarts_least", "restarts_most")
 _OF_POD = ("kube_pod_resource_", "nodes")
 
 
@@ -80,8 +85,10 @@ class Replica:
         self.values: dict[str, float] = {}
         self.of_pod: dict[str, float] = {}
         self.versions: dict[str, str] = {}  # by question
+        self.doubted: set[str] = set()  # what was told with a value that no machine can have
         self.aware: bool | None = None
         self.sources: set[str] = set()
+        self.tracks: dict[str, tuple[str, dict[float, float]]] = {}  # of "cpu" and "memory": the series, and its values by their time
         self.origins: dict[str, str] = {}  # of figures of a history: the series that they come from
 
     @property
@@ -94,14 +101,15 @@ class Replica:
         """Whether there is a program, as far as that is told: what says of itself that it is Go, or has limits that are enforced."""
         return self.is_go or any(name in self.values for name in names.ENFORCED)
 
-    def take(self, question: str, what: str, value: float, labels: Mapping[str, str]) -> None:
-        """One sample of an answer."""
-        if not value >= float("-inf"):  # NaN is no number
-            return
+    def take(self, question: str, what: str, value: float, labels: Mapping[str, str]) -> bool:
+        """One sample of an answer; False: no machine can have that value, so it is not read."""
+        if not is_plausible(what, value):
+            self.doubted.add(what)
+            return False
         if what in _TRUST:
-            what = self._take_history("memory_p50" if labels.get("over") == "window" else question, what)
+            what = self._take_history(question, what)
             if not what:
-                return
+                return True
         self.values[what] = max(value, self.values.get(what, value))
         if question in _SOURCES:
             self.sources.add(_SOURCES[question])
@@ -110,6 +118,16 @@ class Replica:
             self.versions[question] = version.removeprefix("go")
         if labels.get("container_aware") in ("true", "false"):
             self.aware = labels["container_aware"] == "true"
+        return True
+
+    def take_track(self, series: str, sample: Sample) -> bool:
+        """Use over time; False: some of it is no use that a machine can have."""
+        what = "cpu" if series in (*names.CPU, names.RECORDED_CPU) else "memory"
+        points = dict(zip(sample.times, sample.values, strict=True))
+        told = {time: value for time, value in points.items() if is_plausible(series, value)}
+        if what not in self.tracks or _TRUST[series] < _TRUST[self.tracks[what][0]]:
+            self.tracks[what] = (series, told)
+        return len(told) == len(points)
 
     def _take_history(self, question: str, series: str) -> str:
         """The name of the figure, if no series that is believed before has told it; else nothing."""
@@ -119,7 +137,8 @@ class Replica:
         if self.origins.get(figure) != series:
             self.values.pop(figure, None)
         self.origins[figure] = series
-        self.sources.add({"go": "client_golang", "cgtune": "cgtune"}.get(series.partition("_")[0], "cadvisor"))
+        made_of = names.RECORDED.get(series, series)
+        self.sources.add({"go": "client_golang", "cgtune": "cgtune"}.get(made_of.partition("_")[0], "cadvisor"))
         return figure
 
     def split(self) -> tuple[dict[str, float], Replica]:
@@ -143,12 +162,17 @@ class Replica:
         """The value of the first of these that is known."""
         return next((self.values[name] for name in names if name in self.values), None)
 
+    def restarts(self) -> float | None:
+        """How many there were in the window. A pod that no step has met began at 0."""
+        now = self.first("restarts_now", "restarts_most")
+        return None if now is None or "restarts_least" in self.doubted else now - self.values.get("restarts_least", 0)
+
     def enforced_cores(self) -> float | None:
         """The CPU limit that the kernel has; infinite: none."""
         if (limit := self.values.get("cgtune_cpu_limit_cores")) is not None:
             return limit
         period, quota = self.values.get("container_spec_cpu_period"), self.values.get("container_spec_cpu_quota")
-        if period is None:
+        if period is None or "container_spec_cpu_quota" in self.doubted:
             return None
         return quota / period if quota is not None and quota > 0 and period > 0 else _NO_LIMIT
 
@@ -160,14 +184,21 @@ class Replica:
         return limit if limit is None or 0 < limit < _OFF_FROM else _NO_LIMIT
 
     def written(self, kind: str, resource: str) -> float | None:
-        """A limit or request as it is written; infinite: no limit is, although kube-state-metrics tells of the container."""
-        own = self.values.get(f"kube_pod_container_resource_{kind}s_{resource}")
+        """A limit or request as it is written; infinite: no limit is, although kube-state-metrics tells of the container, or one of 0.
+
+        What is throttled has a CPU limit, whatever is written.
+        """
+        name = f"kube_pod_container_resource_{kind}s_{resource}"
+        own = self.values.get(name)
+        if name in self.doubted:
+            return None
         if own is not None:
-            return own
+            return own if own or kind == "request" else _NO_LIMIT  # the kubelet takes 0 for none
         whole = self.of_pod.get(f"kube_pod_resource_{kind}_{resource}")
         if whole is not None:
             return whole
-        return _NO_LIMIT if kind == "limit" and "ksm" in self.sources else None
+        is_throttled = resource == "cpu" and any(figure in self.values for figure in _FIGURES["throttled"])
+        return _NO_LIMIT if kind == "limit" and "ksm" in self.sources and not is_throttled else None
 
 
 def measure(now: Sequence[Replica], ever: Sequence[Replica], cgtune_kills: float | None, *, has_states: bool) -> Measured:
@@ -177,7 +208,7 @@ def measure(now: Sequence[Replica], ever: Sequence[Replica], cgtune_kills: float
     is_off = any(value >= _OFF_FROM for value in soft)
     cpus = _known(each.first("cgtune_cpu_usable_cpus", "nodes") or each.of_pod.get("nodes") for each in now)
     aware = {each.aware for each in now} - {None}
-    restarts = _known(each.first("restarts") for each in ever)
+    restarts = [max(0.0, count) for count in _known(each.restarts() for each in ever)]  # a counter may begin anew
     points = _known(each.first("points") for each in ever)
     return Measured(
         replicas=len(now),
@@ -199,7 +230,7 @@ def measure(now: Sequence[Replica], ever: Sequence[Replica], cgtune_kills: float
         live_heap_bytes=_whole(_most(ever, "live_heap")),
         gc_share=_most(ever, "gc_share"),
         kills=_kills(ever, cgtune_kills, has_states=has_states),
-        restarts=round(sum(restarts)) if has_states else None,
+        restarts=round(sum(restarts)) if has_states and all(each.doubted.isdisjoint(RESTARTS) for each in ever) else None,
         history_seconds=_most(ever, "age"),
         samples=round(sum(points)) if points else None,
         is_resized=any(_is_resized(each) for each in now),
@@ -207,6 +238,8 @@ def measure(now: Sequence[Replica], ever: Sequence[Replica], cgtune_kills: float
         is_aware=aware.pop() if len(aware) == 1 else None,
         cpu_recent=Span(p50=_middle(now, ever, "cpu_recent")),
         memory_recent=Span(p50=_middle(now, ever, "memory_recent")),
+        cpu_track=_track(ever, "cpu"),
+        memory_track=_track(ever, "memory"),
         sources=tuple(sorted({source for each in ever for source in each.sources})),
         series=_series(now, ever),
     )
@@ -218,7 +251,7 @@ def _series(now: Sequence[Replica], ever: Sequence[Replica]) -> tuple[tuple[str,
     for field, told in _TOLD_BY.items():
         if name := next((name for name in told for each in now if name in each.values or name in each.of_pod), None):
             found[field] = names.NODES[1] if name == "nodes" else name.removesuffix("_cpu").removesuffix("_memory")
-    states = (("restarts", "restarts", names.STATES[0]), ("kills", "oom", names.STATES[1]))
+    states = (("restarts", "restarts_most", names.STATES[0]), ("kills", "oom", names.STATES[1]))
     found |= {field: name for field, figure, name in states if any(figure in each.values for each in ever)}
     for field, figures in _FIGURES.items():
         if name := next((each.origins[figure] for figure in figures for each in ever if figure in each.origins), None):
@@ -254,6 +287,15 @@ def _span(now: Sequence[Replica], ever: Sequence[Replica], name: str) -> Span:
     return Span(p50=_middle(now, ever, f"{name}_p50"), p95=_most(ever, f"{name}_p95"), most=_most(ever, f"{name}_most"))
 
 
+def _track(ever: Iterable[Replica], what: str) -> tuple[tuple[float, float], ...]:
+    """At each time the highest of all replicas that were there."""
+    most: dict[float, float] = {}
+    for each in ever:
+        for time, value in each.tracks.get(what, ("", {}))[1].items():
+            most[time] = max(value, most.get(time, value))
+    return tuple(sorted(most.items()))
+
+
 def _limit(now: Sequence[Replica], enforced: Callable[[Replica], float | None], resource: str) -> float | None:
     limits = ((limit if (limit := enforced(each)) is not None else each.written("limit", resource)) for each in now)
     return _most_common(_known(limits))
@@ -272,5 +314,5 @@ def _kills(ever: Iterable[Replica], cgtune_kills: float | None, *, has_states: b
     """At least so many. That a container's last end was a kill stays told for as long as the pod is: one without a restart was before."""
     if not has_states and cgtune_kills is None:
         return None
-    seen = sum(each.first("oom") == 1 and each.first("restarts") != 0 for each in ever)
+    seen = sum(each.first("oom") == 1 and each.restarts() != 0 for each in ever)
     return max(seen, round(cgtune_kills or 0))

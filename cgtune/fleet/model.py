@@ -12,17 +12,27 @@ if TYPE_CHECKING:
 
 
 class Query(Record):
-    """One question: its name, and its PromQL. Its answer is a vector: one sample for each set of labels."""
+    """One question: its name, and its PromQL. Its answer is a vector: one sample for each set of labels; or a matrix, if ``is_range``.
+
+    ``apart``: it is about two figures at once (see pairs), each of which one of these asks for by itself. Its answer is a matrix.
+    """
 
     name: str
     promql: str
+    is_range: bool = False
+    apart: tuple[Query, ...] = ()
 
 
 class Sample(Record):
-    """One sample of an answer: its labels, as sorted pairs, and its value. Neither NaN nor infinite unless the engine said so."""
+    """One sample of an answer: its labels, as sorted pairs, and its value. Neither NaN nor infinite unless the engine said so.
+
+    Of a series it is the last value; ``values`` are all, at the same place as their ``times`` in seconds since 1970.
+    """
 
     labels: tuple[tuple[str, str], ...]
     value: float
+    times: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
 
     def label(self, name: str) -> str:
         """A label's value, empty if it has none."""
@@ -70,7 +80,8 @@ class Measured(Record):
 
     ``history_seconds`` is how long it was seen, ``samples`` how many points its usage has. ``throttled`` are shares of periods over
     replicas and time. ``gc_share`` is the collector's part of the CPU time that GOMAXPROCS allows. ``kills``: at least so many.
-    ``cpu_recent`` and ``memory_recent`` are the use of the last day alone: what it has over the whole window is growth.
+    ``cpu_recent`` and ``memory_recent`` are the use of the last day alone: what it has over the whole window is growth. ``cpu_track`` and
+    ``memory_track`` are the use of the busiest replica over time, as (seconds since 1970, value), if that was asked for.
 
     ``sources`` says from which series each came: "cgtune", "client_golang", "otel", "cadvisor", "ksm", "scheduler"; ``series`` has the
     name of the series for each field of which it is known, for evidence: ("most_procs", "go_sched_gomaxprocs_threads").
@@ -105,6 +116,8 @@ class Measured(Record):
     series: tuple[tuple[str, str], ...] = ()
     cpu_recent: Span = Span()
     memory_recent: Span = Span()
+    cpu_track: tuple[tuple[float, float], ...] = ()
+    memory_track: tuple[tuple[float, float], ...] = ()
 
 
 class NotJoined(Record):
@@ -145,11 +158,27 @@ class Row(Record):
     upgrade: str | None = None
 
 
+class Timeline(Record):
+    """Over which time use was asked for, in seconds since 1970, and how far apart its points are."""
+
+    begin_seconds: float
+    end_seconds: float
+    step_seconds: float
+
+
+class Scope(Record):
+    """What a report was asked about: these namespaces, (): all; further matchers; which rules were left out."""
+
+    namespaces: tuple[str, ...] = ()
+    selector: str = ""
+    ignored: tuple[str, ...] = ()
+
+
 class FleetReport(Record):
     """The report, its rows worst first. ``engine`` is what answered; ``queries`` how many requests were made.
 
     ``refused``: the questions that the engine refused, each with its words: what they tell is missing from all rows. ``rules`` are those
-    that were asked.
+    that were asked. ``timeline`` None: use over time was not asked for.
     """
 
     version: str
@@ -162,3 +191,5 @@ class FleetReport(Record):
     warnings: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     rules: tuple[RuleText, ...] = ()
+    scope: Scope = Scope()
+    timeline: Timeline | None = None

@@ -21,11 +21,20 @@ PERIODS = ("container_cpu_cfs_periods_total", "cgtune_cpu_periods_total")
 LIVE_HEAP = ("cgtune_go_heap_live_bytes", "go_gc_heap_live_bytes")
 GC_SECONDS = ("cgtune_go_gc_cpu_seconds_total", "go_cpu_classes_gc_total_cpu_seconds_total")
 GO_SECONDS = ("cgtune_go_cpu_seconds_total", "go_cpu_classes_total_cpu_seconds_total")
-RECORDED_CPU, RECORDED_MEMORY, RECORDED_THROTTLED = (
-    *("cgtune_fleet:cpu_cores:rate5m", "cgtune_fleet:memory_bytes:max5m"),
-    "cgtune_fleet:throttled_periods_per_periods:ratio_rate5m",
-)
-RECORDED = (RECORDED_CPU, RECORDED_MEMORY, RECORDED_THROTTLED)
+RECORDED_CPU, RECORDED_MEMORY = "cgtune_fleet:cpu_cores:rate5m", "cgtune_fleet:memory_bytes:max5m"
+RECORDED_THROTTLED = "cgtune_fleet:throttled_periods_per_periods:ratio_rate5m"
+RECORDED_HEAP, RECORDED_GC = "cgtune_fleet:heap_live_bytes:max5m", "cgtune_fleet:gc_seconds_per_seconds:ratio_rate5m"
+RECORDED_RESTARTS, RECORDED_OWNER = "cgtune_fleet:restarts:max", "cgtune_fleet:pod_owner:max"
+#: What deploy/prometheus/cgtune-fleet.rules.yaml keeps, and which series each is made of.
+RECORDED = {
+    RECORDED_CPU: CPU[0],
+    RECORDED_MEMORY: MEMORY[0],
+    RECORDED_THROTTLED: THROTTLED[0],
+    RECORDED_HEAP: LIVE_HEAP[1],
+    RECORDED_GC: GC_SECONDS[1],
+    RECORDED_RESTARTS: STATES[0],
+    RECORDED_OWNER: OWNERS[0],
+}
 PROBED = (
     *(*CGTUNE, "cgtune_workload_oom_kills_total", *CLIENT_GOLANG, *OTEL_SETTINGS, "target_info", *RESOURCES, *POD_RESOURCES, *ENFORCED),
     *(*OWNERS, *NODES, *STATES, *CPU, *MEMORY, *THROTTLED, *PERIODS, *LIVE_HEAP, *GC_SECONDS, *GO_SECONDS, *RECORDED),

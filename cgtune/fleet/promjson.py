@@ -6,7 +6,8 @@
 Warnings are of what is missing in an answer; a cluster of VictoriaMetrics says it by ``"isPartial": true``. The infos of Prometheus 3 are
 about how a question is put, which is ours to know: not read.
 
-Of a matrix, a scalar and a string we ask nothing, so they are Malformed here. A native histogram has no value: such samples are counted.
+A subquery, of use over time or of a pair, is answered by a matrix, whose samples have ``"values": [[1764413123.5, "0.25"], ...]``. Whoever
+asks knows which it is; the other one, a scalar and a string are Malformed here. A native histogram has no value: such samples are counted.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Rows of one answer, and labels or names of one list: more than a cluster has containers.
 MOST_ROWS = 200_000
+#: Points of one series: more than any question of ours has.
+MOST_POINTS = 1000
 
 _PIECE_BYTES = 64 << 10
 _MOST_WARNINGS = 20
@@ -51,6 +54,7 @@ class Labels:
 
     def __init__(self) -> None:
         self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
+        self._times: dict[tuple[float, ...], tuple[float, ...]] = {}
         self._sets: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
 
     def keep(self, labels: dict[str, str]) -> tuple[tuple[str, str], ...]:
@@ -58,13 +62,17 @@ class Labels:
         whole = tuple([self._pairs.setdefault(pair, pair) for pair in sorted(labels.items())])
         return self._sets.setdefault(whole, whole)
 
+    def keep_times(self, times: tuple[float, ...]) -> tuple[float, ...]:
+        """These times, the same object as before if they were seen: series of one answer share them."""
+        return self._times.setdefault(times, times)
 
-def parse_vector(body: Readable, labels: Labels | None = None) -> Vector:
-    """An instant vector. Raises Malformed (no JSON, cut off, not a vector, a value that is no number) and TooLarge."""
-    samples = _Samples(labels or Labels())
+
+def parse_vector(body: Readable, labels: Labels | None = None, *, is_range: bool = False) -> Vector:
+    """An instant vector, or a matrix. Raises Malformed (no JSON, cut off, not that, a value that is no number) and TooLarge."""
+    samples, wanted = _Samples(labels or Labels(), is_range=is_range), "matrix" if is_range else "vector"
     warnings: list[str] = []
     kinds: list[str] = []
-    data: dict[str, Taker] = {"resultType": lambda events: kinds.append(_take_kind(events)), "result": samples.take}
+    data: dict[str, Taker] = {"resultType": lambda events: kinds.append(_take_kind(events, wanted)), "result": samples.take}
     partial: list[object] = []
     top: dict[str, Taker] = {
         "data": lambda events: _take_map(events, data),
@@ -75,7 +83,7 @@ def parse_vector(body: Readable, labels: Labels | None = None) -> Vector:
     if True in partial:
         warnings.append("the answer is a part: some of the engine's storage did not reply")
     if not kinds:
-        raise Malformed("a value of no type instead of a vector")
+        raise Malformed(f"a value of no type instead of a {wanted}")
     if samples.histograms:
         warnings.append(f"{samples.histograms} samples are native histograms, which have no one value")
     return Vector(samples=tuple(samples.found), warnings=tuple(warnings))
@@ -93,7 +101,8 @@ def parse_names(body: Readable) -> tuple[str, ...]:
 class _Samples:
     """The list of a result. One loop for each level of it: 24 answers about 2,000 containers have a million events."""
 
-    def __init__(self, labels: Labels) -> None:
+    def __init__(self, labels: Labels, *, is_range: bool) -> None:
+        self._is_range = is_range
         self.found: list[Sample] = []
         self.histograms = 0
         self._labels = labels
@@ -113,6 +122,7 @@ class _Samples:
     def _take_sample(self, events: Events) -> None:
         labels: dict[str, str] | None = None
         point: list[object] | None = None
+        points: list[list[object]] = []
         is_histogram = False
         for event, key in events:
             if event == "end_map":
@@ -121,13 +131,20 @@ class _Samples:
                 labels = _take_labels(events)
             elif key == "value":
                 point = _take_point(events)
+            elif key == "values" and self._is_range:
+                points = _take_points(events)
             else:
-                is_histogram = is_histogram or key == "histogram"
+                is_histogram = is_histogram or key.startswith("histogram")
                 _skip(events)
         if labels is None:
             raise Malformed("a sample without labels")
-        if point is None and is_histogram:
+        if point is None and not points and is_histogram:
             self.histograms += 1
+        elif self._is_range:
+            times = self._labels.keep_times(tuple([_parse_time(each) for each in points]))
+            values = tuple([_parse_point(each) for each in points])
+            if values:
+                self.found.append(Sample(labels=self._labels.keep(labels), value=values[-1], times=times, values=values))
         else:
             self.found.append(Sample(labels=self._labels.keep(labels), value=_parse_point(point)))
 
@@ -192,10 +209,10 @@ def _take_word(events: Events) -> object:
     return found
 
 
-def _take_kind(events: Events) -> str:
+def _take_kind(events: Events, wanted: str) -> str:
     value = _take_word(events)
-    if value != "vector":
-        raise Malformed(f"a {value} instead of a vector")
+    if value != wanted:
+        raise Malformed(f"a {value} instead of a {wanted}")
     return str(value)
 
 
@@ -217,9 +234,13 @@ def _take_labels(events: Events) -> dict[str, str]:
 
 
 def _take_point(events: Events) -> list[object]:
-    point: list[object] = []
     if next(events)[0] != "start_array":
         raise Malformed("a value that is no list")
+    return _take_pair(events)
+
+
+def _take_pair(events: Events) -> list[object]:
+    point: list[object] = []
     for event, value in events:
         if event == "end_array":
             break
@@ -227,6 +248,21 @@ def _take_point(events: Events) -> list[object]:
             raise Malformed("a value that is no pair")
         point.append(value)
     return point
+
+
+def _take_points(events: Events) -> list[list[object]]:
+    points: list[list[object]] = []
+    if next(events)[0] != "start_array":
+        raise Malformed("values that are no list")
+    for event, _ in events:
+        if event == "end_array":
+            break
+        if event != "start_array":
+            raise Malformed("a value that is no list")
+        if len(points) == MOST_POINTS:
+            raise TooLarge(f"a series of more than {MOST_POINTS} points")
+        points.append(_take_pair(events))
+    return points
 
 
 def _skip(events: Events) -> None:
@@ -247,3 +283,9 @@ def _parse_point(point: list[object] | None) -> float:
         return float(value)  # type: ignore[arg-type]  # TypeError is what we want of null
     except (TypeError, ValueError):
         raise Malformed(f"a value that is no number: {str(point)[:80]}") from None
+
+
+def _parse_time(point: list[object]) -> float:
+    if not point or not isinstance(point[0], int | float) or not abs(point[0]) < float("inf"):
+        raise Malformed(f"a time that is no number: {str(point)[:80]}")
+    return float(point[0])

@@ -1,32 +1,39 @@
-"""What is asked of a Prometheus, Thanos, Mimir or VictoriaMetrics about a fleet: at most 24 instant queries, whatever its size. Pure.
+"""What is asked of a Prometheus, Thanos, Mimir or VictoriaMetrics about a fleet, in instant queries. Pure.
 
-First comes one probe: which of the series are there, and which labels they lack. Then each question about which there is a series. Each
-groups by (cluster, namespace, pod, container), so that two replicas of kube-state-metrics and several jobs make one row. It groups at the
-end: an engine that groups at each step of a history takes twice the time. So of a container that was made anew the highest quantile counts.
+They are 23 at the most, whatever its size, with the two of the probe; and one more if use over time is drawn.
 
-History is asked for in subqueries of bounded steps: 2016 points at the most for what must miss no peak, and 336 for quantiles. The series
-of deploy/prometheus/cgtune-fleet.rules.yaml are read instead of the raw ones if they reach back to the begin of the window.
+First comes the probe: which of the series are there, which labels they lack, and which reach back. Then each question about which there is
+a series. Each groups by (cluster, namespace, pod, container), so that two replicas of kube-state-metrics and several jobs make one row. It
+groups at the end: an engine that groups at each step of a history takes twice the time. So of a container that was made anew the highest
+quantile counts.
+
+History is asked for in subqueries of bounded steps: 2016 points at the most for what must miss no peak, and 336 for quantiles. Two
+quantiles of one history are one question (see pairs). The series of deploy/prometheus/cgtune-fleet.rules.yaml are read instead of the raw
+ones if they reach back to the begin of the window.
 
 Not covered: use that an OpenTelemetry collector measures (kubeletstats), whose series have other labels; containers without a name.
 """
 
 from __future__ import annotations
 
-from cgtune.fleet import names
+from cgtune.fleet import histories, names
 from cgtune.fleet.asked import Asking
+from cgtune.fleet.histories import APP, GROUP, MEDIAN
 from cgtune.fleet.model import Query
+from cgtune.fleet.pairs import over_pair, varying
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cgtune.fleet.asked import Asked
+    from cgtune.fleet.histories import Build
     from cgtune.fleet.probe import Seen
 
 MOST_QUERIES = 24
-_GROUP = "cluster,namespace,pod,container"
+#: The question whose answer is a series for each container: it is asked if somebody draws it.
+OVER_TIME = "over_time"
 _POD = "cluster,namespace,pod"
-_APP = 'container!="",container!="POD"'  # not the pod's own cgroup, nor the container that holds its network
 _LATELY = "3600s"  # what a program says of itself: one that is killed again and again says nothing while it is down
 _OTEL = ("k8s_namespace_name", "k8s_pod_name", "k8s_container_name")
 
@@ -42,9 +49,20 @@ def build_queries(asked: Asked, seen: Iterable[Seen] | None = None) -> tuple[Que
         recorded = frozenset(each.name for each in looked if each.is_at_begin) & present
     if asked.selector:
         recorded = frozenset()  # they have the labels of the group alone
-    return tuple(
-        Query(name=name, promql=" or ".join(parts)) for name, build in _QUESTIONS.items() if (parts := build(ask, present, recorded))
-    )
+
+    def put(name: str, build: Build) -> Query | None:
+        parts = build(ask, present, recorded)
+        return Query(name=name, promql=" or ".join(parts), is_range=name == OVER_TIME) if parts else None
+
+    found = []
+    for name, build in _QUESTIONS.items():
+        query = put(name, build)
+        if query is not None and name in _PAIRS:
+            history, figures = _PAIRS[name]
+            apart = tuple(filter(None, (put(f"{name}_{figure}", history(quantile)) for figure, quantile in figures.items())))
+            query = query.replace(promql=over_pair(query.promql), is_range=True, apart=apart)
+        found.append(query)
+    return tuple(filter(None, found))
 
 
 def narrow(query: Query, asked: Asked, seen: Iterable[Seen] | None, namespaces: tuple[str, ...]) -> Query | None:
@@ -53,10 +71,11 @@ def narrow(query: Query, asked: Asked, seen: Iterable[Seen] | None, namespaces: 
     The probe is about labels that may be missing, and what OpenTelemetry exports may be of namespaces that no other series knows.
     """
     parts = build_queries(asked.replace(namespaces=namespaces), seen)
-    return next((part for part in parts if part.name == query.name and query.name not in ("otel", "otel_settings")), None)
+    each = (one for part in parts for one in (part, *part.apart))
+    return next((part for part in each if part.name == query.name and query.name not in ("otel", "otel_settings")), None)
 
 
-def _instant(metrics: tuple[str, ...], labels: str, *matchers: str, namespace: str | None = "namespace", lately: bool = False) -> _Build:
+def _instant(metrics: tuple[str, ...], labels: str, *matchers: str, namespace: str | None = "namespace", lately: bool = False) -> Build:
     def build(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
         there = [name for name in metrics if name in present]
         if not there:
@@ -78,19 +97,21 @@ def _otel_settings(ask: Asking, present: frozenset[str], _recorded: frozenset[st
     parts = []
     for name in there:
         joined = f"max by (job,instance) ({ask.selector(name, namespace=None)}) * on (job,instance) group_left ({labels}) {info}"
-        parts.append(_named(name, f"max by ({labels}) ({joined})"))
+        parts.append(histories.named(name, f"max by ({labels}) ({joined})"))
     return parts
 
 
-def _owner(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
+def _owner(ask: Asking, present: frozenset[str], recorded: frozenset[str]) -> list[str]:
     """2: the pod is there now. 1: it was in the window."""
-    if "kube_pod_owner" not in present:
+    name, kept = names.OWNERS[0], names.RECORDED_OWNER
+    if name not in present:
         return []
-    pods, by = ask.selector("kube_pod_owner"), f"max by ({_POD},owner_kind,owner_name)"
-    return [f"2 * {by} ({pods})", f"{by} (last_over_time({ask.over(pods, ask.steps.state)}))"]
+    by, ever = f"max by ({_POD},owner_kind,owner_name)", ask.selector(kept if kept in recorded else name)
+    return [f"2 * {by} ({ask.selector(name)})", f"{by} (last_over_time({ask.over(ever, ask.steps.state)}))", *_upper_owner(ask, present)]
 
 
-def _upper_owner(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
+def _upper_owner(ask: Asking, present: frozenset[str]) -> list[str]:
+    """Who owns an owner: these have no pod."""
     labels = (("kube_replicaset_owner", "replicaset"), ("kube_job_owner", "job_name"))
     return [
         f"max by (cluster,namespace,{label},owner_kind,owner_name) (last_over_time({ask.over(ask.selector(name), ask.steps.state)}))"
@@ -114,140 +135,45 @@ def _cgtune_kills(ask: Asking, present: frozenset[str], _recorded: frozenset[str
 
 
 def _states(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
-    """Restarts, and whether an end was a kill.
-
-    Differences rather than increase(), of which engines have several. A pod that no step has met began at 0.
-    """
+    """Restarts so far, and whether an end was a kill."""
     restarts, reason = names.STATES
     if restarts not in present:
         return []
-    counted = ask.selector(restarts)
-    now, before = _most(counted), ask.over(counted, ask.steps.state)
-    least = f"min by ({_GROUP}) (min_over_time({before}))"
-    parts = [_named("restarts", f"({now} or {_most(f'max_over_time({before})')}) - ({least} or 0 * {now})")]
+    now = [histories.named("restarts_now", histories.most(ask.selector(restarts)))]
     killed = ask.selector(reason, 'reason="OOMKilled"')
-    return [*parts, _named("oom", _most(f"max_over_time({killed}[{ask.window}])"))] if reason in present else parts
+    return [*now, histories.named("oom", histories.most(f"max_over_time({killed}[{ask.window}])"))] if reason in present else now
 
 
-def _history(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
-    there = [name for name in names.MEMORY if name in present] or [name for name in names.CPU if name in present]
-    if not there:
-        return []
-    points, ages = [], []
-    for used in (ask.selector(name, _APP) for name in there):
-        points.append(_most(f"count_over_time({ask.over(used, ask.steps.quantile)})"))
-        # Not timestamp(): Prometheus 2.42 takes twenty times as long for it in a subquery
-        ages.append(f"min by ({_GROUP}) (min_over_time({ask.over(f'0 * {used} + time()', ask.steps.state)}))")
-    return [_named("points", " or ".join(points)), _named("age", f"time() - ({' or '.join(ages)})")]
-
-
-def _named(of: str, expression: str) -> str:
-    """With a label that says what it tells, or which series it comes from."""
-    return f'label_replace({expression},"of","{of}","","")'
-
-
-def _most(expression: str) -> str:
-    """One figure for a container, of all its series."""
-    return f"max by ({_GROUP}) ({expression})"
-
-
-def _quantile(quantile: float | None, inner: str) -> str:
-    return _most(f"max_over_time({inner})" if quantile is None else f"quantile_over_time({quantile:g},{inner})")
-
-
-def _cpu(quantile: float | None) -> _Build:
-    def build(ask: Asking, present: frozenset[str], recorded: frozenset[str]) -> list[str]:
-        if names.RECORDED_CPU in recorded:
-            return [_named(names.RECORDED_CPU, _quantile(quantile, f"{ask.selector(names.RECORDED_CPU)}[{ask.window}]"))]
-        step = ask.steps.peak if quantile is None else ask.steps.quantile
-        return [_named(name, _quantile(quantile, ask.over(_rate(ask, name, _APP), step))) for name in names.CPU if name in present]
-
-    return build
-
-
-def _rate(ask: Asking, name: str, *matchers: str) -> str:
-    """Over as long as peaks are apart, so that nothing lies between two of them."""
-    return f"rate({ask.selector(name, *matchers)}[{ask.steps.peak}s])"
-
-
-def _memory(quantile: float | None) -> _Build:
-    def build(ask: Asking, present: frozenset[str], recorded: frozenset[str]) -> list[str]:
-        if names.RECORDED_MEMORY in recorded:
-            return [_named(names.RECORDED_MEMORY, _quantile(quantile, f"{ask.selector(names.RECORDED_MEMORY)}[{ask.window}]"))]
-        there = [name for name in names.MEMORY if name in present]
-        if quantile is None:  # the highest of all samples between two steps, so that no peak is missed that was seen
-            step = ask.steps.peak
-            return [_named(name, _quantile(None, ask.over(f"max_over_time({ask.selector(name, _APP)}[{step}s])", step))) for name in there]
-        return [_named(name, _quantile(quantile, ask.over(ask.selector(name, _APP), ask.steps.quantile))) for name in there]
-
-    return build
-
-
-def _recent(ask: Asking, present: frozenset[str], recorded: frozenset[str]) -> list[str]:
-    """Medians, which tell growth: those of the last day, and of memory that of the whole window, which no other question asks for."""
-    if ask.of_last_day is None:
-        return []
-    whole = (f'label_replace({part},"over","window","","")' for part in _memory(0.5)(ask, present, recorded))
-    return [*_cpu(0.5)(ask.of_last_day, present, recorded), *_memory(0.5)(ask.of_last_day, present, recorded), *whole]
-
-
-def _ratio(part: str, whole: str, ask: Asking, *matchers: str) -> str:
-    """The increase of one counter by that of another."""
-    return f"{_rate(ask, part, *matchers)} / ({_rate(ask, whole, *matchers)} > 0)"
-
-
-def _throttled(quantile: float | None) -> _Build:
-    def build(ask: Asking, present: frozenset[str], recorded: frozenset[str]) -> list[str]:
-        if names.RECORDED_THROTTLED in recorded:
-            return [_named(names.RECORDED_THROTTLED, _quantile(quantile, f"{ask.selector(names.RECORDED_THROTTLED)}[{ask.window}]"))]
-        return [
-            _named(part, _quantile(quantile, ask.over(_ratio(part, whole, ask, _APP), ask.steps.quantile)))
-            for part, whole in zip(names.THROTTLED, names.PERIODS, strict=True)
-            if {part, whole} <= present
-        ]
-
-    return build
-
-
-def _live_heap(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
-    return [_named(name, _quantile(None, ask.over(ask.selector(name), ask.steps.quantile))) for name in names.LIVE_HEAP if name in present]
-
-
-def _gc_share(ask: Asking, present: frozenset[str], _recorded: frozenset[str]) -> list[str]:
-    return [
-        _named(part, _quantile(0.95, ask.over(_ratio(part, whole, ask), ask.steps.quantile)))
-        for part, whole in zip(names.GC_SECONDS, names.GO_SECONDS, strict=True)
-        if {part, whole} <= present
-    ]
-
-
-if TYPE_CHECKING:
-    _Build = Callable[[Asking, frozenset[str], frozenset[str]], list[str]]
-
-_QUESTIONS: dict[str, _Build] = {
-    "cgtune": _instant(names.CGTUNE, f"{_GROUP},workload,go_version,container_aware", lately=True),
-    "client_golang": _instant(names.CLIENT_GOLANG, f"{_GROUP},version", lately=True),
+#: What a paired question is of, its two figures in their order, and how each is asked for by itself.
+_PAIRS: dict[str, tuple[Callable[[str | None], Build], dict[str, str | None]]] = {
+    "cpu": (histories.cpu, {"p50": MEDIAN, "p95": "0.95"}),
+    "memory": (histories.memory, {"p50": MEDIAN, "p95": "0.95"}),
+    "throttled": (histories.throttled, {"p50": MEDIAN, "most": None}),
+    "restarts": (histories.restarts, {"least": "0", "most": None}),
+}
+_QUESTIONS: dict[str, Build] = {
+    "cgtune": _instant(names.CGTUNE, f"{GROUP},workload,go_version,container_aware", lately=True),
+    "client_golang": _instant(names.CLIENT_GOLANG, f"{GROUP},version", lately=True),
     "otel": _instant(
         ("target_info",), f"cluster,{','.join(_OTEL)},process_runtime_version", 'process_runtime_name="go"', namespace=_OTEL[0], lately=True
     ),
     "otel_settings": _otel_settings,
-    "resources": _instant(names.RESOURCES, f"{_GROUP},resource", 'resource=~"cpu|memory"'),
+    "resources": _instant(names.RESOURCES, f"{GROUP},resource", 'resource=~"cpu|memory"'),
     "pod_resources": _instant(names.POD_RESOURCES, f"{_POD},resource", 'resource=~"cpu|memory"'),
-    "enforced": _instant(names.ENFORCED, _GROUP, _APP),
+    "enforced": _instant(names.ENFORCED, GROUP, APP),
     "owner": _owner,
-    "upper_owner": _upper_owner,
     "nodes": _nodes,
     "cgtune_kills": _cgtune_kills,
     "states": _states,
-    "history": _history,
-    "cpu_p50": _cpu(0.5),
-    "cpu_p95": _cpu(0.95),
-    "cpu_most": _cpu(None),
-    "memory_p95": _memory(0.95),
-    "memory_most": _memory(None),
-    "recent": _recent,
-    "throttled_p50": _throttled(0.5),
-    "throttled_most": _throttled(None),
-    "live_heap": _live_heap,
-    "gc_share": _gc_share,
+    "history": histories.history,
+    "cpu": histories.cpu(varying(0.5, 0.95)),
+    "cpu_most": histories.cpu(None),
+    "memory": histories.memory(varying(0.5, 0.95)),
+    "memory_most": histories.memory(None),
+    "recent": histories.recent,
+    "throttled": histories.throttled(varying(0.5, 1)),
+    "restarts": histories.restarts(varying(0, 1)),  # behind those that show whether an engine takes pairs
+    "live_heap": histories.live_heap,
+    "gc_share": histories.gc_share,
+    OVER_TIME: histories.over_time,
 }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from cgtune.errors import Unanswered
+from cgtune.fleet.asked import steps_of
 from cgtune.fleet.asking import ask
 from cgtune.fleet.doctor import diagnose
 from cgtune.fleet.joining import join
 from cgtune.fleet.judging import judge_fleet
-from cgtune.fleet.model import FleetReport
-from cgtune.fleet.probe import probe_query, read_probe
+from cgtune.fleet.model import FleetReport, Scope, Timeline
+from cgtune.fleet.probe import probe_queries, read_probe
 from cgtune.fleet.queries import build_queries, narrow
 from cgtune.model import HARMS, SEVERITIES, Policy
 
@@ -49,21 +50,25 @@ def report_fleet(
     )
     joined = join(answered.answers, seen)
     rows = _without(judge_fleet(joined.rows, policy), ignored)
-    return _report(asked, version, (probe, answered), rows, joined.not_joined)
+    report = _report(asked, version, (probe, answered), rows, joined.not_joined)
+    timeline = None
+    if asked.over_time:
+        step = steps_of(asked.window_seconds).drawn
+        timeline = Timeline(begin_seconds=answered.time - asked.window_seconds, end_seconds=answered.time, step_seconds=step)
+    return report.replace(scope=report.scope.replace(ignored=tuple(sorted(ignored))), timeline=timeline)
 
 
 def diagnose_fleet(client: Asker, asked: Asked, *, version: str, now: float) -> FleetReport:
-    """What the server lacks for a whole report, from one question: a report without rows. Raises Unanswered."""
+    """What the server lacks for a whole report, from two questions: a report without rows. Raises Unanswered."""
     probe, seen = _probe(client, asked, now)
     return _report(asked, version, (probe,), (), diagnose(seen))
 
 
 def _probe(client: Asker, asked: Asked, now: float) -> tuple[Replies, tuple[Seen, ...]]:
-    probe = ask(client, (probe_query(asked),), now=now)
-    (answer,) = probe.answers
-    if answer.error is not None:
-        raise Unanswered(f"{answer.error}; it was asked which series there are")
-    return probe, read_probe(answer)
+    probe = ask(client, probe_queries(asked), now=now)
+    if error := next((answer.error for answer in probe.answers if answer.error is not None), None):
+        raise Unanswered(f"{error}; it was asked which series there are")
+    return probe, read_probe(probe.answers)
 
 
 def _report(
@@ -80,6 +85,7 @@ def _report(
         rows=rows,
         not_joined=not_joined,
         warnings=tuple(dict.fromkeys(warnings)),
+        scope=Scope(namespaces=asked.namespaces, selector=asked.selector),
         refused=tuple(f"{answer.query.name}: {answer.error}" for answer in answers if answer.error is not None),
     )
 

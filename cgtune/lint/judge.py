@@ -42,7 +42,7 @@ _SPEAKS_OF = {
 _OF_MEMORY = ("memory-limit-too-small", "gomemlimit-unset", "gomemlimit-too-small")
 
 #: True, and of little use if nothing was measured: shown only if asked for.
-_PEDANTIC = ("gomaxprocs-pinned", "fractional-quota", "quota-below-two-cpus", "gomaxprocs-below-quota")
+_PEDANTIC = ("gomaxprocs-pinned", "fractional-quota", "whole-quota-no-slack", "quota-below-two-cpus", "gomaxprocs-below-quota")
 
 
 def judge_file(judged: Sequence[Judged], settings: Settings, text: str | None = None) -> tuple[LintFinding, ...]:

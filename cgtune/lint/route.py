@@ -55,6 +55,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "gomaxprocs-below-quota": ("GOMAXPROCS",),
     "quota-below-two-cpus": _BY_QUOTA,
     "fractional-quota": _BY_QUOTA,
+    "whole-quota-no-slack": _BY_QUOTA,
     "no-quota-many-cpus": _BY_QUOTA,
     "gc-off-without-limit": ("GOGC", "GOMEMLIMIT"),
     "memory-limit-too-small": (),

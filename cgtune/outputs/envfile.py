@@ -122,14 +122,10 @@ def _github(name: str, value: str) -> str | None:
     return f"{name}={value}" if _is_one_line(value) else None
 
 
-def _json_string(text: str) -> str:
-    import json
-
-    return json.dumps(text)
-
-
 def _json(name: str, value: str) -> str:
-    return f"{_json_string(name)}: {_json_string(value)}"
+    from cgtune.outputs.jsontext import quote_json  # another dialect does not need it
+
+    return f"{quote_json(name)}: {quote_json(value)}"
 
 
 def _yaml(name: str, value: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cgtune.outputs.escape import escape_control
+from cgtune.outputs.jsontext import write_json
 from cgtune.outputs.rates import rates_content
 from cgtune.outputs.words import format_cpu_list
 
@@ -47,8 +48,6 @@ def render_verdict_json(verdict: Verdict) -> str:
 
 def render_json(report: Report) -> str:
     """The whole report, indented, in ASCII."""
-    import json
-
     content = {
         "schema": SCHEMA,
         "cgtune": report.version,
@@ -59,7 +58,7 @@ def render_json(report: Report) -> str:
         "notes": [_note(note) for note in report.notes],
         "machinery": [{"pid": process.pid, "command": _text(process.command)} for process in report.machinery],
     }
-    return json.dumps(content, indent=2, ensure_ascii=True) + "\n"
+    return write_json(content)
 
 
 def _machine(machine: Machine) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cgtune.model import KILLS_SCHEMA
 from cgtune.outputs.json import kills_content
+from cgtune.outputs.jsontext import write_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 
 def render_kills_json(kills: tuple[Kills, ...], *, version: str, since_seconds: float, forgotten: int) -> str:
     """All of it, those first that were killed last; ``forgotten`` is of how many owners the kills were dropped."""
-    import json
-
     content = {
         "schema": KILLS_SCHEMA,
         "cgtune": version,
@@ -21,4 +20,4 @@ def render_kills_json(kills: tuple[Kills, ...], *, version: str, since_seconds: 
         "forgotten": forgotten,
         "kills": [kills_content(each) for each in reversed(kills)],
     }
-    return json.dumps(content, indent=2, ensure_ascii=True) + "\n"
+    return write_json(content)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from cgtune.model import SEVERITIES, name_toolchain
 from cgtune.numbers import format_cpus
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.json import process_content
 from cgtune.outputs.layout import PLAIN, Sheet
 from cgtune.outputs.words import format_bytes, format_setting, format_value
 
@@ -22,11 +21,12 @@ _UNKNOWN = "?"
 
 def render_predict_json(prediction: Prediction) -> str:
     """The whole prediction, indented, in ASCII; same question, same bytes."""
-    import json
+    from cgtune.outputs.json import process_content  # a table needs nothing of it
+    from cgtune.outputs.jsontext import write_json
 
     rows = [_row_content(row) for row in prediction.rows]
     enforced = process_content(prediction.rows[0].process)["enforced"]
-    return json.dumps({"schema": SCHEMA, "enforced": enforced, "rows": rows}, indent=2, ensure_ascii=True) + "\n"
+    return write_json({"schema": SCHEMA, "enforced": enforced, "rows": rows})
 
 
 def render_predict(prediction: Prediction, layout: Layout = PLAIN) -> str:
@@ -65,6 +65,8 @@ def _padded(rows: list[list[str]], widths: list[int]) -> Iterator[list[str]]:
 
 
 def _row_content(row: PredictedRow) -> dict[str, object]:
+    from cgtune.outputs.json import process_content
+
     process = process_content(row.process)
     facts, stall = row.process.snapshot.go[0], row.stall
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cgtune.outputs.escape import escape_control
+from cgtune.outputs.jsontext import write_json
 from cgtune.outputs.words import finding_words, subject
 
 TYPE_CHECKING = False
@@ -28,11 +29,9 @@ def render_sarif(verdict: Verdict) -> str:
 
 def render_log(version: str, rules: Sequence[RuleText], results: Sequence[Json]) -> str:
     """A log of one run by this version of cgtune: these rules, these results."""
-    import json
-
     driver: Json = {"name": "cgtune", "version": version, "rules": [_rule(rule) for rule in rules]}
     run: Json = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": list(results)}
-    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=True) + "\n"
+    return write_json({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
 def _rule(rule: RuleText) -> Json:

@@ -6,7 +6,6 @@ from cgtune.model import SEVERITIES
 from cgtune.numbers import format_cores, format_limit
 from cgtune.outputs.csvcells import csv_line
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.json import finding_content
 from cgtune.outputs.layout import PLAIN, Sheet
 from cgtune.outputs.markdowncells import escape_markdown, markdown_code
 from cgtune.outputs.words import format_bytes, format_value
@@ -64,7 +63,7 @@ def render_upgrade(upgrade: Upgrade, layout: Layout = PLAIN) -> str:
 
 def render_upgrade_json(upgrade: Upgrade) -> str:
     """All of it, indented, in ASCII; same question, same bytes."""
-    import json
+    from cgtune.outputs.jsontext import write_json  # a table needs nothing of it
 
     content = {
         "schema": SCHEMA,
@@ -75,7 +74,7 @@ def render_upgrade_json(upgrade: Upgrade) -> str:
         "cgroup": None if upgrade.cgroup is None else f"v{upgrade.cgroup}",
         "left_out": [escape_control(text) for text in upgrade.skipped],
     }
-    return json.dumps(content, indent=2, ensure_ascii=True) + "\n"
+    return write_json(content)
 
 
 def render_upgrade_csv(upgrade: Upgrade) -> str:
@@ -199,6 +198,8 @@ def _notes(row: UpgradeRow) -> Iterable[str]:
 
 def _row_content(row: UpgradeRow) -> dict[str, object]:
     limits = row.new.process.limits
+    from cgtune.outputs.json import finding_content
+
     return {
         "name": escape_control(row.names[0]),
         "count": len(row.names),

@@ -40,6 +40,7 @@ from cgtune.rules import (
     memory_near_limit,
     memory_shared,
     memory_stalling,
+    memory_thrashing,
     no_quota_many_cpus,
     oom_killed,
     quota_below_two_cpus,
@@ -48,15 +49,17 @@ from cgtune.rules import (
     swap_hides_pressure,
     threads_short,
     updates_disabled,
+    whole_quota_no_slack,
 )
-from cgtune.rules.case import Case
+from cgtune.rules.case import Case, act
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Protocol
 
-    from cgtune.model import Finding, Policy, ProcessReport, Severity, Snapshot
+    from cgtune.advice.throttling import QuotaUse
+    from cgtune.model import Advice, Finding, Policy, ProcessReport, Severity, Snapshot
 
     class Rule(Protocol):
         """A module of this shelf; its docstring is what ``cgtune explain`` prints."""
@@ -93,6 +96,7 @@ RULES: tuple[Rule, ...] = (
     gomaxprocs_below_quota,
     quota_below_two_cpus,
     fractional_quota,
+    whole_quota_no_slack,
     no_quota_many_cpus,
     gc_off_without_limit,
     memory_limit_too_small,
@@ -106,6 +110,7 @@ RULES: tuple[Rule, ...] = (
     gomemlimit_changed_in_process,
     gogc_malformed,
     oom_killed,
+    memory_thrashing,
     memory_stalling,
     memory_near_limit,
     collector_busy,
@@ -121,9 +126,16 @@ ANY_PROGRAM = (
     "started-throttled",
     "cpu-contended",
     "oom-killed",
+    "memory-thrashing",
     "memory-stalling",
     "memory-near-limit",
     "limit-unneeded",
+)
+
+#: The causes of more threads than a quota warrants.
+_BEYOND_QUOTA = (
+    *("go-not-container-aware", "awareness-disabled-by-build", "awareness-disabled-by-env", "ancestor-quota-ignored"),
+    *("limit-file-missed", "gomaxprocs-exceeds-quota"),
 )
 
 _TOO_MANY_THREADS = ("gomaxprocs-exceeds-quota", "cpu-throttled", "started-throttled", "gomaxprocs-below-quota", "gomaxprocs-pinned")
@@ -142,21 +154,23 @@ SILENCES: dict[str, tuple[str, ...]] = {
     "limit-file-missed": ("updates-disabled", *_TOO_MANY_THREADS),
     "affinity-changed": ("gomaxprocs-exceeds-quota", "gomaxprocs-below-quota"),
     "gomaxprocs-exceeds-quota": ("cpu-throttled", "started-throttled", "gomaxprocs-pinned", "automaxprocs-redundant"),
-    "updates-disabled": ("gomaxprocs-exceeds-quota", "gomaxprocs-below-quota"),
-    "automaxprocs-redundant": ("gomaxprocs-pinned", "gomaxprocs-below-quota"),
+    "updates-disabled": ("gomaxprocs-exceeds-quota", "gomaxprocs-below-quota", "whole-quota-no-slack"),
+    "automaxprocs-redundant": ("gomaxprocs-pinned", "gomaxprocs-below-quota", "whole-quota-no-slack"),
+    "gomaxprocs-pinned": ("whole-quota-no-slack",),
     "gomaxprocs-below-quota": ("gomaxprocs-pinned",),
-    "threads-short": ("gomaxprocs-below-quota",),
-    "cpu-throttled": ("quota-below-two-cpus", "fractional-quota"),
-    "started-throttled": ("cpu-throttled", "quota-below-two-cpus", "fractional-quota"),
+    "threads-short": ("gomaxprocs-below-quota", "whole-quota-no-slack"),
+    "cpu-throttled": ("quota-below-two-cpus", "fractional-quota", "whole-quota-no-slack"),
+    "started-throttled": ("cpu-throttled", "quota-below-two-cpus", "fractional-quota", "whole-quota-no-slack"),
     "cpu-contended": ("no-quota-many-cpus",),
     "gc-off-without-limit": ("gomemlimit-unset", "memory-limit-too-small", "oom-killed"),
     "memory-limit-too-small": (
         *("gomemlimit-unset", "gomemlimit-near-limit", "gomemlimit-too-small", "memory-shared", "oom-killed"),
-        *("memory-near-limit", "memory-stalling", "collector-busy"),
+        *("memory-near-limit", "memory-thrashing", "memory-stalling", "collector-busy"),
     ),
-    "gomemlimit-unset": ("oom-killed", "memory-near-limit"),
+    "gomemlimit-unset": ("oom-killed", "memory-near-limit", "memory-thrashing"),
     "gomemlimit-stale": ("gomemlimit-too-small", "collector-busy"),
     "gomemlimit-too-small": ("collector-busy",),
+    "memory-thrashing": ("memory-stalling", "memory-near-limit"),
     "memory-stalling": ("memory-near-limit",),
     "gomemlimit-exceeds-limit": ("gomemlimit-exceeds-high", "gomemlimit-near-limit", "memory-shared", "oom-killed"),
     "gomemlimit-exceeds-high": ("gomemlimit-near-limit",),
@@ -200,7 +214,17 @@ def judge_all(
 def judge_case(case: Case, rules: Sequence[Rule], ignored: frozenset[str] = frozenset()) -> tuple[Finding, ...]:
     """What these rules find in one case, worst first; what another finding makes superfluous is left out."""
     found = {finding.rule: finding for rule in rules if (finding := rule.judge(case)) is not None}
+    if (room := case.threads_may_pay) is not None:
+        found = {name: _soften(finding, room) if name in _BEYOND_QUOTA else finding for name, finding in found.items()}
     return tuple(sorted(_merge(found, ignored), key=lambda finding: finding.urgency))
+
+
+def _soften(finding: Finding, room: QuotaUse) -> Finding:
+    """Too many threads do no harm while there is room in the quota, and some programs need them: those that wait more than they work."""
+    why = act("leave it while less than 88 % of the quota are in use: more threads have as good a tail then, and a worse one above; else")
+    evidence = (*finding.evidence, f"{room.words}; it was stopped in less than 1 % of them")
+    severity: Severity = "info" if finding.severity == "warning" else finding.severity
+    return finding.replace(severity=severity, evidence=evidence, advice=(why, *finding.advice))
 
 
 def _merge(found: dict[str, Finding], ignored: frozenset[str]) -> list[Finding]:
@@ -221,10 +245,21 @@ def _merge(found: dict[str, Finding], ignored: frozenset[str]) -> list[Finding]:
         evidence = tuple(dict.fromkeys(line for each in (finding, *symptoms) for line in each.evidence))
         felt = [each for each in (finding, *symptoms) if each.harm == harm]
         rules = tuple(each.rule for each in felt)
+        first, later = _further_advice(symptoms)
+        advice = tuple(dict.fromkeys((*first, *finding.advice, *later)))
         summary = finding.summary if finding in felt else f"{felt[0].summary}; {finding.summary}"
         more = rules if rules != (name,) else ()
-        merged.append(finding.replace(severity=worst, harm=harm, summary=summary, evidence=evidence, symptoms=more))
+        merged.append(finding.replace(severity=worst, harm=harm, summary=summary, evidence=evidence, advice=advice, symptoms=more))
     return merged
+
+
+def _further_advice(symptoms: Sequence[Finding]) -> tuple[tuple[Advice, ...], tuple[Advice, ...]]:
+    """What the cause does not mend, to stand before and after what does: a quota that is used up stays so with the right number of threads,
+    and is what hurts then.
+    """
+    advice = next((symptom.advice for symptom in symptoms if symptom.rule == cpu_throttled.ID), ())
+    further = tuple(one for one in advice if one.variable is None)
+    return (further, ()) if further == advice else ((), further)
 
 
 def _symptoms(cause: str, found: dict[str, Finding]) -> list[str]:

@@ -5,29 +5,40 @@ Every figure of a summary or of evidence comes from here, so that two findings n
 
 from __future__ import annotations
 
+import math
+
 from cgtune.advice.enough_memory import find_enough_memory
 from cgtune.advice.habits import find_habit, say_overruling
 from cgtune.advice.memory import join_mates, measure_outside
-from cgtune.advice.procs import format_quota, procs_if_unset, worst_stall
+from cgtune.advice.procs import format_quota, most_procs, procs_if_unset, worst_stall
+from cgtune.advice.throttling import find_use, say_burst
 from cgtune.model import AUTOMEMLIMIT, Advice, Policy, Recommendation, most_throttled
 from cgtune.numbers import format_cpus, format_limit, format_mib
-from cgtune.runtimes.go.derived.procs import procs_under
 from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.advice.memory import Groups
+    from cgtune.advice.throttling import QuotaUse
     from cgtune.model import CpuLevel, GoFacts, GoSetting, Harm, MemoryLevel, Off, ProcessReport, Snapshot
 
 #: Half a second of a busy cgroup: one bad period of a program that is idle is no share of anything.
 LEAST_WATCHED = 5
+
+#: Why GOMAXPROCS is to be lowered.
+FEEDS = "the most threads that the enforced quota can feed"
 
 _SETS = "the program set it, by a call of runtime.GOMAXPROCS or an option of its own"
 _MOMENT_SECONDS = 60
 _RESTING_SECONDS = 10.0
 _LEAST_RAN_SECONDS = 1.0  # on a CPU: the collector's share of less is chance
 _MOST_SHOWN = 200  # characters of a variable
+_STOPPED_PERCENT = 1.0  # of the periods
 _SWITCHES = ("containermaxprocs", "updatemaxprocs")
+_KILLED_BY_THREADS = (
+    "there is a memory limit: of 48 runs of one storm of allocation with one GOMEMLIMIT, on 2 CPUs, 1, 2, 19 and 36 were killed with"
+    " 1, 2, 4 and 8 threads"
+)
 
 
 class Case:
@@ -90,6 +101,39 @@ class Case:
         telling = tuple(level for level in grown if level.throttling is not None and level.throttling.periods >= self.least_periods)
         return most_throttled(telling or grown)
 
+    def quota_use(self, level: CpuLevel) -> QuotaUse | None:
+        """How much of its quota a cgroup of the chain uses: while it was watched if that is known, else since it was made."""
+        rates = self.snapshot.rates
+        watched = None if rates is None or self.window is None else rates.cpu_of(level)
+        return find_use(level, watched)
+
+    @property
+    def room(self) -> QuotaUse | None:
+        """How much of the quota that binds is used, if the program works, has room in it, and was hardly ever stopped; None: not known."""
+        binding, level = self.cpu.binding, self.window if self.window is not None else self.report.throttled_level
+        counters = None if level is None else level.throttling
+        use = None if binding is None else self.quota_use(binding)
+        if use is None or counters is None or 100 * counters.throttled_periods >= _STOPPED_PERCENT * counters.periods:
+            return None
+        return use if use.has_room else None
+
+    @property
+    def proven_procs(self) -> int:
+        """The most GOMAXPROCS that has measured well while there is room in the quota: one more than it rounded up; at most the CPUs."""
+        return min(self.usable, math.ceil(self.limit_cores or 0) + 1)
+
+    @property
+    def threads_may_pay(self) -> QuotaUse | None:
+        """The room in a quota above one CPU if more threads than it warrants do no harm so: none are known to be in danger of memory."""
+        if not self.exceeds or (self.limit_cores or 0) <= 1:
+            return None
+        is_safe = self.memory.limit_bytes is None or self.procs_count <= self.proven_procs
+        return self.room if is_safe else None
+
+    def burst_words(self, level: CpuLevel) -> str:
+        """The burst that would help this cgroup, with its file, or why there is none."""
+        return say_burst(level, min(self.procs_count, self.usable) or None)
+
     @property
     def collector_percent(self) -> float | None:
         """The collector's share of the time in which the process's threads ran, or waited for a CPU, since its start; None: not known.
@@ -137,11 +181,12 @@ class Case:
 
     @property
     def allowed_procs(self) -> int:
-        """The most that GOMAXPROCS may be without a finding: Go's own rule on the true limit, or the policy's number if that is more."""
+        """The most that GOMAXPROCS may be without a finding: one more than the whole CPUs of the true limit, whatever the policy's rounding
+        is, or the policy's number if that is more.
+        """
         if self.limit_cores is None or not self.quota_binds:
             return self.usable
-        by_rule = procs_under(self.limit_cores, self.usable)
-        return max(by_rule, self.recommended("GOMAXPROCS").value or 0)
+        return max(most_procs(self.limit_cores, self.usable), self.recommended("GOMAXPROCS").value or 0)
 
     @property
     def exceeds(self) -> bool:
@@ -277,8 +322,9 @@ class Case:
         return "no CPU quota" if self.limit_cores is None else f"{format_cpus(self.limit_cores)}"
 
     def procs_evidence(self, *more: str) -> tuple[str, ...]:
-        """GOMAXPROCS, the quota, and further lines; empty ones are left out."""
-        return tuple(line for line in (self.procs_words, self.quota_words, *more) if line)
+        """GOMAXPROCS, the quota, and further lines; empty ones are left out. Under a memory limit too many threads are dangerous."""
+        danger = _KILLED_BY_THREADS if self.exceeds and self.memory.limit_bytes is not None else ""
+        return tuple(line for line in (self.procs_words, self.quota_words, *more, danger) if line)
 
     def set_procs(self, reason: str) -> Advice:
         """Set GOMAXPROCS to the recommended value, or leave it unset if the runtime does better alone; the program, if it overrules it."""

@@ -3,9 +3,9 @@
 What it means: of the time in which the threads of the process wanted to run, they waited in a good part on a run queue, and its own quota
 explains less than that. Over a window: from 20 % a warning, from 50 % critical, of the time in which they wanted to run, without what the
 quota took, and only if the process used less than nine tenths of the CPUs that it may use: a program that fills these waits for itself. So
-does one whose threads all wake at once, and it is silent if others and the host took less than a tenth of so many CPUs. In a single look:
-cpu.pressure of its cgroup says that something in it waited in 20 % of the last minute (critical: 50 %), no level with a quota was throttled
-in 1 % of its periods, and GOMAXPROCS, or of other programs the number of threads, is no larger than the CPUs.
+does one whose threads all wake at once, and it is silent if others and the host took less than a tenth of so many CPUs. In a single look,
+of cgroup v2 alone: cpu.pressure of its cgroup says that something in it waited in 20 % of the last minute (critical: 50 %), no level with a
+quota was throttled in 1 % of its periods, and GOMAXPROCS, or of other programs the number of threads, is no larger than the CPUs.
 
 Between two looks it names the cgroups that used most meanwhile, as far as they can be seen: those below the reader's own mount, up to 500,
 and of cgroup v1 only if its own cgroup is known in the hierarchy that counts CPU time. A service does so from the look after on.
@@ -78,6 +78,8 @@ def judge(case: Case) -> Finding | None:
 def _judge_pressure(case: Case) -> Finding | None:
     """In a single look the kernel's own share of the last minute, if no quota and no surplus of threads can be behind it."""
     pressure = case.snapshot.cpu_pressure
+    if any(level.version == 1 for level in case.snapshot.cpu_chain):
+        return None  # on a hybrid machine the v2 cgroup with the pressure may hold whatever runs there
     if pressure is None or pressure.scope != "cgroup" or pressure.some is None or _threads_at_once(case) > case.usable:
         return None
     percent = pressure.some.avg60_percent

@@ -8,6 +8,10 @@ Why it hurts: Quota Q per period P and n busy threads: the quota is gone after Q
 50 ms of every 100 ms: two threads run 25 ms and stall 75 ms; 64 threads run 0.8 ms and stall 99.2 ms. Each stall is latency, and the
 garbage collector, which sizes itself by GOMAXPROCS, spends the quota in bursts.
 
+Under a memory limit more threads than CPUs are dangerous: of 48 runs of one storm of allocation with the same GOMEMLIMIT on 2 CPUs, 1, 2,
+19 and 36 were killed with 1, 2, 4 and 8 threads. So put GOMAXPROCS right before GOMEMLIMIT. For when this is information see
+gomaxprocs-exceeds-quota.
+
 How to confirm:
   tr -c ' -~' '\\n' < /proc/PID/exe | grep -xm1 'go1\\.[0-9.]*'       # the toolchain; gccgo: libgo.so in maps
   grep -H . /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_*_us 2>/dev/null   # in the container; v2, then v1

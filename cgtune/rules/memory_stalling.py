@@ -2,7 +2,7 @@
 
 What it means: something in its cgroup waited for memory in a good part of the time: for a page to be read again that had been taken away,
 for room to be made, or because memory.high slows it down. From 10 % of the time a warning, from 40 % critical; between two looks, or in
-the last minute of memory.pressure. Cgroup v2 alone tells that.
+the last minute of memory.pressure. Cgroup v2 alone tells that; if v1 has the memory controller, v2's cgroups are others, and not asked.
 What would be enough is what is in use and swapped out, with the files in use.
 
 Why it hurts: nothing is killed and nothing is logged, and yet the program is slow, up to a standstill.
@@ -60,6 +60,8 @@ def judge(case: Case) -> Finding | None:
 
 def _measure(case: Case) -> tuple[float | None, str]:
     """The share in percent, None if nothing tells it; and what says so."""
+    if any(level.version == 1 for level in case.snapshot.memory_chain):
+        return None, ""  # on a hybrid machine the v2 cgroup with the pressure may hold whatever runs there
     rates, pressure = case.snapshot.rates, case.snapshot.memory_pressure
     own = case.snapshot.pressure_chain[0] if case.snapshot.pressure_chain else None
     rate = None if rates is None else rates.pressure_of(own)

@@ -19,7 +19,9 @@ How to confirm:
   dmesg | grep -i 'killed process'                            # on the machine itself
 
 What to do: with GOMEMLIMIT right, the rest is too large: look at what Go does not manage (memory.stat: anon, shmem, kernel) and at the live
-heap; or raise the memory limit. A storm of allocation outruns the collector by 10 to 20 MiB: --policy measured-least=32Mi keeps that free.
+heap; or raise the memory limit. A storm of allocation (collector-busy tells of 30 and more collections a second of CPU) outruns the
+collector whatever is kept free, and the sooner the more threads share a CPU: a larger limit, GOMAXPROCS at most the CPUs, then
+--headroom 20%.
 
 Sources: Linux Documentation/admin-guide/cgroup-v2.rst (memory.events, memory.oom.group); mm/oom_kill.c, oom_kill_process.
 """

@@ -15,6 +15,7 @@ from cgtune.outputs.words import blind_words
 from cgtune.records import Record
 from cgtune.remembered import with_kills
 from cgtune.service.neighbours import Neighbours
+from cgtune.service.outside import Outside
 from cgtune.service.windows import Windows
 from cgtune.verdict import blind, blind_partly
 
@@ -67,7 +68,7 @@ class Follower:
         self._ignored, self._machinery, self._remembered = ignored, machinery, remembered
         self._view = MachineView(host)
         self._followed: frozenset[int] = frozenset()
-        self._windows, self._neighbours = Windows(), Neighbours(host)
+        self._windows, self._outside, self._neighbours = Windows(), Outside(), Neighbours(host)
 
     def look(self, now_seconds: float) -> Look:
         """Everything once. ``now_seconds`` is any clock that only goes forward. Raises what MachineView raises, and Stopped."""
@@ -104,6 +105,8 @@ class Follower:
             report = self._neighbours.name(self._windows.watch(report, now_seconds), view.ours.mounts)
         if view.self_pid not in self._pids:
             report = report.replace(beside=api.read_reader(view, snapshots))
+        if self._host.is_live:
+            report = self._outside.watch(report, api.measure_outsides(report), now_seconds)
 
         def judge(report: Report) -> Report:
             return api.judge(report, self._policy, least_periods=LEAST_PERIODS, ignored=self._ignored)

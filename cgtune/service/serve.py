@@ -189,6 +189,7 @@ class _Scanner:
         """Until it is stopped. Nothing that goes wrong in one scan ends it."""
         import gc
 
+        gc.freeze()  # what was loaded until here stays to the end: no collection has to look at it
         gc.set_threshold(*_COLLECT)
         before: Found | None = None
         started = time.monotonic()

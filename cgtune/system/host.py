@@ -45,6 +45,7 @@ class Host:
         self.page_bytes, self.ticks_per_second = origin.page_bytes, origin.ticks_per_second
         self.recorded_pids = origin.pids
         self._kept: dict[str, str] = {}
+        self._kept_links: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -59,10 +60,10 @@ class Host:
     def forget(self, below: str = "/") -> None:
         """Close what is kept open at or below ``below``: the next read looks them up anew."""
         self._source.forget(below)
-        if self._kept:
-            inside = below.rstrip("/") + "/"
-            for path in [path for path in self._kept if path == below or path.startswith(inside)]:
-                del self._kept[path]
+        inside = below.rstrip("/") + "/"
+        for kept in (self._kept, self._kept_links):
+            for path in [path for path in kept if path == below or path.startswith(inside)]:
+                del kept[path]
 
     def time_seconds(self) -> float:
         """Now, or when the recording was made; seconds since the epoch."""
@@ -94,9 +95,9 @@ class Host:
 
     def read_kept_link(self, path: str) -> str:
         """As read_link, likewise."""
-        if path not in self._kept:
-            self._kept[path] = self.read_link(path)
-        return self._kept[path]
+        if path not in self._kept_links:
+            self._kept_links[path] = self.read_link(path)
+        return self._kept_links[path]
 
     def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once. Raises as read_text does."""

@@ -22,6 +22,7 @@ DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 #: Directories kept open at once; a chain of cgroups is rarely deeper.
 _OPEN_DIRECTORIES = 32
 _OPEN_FILES = 128
+_LEAST_OPEN = 2
 
 _PROCESS_DEPTH = 2  # the slashes in /proc/PID
 _OWN_FOLDERS = ("task", "map_files", "ns", "fd", "fdinfo")
@@ -36,6 +37,9 @@ class Root:
     def __init__(self, path: str) -> None:
         """Open the directory. Raises OSError or ValueError where there is none that can be entered."""
         self._top = os.open(path, DIRECTORY_FLAGS)
+        allowed = os.sysconf("SC_OPEN_MAX")  # and imports, sockets, outputs need some as well
+        self._most_directories = min(_OPEN_DIRECTORIES, max(_LEAST_OPEN, allowed // 8))
+        self._most_files = min(_OPEN_FILES, max(_LEAST_OPEN, allowed // 8))
         self._directories: dict[str, int] = {}
         self._files: dict[str, int] = {}
         self._processes: dict[str, list[str]] = {}  # by /proc/PID, what was opened at or below it
@@ -73,10 +77,12 @@ class Root:
         try:
             if not is_kernels:
                 require_regular(file)
-            chunks, remaining = [], cap_bytes + 1
-            while remaining > 0 and (chunk := os.read(file, min(remaining, 1 << 16))):
+            chunks, remaining, size = [], cap_bytes + 1, 1 << 16
+            while remaining > 0 and (chunk := os.read(file, min(remaining, size))):
                 chunks.append(chunk)
                 remaining -= len(chunk)
+                if len(chunk) <= 1 << 12:
+                    size = 1 << 13  # such a file comes by the page: 2,000 buffers of 64 KiB for as many pages leave memory in pieces
         finally:
             os.close(file)
         if remaining <= 0:
@@ -150,7 +156,7 @@ class Root:
             except OSError:
                 os.close(file)
                 raise
-            while len(self._files) >= _OPEN_FILES:
+            while len(self._files) >= self._most_files:
                 os.close(self._files.pop(next(iter(self._files))))
             self._files[path] = file
             self._note_process(path)
@@ -177,7 +183,7 @@ class Root:
         for name in names:
             nearest = f"{nearest}/{name}"
             opened = self._open_step(opened, nearest, name)
-            if len(self._directories) >= _OPEN_DIRECTORIES:
+            if len(self._directories) >= self._most_directories:
                 os.close(self._directories.pop(next(iter(self._directories))))
             self._directories[nearest] = opened
             self._note_process(nearest)

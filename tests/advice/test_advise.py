@@ -11,7 +11,8 @@ from hypothesis import given, strategies as st
 import cgtune
 from cgtune.advice.advise import advise
 from cgtune.advice.memory import find_room, group_by_limit, measure_outside, recommend_memory, size_that_ends_it
-from cgtune.advice.procs import format_quota, recommend_procs
+from cgtune.advice.policy import ROUNDINGS
+from cgtune.advice.procs import format_quota, most_procs, recommend_procs
 from cgtune.api import judge_processes
 from cgtune.limits import enforce
 from cgtune.model import AUTOMAXPROCS, AUTOMEMLIMIT, ByteLimit, Container, Policy, ProcessReport, Recommendation
@@ -20,6 +21,7 @@ from cgtune.runtimes.go.derived.grammar import parse_gomemlimit
 from tests.rules.reports import MIB, follows, go_facts, memory_level, report, sees, with_facts
 
 DEFAULT = Policy()
+CEIL = Policy(rounding="ceil")
 FLOOR = Policy(rounding="floor")
 
 
@@ -27,7 +29,10 @@ FLOOR = Policy(rounding="floor")
     ("cores", "usable", "policy", "expected"),
     [
         pytest.param(0.5, 8, DEFAULT, (2, True), id="never below 2"),
-        pytest.param(2.0, 8, DEFAULT, (2, True), id="whole"),
+        pytest.param(1.0, 8, DEFAULT, (2, True), id="one CPU and one thread more"),
+        pytest.param(2.0, 8, DEFAULT, (3, True), id="whole CPUs and one thread more"),
+        pytest.param(7.0, 8, DEFAULT, (8, True), id="one thread more, up to all CPUs"),
+        pytest.param(2.0, 8, CEIL, (2, True), id="whole, as Go does it"),
         pytest.param(2.5, 8, DEFAULT, (3, True), id="rounded up"),
         pytest.param(2.00001, 8, DEFAULT, (3, True), id="a trace more counts, as with Go"),
         pytest.param(0.5, 1, DEFAULT, (1, True), id="one CPU is all there is"),
@@ -38,9 +43,10 @@ FLOOR = Policy(rounding="floor")
         pytest.param(0.5, 8, FLOOR, (1, True), id="down to 1"),
         pytest.param(0.5, 8, Policy(min_procs=1), (1, True), id="up from a half is 1"),
         pytest.param(0.5, 8, Policy(min_procs=4), (4, True), id="a minimum of one's own"),
+        pytest.param(4.0, 8, Policy(reserve_cores=2.0), (3, True), id="whole CPUs less what is kept for others, and one thread more"),
         pytest.param(4.0, 8, Policy(reserve_cores=1.5), (3, True), id="less what is kept for others"),
         pytest.param(1.0, 8, Policy(reserve_cores=5.0), (2, True), id="more kept than there is"),
-        pytest.param(8.0, 8, Policy(reserve_cores=1.0), (7, True), id="kept for others where the quota binds nothing"),
+        pytest.param(8.0, 8, CEIL.replace(reserve_cores=1.0), (7, True), id="kept for others where the quota binds nothing"),
     ],
 )
 def test_recommended_procs(cores: float | None, usable: int, policy: Policy, expected: tuple[int | None, bool]) -> None:
@@ -57,14 +63,54 @@ def test_what_the_runtime_does_by_itself_is_left_to_it() -> None:
     assert recommend_procs(2.5, 8, FLOOR, follows_by_itself=3).set is True
 
 
+@pytest.mark.parametrize(
+    ("cores", "follows", "policy", "expected"),
+    [
+        pytest.param(3.0, 3, DEFAULT, (3, False), id="whole CPUs: one thread more is no reason to stop it from following"),
+        pytest.param(3.0, 4, DEFAULT, (4, False), id="one thread more"),
+        pytest.param(3.0, 2, DEFAULT, (4, True), id="fewer than the quota feeds"),
+        pytest.param(3.0, 5, DEFAULT, (4, True), id="more than that"),
+        pytest.param(0.5, 1, DEFAULT, (2, True), id="one thread"),
+        pytest.param(3.0, 4, CEIL, (3, True), id="exactly what was asked for"),
+        pytest.param(3.0, 3, DEFAULT.replace(reserve_cores=1.0), (3, False), id="the same under what is left of the quota"),
+        pytest.param(3.0, 3, DEFAULT.replace(reserve_cores=2.0), (2, True), id="more than is left of the quota"),
+    ],
+)
+def test_what_is_as_good_is_left_to_the_runtime(cores: float, follows: int, policy: Policy, expected: tuple[int, bool]) -> None:
+    """From the quota rounded up to one more than its whole CPUs a runtime that follows changes is left alone."""
+    recommendation = recommend_procs(cores, 8, policy, follows_by_itself=follows)
+    assert (recommendation.value, recommendation.set) == expected
+
+
+@pytest.mark.parametrize(
+    ("cores", "policy", "says"),
+    [
+        (0.5, DEFAULT, "0.5 CPUs rounded up is 1"),
+        (1.0, DEFAULT, "1 CPU and one thread more is 2"),
+        (1.5, DEFAULT, "1.5 CPUs rounded up is 2 (measured: rounded down costs 20 to 35 % of the throughput)"),
+        (
+            2.0,
+            DEFAULT,
+            "2 CPUs and one thread more is 3 (measured: p99 is 10 to 50 % shorter with it)",
+        ),
+        (3.0, DEFAULT.replace(reserve_cores=2.0), "3 CPUs, less 2 kept for others, and one thread more is 2"),
+        (2.0, CEIL, "2 CPUs rounded up is 2"),
+        (2.5, FLOOR, "2.5 CPUs rounded down is 2"),
+    ],
+)
+def test_the_reason_says_what_was_measured(cores: float, policy: Policy, says: str) -> None:
+    """The first reason says what becomes of the quota, and what that buys if it was measured."""
+    assert recommend_procs(cores, 8, policy).because[0] == says
+
+
 def test_a_variable_that_is_there_and_does_not_hold_is_not_to_be_set() -> None:
     """A program that goes by something else than its GOMAXPROCS is to be set where it sets it, not by another value of the variable."""
     facts = go_facts(minor=24, procs=7, procs_derived=5, variables={"GOMAXPROCS": "5"})
     (procs, _) = report(facts, cores=2.0).recommendations
-    assert (procs.value, procs.set, procs.overruled) == (2, True, True)
+    assert (procs.value, procs.set, procs.overruled) == (3, True, True)
     assert procs.because[-1] == "the program goes by something else than the variable, which is there: set it there"
     (library, _) = report(with_facts(facts, in_library=True), cores=2.0).recommendations  # its environment may not be that of exec
-    assert (library.value, library.set, library.overruled) == (2, True, False)
+    assert (library.value, library.set, library.overruled) == (3, True, False)
 
 
 @pytest.mark.parametrize(("now_mib", "value_mib", "is_set"), [(455, 455, False), (300, 486, True)])
@@ -87,7 +133,7 @@ def test_a_quota_that_cannot_be_seen_is_not_said_to_be_absent() -> None:
 
 POLICIES = st.builds(
     Policy,
-    rounding=st.sampled_from(["ceil", "floor"]),
+    rounding=st.sampled_from(ROUNDINGS),
     min_procs=st.none() | st.integers(1, 16),
     reserve_cores=st.floats(0, 8),
     headroom_percent=st.none() | st.floats(0, 90),
@@ -112,9 +158,11 @@ def test_a_larger_quota_never_means_fewer_procs(one: float, other: float, usable
 
 
 @given(st.floats(0.01, 512), st.integers(1, 512))
-def test_the_default_is_gos_own_rule(cores: float, usable: int) -> None:
-    """What Go 1.25 computes from a quota is what is recommended for it."""
-    assert (recommend_procs(cores, usable).value or usable) == min(usable, max(2, math.ceil(cores)))
+def test_the_default_is_one_more_than_the_whole_cpus(cores: float, usable: int) -> None:
+    """Any quota gets one thread more than its whole CPUs, at least 2: for a fraction that is what Go 1.25 computes, which is ceil."""
+    value = recommend_procs(cores, usable).value or usable
+    assert value == min(usable, max(2, math.floor(cores) + 1)) == most_procs(cores, usable)
+    assert (recommend_procs(cores, usable, CEIL).value or usable) == min(usable, max(2, math.ceil(cores)))
 
 
 def advised(
@@ -210,7 +258,7 @@ def test_a_quota_that_kills_is_not_left_to_go() -> None:
     quota = report(
         go_facts(procs=None, dies="fatal error: procresize: invalid arg", dies_of="quota", seen=sees(0, 0)), cores=2.0
     ).recommendations[0]
-    assert (quota.value, quota.set) == (2, True)
+    assert (quota.value, quota.set) == (3, True)
     assert "right" not in " ".join(dying.because)
 
 
@@ -353,16 +401,16 @@ def test_a_cgroup_is_the_same_by_its_identity_not_by_its_name() -> None:
         pytest.param({}, (3, False), id="obeys and follows"),
         pytest.param({"pinned": True, "variables": {"GOMAXPROCS": "8"}}, (3, False), id="pinned by the variable, which can be removed"),
         pytest.param({"pinned": True}, (3, False), id="pinned by the program, which can stop that"),
-        pytest.param({"pinned": True, "linked": (AUTOMAXPROCS,)}, (3, True), id="pinned by a library that leaves the variable alone"),
-        pytest.param({"updates": False}, (3, True), id="does not follow"),
-        pytest.param({"aware": False}, (3, True), id="does not obey"),
-        pytest.param({"seen": sees(None)}, (3, True), id="sees none"),
-        pytest.param({"seen": sees(500_000)}, (3, True), id="sees another"),
-        pytest.param({"follows": follows("/old/cpu.max")}, (3, True), id="follows the cgroup that it was in before"),
+        pytest.param({"pinned": True, "linked": (AUTOMAXPROCS,)}, (4, True), id="pinned by a library that leaves the variable alone"),
+        pytest.param({"updates": False}, (4, True), id="does not follow"),
+        pytest.param({"aware": False}, (4, True), id="does not obey"),
+        pytest.param({"seen": sees(None)}, (4, True), id="sees none"),
+        pytest.param({"seen": sees(500_000)}, (4, True), id="sees another"),
+        pytest.param({"follows": follows("/old/cpu.max")}, (4, True), id="follows the cgroup that it was in before"),
     ],
 )
 def test_the_variable_is_left_unset_only_where_go_does_it(changes: dict[str, object], expected: tuple[int, bool]) -> None:
-    """Go 1.27 under 3 CPUs: unset where it comes to 3 and keeps it right, set where not."""
+    """Go 1.27 under 3 CPUs: unset if it comes to 3 and keeps it right; else set, to one thread more."""
     facts = go_facts(**{"procs": 3, "seen": sees(300_000), **changes})  # type: ignore[arg-type]
     recommendation = report(facts, cores=3.0).recommendations[0]
     assert (recommendation.value, recommendation.set) == expected
@@ -416,13 +464,13 @@ def test_a_hidden_ancestor_counts_beside_visible_limits() -> None:
     assert "memory.stat" in made.recommendations[1].because[0]
 
 
-@pytest.mark.parametrize(("second", "expected"), [({"procs": 3, "seen": sees(300_000)}, False), ({"minor": 24}, True)])
-def test_the_variable_is_left_unset_only_where_every_runtime_does_it(second: dict[str, object], expected: bool) -> None:
+@pytest.mark.parametrize(("second", "expected"), [({"procs": 3, "seen": sees(300_000)}, (3, False)), ({"minor": 24}, (4, True))])
+def test_the_variable_is_left_unset_only_where_every_runtime_does_it(second: dict[str, object], expected: tuple[int, bool]) -> None:
     """One runtime that does not see the quota is enough for the variable to be needed."""
     one = report(go_facts(procs=3, seen=sees(300_000)), cores=3.0)
     both = one.snapshot.replace(go=(*one.snapshot.go, go_facts(**second)))  # type: ignore[arg-type]
     recommendation = advise(both, one.limits)[0]
-    assert (recommendation.value, recommendation.set) == (3, expected)
+    assert (recommendation.value, recommendation.set) == expected
 
 
 def test_other_programs_get_no_advice() -> None:

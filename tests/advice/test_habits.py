@@ -26,7 +26,7 @@ def _facts(package: str, **facts: object) -> GoFacts:
             8,
             "Miller 6.6 was seen to take the number of its CPUs, whatever GOMAXPROCS says: fewer CPUs for it do (taskset, a cpuset)",
         ),
-        (GOBGPD, 8, "gobgpd 3.10 was seen to take the number of its CPUs, whatever GOMAXPROCS says: give it the option --cpus=2"),
+        (GOBGPD, 8, "gobgpd 3.10 was seen to take the number of its CPUs, whatever GOMAXPROCS says: give it the option --cpus=3"),
         (BADGER, 128, "badger 2.2007 was seen to take a number of its own, whatever GOMAXPROCS says: no setting from outside changes that"),
     ],
 )
@@ -39,7 +39,7 @@ def test_no_variable_is_advised_where_it_does_not_count(package: str, procs: int
     assert finding.advice[0].variable is None
     assert finding.advice[0].reason == said
     procs_advice = found.recommendations[0]
-    assert (procs_advice.value, procs_advice.overruled, procs_advice.because[-1]) == (2, True, said)
+    assert (procs_advice.value, procs_advice.overruled, procs_advice.because[-1]) == (3, True, said)
 
 
 def test_a_version_that_heeds_the_variable_is_known_by_that() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -10,7 +12,7 @@ from cgtune.advice.policy import parse_policy
 from cgtune.api import judge_processes
 from cgtune.limits import enforce
 from cgtune.model import AUTOMEMLIMIT, Policy, ProcessReport
-from tests.rules.reports import MIB, go_facts, memory_level, report
+from tests.rules.reports import MIB, go_facts, memory_level, report, sees
 
 MAPPED = 10 * MIB
 OLD = 3600
@@ -88,6 +90,26 @@ def test_the_youngest_program_under_a_limit_counts() -> None:
     assert "measured 9 s after its start" in str(both[1].recommendations[1].because)
     unknown = judge_processes((made[0], made[2]))[0]
     assert "not known how long" in str(unknown.recommendations[1].because)
+
+
+@pytest.mark.parametrize(
+    ("peak_mib", "value_mib", "expected_mib"),
+    [
+        pytest.param(430, 400, 460, id="Go may have taken it"),
+        pytest.param(460, 400, 429, id="others had more once"),
+        pytest.param(460, None, 460, id="nothing bounds what Go took"),
+        pytest.param(None, 400, 460, id="a kernel that does not count it"),
+    ],
+)
+def test_what_the_peak_tells(peak_mib: int | None, value_mib: int | None, expected_mib: int) -> None:
+    """More was charged once than GOMEMLIMIT and what is there now explain: then what is outside is not sure."""
+    level = memory_level("/pod/app", 512 * MIB, current_bytes=MAPPED + 31 * MIB, reclaimable_bytes=0)
+    level = level.replace(peak_bytes=None if peak_mib is None else peak_mib * MIB)
+    facts = {} if value_mib is None else {"memory": value_mib * MIB, "variables": {"GOMEMLIMIT": f"{value_mib}MiB"}}
+    process = judge_processes((report(go_facts(mapped_bytes=MAPPED, **facts), memory=(level,), age_seconds=OLD),))[0]  # type: ignore[arg-type]
+    assert advised(process) == expected_mib * MIB
+    said = "memory.peak is 29 MiB more than GOMEMLIMIT and what is there now explain, files or not"
+    assert process.recommendations[1].doubt == (said if expected_mib == 429 else None)
 
 
 def test_advice_that_was_followed_is_quiet() -> None:
@@ -184,3 +206,35 @@ def test_runtimes_that_differ_keep_nothing() -> None:
     process = judge_processes((made.replace(snapshot=both, limits=enforce(both)),))[0]
     assert advised(process) == 250 * MIB - 5 * MIB
     assert group_by_limit((both,))
+
+
+@pytest.mark.parametrize(
+    ("cores", "procs", "minor", "expected"),
+    [
+        pytest.param(2.0, 2, 24, (2, True, True), id="rounded up, as Go does it, is as good"),
+        pytest.param(2.0, 3, 24, (3, True, False), id="what is recommended"),
+        pytest.param(2.0, 1, 24, (3, True, False), id="fewer than the quota feeds"),
+        pytest.param(2.0, 4, 24, (3, True, False), id="more than that"),
+        pytest.param(1.5, 1, 24, (2, True, False), id="rounded down"),
+        pytest.param(0.5, 1, 24, (2, True, False), id="one thread"),
+        pytest.param(2.0, 2, 27, (2, False, False), id="what Go comes to by itself is left to it"),
+        pytest.param(2.0, 3, 27, (3, True, True), id="one thread more was chosen, and Go does not come to it by itself"),
+        pytest.param(2.0, 4, 27, (2, False, False), id="more than that is left to Go"),
+    ],
+)
+def test_a_gomaxprocs_that_is_as_good_stays(cores: float, procs: int, minor: int, expected: tuple[int, bool, bool]) -> None:
+    """From the quota rounded up to one more than its whole CPUs a variable stays, and there is nothing to be warned of."""
+    seen = sees(round(cores * 100_000)) if minor > 24 else None
+    facts = go_facts(minor=minor, procs=procs, seen=seen, pinned=minor > 24, variables={"GOMAXPROCS": str(procs)})
+    process = judge_processes((report(facts, cores=cores),))[0]
+    recommended = process.recommendations[0]
+    is_kept = "a value that is set stays if it lies within 2 to 3" in recommended.because[-1]
+    assert (recommended.value, recommended.set, is_kept) == expected
+    is_good = max(2, math.ceil(cores)) <= procs <= max(2, math.floor(cores) + 1)
+    assert ({finding.severity for finding in process.findings} <= {"info"}) == (is_good or procs < 2)
+
+
+def test_a_number_that_the_program_chose_is_no_choice_of_the_variable() -> None:
+    """automaxprocs has set what is as good: it leaves the variable alone, so that the recommended value can be had."""
+    facts = go_facts(minor=24, procs=2, modules={"go.uber.org/automaxprocs": "v1.6.0"})
+    assert report(facts, cores=2.0).recommendations[0].value == 3

@@ -6,7 +6,7 @@ import pytest
 
 import cgtune
 from cgtune.advice.memory import recommend_memory, size_that_ends_it
-from cgtune.advice.policy import NUMBERS, parse_policy
+from cgtune.advice.policy import NUMBERS, ROUNDINGS, parse_policy
 from cgtune.errors import UsageError
 from cgtune.model import Policy, ProcessReport
 from cgtune.outputs.words import format_setting
@@ -78,7 +78,7 @@ def test_the_numbers_decide() -> None:
         ({"numbers": ["band=91%"]}, "--policy band=20%"),
         ({"numbers": ["band-least=1%"]}, "--policy band-least=32Mi"),
         ({"numbers": ["roomy=60"]}, "roomy=60 is not below crowded=60; example: --policy roomy=50"),
-        ({"rounding": "up"}, "--rounding floor"),
+        ({"rounding": "up"}, "is none of slack, ceil, floor; example: --rounding slack"),
         ({"min_procs": 0}, "--min-procs 2"),
         ({"min_procs": 1 << 40}, "--min-procs 2"),
         ({"reserve_cpu": "two"}, "--reserve-cpu 2.5"),
@@ -101,13 +101,14 @@ def test_a_wrong_value_is_one_line_with_an_example(options: dict[str, object], s
 
 
 @pytest.mark.parametrize("headroom", ["0", "10%", "50%"])
-@pytest.mark.parametrize("rounding", ["ceil", "floor"])
-def test_what_a_policy_recommends_it_finds_no_fault_with(headroom: str, rounding: str) -> None:
+@pytest.mark.parametrize("limit", ["2.5", "2"])
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_what_a_policy_recommends_it_finds_no_fault_with(headroom: str, rounding: str, limit: str) -> None:
     """A program that has the recommended values has no finding that would fail a check; with another policy it may."""
     policy = parse_policy(headroom=headroom, rounding=rounding)
 
     def row(*env: str, by: Policy = policy) -> ProcessReport:
-        return cgtune.predict(cpu_limit="2.5", cpus=8, memory_limit="512Mi", go="1.24", env=env, policy=by).rows[0].process
+        return cgtune.predict(cpu_limit=limit, cpus=8, memory_limit="512Mi", go="1.24", env=env, policy=by).rows[0].process
 
     advised = [f"{one.name}={format_setting(one)}" for one in row().recommendations]
     assert {finding.severity for finding in row(*advised).findings} <= {"info"}

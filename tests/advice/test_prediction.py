@@ -181,7 +181,7 @@ def test_the_table_fits_a_terminal() -> None:
         (("--cpus", "0"), "--cpus 0"),
         (("--cpus", "65537"), "--cpus 65537"),
         (("--cpus", "many"), "example: --cpus 4"),
-        (("--rounding", "up"), "example: --rounding ceil"),
+        (("--rounding", "up"), "example: --rounding slack"),
         (("--min-procs", "two"), "example: --min-procs 4"),
         (("--cpu-limit", "2", "--reserve-cpu", "2"), "--reserve-cpu 2 leaves nothing of --cpu-limit 2; give less, as in --reserve-cpu 0.5"),
         (("--memory-limit", "64Mi", "--outside", "64Mi"), "--outside 67108864 leaves nothing of --memory-limit 67108864"),

@@ -17,6 +17,7 @@ from cgtune.model import Bandwidth, GoFacts, Policy
 from tests.rules.reports import go_facts, report, sees, with_facts
 
 DEFAULT = Policy()
+CEIL = Policy(rounding="ceil")
 
 
 def facts(go: str, *, language: str | None = None, cgroup: str = "v2", cpu_limit: str = "2.5") -> GoFacts:
@@ -81,7 +82,7 @@ def test_limits_that_go_does_not_see() -> None:
     """Under a tighter limit of the pod, Go 1.27 comes to its own container's: it gets the variable."""
     procs = advise_named(parse_named(cpu_limit="4", pod_cpu_limit="2"), facts("1.27", cpu_limit="4"), DEFAULT)[0]
     assert (procs.value, procs.because[0], procs.because[-1]) == (
-        "2",
+        "3",
         "the pod's limit is the tightest",
         "Go 1.27 would come to 4 by itself",
     )
@@ -93,7 +94,7 @@ def test_no_value() -> None:
     assert planned(None, cpu_limit="8", node_cpus="8", memory_limit="32Gi", node_memory="32Gi") == [None, None]
     assert planned(None, cpu_limit="9", node_cpus="8") == [None, None]
     assert planned(None, cpu_limit="7500m", node_cpus="7910m") == ["8", None]  # allocatable is a little less than the node's CPUs
-    assert planned(None, cpu_limit="2", memory_limit="48Mi") == ["2", None]
+    assert planned(None, cpu_limit="2", memory_limit="48Mi") == ["3", None]
     assert planned(None, memory_limit="512Mi") == [None, "460MiB"]
     because = advise_named(parse_named(cpu_limit="8", node_cpus="7910m", memory_limit="48Mi"), None, DEFAULT)
     assert "which Kubernetes fills in where no limit is set" in because[0].because[0]
@@ -103,17 +104,25 @@ def test_no_value() -> None:
 def test_rounding_up_is_said() -> None:
     """A whole number may hide a fraction: no matter where it is rounded up anyway, and a word of warning where it is not."""
     procs = advise_named(parse_named(cpu_limit="3"), None, DEFAULT)[0]
-    assert (procs.value, procs.because[0]) == ("3", "if Kubernetes has rounded a fraction up to this (divisor 1), the result is the same")
+    says = "if Kubernetes has rounded a fraction up to this (divisor 1), this is one thread more than the fraction would get"
+    assert (procs.value, procs.because[0]) == ("4", f"{says}, which did no harm when it was measured: divisor 1m tells")
+    for same in (advise_named(parse_named(cpu_limit="1"), None, DEFAULT)[0], advise_named(parse_named(cpu_limit="3"), None, CEIL)[0]):
+        assert same.because[0] == "if Kubernetes has rounded a fraction up to this (divisor 1), the result is the same"
     procs = advise_named(parse_named(cpu_limit="3"), None, Policy(rounding="floor"))[0]
     assert "the result may be too high: divisor 1m tells" in procs.because[0]
     assert not any("divisor" in reason for reason in advise_named(parse_named(cpu_limit="3.0"), None, DEFAULT)[0].because)
 
 
 @given(st.integers(10, 64_000))
-def test_rounding_up_twice_changes_nothing(milli: int) -> None:
-    """What the comment claims: GOMAXPROCS from the rounded limit is that from the limit itself."""
-    exact = planned(None, cpu_limit=f"{milli}m")[0]
-    assert planned(None, cpu_limit=str(-(-milli // 1000)), cpu_divisor="1")[0] == exact
+def test_rounding_up_twice_changes_what_is_said(milli: int) -> None:
+    """What the comment claims: from the rounded limit GOMAXPROCS is what it is from the limit itself, or one more where that is said."""
+    for policy in (DEFAULT, CEIL):
+        exact, rounded = (
+            advise_named(parse_named(cpu_limit=limit, cpu_divisor=divisor), None, policy)[0]
+            for limit, divisor in ((str(milli), "1m"), (str(-(-milli // 1000)), "1"))
+        )
+        more = int(rounded.value or 0) - int(exact.value or 0)
+        assert more in ((0, 1) if "one thread more than the fraction" in rounded.because[0] else (0,))
 
 
 def test_go_without_a_memory_limit() -> None:

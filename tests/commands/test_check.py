@@ -252,7 +252,7 @@ def test_measures_are_the_rules_numbers() -> None:
         Measure(name="throttled", value=30.0, unit="%", warn=25.0),
         Measure(name="memory", value=25.0, unit="%"),
         Measure(name="oom_kills", value=2, unit="c"),
-        Measure(name="gomaxprocs", value=8, warn=2),
+        Measure(name="gomaxprocs", value=8, warn=3),
         Measure(name="gomemlimit", value=200 * rule_reports.MIB, unit="B"),
     )
     watched = rule_reports.watched(made, Throttling(periods=10, throttled_periods=1, throttled_seconds=0.1))

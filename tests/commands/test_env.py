@@ -44,7 +44,7 @@ def test_every_dialect(dialect: str) -> None:
     assert done.returncode == 0
     assert READERS[dialect](done.stdout) == BOTH
     reasons = done.stdout if DIALECTS[dialect].comments else done.stderr
-    assert "2.5 CPUs rounded up is 3; which Go runs it is not known" in reasons
+    assert "2.5 CPUs rounded up is 3 (measured: rounded down costs 20 to 35 % of the throughput); which Go runs it is not known" in reasons
     assert bool(done.stderr) is not DIALECTS[dialect].comments
 
 
@@ -133,7 +133,7 @@ def test_an_old_file_outlives_bad_input(tmp_path: Path) -> None:
     written = inside.run("env", "--cpu-limit", "4", "--output", path, "--mode", "0600")
     assert written.stderr.endswith(f"cgtune: {path} is written\n")
     assert "cgtune: GOMEMLIMIT stays unset: no memory limit was named\n" in written.stderr
-    assert (READERS["kubernetes"](path.read_text()), path.stat().st_mode & 0o777) == ({"GOMAXPROCS": "4"}, 0o600)
+    assert (READERS["kubernetes"](path.read_text()), path.stat().st_mode & 0o777) == ({"GOMAXPROCS": "5"}, 0o600)
     assert os.listdir(tmp_path) == ["app.env"]
 
 
@@ -142,7 +142,7 @@ def test_a_memory_limit_too_small_for_any_value(tmp_path: Path) -> None:
     path = tmp_path / "app.env"
     done = inside.run("env", "--cpu-limit", "2", "--memory-limit", "32Mi", "--output", path)
     assert done.returncode == 0
-    assert READERS["kubernetes"](path.read_text()) == {"GOMAXPROCS": "2"}
+    assert READERS["kubernetes"](path.read_text()) == {"GOMAXPROCS": "3"}
     for text in (path.read_text(), done.stderr):
         assert "GOMEMLIMIT stays unset: the memory limit: 33554432 bytes (32 MiB); below 64 MiB no value helps" in text
 
@@ -245,7 +245,9 @@ def test_limits_that_cannot_be_read(tmp_path: Path) -> None:
     wide.write_text("garbage\n")
     done = inside.run("env", *there, "--go", "1.24")
     said = f"/{wide.relative_to(tree)} cannot be read: "
-    assert (done.returncode, said in done.stdout, "/cpu.max: 100000 100000; 1 CPU rounded up" in done.stdout) == (0, True, True), done
+    assert (done.returncode, said in done.stdout, "/cpu.max: 100000 100000; 1 CPU and one thread more" in done.stdout) == (0, True, True), (
+        done
+    )
     assert f"not seen: /{wide.relative_to(tree)}: " in done.stderr
     tight.write_text("garbage\n")
     done = inside.run("env", *there, "--go", "1.24")
@@ -324,7 +326,7 @@ def test_no_more_than_the_node_has() -> None:
 )
 def test_limits_of_another_place_are_not_capped(arguments: tuple[object, ...], environ: dict[str, str]) -> None:
     """Who names the node, or gives the limit by option, speaks of another machine; what cannot be seen caps nothing."""
-    assert READERS["kubernetes"](_in_a_pod("64000", *arguments, **environ).stdout) == {"GOMAXPROCS": "64"}
+    assert READERS["kubernetes"](_in_a_pod("64000", *arguments, **environ).stdout) == {"GOMAXPROCS": "65"}
 
 
 @pytest.mark.parametrize("thousandths", range(1, 10))

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from cgtune.commands import fleet as fleet_command
 from cgtune.outputs.fleet.json import render_fleet_json
 from tests.support import inside
 from tests.support.command import PROGRAM, environment
@@ -39,6 +40,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 
     series: dict[str, tuple[dict[str, str], float]] = _SERIES
     refused: str | None = None
+    warnings: tuple[str, ...] = ()
     gate: threading.Event | None = None
     asked: list[str] = []  # noqa: RUF012  # a new one for each server
 
@@ -48,9 +50,16 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.asked.append(promql)
         if self.gate is not None:
             self.gate.wait(60)
-        if self.refused is not None and self.refused in promql and not promql.startswith("count by"):
+        if self.refused is not None and self.refused in promql and (not promql.startswith("count by") or self.refused == "count by"):
             return self._say(422, {"status": "error", "errorType": "execution", "error": "expanding series: no"})
-        return self._say(200, {"status": "success", "data": {"resultType": "vector", "result": list(self._result(promql))}})
+        found = list(self._result(promql))
+        data = {"resultType": "vector", "result": found}
+        if promql.endswith(":60s]"):
+            pairs = [{"metric": each["metric"], "values": [each["value"], [60, each["value"][1] + "1"]]} for each in found]
+            data = {"resultType": "matrix", "result": pairs}
+        elif promql.endswith("s]"):
+            data = {"resultType": "matrix", "result": [*self._tracks(form["time"][0])]}
+        return self._say(200, {"status": "success", "data": data, "warnings": self.warnings})
 
     def do_GET(self) -> None:
         self._say(200, {"status": "success", "data": {"version": "2.42.0", "application": "Prometheus"}})
@@ -66,6 +75,11 @@ class Server(http.server.BaseHTTPRequestHandler):
                 for pod in PODS:
                     names = {"__name__": name, "namespace": "shop", "pod": pod, "container": "server"}
                     yield {"metric": {**names, **labels}, "value": [0, repr(value)]}
+
+    def _tracks(self, now: str) -> Iterator[dict[str, Any]]:
+        for pod in PODS:
+            names = {"namespace": "shop", "pod": pod, "container": "server", "of": "container_cpu_usage_seconds_total"}
+            yield {"metric": names, "values": [[float(now) - 10260 * ago, "0.5"] for ago in (2, 1, 0)]}
 
     def _say(self, status: int, body: dict[str, Any]) -> None:
         content = json.dumps(body).encode()
@@ -103,13 +117,22 @@ def serving(**fields: Any) -> Iterator[tuple[str, list[str]]]:
         (("--prometheus", NOWHERE, "--last", "7"), "is no duration with a unit; examples: --last 7d, --last 36h"),
         (("--prometheus", NOWHERE, "--last", "1m"), "is outside of 600 to"),
         (("--prometheus", NOWHERE, "--doctor", "--patch", "helm"), "--doctor and --patch are different answers"),
-        (("--prometheus", NOWHERE, "--doctor", "--format", "csv"), "--format csv is not of --doctor, which has table and json"),
+        (
+            ("--prometheus", NOWHERE, "--doctor", "--format", "html"),
+            "--format html is not of --doctor, which has table, json, csv and markdown",
+        ),
+        (("--prometheus", NOWHERE, "--doctor", "--format", "sarif"), "--format sarif is not of --doctor"),
+        (("--prometheus", NOWHERE, "--doctor", "--namespace", "shop"), "--doctor is about all namespaces"),
         (("--prometheus", NOWHERE, "--doctor", "--fail-on", "info"), "--fail-on is about findings"),
         (("--prometheus", NOWHERE, "--patch", "helm", "--format", "json"), "leave --format json out"),
         (("--prometheus", NOWHERE, "--output", "."), "--output is the folder of --patch"),
         (("--prometheus", NOWHERE, "--patch", "helm", "--output", "/nowhere"), "is no folder that is there; make it with mkdir -p"),
         (("--prometheus", NOWHERE, "--top", "3", "--format", "csv"), "--top is for the table"),
         (("--prometheus", NOWHERE, "--diff", "/nowhere"), "No such file or directory"),
+        *(
+            (("--prometheus", NOWHERE, f"--namespace={name}"), "is no name; give each one whole")
+            for name in ("", "shop-*", 'a"b', "a|b", "a b")
+        ),
         (("--prometheus", NOWHERE, "--max-load", "0"), "--max-load 0 is no number"),
         (("--prometheus", NOWHERE, "--max-load", "nan"), "--max-load nan is no number"),
         (("--prometheus", NOWHERE, "--selector", "a=b"), "is none; write matchers as PromQL does"),
@@ -133,8 +156,29 @@ def test_a_server_that_is_not_there() -> None:
     assert done.stderr == f"cgtune: {NOWHERE}: Connection refused; is it the right address, and is it listening?\n"
 
 
+def _old(**changes: Any) -> str:
+    """A report with one container, one field of either changed."""
+    content = json.loads(render_fleet_json(WHOLE))
+    (content if changes.keys() <= content.keys() else content["workloads"][0]).update(changes)
+    return json.dumps(content)
+
+
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"schema": "cgtune/report/v1"}', '{"schema": "cgtune/fleet/v1", "workloads": [{}]}', "\xff"]
+    "text",
+    [
+        *("", "[]", "{}", '{"schema": "cgtune/report/v1"}', '{"schema": "cgtune/fleet/v1", "workloads": [{}]}', "\xff", "[" * 100_000),
+        *(
+            _old(window_seconds="a week"),
+            _old(window_seconds=10**400),
+            _old(window_seconds=float("nan")),
+            _old(asked=[]),
+            _old(asked={"namespaces": "shop", "selector": "", "ignored": []}),
+            _old(workloads=7),
+        ),
+        *(_old(used=[1]), _old(used={"throttled_share": 5}), _old(used={"throttled_share": {"p95": "much"}}), _old(used={"oom_kills": {}})),
+        *(_old(used={"oom_kills": float("inf")}), _old(findings=[{"rule": "oom-killed", "severity": "bad"}]), _old(findings=None)),
+    ],
+    ids=range(20),
 )
 def test_a_file_that_is_no_older_report(tmp_path: Path, text: str) -> None:
     """It is refused before the server is asked."""
@@ -143,6 +187,16 @@ def test_a_file_that_is_no_older_report(tmp_path: Path, text: str) -> None:
     done = inside.run("fleet", "--prometheus", NOWHERE, "--diff", old)
     assert (done.returncode, done.stdout) == (2, "")
     assert "name what cgtune fleet --format json printed" in done.stderr
+
+
+def test_a_file_that_is_too_large_for_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not read to its end."""
+    monkeypatch.setattr(fleet_command, "_MOST_OLD_BYTES", 1 << 20)
+    old = tmp_path / "old.json"
+    with old.open("wb") as file:
+        file.truncate((1 << 20) + 1)
+    done = inside.run("fleet", "--prometheus", NOWHERE, "--diff", old)
+    assert (done.returncode, done.stderr) == (2, f"cgtune: --diff {old} has more than 1 MiB, which is no such report\n")
 
 
 def test_findings_and_the_exit_code() -> None:
@@ -168,7 +222,9 @@ def test_what_is_as_before_does_not_fail(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         assert "1 as before" in done.stdout
         old.write_text(render_fleet_json(WHOLE.replace(rows=())))
-        assert inside.run("fleet", "--prometheus", url, "--diff", old, "--fail-on", "warning").returncode == 1
+        done = inside.run("fleet", "--prometheus", url, "--diff", old, "--fail-on", "warning")
+        assert done.returncode == 1
+        assert "note: the older report names no container" in done.stdout
 
 
 def test_a_refused_question_is_no_clean_report() -> None:
@@ -179,6 +235,39 @@ def test_a_refused_question_is_no_clean_report() -> None:
         assert "not answered: " in done.stdout
         assert "expanding series: no" in done.stderr
         assert inside.run("fleet", "--prometheus", url, "--fail-on", "warning").returncode == 1
+
+
+@pytest.mark.parametrize("arguments", [("--format", "csv"), ("--format", "sarif"), ("--patch", "kustomize"), ("--patch", "helm")])
+def test_a_partial_answer_is_told_beside_what_has_no_room_for_it(arguments: tuple[str, ...]) -> None:
+    """The server's warnings stand on standard error if the format has no place for them: what was not told may be why a value is wrong."""
+    with serving(warnings=("store eu-2 did not answer",)) as (url, _):
+        done = inside.run("fleet", "--prometheus", url, *arguments)
+        assert (done.returncode, done.stderr) == (0, "cgtune: warning of the server: store eu-2 did not answer\n")
+        done = inside.run("fleet", "--prometheus", url, "--format", "markdown")
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_is_drawn_over_time_is_asked_for_the_page_alone() -> None:
+    """One question more than any other format needs, and 24 at the most; it stands in the page."""
+    counts = {}
+    for name in ("html", "json", "markdown"):
+        with serving() as (url, asked):
+            done = inside.run("fleet", "--prometheus", url, "--format", name)
+            assert (done.returncode, done.stderr) == (0, "")
+            counts[name] = len(asked)
+            assert ("CPUs used, the mean of each 2.9 h: at most 0.5, last 0.5" in done.stdout) == (name == "html")
+            assert sum(promql.endswith("[604800s:10260s]") for promql in asked) == (name == "html")
+    assert counts["html"] == counts["json"] + 1 == counts["markdown"] + 1 <= 24
+
+
+def test_a_probe_that_is_refused_is_no_report() -> None:
+    """Which series there are is not known: nothing on standard output, and what was asked."""
+    with serving(refused="count by") as (url, asked):
+        for more in ((), ("--doctor",), ("--format", "html")):
+            done = inside.run("fleet", "--prometheus", url, *more)
+            assert (done.returncode, done.stdout, len(asked)) == (3, "", 2)
+            assert done.stderr.endswith("(expanding series: no); it was asked which series there are\n")
+            asked.clear()
 
 
 def test_no_patch_is_made_of_half_a_report(tmp_path: Path) -> None:
@@ -195,19 +284,23 @@ def test_no_go_is_no_clean_report() -> None:
         done = inside.run("fleet", "--prometheus", url, "--namespace", "shpo", "--fail-on", "info")
     assert done.returncode == 3
     assert done.stderr == (
-        "cgtune: the server has no Go container in namespace shpo that can be told; the same with --doctor says what is missing\n"
+        "cgtune: the server has no Go container in namespace shpo that can be told from samples of the last 5 minutes;"
+        " the same with --doctor says what is missing\n"
     )
 
 
-def test_the_doctor_asks_one_question() -> None:
-    """And names each gap with the line that mends it, in both formats."""
+def test_the_doctor_asks_two_questions() -> None:
+    """And names each gap with the line that mends it, in all formats."""
     with serving() as (url, asked):
         done = inside.run("fleet", "--prometheus", url, "--doctor")
-        assert (done.returncode, done.stderr, len(asked)) == (0, "", 1)
+        assert (done.returncode, done.stderr, len(asked)) == (0, "", 2)
         assert "to mend it: " in done.stdout
         content = json.loads(inside.run("fleet", "--prometheus", url, "--doctor", "--format", "json").stdout)
         assert content["workloads"] == []
         assert all(gap["mend"] for gap in content["not_joined"])
+        for name in ("csv", "markdown"):
+            text = inside.run("fleet", "--prometheus", url, "--doctor", "--format", name).stdout.replace("\\", "")
+            assert all(gap["why"] in text and gap["mend"].partition('"')[0] in text for gap in content["not_joined"])
 
 
 def test_patches_become_files(tmp_path: Path) -> None:
@@ -224,13 +317,16 @@ def test_patches_become_files(tmp_path: Path) -> None:
 
 
 def test_questions_are_about_what_was_asked() -> None:
-    """Namespaces, the window and the selector stand in each question but the probe's namespaces."""
+    """Namespaces, the window and the selector stand in each question but the probe's namespaces; what rules keep has no other labels."""
     with serving() as (url, asked):
         inside.run(
             "fleet", "--prometheus", url, "--namespace", "shop", "--namespace", "pay", "--last", "36h", "--selector", '{cluster="eu"}'
         )
+    (begin,) = (promql for promql in asked if "offset 129600s" in promql)
+    assert "cgtune_fleet:" in begin
+    asked.remove(begin)
     assert all('cluster="eu"' in promql for promql in asked)
-    assert all('namespace=~"shop|pay"' in promql for promql in asked[1:])
+    assert all('namespace=~"shop|pay"' in promql for promql in asked if not promql.startswith("count by"))
     assert any("129600s" in promql for promql in asked)
 
 

@@ -95,8 +95,8 @@ def test_the_file_follows(limits: Path, tmp_path: Path) -> None:
         assert (watcher.file(), watcher.said()) == (first, said)
         publish(limits, {"cpu-limit": "4000", "memory-limit": str(1 << 30)})
         watcher.wait_for(lambda: watcher.said() != said)
-        assert watcher.said() == f"{said}cgtune: {watcher.output} is written: GOMAXPROCS 4, was 3; GOMEMLIMIT 921MiB, was 460MiB\n"
-        assert read_kubernetes(watcher.file()[2]) == {"GOMAXPROCS": "4", "GOMEMLIMIT": "921MiB"}
+        assert watcher.said() == f"{said}cgtune: {watcher.output} is written: GOMAXPROCS 5, was 3; GOMEMLIMIT 921MiB, was 460MiB\n"
+        assert read_kubernetes(watcher.file()[2]) == {"GOMAXPROCS": "5", "GOMEMLIMIT": "921MiB"}
         assert watcher.file()[0] != first[0]
         code, seconds = watcher.stop()
         assert (code, seconds < 2) == (0, True)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from cgtune.errors import Refused, TooLarge, Unanswered
 from cgtune.fleet.asking import MOST_PARTS, Replies, ask, is_too_large
 from cgtune.fleet.model import Query
+from cgtune.system.abreast import Pace
 from cgtune.system.promaccess import AccessOptions, read_access
 from cgtune.system.promclient import Client
 from tests.support import faultproxy
-from tests.support.faultproxy import FaultProxy, Plan, Reply, Request, refusal, vector
+from tests.support.faultproxy import FaultProxy, Plan, Reply, Request, matrix, refusal, vector
 
 NAMESPACES = [f"ns{number:02}" for number in range(13)]
 LARGE = refusal(422, "execution", "query processing would load too many samples into memory in query execution")
@@ -64,6 +65,80 @@ def test_the_whole_is_asked_in_one_request_each() -> None:
     assert (asked.engine, asked.requests, len(server.seen), asked.warnings) == ("Prometheus 2.42.0", 3, 3, ())
     assert [(answer.query, answer.parts, answer.error) for answer in asked.answers] == [(query, 1, None) for query in QUERIES]
     assert {request.form["time"] for request in _posts(server)} == {f"{asked.time:.3f}"}
+
+
+PAIR = Query(
+    name="cpu",
+    promql="pair(cpu{ })",
+    is_range=True,
+    apart=(Query(name="cpu_p50", promql="p50(cpu{ })"), Query(name="cpu_p95", promql="p95(cpu{ })")),
+)
+
+
+def pairing(first: float, second: float) -> Callable[[Request], Reply]:
+    """An engine that gives these two for each namespace, and 1 and 2 to who asks for them apart."""
+
+    def answer(request: Request) -> Reply:
+        if "pair(" not in request.form.get("query", ""):
+            told = engine(request)
+            is_one = request.form.get("query", "").startswith("p50(")
+            return (
+                told
+                if request.method == "GET"
+                else Reply(content=vector([({"namespace": name}, 1 if is_one else 2) for name in asked_for(request)]))
+            )
+        return Reply(content=matrix([({"namespace": name}, [(0, first), (60, second)]) for name in asked_for(request)]))
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("most", "values", "expected", "requests"),
+    [
+        (99, (0.5, 0.95), (0.5, 0.95), 1),
+        (7, (0.5, 0.95), (0.5, 0.95), 3),
+        (99, (0, 0), (0, 0), 1),
+        (99, (0.5, 0.5), (1, 2), 3),
+        (7, (0.5, 0.5), (1, 2), 9),
+    ],
+    ids=["one question", "in halves", "nothing", "one quantile for both", "one quantile for both, in halves"],
+)
+def test_a_pair_has_two_answers(most: int, values: tuple[float, float], expected: tuple[float, float], requests: int) -> None:
+    """From one question. What takes one quantile for both is asked for each; a history of zeros has no other quantile."""
+    with FaultProxy(refuse_over(most), pairing(*values)) as server:
+        asked = _run(server, PAIR)
+    assert [(answer.query.name, answer.error) for answer in asked.answers] == [("cpu_p50", None), ("cpu_p95", None)]
+    assert [{sample.value for sample in answer.samples} for answer in asked.answers] == [{value} for value in expected]
+    assert [len(answer.samples) for answer in asked.answers] == [14, 14]
+    assert len(_posts(server)) == requests
+
+
+def test_what_one_pair_has_shown_holds_for_the_next() -> None:
+    """A question whose rows all have one figure, as restarts of a calm week, is not asked again if the engine took another pair."""
+    level = PAIR.replace(promql="pair(level{ })")
+
+    def answer(request: Request) -> Reply:
+        return pairing(3, 3 if "level" in request.form.get("query", "") else 4)(request)
+
+    with (
+        FaultProxy(lambda _: None, answer) as server,
+        contextlib.closing(Client(read_access(AccessOptions(url=server.url), {}), pace=Pace(concurrency=1))) as client,
+    ):
+        asked = ask(client, (PAIR, level), now=time.time(), within=within)
+    assert [{sample.value for sample in answer.samples} for answer in asked.answers] == [{3}, {4}, {3}, {3}]
+    assert len(_posts(server)) == 2
+
+
+def test_a_pair_that_is_refused_is_asked_for_apart() -> None:
+    """By an engine that knows no varying quantile; the rows are the same."""
+    no = refusal(422, "execution", "quantile_over_time: the parameter must be a number")
+    with FaultProxy(lambda request: no if "pair(" in request.form.get("query", "") else None, pairing(0, 0)) as server:
+        asked = _run(server, PAIR)
+    assert [(answer.query.name, answer.error, answer.samples[0].value) for answer in asked.answers] == [
+        ("cpu_p50", None, 1),
+        ("cpu_p95", None, 2),
+    ]
+    assert len(_posts(server)) == 3
 
 
 def test_a_second_round_is_of_the_same_time() -> None:

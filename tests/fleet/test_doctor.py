@@ -19,9 +19,10 @@ def test_nothing_is_told_of_what_lacks_nothing() -> None:
 
 
 def test_an_empty_engine_lacks_the_three_sources() -> None:
-    """Who runs Go, what is used, what is written."""
+    """Who runs Go, what is used, what is written; and that may be so because it has stopped to get samples."""
     whys = [each.why for each in diagnose(())]
     assert [why.partition(":")[0] for why in whys] == [
+        "none of the series that are read has a sample of the last 5 minutes",
         "no series tells which containers run Go",
         "no container_cpu_usage_seconds_total",
         "no kube-state-metrics",

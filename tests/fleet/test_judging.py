@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import cgtune.fleet.judging as route
+from cgtune.fleet import facts
 from cgtune.fleet.case import FLEET_RULES
 from cgtune.fleet.judging import judge_fleet, judge_row, say_upgrade
 from cgtune.fleet.model import Key, Measured, Row, Span
@@ -160,6 +161,19 @@ def test_the_worst_alone_is_no_warning() -> None:
     assert (finding.severity, finding.harm) == ("info", "earlier")
 
 
+def test_throttling_is_told_without_the_limit() -> None:
+    """It was felt whatever the limit is: how bad is said, what of limit and threads to change is not, nor is a size of a quota."""
+    unknown = {"cpu_limit_cores": None, "series": tuple((name, said) for name, said in SERIES.items() if name != "cpu_limit_cores")}
+    for share, severity, harm in ((0.3, "critical", "now"), (0.02, "info", "now")):
+        (finding,) = judged(**unknown, throttled=Span(p50=share, most=share)).findings
+        assert (finding.rule, finding.severity, finding.harm) == ("cpu-throttled", severity, harm)
+        assert "no series tells its CPU limit; the node has 16 CPUs (kube_node_status_capacity)" in finding.evidence
+        assert "quota of" not in " ".join(finding.evidence)
+        assert finding.advice[0].reason.startswith("raise the CPU limit, or let GOMAXPROCS be no more than it")
+    assert judged(**unknown).findings == ()
+    assert judged(**UNLIMITED | {"throttled": Span(p50=0.3, most=0.3)}).findings == ()  # there is none any more: that is over
+
+
 def test_what_no_series_tells_is_not_taken_for_unset() -> None:
     """Without series of GOMAXPROCS, GOMEMLIMIT, GOGC, limits or nodes no rule speaks of them, and reasons say that they are unknown."""
     row = judged(
@@ -189,10 +203,10 @@ def test_a_program_that_is_no_go_program_is_judged_by_its_cgroup() -> None:
 def test_a_new_go_with_all_cpus_is_told_with_its_causes() -> None:
     """Go 1.27 with as many threads as the node has CPUs: nobody set that number for sure, and the causes are named."""
     finding = found(judged(least_procs=16, most_procs=16))["gomaxprocs-exceeds-quota"]
-    assert finding.summary == "GOMAXPROCS is 16, all CPUs of the node; the quota is worth 2"
+    assert finding.summary == "GOMAXPROCS is 16, all CPUs of the node; its quota of 2 CPUs warrants 3"
     assert any("go line is older than 1.25" in line for line in finding.evidence)
     chosen = found(judged(least_procs=8, most_procs=8))["gomaxprocs-exceeds-quota"]
-    assert chosen.summary == "GOMAXPROCS is 8; the quota is worth 2"
+    assert chosen.summary == "GOMAXPROCS is 8; its quota of 2 CPUs warrants 3"
 
 
 def test_an_old_go_is_found_on_a_node_that_no_series_tells_of() -> None:
@@ -283,6 +297,17 @@ def test_equal_rows_are_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(50):
         say_upgrade(Measured(**{**QUIET, **OLD}))
     assert len(calls) == 1
+
+
+def test_more_kinds_than_are_kept_are_judged_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has more kinds of limits than there is room for gets the same rows, and no more memory."""
+    kinds = [{**QUIET, **OLD, "cpu_limit_cores": 1.0 + number} for number in range(5)]
+    rows = [judge_row(KEY, Measured(**kind)) for kind in kinds]
+    for module, name in ((route, "compared"), (facts, "derivations")):
+        monkeypatch.setattr(module, f"_MOST_{name.upper()}", 2)
+        monkeypatch.setattr(module, f"_{name}", {})
+    assert [judge_row(KEY, Measured(**kind)) for kind in kinds] == rows
+    assert (len(route._compared), len(facts._derivations)) <= (2, 2)
 
 
 def test_rules_of_a_fleet_are_rules() -> None:

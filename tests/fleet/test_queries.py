@@ -10,8 +10,8 @@ from cgtune.errors import UsageError
 from cgtune.fleet import names
 from cgtune.fleet.asked import Asked, parse_selector, steps_of
 from cgtune.fleet.model import Answer, Sample
-from cgtune.fleet.probe import Seen, probe_query, read_probe
-from cgtune.fleet.queries import MOST_QUERIES, build_queries, narrow
+from cgtune.fleet.probe import Seen, probe_queries, read_probe
+from cgtune.fleet.queries import MOST_QUERIES, OVER_TIME, build_queries, narrow
 from tests.support.command import ROOT
 
 WEEK = 7 * 86400
@@ -22,9 +22,29 @@ def _all(*left_out: str) -> list[Seen]:
 
 
 def test_there_are_at_most_24_questions() -> None:
-    """With everything there, and with the probe, all of them are 24."""
-    assert len(build_queries(Asked(window_seconds=WEEK), _all())) + 1 == MOST_QUERIES == 24
-    assert len({query.name for query in build_queries(Asked(window_seconds=WEEK))}) == 23
+    """With everything there, both of the probe and what the page draws, they are 24; who draws nothing asks one less."""
+    asked, drawn = Asked(window_seconds=WEEK), Asked(window_seconds=WEEK, over_time=True)
+    questions = build_queries(drawn, _all())
+    assert len(questions) + len(probe_queries(drawn)) == MOST_QUERIES == 24
+    assert len(build_queries(asked, _all())) + len(probe_queries(asked)) == 23
+    assert len({query.name for query in questions}) == len(questions)
+    assert {query.name for query in questions} - {query.name for query in build_queries(asked, _all())} == {OVER_TIME}
+
+
+def test_use_over_time_is_one_subquery() -> None:
+    """Its points are at most 60; a point is the mean or the most of all since the one before; the recorded series do as well."""
+    for window in (600, 5400, 86400, WEEK, 400 * 86400):
+        (query,) = (each for each in build_queries(Asked(window_seconds=window, over_time=True), _all()) if each.name == OVER_TIME)
+        step = steps_of(window).drawn
+        assert query.promql.startswith("(label_replace(max by (cluster,namespace,pod,container) (rate(container_cpu_usage_seconds_total{")
+        assert query.promql.endswith(f")[{window}s:{step}s]")
+        assert query.promql.count(f"[{step}s]") == 4
+        assert window // step + 1 <= 60
+    back = [Seen(name=name, series=1, is_at_begin=True) for name in names.RECORDED]
+    (query,) = (each for each in build_queries(Asked(window_seconds=WEEK, over_time=True), [*_all(), *back]) if each.name == OVER_TIME)
+    assert "container_" not in query.promql
+    assert "avg_over_time(cgtune_fleet:cpu_cores:rate5m[10260s])" in query.promql
+    assert build_queries(Asked(window_seconds=WEEK, over_time=True), ()) == ()
 
 
 @pytest.mark.parametrize("days", [0.04, 0.5, 1, 7, 30, 90])
@@ -57,7 +77,7 @@ def test_recorded_series_are_read_only_if_they_reach_back() -> None:
         return {query.name for query in build_queries(asked, seen) if any(name in query.promql for name in names.RECORDED)}
 
     assert raw(Asked(window_seconds=WEEK), [*_all(), *back]) == {
-        *("cpu_p50", "cpu_p95", "cpu_most", "memory_p95", "memory_most", "throttled_p50", "throttled_most", "recent"),
+        *("cpu", "cpu_most", "memory", "memory_most", "throttled", "recent", "history", "live_heap", "gc_share", "restarts", "owner"),
     }
     assert raw(Asked(window_seconds=WEEK), _all()) == set()
     assert raw(Asked(window_seconds=WEEK), [*_all(*names.RECORDED), *back]) == set()
@@ -100,16 +120,37 @@ def test_a_question_is_narrowed_to_namespaces() -> None:
     part = narrow(whole["resources"], asked, _all(), ("", "shop"))
     assert part is not None
     assert (part.name, 'namespace=~"|shop"' in part.promql) == ("resources", True)
-    assert [narrow(query, asked, _all(), ("shop",)) for query in (probe_query(asked), whole["otel"], whole["otel_settings"])] == [None] * 3
+    assert [narrow(query, asked, _all(), ("shop",)) for query in (*probe_queries(asked), whole["otel"], whole["otel_settings"])] == [
+        None
+    ] * 4
 
 
 def test_the_last_day_is_asked_for_only_if_it_is_not_all() -> None:
     """A window of a day has no last day of its own."""
     assert "recent" not in {query.name for query in build_queries(Asked(window_seconds=86400))}
     (recent,) = (query.promql for query in build_queries(Asked(window_seconds=WEEK)) if query.name == "recent")
-    first, *_ = recent.split("label_replace(label_replace(")
-    assert ("86400s" in first, f"{WEEK}s" in first) == (True, False)
-    assert recent.count('"over","window"') == recent.count(f"[{WEEK}s:") == 2  # of memory, by either of its series
+    assert (recent.count("[86400s:"), f"{WEEK}s" in recent) == (4, False)  # of CPU and memory, by either of their series
+
+
+def test_two_figures_are_one_question() -> None:
+    """A pair's quantile is one of the two by the minute; apart it asks for each of them, over the same history."""
+    asked = Asked(window_seconds=WEEK)
+    pairs = {query.name: query for query in build_queries(asked, _all()) if query.apart}
+    assert {name: [each.name for each in pair.apart] for name, pair in pairs.items()} == {
+        "cpu": ["cpu_p50", "cpu_p95"],
+        "memory": ["memory_p50", "memory_p95"],
+        "throttled": ["throttled_p50", "throttled_most"],
+        "restarts": ["restarts_least", "restarts_most"],
+    }
+    for pair, quantiles in (("cpu", ("0.5", "0.95")), ("restarts", ("0",))):
+        whole = pairs[pair].promql
+        assert whole.endswith(")[119999ms:60s]")
+        for quantile, part in zip(quantiles, pairs[pair].apart, strict=False):
+            varied = re.sub(r"quantile_over_time\(.*?% 2\),", f"quantile_over_time({quantile},", whole[1:])
+            assert part.promql == varied.removesuffix(")[119999ms:60s]").replace("% 2,", "")
+    narrowed = narrow(pairs["cpu"].apart[1], asked, _all(), ("shop",))
+    assert narrowed is not None
+    assert (narrowed.name, 'namespace=~"shop"' in narrowed.promql) == ("cpu_p95", True)
 
 
 def test_no_step_of_quantiles_keeps_time_with_timetables() -> None:
@@ -138,10 +179,14 @@ def test_what_is_no_selector_is_refused(text: str) -> None:
 
 def test_the_probe_is_read() -> None:
     """Flags are labels, 1 or not there."""
-    query = probe_query(Asked(window_seconds=WEEK))
+    query, other = probe_queries(Asked(window_seconds=WEEK))
     labels = (("__name__", "go_info"), ("has_pod", "1"), ("job", "app"))
     begin = (("__name__", names.RECORDED_CPU), ("is_at_begin", "1"))
-    seen = read_probe(Answer(query=query, samples=(Sample(labels=labels, value=7.0), Sample(labels=begin, value=2.0))))
+    answers = (
+        Answer(query=query, samples=(Sample(labels=labels, value=7.0),)),
+        Answer(query=other, samples=(Sample(labels=begin, value=2.0),)),
+    )
+    seen = read_probe(answers)
     assert seen == (
         Seen(name="go_info", series=7, job="app", has_container=False),
         Seen(name=names.RECORDED_CPU, series=2, has_pod=False, has_container=False, is_at_begin=True),

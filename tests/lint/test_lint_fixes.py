@@ -150,7 +150,7 @@ def test_a_number_stays_text() -> None:
     text = text.replace("4.0", "+8")
     (finding,) = [one for one in judge(text.replace("+8", '"8"')) if one.rule == "gomaxprocs-exceeds-quota"]
     assert finding.fix is not None
-    assert 'value: "2"' in apply(text.replace("+8", '"8"'), [finding.fix])
+    assert 'value: "3"' in apply(text.replace("+8", '"8"'), [finding.fix])
     ((workload, _),) = read(FILE, text)
     debug = workload.variable("GODEBUG")
     assert debug is not None

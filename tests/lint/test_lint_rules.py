@@ -112,6 +112,8 @@ CASES: list[tuple[str, str, Workload, Go | None, tuple[str, int] | None]] = [
     ("gomaxprocs-below-quota", "2 of 2", workload(cpu="2", **MAX), SOME_GO, None),
     ("fractional-quota", "1500m", workload(cpu="1500m", env={"GOGC": "50"}), SOME_GO, ("info", CPU)),
     ("fractional-quota", "2", workload(cpu="2", env={"GOGC": "50"}), SOME_GO, None),
+    ("whole-quota-no-slack", "2", workload(cpu="2", env={"GOGC": "50"}), SOME_GO, ("info", CPU)),
+    ("whole-quota-no-slack", "1500m", workload(cpu="1500m", env={"GOGC": "50"}), SOME_GO, None),
     ("quota-below-two-cpus", "500m", workload(cpu="500m", env={"GOGC": "50"}), SOME_GO, ("info", CPU)),
     ("quota-below-two-cpus", "2", workload(cpu="2", env={"GOGC": "50"}), SOME_GO, None),
     ("go-not-container-aware", "an old one was named", workload(cpu="2"), go("1.24"), ("warning", CPU)),
@@ -278,7 +280,7 @@ def test_no_sentence_names_a_file_of_a_machine_or_a_number_that_nobody_knows() -
 def test_an_older_go_is_told_what_it_needs() -> None:
     """Removing the variable is right for one that follows its quota, and wrong for an older one."""
     (found,) = judge_workload(workload(cpu="4", env={"GOMAXPROCS": "8"}), SOME_GO, Settings())
-    assert [(one.variable, one.value) for one in found.advice] == [("GOMAXPROCS", None), ("GOMAXPROCS", "4")]
+    assert [(one.variable, one.value) for one in found.advice] == [("GOMAXPROCS", None), ("GOMAXPROCS", "5")]
     assert [one.reason.partition(":")[0] for one in found.advice] == ["from Go 1.25 on", "before Go 1.25"]
     assert "without it Go 1.25 and newer would come to 4 and follow changes" in found.evidence
 

@@ -86,15 +86,20 @@ class Group:
         name = "memory.events" if self.version("memory") == 2 else "memory.oom_control"
         return int(dict(line.split() for line in self.read("memory", name).splitlines())["oom_kill"])
 
+    def entering(self, argv: Sequence[str]) -> list[str]:
+        """What enters the group and becomes this program."""
+        return ["/bin/sh", "-c", _ENTER, "sh", *map(str, self.directories()), "--", *argv]
+
     def start(self, argv: Sequence[str], **extra: str) -> subprocess.Popen[bytes]:
         """Start a program inside; it ends with the test at the latest."""
-        places = [str(place) for place in self.directories()]
-        program = subprocess.Popen(
-            ["/bin/sh", "-c", _ENTER, "sh", *places, "--", *argv],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, **extra},
-        )
+        return self._start(argv, {**os.environ, **extra}, subprocess.DEVNULL, None)
+
+    def start_piped(self, argv: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """The same with this environment alone, and a pipe for each of its three streams."""
+        return self._start(argv, environ, subprocess.PIPE, subprocess.PIPE)
+
+    def _start(self, argv: Sequence[str], environ: Mapping[str, str], streams: int, errors: int | None) -> subprocess.Popen[bytes]:
+        program = subprocess.Popen(self.entering(argv), stdin=streams, stdout=streams, stderr=errors, env=environ)
         self._started.append(program)
         return program
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.cgroups import _ENTER, Group, Groups
+from tests.live.cgroups import _ENTER, Group, Groups, hierarchies
 from tests.support import goprograms, toolchains
 from tests.support.command import inspect, parse_report, run
 from tests.support.goprograms import LibraryHost, Probe
@@ -30,6 +31,25 @@ MIB = 1 << 20
 @pytest.fixture(autouse=True)
 def _two_cpus() -> None:
     require({0, 1} <= os.sched_getaffinity(0), "needs CPUs 0 and 1")
+
+
+@pytest.fixture
+def counted(groups: Groups) -> Iterator[Groups]:  # which skips if there are none to be made
+    """Groups whose CPU time is counted too: on v1 that may be a hierarchy of its own."""
+    made = Groups(hierarchies("cpuacct"))
+    try:
+        yield made
+    finally:
+        made.remove()
+
+
+def _make_favoured(groups: Groups, quota_us: int, period_us: int = 100_000) -> Group:
+    """A group with a quota that others on a busy machine do not keep from using it."""
+    group = groups.make("app")
+    for each in (groups.make(), group):
+        each.write("cpu", *(("cpu.weight", "10000") if each.version("cpu") == 2 else ("cpu.shares", "262144")))
+    group.limit_cpu(quota_us, period_us)
+    return group
 
 
 @contextmanager
@@ -120,10 +140,9 @@ def test_a_first_thread_that_is_bound_alone(groups: Groups) -> None:
         assert _cpu_rules(entry) == set()
 
 
-def test_real_throttling(groups: Groups) -> None:
+def test_real_throttling(counted: Groups) -> None:
     """A busy program under a fifth of a CPU is throttled, and with GOMAXPROCS right that is what is found."""
-    group = groups.make("app")
-    group.limit_cpu(2_000, 10_000)
+    group = _make_favoured(counted, 2_000, 10_000)
     with _probe(group, "1.24.11", "burn 2", GOMAXPROCS="2") as probe:
         deadline = time.monotonic() + 60
         while group.throttled()[0] < 310:
@@ -132,6 +151,46 @@ def test_real_throttling(groups: Groups) -> None:
         finding = _findings(inspect(probe.pid))["cpu-throttled"]
     assert finding["severity"] == "warning"
     assert any("nr_throttled" in line for line in finding["evidence"])
+    assert finding["advice"][0]["reason"].startswith("the quota is used up: raise the CPU limit"), finding
+
+
+_NOW_AND_THEN = """
+import time
+def work(seconds):
+    began = time.thread_time()
+    while time.thread_time() - began < seconds:
+        pass
+while True:
+    work(0.028)
+    for _ in range(18):
+        time.sleep(0.05)
+        work(0.002)
+"""
+
+
+def test_a_burst_that_ends_the_stops(counted: Groups) -> None:
+    """28 ms of work at once, each second, under a fifth of a CPU: it is stopped each time, and with what is advised hardly ever."""
+    group = _make_favoured(counted, 20_000)
+    with subprocess.Popen([*_wrapper(group), sys.executable, "-c", _NOW_AND_THEN]) as program:
+        try:
+            time.sleep(1)
+            (before,) = parse_report(run("inspect", "--pid", program.pid, "--window", "8", "--format", "json"))["processes"]
+            finding = _findings(before)["cpu-throttled"]
+            (advice,) = finding["advice"]
+            written = re.search(r"write (\d+) to (/\S+)\. Kubernetes", advice["reason"])
+            require(written is not None or "that can be read" not in advice["reason"], "bursts: needs Linux 5.14")
+            assert written is not None, finding
+            Path(written[2]).write_text(written[1])
+            time.sleep(1)
+            (after,) = parse_report(run("inspect", "--pid", program.pid, "--window", "8", "--format", "json"))["processes"]
+        finally:
+            program.kill()
+    assert written[1] == "20000"
+    stops = [process["rates"]["cpu"][0]["throttled_periods"] for process in (before, after)]
+    assert "of the quota are in use, and busy moments go beyond it" in advice["reason"]
+    assert stops[0] >= 4
+    assert stops[1] * 4 <= stops[0], (stops, finding)
+    assert after["enforced"]["cpu"]["chain"][0]["burst_us"] == 20_000
 
 
 def test_a_memory_limit_that_go_does_not_know(groups: Groups) -> None:
@@ -228,7 +287,7 @@ def test_a_live_heap_that_crowds_the_limit(groups: Groups) -> None:
     group.limit_memory(128 * MIB)
     with _probe(group, "1.27.3", f"alloc {96 * MIB}", "gc", GOMEMLIMIT="118MiB") as probe:
         finding = _findings(inspect(probe.pid))["memory-limit-too-small"]
-    assert finding["severity"] == "warning"
+    assert finding["severity"] == "critical"  # from 75 % on
     assert f"{group.path}/memory.limit_in_bytes to 19" in finding["advice"][0]["reason"]  # some 193 MiB
 
 
@@ -520,6 +579,70 @@ def test_memory_that_has_nearly_reached_the_limit(groups: Groups) -> None:
         program.stdin.close()
     assert finding["severity"] in ("warning", "critical")
     assert "nothing of the rest can be given back" in finding["summary"]
+
+
+#: Keeps 60 MiB, waits for a line, and reads a mapped file: its pages in any order again and again, or in their order, once.
+_READER = """
+import mmap, random, sys, time
+held = b"x" * (60 << 20)
+with open(sys.argv[1], "rb") as file:
+    pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+print("ready", flush=True)
+sys.stdin.readline()
+while sys.argv[2] == "again":
+    pages[random.randrange(len(pages))]
+for offset in range(0, len(pages), mmap.PAGESIZE):
+    pages[offset]
+print("read", flush=True)
+time.sleep(600)
+"""
+
+
+@contextmanager
+def _reader(group: Group, file: Path, how: str) -> Iterator[subprocess.Popen[str]]:
+    """That program, which has begun to read."""
+    argv = [*_wrapper(group), sys.executable, "-c", _READER, str(file), how]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+        program.stdin.write("\n")
+        program.stdin.flush()
+        try:
+            yield program
+        finally:
+            program.kill()
+
+
+def test_files_that_go_and_come_back(groups: Groups, tmp_path: Path) -> None:
+    """Half of a file of 32 MiB fits beside the heap: its pages come and go, which is told with what would be enough; with room it is not.
+    Nor is it of a file of four times the limit that is read once, though its pages count as such that came back if others had them before.
+    """
+    small, large = tmp_path / "small", tmp_path / "large"
+    for file, size in ((small, 32 * MIB), (large, 384 * MIB)):
+        with file.open("wb") as written:
+            written.write(os.urandom(MIB) * (size // MIB))
+            os.fsync(written.fileno())  # what is dirty cannot be dropped
+            os.posix_fadvise(written.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    kind = subprocess.run(["stat", "-f", "-c", "%T", str(small)], capture_output=True, text=True, check=True).stdout.strip()
+    require(kind not in ("tmpfs", "ramfs"), "needs a temporary folder on a disk")
+    group = groups.make("app")
+    group.limit_memory(88 * MIB)
+    with _reader(group, small, "again") as program:
+        looks: list[dict[str, Any]] = []  # several: on a busy machine it hardly runs in some of them
+        while "memory-thrashing" not in _findings(looks[-1] if looks else {"findings": ()}):
+            assert len(looks) < 8, [(look["rates"], look["enforced"]["memory"]["chain"][0]["parts"]) for look in looks]
+            looks.append(inspect(program.pid, "--window", "4"))
+        finding = _findings(looks[-1])["memory-thrashing"]
+        assert (finding["harm"], finding["severity"] in ("warning", "critical")) == ("now", True)
+        assert any("MiB are needed: " in line and "MiB of files in use" in line for line in finding["evidence"])
+        group.limit_memory(128 * MIB)
+        time.sleep(4.0)
+        assert "memory-thrashing" not in _findings(inspect(program.pid, "--window", "4"))
+    for look in range(2):
+        with _reader(group, large, "once") as program:
+            found = _findings(inspect(program.pid, "--window", "4"))
+        assert "memory-thrashing" not in found, (look, found)
 
 
 def test_a_collector_that_does_most_of_the_work(groups: Groups) -> None:

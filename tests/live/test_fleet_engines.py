@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from itertools import chain, pairwise
 from pathlib import Path
 
 import pytest
 
-from cgtune.fleet.asked import Asked
+from cgtune.fleet.asked import Asked, steps_of
+from cgtune.fleet.asking import ask
 from cgtune.fleet.doctor import diagnose
 from cgtune.fleet.joining import Joined, join
 from cgtune.fleet.judging import judge_fleet
 from cgtune.fleet.model import Measured, Query, Span
-from cgtune.fleet.names import RECORDED
-from cgtune.fleet.probe import Seen, probe_query, read_probe
+from cgtune.fleet.names import RECORDED_CPU, RECORDED_GC, RECORDED_HEAP
+from cgtune.fleet.probe import Seen, probe_queries, read_probe
 from cgtune.fleet.queries import MOST_QUERIES, build_queries
+from cgtune.system.promaccess import AccessOptions, read_access
+from cgtune.system.promclient import Client
 from tests.support.engines import Engine, prometheus, victoria
 from tests.support.fleetdata import FAULTS, MIB, Series, Service, fleet, gaps, machine, record, series_of
 
@@ -33,10 +38,10 @@ def _series() -> Iterator[Series]:
 
 
 def _ask(engine: Engine, asked: Asked = _ASKED) -> tuple[tuple[Seen, ...], Joined, tuple[Query, ...]]:
-    seen = read_probe(engine.ask(probe_query(asked), _END))
+    seen = read_probe(engine.ask_each(probe_queries(asked), _END))
     queries = build_queries(asked, seen)
-    assert len(queries) + 1 <= MOST_QUERIES
-    return seen, join((engine.ask(query, _END) for query in queries), seen), queries
+    assert len(queries) + 2 <= MOST_QUERIES
+    return seen, join(engine.ask_each(queries, _END), seen), queries
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +130,51 @@ def test_each_planted_fault_is_found_and_no_other(debian_prometheus: Engine, deb
         assert urgencies == sorted(urgencies)
 
 
+@pytest.mark.parametrize("engine_of", [prometheus, victoria])
+def test_both_figures_of_a_pair_are_of_the_present(engine_of: Callable[..., AbstractContextManager[Engine]], tmp_path: Path) -> None:
+    """Asked as of now, when VictoriaMetrics smooths the last half minute: the engine takes each pair, and no two are one."""
+    end = (int(time.time()) + 270) // 60 * 60
+    series = chain.from_iterable(series_of(each, (end - 5 * 3600) // 3600 * 3600, end) for each in _SERVICES[:4])
+    asked = Asked(window_seconds=4 * 3600)
+    with engine_of(series, tmp_path) as engine, contextlib.closing(Client(read_access(AccessOptions(url=engine.url), {}))) as client:
+        probe = ask(client, probe_queries(asked), now=time.time())
+        queries = build_queries(asked, read_probe(probe.answers))
+        replies = ask(client, queries, now=time.time(), after=probe)
+    assert replies.requests == probe.requests + len(queries)
+    answers = {answer.query.name: answer for answer in replies.answers}
+    assert [answer.error for answer in replies.answers if answer.error] == []
+    for lower, higher in (("cpu_p50", "cpu_p95"), ("memory_p50", "memory_p95"), ("throttled_p50", "throttled_most")):
+        least = {sample.labels: sample.value for sample in answers[lower].samples}
+        most = {sample.labels: sample.value for sample in answers[higher].samples}
+        assert least.keys() == most.keys()
+        assert len(least) == 4
+        assert all(value < most[labels] for labels, value in least.items())
+
+
+@pytest.mark.parametrize("start", [prometheus, victoria])
+def test_impossible_values_in_pairs_are_not_believed(
+    start: Callable[[Iterator[Series], Path], AbstractContextManager[Engine]], tmp_path: Path
+) -> None:
+    """Two quantiles of 1e300 bytes, and restarts below 0: counted and not read, and the healthy neighbour's figures are there."""
+    broken, healthy = _SERVICES[-2:]
+    planted = {"container_memory_working_set_bytes": 1e300, "kube_pod_container_status_restarts_total": -3.0}
+
+    def lie() -> Iterator[Series]:
+        yield from series_of(healthy, _END - 7200, _END)
+        for each in series_of(broken, _END - 7200, _END):
+            bad = planted.get(each.name)
+            yield each if bad is None else each._replace(values=[bad * (1 + place) for place in range(len(each.values))])
+
+    with start(lie(), tmp_path) as engine:
+        _, joined, _ = _ask(engine, _ASKED.replace(window_seconds=3600))
+    rows = {key.name: measured for key, measured in joined.rows}
+    assert (rows[broken.name].memory_used, rows[broken.name].restarts) == (Span(), None)
+    assert rows[broken.name].cpu_used.p95 is not None
+    assert (rows[healthy.name].memory_used.p95 is None, rows[healthy.name].restarts) == (False, 0)
+    told = " ".join(each.why for each in joined.not_joined if "no machine can have" in each.why)
+    assert all(name in told for name in planted)
+
+
 def test_planted_gaps_are_told(debian_prometheus: Engine) -> None:
     """How many programs have no pod and no container, whose owner is not known; and the doctor tells the labels' lines."""
     seen, joined, _ = _ask(debian_prometheus)
@@ -134,6 +184,7 @@ def test_planted_gaps_are_told(debian_prometheus: Engine) -> None:
         (1, "pods without kube_pod_owner"),
         (1, "Go containers of which no series tells the use of CPU and memory"),
         (1, "Go containers of which no series tells the limits"),
+        (43, "Go containers without cgtune serve"),
     ]
     mends = [each.mend for each in diagnose(seen)]
     assert any("target_label: pod}" in each for each in mends)
@@ -180,7 +231,26 @@ def test_the_questions_of_all_sources_are_understood(debian_prometheus: Engine, 
     for asked in (_ASKED, _ASKED.replace(namespaces=("shop-1", "a.b"), selector='cluster=~".*"')):
         for query in build_queries(asked):
             for engine in (debian_prometheus, debian_victoria):
-                engine.ask(query, _END)
+                engine.ask_raw(query.promql, _END)
+
+
+def test_use_over_time_is_what_was_planted(debian_prometheus: Engine, debian_victoria: Engine) -> None:
+    """From both engines: a point each step, of the busiest replica; the tops are those of the whole history."""
+    asked = _ASKED.replace(over_time=True)
+    step = steps_of(asked.window_seconds).drawn
+    for engine in (debian_prometheus, debian_victoria):
+        _, joined, queries = _ask(engine, asked)
+        assert "over_time" in [query.name for query in queries if query.is_range and not query.apart]
+        rows = {key.name: measured for key, measured in joined.rows}
+        for service in _SERVICES:
+            measured = rows[service.name]
+            for track, most in ((measured.cpu_track, service.used_cores), (measured.memory_track, service.used_mib * MIB)):
+                times = [time for time, _ in track]
+                assert {later - earlier for earlier, later in pairwise(times)} == {step}
+                assert 57 <= len(times) <= 60
+                assert _END - step < times[-1] <= _END
+                assert max(value for _, value in track) == pytest.approx(most, rel=0.02)
+        assert rows["alone"].cpu_track == ()
 
 
 def test_recorded_series_give_the_same(debian_prometheus: Engine, tmp_path: Path) -> None:
@@ -188,15 +258,25 @@ def test_recorded_series_give_the_same(debian_prometheus: Engine, tmp_path: Path
     with prometheus(chain(_series(), record(_SERVICES, _BEGIN, _END)), tmp_path) as engine:
         _, raw, _ = _ask(debian_prometheus)
         _, cheap, queries = _ask(engine)
+        _, drawn, _ = _ask(engine, _ASKED.replace(over_time=True))
+        assert all(measured.cpu_track for key, measured in drawn.rows if key.name != "alone")
     assert [key for key, _ in cheap.rows] == [key for key, _ in raw.rows]
     for (_, one), (_, other) in zip(raw.rows, cheap.rows, strict=True):
-        assert _is_near(one.cpu_used.most, other.cpu_used.most)
-        assert _is_near(one.memory_used, other.memory_used)
-        assert _uses_recorded(other) or one.cpu_used.most is None
-    named = [query for query in queries if query.name.startswith(("cpu_", "memory_", "throttled_", "recent"))]
-    assert len(named) > 6
-    assert not any("container_" in query.promql for query in named)
+        far = [name for name, value in one.items() if name != "series" and not _is_near(value, getattr(other, name))]
+        assert [name for name in far if not _is_of_a_step(name, one, other)] == []
+        told = {name: dict(other.series).get(name) for name in ("cpu_used", "live_heap_bytes", "gc_share")}
+        assert told["cpu_used"] == (None if one.cpu_used.most is None else RECORDED_CPU)
+        assert told["live_heap_bytes"] == (None if one.live_heap_bytes is None else RECORDED_HEAP)
+        assert told["gc_share"] == (None if one.gc_share is None else RECORDED_GC)
+    named = [
+        query for query in queries if query.name.partition("_")[0] in ("cpu", "memory", "throttled", "recent", "history", "gc", "live")
+    ]
+    assert len(named) == 9
+    assert not any(name in query.promql for query in named for name in ("container_", "go_gc_", "go_cpu_"))
 
 
-def _uses_recorded(measured: Measured) -> bool:
-    return dict(measured.series).get("cpu_used") == RECORDED[0]
+def _is_of_a_step(name: str, one: Measured, other: Measured) -> bool:
+    """A recorded series begins one sample later."""
+    if name == "samples":
+        return abs((one.samples or 0) - (other.samples or 0)) <= 2 * (one.replicas or 0)
+    return name == "history_seconds" and abs((one.history_seconds or 0) - (other.history_seconds or 0)) <= 3900

@@ -12,7 +12,7 @@ from cgtune.fleet.asked import Asked
 from cgtune.fleet.joining import join
 from cgtune.fleet.judging import judge_fleet
 from cgtune.fleet.model import Row
-from cgtune.fleet.probe import probe_query, read_probe
+from cgtune.fleet.probe import probe_queries, read_probe
 from cgtune.fleet.queries import build_queries
 from tests.support.engines import prometheus
 from tests.support.fleetdata import EACH, FAULTS, fleet, gaps, machine, series_of
@@ -33,8 +33,8 @@ def _judged(folder: Path, end: int) -> tuple[Row, ...]:
     begin = end - 30 * 3600
     series = chain(chain.from_iterable(series_of(each, begin, end) for each in fleet(60)), gaps(begin, end), machine(begin, end))
     with prometheus(series, folder) as engine:
-        seen = read_probe(engine.ask(probe_query(asked), end))
-        joined = join((engine.ask(query, end) for query in build_queries(asked, seen)), seen)
+        seen = read_probe(engine.ask_each(probe_queries(asked), end))
+        joined = join(engine.ask_each(build_queries(asked, seen), end), seen)
     return judge_fleet(joined.rows)
 
 

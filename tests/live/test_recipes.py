@@ -39,6 +39,7 @@ def test_every_rule_can_be_confirmed_by_hand() -> None:
         "no-quota-many-cpus": ["50000"],
         "oom-killed": ["oom_kill 0"],
         "memory-near-limit": ["268435456", "shmem"],
+        "memory-thrashing": ["refault", "pgmajfault", "active_file"],
         "limit-unneeded": ["nr_throttled", "usage"],
     }.items():
         assert [text for text in shown if text not in said[rule]] == [], (rule, said[rule])

@@ -182,10 +182,10 @@ def test_three_lines_of_a_process() -> None:
         (process_report(go_facts(dies="fatal error: no")), "  Go 1.27.3 dies at its next start; GOMAXPROCS"),
         (
             process_report(go_facts(minor=24, procs=7, procs_derived=5, variables={"GOMAXPROCS": "5"}), cores=2.0),
-            "  GOMAXPROCS 7: set 2 in the program; GOMEMLIMIT",
+            "  GOMAXPROCS 7: set 3 in the program; GOMEMLIMIT",
         ),
         (process_report(go_facts(minor=24, procs=2, variables={"GOMAXPROCS": "2"}), cores=2.0), "  GOMAXPROCS 2: as it should be; "),
-        (process_report(go_facts(minor=24, procs=8), cores=2.0), "  GOMAXPROCS 8: export GOMAXPROCS=2; "),
+        (process_report(go_facts(minor=24, procs=8), cores=2.0), "  GOMAXPROCS 8: export GOMAXPROCS=3; "),
         (process_report(go_facts(procs=2, seen=sees(200_000)), cores=2.0), "  GOMAXPROCS 2: leave it unset; "),
         (process_report(go_facts(procs=None, procs_derived=2, seen=sees(200_000)), cores=2.0), "  GOMAXPROCS derived 2: leave it unset; "),
     ],

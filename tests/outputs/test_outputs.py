@@ -391,7 +391,7 @@ def test_what_was_left_out_and_what_was_not_seen_ends_the_table() -> None:
     [
         (
             process_report(go_facts(minor=24, procs=7, procs_derived=5, variables={"GOMAXPROCS": "5"}), cores=2.0),
-            "GOMAXPROCS: 2, in the program, which overrules the variable GOMEMLIMIT",
+            "GOMAXPROCS: 3, in the program, which overrules the variable GOMEMLIMIT",
         ),
         (
             process_report(go_facts(minor=24, procs=2, procs_derived=5, variables={"GOMAXPROCS": "5"}), cores=2.0),

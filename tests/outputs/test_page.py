@@ -175,10 +175,10 @@ def test_a_value_that_is_set_elsewhere_is_no_line_to_copy() -> None:
     """A program that overrules its variable is told which value is right, and no `export` that would change nothing."""
     facts = go_facts(minor=24, procs=7, procs_derived=5, variables={"GOMAXPROCS": "5"})
     text = render_html(_report().replace(processes=(process_report(facts, cores=2.0),)))
-    assert "<td>7</td><td>2</td>" in text
+    assert "<td>7</td><td>3</td>" in text
     assert "export GOMAXPROCS" not in text
     unset = render_html(_report().replace(processes=(process_report(go_facts(minor=24, procs=7, procs_derived=8), cores=2.0),)))
-    assert "export GOMAXPROCS=2" in unset
+    assert "export GOMAXPROCS=3" in unset
 
 
 def test_a_value_that_was_not_read_is_not_known() -> None:

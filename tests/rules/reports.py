@@ -142,10 +142,12 @@ def memory_level(
     high_bytes: int | None = None,
     current_bytes: int | None = 20 * MIB,
     reclaimable_bytes: int | None = 5 * MIB,
+    active_bytes: int = 0,
     swapped_bytes: int | None = 0,
     oom_kills: int = 0,
 ) -> MemoryLevel:
-    """One cgroup with 20 MiB charged to it, 5 of which can be given back."""
+    """One cgroup with 20 MiB charged to it, 5 of which can be given back: files, of which ``active_bytes`` seem to be in use."""
+    idle_bytes = None if reclaimable_bytes is None else reclaimable_bytes - active_bytes
     return MemoryLevel(
         path=path,
         directory=f"/sys/fs/cgroup{path}",
@@ -158,7 +160,7 @@ def memory_level(
         current_bytes=current_bytes,
         swap_current_bytes=swapped_bytes,
         use_hierarchy=True,
-        parts=MemoryParts(active_file_bytes=reclaimable_bytes, inactive_file_bytes=None if reclaimable_bytes is None else 0),
+        parts=MemoryParts(active_file_bytes=None if reclaimable_bytes is None else active_bytes, inactive_file_bytes=idle_bytes),
         events=MemoryEvents(oom_kill=oom_kills),
     )
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from cgtune.api import judge_processes
+from cgtune.limits import enforce
 from cgtune.model import (
     Busiest,
     ByteLimit,
@@ -63,10 +65,40 @@ def _stalled(percent: float) -> ProcessReport:
     return watched(made, None, pressure=(rate,), memory=(_memory_rate(high_events=40),))
 
 
+def _hybrid(made: ProcessReport) -> ProcessReport:
+    """The same, with the controllers on v1."""
+    memory, cpu = (tuple(level.replace(version=1) for level in chain) for chain in (made.snapshot.memory_chain, made.snapshot.cpu_chain))
+    return made.replace(snapshot=made.snapshot.replace(memory_chain=memory, cpu_chain=cpu))
+
+
 def _memory_rate(**more: int) -> MemoryRate:
     counts = {"oom_kills": 0, "high_events": 0, "max_events": 0} | more
     own = {"path": "/pod/app", "directory": "/sys/fs/cgroup/pod/app", "version": 2}
     return MemoryRate(seconds=30.0, refaults_per_second=0.0, **own, **counts)  # type: ignore[arg-type]
+
+
+def _thrashes(
+    refaults: float = 2000.0, *, faults: float = 50.0, active: int = 4, waited: float | None = None, charged: int = 128, **facts: Any
+) -> ProcessReport:
+    """Under 128 MiB, beside 24 MiB of files of which so many are active; so many pages came back a second, and it waited for so many."""
+    level = memory_level("/pod/app", 128 * MIB, current_bytes=charged * MIB, reclaimable_bytes=24 * MIB, active_bytes=active * MIB)
+    made = report(go_facts(**({"memory": 120 * MIB, "mapped_bytes": 100 * MIB, "heap_marked_bytes": 50 * MIB} | facts)), memory=(level,))
+    pressure: tuple[PressureRate, ...] = ()
+    if waited is not None:
+        stalled = _stalled(waited)
+        assert stalled.snapshot.rates is not None
+        made = made.replace(snapshot=made.snapshot.replace(pressure_chain=stalled.snapshot.pressure_chain))
+        pressure = stalled.snapshot.rates.pressure
+    rate = _memory_rate(high_events=0).replace(refaults_per_second=refaults)
+    return watched(made, None, pressure=pressure, memory=(rate,), major_faults_per_second=faults)
+
+
+def _storms(rate: float = 40.0, *, used: int = 110, seconds: float = 30.0, cores: float = 0.5, **facts: Any) -> ProcessReport:
+    """So many collections in each second of CPU, and so much in use of 128 MiB, all of it Go's."""
+    level = memory_level("/pod/app", 128 * MIB, current_bytes=used * MIB, reclaimable_bytes=0)
+    runtime = go_facts(**({"memory": 116 * MIB, "mapped_bytes": used * MIB, "heap_marked_bytes": 40 * MIB} | facts))
+    made = report(runtime, memory=(level,))
+    return watched(made, None, seconds=seconds, used_cores=cores, collections=round(rate * cores * seconds), gc_cores=0.0)
 
 
 def _pressed_full(percent: float) -> ProcessReport:
@@ -185,6 +217,7 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
     ("cpu-contended", "a foreign program with as many threads as CPUs", lambda: _foreign(8), ("critical", "now")),
     ("cpu-contended", "a foreign program with more threads waits for itself", lambda: _foreign(9), None),
     ("cpu-contended", "a single look: the last minute", lambda: _pressed(62.0), ("critical", "now")),
+    ("cpu-contended", "of a v2 cgroup, and CPU is v1's", lambda: _hybrid(_pressed(62.0, cores=4.0)), None),
     ("cpu-contended", "of the machine, which tells nothing of the cgroup", lambda: _pressed(62.0, scope="machine"), None),
     ("cpu-contended", "its own threads are more than the CPUs", lambda: _pressed(62.0, procs=9), None),
     ("cpu-contended", "a quota stops it", lambda: _pressed(62.0, cores=1.0, throttled=(10, 1000)), None),
@@ -231,6 +264,7 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
         lambda: watched(_pressed(12.0, resource="memory"), None),
         None,
     ),
+    ("memory-stalling", "of a v2 cgroup, and memory is v1's", lambda: _hybrid(_stalled(45.0)), None),
     ("memory-stalling", "of the machine", lambda: _pressed(90.0, resource="memory", scope="machine"), None),
     ("memory-near-limit", "8 MiB are left", lambda: _full(504), ("warning", "possible")),
     ("memory-near-limit", "and the limit was hit", lambda: _full(504, hit=True), ("critical", "now")),
@@ -242,6 +276,20 @@ CASES: list[tuple[str, str, Callable[[], ProcessReport], tuple[str, str] | None]
     ("memory-near-limit", "3 MiB of 64 are left", lambda: _full(61, limit_mib=64), ("warning", "possible")),
     ("memory-near-limit", "5 MiB of 64 are left", lambda: _full(59, limit_mib=64), None),
     ("memory-near-limit", "20 MiB are left", lambda: _full(492), None),
+    ("memory-thrashing", "files that are used again, v1", _thrashes, ("warning", "now")),
+    ("memory-thrashing", "as few pages as tell it", lambda: _thrashes(100.0, faults=10.0), ("warning", "now")),
+    ("memory-thrashing", "few pages", lambda: _thrashes(99.0), None),
+    ("memory-thrashing", "the process itself waits for few", lambda: _thrashes(faults=9.0), None),
+    ("memory-thrashing", "a large file, read once", lambda: _thrashes(active=1), None),
+    ("memory-thrashing", "something waits for memory, v2", lambda: _thrashes(active=0, waited=2.0), ("warning", "now")),
+    ("memory-thrashing", "a large file, read once, v2", lambda: _thrashes(waited=1.0), None),
+    ("memory-thrashing", "there is room below the limit", lambda: _thrashes(charged=121), None),
+    ("collector-busy", "a storm below the limit", _storms, ("warning", "possible")),
+    ("collector-busy", "a storm, and no GOMEMLIMIT", lambda: _storms(memory="off"), ("warning", "possible")),
+    ("collector-busy", "less than a storm", lambda: _storms(29.0), None),
+    ("collector-busy", "a storm far below the limit", lambda: _storms(used=89), None),
+    ("collector-busy", "a storm, and a fifth is kept free", lambda: _storms(memory=102 * MIB), None),
+    ("collector-busy", "too little ran to tell a storm", lambda: _storms(cores=0.03), None),
     ("collector-busy", "a third of what is used", lambda: _collects(33.0), ("warning", "now")),
     ("collector-busy", "nearly half", lambda: _collects(45.0), ("critical", "now")),
     ("collector-busy", "a fifth", lambda: _collects(20.0), None),
@@ -379,6 +427,37 @@ def test_what_a_busy_collector_needs(gomemlimit: Any, raised: str) -> None:
     assert finding.advice[0].reason.startswith(raised)
 
 
+def test_what_helps_in_a_storm() -> None:
+    """A larger limit, then no more threads than CPUs, then a fifth kept free; no word of a larger GOMEMLIMIT."""
+    finding = _judge("collector-busy", _storms(procs=16))
+    assert finding is not None
+    assert "600 collections in 15.0 s of CPU, 40 in each; 110 MiB of 128 MiB are in use" in finding.evidence
+    assert [advice.variable for advice in finding.advice] == [None, "GOMAXPROCS", None]
+    assert [advice.reason.split(",")[0] for advice in finding.advice][::2] == [
+        "raise the memory limit",
+        "then keep 20 % of the limit free",
+    ]
+    few = _judge("collector-busy", _storms(procs=2))
+    assert few is not None
+    assert [advice.variable for advice in few.advice] == [None, None]
+
+
+def test_thrashing_stands_for_what_it_causes() -> None:
+    """Of files that come and go one finding is left, with the worst severity and the value that leaves them room."""
+    made = _thrashes(waited=45.0)
+    (judged,) = judge_processes((made,))
+    (finding,) = [one for one in judged.findings if one.rule.startswith("memory")]
+    assert (finding.rule, finding.severity, finding.harm) == ("memory-thrashing", "critical", "now")
+    assert finding.advice[0].value == "84MiB"  # 24 MiB of files, 4 MiB of others, and the headroom of what is not known
+    assert finding.advice[1].reason.startswith("raise memory.max, until the pages stay")
+    low = _judge("memory-thrashing", _thrashes(memory=80 * MIB))
+    assert low is not None
+    assert [advice.variable for advice in low.advice] == [None]  # it is as low already: the limit is too small
+    assert any("at least 133 MiB are needed: " in line for line in low.evidence), low.evidence
+    unset = judge_processes((_thrashes(memory="off"),))[0].findings
+    assert [(one.rule, one.harm) for one in unset if "mem" in one.rule] == [("gomemlimit-unset", "now")]
+
+
 def test_what_slows_it_down_is_named() -> None:
     """memory.high if its events grow, else the limit."""
     high = _judge("memory-stalling", _stalled(30.0))
@@ -468,33 +547,171 @@ def _stopped(
     ("made", "advice"),
     [
         pytest.param(
-            _stopped(procs=1, cores=0.2, used=0.2, threads=((0.2, 1 / 3),)), "raise the CPU limit to 0.3 CPUs, which would", id="two digits"
+            _stopped(procs=1, cores=0.2, used=0.2, threads=((0.2, 1 / 3),)),
+            "the quota is used up: raise the CPU limit to 0.3 CPUs, which would",
+            id="two digits",
         ),
         pytest.param(
             _stopped(procs=1, cores=0.2, used=0.201, threads=((0.201, 1 / 3),)),
-            "raise the CPU limit to 0.31 CPUs, which would",
+            "the quota is used up: raise the CPU limit to 0.31 CPUs, which would",
             id="rounded up",
         ),
         pytest.param(
             _stopped(procs=4, cores=0.4, used=0.5, stopped_seconds=15.0, threads=((0.25, 0.52),) * 2),
-            "raise the CPU limit to 1.05 CPUs, which would have been enough while it was watched, within 15 %, or set GOMAXPROCS",
-            id="or fewer threads",
+            "the quota is used up: raise the CPU limit to 1.05 CPUs, which would have been enough while it was watched",
+            id="many threads",
         ),
         pytest.param(
             _stopped(procs=4, cores=0.4, used=0.4, threads=((0.2, 0.25),) * 2),
-            "raise the CPU limit to 4 whole CPUs, or set GOMAXPROCS to 1",
+            "the quota is used up: raise the CPU limit; no GOMAXPROCS helps",
             id="a doubt",
         ),
         pytest.param(
             _stopped(procs=1, cores=0.2, used=0.04, periods=49, stopped_seconds=0.08, threads=((0.04, 0.054),)),
-            "raise the CPU limit to 1 CPU or more",
+            "the quota is used up: raise the CPU limit; no GOMAXPROCS helps",
             id="a moment",
         ),
-        pytest.param(_stopped(procs=1, cores=2.0, used=0.9), "raise the CPU limit: GOMAXPROCS is not above it", id="bursts"),
+        pytest.param(_stopped(procs=1, cores=2.0, used=0.9), "45 % of the quota are in use, and busy moments go beyond it", id="bursts"),
     ],
 )
 def test_the_limit_that_would_have_been_enough_is_advised(made: ProcessReport, advice: str) -> None:
-    """If it is sure and enough was seen; else the whole CPUs that GOMAXPROCS could use."""
+    """If it is sure and enough was seen."""
     finding = _judge("cpu-throttled", made)
     assert finding is not None
     assert finding.advice[0].reason.startswith(advice)
+
+
+_CAN = {"burst_us": 0}
+
+
+def _in_use(share: float, procs: int, *, cores: float = 2.0, stopped: int = 40, **own: object) -> ProcessReport:
+    """Two looks at a program that used so much of its quota all the time, and was stopped in so many of 300 periods."""
+    made = report(go_facts(procs=procs, variables={"GOMAXPROCS": str(procs)}), cores=cores, throttled=(50, 1000))
+    made = watched(made, Throttling(periods=300, throttled_periods=stopped, throttled_seconds=1.0))
+    rates = made.snapshot.rates
+    assert rates is not None
+    rates = rates.replace(cpu=(rates.cpu[0].replace(used_cores=share * cores),))
+    leaf, *above = made.snapshot.cpu_chain
+    chain = (leaf.replace(**own), *above)
+    snapshot = made.snapshot.replace(rates=rates, cpu_chain=chain)
+    return made.replace(snapshot=snapshot, limits=enforce(snapshot))
+
+
+@pytest.mark.parametrize(
+    ("made", "advice"),
+    [
+        pytest.param(_in_use(0.97, 3, **_CAN), ["the quota is used up: raise the CPU limit; no GOMAXPROCS helps"], id="used up"),
+        pytest.param(_in_use(0.97, 8, **_CAN), ["the quota is used up: raise the CPU limit; no GOMAXPROCS helps"], id="used up by many"),
+        pytest.param(_in_use(0.8, 3, **_CAN), ["80 % of the quota are in use", "write 200000 to"], id="room: a burst"),
+        pytest.param(_in_use(0.8, 2, **_CAN), ["80 % of the quota are in use", "write 200000 to"], id="room: a burst for those as well"),
+        pytest.param(_in_use(0.8, 3), ["80 % of the quota are in use", "only a larger CPU limit helps"], id="room, and no burst here"),
+        pytest.param(_in_use(0.8, 8, **_CAN), ["GOMAXPROCS"], id="room, and many threads"),
+        pytest.param(_in_use(0.9, 3, **_CAN), ["90 % of the quota", "raise the CPU limit", "write 200000 to"], id="between"),
+        pytest.param(_in_use(0.9, 8, **_CAN), ["GOMAXPROCS", "raise the CPU limit", "write 200000 to"], id="between, and many threads"),
+    ],
+)
+def test_what_ends_throttling_goes_by_the_use_of_the_quota(made: ProcessReport, advice: list[str]) -> None:
+    """Used up: a larger quota, never fewer threads; room: a burst, or the right number of threads; between them both are said."""
+    finding = _judge("cpu-throttled", made)
+    assert finding is not None
+    told = " | ".join(f"{one.variable}={one.value}: {one.reason}" for one in finding.advice)
+    assert [words for words in advice if words not in told] == []
+    assert ("GOMAXPROCS=" in told) == (advice[0] == "GOMAXPROCS")
+    assert ("write" in told) == ("write 200000 to" in advice)
+    assert any("of the quota were used in the periods in which it ran, while it was watched" in line for line in finding.evidence)
+
+
+@pytest.mark.parametrize(("share", "severity"), [(0.8, "warning"), (0.9, "critical"), (1.0, "critical")])
+def test_stops_alone_are_not_critical(share: float, severity: str) -> None:
+    """With room in the quota a cgroup that is stopped in each third period may have a better tail than with fewer threads."""
+    finding = _judge("cpu-throttled", _in_use(share, 3, stopped=100))
+    assert finding is not None
+    assert finding.severity == severity
+
+
+def test_a_cause_that_does_not_mend_a_quota_that_is_used_up_says_so() -> None:
+    """The quota has to be larger, and then the right GOMAXPROCS is advised as well; the other way round if not all of it is used; with room
+    in the quota it is GOMAXPROCS alone.
+    """
+    for share, advised in ((0.97, [None, "GOMAXPROCS"]), (0.9, ["GOMAXPROCS", None, None]), (0.8, ["GOMAXPROCS"])):
+        (finding,) = judge_all(_in_use(share, 8, **_CAN), Policy())
+        assert finding.rule == "gomaxprocs-exceeds-quota"
+        assert [one.variable for one in finding.advice] == advised
+
+
+_LIMITED = (memory_level("/pod/app", 512 * MIB),)
+
+
+def _at_work(share: float, procs: int, *, cores: float = 2.5, stopped: int = 0, periods: int = 300, **more: object) -> ProcessReport:
+    """Two looks at a program that used so much of its quota; ``more`` are facts of its runtime and parts of its report."""
+    rest = {name: more.pop(name) for name in ("memory", "live", "waiting_threads") if name in more}
+    live = {"live": rest.pop("live")} if "live" in rest else {}
+    waiting = {"waiting_threads": rest.pop("waiting_threads")} if "waiting_threads" in rest else {}
+    made = report(go_facts(procs=procs, **live, **more), cores=cores, throttled=(0, 1000), **rest)  # type: ignore[arg-type]
+    made = watched(made, Throttling(periods=periods, throttled_periods=stopped, throttled_seconds=0.1), used_cores=share * cores, **waiting)
+    rates = made.snapshot.rates
+    assert rates is not None
+    rates = rates.replace(cpu=(rates.cpu[0].replace(used_cores=share * cores, seconds=periods / 10),))
+    return made.replace(snapshot=made.snapshot.replace(rates=rates))
+
+
+@pytest.mark.parametrize(
+    ("made", "severity"),
+    [
+        pytest.param(_at_work(0.7, 8), "info", id="room, and no memory limit"),
+        pytest.param(_at_work(0.7, 8, minor=24), "info", id="an old Go that took all CPUs"),
+        pytest.param(_at_work(0.7, 8, memory=_LIMITED), "warning", id="a memory limit"),
+        pytest.param(_at_work(0.7, 4, memory=_LIMITED), "info", id="a memory limit, and no more than has measured well"),
+        pytest.param(_at_work(0.9, 8), "warning", id="no room"),
+        pytest.param(_at_work(0.1, 8), "warning", id="it rests"),
+        pytest.param(_at_work(0.7, 8, periods=299), "warning", id="a moment"),
+        pytest.param(_at_work(0.7, 8, stopped=3), "warning", id="stopped in 1 %"),
+        pytest.param(_at_work(0.7, 8, cores=1.0), "warning", id="one CPU, for which more threads never measured well"),
+        pytest.param(report(go_facts(procs=8), cores=2.5), "warning", id="nobody looked"),
+    ],
+)
+def test_threads_beyond_a_quota_with_room_are_information(made: ProcessReport, severity: str) -> None:
+    """A program that waits more than it works may need them; not if memory is in danger, or if it is not known."""
+    finding = next(one for one in judge_all(made, Policy()) if one.rule in ("gomaxprocs-exceeds-quota", "go-not-container-aware"))
+    assert finding.severity == severity
+    assert (finding.advice[0].reason.startswith("leave it while")) == (severity == "info")
+    assert any("36 were killed" in line for line in finding.evidence) == (made.limits.memory.limit_bytes is not None)
+
+
+def test_a_mean_since_the_cgroup_was_made_needs_five_minutes() -> None:
+    """3000 periods of a hundred milliseconds."""
+    for periods, severity in ((3000, "info"), (2999, "warning")):
+        made = report(go_facts(procs=8), cores=2.5, throttled=(0, periods))
+        leaf, *above = made.snapshot.cpu_chain
+        snapshot = made.snapshot.replace(cpu_chain=(leaf.replace(usage_seconds=0.7 * 0.25 * periods), *above))
+        found = judge_all(made.replace(snapshot=snapshot, limits=enforce(snapshot)), Policy())
+        assert [one.severity for one in found if one.rule == "gomaxprocs-exceeds-quota"] == [severity]
+
+
+_QUEUE = GoLive(goroutines=50, queued_goroutines=40, idle_procs=0)
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        pytest.param(_at_work(0.7, 3, live=_QUEUE), "try GOMAXPROCS=4, the quota rounded up and one more", id="as many as the quota feeds"),
+        pytest.param(_at_work(0.7, 3, cores=3.0, live=_QUEUE), "try GOMAXPROCS=4,", id="whole CPUs"),
+        pytest.param(_at_work(0.7, 4, live=_QUEUE), "are not proven: measure", id="as many as have measured well"),
+        pytest.param(_at_work(0.9, 3, live=_QUEUE), None, id="no room"),
+        pytest.param(_at_work(0.7, 3, live=_QUEUE, waiting_threads=1.0), None, id="its threads wait for a CPU"),
+        pytest.param(_at_work(0.7, 3, live=_QUEUE.replace(idle_procs=1)), None, id="a thread to spare"),
+        pytest.param(_at_work(0.7, 3, live=_QUEUE.replace(queued_goroutines=2)), None, id="hardly a queue"),
+    ],
+)
+def test_a_queue_beside_a_quota_with_room(made: ProcessReport, says: str | None) -> None:
+    """Where goroutines wait and the quota is not used, more threads may pay: up to a number that was measured, and above it by trial."""
+    finding = _judge("threads-short", made)
+    assert (None if finding is None else finding.severity) == (None if says is None else "info")
+    assert finding is None or says is None or says in finding.advice[0].reason
+
+
+def test_threads_stand_before_memory() -> None:
+    """Of two warnings the one on threads is first, in the findings and in what is to be set: headroom does not undo too many threads."""
+    made = report(go_facts(minor=24), cores=2.5, memory=_LIMITED)
+    assert [one.rule for one in judge_all(made, Policy())] == ["go-not-container-aware", "gomemlimit-unset"]
+    assert [one.name for one in made.recommendations] == ["GOMAXPROCS", "GOMEMLIMIT"]

@@ -70,10 +70,10 @@ CASES = [
         ["gomemlimit-malformed"],
     ),
     (
-        "all right",
+        "all right, but for one thread more",
         {"procs": 3, "seen": sees(300_000), "memory": 450 * MIB},
         {"cores": 3.0, "memory": (memory_level("/pod/app", 512 * MIB),)},
-        [],
+        ["whole-quota-no-slack"],
     ),
     ("no limits at all", {}, {}, []),
 ]

@@ -9,6 +9,7 @@ import pytest
 from cgtune.advice.memory import group_by_limit
 from cgtune.advice.procs import worst_stall
 from cgtune.advice.variables import advise_here
+from cgtune.api import judge_processes
 from cgtune.limits import enforce
 from cgtune.model import (
     AUTOMAXPROCS,
@@ -132,6 +133,12 @@ CASES = [
     ("fractional-quota", "3", {"procs": 3}, {"cores": 3.0}, None),
     ("fractional-quota", "half a CPU is quota-below-two-cpus's", {"procs": 1}, {"cores": 0.5}, None),
     ("fractional-quota", "2.5, rounded down already", {"procs": 2}, {"cores": 2.5}, None),
+    ("whole-quota-no-slack", "3", {"procs": 3}, {"cores": 3.0}, "info"),
+    ("whole-quota-no-slack", "one thread more already", {"procs": 4}, {"cores": 3.0}, None),
+    ("whole-quota-no-slack", "fewer", {"procs": 2}, {"cores": 3.0}, None),
+    ("whole-quota-no-slack", "a fraction has slack", {"procs": 3}, {"cores": 2.5}, None),
+    ("whole-quota-no-slack", "1, where 2 is right", {"procs": 1}, {"cores": 1.0}, None),
+    ("whole-quota-no-slack", "all CPUs, and the quota is as much", {"procs": 8}, {"cores": 8.0}, None),
     ("gomaxprocs-below-quota", "2 of 4", {"procs": 2}, {"cores": 4.0}, "info"),
     ("gomaxprocs-below-quota", "2 of 2.9", {"procs": 2}, {"cores": 2.9}, None),
     ("gomaxprocs-below-quota", "no quota at all", {"procs": 2}, {}, None),
@@ -313,10 +320,12 @@ CASES = [
     (
         "memory-limit-too-small",
         "memory.high is what is small",
-        {"heap_marked_bytes": 200 * MIB, "mapped_bytes": 210 * MIB},
+        {"heap_marked_bytes": 180 * MIB, "mapped_bytes": 210 * MIB},
         {"memory": (memory_level("/pod/app", None, high_bytes=256 * MIB, current_bytes=220 * MIB),)},
         "warning",
     ),
+    ("memory-limit-too-small", "75 % of what others leave alive", {"heap_marked_bytes": 72 * MIB}, {"memory": limited(100)}, "critical"),
+    ("memory-limit-too-small", "74 % of what others leave alive", {"heap_marked_bytes": 71 * MIB}, {"memory": limited(100)}, "warning"),
     ("memory-limit-too-small", "below 64 MiB", {}, {"memory": limited(63)}, "info"),
     ("memory-limit-too-small", "64 MiB", {}, {"memory": limited(64)}, None),
     ("memory-shared", "a quarter is not Go's", {"memory": 200 * MIB}, {"memory": limited(512, current_bytes=143 * MIB)}, "info"),
@@ -626,17 +635,17 @@ def test_the_go_that_finds_the_quota(version: int, first: str) -> None:
 @pytest.mark.parametrize(
     ("facts", "advised"),
     [
-        ({"pinned": True, "variables": {"GOMAXPROCS": "8"}}, ("GOMAXPROCS", "2")),
+        ({"pinned": True, "variables": {"GOMAXPROCS": "8"}}, ("GOMAXPROCS", "3")),
         ({"pinned": True, "variables": {"GOMAXPROCS": "8"}, "seen": sees(200_000)}, ("GOMAXPROCS", None)),
         ({"pinned": True, "seen": sees(200_000)}, (None, None)),
-        ({"pinned": True, "variables": {"GOMAXPROCS": "+8"}}, ("GOMAXPROCS", "2")),
+        ({"pinned": True, "variables": {"GOMAXPROCS": "+8"}}, ("GOMAXPROCS", "3")),
         ({"pinned": True, "variables": {"GOMAXPROCS": "6"}}, (None, None)),
         ({"pinned": True}, (None, None)),
         ({"minor": 24, "procs": 6}, (None, None)),
-        ({"pinned": True, "variables": None}, ("GOMAXPROCS", "2")),
-        ({"minor": 24, "procs": 6, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}}, ("GOMAXPROCS", "2")),
+        ({"pinned": True, "variables": None}, ("GOMAXPROCS", "3")),
+        ({"minor": 24, "procs": 6, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}}, ("GOMAXPROCS", "3")),
         ({"minor": 24, "procs": 6, "modules": {"go.uber.org/automaxprocs": "v1.6.0"}, "variables": {"GOMAXPROCS": "4"}}, (None, None)),
-        ({"minor": 27, "procs": 6, "pinned": True, "linked": (VICTORIA_CGROUP,)}, ("GOMAXPROCS", "2")),
+        ({"minor": 27, "procs": 6, "pinned": True, "linked": (VICTORIA_CGROUP,)}, ("GOMAXPROCS", "3")),
     ],
 )
 def test_a_variable_is_no_advice_against_a_call(facts: dict[str, object], advised: tuple[str | None, str | None]) -> None:
@@ -773,21 +782,6 @@ def test_what_was_meant_is_no_advice_at_the_limit(text: str, advised: list[str])
     assert [advice.value for advice in finding.advice] == advised
 
 
-@pytest.mark.parametrize(
-    ("procs", "cores", "words"),
-    [
-        (3, 2.5, "raise the CPU limit to 3 whole CPUs, or set GOMAXPROCS to 2"),
-        (2, 0.5, "raise the CPU limit to 2 whole CPUs, or set GOMAXPROCS to 1"),
-        (2, 2.0, "threads that it does not count"),
-    ],
-)
-def test_what_ends_throttling(procs: int, cores: float, words: str) -> None:
-    """Where GOMAXPROCS is above the quota both numbers are named; where it is not, who else may use it up."""
-    finding = _judge("cpu-throttled", report(go_facts(procs=procs), cores=cores, throttled=(900, 1000)))
-    assert finding is not None
-    assert words in finding.advice[0].reason
-
-
 @pytest.mark.parametrize(("procs", "cores", "stalls"), [(4, 2.0, "50 of 100 ms"), (2, 2.0, ""), (1, 0.5, "50 of 100 ms")])
 def test_the_stall_of_a_quota(procs: int, cores: float, stalls: str) -> None:
     """n busy threads stand still for P - Q/n, and a quota that feeds them all stalls nobody."""
@@ -863,11 +857,11 @@ def test_what_a_measurement_leaves_is_enough(left_bytes: int, speaks: bool) -> N
 
 
 def test_one_thread_is_more_than_half_a_cpu() -> None:
-    """GOMAXPROCS=1 under half a CPU is above it: nobody else is accused."""
-    finding = _judge("cpu-throttled", report(go_facts(procs=1, pinned=True), cores=0.5, throttled=(900, 1000)))
-    assert finding is not None
-    assert "one busy thread" in finding.advice[0].reason
-    assert "other processes" not in finding.advice[0].reason
+    """GOMAXPROCS=1 under half a CPU is above it: nobody else is accused, as it is if it is at or below the quota."""
+    for procs, cores, is_other in ((1, 0.5, False), (2, 2.0, True), (2, 2.5, True), (3, 2.5, False)):
+        finding = _judge("cpu-throttled", report(go_facts(procs=procs, pinned=True), cores=cores, throttled=(900, 1000)))
+        assert finding is not None
+        assert ("other processes" in finding.advice[0].reason) == is_other
 
 
 @pytest.mark.parametrize(
@@ -1064,3 +1058,28 @@ def test_a_bare_off_of_yaml_is_told(word: str) -> None:
     other = _judge("gogc-malformed", report(go_facts(ignored=("GOGC",), variables={"GOGC": "50%"})))
     assert other is not None
     assert "off was meant" not in str(other.advice)
+
+
+def test_who_asks_for_rounding_up_is_not_offered_one_thread_more() -> None:
+    """The offer is that of the rounding "slack"; of two runtimes it is told only if the variable would not be set anyway."""
+    made = report(go_facts(procs=3, seen=sees(300_000)), cores=3.0)
+    found = [{one.rule for one in judge_all(made, Policy(rounding=rounding))} for rounding in ("slack", "ceil", "floor")]
+    assert ["whole-quota-no-slack" in rules for rules in found] == [True, False, False]
+    old = report(go_facts(minor=24, path="/app/plugin.so"), cores=3.0)
+    (both,) = judge_processes((made.replace(snapshot=made.snapshot.replace(go=(*old.snapshot.go, *made.snapshot.go))),))
+    assert [one.rule for one in both.findings] == ["go-not-container-aware"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({"seen": sees(300_000)}, "set GOMAXPROCS=4; it then no longer follows a resize of the quota"),
+        ({"minor": 24, "variables": {"GOMAXPROCS": "3"}}, "set GOMAXPROCS=4"),
+    ],
+)
+def test_the_price_of_one_thread_more_is_told_to_those_who_pay_it(facts: dict[str, object], says: str) -> None:
+    """A runtime that follows its quota stops doing so; one that does not loses nothing."""
+    finding = _judge("whole-quota-no-slack", report(go_facts(procs=3, **facts), cores=3.0))  # type: ignore[arg-type]
+    assert finding is not None
+    assert finding.summary == "3 threads under 3 CPUs: with 4 p99 may be 10 to 50 % shorter"
+    assert finding.advice[0].reason == f"if the tail of the latency matters, {says}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import shutil
 import socket
@@ -15,7 +16,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cgtune.fleet.model import Answer, Query, Sample
+from cgtune.fleet.model import Answer, Query
+from cgtune.fleet.pairs import is_pair, split
+from cgtune.fleet.promjson import parse_vector
 from tests.support.fleetdata import Series, import_lines, make_blocks
 from tests.support.needs import require
 
@@ -30,9 +33,20 @@ class Engine(NamedTuple):
 
     def ask(self, query: Query, second: int) -> Answer:
         """The answer at a moment; an error fails."""
-        found = self.ask_raw(query.promql, second)["data"]["result"]
-        samples = (Sample(labels=tuple(sorted(each["metric"].items())), value=float(each["value"][1])) for each in found)
-        return Answer(query=query, samples=tuple(samples))
+        body = json.dumps(self.ask_raw(query.promql, second)).encode()
+        return Answer(query=query, samples=parse_vector(io.BytesIO(body), is_range=query.is_range).samples)
+
+    def ask_each(self, queries: Iterable[Query], second: int) -> list[Answer]:
+        """All answers at a moment: two of a paired question."""
+        answers = []
+        for query in queries:
+            if query.apart:
+                pair = split(self.ask(query, second).samples)
+                assert is_pair(*pair), query.promql
+                answers += [Answer(query=each, samples=samples) for each, samples in zip(query.apart, pair, strict=True)]
+            else:
+                answers.append(self.ask(query, second))
+        return answers
 
     def ask_raw(self, promql: str, second: int, **more: str) -> dict[str, Any]:
         """The whole body."""
@@ -47,15 +61,17 @@ class Engine(NamedTuple):
 
 
 @contextlib.contextmanager
-def prometheus(series: Iterable[Series], place: Path, *options: str) -> Iterator[Engine]:
-    """A Prometheus that holds these series."""
+def prometheus(series: Iterable[Series], place: Path, *options: str, hours: int = 2) -> Iterator[Engine]:
+    """A Prometheus that holds these series, in blocks of so many hours, beside what is in its place already."""
     require(shutil.which("prometheus"), "apt-get install --no-install-recommends prometheus")
-    make_blocks(series, place)
+    make_blocks(series, place, hours)
     (place / "prometheus.yaml").write_text("{}")
     port = _free_port()
     words = ["prometheus", "--config.file=prometheus.yaml", "--storage.tsdb.path=data", f"--web.listen-address=127.0.0.1:{port}"]
     if not any(option.startswith("--query.timeout") for option in options):
         words.append("--query.timeout=10m")
+    if hours > 2:
+        words.append(f"--storage.tsdb.max-block-duration={hours}h")
     # Long retention: what is made may be older than 15 days when it is read
     with _running([*words, "--storage.tsdb.retention.time=10y", *options], place, port, "/-/ready") as engine:
         yield engine

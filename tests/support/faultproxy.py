@@ -55,6 +55,12 @@ def vector(rows: Sequence[tuple[Mapping[str, str], object]], **top: object) -> b
     return json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}} | top).encode()
 
 
+def matrix(rows: Sequence[tuple[Mapping[str, str], Sequence[tuple[float, object]]]]) -> bytes:
+    """The answer to a paired question: labels, and moment and value of each point."""
+    result = [{"metric": dict(labels), "values": [[second, str(value)] for second, value in points]} for labels, points in rows]
+    return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}}).encode()
+
+
 def refusal(status: int, kind: str, said: str) -> Reply:
     """An engine's no."""
     return Reply(status, json.dumps({"status": "error", "errorType": kind, "error": said}).encode())

@@ -7,17 +7,22 @@ engines look for it once an hour.
 
 from __future__ import annotations
 
-import contextlib
+import bisect
+import functools
+import itertools
 import json
 import math
+import os
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
+
+from cgtune.fleet import names
 
 MIB = 1 << 20
 SCRAPE_SECONDS = 60
-_BLOCK_SECONDS = 7200
 _UNSET = 9.223372036854775807e18
 _GOGC_OFF = 1.8446744073709552e19
 
@@ -100,43 +105,76 @@ def series_of(service: Service, begin: int, end: int) -> Iterator[Series]:
     for pod, replicaset, first, last in service.pods():
         since, until = (int(begin + part * (end - begin)) // 3600 * 3600 for part in (first, last))
         until = end if last == 1 else until
-        names = {"namespace": service.namespace, "pod": pod, "container": "app"}
-        yield from _used(service, names, since, until)
-        yield from _written(service, names, replicaset, since, until)
-        yield from _exported(service, names, since, until)
+        own = {"namespace": service.namespace, "pod": pod, "container": "app"}
+        yield from _used(service, own, since, until)
+        yield from _written(service, own, replicaset, since, until)
+        yield from _exported(service, own, since, until)
     for replicaset in sorted({replicaset for _, replicaset, _, _ in service.pods()}):
         labels = {"namespace": service.namespace, "replicaset": replicaset, "owner_kind": "Deployment", "owner_name": service.name}
         yield _still("kube_replicaset_owner", labels, 1, begin, end)
 
 
 def _still(name: str, labels: dict[str, str], value: float, begin: int, end: int, *, every: int = 3600) -> Series:
+    return Series(name, labels, *_standing(value, begin, end, every))
+
+
+@functools.cache
+def _standing(value: float, begin: int, end: int, every: int) -> tuple[list[int], list[float]]:
     seconds = sorted({*range(begin, end + 1, every), *range(max(begin, end - 300), end + 1, SCRAPE_SECONDS)})
-    return Series(name, labels, seconds, [value] * len(seconds))
+    return seconds, [value] * len(seconds)
 
 
-def _used(service: Service, names: dict[str, str], begin: int, end: int) -> Iterator[Series]:
-    cadvisor = {"job": "kubelet", "id": f"/kubepods/{names['pod']}/app", "image": "app:1", **names}
-    seconds = list(range(begin, end + 1, SCRAPE_SECONDS))
-    day = [1 + 0.1 * math.sin(2 * math.pi * each / 86400) for each in seconds]
-    used, total = [], 0.0
-    for factor in day:
-        total += service.used_cores * SCRAPE_SECONDS * factor / 1.1
-        used.append(round(total, 3))
+@functools.cache
+def _restarts(count: float, begin: int, end: int) -> tuple[list[int], list[float]]:
+    """All at once, in the middle."""
+    seconds, _ = _standing(0, begin, end, 3600)
+    return seconds, [count * (each > (begin + end) // 2) for each in seconds]
+
+
+@functools.cache
+def _each_minute(begin: int, end: int) -> list[int]:
+    return list(range(begin, end + 1, SCRAPE_SECONDS))
+
+
+@functools.cache
+def _course(cores: float, mib: float, begin: int, end: int) -> tuple[list[float], list[float]]:
+    """CPU seconds so far, and memory in bytes: both higher by day."""
+    memory = [float(int(mib * MIB * (0.9 + factor / 11))) for factor in _day(begin, end)]
+    return _by_day(cores * SCRAPE_SECONDS, begin, end), memory
+
+
+@functools.cache
+def _day(begin: int, end: int) -> list[float]:
+    return [1 + 0.1 * math.sin(2 * math.pi * each / 86400) for each in _each_minute(begin, end)]
+
+
+@functools.cache
+def _by_day(most_each_minute: float, begin: int, end: int) -> list[float]:
+    totals = itertools.accumulate(most_each_minute * factor / 1.1 for factor in _day(begin, end))
+    return [round(each, 3) for each in totals]
+
+
+@functools.cache
+def _growing(each_minute: float, share: float, begin: int, end: int) -> list[float]:
+    return [round(each_minute * place * share, 3) for place in range(len(_each_minute(begin, end)))]
+
+
+def _used(service: Service, own: dict[str, str], begin: int, end: int) -> Iterator[Series]:
+    cadvisor = {"job": "kubelet", "id": f"/kubepods/{own['pod']}/app", "image": "app:1", **own}
+    seconds = _each_minute(begin, end)
+    used, memory = _course(service.used_cores, service.used_mib, begin, end)
     yield Series("container_cpu_usage_seconds_total", cadvisor, seconds, used)
-    memory = [float(int(service.used_mib * MIB * (0.9 + factor / 11))) for factor in day]
     yield Series("container_memory_working_set_bytes", cadvisor, seconds, memory)
     if service.cores is not None:
-        periods = [600.0 * place for place in range(len(seconds))]
-        yield Series("container_cpu_cfs_periods_total", cadvisor, seconds, periods)
-        stopped = [round(each * service.throttled, 2) for each in periods]
-        yield Series("container_cpu_cfs_throttled_periods_total", cadvisor, seconds, stopped)
+        yield Series("container_cpu_cfs_periods_total", cadvisor, seconds, _growing(600, 1, begin, end))
+        yield Series("container_cpu_cfs_throttled_periods_total", cadvisor, seconds, _by_day(600 * service.throttled, begin, end))
         yield _still("container_spec_cpu_quota", cadvisor, service.cores * 100_000, begin, end)
     yield _still("container_spec_cpu_period", cadvisor, 100_000, begin, end)
     yield _still("container_spec_memory_limit_bytes", cadvisor, (service.memory_mib or 0) * MIB, begin, end)
 
 
-def _written(service: Service, names: dict[str, str], replicaset: str, begin: int, end: int) -> Iterator[Series]:
-    pod = {"namespace": names["namespace"], "pod": names["pod"]}
+def _written(service: Service, own: dict[str, str], replicaset: str, begin: int, end: int) -> Iterator[Series]:
+    pod = {"namespace": own["namespace"], "pod": own["pod"]}
     for instance in ("10.0.0.1:8080", "10.0.0.2:8080"):
         state = {"job": "kube-state-metrics", "instance": instance}
         owner = {"owner_kind": "ReplicaSet", "owner_name": replicaset, "owner_is_controller": "true"}
@@ -149,28 +187,25 @@ def _written(service: Service, names: dict[str, str], replicaset: str, begin: in
             ("requests", "memory", 256 * MIB),
         ):
             if value is not None:
-                yield _still(f"kube_pod_container_resource_{kind}", {**state, **names, "resource": resource}, value, begin, end)
-        restarts = _still("kube_pod_container_status_restarts_total", {**state, **names}, 0, begin, end)
+                yield _still(f"kube_pod_container_resource_{kind}", {**state, **own, "resource": resource}, value, begin, end)
         middle = (begin + end) // 2
-        yield restarts._replace(values=[4.0 * (service.is_killed and each > middle) for each in restarts.seconds])
+        yield Series("kube_pod_container_status_restarts_total", {**state, **own}, *_restarts(4.0 * service.is_killed, begin, end))
         if service.is_killed:
-            labels = {**state, **names, "reason": "OOMKilled"}
+            labels = {**state, **own, "reason": "OOMKilled"}
             yield _still("kube_pod_container_status_last_terminated_reason", labels, 1, middle // 3600 * 3600 + 3600, end)
 
 
-def _exported(service: Service, names: dict[str, str], begin: int, end: int) -> Iterator[Series]:
-    labels = {"job": "app", "instance": f"{names['pod']}:8080", **names}
+def _exported(service: Service, own: dict[str, str], begin: int, end: int) -> Iterator[Series]:
+    labels = {"job": "app", "instance": f"{own['pod']}:8080", **own}
     yield _still("go_info", {**labels, "version": service.go}, 1, begin, end)
     yield _still("go_sched_gomaxprocs_threads", labels, service.procs, begin, end)
     yield _still("go_gc_gomemlimit_bytes", labels, _UNSET if service.soft_mib is None else service.soft_mib * MIB, begin, end)
     yield _still("go_gc_gogc_percent", labels, service.gogc, begin, end)
     yield _still("go_gc_heap_live_bytes", labels, service.live_mib * MIB, begin, end, every=300)
     if service.fault:
-        seconds = list(range(begin, end + 1, SCRAPE_SECONDS))
-        whole = [float(SCRAPE_SECONDS * service.procs * place) for place in range(len(seconds))]
-        yield Series("go_cpu_classes_total_cpu_seconds_total", labels, seconds, whole)
-        collector = [round(each * service.gc_share, 3) for each in whole]
-        yield Series("go_cpu_classes_gc_total_cpu_seconds_total", labels, seconds, collector)
+        seconds, most = _each_minute(begin, end), SCRAPE_SECONDS * service.procs
+        yield Series("go_cpu_classes_total_cpu_seconds_total", labels, seconds, _growing(most, 1, begin, end))
+        yield Series("go_cpu_classes_gc_total_cpu_seconds_total", labels, seconds, _growing(most, service.gc_share, begin, end))
 
 
 def gaps(begin: int, end: int) -> Iterator[Series]:
@@ -183,8 +218,8 @@ def gaps(begin: int, end: int) -> Iterator[Series]:
         for container in ("app", "proxy"):
             labels = {"job": "kube-state-metrics", **pod, "container": container, "resource": "cpu"}
             yield _still("kube_pod_container_resource_requests", labels, 1, begin, end)
-    names = {"namespace": "shop-0", "pod": "alone-5d4f8c7b9d-bbbbx", "container": "app"}
-    yield _still("go_info", {"job": "app", "instance": "10.3.0.1:80", "version": "go1.25.5", **names}, 1, begin, end)
+    alone = {"namespace": "shop-0", "pod": "alone-5d4f8c7b9d-bbbbx", "container": "app"}
+    yield _still("go_info", {"job": "app", "instance": "10.3.0.1:80", "version": "go1.25.5", **alone}, 1, begin, end)
 
 
 def machine(begin: int, end: int) -> Iterator[Series]:
@@ -193,40 +228,58 @@ def machine(begin: int, end: int) -> Iterator[Series]:
     yield _still("kube_node_status_capacity", labels, 64, begin, end)
 
 
-def make_blocks(series: Iterable[Series], place: Path) -> None:
-    """A Prometheus's storage with these series. promtool reads all its input once for each block, and so gets one block at a time."""
-    chunks = place / "chunks"
-    chunks.mkdir()
-    with contextlib.ExitStack() as stack:
-        files: dict[int, TextIO] = {}
+def make_blocks(series: Iterable[Series], place: Path, hours: int = 2) -> None:
+    """A Prometheus's storage with these series, in blocks of so many hours.
 
-        def file_of(block: int) -> TextIO:
-            if block not in files:
-                files[block] = stack.enter_context((chunks / f"{block}").open("w"))
-            return files[block]
+    promtool reads all its input once for each block, and so gets one block at a time; two of them run side by side.
+    """
+    whole, seconds = list(series), hours * 3600
+    lines = _Lines(seconds)
+    blocks = sorted(set().union(*(lines.blocks(each) for each in whole)))
+    (place / "chunks").mkdir(exist_ok=True)
 
-        _write_chunks(series, file_of)
-    for chunk in sorted(chunks.iterdir()):
-        with chunk.open("a") as file:
+    def make(block: int) -> None:
+        chunk = place / "chunks" / f"{block}"
+        with chunk.open("w", buffering=1 << 20) as file:
+            for each in whole:
+                file.write(lines.write(each, block))
             file.write("# EOF\n")
-        command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "-q", str(chunk), str(place / "data")]
-        subprocess.run(command, check=True, capture_output=True)
+        command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "-q", f"--max-block-duration={hours}h", str(chunk)]
+        subprocess.run([*command, str(place / "data")], check=True, capture_output=True, env={**os.environ, "TMPDIR": str(place)})
         chunk.unlink()
 
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(make, blocks))
 
-def _write_chunks(series: Iterable[Series], file_of: Callable[[int], TextIO]) -> None:
-    for each in series:
-        labels = ",".join(f'{key}="{value}"' for key, value in each.labels.items())
-        name, block = f"{each.name}{{{labels}}}", -1
-        lines: list[str] = []
-        for second, value in zip(each.seconds, each.values, strict=True):
-            if second // _BLOCK_SECONDS != block:
-                if lines:
-                    file_of(block).writelines(lines)
-                block, lines = second // _BLOCK_SECONDS, []
-            lines.append(f"{name} {value!r} {second}\n")
-        if lines:
-            file_of(block).writelines(lines)
+
+class _Lines:
+    """Writes series as text. What follows a name is made once of all series that share their samples: most of a large fleet do."""
+
+    def __init__(self, block_seconds: int) -> None:
+        self._block_seconds = block_seconds
+        self._tails: dict[tuple[int, int], dict[int, list[str]]] = {}
+
+    def blocks(self, series: Series) -> Collection[int]:
+        """The numbers of those that have samples of it."""
+        return self._of(series).keys()
+
+    def write(self, series: Series, block: int) -> str:
+        """Its samples in one block."""
+        tails = self._of(series).get(block)
+        if not tails:
+            return ""
+        labels = ",".join(f'{key}="{value}"' for key, value in series.labels.items())
+        name = f"{series.name}{{{labels}}}"
+        return name + name.join(tails)
+
+    def _of(self, series: Series) -> dict[int, list[str]]:
+        key = (id(series.seconds), id(series.values))  # whose lists live as long as the series, which the caller holds
+        if key not in self._tails:
+            made: dict[int, list[str]] = {}
+            for second, value in zip(series.seconds, series.values, strict=True):
+                made.setdefault(second // self._block_seconds, []).append(f" {value!r} {second}\n")
+            self._tails[key] = made
+        return self._tails[key]
 
 
 def import_lines(series: Iterable[Series]) -> Iterator[bytes]:
@@ -237,19 +290,34 @@ def import_lines(series: Iterable[Series]) -> Iterator[bytes]:
 
 
 def record(services: Iterable[Service], begin: int, end: int) -> Iterator[Series]:
-    """What the recording rules of deploy/prometheus make of the fleet's use, each five minutes."""
+    """What the recording rules of deploy/prometheus make of the fleet's series, each five minutes."""
+    made: dict[tuple[str, float, int, int], tuple[list[int], list[float]]] = {}  # one of all that share their samples
     for service in services:
-        for each in series_of(service, begin, end):
-            labels = {name: value for name, value in each.labels.items() if name in ("namespace", "pod", "container")}
-            places = range(5, len(each.seconds), 5)
-            seconds = [each.seconds[place] for place in places]
-            if each.name == "container_cpu_usage_seconds_total":
-                rates = [(each.values[place] - each.values[place - 5]) / 300 for place in places]
-                yield Series("cgtune_fleet:cpu_cores:rate5m", labels, seconds, rates)
-            elif each.name == "container_memory_working_set_bytes":
-                yield Series(
-                    "cgtune_fleet:memory_bytes:max5m", labels, seconds, [max(each.values[place - 5 : place + 1]) for place in places]
-                )
-            elif each.name == "container_cpu_cfs_periods_total":
-                shares = [service.throttled] * len(seconds)
-                yield Series("cgtune_fleet:throttled_periods_per_periods:ratio_rate5m", labels, seconds, shares)
+        told = set()
+        for raw in series_of(service, begin, end):
+            name, labels = _RECORDED.get(raw.name), {label: value for label, value in raw.labels.items() if label in _KEPT}
+            if name is None or (name, *labels.values()) in told:  # of two kube-state-metrics
+                continue
+            told.add((name, *labels.values()))
+            key = (name, service.gc_share, id(raw.seconds), id(raw.values))
+            if key not in made:
+                made[key] = _record(name, raw, service)
+            yield Series(name, labels, *made[key])
+
+
+_RECORDED = {made_of: kept for kept, made_of in names.RECORDED.items()}
+_KEPT = ("namespace", "pod", "container", "owner_kind", "owner_name")
+_EACH_MINUTE = {names.RECORDED_CPU: 60.0, names.RECORDED_THROTTLED: 600.0}  # what a container that never rests would count
+
+
+def _record(name: str, raw: Series, service: Service) -> tuple[list[int], list[float]]:
+    if name in (names.RECORDED_CPU, names.RECORDED_THROTTLED, names.RECORDED_MEMORY):
+        places = range(5, len(raw.seconds), 5)
+        seconds = [raw.seconds[place] for place in places]
+        if name == names.RECORDED_MEMORY:
+            return seconds, [max(raw.values[place - 5 : place + 1]) for place in places]
+        return seconds, [(raw.values[place] - raw.values[place - 5]) / 5 / _EACH_MINUTE[name] for place in places]
+    seconds = list(range(raw.seconds[0], raw.seconds[-1] + 1, 300))
+    if name == names.RECORDED_GC:
+        return seconds, [service.gc_share] * len(seconds)
+    return seconds, [raw.values[bisect.bisect_right(raw.seconds, second) - 1] for second in seconds]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from cgtune.fleet.model import FleetReport, Key, Measured, NotJoined, Row, Sized, Span
+from cgtune.fleet.model import FleetReport, Key, Measured, NotJoined, Row, Sized, Span, Timeline
 from cgtune.model import Advice, Finding, Recommendation, RuleText
 from cgtune.rules import RULES
 
@@ -96,6 +97,10 @@ CART = Row(
     measured=measured(kills=0, throttled=Span(p50=0.0, p95=0.0, most=0.01), memory_limit_bytes=256 * MIB, least_procs=1, most_procs=1),
     findings=(UNSET,),
     recommendations=(MEMLIMIT.replace(value=230 * MIB),),
+    sized=(
+        Sized(what="cpu-request", value=0.1, because=("85 % of the way",), confidence="medium"),
+        Sized(what="memory-request", value=224.0 * MIB, because=("224 MiB at the 95th percentile",), confidence="high"),
+    ),
     wasted_cores=1.2,
     wasted_bytes=96.0 * MIB,
 )
@@ -120,6 +125,15 @@ def report_of(*rows: Row, **fields: Any) -> FleetReport:
 
 
 WHOLE = report_of(ORDERS, CART, BARE)
+#: A week in sixty points, and a row that has them: a day's rhythm, and nothing in the last step but one.
+TIMELINE = Timeline(begin_seconds=1795593600.0, end_seconds=1796198400.0, step_seconds=10260.0)
+_DAY = [(1795593600.0 + 10260.0 * place, 0.6 + 0.4 * math.sin(place * 0.75)) for place in range(59) if place != 57]
+TRACKED = ORDERS.replace(
+    measured=measured(
+        cpu_track=tuple((time, 0.97 * share) for time, share in _DAY),
+        memory_track=tuple((time, round(500.0 * MIB * share / max(each for _, each in _DAY))) for time, share in _DAY),
+    )
+)
 _HOSTILE_FINDING = Finding(
     rule="oom-killed",
     severity="critical",

@@ -30,10 +30,12 @@ from tests.support import stories
 READINGS: dict[str, tuple[str, Callable[[Host, str], object], str]] = {
     "read_text": ("read", lambda host, path: host.read_text(path), "read_whole"),
     "read_bytes": ("read", lambda host, path: host.read_bytes(path), "read_whole"),
+    "read_kept": ("read", lambda host, path: host.read_kept(path), "read_whole"),
+    "read_kept_link": ("link", lambda host, path: host.read_kept_link(path), "read_link"),
     "read_link": ("link", lambda host, path: host.read_link(path), "read_link"),
     "list_directory": ("list", lambda host, path: host.list_directory(path), "list_names"),
     "read_at": ("region", lambda host, path: host.read_at(path, 0, 16), "open_file"),
-    "read_file_identity": ("file", lambda host, path: host.read_file_identity(path), "open_file"),
+    "read_file_identity": ("file", lambda host, path: host.read_file_identity(path), "stat_file"),
     "read_identity": ("directory", lambda host, path: host.read_identity(path), "open_directory"),
     "read_known_identity": ("directory", lambda host, path: host.read_known_identity(path), "open_directory"),
     "require_device": ("directory", lambda host, path: host.require_device(path, _device("/proc")), "open_directory"),

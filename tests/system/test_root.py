@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cgtune.errors import Unreadable
 from cgtune.system import root
 from cgtune.system.root import Root
 
@@ -30,12 +31,18 @@ def test_a_name_that_is_gone_is_no_folder(top: Root) -> None:
 
 
 def test_a_threads_folder_is_not_opened_by_itself_on_procfs_alone(tmp_path: Path) -> None:
-    """A thread's file is opened below the list of threads, and each thread costs no folder more; in a copy a link there is not followed."""
+    """A thread's file is opened below its process, and each thread costs no folder more; in a copy a link there is not followed."""
     own = f"/proc/{os.getpid()}/task"
+    process = f"/proc/{os.getpid()}"
     machine = Root("/")
     machine.open_doors()
     assert machine.read_whole(f"{own}/{os.getpid()}/stat").startswith(f"{os.getpid()} (".encode())
-    assert [path for path in machine._directories if path.startswith(own)] == [own]
+    assert [path for path in machine._directories if path.startswith(process)] == [process]
+    with pytest.raises(Unreadable):
+        machine.read_whole(f"{own}/../stat")
+    machine.forget(process)
+    assert not any(path.startswith(process) for path in machine._directories)
+    assert not machine._processes
     with pytest.raises(FileNotFoundError):
         machine.read_whole(f"{own}/{1 << 30}/stat")
     machine.close()
@@ -51,7 +58,7 @@ def test_a_threads_folder_is_not_opened_by_itself_on_procfs_alone(tmp_path: Path
 
 def test_few_files_stay_open(top: Root, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound the one opened first is closed, and opened again if it is asked for."""
-    monkeypatch.setattr(root, "_OPEN_FILES", 2)
+    monkeypatch.setattr(top, "_most_files", 2)
     for name in "abca":
         assert os.pread(top.open_file(f"/{name}"), 1, 0) == name.encode()
     assert list(top._files) == ["/c", "/a"]

@@ -21,7 +21,7 @@ PROMETHEUS = optional_text(
 LAST = text("--last", "DURATION", "How far back the history goes: 1d, 7d, 36h.", default="7d")
 NAMESPACE = NAMESPACES.replace(help="Just this namespace; may be given several times. Default: all.", complete=None)
 SELECTOR = optional_text("--selector", "MATCHERS", "Matchers that all series must meet, as PromQL has them: 'cluster=\"eu1\"'.")
-DOCTOR = flag("--doctor", "Ask one question only: what does the monitoring lack for a whole report, and which line mends it?")
+DOCTOR = flag("--doctor", "Ask two questions only: what does the monitoring lack for a whole report, and which line mends it?")
 FORMAT = choice("--format", names_of("fleet"), "How to say it; JSON is cgtune/fleet/v1, html is one page that sorts.", default="table")
 TOP = optional_whole("--top", "N", "The N worst rows of the table alone.", least=1)
 PATCH: Option[str | None] = optional_choice(
@@ -45,6 +45,7 @@ CERT_FILE = optional_text("--cert-file", "FILE", "Our own certificate (PEM), for
 KEY_FILE = optional_text("--key-file", "FILE", "Its key, if that is not in the same file.")
 SIGV4_REGION = optional_text("--sigv4-region", "REGION", "Sign for Amazon's managed Prometheus in this region; needs botocore.")
 
+_NO_NAME = frozenset("*?|()[]{}^$+,\\\"'")  # as of a pattern, which is not taken for one
 _LEAST_WINDOW_SECONDS, _MOST_WINDOW_SECONDS = 600.0, 400 * 86400.0
 
 
@@ -57,6 +58,9 @@ def fleet_options(values: Values) -> FleetOptions:
         raise UsageError("which server? name it with --prometheus http://prometheus:9090, or in CGTUNE_PROMETHEUS")
     if load is not None and not 0 < load <= 100:  # NaN is neither
         raise UsageError(f"--max-load {load:g} is no number of questions that may run at a time; example: --max-load 0.1")
+    for name in values[NAMESPACE]:
+        if not name or any(letter in _NO_NAME or letter.isspace() for letter in name):
+            raise UsageError(f"--namespace {name!r} is no name; give each one whole, as in --namespace shop --namespace pay")
     window = parse_duration(
         values[LAST], "--last", least_seconds=_LEAST_WINDOW_SECONDS, most_seconds=_MOST_WINDOW_SECONDS, examples=("7d", "36h")
     )
@@ -89,7 +93,7 @@ def fleet_options(values: Values) -> FleetOptions:
 
 
 def _run(values: Values) -> int:
-    """Every Go service of a cluster from the Prometheus that is already there, the worst harm first: at most 24 grouped questions.
+    """Every Go service of a cluster from the Prometheus that is already there, the worst harm first: at most 23 grouped questions.
 
     Secrets come from files and variables, never from the command line. A workload that is younger than a day gets no limits.
 

@@ -38,9 +38,9 @@ ALWAYS = flag("--always", "Set GOMAXPROCS even if the runtime comes to it by its
 
 ROUNDING = choice(
     "--rounding",
-    ("ceil", "floor"),
-    "How the recommended GOMAXPROCS is made of a fraction: up, as Go does it, or down.",
-    default="ceil",
+    ("slack", "ceil", "floor"),
+    "How GOMAXPROCS is made of a CPU limit: its whole CPUs and one more; rounded up, as Go does it; or rounded down.",
+    default="slack",
 )
 MIN_PROCS = optional_whole("--min-procs", "N", "The least GOMAXPROCS to recommend. Default: 2, with --rounding floor 1.")
 RESERVE_CPU = optional_text("--reserve-cpu", "CPUS", "CPUs of the limit that are kept for others: 0.5 or 500m.")

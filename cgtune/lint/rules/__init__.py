@@ -68,7 +68,9 @@ ANY_CONTAINER = ("env-value-not-string", "limit-malformed", "limit-dropped")
 #: Cause, and the symptoms that need no finding of their own beside it: of the same container, and of the same variable where they have one.
 SILENCES: dict[str, tuple[str, ...]] = {
     "gomemlimit-divisor": ("gomemlimit-too-small", "gomemlimit-low", "gomemlimit-without-limit"),
-    "gomaxprocs-divisor": ("gomaxprocs-exceeds-quota", "gomaxprocs-pinned", "gomaxprocs-below-quota", "fractional-quota"),
+    "gomaxprocs-divisor": (
+        *("gomaxprocs-exceeds-quota", "gomaxprocs-pinned", "gomaxprocs-below-quota", "fractional-quota", "whole-quota-no-slack"),
+    ),
     "gomaxprocs-from-node": ("gomaxprocs-exceeds-quota", "no-quota-many-cpus"),
     "gomemlimit-from-node": ("gomemlimit-without-limit",),
     "gomemlimit-exceeds-limit": ("pod-limit-shared",),

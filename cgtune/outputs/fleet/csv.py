@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cgtune.fleet.comparing import Since
     from cgtune.fleet.model import FleetReport, Row
 
 
@@ -16,6 +17,25 @@ def render_fleet_csv(report: FleetReport) -> str:
     """A header and one line a container. A text that a spreadsheet would take for a formula begins with an apostrophe."""
     rows = [_cells(row) for row in report.rows]
     return "".join(map(csv_line, (_HEAD, *(tuple(row.values()) for row in rows))))
+
+
+def render_doctor_csv(report: FleetReport) -> str:
+    """A header and a line for each gap, and for each question that was refused and each warning of the server."""
+    lines = [("gap", gap.count, gap.why, gap.mend) for gap in report.not_joined]
+    lines += [(kind, 1, text, "") for kind, texts in (("refused", report.refused), ("warning", report.warnings)) for text in texts]
+    return "".join(map(csv_line, (("kind", "count", "why", "mend"), *lines)))
+
+
+def render_since_csv(since: Since) -> str:
+    """A header and a line for each container that changed; what the comparison lacks is a line without one, its verdict "note"."""
+    notes = [*since.notes, *(f"not answered: {text}" for text in since.report.refused)]
+    notes += [f"warning of the server: {text}" for text in since.report.warnings]
+    rules = ((each, (each.fresh, each.worse, each.better, each.gone)) for each in since.moved)
+    lines = [
+        (*(value for _, value in each.key.items()), each.verdict, *map(" ".join, ids), "; ".join(each.measured)) for each, ids in rules
+    ]
+    lines += [("",) * 5 + ("note",) + ("",) * 4 + (note,) for note in notes]
+    return "".join(map(csv_line, (_SINCE_HEAD, *lines)))
 
 
 def _cells(row: Row) -> Mapping[str, object]:
@@ -64,3 +84,4 @@ _HEAD = (
     *("findings", "set", "recommended_cpu_limit", "recommended_cpu_request", "recommended_memory_limit", "recommended_memory_request"),
     *("wasted_cores", "wasted_bytes", "upgrade"),
 )
+_SINCE_HEAD = ("cluster", "namespace", "kind", "name", "container", "verdict", "new", "worse", "better", "gone", "measured")

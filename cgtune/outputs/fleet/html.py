@@ -1,6 +1,6 @@
 """A fleet as one page for a browser: whole in one file, without a network and without a framework. Its table sorts and filters.
 
-Each container opens to its findings, what is recommended with its reasons, and its use drawn beside its limits.
+Each container opens to its findings, what is recommended with its reasons, its use drawn beside its limits, and over time.
 """
 
 from __future__ import annotations
@@ -8,12 +8,15 @@ from __future__ import annotations
 from cgtune.outputs.escape import escape_markup
 from cgtune.outputs.fleet.drawings import draw_use
 from cgtune.outputs.fleet.htmlparts import SCRIPT, STYLE
+from cgtune.outputs.fleet.plots import draw_over_time
 from cgtune.outputs.fleet.words import (
     bytes_words,
+    container_name,
     cores_words,
     go_words,
     gomemlimit_words,
     history_words,
+    is_sure,
     limit_words,
     percent_words,
     recommended_words,
@@ -31,7 +34,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cgtune.fleet.model import FleetReport, Row
+    from cgtune.fleet.model import FleetReport, Row, Timeline
 
 #: Head and whether its cells sort as numbers, the largest first.
 _HEADS = (
@@ -58,34 +61,36 @@ def render_fleet_html(report: FleetReport) -> str:
             problem if report.refused else "",
             f'<p class="state">{escape_markup(state_words(report))}</p>\n',
             f"<p>{escape_markup(waste)}</p>\n" if waste else "",
-            _table(report.rows) if report.rows else "",
+            _table(report.rows, report.timeline) if report.rows else "",
             render_list("Not known", unknown),
         ]
     )
     return write_page(f"cgtune fleet: {state_words(report)}", body, STYLE, SCRIPT)
 
 
-def _table(rows: Sequence[Row]) -> str:
+def _table(rows: Sequence[Row], timeline: Timeline | None) -> str:
     heads = "".join(
         f'<th scope="col"{_SORTED if index == 0 else ""}>'
         f'<button type="button" data-sort="{index}"{" data-number" if is_number else ""}>{name}</button></th>'
         for index, (name, is_number) in enumerate(_HEADS)
     )
     search = '<p><label>Show only <input type="search" id="only" autocomplete="off"></label> <span id="shown" role="status"></span></p>\n'
-    bodies = "".join(_row(row, len(rows) - place) for place, row in enumerate(rows))
+    bodies = "".join(_row(row, len(rows) - place, timeline) for place, row in enumerate(rows))
     return f'{search}<div class="scroll"><table id="fleet"><thead><tr>{heads}</tr></thead>\n{bodies}</table></div>\n'
 
 
-def _row(row: Row, badness: int) -> str:
+def _row(row: Row, badness: int, timeline: Timeline | None) -> str:
     """Two lines of the table: its figures, and what opens. ``badness`` is the place by harm, as a number that sorts."""
     measured, key = row.measured, row.key
     badge = render_badge(row.findings[0]) if row.findings else '<span class="badge fine">nothing found</span>'
     rule = f"<code>{escape_markup(row.findings[0].rule)}</code>" if row.findings else ""
-    name = f'<span class="name">{escape_markup(workload_name(key))}</span>' + (f" {escape_markup(key.container)}" if key.container else "")
+    name = f'<span class="name">{escape_markup(workload_name(key))}</span>' + (
+        f" {escape_markup(container_name(key))}" if key.container else ""
+    )
     kills, throttled = measured.kills, measured.throttled.most if measured.throttled.p95 is None else measured.throttled.p95
     cells: tuple[tuple[object, str], ...] = (
         (badness, f"{badge}{rule}"),
-        (f"{workload_name(key)} {key.container}", name),
+        (f"{workload_name(key)} {container_name(key)}", name),
         (go_words(measured), escape_markup(go_words(measured))),
         (measured.most_procs, spread_words(measured.least_procs, measured.most_procs)),
         (measured.cpu_limit_cores, limit_words(measured, "cpu")),
@@ -95,20 +100,25 @@ def _row(row: Row, badness: int) -> str:
         (measured.memory_used.most, bytes_words(measured.memory_used.most)),
         (measured.gomemlimit_bytes, gomemlimit_words(measured)),
         (kills, "?" if kills is None else str(kills)),
-        (row.wasted_cores, cores_words(row.wasted_cores)),
-        (row.wasted_bytes, bytes_words(row.wasted_bytes)),
+        (row.wasted_cores, cores_words(row.wasted_cores) + _doubt(row, "cpu-request", row.wasted_cores)),
+        (row.wasted_bytes, bytes_words(row.wasted_bytes) + _doubt(row, "memory-request", row.wasted_bytes)),
     )
     shown = "".join(f'<td data-value="{"" if value is None else escape_markup(str(value))}">{text}</td>' for value, text in cells)
-    return f'<tbody>\n<tr>{shown}</tr>\n<tr class="more"><td colspan="{len(cells)}">{_more(row)}</td></tr>\n</tbody>\n'
+    return f'<tbody>\n<tr>{shown}</tr>\n<tr class="more"><td colspan="{len(cells)}">{_more(row, timeline)}</td></tr>\n</tbody>\n'
 
 
-def _more(row: Row) -> str:
+def _doubt(row: Row, what: str, value: float | None) -> str:
+    return "" if value is None or is_sure(row, what) else " (unsure)"
+
+
+def _more(row: Row, timeline: Timeline | None) -> str:
     first = escape_markup(row.findings[0].summary) if row.findings else "figures and what is recommended"
     upgrade = [] if row.upgrade is None else [row.upgrade]
     inside = "".join(
         [
             *(render_finding(finding) for finding in row.findings),
             draw_use(row),
+            draw_over_time(row, timeline),
             render_list("Set under the limits of now", [*recommended_words(row)]),
             render_list("Limits and requests that its history speaks for", [sized_words(sized) for sized in row.sized]),
             render_list("With the next Go", upgrade),

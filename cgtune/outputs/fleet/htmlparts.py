@@ -13,6 +13,8 @@ body{max-width:110rem}#fleet th{position:sticky;top:0;background:var(--back);ver
 #fleet th[aria-sort=ascending] button::after{content:" \\25b4"}#fleet tr:first-child td{border-bottom:0;padding-top:.5rem}
 #fleet td{white-space:nowrap}#fleet .more td{white-space:normal;font-family:inherit;font-size:.86rem;padding-bottom:.5rem}
 #fleet .more summary{color:var(--faint);cursor:pointer}#fleet .inside{max-width:62rem;padding-bottom:.6rem}
+.plot .line,.plot .level{fill:none;stroke:var(--live);stroke-width:1.6;stroke-linecap:round;vector-effect:non-scaling-stroke}
+.plot .level{stroke:var(--mark);stroke-dasharray:5 4}
 input{font:inherit;padding:.2rem .5rem;border:1px solid var(--line);border-radius:.35rem;background:var(--card);color:var(--text)}
 """
 )

@@ -27,6 +27,7 @@ def render_since_json(since: Since) -> str:
     """The report, and in `since` what got better or worse."""
     moved = [_moved_content(each) for each in since.moved]
     was: Json = {"time": escape_control(since.old_time), "window_seconds": _number(since.old_window_seconds), "workloads": moved}
+    was["notes"] = _texts(since.notes)
     return _dump(fleet_content(since.report) | {"since": was})
 
 
@@ -38,6 +39,7 @@ def _dump(content: Json) -> str:
 
 def fleet_content(report: FleetReport) -> Json:
     """The document."""
+    scope = report.scope
     return {
         "schema": SCHEMA,
         "cgtune": report.version,
@@ -45,6 +47,11 @@ def fleet_content(report: FleetReport) -> Json:
         "window_seconds": _number(report.window_seconds),
         "engine": escape_control(report.engine),
         "queries": report.queries,
+        "asked": {
+            "namespaces": _texts(scope.namespaces),
+            "selector": escape_control(scope.selector),
+            "ignored": _texts(scope.ignored),
+        },
         "not_joined": [{"why": escape_control(gap.why), "count": gap.count, "mend": escape_control(gap.mend)} for gap in report.not_joined],
         "warnings": _texts(report.warnings),
         "refused": _texts(report.refused),

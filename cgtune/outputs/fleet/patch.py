@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from cgtune.outputs.envfile import yaml_string
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.fleet.words import row_name, sized_value, sized_words
+from cgtune.outputs.fleet.words import SURE, row_name, sized_value, sized_words
 from cgtune.outputs.words import format_setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cgtune.fleet.model import FleetReport, Measured, Row, Sized
+    from cgtune.fleet.model import FleetReport, Key, Measured, Row, Sized
     from cgtune.model import Recommendation
 
 _KINDS = {
@@ -26,7 +26,6 @@ _KINDS = {
     "CronJob": "batch/v1",
 }
 _NOTHING = "nothing to change that is sure enough"
-_SURE = ("high", "medium")
 _LIMIT_OF = {"GOMAXPROCS": "cpu-limit", "GOMEMLIMIT": "memory-limit", "GOGC": "memory-limit"}
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 
@@ -34,6 +33,7 @@ _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 def render_patch(report: FleetReport, flavour: str) -> tuple[tuple[str, str], ...]:
     """The files by name, in the order of the report; ``flavour``: "kustomize" or "helm". Put together they are one text of documents."""
     files: dict[str, str] = {}
+    targets: dict[str, Key] = {}
     left_out: dict[str, list[str]] = {}
     for row in report.rows:
         change = _Change(row)
@@ -42,8 +42,9 @@ def render_patch(report: FleetReport, flavour: str) -> tuple[tuple[str, str], ..
             left_out.setdefault(why, []).append(escape_control(row_name(row.key)))
             continue
         body = _kustomize(row, change) if flavour == "kustomize" else _helm(row, change)
-        files[_file_name(row, files)] = body
-    head = _index(report, files) if flavour == "kustomize" else _helm_head(report)
+        name = _file_name(row, files)
+        files[name], targets[name] = body, row.key
+    head = _index(report, targets) if flavour == "kustomize" else _helm_head(report)
     name = "kustomization.yaml" if flavour == "kustomize" else "README.txt"
     return ((name, head + "".join(_left_out_lines(left_out))), *((file, f"---\n{text}") for file, text in files.items()))
 
@@ -71,7 +72,7 @@ class _Change:
         present = getattr(measured, f"{resource}_{what}_{'cores' if resource == 'cpu' else 'bytes'}")
         is_same = sized.value is not None and present is not None and sized_value(sized) == sized_value(sized.replace(value=float(present)))
         self.comments.append(f"{sized_words(sized)}{', as it is' if is_same else ''}")
-        if sized.value is None or is_same or sized.confidence not in _SURE:
+        if sized.value is None or is_same or sized.confidence not in SURE:
             return False
         if what == "limit" and getattr(measured, f"is_{resource}_unlimited"):
             self.comments[-1] += "; there is no limit, which may be meant so: it is not set here"
@@ -178,15 +179,32 @@ def _left_out_lines(left_out: dict[str, list[str]]) -> Iterator[str]:
         yield f"# left out: {len(names)} with {why}\n" if why == _NOTHING else "".join(f"# left out: {name}: {why}\n" for name in names)
 
 
-def _index(report: FleetReport, files: dict[str, str]) -> str:
+def _index(report: FleetReport, targets: dict[str, Key]) -> str:
+    """With a target, kustomize passes a patch over whose object is not in a kustomization; without one it refuses the whole."""
     lines = [
         f"# What cgtune fleet recommends as of {escape_control(report.time)}. Name this folder under `components` of a kustomization.",
+        "# A workload that is not in that, under its name and its namespace, is passed over: `kubectl kustomize . | kubectl diff -f -`",
+        "# shows what changes.",
         "apiVersion: kustomize.config.k8s.io/v1alpha1",
         "kind: Component",
-        "patches:" if files else "patches: []",
-        *(f"- path: {file}" for file in files),
+        "patches:" if targets else "patches: []",
+        *(line for file, key in targets.items() for line in (f"- path: {file}", f"  target: {_target(key)}")),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _target(key: Key) -> str:
+    """Name and namespace are regular expressions there, which have to match the whole."""
+    group, _, version = _KINDS[key.kind].partition("/")
+    name, namespace = (yaml_string(_pattern(text)) for text in (key.name, key.namespace))
+    return f"{{group: {group}, version: {version}, kind: {key.kind}, name: {name}, namespace: {namespace}}}"
+
+
+def _pattern(text: str) -> str:
+    return "".join(
+        f"\\{letter}" if letter.isascii() and letter.isprintable() and not letter.isalnum() and letter not in "-_ " else letter
+        for letter in text
+    )
 
 
 def _helm_head(report: FleetReport) -> str:

@@ -6,7 +6,9 @@ from cgtune.outputs.columns import Column, fit, lay_out_columns
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.fleet.words import (
     bytes_words,
+    container_name,
     cores_words,
+    doctor_words,
     go_words,
     gomemlimit_words,
     limit_words,
@@ -57,11 +59,7 @@ def render_fleet(report: FleetReport, layout: Layout = PLAIN) -> str:
 
 def render_doctor(report: FleetReport, layout: Layout = PLAIN) -> str:
     """What the monitoring lacks for a whole report, each with the line of configuration that mends it."""
-    if not report.not_joined:
-        return f"nothing is missing that cgtune fleet reads ({source_words(report)})\n"
-    gaps = len(report.not_joined)
-    head = f"{gaps} gap{'s' * (gaps != 1)} in what this server has of Go programs; {source_words(report)}"
-    return _text([*_wrap(head, layout), *_below(report, layout)])
+    return _text([*_wrap(doctor_words(report), layout), *_below(report, layout)])
 
 
 def render_since(since: Since, layout: Layout = PLAIN) -> str:
@@ -117,7 +115,7 @@ def _cells(row: Row) -> list[str]:
     used, memory = measured.cpu_used, measured.memory_used
     return [
         escape_control(workload_name(row.key)),
-        escape_control(row.key.container) or "-",
+        escape_control(container_name(row.key)) or "-",
         "?" if measured.replicas is None else str(measured.replicas),
         go_words(measured),
         spread_words(measured.least_procs, measured.most_procs),

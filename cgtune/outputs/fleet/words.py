@@ -19,16 +19,29 @@ UNKNOWN = "?"
 _VERBS: dict[Harm, tuple[str, str]] = {"now": ("hurts now", "hurt now"), "earlier": ("hurt earlier",) * 2, "possible": ("may hurt",) * 2}
 _WHAT = {"cpu-limit": "CPU limit", "cpu-request": "CPU request", "memory-limit": "memory limit", "memory-request": "memory request"}
 _MIB = 1 << 20
+_LONGEST_NAME, _ENDS = 253, 100
+#: How sure a value has to be to be written into a patch, and to be added up.
+SURE = ("high", "medium")
 
 
 def workload_name(key: Key) -> str:
     """`eu1/shop/Deployment/orders`, without what is not known of it, not escaped."""
-    return "/".join(part for part in (key.cluster, key.namespace, key.kind, key.name) if part)
+    return "/".join(_short(part) for part in (key.cluster, key.namespace, key.kind, key.name) if part)
+
+
+def _short(name: str) -> str:
+    """Kubernetes has no longer names; what a label has beyond that is shown by both its ends."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_ENDS]}...{name[-_ENDS:]}"
+
+
+def container_name(key: Key) -> str:
+    """The container's, empty if the series do not tell it, not escaped."""
+    return _short(key.container)
 
 
 def row_name(key: Key) -> str:
     """The workload and its container, as one name, not escaped."""
-    return f"{workload_name(key)}, container {key.container}" if key.container else workload_name(key)
+    return f"{workload_name(key)}, container {container_name(key)}" if key.container else workload_name(key)
 
 
 def state_words(report: FleetReport) -> str:
@@ -38,6 +51,14 @@ def state_words(report: FleetReport) -> str:
     said = [f"{count} {_VERBS[harm][count > 1]}" for count, harm in counts if count]
     whole = f"{len(harms)} Go container{'s' * (len(harms) != 1)}"
     return f"{', '.join(said)}, of {whole}" if said else f"nothing found on {whole}"
+
+
+def doctor_words(report: FleetReport) -> str:
+    """What the monitoring lacks, in a line: `3 gaps in what this server has of Go programs; Prometheus 2.42.0, ...`."""
+    gaps = len(report.not_joined)
+    if not gaps:
+        return f"nothing is missing that cgtune fleet reads; {source_words(report)}"
+    return f"{gaps} gap{'s' * (gaps != 1)} in what this server has of Go programs; {source_words(report)}"
 
 
 def source_words(report: FleetReport) -> str:
@@ -85,7 +106,7 @@ def go_words(measured: Measured) -> str:
     """Its Go versions, and whether the runtime obeys its quota as far as that is told: `1.24.11 (blind)`."""
     if not measured.go:
         return UNKNOWN
-    names = "/".join(version.removeprefix("go") for version in measured.go)
+    names = "/".join(_short(version.removeprefix("go")) for version in measured.go)
     aware = {True: " (aware)", False: " (blind)", None: ""}[measured.is_aware]
     return escape_control(names) + aware
 
@@ -159,14 +180,26 @@ def history_words(measured: Measured) -> str:
     return f"{seconds}{samples}{sources}"
 
 
+def is_sure(row: Row, what: str) -> bool:
+    """Whether its history speaks for this limit or request with more than low confidence."""
+    return any(sized.what == what and sized.value is not None and sized.confidence in SURE for sized in row.sized)
+
+
 def waste_words(rows: Sequence[Row]) -> str:
-    """What the whole fleet asks for beyond what its history speaks for, and what it lacks; empty if neither is known."""
-    said = []
-    for name, values, show in (
-        ("CPUs", [row.wasted_cores for row in rows if row.wasted_cores is not None], cores_words),
-        ("of memory", [row.wasted_bytes for row in rows if row.wasted_bytes is not None], bytes_words),
+    """What the whole fleet asks for beyond what its history speaks for, and what it lacks; empty if neither is known.
+
+    A value of low confidence is not added: of how many containers it is left out is said.
+    """
+    said, unsure = [], []
+    for name, what, field, show in (
+        ("CPUs", "cpu-request", "wasted_cores", cores_words),
+        ("of memory", "memory-request", "wasted_bytes", bytes_words),
     ):
+        values = [value for row in rows if is_sure(row, what) and (value := getattr(row, field)) is not None]
         over, under = sum(value for value in values if value > 0), -sum(value for value in values if value < 0)
         parts = [f"{show(value)} {name} too {way}" for value, way in ((over, "much"), (under, "little")) if value]
         said += [" and ".join(parts)] if parts else []
+        left_out = sum(getattr(row, field) is not None and not is_sure(row, what) for row in rows)
+        unsure += [f"{name.removeprefix('of ')} of {left_out} container{'s' * (left_out != 1)}"] if left_out else []
+    said += [f"not added, as of low confidence: {', '.join(unsure)}"] if unsure else []
     return f"requests, all replicas: {'; '.join(said)}" if said else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cgtune.outputs.escape import escape_control
+from cgtune.outputs.jsontext import write_json
 from cgtune.outputs.lint.words import STDIN, identities, message_words
 
 TYPE_CHECKING = False
@@ -15,7 +16,6 @@ _SEVERITIES = {"critical": "critical", "warning": "major", "info": "info"}
 def render_lint_gitlab(report: LintReport) -> str:
     """The whole report: an array, empty if there are no findings. A fingerprint says the same of a finding that moved to another line."""
     import hashlib
-    import json
 
     issues = []
     for finding, identity in identities(report.findings):
@@ -30,4 +30,4 @@ def render_lint_gitlab(report: LintReport) -> str:
                 "location": {"path": escape_control(path), "lines": {"begin": place.line, "end": place.end_line}},
             }
         )
-    return json.dumps(issues, indent=2, ensure_ascii=True) + "\n"
+    return write_json(issues)

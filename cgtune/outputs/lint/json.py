@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cgtune.outputs.escape import escape_bytes
+from cgtune.outputs.jsontext import write_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 def render_lint_json(report: LintReport) -> str:
     """The whole document, indented, in ASCII."""
-    import json
-
     document: Json = {
         "schema": "cgtune/lint/v1",
         "cgtune": report.version,
@@ -26,7 +25,7 @@ def render_lint_json(report: LintReport) -> str:
         "unseen": [_skipped(each) for each in report.unseen],
         "findings": [_finding(finding) for finding in report.findings],
     }
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+    return write_json(document)
 
 
 def _finding(finding: LintFinding) -> Json:

@@ -300,7 +300,7 @@ def test_an_interrupted_snapshot_leaves_nothing(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; sys.path.insert(0, sys.argv.pop(1))\n"
         "symlink = os.symlink\n"
-        "def interrupted(*a): os.kill(os.getpid(), signal.SIGINT); import time; time.sleep(30)\n"
+        "def interrupted(*a, **k): os.kill(os.getpid(), signal.SIGINT); import time; time.sleep(30)\n"
         "os.symlink = interrupted\n"
         "from cgtune.__main__ import main; sys.exit(main())"
     )

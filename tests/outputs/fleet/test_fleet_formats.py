@@ -13,12 +13,13 @@ import pytest
 
 from cgtune.commands.schema import render_schema
 from cgtune.fleet.comparing import compare, parse_old
-from cgtune.fleet.model import FleetReport
+from cgtune.fleet.model import FleetReport, Scope
 from cgtune.outputs import load_renderer, names_of
+from cgtune.outputs.escape import escape_control
 from cgtune.outputs.fleet.words import bytes_words, format_age, sized_value, waste_words
 from cgtune.outputs.layout import Layout
 from tests.commands.test_check import validate_sarif
-from tests.support.fleetreports import CART, GAP, HOSTILE, HOSTILE_REPORT, KILLED, MIB, ORDERS, SIZED, WHOLE, report_of
+from tests.support.fleetreports import BARE, CART, GAP, HOSTILE, HOSTILE_REPORT, KILLED, MIB, ORDERS, SIZED, WHOLE, report_of
 
 
 def rendered(report: FleetReport, name: str) -> str:
@@ -51,6 +52,18 @@ def test_what_could_not_be_told_is_told(name: str) -> None:
     assert all(said in text for said in (GAP.why, GAP.mend, "owner: too many samples", "partial response"))
 
 
+@pytest.mark.parametrize("name", names_of("fleet --doctor"))
+def test_the_doctor_in_each_format(name: str) -> None:
+    """Each gap with its count and its mend, and warnings; hostile words are text; that nothing is missing is said but in CSV."""
+    text = load_renderer("fleet --doctor", name)(report_of(warnings=("partial response",))).replace("\\", "")
+    assert [said for said in ("7", GAP.why, GAP.mend, "partial response") if said not in text] == []
+    hostile = load_renderer("fleet --doctor", name)(HOSTILE_REPORT.replace(rows=()))
+    assert not {"\x1b", "\u202e"} & {*hostile}
+    assert not re.search(r"(?<!\\)<img", hostile) or name != "markdown"
+    if name in ("table", "markdown"):
+        assert "nothing is missing" in load_renderer("fleet --doctor", name)(report_of(not_joined=()))
+
+
 @pytest.mark.parametrize("name", names_of("fleet"))
 def test_hostile_names_are_text(name: str) -> None:
     """No control character, no markup, no line of its own comes of a label, a reason or a server's words."""
@@ -64,6 +77,19 @@ def test_hostile_names_are_text(name: str) -> None:
         assert not re.search(r"(?<!\\)<img", text)
 
 
+@pytest.mark.parametrize("name", ["table", "markdown", "html"])
+def test_a_name_that_no_object_has_does_not_widen_everything(name: str) -> None:
+    """64 KiB in a label are shown by their ends: a table is as wide as its widest cell. What Kubernetes takes stands whole."""
+    whole, long = "w" * 253, "b" * 65536
+    fields = {"namespace": whole, "kind": long, "name": long, "container": long}
+    report = report_of(ORDERS.replace(key=ORDERS.key.replace(**fields), measured=ORDERS.measured.replace(go=(long,))), CART)
+    text = rendered(report, name)
+    assert len(text) < 8 * len(rendered(WHOLE, name)) + 20_000
+    assert whole in text
+    assert f"{'b' * 100}...{'b' * 100}" in text
+    assert rendered(report, "json").count(long) == 4
+
+
 def test_the_table_is_as_wide_as_the_terminal() -> None:
     """No line of the table is wider; what has no room is named; workload, throttling and finding stay longest."""
     for width in (60, 80, 100, 140, 200):
@@ -73,6 +99,16 @@ def test_the_table_is_as_wide_as_the_terminal() -> None:
         assert "shop/Deployment/orders" in whole
         assert ("no room for" in whole) == (width < 150)
         assert "raise the CPU limit to 2 CPUs" in whole
+
+
+def test_colours_are_round_the_worst_finding() -> None:
+    """Heads are strong, the finding has its severity's colour; without the colours it is the same text. What is not known is a ?."""
+    plain = load_renderer("fleet", "table")(WHOLE)
+    coloured = load_renderer("fleet", "table")(WHOLE, Layout(colour=True))
+    assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == plain
+    assert re.search(r"\x1b\[[\d;]+mwarning cpu-throttled, hurts now\x1b\[0m", coloured)
+    unknown = report_of(BARE.replace(measured=BARE.measured.replace(go=())))
+    assert re.search(r"shop/edge +- +\? +\? +\? +\? / \? / none", load_renderer("fleet", "table")(unknown))
 
 
 def test_the_table_shows_the_worst_alone_if_asked() -> None:
@@ -141,6 +177,18 @@ def test_what_is_wasted_is_added_up() -> None:
     assert waste_words((ORDERS.replace(wasted_cores=0.0),)) == ""
 
 
+def test_what_is_of_low_confidence_is_not_added_up() -> None:
+    """It is counted instead, each resource by itself; what has no value is neither."""
+    unsure = CART.replace(sized=tuple(each.replace(confidence="low") for each in CART.sized))
+    half = CART.replace(sized=(CART.sized[0].replace(confidence="low"), CART.sized[1]))
+    assert waste_words((ORDERS, unsure, half)) == (
+        "requests, all replicas: 0.15 CPUs too little; 96 MiB of memory too much;"
+        " not added, as of low confidence: CPUs of 2 containers, memory of 1 container"
+    )
+    assert waste_words((unsure,)) == "requests, all replicas: not added, as of low confidence: CPUs of 1 container, memory of 1 container"
+    assert waste_words((ORDERS.replace(wasted_cores=None),)) == ""
+
+
 def test_better_and_worse_since() -> None:
     """By rule and by what was measured; who came and who went is told; what is the same is counted."""
     old = parse_old(rendered(report_of(ORDERS, CART), "json"), "old.json")
@@ -165,9 +213,58 @@ def test_what_was_refused_is_no_improvement() -> None:
     """A finding that is gone because a question was refused, or over another window, is told with that."""
     old = parse_old(rendered(report_of(ORDERS), "json"), "old.json")
     since = compare(report_of(ORDERS.replace(findings=()), refused=("throttled: timeout",), window_seconds=86400.0), old)
-    text = load_renderer("fleet --diff", "table")(since)
-    assert "questions were refused for this report" in text
-    assert "the older report is of 604800 s, this one of 86400 s" in text
+    for name in names_of("fleet --diff"):
+        text = load_renderer("fleet --diff", name)(since)
+        assert "questions were refused for this report" in text
+        assert "the older report is of 604800 s, this one of 86400 s" in text
+        assert "throttled: timeout" in text
+
+
+def test_a_comparison_in_each_format() -> None:
+    """Each names who changed, how, by which rules and figures; JSON is valid, and CSV has as many cells in each line."""
+    old = parse_old(rendered(report_of(ORDERS, CART), "json"), "old.json")
+    calm = ORDERS.measured.replace(kills=0)
+    since = compare(report_of(ORDERS.replace(findings=ORDERS.findings[:1], measured=calm), BARE, warnings=("partial response",)), old)
+    for name in names_of("fleet --diff"):
+        text = load_renderer("fleet --diff", name)(since).replace("\\", "")
+        said = ("shop", "orders", "better", "oom-killed", "OOM kills: 3 before, 0 now", "edge", "new", "cart", "gone", "partial response")
+        assert [word for word in said if word not in text] == []
+    rows = list(csv.DictReader(io.StringIO(load_renderer("fleet --diff", "csv")(since), newline="")))
+    assert [(row["name"], row["verdict"], row["gone"]) for row in rows] == [
+        ("edge", "new", ""),
+        ("orders", "better", "oom-killed"),
+        ("cart", "gone", "gomemlimit-unset"),
+        ("", "note", ""),
+    ]
+    assert all(None not in row and None not in row.values() for row in rows)
+    valid(load_renderer("fleet --diff", "json")(since))
+
+
+def test_only_what_both_reports_are_about_is_compared() -> None:
+    """A container of a namespace that was not asked about has neither come nor gone, nor has a finding that was ignored; it is said."""
+    pay = CART.replace(key=CART.key.replace(namespace="pay"))
+    whole, shop = report_of(ORDERS, pay), report_of(ORDERS, scope=Scope(namespaces=("shop",)))
+    for now, before in ((shop, whole), (whole, shop)):
+        since = compare(now, parse_old(rendered(before, "json"), "old.json"))
+        assert (since.moved, since.same) == ((), 1)
+        assert since.notes == ("containers that only one of the reports was asked about, by --namespace: 1; they are not compared",)
+    calm = report_of(ORDERS.replace(findings=ORDERS.findings[:1]), scope=Scope(ignored=("oom-killed",)))
+    for now, before in ((calm, report_of(ORDERS)), (report_of(ORDERS), calm)):
+        since = compare(now, parse_old(rendered(before, "json"), "old.json"))
+        assert (since.moved, since.same, since.notes) == ((), 1, ("--ignore is not the same: oom-killed is not compared",))
+    (note,) = compare(report_of(ORDERS, scope=Scope(selector='cluster="eu"')), parse_old(rendered(report_of(ORDERS), "json"), "old")).notes
+    assert note.startswith('another --selector (none before, cluster="eu" now)')
+    content = json.loads(rendered(whole, "json"))
+    del content["asked"]  # as an older version wrote it
+    assert compare(whole, parse_old(json.dumps(content), "old.json")).notes == ()
+    (_, note) = compare(shop, parse_old(json.dumps(content), "old.json")).notes
+    assert "does not say what it was asked about" in note
+
+
+def test_a_hostile_name_is_the_same_name_in_the_next_report() -> None:
+    """JSON has its control characters as codes, and so is it compared."""
+    since = compare(HOSTILE_REPORT, parse_old(rendered(HOSTILE_REPORT, "json"), "old.json"), escape_control)
+    assert (since.moved, since.same) == ((), 1)
 
 
 def test_hostile_words_in_an_older_report() -> None:

@@ -152,6 +152,30 @@ def test_kustomize_lays_it_over_a_manifest(tmp_path: Path) -> None:
 
 
 @pytest.mark.fetched
+def test_a_fleet_is_more_than_one_kustomization(tmp_path: Path) -> None:
+    """Of a whole cluster's patches those are laid over that have their object there: name and namespace whole, a dot is a dot."""
+    component = tmp_path / "cgtune"
+    component.mkdir()
+    others = [
+        ORDERS.replace(key=each) for each in (key("or.ers"), key("orders", namespace="pay"), key("rders"), key("orders", kind="DaemonSet"))
+    ]
+    for name, text in render_patch(report_of(ORDERS, *others), "kustomize"):
+        (component / name).write_text(text)
+    (tmp_path / "orders.yaml").write_text(DEPLOYED)
+    (tmp_path / "cart.yaml").write_text(DEPLOYED.replace("name: orders,", "name: orxers,"))
+    (tmp_path / "kustomization.yaml").write_text("resources: [orders.yaml, cart.yaml]\ncomponents: [cgtune]\n")
+    deployed = {each["metadata"]["name"]: each for each in kubernetes.render("kubectl", "kustomize", tmp_path)}
+    assert server_of_two(deployed["orders"])["resources"]["limits"] == {"cpu": "1850m", "memory": "640Mi"}
+    assert server_of_two(deployed["orxers"])["resources"]["limits"] == {"cpu": "1", "memory": "512Mi"}
+
+
+def server_of_two(document: Any) -> Any:
+    """The container of that name, beside its sidecar."""
+    (server,) = (each for each in document["spec"]["template"]["spec"]["containers"] if each["name"] == "server")
+    return server
+
+
+@pytest.mark.fetched
 def test_a_variable_that_is_not_there_can_be_unset(tmp_path: Path) -> None:
     """kustomize takes the deletion of what is not there: code may have set GOMAXPROCS, and no variable."""
     unset = THROTTLED.replace(advice=(Advice(variable="GOMAXPROCS", value=None, reason="it comes to 2 by itself"),))

@@ -38,6 +38,10 @@ def _elf(machine: int) -> Elf:
         (AMD64, "b6 0d 10 00 00 00", None),  # without 0f
         (AMD64, "90 b6 0d 10 00 00 00", None),  # without 0f, behind something else
         (AMD64, "8d 05 10 00 00 00", None),  # lea 0x10(%rip),%eax: half an address
+        (AMD64, "e8 10 00 00", None),  # half a call
+        (AMD64, "89 e8 b6", None),  # the byte of a call, too near to the end to be one
+        (AMD64, "8b 15 10 00 00", None),  # half a load
+        (AMD64, "05 00 00 00 00", None),  # the second byte of an instruction that began before
         (AMD64, "8b 54 24 40", None),  # mov 0x40(%rsp),%edx
         (ARM64, "1b 09 00 90 65 7f 85 b9", (LOAD, 0x40E000 + (0x120 << 12) + 1404, 4)),  # adrp x27; ldrsw x5,[x27,#1404]
         (ARM64, "7b 0b 00 d0 61 e3 02 39", (STORE, 0x40E000 + (0x16E << 12) + 184, 1)),  # adrp x27; strb w1,[x27,#184]
