@@ -7,8 +7,6 @@ compared with each other, and with nothing else.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -206,7 +204,8 @@ def _places(base: str, mount_point: str, names: tuple[str, ...]) -> tuple[Place,
 
 def locate_left_out(chain: tuple[Place, ...]) -> Iterator[tuple[int, Place]]:
     """The cgroups of a chain that were too many to be told, from the highest down; each with the index in the chain that it would have."""
-    for index, (lower, upper) in enumerate(pairwise(chain), 1):
+    for index in range(1, len(chain)):
+        lower, upper = chain[index - 1], chain[index]
         top = upper.directory.rstrip("/")
         names = [name for name in lower.directory[len(top) :].split("/") if name][:-1]
         path, directory = upper.path.rstrip("/"), top

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 MOST_PROCESSES = 500
 
 
+#: What may be read in one look of files that nobody has looked into yet: some 1.2 s, if all of it is to be searched.
+MOST_LOOK_BYTES = 1 << 30
+
+
 class Look(Record):
     """What one look found: the report with its findings, and how much of the machine is not in it.
 
@@ -83,6 +87,7 @@ class Follower:
             else:
                 troubles[f"process {pid}"] = str(error) if isinstance(error, CgtuneError) else fault_words(error)
 
+        view.known.look_left_bytes = MOST_LOOK_BYTES
         pids = self._pids or self._search_order(view)
         found = gather(
             view,
@@ -128,9 +133,16 @@ class Follower:
             yield pid
 
     def _search_order(self, view: MachineView) -> list[int]:
-        """All pids but the reader's own, those first that were in the last report: who is in it stays in it."""
+        """All pids but the reader's own, those first that were in the last report: who is in it stays in it.
+
+        Before them come those for whose files the last look had nothing left, if there is room for all.
+        """
         pids = [pid for pid in list_pids_by_psutil(self._host) if pid != view.self_pid]
-        return sorted(pids, key=lambda pid: (pid not in self._followed, pid))
+        waiting = list(view.known.waiting)
+        if len(waiting) + len(self._followed) > MOST_PROCESSES:
+            waiting = []
+        turns = {pid: turn for turn, pid in enumerate(waiting)}
+        return sorted(pids, key=lambda pid: (turns.get(pid, len(turns)), pid not in self._followed, pid))
 
 
 def _judge(report: Report, judge: Callable[[Report], Report], troubles: dict[str, str]) -> Report:

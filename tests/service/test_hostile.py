@@ -5,6 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
+from cgtune.service import follow
+from cgtune.service.follow import Follower
+from cgtune.system.host import Host
 from tests.support.hostile import holders, look_at, make_fat_programs, make_sparse_libraries
 
 _MIB = 1 << 20
@@ -44,3 +49,22 @@ def test_files_that_take_long_to_search_are_looked_into_by_turns(tmp_path: Path)
     assert all(look["bytes"] < 16 * _MIB for look in looks)
     places = [next(path for path, why in look["notes"] if "the next look goes on here" in why) for look in looks]
     assert len(set(places)) == 4
+
+
+def test_who_got_nothing_of_a_look_comes_first_in_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What all processes may cost a look is used up by the first of them: the others wait, are counted, and have their turn."""
+    for number in range(3):
+        make_sparse_libraries(tmp_path / str(number), 6, megabytes=8)
+    monkeypatch.setattr(follow, "MOST_LOOK_BYTES", 20 << 20)
+    with ExitStack() as stack, Host() as host:
+        pids = [pid for number in range(3) for pid in stack.enter_context(holders(tmp_path / str(number)))]
+        monkeypatch.setattr(follow, "list_pids_by_psutil", lambda _host: pids)
+        follower = Follower(host, (), None)
+        known = follower._view.known
+        first = follower.look(0.0)
+        assert list(known.waiting) == sorted(pids)[1:]
+        assert first.unreadable == 3
+        assert "all processes" in first.troubles[f"process {sorted(pids)[1]}"]
+        for second in range(1, 18):
+            follower.look(float(second))
+        assert (follower.look(18.0).unreadable, known.waiting) == (0, {})

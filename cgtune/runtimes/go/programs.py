@@ -9,7 +9,6 @@ from cgtune.errors import CgtuneError, Malformed, Unreadable
 from cgtune.model import Note
 from cgtune.records import Record
 from cgtune.runtimes.go.program.buildinfo import read_go_image, read_go_program
-from cgtune.runtimes.go.program.lists import MOST_LIST_BYTES, Room, weigh
 from cgtune.runtimes.go.program.mappings import MEMORY_PATHS, is_unpacked_code, locate_biases, locate_images, locate_modules
 
 TYPE_CHECKING = False
@@ -55,11 +54,11 @@ class OpenedFile(Record):
 
 class Turn:
     """What is read for one process in one look: ``left`` bytes may still be, of files that are not known, from the one numbered ``first``
-    on. In the end ``first`` is the number of one that was left for the next look, or 0.
+    on. In the end ``first`` is the number of one that was left for the next look, or 0, and ``is_short`` says whether any was.
     """
 
-    def __init__(self, first: int = 0) -> None:
-        self.first, self.left = first, _MOST_READ_BYTES
+    def __init__(self, first: int = 0, left: int = _MOST_READ_BYTES) -> None:
+        self.first, self.left, self.had_any, self.is_short = first, left, left > 0, False
 
     def order(self, modules: tuple[Module, ...]) -> list[tuple[int, Module]]:
         """The files with their numbers: the first, then those whose turn it is."""
@@ -124,12 +123,34 @@ class Known:
         self.derived: dict[Hashable, Derived] = {}
         #: By pid, from which of its files on the next look goes on.
         self.turns: dict[int, int] = {}
+        #: What may still be read of new files in this look (None: no bound), and the pids for which nothing of it
+        #: was left, who waits longest first.
+        self.look_left_bytes: int | None = None
+        self.waiting: dict[int, None] = {}
         self._list_bytes: dict[Hashable, int] = {}  # of each Go file among them
+
+    def take_turn(self, pid: int) -> Turn:
+        """What may be read for a process; give it back with ``end_turn``."""
+        left = _MOST_READ_BYTES if self.look_left_bytes is None else max(0, min(_MOST_READ_BYTES, self.look_left_bytes))
+        return Turn(self.turns.pop(pid, 0), left)
+
+    def end_turn(self, pid: int, turn: Turn, given_bytes: int) -> None:
+        """Keep what a process has used of this look, and where the next one goes on with it."""
+        if self.look_left_bytes is not None:
+            self.look_left_bytes -= given_bytes - turn.left
+        if turn.first:
+            self.turns[pid] = turn.first
+        if turn.is_short and not given_bytes:
+            self.waiting.setdefault(pid)  # who waits keeps the place
+        else:
+            self.waiting.pop(pid, None)
 
     def fit(self, found: tuple[Elf, BuildInfo] | None) -> tuple[Elf, BuildInfo] | None:
         """What was found in a new file, with lists as long as there is room for beside those of the others."""
         if found is None:
             return None
+        from cgtune.runtimes.go.program.lists import Room
+
         return found[0], found[1].within(Room(_MOST_KNOWN_LIST_BYTES - sum(self._list_bytes.values())).share)
 
     def remember(self, identity: Hashable, found: tuple[Elf, BuildInfo] | None) -> None:
@@ -138,6 +159,8 @@ class Known:
             return
         self.files[identity] = found
         if found is not None:
+            from cgtune.runtimes.go.program.lists import weigh
+
             self._list_bytes[identity] = weigh(found[1].modules) + weigh(found[1].settings)
         if len(self.files) > _MOST_FILES:
             self._forget(next(iter(self.files)))
@@ -164,6 +187,7 @@ class Known:
         self.processes = {pid: mapped for pid, mapped in self.processes.items() if pid in pids}
         self.kinds = {pid: kind for pid, kind in self.kinds.items() if pid in pids}
         self.quiet = {pid: counters for pid, counters in self.quiet.items() if pid in pids}
+        self.waiting = {pid: None for pid in self.waiting if pid in pids}
         self.turns = {pid: first for pid, first in self.turns.items() if pid in pids}
         used = {identity for mapped in self.processes.values() for _, identity in mapped.files}
         unused = [identity for identity, found in self.files.items() if found is not None and identity not in used]
@@ -222,10 +246,11 @@ def locate_runtimes(
                 GoRuntime(path=module.path, deleted=module.deleted, identity=file.identity, elf=elf, info=info, bias=bias)
                 for bias in locate_biases(elf, module, guest=guest)
             )
-    turn.first = left_over[0][0] if left_over else 0
+    turn.first, turn.is_short = left_over[0][0] if left_over else 0, bool(left_over)
     if left_over:
         more = f", nor {len(left_over) - 1} more of its files" * (len(left_over) > 1)
-        why = f"not looked into{more}: what one process may cost a look is used up, and the next look goes on here"
+        whose = "one process" if turn.had_any else "all processes"
+        why = f"not looked into{more}: what may be read for {whose} in a look is used up; the next look goes on here"
         notes.append(Note(path=left_over[0][1].path, why=why, kind="failed"))
         runtimes.sort(key=lambda runtime: numbers[runtime.identity])
     runtimes += _join_gccgo(gccgo)
@@ -265,6 +290,8 @@ def _with_linked(elf: Elf, info: BuildInfo) -> BuildInfo:
 
 def _read_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> tuple[list[GoRuntime], list[Note]]:
     """Returns (the runtimes that unpacked themselves into memory, notes on what looks like one and cannot be read)."""
+    from cgtune.runtimes.go.program.lists import MOST_LIST_BYTES, weigh
+
     runtimes: list[GoRuntime] = []
     notes: list[Note] = []
     room = MOST_LIST_BYTES  # a process unpacks one program: more share its room

@@ -13,7 +13,7 @@ from cgtune.cgroups.kernel import parse_stat_memory
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import GoFacts, GoObserved, LimitFile, Note
 from cgtune.runtimes.go.program.mappings import parse_code_mappings, parse_map_lines, split_lines
-from cgtune.runtimes.go.programs import MEMORY, MOST_UNUSED, GoRuntime, Known, Mapped, OpenedFile, Turn, locate_runtimes, read_runtime_words
+from cgtune.runtimes.go.programs import MEMORY, MOST_UNUSED, GoRuntime, Known, Mapped, OpenedFile, locate_runtimes, read_runtime_words
 from cgtune.runtimes.kinds import base_name, is_emulator, tell_kind
 from cgtune.system.reading import note_on
 
@@ -76,12 +76,12 @@ class GoReading:
             guest = self._emulator is not None
             plain = parse_code_mappings(text) if text is not None and self.host.is_live and not guest else None
             mappings = parse_map_lines(lines, guest=guest) if plain is None else plain
-            turn = Turn(known.turns.pop(self.pid, 0))
+            turn = known.take_turn(self.pid)
+            given_bytes = turn.left
             runtimes, notes = locate_runtimes(
                 mappings, lambda module: self._open_module(module, known), known, read_memory=self._read_memory, guest=guest, turn=turn
             )
-            if turn.first:
-                known.turns[self.pid] = turn.first
+            known.end_turn(self.pid, turn, given_bytes)
         except Absent:
             self._tell_by_name(known)
             return ()

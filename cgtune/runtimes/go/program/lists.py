@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 #: What rules ask for stands in every list, however short that has to be.
 ASKED_MODULES = (AUTOMAXPROCS, AUTOMEMLIMIT)
 ASKED_SETTINGS = ("DefaultGODEBUG", "-ldflags", "-buildmode", "GOOS", "GOARCH", "vcs.revision", "vcs.time", "vcs.modified")
+#: How their lines begin.
+ASKED_LINES = tuple(f"dep\t{name}\t" for name in ASKED_MODULES) + tuple(f"build\t{name}=" for name in ASKED_SETTINGS)
 
 #: What the lists of one program may take in memory: 16 such programs in one process, and all else that is kept of it, are below 16 MiB.
 MOST_LIST_BYTES = 384 << 10

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cgtune.errors import Malformed
 from cgtune.records import Record
-from cgtune.runtimes.go.program.lists import ASKED_MODULES, ASKED_SETTINGS, MOST_LIST_BYTES, shorten
 from cgtune.runtimes.go.program.version import parse_version
 
 TYPE_CHECKING = False
@@ -18,7 +17,6 @@ _MOST_LINES = 20_000
 _MOST_TEXT = 192 << 10  # characters that are taken apart: 40 KB in a program with 300 modules, some 150 KB with 1,400
 _MOST_LATER_LINES = 128  # beyond them, of those that rules ask for, and of the settings, which stand last
 _MOST_LATER_TEXT = 64 << 10
-_ASKED_LINES = tuple(f"dep\t{name}\t" for name in ASKED_MODULES) + tuple(f"build\t{name}=" for name in ASKED_SETTINGS)
 _MOST_NAME = 1024  # characters of a path or a version
 
 
@@ -48,6 +46,8 @@ class BuildInfo(Record):
 
     def within(self, most_bytes: int) -> BuildInfo:
         """The same with lists that take no more memory than that, but for what rules ask for."""
+        from cgtune.runtimes.go.program.lists import shorten
+
         modules, settings, left_out = shorten(self.modules, self.settings, most_bytes)
         return self.replace(modules=modules, settings=settings, left_out=self.left_out + left_out) if left_out else self
 
@@ -59,6 +59,8 @@ def parse_build_info(version: bytes, modinfo: bytes) -> BuildInfo:
     """
     framed = len(modinfo) >= 33 and modinfo[-17:-16] == b"\n"
     raw = modinfo[16:-16].decode("utf-8", "backslashreplace") if framed else ""
+    from cgtune.runtimes.go.program.lists import MOST_LIST_BYTES
+
     lines, left_out = _bounded_lines(raw)
     fields = [line.partition("\t")[::2] for line in lines]
     main, modules = _parse_modules(fields)
@@ -84,10 +86,12 @@ def _bounded_lines(raw: str) -> tuple[list[str], int]:
         raise Malformed(f"Go build info of more than {_MOST_LINES} lines")
     if len(raw) <= _MOST_TEXT:
         return raw.split("\n"), 0
+    from cgtune.runtimes.go.program.lists import ASKED_LINES
+
     end = raw.rfind("\n", 0, _MOST_TEXT) + 1
     lines, later = raw[:end].split("\n"), raw[end:].split("\n")
     asked = [
-        line.startswith(_ASKED_LINES) or (line.startswith("=>") and line_before.startswith(_ASKED_LINES))
+        line.startswith(ASKED_LINES) or (line.startswith("=>") and line_before.startswith(ASKED_LINES))
         for line_before, line in zip(["", *later[:-1]], later, strict=True)
     ]
     first = [line for line, is_asked in zip(later, asked, strict=True) if is_asked]
