@@ -305,7 +305,7 @@ def test_a_chain_deeper_than_a_stack_is_read(tmp_path: Path) -> None:
         (process,) = inside.parse_report(stories.inspect("v2-plain", root=machine))["processes"]
     finally:
         subprocess.run(["rm", "-rf", str(machine)], check=True)  # too deep for Python's own way of removing a tree
-    assert len(process["enforced"]["cpu"]["chain"]) == 1101
+    assert [level["path"].count("x") > 0 for level in process["enforced"]["cpu"]["chain"]] == [True] * 5 + [False]  # its two ends
     assert process["enforced"]["cpu"]["limit_cores"] == 0.5
 
 
