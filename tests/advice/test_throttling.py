@@ -72,5 +72,5 @@ def test_the_burst_of_one_quota(changes: dict[str, object], threads: int | None,
 
 @pytest.mark.parametrize(("share", "percent"), [(0.874, 87), (0.879, 87), (0.88, 88), (0.946, 94), (0.9499, 94), (0.95, 95), (1.02, 102)])
 def test_a_share_is_not_rounded_up_to_a_bound(share: float, percent: int) -> None:
-    """ "95 % are nearly all of it" would contradict the rule, by which 95 % are all."""
+    """By the rule 95 % are all of it, so "95 % are nearly all" would contradict it."""
     assert QuotaUse(share=share, when="", periods=100).percent == percent
