@@ -37,9 +37,16 @@ class QuotaUse(Record):
         return self.periods >= least and _AT_WORK <= self.share < ROOMY
 
     @property
+    def percent(self) -> int:
+        """The share as people read it: not rounded up to a bound that it does not reach."""
+        bound = next((bound for bound in (ROOMY, USED_UP) if self.share < bound), None)
+        rounded = round(100 * self.share)
+        return rounded if bound is None else min(rounded, round(100 * bound) - 1)
+
+    @property
     def words(self) -> str:
         """The share as evidence."""
-        return f"{100 * self.share:.0f} % of the quota were used {self.when}"
+        return f"{self.percent} % of the quota were used {self.when}"
 
 
 def find_use(level: CpuLevel, rate: CpuRate | None) -> QuotaUse | None:

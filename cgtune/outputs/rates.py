@@ -26,7 +26,7 @@ def used_texts(report: ProcessReport) -> Iterator[tuple[str, bool]]:
     elif used is not None:
         mean = mean_cores(report)
         text = f"CPU time {used.cpu_seconds:.1f} s since its start"
-        text += "" if mean is None else f", {_cores(mean)} CPUs on average"
+        text += "" if mean is None else f", {_cores(mean)} CPU{'s' * (_cores(mean) != '1')} on average"
         if used.wait_seconds:
             text += f"; its threads waited {used.wait_seconds:.1f} s for a CPU"
         yield text, False

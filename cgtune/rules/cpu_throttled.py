@@ -168,11 +168,9 @@ def _advice(case: Case, level: CpuLevel, use: QuotaUse | None, enough: EnoughCpu
     if use is None:
         return (*fewer, act(f"{grow.reason}; {case.burst_words(level)}"))
     if use.share >= ROOMY:
-        return (*fewer, act(f"{100 * use.share:.0f} % of the quota are nearly all of it: {grow.reason}"), act(case.burst_words(level)))
+        return (*fewer, act(f"{use.percent} % of the quota are nearly all of it: {grow.reason}"), act(case.burst_words(level)))
     look = "" if use.is_watched else "; it is a mean: --window, under load, tells more"
-    return fewer or (
-        act(f"{100 * use.share:.0f} % of the quota are in use, and busy moments go beyond it: {case.burst_words(level)}{look}"),
-    )
+    return fewer or (act(f"{use.percent} % of the quota are in use, and busy moments go beyond it: {case.burst_words(level)}{look}"),)
 
 
 def _say_uncounted(case: Case) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cgtune.advice.throttling import can_burst, find_use, say_burst
+from cgtune.advice.throttling import QuotaUse, can_burst, find_use, say_burst
 from cgtune.model import Bandwidth, CpuLevel, CpuRate, Throttling
 from tests.rules.reports import cpu_level
 
@@ -68,3 +68,9 @@ def test_the_burst_of_one_quota(changes: dict[str, object], threads: int | None,
     level = _level(**changes)
     assert says in say_burst(level, threads)
     assert can_burst(level) == ("write" in say_burst(level, threads))
+
+
+@pytest.mark.parametrize(("share", "percent"), [(0.874, 87), (0.879, 87), (0.88, 88), (0.946, 94), (0.9499, 94), (0.95, 95), (1.02, 102)])
+def test_a_share_is_not_rounded_up_to_a_bound(share: float, percent: int) -> None:
+    """By the rule 95 % are all of it, so "95 % are nearly all" would contradict it."""
+    assert QuotaUse(share=share, when="", periods=100).percent == percent

@@ -262,7 +262,7 @@ def test_a_full_disk_is_said_once_and_over_when_it_is(tmp_path: Path) -> None:
             service.wait_for(is_full)
             old = path.read_bytes()
             for _attempt in range(3):
-                _wait_for_a_change(folder)  # each makes a file and removes it again
+                _wait_for_a_write(service.pid)
             assert path.read_bytes() == old
             assert [line["message"] for line in service.events("trouble")] == [
                 f"textfile: --textfile '{path}': No space left on device; nothing was written, what stood there stands"
@@ -279,9 +279,15 @@ def test_a_full_disk_is_said_once_and_over_when_it_is(tmp_path: Path) -> None:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def _wait_for_a_change(folder: Path) -> None:
-    before = folder.stat().st_mtime_ns
-    wait_for(lambda: folder.stat().st_mtime_ns != before)
+def _wait_for_a_write(pid: int) -> None:
+    """Until it has tried to write: a file without a name leaves no trace in its folder."""
+    io = Path(f"/proc/{pid}/io")
+
+    def writes() -> str:
+        return next(line for line in io.read_text().splitlines() if line.startswith("syscw:"))
+
+    before = writes()
+    wait_for(lambda: writes() != before)
 
 
 def _fill(path: Path) -> None:

@@ -64,6 +64,7 @@ def test_root_with_ptrace_alone_gives_no_verdict_on_another_users_program(groups
         with Service("--pid", probe.pid, "--interval", "1s", wrapper=_PTRACE_ALONE).wait_for_report() as service:
             answer = service.fetch("/check")
             assert (answer.status, f"/proc/{probe.pid}/environ: permission denied" in answer.body) == (503, True)
+            service.wait_for(lambda: service.events("trouble"))  # the log is read by another thread
             assert [line["about"] for line in service.events("trouble")] == ["sight"]
 
 

@@ -110,6 +110,7 @@ def test_without_a_quota_it_is_the_process_alone() -> None:
     [
         (None, (), "CPU time 12.3 s since its start"),
         (246.0, (), "CPU time 12.3 s since its start, 0.05 CPUs on average"),
+        (12.3, (), "CPU time 12.3 s since its start, 1 CPU on average"),
         (246.0, ((42, 1.5), (43, 2.5)), "CPU time 12.3 s since its start, 0.05 CPUs on average; its threads waited 4.0 s for a CPU"),
     ],
 )
