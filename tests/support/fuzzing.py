@@ -1,7 +1,7 @@
 """An engine that fuzzes parsers: mutants of known inputs, of which nothing but a value or our own error may come, cheaply.
 
 A mutant is a known input, changed in a few places. One in sixteen is watched while it is parsed: if it reaches lines that none before it
-has reached, it becomes a known input itself.
+has reached, it becomes a known input itself. ``--guided`` hands the parsers to libFuzzer instead, which watches each input (fuzz_guided).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import random
 import re
+import subprocess
 import sys
 import time
 import traceback
@@ -208,10 +209,16 @@ def main(parsers: Sequence[Parser], words: Sequence[str]) -> int:
     options.add_argument("--seconds", type=float, default=10, help="for each parser (10)")
     options.add_argument("--cases", type=int, help="so many for each parser instead")
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--guided", action="store_true", help="by libFuzzer, if atheris is installed; not for executables")
     given = options.parse_args(words)
     chosen = [parser for parser in parsers if parser.name in given.parsers or not given.parsers]
     if unknown := set(given.parsers) - {parser.name for parser in chosen}:
         options.error(f"no parser {', '.join(sorted(unknown))}")
+    if given.guided:
+        told = [str(max(1, round(given.seconds))), str(given.seed)]
+        guided = [[sys.executable, "-m", "tests.support.fuzz_guided", each.name, *told] for each in chosen if isinstance(each, BytesParser)]
+        codes = [subprocess.run(line, check=False).returncode for line in guided]
+        return 1 if any(codes) else 0
     total = found = 0
     for parser in chosen:
         try:
