@@ -116,6 +116,11 @@ def _limit_file(text: str) -> None:
 
 
 def _maps(text: str) -> None:
+    mappings.parse_code(text)
+    try:
+        mappings.parse_code_mappings(text)
+    except Malformed as error:
+        check_message(error)
     for guest in (False, True):
         found = mappings.parse_maps(text, guest=guest)
         mappings.parse_map_lines(lambda: mappings.split_lines((text[:9], text[9:])), guest=guest)
@@ -463,6 +468,9 @@ def _of_servers() -> list[BytesParser]:
         sample,
         sample,
     )
+    matrix = vector.replace(b'"vector"', b'"matrix"').replace(
+        b'"value": [1764413123.5, "0.25"]', b'"values": [[1764413123, "0.25"], [1764413183, "1"]]'
+    )
     names = b'{"status": "success", "data": ["a", "b"]}'
     refusal = '{"status": "error", "errorType": "execution", "error": "too many samples"}'
 
@@ -474,6 +482,7 @@ def _of_servers() -> list[BytesParser]:
 
     return [
         BytesParser("promql", lambda data: parse_vector(io.BytesIO(data)), [vector, b'{"data":{"resultType":"scalar","result":[1,"2"]}}']),
+        BytesParser("promql-ranges", lambda data: parse_vector(io.BytesIO(data), is_range=True), [matrix]),
         BytesParser("promql-names", lambda data: parse_names(io.BytesIO(data)), [names]),
         _choice("refusals", [(refused, (refusal, "<html>", "7"))]),
     ]
