@@ -428,7 +428,7 @@ def parse_meminfo(text: str) -> dict[str, int]:
 def parse_online_cpus(text: str) -> frozenset[int]:
     """The CPUs that are online by /proc/stat, with a line `cpu3 1 2 3 ...` for each (proc_stat(5)). Raises Malformed if it has none."""
     names = (line.partition(" ")[0] for line in text.split("\n"))
-    cpus = frozenset(int(name[3:]) for name in names if name.startswith("cpu") and name[3:].isascii() and name[3:].isdigit())
+    cpus = frozenset(parse_count(name[3:]) for name in names if name.startswith("cpu") and name[3:].isascii() and name[3:].isdigit())
     if not cpus or max(cpus) > HIGHEST_CPU:
         raise Malformed("/proc/stat has no line of a CPU")
     return cpus

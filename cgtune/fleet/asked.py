@@ -62,7 +62,7 @@ def parse_selector(text: str) -> str:
     inner = inner[1:-1].strip() if inner.startswith("{") and inner.endswith("}") else inner
     matcher = r'[a-zA-Z_]\w*\s*(?:=~|!~|!=|=)\s*"(?:[^"\\\n]|\\.)*"'
     if not re.fullmatch(rf"{matcher}(?:\s*,\s*{matcher})*\s*,?", inner, re.ASCII):
-        raise UsageError(f'the selector {text!r} is none; write matchers as PromQL does, such as \'cluster="eu1",team=~"a|b"\'')
+        raise UsageError(f'the selector {text[:80]!r} is none; write matchers as PromQL does, such as \'cluster="eu1",team=~"a|b"\'')
     return inner.rstrip(", ")
 
 

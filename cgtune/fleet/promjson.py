@@ -38,6 +38,7 @@ MOST_POINTS = 1000
 
 _PIECE_BYTES = 64 << 10
 _MOST_WARNINGS = 20
+_LONGEST_SHOWN = 200
 _DEEPEST = 16  # a native histogram has 8
 _OPENS, _CLOSES = ("start_map", "start_array"), ("end_map", "end_array")
 
@@ -166,9 +167,16 @@ def _read(body: Readable, takers: dict[str, Taker]) -> None:
         for _ in events:  # to the end: what comes behind is no JSON
             pass
     except (ijson.JSONError, UnicodeDecodeError) as error:
-        raise Malformed(f"no JSON, or cut off: {str(error).strip().partition(chr(10))[0]}") from error
+        raise Malformed(f"no JSON, or cut off: {_shown(str(error).strip().partition(chr(10))[0])}") from error
     if said["status"] != "success":
-        raise Malformed(f"its status is {said['status']!r}{': ' if said['error'] else ''}{said['error']}")
+        raise Malformed(f"its status is '{_shown(said['status'])}'{': ' if said['error'] else ''}{_shown(said['error'])}")
+
+
+def _shown(text: str) -> str:
+    """A server's words in a message: printable, and no more than a line of them."""
+    start = text[:_LONGEST_SHOWN]
+    start = start if start.isprintable() else repr(start)[1:-1]
+    return start if len(text) <= _LONGEST_SHOWN >= len(start) else f"{start[:_LONGEST_SHOWN]}..."
 
 
 def _take_map(events: Events, takers: dict[str, Taker]) -> None:
@@ -212,7 +220,7 @@ def _take_word(events: Events) -> object:
 def _take_kind(events: Events, wanted: str) -> str:
     value = _take_word(events)
     if value != wanted:
-        raise Malformed(f"a {value} instead of a {wanted}")
+        raise Malformed(f"a {_shown(str(value))} instead of a {wanted}")
     return str(value)
 
 
@@ -282,10 +290,10 @@ def _parse_point(point: list[object] | None) -> float:
     try:
         return float(value)  # type: ignore[arg-type]  # TypeError is what we want of null
     except (TypeError, ValueError):
-        raise Malformed(f"a value that is no number: {str(point)[:80]}") from None
+        raise Malformed(f"a value that is no number: {_shown(str(point))}") from None
 
 
 def _parse_time(point: list[object]) -> float:
     if not point or not isinstance(point[0], int | float) or not abs(point[0]) < float("inf"):
-        raise Malformed(f"a time that is no number: {str(point)[:80]}")
+        raise Malformed(f"a time that is no number: {_shown(str(point))}")
     return float(point[0])

@@ -45,8 +45,8 @@ def parse_go_options(values: Sequence[str]) -> tuple[tuple[str, OfflineProgram |
     for value in values:
         pattern, equals, version = value.rpartition("=")
         if equals and not pattern:
-            raise UsageError(f"--go {value!a} names no image; examples: --go 'registry.example/*=1.24', --go 1.24")
-        found.append((pattern, _parse(version, f"--go {value!a}")))
+            raise UsageError(f"--go {value[:60]!a} names no image; examples: --go 'registry.example/*=1.24', --go 1.24")
+        found.append((pattern, _parse(version, f"--go {value[:60]!a}")))
     return tuple(found)
 
 

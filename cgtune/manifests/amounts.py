@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _MOST_LETTERS = 4096
+_LONGEST_NUMBER = 40
 _MOST_CPUS = 8192  # CONFIG_NR_CPUS goes no further
 
 
@@ -29,8 +30,8 @@ def parse_docker_size(text: str) -> int | None:
     """
     import re
 
-    found = re.fullmatch(r"([0-9]+)(?:\.([0-9]+))? ?(?:([kKmMgGtTpP])?[iI]?[bB]?)", text)
-    if found is None or len(text) > 40:
+    found = re.fullmatch(r"([0-9]+)(?:\.([0-9]+))? ?(?:([kKmMgGtTpP])?[iI]?[bB]?)", text) if len(text) <= _LONGEST_NUMBER else None
+    if found is None:
         return None
     factor = 1 << 10 * (" kmgtp".index((found[3] or " ").lower()))
     decimals = found[2] or ""
@@ -42,7 +43,8 @@ def parse_float(text: str) -> float | None:
     """A number as Go's ParseFloat takes it, without the hexadecimal ones; None for what is none, or is not finite."""
     import re
 
-    if not re.fullmatch(r"[+-]?([0-9_]+\.?[0-9_]*|\.[0-9_]+)([eE][+-]?[0-9]+)?", text) or len(text) > 40:
+    # The length first: of many digits with a letter behind them the pattern tries each place for the missing point.
+    if len(text) > _LONGEST_NUMBER or not re.fullmatch(r"[+-]?([0-9_]+\.?[0-9_]*|\.[0-9_]+)([eE][+-]?[0-9]+)?", text):
         return None
     try:
         value = float(text)

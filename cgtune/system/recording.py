@@ -31,6 +31,7 @@ _LONGEST_NUMBER = 20
 _CHUNK = 1 << 20
 
 _SCHEMA = "cgtune/snapshot/v1"
+_LONGEST_NAME = 255  # NAME_MAX
 _HIGHEST_ERRNO = 4095  # include/linux/err.h, MAX_ERRNO
 
 
@@ -65,7 +66,7 @@ def parse_marker(text: bytes) -> Recording:
             unreadable={str(path): _within(number, 1, _HIGHEST_ERRNO) for path, number in facts.get("unreadable", {}).items()},
             identities={str(path): tuple(map(int, numbers)) for path, numbers in facts.get("identities", {}).items()},
             found={str(key): str(directory) for key, directory in facts.get("found", {}).items()},
-            listings={str(path): tuple(map(str, names)) for path, names in facts.get("listings", {}).items()},
+            listings={str(path): tuple(map(_name, names)) for path, names in facts.get("listings", {}).items()},
             by_hand=frozenset(map(str, facts["by_hand"])) if "by_hand" in facts else None,
             pages={str(url): str(path) for url, path in facts.get("pages", {}).items()},
         )
@@ -144,6 +145,13 @@ def search_key(top: str, depth: int, identity: tuple[int, int] | None) -> str:
 def refusal_key(reading: Reading, path: str) -> str:
     """The name under which a recording keeps a refusal of one way to read ``path``, if another way had an answer."""
     return f"{reading} {path}"
+
+
+def _name(name: object) -> str:
+    """A name in a folder. Longer ones there are none, and numbers of 4301 digits would be no pids."""
+    if len(str(name)) > _LONGEST_NAME:
+        raise ValueError(f"{name!r:.40} is no name in a folder")
+    return str(name)
 
 
 def _within(number: object, lowest: int, highest: int) -> int:

@@ -57,7 +57,7 @@ def unpack(path: str) -> TemporaryDirectory[str]:
                 if count > MOST_FILES or total > largest or not (entry.isfile() or entry.issym() or entry.isdir()):
                     raise UsageError(f"--root {path!r} is not a recording; make one with cgtune snapshot")
                 _unpack_entry(archive, entry, folder.name)
-    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, RecursionError) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
         folder.cleanup()
         why = reason(error) if isinstance(error, (OSError, ValueError)) else str(error)
         raise UsageError(f"--root {path!r} is damaged: {why}; record it again with cgtune snapshot") from error

@@ -223,6 +223,7 @@ BAD: list[tuple[str, str]] = [
     ("parse_boot_time", "cpu 1"),
     ("parse_online_cpus", "cpu  1 2\nbtime 1\n"),
     ("parse_online_cpus", "cpu99999999 1 2\n"),
+    ("parse_online_cpus", f"cpu{'9' * 5000} 1 2\n"),
     ("parse_controllers", "cpu,io"),
     ("parse_enabled_controllers", "cpu 1 7\n"),
     ("parse_boot_time", "btime soon"),

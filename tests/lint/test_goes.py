@@ -104,8 +104,10 @@ def test_the_first_pattern_counts() -> None:
 @pytest.mark.parametrize("value", ["=1.24", "x=", "x=new", "1.24,1.25", "x=1.24,1.25", "", "x=2.0"])
 def test_what_is_no_option(value: str) -> None:
     """One clear line."""
-    with pytest.raises(UsageError, match=r"^--go .*; examples: "):
+    with pytest.raises(UsageError, match=r"^--go .{,400}; examples: "):
         parse_go_options([value])
+    with pytest.raises(UsageError, match=r"^--go .{,400}; examples: "):
+        parse_go_options([value + "\x1b=" * 1000])
 
 
 def test_a_binary() -> None:

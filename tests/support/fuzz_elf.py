@@ -2,16 +2,13 @@
 
 The corpus is small synthetic files of every shape and, where the cache has them, real Go programs. A case changes one of them in a few
 places, mostly where it hurts (headers, build info, function table, symbol table), and runs it through the whole route: is it Go's, which
-build info, where are the words, what do they say. ``scripts/fuzz-elf`` runs any number of cases, the tests a quick share.
+build info, where are the words, what do they say. ``scripts/fuzz executables`` runs any number of cases, the tests a quick share.
 """
 
 from __future__ import annotations
 
 import random
-import resource
 import struct
-import sys
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -23,6 +20,7 @@ from cgtune.runtimes.go.program.buildinfo import read_go_image, read_go_program
 from cgtune.runtimes.go.program.version import GoVersion, parse_version
 from tests.support import goprograms
 from tests.support.elfs import MAGIC, READ, RUN, WRITE, Named, Part, elf, framed, go_program, inline_record, pointer_record, reader
+from tests.support.fuzzing import Case, check_message
 
 ReadAt = Callable[[int, int], bytes]
 
@@ -55,6 +53,7 @@ _NUMBERS = (
     1 << 63,
     (1 << 64) - 1,
 )
+_LARGEST_LEARNT, _MOST_SUBJECTS = 1 << 16, 500
 _PATTERNS = (
     MAGIC + b"\x08\x02",
     MAGIC + b"\x08\x00",
@@ -186,14 +185,14 @@ def run(mutant: Mutant, chance: random.Random) -> str:
         if found is not None:
             program, version = found[0], found[1].go
     except CgtuneError as error:
-        _check(error)
+        check_message(error)
     try:
         if program is None:  # the words are looked for all the same
             program = parse_elf(mutant.read_at)
             version = parse_version(chance.choice(("go1.19", "go1.21.13", "go1.27.3", "go1.40", "unknown")))
         return f"{outcome}, {_run_words(program, version, mutant, chance)}"
     except CgtuneError as error:
-        _check(error)
+        check_message(error)
         return outcome
 
 
@@ -220,33 +219,37 @@ def _require(condition: object) -> None:
         raise AssertionError("a value that cannot be")
 
 
-def _check(error: CgtuneError) -> None:
-    _require(str(error).isprintable() and len(str(error)) < 500)
+class ElfCase(NamedTuple):
+    """A mutant, and the seed of what its run chooses."""
+
+    mutant: Mutant
+    seed: int
+
+    def run(self) -> str:
+        """The whole route over it."""
+        return run(self.mutant, random.Random(self.seed))
+
+    def bytes(self) -> bytes:
+        """The mutant as a file."""
+        return self.mutant.bytes()
 
 
-def fuzz(subjects: Sequence[Subject], cases: int, seed: int) -> dict[str, float]:
-    """Run the cases and count what came of them; ``slowest_ms`` is CPU time, ``memory_mib`` the growth of this process's peak."""
-    chance = random.Random(seed)
-    outcomes: dict[str, float] = {}
-    slowest = 0.0
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for case in range(cases):
-        mutant = mutate(subjects[case % len(subjects)], chance)
-        start = time.process_time()
-        try:
-            outcome = run(mutant, chance)
-        except Exception as error:
-            raise AssertionError(
-                f"seed {seed}, case {case}, {mutant.subject.name} cut to {mutant.length}, {mutant.patches!r:.400}"
-            ) from error
-        slowest = max(slowest, time.process_time() - start)
-        outcomes[outcome] = outcomes.get(outcome, 0) + 1
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return {**dict(sorted(outcomes.items())), "cases": cases, "slowest_ms": round(slowest * 1000, 1), "memory_mib": round(grown / 1024, 1)}
+class ElfParser:
+    """Everything that reads executables, for tests.support.fuzzing."""
 
+    name = "executables"
 
-if __name__ == "__main__":
-    number, first = (int(word) for word in (sys.argv[1:] + ["10000", "1"][len(sys.argv) - 1 :])[:2])
-    corpus = synthetic_subjects() + real_subjects()
-    print(f"{len(corpus)} files:", ", ".join(subject.name for subject in corpus))
-    print(fuzz(corpus, number, first))
+    def __init__(self, subjects: Sequence[Subject] | None = None) -> None:
+        self._subjects = list(subjects or ())
+
+    def draw(self, chance: random.Random) -> Case:
+        """A mutant of one of the subjects; without any, of all that are there."""
+        if not self._subjects:
+            self._subjects = synthetic_subjects() + real_subjects()
+        return ElfCase(mutate(chance.choice(self._subjects), chance), chance.randrange(1 << 32))
+
+    def learn(self, case: Case) -> None:
+        """Know it from now on, if it is small."""
+        data = case.bytes()
+        if 0 < len(data) < _LARGEST_LEARNT and len(self._subjects) < _MOST_SUBJECTS:
+            self._subjects.append(Subject("learnt", data, ((0, len(data)),)))

@@ -1,4 +1,4 @@
-"""A quick share of the fuzzing that scripts/fuzz-elf does at length, and the worst files that anyone thought of."""
+"""A quick share of the fuzzing that scripts/fuzz does at length, and the worst files that anyone thought of."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from cgtune.runtimes.go.program.buildinfo import read_go_program
 from cgtune.runtimes.go.program.version import parse_version
 from tests.support.cost import cpu_seconds
 from tests.support.elfs import MAGIC
-from tests.support.fuzz_elf import fuzz, real_subjects, synthetic_subjects
+from tests.support.fuzz_elf import ElfParser, real_subjects, synthetic_subjects
+from tests.support.fuzzing import fuzz
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_mutants_of_small_files_do_no_harm(seed: int) -> None:
     """Hundreds of mutated small executables raise nothing but our own errors."""
-    assert fuzz(synthetic_subjects(), 800, seed)["cases"] == 800
+    assert fuzz(ElfParser(synthetic_subjects()), cases=800, seed=seed).cases == 800
 
 
 @pytest.mark.fetched
 def test_mutants_of_real_programs_do_no_harm() -> None:
     """Hundreds of mutated Go programs raise nothing but our own errors."""
     subjects = synthetic_subjects()[:1] + real_subjects()
-    assert fuzz(subjects, 300, 3)["cases"] == 300
+    assert fuzz(ElfParser(subjects), cases=300, seed=3).cases == 300
 
 
 class Hostile:

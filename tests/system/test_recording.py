@@ -86,6 +86,7 @@ def test_damage_is_malformed(content: bytes) -> None:
         b'{"time_seconds": 1, "unreadable": {"/x": 4096}}',
         b'{"time_seconds": 1, "unreadable": []}',
         b'{"time_seconds": 1, "identities": {"/x": [null]}}',
+        b'{"time_seconds": 1, "listings": {"/proc": ["' + b"9" * 5000 + b'"]}}',
     ],
 )
 def test_a_damaged_marker(text: bytes) -> None:

@@ -141,8 +141,13 @@ def _preface(size: int, *, negative: bool = False) -> bytes:
 
 @pytest.mark.parametrize(
     "content",
-    [_preface(8 << 20) + bytes(8 << 20), _preface(0, negative=True) + bytes(10240), _preface(0) * 3000 + bytes(10240)],
-    ids=["a large preface", "a negative size", "prefaces without end"],
+    [
+        _preface(8 << 20) + bytes(8 << 20),
+        _preface(0, negative=True) + bytes(10240),
+        _preface(0) * 3000 + bytes(10240),
+        _preface(512) + b"99999999999999999999 path=x\n".ljust(512, b"\0") + bytes(10240),
+    ],
+    ids=["a large preface", "a negative size", "prefaces without end", "a record of 2^66 bytes"],
 )
 def test_what_tarfile_itself_would_choke_on_is_refused(tmp_path: Path, content: bytes) -> None:
     """A preface is read whole before the entry is known: it has a bound of its own; and neither sizes nor chains lead anywhere."""

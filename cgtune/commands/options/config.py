@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 OWN_FILE, SHARED_FILE = "cgtune.toml", "pyproject.toml"
 BY_PATH = "per-path-ignores"
 _MOST_BYTES = 1 << 20
+_MOST_DOTS = 1000
 
 
 class Config(Record):
@@ -67,8 +68,11 @@ def parse_config(text: str, file: str, options: Iterable[Option[Any]]) -> Config
     import tomllib
 
     try:
+        # tomllib keeps each beginning of a key a.b.c: one of 2,000 parts costs 16 MiB, one of 4,000 64 MiB (Python 3.11)
+        if any(line.partition("=")[0].count(".") > _MOST_DOTS for line in text.split("\n")):
+            raise ValueError(f"a key of more than {_MOST_DOTS} parts")
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError; so is what Python says of a number of 4301 digits
         raise UsageError(f"{file} is no TOML: {error}") from error
     if os.path.basename(file) == SHARED_FILE:
         tool = table.get("tool", {})
@@ -80,12 +84,16 @@ def parse_config(text: str, file: str, options: Iterable[Option[Any]]) -> Config
     by_path: tuple[tuple[str, tuple[str, ...]], ...] = ()
     for written, value in table.items():
         key = written.replace("_", "-")
-        if key == BY_PATH:
-            by_path = tuple((pattern, _texts(file, key, rules)) for pattern, rules in _table(file, key, value).items())
-        elif key in known:
-            given[known[key].name] = _value(file, key, known[key], value)
-        else:
-            raise UsageError(f"{file}: unknown key {written[:40]!a}; there are {', '.join(sorted((*known, BY_PATH)))}")
+        try:
+            if key == BY_PATH:
+                by_path = tuple((pattern, _texts(file, key, rules)) for pattern, rules in _table(file, key, value).items())
+                continue
+            if key in known:
+                given[known[key].name] = _value(file, key, known[key], value)
+                continue
+        except ValueError as error:  # TOML has numbers of any length in base 16, and Python writes none of 4301 digits in base 10
+            raise UsageError(f"{file}: {key} has a number of too many digits") from error
+        raise UsageError(f"{file}: unknown key {written[:40]!a}; there are {', '.join(sorted((*known, BY_PATH)))}")
     return Config(file=file, folder=os.path.dirname(os.path.abspath(file)), given=given, by_path=by_path)
 
 

@@ -85,6 +85,10 @@ def test_each_option_that_a_config_may_set_can_be_set() -> None:
         ("per-path-ignores = []", "per-path-ignores is [], no table"),
         ("per-path-ignores = {a = 1}", "per-path-ignores is 1, no list of texts"),
         ("a = " + "[" * 5000, "cgtune.toml is no TOML"),
+        ("min-procs = " + "9" * 4301, "cgtune.toml is no TOML"),
+        ("a" + ".a" * 1001 + " = 1", "cgtune.toml is no TOML: a key of more than 1000 parts"),
+        ("node-cpus = 0x" + "f" * 5000, "node-cpus has a number of too many digits"),
+        ("per-path-ignores = {a = 0x" + "f" * 5000 + "}", "per-path-ignores has a number of too many digits"),
     ],
 )
 def test_what_a_config_may_not_say(text: str, words: str) -> None:
