@@ -27,6 +27,7 @@ ELSEWHERE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARSERS)
 def test_mutants_do_no_harm(name: str) -> None:
     """Hundreds of mutants of each parser's known inputs give a value or an error of ours, in little time and memory."""
@@ -68,6 +69,7 @@ def test_same_seed_same_mutants() -> None:
     assert len(set(first)) > 25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["raises", "steers", "hangs", "swells"])
 def test_the_engine_finds(what: str) -> None:
     """An error that is not ours, a message with control characters, and an input that takes too long or too much are found."""

@@ -134,6 +134,7 @@ for number in range(9999):
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writer", sorted(WRITERS))
 def test_kill_9_leaves_whole_files_and_little_else(tmp_path: Path, folder: int, monkeypatch: pytest.MonkeyPatch, writer: str) -> None:
     """At any moment: what has its name is whole, and what lies beside it the next run removes."""
