@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 import os
 import sys
@@ -334,7 +335,8 @@ def _tar_entries(data: bytes) -> None:
 
 def _archives() -> list[bytes]:
     made = []
-    for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT):
+    forms = (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT)
+    for form, is_hard in itertools.product(forms, (False, True)):  # a recording has no hard links: those are refused
         file = io.BytesIO()
         with tarfile.open(fileobj=file, mode="w", format=form) as archive:
             names = [
@@ -343,7 +345,7 @@ def _archives() -> list[bytes]:
                 ("sys", tarfile.DIRTYPE),
                 ("l", tarfile.LNKTYPE),
             ]
-            for name, kind in names:
+            for name, kind in names if is_hard else names[:-1]:
                 entry = tarfile.TarInfo(name)
                 entry.type, entry.linkname, entry.size = kind, "/x" * (kind != tarfile.DIRTYPE), 600 * (kind == tarfile.REGTYPE)
                 archive.addfile(entry, io.BytesIO(bytes(entry.size)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
+import sys
 import time
 from collections.abc import Iterator
 
@@ -94,7 +95,12 @@ def test_the_engine_learns() -> None:
     """An input that reaches new lines is known from then on: what lies behind three guesses is found."""
     parser = PARSERS["quantities"]
     fresh = BytesParser("quantities", parser.parse, [b"\x000"])
-    assert fuzz(fresh, cases=2000, seed=1).learnt > 1
+    counting = sys.gettrace()
+    sys.settrace(None)  # two cannot watch
+    try:
+        assert fuzz(fresh, cases=2000, seed=1).learnt > 1
+    finally:
+        sys.settrace(counting)
     assert len(fresh.known) > 2
 
 
