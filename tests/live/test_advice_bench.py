@@ -93,5 +93,7 @@ def test_an_interrupted_bench_leaves_nothing_behind(tmp_path: Path, number: sign
 def test_without_root_it_says_so_in_one_line() -> None:
     """Whoever may not make cgroups is told so, with exit code 3."""
     require(os.geteuid() == 0, "gives root away: run as root")
+    tried = subprocess.run(["unshare", "--user", "true"], capture_output=True, text=True, timeout=60, check=False)
+    require(tried.returncode == 0, f"a user namespace: {tried.stderr.strip()}")
     done = subprocess.run(["unshare", "--user", BENCH, "--quick"], capture_output=True, text=True, timeout=60, env=uncounted())
     assert (done.returncode, done.stdout, done.stderr) == (3, "", "advice: makes control groups: run as root\n")
