@@ -96,7 +96,7 @@ def test_a_new_toolchain_with_an_old_go_line(groups: Groups) -> None:
     with _probe(group, "1.27.3", language="1.27") as probe:
         process = inspect(probe.pid)
         setting = process["settings"]["GOMAXPROCS"]
-        assert (_rules(process), setting["recommended"], setting["set"]) == ([], 3, False)
+        assert (_rules(process), setting["recommended"], setting["set"]) == (["whole-quota-no-slack"], 3, False)
     with _probe(group, "1.27.3", language="1.27", GODEBUG="containermaxprocs=0") as probe:
         assert _rules(inspect(probe.pid)) == ["awareness-disabled-by-env"]
 
@@ -114,7 +114,7 @@ def test_the_environment_and_the_build_both_against_it(groups: Groups) -> None:
     assert (advice["variable"], advice["value"]) == ("GODEBUG", "containermaxprocs=1,updatemaxprocs=1")
     with _probe(group, "1.27.3", language="1.24", GODEBUG=advice["value"]) as probe:
         process = inspect(probe.pid)
-    assert (_rules(process), process["settings"]["GOMAXPROCS"]["observed"]) == ([], 3)
+    assert (_rules(process), process["settings"]["GOMAXPROCS"]["observed"]) == (["whole-quota-no-slack"], 3)
 
 
 @pytest.mark.hierarchy("v2", "hybrid")
@@ -174,7 +174,7 @@ def test_an_inherited_limit_file_misleads_nobody(groups: Groups, version: str, l
         assert os.readlink(f"/proc/{probe.pid}/fd/3") == f"{place}/cpu.max"
         assert (setting["derived"], setting["observed"], probe.values["gomaxprocs"]) == (3, 3, 3)
         assert process["go"]["follows"] == {"path": f"{group.directories()[0]}/cpu.max", "own": True, "exists": True}
-        assert (_rules(process), process["notes"]) == ([], [])
+        assert (_rules(process), process["notes"]) == (["whole-quota-no-slack"], [])
 
 
 @pytest.mark.hierarchy("v1")
