@@ -6,7 +6,7 @@ import math
 import sys
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 import cgtune
 from cgtune.advice.advise import advise
@@ -158,6 +158,7 @@ def test_a_larger_quota_never_means_fewer_procs(one: float, other: float, usable
 
 
 @given(st.floats(0.01, 512), st.integers(1, 512))
+@example(4.0, 8)  # a whole one is rare among floats
 def test_the_default_is_one_more_than_the_whole_cpus(cores: float, usable: int) -> None:
     """Any quota gets one thread more than its whole CPUs, at least 2: for a fraction that is what Go 1.25 computes, which is ceil."""
     value = recommend_procs(cores, usable).value or usable
