@@ -85,8 +85,8 @@ def gather(
             elif (snapshot := read_go_snapshot(view, pid, notes, None if with_machinery else machinery)) is not None:
                 snapshots.append(snapshot)
             else:
-                missing = next((note.privilege for note in notes if note.privilege), None)
-                untold = next((note for note in notes if note.kind == "failed"), None)
+                missing = next((note.privilege for note in notes if note.privilege), None) if notes else None
+                untold = next((note for note in notes if note.kind == "failed"), None) if notes else None
                 if missing is None and untold is not None:
                     wrong = Unreadable(f"{untold.path}: {untold.why}")
                 unreadable += missing is not None or untold is not None

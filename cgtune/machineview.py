@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cgtune.model import Container, Membership, Mount
     from cgtune.runtimes.go.programs import Known
     from cgtune.system.host import Host
+    from cgtune.used import Turns
 
     T = TypeVar("T")
 
@@ -63,6 +64,8 @@ class MachineView:
         self.cgroups = Shared()
         #: By the paths of its cgroups, the last process's memberships and mounts, and its container.
         self.containers: dict[tuple[str, ...], tuple[tuple[Membership, ...], tuple[Mount, ...], Container]] = {}
+        #: By pid, what the threads of Go processes had run when they were last looked at.
+        self.turns: dict[int, Turns] = {} if before is None else before.turns
         self.is_again = before is not None
         self._known: Known | None = None if before is None else before.known
 

@@ -49,8 +49,11 @@ def tell_other(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
 def _tell(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
     counters = None
     if is_again and host.is_live:
-        is_kernel_thread, counters = kernel.parse_stat_memory(host.read_text(f"/proc/{pid}/stat"))
-        if is_kernel_thread or (counters is not None and known.quiet.get(pid) == counters and known.is_other(pid)):
+        stat = host.read_text(f"/proc/{pid}/stat")
+        before, now = known.others_stats.pop(pid, None), hash(stat)
+        is_kernel_thread, counters = (False, None) if before == now else kernel.parse_stat_memory(stat)
+        if before == now or is_kernel_thread or (counters is not None and known.quiet.get(pid) == counters and known.is_other(pid)):
+            known.others_stats[pid] = now
             return True
     executable = None
     if host.is_live and not is_again:
