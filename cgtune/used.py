@@ -30,12 +30,12 @@ _LEAST_REST_SECONDS = 1.0
 class Turns(Record):
     """What the threads of a process have run and waited by one moment.
 
-    ``stat`` is the hash of its stat line, ``counts`` the text of each thread's schedstat by its id, empty if not all of them are known.
+    ``stat`` is the hash of its stat line; ``counts`` has each thread's id and the text of its schedstat, and is empty if not all are known.
     ``waits`` and ``ran`` are as of Used. ``since_seconds``: when all that was first seen so, by the host's clock.
     """
 
     stat: int
-    counts: dict[str, str]
+    counts: tuple[tuple[str, str], ...]
     waits: tuple[tuple[int, float], ...]
     ran: tuple[float, ...]
     since_seconds: float | None
@@ -53,8 +53,8 @@ def has_rested(host: Host, pid: int, turns: Turns) -> bool:
     try:
         return (
             hash(host.read_kept(f"/proc/{pid}/stat")) == turns.stat
-            and {name for name in host.list_directory(folder) if name.isdecimal()} == turns.counts.keys()
-            and all(host.read_text(f"{folder}/{name}/schedstat") == text for name, text in turns.counts.items())
+            and {name for name in host.list_directory(folder) if name.isdecimal()} == {name for name, _ in turns.counts}
+            and all(host.read_text(f"{folder}/{name}/schedstat") == text for name, text in turns.counts)
         )
     except CgtuneError:
         return False
@@ -67,7 +67,7 @@ def read_turns(host: Host, pid: int, stat: str, notes: list[Note], before: Turns
     another reason goes to ``notes``.
     """
     folder = f"/proc/{pid}/task"
-    path, names, counts, found = folder, list[str](), dict[str, str](), list[tuple[int, float, float]]()
+    path, names, texts, found = folder, list[str](), list[tuple[str, str]](), list[tuple[int, float, float]]()
     try:
         names = [name for name in host.list_directory(folder) if name.isdecimal()]
         # The first thread is there as long as the process is
@@ -79,7 +79,7 @@ def read_turns(host: Host, pid: int, stat: str, notes: list[Note], before: Turns
             except (Absent, NoSuchProcess):
                 continue  # it has ended
             if seconds is not None:
-                counts[name] = text
+                texts.append((name, text))
                 found.append((int(name), *seconds))
             elif not found:
                 break  # it is not counted here
@@ -88,10 +88,11 @@ def read_turns(host: Host, pid: int, stat: str, notes: list[Note], before: Turns
     except CgtuneError as error:
         if all(note.path != path for note in notes):
             notes.append(note_on(path, error).replace(kind="fact"))  # no judgement hangs on it
+    counts = tuple(texts) if len(texts) == len(names) else ()
     is_same = before is not None and before.counts == counts and before.stat == hash(stat)
     return Turns(
         stat=hash(stat),
-        counts=counts if len(counts) == len(names) else {},
+        counts=counts,
         waits=tuple((thread, waited) for thread, _, waited in found),
         ran=tuple(ran for _, ran, _ in found),
         since_seconds=before.since_seconds if before is not None and is_same else host.clock_seconds(),
