@@ -75,12 +75,19 @@ def is_go(view: MachineView, pid: int, *, with_machinery: bool = True) -> bool:
     return bool(program.go) and (with_machinery or not is_machinery(program.process.executable, program.process.command))
 
 
+def is_resting_other(view: MachineView, pid: int) -> bool:
+    """Whether a process was known at the last look to hold no Go runtime, and has not run since; False: it has to be looked at."""
+    from cgtune.runtimes.go.others import is_resting_other
+
+    return is_resting_other(view.host, pid, view.known)
+
+
 def _is_known_other(view: MachineView, pid: int) -> bool:
     """Most processes are not Go's, and what they map tells that they still are not: one file or two instead of four."""
-    if view.is_again and view.known.is_go(pid):
-        return False
     from cgtune.runtimes.go.others import tell_other
 
+    if view.is_again and view.known.is_go(pid):
+        return False
     view.host.forget(f"/proc/{pid}")
     return tell_other(view.host, pid, view.known, is_again=view.is_again)
 

@@ -390,6 +390,12 @@ def parse_stat_memory(text: str) -> tuple[bool, int | None]:
     return bool(parse_count(fields[6]) & _KERNEL_THREAD_FLAG), counters
 
 
+def is_one_thread_asleep(text: str) -> bool:
+    """Whether a stat line that was parsed before is of a process with one thread (field 20), and that was on no run queue (field 3)."""
+    fields = text[text.rfind(")") + 1 :].split(None, 18)
+    return fields[0] != "R" and fields[17] == "1"
+
+
 def parse_status_affinity(text: str) -> frozenset[int]:
     """`Cpus_allowed_list:\t0-7` of /proc/PID/status: the affinity of the process's first thread, or of one thread (proc_pid_status(5))."""
     listed = locate_status_value(text, "Cpus_allowed_list")

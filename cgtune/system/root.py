@@ -19,6 +19,7 @@ READ_CAP_BYTES = 8 << 20
 FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _PLAIN_FILE_FLAGS = FILE_FLAGS | os.O_NOFOLLOW
 DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+_LISTING_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 #: Directories kept open at once; a chain of cgroups is rarely deeper.
 _OPEN_DIRECTORIES = 32
@@ -61,11 +62,10 @@ class Root:
 
     def forget(self, below: str) -> None:
         """Close what is kept open at or below ``below``."""
-        if below in self._processes:
-            for path in self._processes.pop(below):
-                for opened in (self._directories, self._files):
-                    if path in opened:
-                        os.close(opened.pop(path))
+        for path in self._processes.pop(below, ()):
+            for opened in (self._directories, self._files):
+                if path in opened:
+                    os.close(opened.pop(path))
         if below.startswith("/proc/") and below.count("/") == _PROCESS_DEPTH:
             return
         inside = below.rstrip("/") + "/"
@@ -107,8 +107,8 @@ class Root:
             folder, slash, name = rest.partition("/")
             if rest and pid.isdecimal():
                 process = f"/proc/{pid}"
-                if not slash and rest == "stat" and process not in self._directories:
-                    return "/proc", f"{pid}/stat", True  # of most processes nothing else is read
+                if not slash and rest in ("stat", "schedstat") and process not in self._directories:
+                    return "/proc", f"{pid}/{rest}", True  # of most processes nothing else is read
                 if not slash or (folder in _OWN_FOLDERS and _is_plain(name)):
                     return process, rest, True
         directory, _, name = path.rpartition("/")
@@ -140,7 +140,11 @@ class Root:
 
     def list_names(self, path: str) -> list[str]:
         """The names in a directory, sorted."""
-        listing = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.open_directory(path))
+        directory, name, is_kernels = self._split(path)
+        if is_kernels and name in _OWN_FOLDERS:
+            listing = os.open(name, _LISTING_FLAGS | os.O_NOFOLLOW, dir_fd=self.open_directory(directory))
+        else:
+            listing = os.open(".", _LISTING_FLAGS, dir_fd=self.open_directory(path))
         try:
             return sorted(os.listdir(listing))
         finally:

@@ -118,8 +118,8 @@ class Known:
 
     ``processes``: by pid, the runtimes found last time; valid while the text of /proc/PID/maps is unchanged. ``kinds``: by pid, what each
     process runs, as far as that is known. ``others``: by its code, what is no Go program, with its libraries. ``quiet``: by pid, the
-    counters of those that hold no Go runtime, which are as they are until something new may run; ``others_stats``: the hash of all that
-    these were taken from, as most processes rest. ``programs`` and ``derived``: the facts of Go programs, and what follows from their inputs.
+    counters of those that hold no Go runtime, which are as they are until something new may run; ``other_stats`` and
+    ``other_turns``: of those that rest, the hashes of their stat line and of what others.py says. ``programs`` and ``derived``: the facts of Go programs, and what follows from their inputs.
     """
 
     def __init__(self) -> None:
@@ -129,7 +129,8 @@ class Known:
         self.kinds: dict[int, Kind] = {}
         self.others: dict[tuple[str, ...], OtherProgram] = {}
         self.quiet: dict[int, int] = {}
-        self.others_stats: dict[int, int] = {}
+        self.other_stats: dict[int, int] = {}
+        self.other_turns: dict[int, int] = {}
         self._rested: set[int] = set()
         self._memories: dict[int, Memory] = {}
         self.programs: dict[Hashable, GoProgram] = {}
@@ -214,7 +215,8 @@ class Known:
         self.processes = {pid: mapped for pid, mapped in self.processes.items() if pid in pids}
         self.kinds = {pid: kind for pid, kind in self.kinds.items() if pid in pids}
         self.quiet = {pid: counters for pid, counters in self.quiet.items() if pid in pids}
-        self.others_stats = {pid: stat for pid, stat in self.others_stats.items() if pid in pids}
+        self.other_stats = {pid: stat for pid, stat in self.other_stats.items() if pid in pids}
+        self.other_turns = {pid: turns for pid, turns in self.other_turns.items() if pid in pids}
         self._rested.intersection_update(pids)
         self._memories = {pid: found for pid, found in self._memories.items() if pid in pids}
         self.waiting = {pid: None for pid in self.waiting if pid in pids}
