@@ -13,7 +13,7 @@ from cgtune.used import read_machine_used
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Set
     from typing import TypeVar
 
     from cgtune.model import Container, Membership, Mount
@@ -85,6 +85,12 @@ class MachineView:
 
             self._known = Known()
         return self._known
+
+    def keep_processes(self, pids: Set[int]) -> None:
+        """Forget what is known of all processes but these."""
+        for pid in self.turns.keys() - pids:
+            del self.turns[pid]
+        self.known.keep_processes(pids)
 
 
 def _read_online(host: Host, lxcfs: set[str], self_pid: int | None, notes: list[Note]) -> frozenset[int]:

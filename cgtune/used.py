@@ -42,7 +42,7 @@ class Turns(Record):
 
 
 def has_rested(host: Host, pid: int, turns: Turns) -> bool:
-    """Whether no thread of a process has run since that was read, and none began or ended; the first that has ends the question.
+    """Whether no thread of a process has run since that was read, and none began or ended; the first that has run ends the question.
 
     Each turn on a CPU is counted, however short it is (kernel/sched/stats.h, sched_info_arrive); the time beside it may miss one
     (CONFIG_IRQ_TIME_ACCOUNTING). Not covered: what others write into its memory: a debugger, a process that shares it (CLONE_VM).
@@ -52,16 +52,15 @@ def has_rested(host: Host, pid: int, turns: Turns) -> bool:
         return False
     try:
         return (
-            hash(host.read_kept(f"/proc/{pid}/stat")) == turns.stat
-            and {name for name in host.list_directory(folder) if name.isdecimal()} == {name for name, _ in turns.counts}
+            hash(host.read_kept(f"/proc/{pid}/stat")) == turns.stat  # so there are as many threads as then
             and all(host.read_text(f"{folder}/{name}/schedstat") == text for name, text in turns.counts)
         )
     except CgtuneError:
         return False
 
 
-def read_turns(host: Host, pid: int, stat: str, notes: list[Note], before: Turns | None = None) -> Turns:
-    """Those of process ``pid``, of whose threads 64 are asked, by the time of its ``stat``, which was read right now.
+def read_turns(host: Host, pid: int, text: str, notes: list[Note], before: Turns | None = None) -> Turns:
+    """Those of process ``pid``, of whose threads 64 are asked, by the time of its stat line ``text``, which was read right now.
 
     ``before`` are those of an earlier look. Nothing is known of a kernel without CONFIG_SCHED_INFO, and of gVisor; what cannot be read for
     another reason goes to ``notes``.
@@ -74,12 +73,12 @@ def read_turns(host: Host, pid: int, stat: str, notes: list[Note], before: Turns
         for name in sorted(names, key=lambda name: (name != str(pid), int(name)))[:_MOST_THREADS]:
             path = f"{folder}/{name}/schedstat"
             try:
-                text = host.read_text(path)
-                seconds = kernel.parse_schedstat(text)
+                told = host.read_text(path)
+                seconds = kernel.parse_schedstat(told)
             except (Absent, NoSuchProcess):
                 continue  # it has ended
             if seconds is not None:
-                texts.append((name, text))
+                texts.append((name, told))
                 found.append((int(name), *seconds))
             elif not found:
                 break  # it is not counted here
@@ -88,10 +87,10 @@ def read_turns(host: Host, pid: int, stat: str, notes: list[Note], before: Turns
     except CgtuneError as error:
         if all(note.path != path for note in notes):
             notes.append(note_on(path, error).replace(kind="fact"))  # no judgement hangs on it
-    counts = tuple(texts) if len(texts) == len(names) else ()
-    is_same = before is not None and before.counts == counts and before.stat == hash(stat)
+    counts = tuple(texts) if len(texts) == len(names) == kernel.parse_stat(text).threads else ()
+    is_same = before is not None and before.counts == counts and before.stat == hash(text)
     return Turns(
-        stat=hash(stat),
+        stat=hash(text),
         counts=counts,
         waits=tuple((thread, waited) for thread, _, waited in found),
         ran=tuple(ran for _, ran, _ in found),

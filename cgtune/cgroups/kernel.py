@@ -256,6 +256,7 @@ def parse_cgroup(text: str) -> tuple[Membership, ...]:
 _LAST_TEXTS = 8
 _LAST_MEMBERSHIPS: dict[str, tuple[Membership, ...]] = {}
 _LAST_MOUNTS: dict[str, tuple[Mount, ...]] = {}
+_LAST_STATS: dict[str, ProcessStat] = {}
 
 
 def _once(text: str, last: dict[str, T], parse: Callable[[str], T]) -> T:
@@ -361,7 +362,14 @@ _KERNEL_THREAD_FLAG = 0x00200000
 
 
 def parse_stat(text: str) -> ProcessStat:
-    """/proc/PID/stat, `42 (a) b) S 1 ...`: (1) pid (2) command, up to the LAST parenthesis (3) state ... (22) start time in ticks."""
+    """/proc/PID/stat, `42 (a) b) S 1 ...`: (1) pid (2) command, up to the LAST parenthesis (3) state ... (22) start time in ticks.
+
+    The same text soon again gives the same record: a process that rests says so twice in a look.
+    """
+    return _once(text, _LAST_STATS, _parse_stat)
+
+
+def _parse_stat(text: str) -> ProcessStat:
     opening, closing = text.find("("), text.rfind(")")
     fields = text[closing + 1 :].split()
     if not 0 < opening < closing or len(fields) < 20 or len(fields[0]) != 1:

@@ -13,7 +13,8 @@ from cgtune.runtimes.go.program.mappings import MEMORY_PATHS, is_unpacked_code, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable
+    from collections.abc import Callable, Hashable, Set
+    from typing import Any
 
     from cgtune.model import GoProgram, Kind
     from cgtune.runtimes.elf import Elf, ReadAt
@@ -188,6 +189,10 @@ class Known:
         """Whether nothing of a process has run since the last look: then its memory holds what it held."""
         (self._rested.add if rested else self._rested.discard)(pid)
 
+    def has_rested(self, pid: int) -> bool:
+        """Whether nothing of a process has run since the last look, as far as that is known."""
+        return pid in self._rested
+
     def take_memory(self, pid: int) -> Memory:
         """What was found in the memory of a process that has rested since, or nothing; give it back with ``keep_memory``."""
         found = self._memories.pop(pid, None)
@@ -208,19 +213,15 @@ class Known:
         kept = self.processes.get(pid)
         return kept is not None and not kept.runtimes and (maps_text is None or kept.maps_hash == hash(maps_text))
 
-    def keep_processes(self, pids: Collection[int]) -> None:
+    def keep_processes(self, pids: Set[int]) -> None:
         """Forget all processes but these; and the Go files that none of them runs, but for the newest 64: each takes some 20 KB, and one
         program is another file in each container.
         """
-        self.processes = {pid: mapped for pid, mapped in self.processes.items() if pid in pids}
-        self.kinds = {pid: kind for pid, kind in self.kinds.items() if pid in pids}
-        self.quiet = {pid: counters for pid, counters in self.quiet.items() if pid in pids}
-        self.other_stats = {pid: stat for pid, stat in self.other_stats.items() if pid in pids}
-        self.other_turns = {pid: turns for pid, turns in self.other_turns.items() if pid in pids}
-        self._rested.intersection_update(pids)
-        self._memories = {pid: found for pid, found in self._memories.items() if pid in pids}
-        self.waiting = {pid: None for pid in self.waiting if pid in pids}
-        self.turns = {pid: first for pid, first in self.turns.items() if pid in pids}
+        kept: tuple[dict[int, Any], ...] = (self.processes, self.kinds, self.quiet, self.other_stats, self.other_turns)
+        for by_pid in (*kept, self.waiting, self.turns, self._memories):
+            for pid in by_pid.keys() - pids:
+                del by_pid[pid]
+        self._rested &= pids
         used = {identity for mapped in self.processes.values() for _, identity in mapped.files}
         unused = [identity for identity, found in self.files.items() if found is not None and identity not in used]
         for identity in unused[:-MOST_UNUSED]:

@@ -119,7 +119,9 @@ class GoReading:
         """
         before, counters = known.quiet.pop(self.pid, None), None
         try:
-            if self.host.is_live:
+            if known.has_rested(self.pid):
+                counters = before
+            elif self.host.is_live:
                 counters = parse_stat_memory(self.host.read_kept(f"/proc/{self.pid}/stat"))[1]
         except CgtuneError:
             pass  # who has ended is told by its mappings
