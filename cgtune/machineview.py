@@ -13,7 +13,7 @@ from cgtune.used import read_machine_used
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Set
+    from collections.abc import Callable, Set as AbstractSet
     from typing import TypeVar
 
     from cgtune.model import Container, Membership, Mount
@@ -86,7 +86,7 @@ class MachineView:
             self._known = Known()
         return self._known
 
-    def keep_processes(self, pids: Set[int]) -> None:
+    def keep_processes(self, pids: AbstractSet[int]) -> None:
         """Forget what is known of all processes but these."""
         for pid in self.turns.keys() - pids:
             del self.turns[pid]

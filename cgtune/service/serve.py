@@ -43,8 +43,8 @@ _JOIN_SECONDS = 0.7
 _EAGER_INTERVAL_SECONDS = 1.0
 _EAGER_SECONDS = 120.0
 
-#: A look makes tens of thousands of objects beside those of the look before, and hardly a cycle. Collections amid it cost a tenth of its CPU
-#: time; so there is one after every twentieth look, and those that Python begins by itself are for a node of thousands of programs.
+#: A look makes tens of thousands of objects beside those of the look before, and hardly a cycle. Collections amid it cost a tenth of its
+#: CPU time; so there is one after every twentieth look, and those that Python begins by itself are for a node of thousands of programs.
 COLLECT = (200_000, 20, 20)
 _COLLECT_LOOKS = 20
 

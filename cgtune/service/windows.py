@@ -40,9 +40,7 @@ class Windows:
         made: dict[Hashable, Any] = {}
         return report.replace(processes=tuple(self._watch(process, before, now_seconds, made) for process in report.processes))
 
-    def _watch(
-        self, process: ProcessReport, before: dict[int, list[Mark]], now_seconds: float, made: dict[Hashable, Any]
-    ) -> ProcessReport:
+    def _watch(self, process: ProcessReport, before: dict[int, list[Mark]], now_seconds: float, made: dict[Hashable, Any]) -> ProcessReport:
         snapshot = process.snapshot
         marks = before.get(snapshot.process.pid, [])
         now = total(snapshot, marks[-1][1] if marks else None)

@@ -1,11 +1,11 @@
 """Which processes hold no Go runtime, told without taking their mappings apart: most of a node's do, and each look meets all of them.
 
-Three short ways, each of them proof. A process that runs the same program with the same libraries as one that was looked at through and
-through maps the same files of code, each of them the same by its identity. A process that took no page fault since it was told, and
+Three short ways, each of them proof. A process that runs the same program with the same libraries as one that was looked at through
+and through maps the same files of code, each of them the same by its identity. A process that took no page fault since it was told, and
 has as much address space as then, cannot have run anything new: the first instruction of new code is a fault. And if the only thread of a
-process slept then, and has had no turn on a CPU since, nothing of it has run at all: its line in schedstat tells, a third cheaper than stat.
-Not covered: a process that shares its memory with another one (clone(2) with CLONE_VM and without CLONE_THREAD), which maps a library into
-it and takes another out of the same size.
+process slept then, and has had no turn on a CPU since, nothing of it has run at all: its line in schedstat tells, which is cheaper.
+Not covered: a process that shares its memory with another one (clone(2) with CLONE_VM and without CLONE_THREAD): what that one maps into it
+is seen when it runs itself.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def tell_other(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
 
 def is_resting_other(host: Host, pid: int, known: Known) -> bool:
     """Whether process ``pid`` was told to hold no Go runtime and has not run since: what tell_other asks first, for the many."""
-    turns = known.other_turns.get(pid)
-    return turns is not None and turns == _read_turns(host, pid)
+    turns = known.other_turns.get(pid, _UNASKED)
+    return turns != _UNASKED and turns == _read_turns(host, pid)
 
 
 def _tell(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:

@@ -13,7 +13,7 @@ from cgtune.runtimes.go.program.mappings import MEMORY_PATHS, is_unpacked_code, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Set
+    from collections.abc import Callable, Hashable, Set as AbstractSet
     from typing import Any
 
     from cgtune.model import GoProgram, Kind
@@ -119,8 +119,9 @@ class Known:
 
     ``processes``: by pid, the runtimes found last time; valid while the text of /proc/PID/maps is unchanged. ``kinds``: by pid, what each
     process runs, as far as that is known. ``others``: by its code, what is no Go program, with its libraries. ``quiet``: by pid, the
-    counters of those that hold no Go runtime, which are as they are until something new may run; ``other_stats`` and
-    ``other_turns``: of those that rest, the hashes of their stat line and of what others.py says. ``programs`` and ``derived``: the facts of Go programs, and what follows from their inputs.
+    counters of those that hold no Go runtime, which are as they are until something new may run; ``other_stats`` and ``other_turns``: of
+    those that rest, the hashes of their stat line and of what others.py says. ``programs`` and ``derived``: the facts of Go programs, and
+    what follows from their inputs.
     """
 
     def __init__(self) -> None:
@@ -213,7 +214,7 @@ class Known:
         kept = self.processes.get(pid)
         return kept is not None and not kept.runtimes and (maps_text is None or kept.maps_hash == hash(maps_text))
 
-    def keep_processes(self, pids: Set[int]) -> None:
+    def keep_processes(self, pids: AbstractSet[int]) -> None:
         """Forget all processes but these; and the Go files that none of them runs, but for the newest 64: each takes some 20 KB, and one
         program is another file in each container.
         """

@@ -13,7 +13,17 @@ from cgtune.cgroups.kernel import parse_stat_memory
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import GoFacts, GoObserved, LimitFile, Note
 from cgtune.runtimes.go.program.mappings import parse_code_mappings, parse_map_lines, split_lines
-from cgtune.runtimes.go.programs import MEMORY, MOST_UNUSED, GoRuntime, Known, Mapped, Memory, OpenedFile, locate_runtimes, read_runtime_words
+from cgtune.runtimes.go.programs import (
+    MEMORY,
+    MOST_UNUSED,
+    GoRuntime,
+    Known,
+    Mapped,
+    Memory,
+    OpenedFile,
+    locate_runtimes,
+    read_runtime_words,
+)
 from cgtune.runtimes.kinds import base_name, is_emulator, tell_kind
 from cgtune.system.reading import note_on
 
@@ -310,9 +320,6 @@ class GoReading:
             return kept
         try:
             words = read_runtime_words(runtime, known, self._read_memory)
-            if runtime.identity is not None:
-                self._memory.words[key] = words
-            return words
         except NoSuchProcess:
             raise
         except CgtuneError as error:
@@ -320,6 +327,9 @@ class GoReading:
             from cgtune.runtimes.go.observed.live import LiveWords
 
             return LiveWords()
+        if runtime.identity is not None:
+            self._memory.words[key] = words
+        return words
 
     def _read_environ(self) -> tuple[tuple[str, str], ...] | None:
         """The variables that Go's runtime reads, in their order: so the key of what is derived is small, and nobody's secrets are kept."""
