@@ -138,11 +138,12 @@ MAY_LOAD_AT_THE_TOP = {
 
 OTHERS = {
     *("typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress", "yaml", "pathspec"),
-    *("urllib3", "ijson", "botocore"),
+    *("urllib3", "ijson", "botocore", "opentelemetry", "requests", "google"),
 }
 THIRD_PARTY = {
     "cgtune.commands.options.app": {"typer", "click"},
     "cgtune.service.listener": {"waitress"},
+    "cgtune.service.push": {"opentelemetry", "requests", "google"},
     "cgtune.outputs.prometheus": {"prometheus_client"},
     "cgtune.system.processes": {"psutil"},
     "cgtune.system.promclient": {"urllib3"},

@@ -25,6 +25,7 @@ from cgtune.verdict import judge_report, parse_ignored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import NoReturn
 
     from cgtune.model import FailOn, LabelSet, Policy
@@ -51,7 +52,9 @@ _LEVELS = {"info": _INFO, "warning": _WARNING, "critical": 40}
 
 
 class ServeOptions(Record):
-    """What to look at, how often, and where to tell it. With ``textfile`` the service writes that file instead of listening."""
+    """What to look at, how often, and where to tell it. With ``textfile`` the service writes that file instead of listening,
+    with ``otlp`` it sends each report to that address too.
+    """
 
     listen: str = DEFAULT_LISTEN
     interval_seconds: float = 15.0
@@ -60,6 +63,7 @@ class ServeOptions(Record):
     fail_on: FailOn = "warning"
     ignore: tuple[str, ...] = ()
     textfile: str | None = None
+    otlp: str | None = None
     log_format: str = "json"
     policy: Policy | None = None
     machinery: bool = False
@@ -92,17 +96,29 @@ def run_serve(options: ServeOptions) -> NoReturn:
         textfile = Textfile(options.textfile, board)
     else:
         listener = _open_listener(options, board)
+    pusher = None
+    if options.otlp is not None:
+        from cgtune.service.push import Pusher
+
+        pusher = Pusher(options.otlp, board)
     from cgtune.service.journal import start_journal
 
     journal = start_journal(options.log_format)
-    scanner = _Scanner(options, follower, board, journal, textfile, stop, Vigil(host, journal, board, stop, kernel_log))
+    outlets = {} if textfile is None else {"textfile": textfile.write}
+    if pusher is not None:
+        outlets["otlp"] = pusher.tell
+    scanner = _Scanner(options, follower, board, journal, outlets, stop, Vigil(host, journal, board, stop, kernel_log))
     _say_start(options, journal, listener)
     threads = [threading.Thread(target=scanner.run, name="scanner", daemon=True)]
     if listener is not None:
         threads.append(threading.Thread(target=listener.run, name="listener", daemon=True))
+    if pusher is not None:
+        threads.append(threading.Thread(target=pusher.run, name="pusher", daemon=True))
     for thread in threads:
         thread.start()
     stop.wait()
+    if pusher is not None:
+        pusher.stop()
     _end(threads, host, listener, textfile, journal)
 
 
@@ -177,13 +193,14 @@ class _Scanner:
         follower: Follower,
         board: Board,
         journal: Journal,
-        textfile: Textfile | None,
+        outlets: Mapping[str, Callable[[], None]],
         stop: threading.Event,
         vigil: Vigil,
     ) -> None:
+        """``outlets``, by the name of their troubles, are told of each new report; what they raise is one."""
         self._options, self._follower, self._board, self._journal = options, follower, board, journal
         self._ignored = parse_ignored(options.ignore)
-        self._textfile, self._stop, self._vigil = textfile, stop, vigil
+        self._outlets, self._stop, self._vigil = outlets, stop, vigil
 
     def run(self) -> None:
         """Until it is stopped. Nothing that goes wrong in one scan ends it."""
@@ -210,13 +227,13 @@ class _Scanner:
             except Exception as error:  # noqa: BLE001  # a fault of ours: it is said and counted, and the service goes on
                 self._board.count_error()
                 troubles["scan"] = fault_words(error)
-            if self._textfile is not None:
+            for about, tell in self._outlets.items():
                 try:
-                    self._textfile.write()
+                    tell()
                 except CgtuneError as error:
-                    troubles["textfile"] = str(error)
+                    troubles[about] = str(error)
                 except Exception as error:  # noqa: BLE001  # likewise
-                    troubles["textfile"] = fault_words(error)
+                    troubles[about] = fault_words(error)
             self._journal.report_troubles(troubles)
             took = time.monotonic() - began
             interval = self._options.interval_seconds
