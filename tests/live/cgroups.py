@@ -171,9 +171,10 @@ def remove_group(place: Path) -> None:
     """End what runs in a group, and remove it."""
     deadline = time.monotonic() + 60
     while place.exists():
-        for pid in (place / "cgroup.procs").read_text().split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+        with contextlib.suppress(OSError):  # who else sweeps may have removed it
+            for pid in (place / "cgroup.procs").read_text().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
         with contextlib.suppress(OSError):  # a process that was killed this moment still counts for a while
             place.rmdir()
             return
