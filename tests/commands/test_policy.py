@@ -12,36 +12,16 @@ from hypothesis import given, strategies as st
 from cgtune.advice.named import parse_named
 from cgtune.advice.policy import parse_policy
 from cgtune.advice.variables import advise_named
-from cgtune.commands.policy import PolicyOptions, parse_selector, render_policy
+from cgtune.commands.policy import parse_selector
 from cgtune.errors import UsageError
 from cgtune.model import Policy
 from cgtune.outputs.admission import MARK
-from tests.support.admitting import admit
+from tests.support.admitting import admit, stored
 from tests.support.examples import drawn
 from tests.support.inside import run
 from tests.support.kubelet import parse_quantity
 from tests.support.kubernetes import NEWEST, read_objects, violations
-
-LABELS = {"cgtune.dev/policy": "enabled"}
-CASES = Path(__file__).parents[2] / "fixtures" / "manifests"
-
-
-def objects(**options: Any) -> list[dict[str, Any]]:
-    """Both objects of these options, as YAML readers see them."""
-    return read_objects(render_policy(PolicyOptions(**{"name": "cgtune", "selector": "cgtune.dev/policy=enabled", **options})))
-
-
-def container(name: str = "app", memory: str | None = None, cpu: str | None = None, **fields: Any) -> dict[str, Any]:
-    """A container with these limits."""
-    limits = {resource: text for resource, text in (("memory", memory), ("cpu", cpu)) if text is not None}
-    return {"name": name, "image": "app", **({"resources": {"limits": limits}} if limits else {}), **fields}
-
-
-def pod(*containers: dict[str, Any], labels: dict[str, str] = LABELS, annotations: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
-    """A pod that the policy is about."""
-    metadata = {"name": "shop", "labels": labels, **({"annotations": annotations} if annotations else {})}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": list(containers), **spec}}
-
+from tests.support.policypods import container, manifest_pods, objects, pod
 
 def given_to(admitted: dict[str, Any]) -> dict[str, dict[str, str]]:
     """GOMEMLIMIT and GOMAXPROCS of each container."""
@@ -111,36 +91,19 @@ def test_the_values_are_equal_for_any_limit(size: int, milli: int, tenths: int, 
 def test_the_manifest_cases() -> None:
     """Pods of real manifests: what is set there stays, what is not and has a limit gets the recommended value; all passes the schema."""
     both, count = objects(gomaxprocs=True), 0
-    for path in sorted(CASES.glob("*.yaml")):
-        try:
-            documents = read_objects(path.read_text())
-        except Exception:  # noqa: BLE001  # templates and patches are no objects
-            continue
-        for spec, whole in [(spec, each) for each in documents if isinstance(each, dict) for spec in _pod_specs(each)]:
-            before = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shop", "labels": LABELS}, "spec": spec}
-            if violations(before):
-                continue  # refused by Kubernetes, as is meant there
-            admitted = admit(both, before)
-            assert violations(admitted) == []
-            sidecars = [each for each in spec.get("initContainers", ()) if each.get("restartPolicy") == "Always"]
-            for each in [*spec["containers"], *sidecars]:
-                limits = (each.get("resources") or {}).get("limits") or {}
-                named = {entry["name"] for entry in each.get("env", ())}
-                wanted = recommended(*(None if limits.get(key) is None else str(limits[key]) for key in ("memory", "cpu")))
-                added = {name: value for name, value in given_to(admitted)[each["name"]].items() if name not in named}
-                assert added == {name: value for name, value in wanted.items() if name not in named}, f"{path.name}: {whole['kind']}"
-                count += 1
+    for name, before in manifest_pods():
+        admitted = admit(both, before)
+        assert violations(admitted) == []
+        spec = before["spec"]
+        sidecars = [each for each in spec.get("initContainers", ()) if each.get("restartPolicy") == "Always"]
+        for each in [*spec["containers"], *sidecars]:
+            limits = (each.get("resources") or {}).get("limits") or {}
+            named = {entry["name"] for entry in each.get("env", ())}
+            wanted = recommended(*(None if limits.get(key) is None else str(limits[key]) for key in ("memory", "cpu")))
+            added = {variable: value for variable, value in given_to(admitted)[each["name"]].items() if variable not in named}
+            assert added == {variable: value for variable, value in wanted.items() if variable not in named}, name
+            count += 1
     assert count >= 30
-
-
-def _pod_specs(value: Any) -> list[dict[str, Any]]:
-    """Whatever looks like the spec of a pod, at any depth."""
-    if isinstance(value, list):
-        return [spec for each in value for spec in _pod_specs(each)]
-    if not isinstance(value, dict):
-        return []
-    own = [value] if isinstance(value.get("containers"), list) else []
-    return own + [spec for each in value.values() for spec in _pod_specs(each)]
 
 
 @pytest.mark.fetched
@@ -149,7 +112,7 @@ def test_who_is_left_alone() -> None:
     both = objects(gomaxprocs=True)
     by_field = {"name": "GOMEMLIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory"}}}
     sets = container(memory="512Mi", cpu="2", env=[by_field, {"name": "GOMAXPROCS", "value": "7"}])
-    assert admit(both, pod(sets)) == _stored(pod(sets))
+    assert admit(both, pod(sets)) == stored(pod(sets))
     large = container(memory="512Mi")
     for untouched in (
         pod(large, labels={}),
@@ -163,12 +126,6 @@ def test_who_is_left_alone() -> None:
     runs = container("proxy", "256Mi", restartPolicy="Always")
     admitted = given_to(admit(both, pod(large, initContainers=[container("migrate", "1Gi"), runs])))
     assert admitted == {"app": {"GOMEMLIMIT": "460MiB"}, "migrate": {}, "proxy": {"GOMEMLIMIT": "230MiB"}}
-
-
-def _stored(before: dict[str, Any]) -> dict[str, Any]:
-    from tests.support.admitting import stored
-
-    return stored(before)
 
 
 @pytest.mark.fetched

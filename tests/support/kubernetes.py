@@ -103,6 +103,12 @@ def _schema(version: str, name: str) -> Any:
             return None
 
 
+def definitions(version: str) -> dict[str, Any]:
+    """All that this Kubernetes' API is made of, by name, with its rules for merging."""
+    found: dict[str, Any] = _schema(version, "_definitions")["$defs"]
+    return found
+
+
 @functools.cache
 def _definitions(version: str) -> Registry[Any]:
     return Resource.from_contents(_schema(version, "_definitions")) @ Registry()
