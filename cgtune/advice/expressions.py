@@ -1,7 +1,7 @@
 """The recommended values as CEL expressions over a limit, for an API server to compute. Pure.
 
-They say what ``recommend_memory`` and ``recommend_procs`` say of a container whose limits alone are known: neither its program, nor what it
-uses, nor the CPUs of its node. Whole numbers, and none that overflows 64 bits: CEL knows no larger ones, and its division cuts towards zero.
+They say what ``recommend_memory`` and ``recommend_procs`` say of a container whose limits alone are known: neither its program, nor what
+it uses, nor the CPUs of its node. Whole numbers, and none overflows 64 bits: CEL knows no larger ones, and its division cuts towards zero.
 """
 
 from __future__ import annotations

@@ -71,7 +71,9 @@ def _parse_requirement(part: str, option: str) -> Requirement:
             return Requirement(key=key, operator=operator, value=value)
     key = part.removeprefix("!")
     if not _is_key(key):
-        raise UsageError(f"{option} {part[:60]!a} is no KEY=VALUE, KEY!=VALUE, KEY or !KEY of a label; example: {option} cgtune.dev/policy=enabled")
+        raise UsageError(
+            f"{option} {part[:60]!a} is no KEY=VALUE, KEY!=VALUE, KEY or !KEY of a label; example: {option} cgtune.dev/policy=enabled"
+        )
     return Requirement(key=key, operator="Exists" if key == part else "DoesNotExist")
 
 

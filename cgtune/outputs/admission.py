@@ -11,6 +11,7 @@ from cgtune.records import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
     from cgtune.advice.expressions import Expressions
 
 #: The annotation in which a pod says what was set by the policy: app.GOMEMLIMIT=460MiB,app.GOMAXPROCS=3. A container's name has no dot.
@@ -18,8 +19,8 @@ MARK = "cgtune.dev/policy"
 
 _HEAD = """\
 # Written by cgtune policy, for Kubernetes 1.36 and later. It sets {variables} in new pods that bear the labels below.
-# GOMEMLIMIT is the container's memory limit, less {keeps} kept free, in whole MiB.
-{about_procs}# Left alone: containers that have the variable in env, or no limit; init containers that end; pods of Windows; pods that are there already.
+# GOMEMLIMIT is the memory limit of the container, less {keeps} kept free, in whole MiB.
+{about_procs}# Left alone: containers that have the variable in env, or no limit; init containers that end; pods of Windows.
 # A variable that envFrom brings cannot be seen here: env comes before it, so name the variable in env, or leave the label off.
 # Try it:   kubectl apply --dry-run=server -f FILE     Roll back:   kubectl delete -f FILE, then restart the workloads
 """
@@ -86,7 +87,9 @@ def render_admission(scope: Scope, expressions: Expressions) -> str:
         "spec:",
         f"  policyName: {quote_json(scope.name)}",
     ]
-    about = f"# GOMAXPROCS is made of the CPU limit, at least {expressions.least_procs}; Go 1.25 and later follow it better by themselves.\n"
+    about = (
+        f"# GOMAXPROCS is made of the CPU limit, at least {expressions.least_procs}; Go 1.25 and later follow it better by themselves.\n"
+    )
     head = _HEAD.format(
         variables="GOMEMLIMIT and GOMAXPROCS" if scope.with_procs else "GOMEMLIMIT",
         keeps=expressions.keeps,

@@ -23,6 +23,9 @@ from tests.support.kubelet import parse_quantity
 from tests.support.kubernetes import NEWEST, read_objects, violations
 from tests.support.policypods import container, manifest_pods, objects, pod
 
+_DEFAULT = Policy()
+
+
 def given_to(admitted: dict[str, Any]) -> dict[str, dict[str, str]]:
     """GOMEMLIMIT and GOMAXPROCS of each container."""
     spec = admitted["spec"]
@@ -32,7 +35,7 @@ def given_to(admitted: dict[str, Any]) -> dict[str, dict[str, str]]:
     }
 
 
-def recommended(memory: str | None, cpu: str | None, policy: Policy = Policy()) -> dict[str, str]:
+def recommended(memory: str | None, cpu: str | None, policy: Policy = _DEFAULT) -> dict[str, str]:
     """What cgtune env would set for a container of these limits whose program is not known."""
     size = None if memory is None else parse_quantity(memory)
     milli = None if cpu is None else parse_quantity(cpu) * 1000
@@ -64,7 +67,10 @@ def test_kubernetes_takes_both_objects(version: str) -> None:
         (None, None),
     ],
 )
-@pytest.mark.parametrize("options", [{}, {"rounding": "ceil"}, {"rounding": "floor", "headroom": "16.1"}, {"outside": "64Mi", "min_procs": 4, "reserve_cpu": "0.25"}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"rounding": "ceil"}, {"rounding": "floor", "headroom": "16.1"}, {"outside": "64Mi", "min_procs": 4, "reserve_cpu": "0.25"}],
+)
 def test_the_values_are_those_that_cgtune_recommends(memory: str | None, cpu: str | None, options: dict[str, Any]) -> None:
     """The API server computes what cgtune env says of the same limits, by the same policy."""
     policy = parse_policy(**options)
@@ -99,7 +105,8 @@ def test_the_manifest_cases() -> None:
         for each in [*spec["containers"], *sidecars]:
             limits = (each.get("resources") or {}).get("limits") or {}
             named = {entry["name"] for entry in each.get("env", ())}
-            wanted = recommended(*(None if limits.get(key) is None else str(limits[key]) for key in ("memory", "cpu")))
+            memory, cpu = (None if limits.get(key) is None else str(limits[key]) for key in ("memory", "cpu"))
+            wanted = recommended(memory, cpu)
             added = {variable: value for variable, value in given_to(admitted)[each["name"]].items() if variable not in named}
             assert added == {variable: value for variable, value in wanted.items() if variable not in named}, name
             count += 1
@@ -166,7 +173,25 @@ def test_labels_choose(selector: str, labels: dict[str, str], is_meant: bool) ->
 @pytest.mark.parametrize(
     "words",
     [
-        *(["--selector", text] for text in ("", "=x", "a=b=c", "a b=c", 'x"}=y', "a\n=b", "-a=b", "a/b/c=d", "A.b/c=d", "a" * 64, "a=" + "b" * 64, "a=b,")),
+        *(
+            ["--selector", text]
+            for text in (
+                "",
+                "=x",
+                "a=b=c",
+                "a b=c",
+                'x"}=y',
+                "a\n=b",
+                "-a=b",
+                "a-=b",
+                "a=-",
+                "a/b/c=d",
+                "A.b/c=d",
+                "a" * 64,
+                "a=" + "b" * 64,
+                "a=b,",
+            )
+        ),
         *(["--namespace-selector", text] for text in ("env in (a)", "!", "!!a")),
         *(["--name", text] for text in ("", "Cgtune", "a_b", "a..b", "-a", "a\nb: c", "a" * 254)),
         *(["--headroom", text] for text in ("nan", "101", "-1", "100", "inf", "")),

@@ -1,4 +1,4 @@
-"""What a MutatingAdmissionPolicy makes of a pod, for the tests: its expressions are evaluated by CEL's own runtime in C++ (cel-expr-python).
+"""What a MutatingAdmissionPolicy makes of a pod, for the tests: CEL's own runtime in C++ (cel-expr-python) evaluates its expressions.
 
 What that runtime lacks stands here, written from Kubernetes' documentation and tried against the plugin of API server 1.36 itself:
 quantities, ``variables``, and typed objects, which are taken as maps: so field names and types are held against the strict schema of the
@@ -63,7 +63,7 @@ def _environment() -> Any:
     def add(name: str, result: Any, function: Any, *, count: int = 1, member: bool = True) -> None:
         rows.append(cel.FunctionDecl(name, [cel.Overload(f"{name}_of", result, [kinds.STRING] * count, member, function)]))
 
-    add("quantity", kinds.STRING, lambda text: _checked(text), member=False)
+    add("quantity", kinds.STRING, _checked, member=False)
     add("isInteger", kinds.BOOL, _is_integer)
     add("asInteger", kinds.INT, _as_integer)
     add("asApproximateFloat", kinds.DOUBLE, lambda text: float(parse_quantity(text)))
@@ -154,13 +154,8 @@ def _is_selected(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool
     assert set(selector) <= {"matchExpressions"}
     for required in selector.get("matchExpressions", ()):
         key, operator = required["key"], required["operator"]
-        holds = {
-            "In": lambda key=key, required=required: labels.get(key) in required["values"],
-            "NotIn": lambda key=key, required=required: labels.get(key) not in required["values"],
-            "Exists": lambda key=key: key in labels,
-            "DoesNotExist": lambda key=key: key not in labels,
-        }[operator]
-        if not holds():
+        is_meant = labels.get(key) in required["values"] if operator in ("In", "NotIn") else key in labels
+        if is_meant is not {"In": True, "Exists": True, "NotIn": False, "DoesNotExist": False}[operator]:
             return False
     return True
 

@@ -24,7 +24,9 @@ def container(name: str = "app", memory: str | None = None, cpu: str | None = No
     return {"name": name, "image": "app", **({"resources": {"limits": limits}} if limits else {}), **fields}
 
 
-def pod(*containers: dict[str, Any], labels: dict[str, str] = LABELS, annotations: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
+def pod(
+    *containers: dict[str, Any], labels: dict[str, str] = LABELS, annotations: dict[str, str] | None = None, **spec: Any
+) -> dict[str, Any]:
     """A pod that the policy is about."""
     metadata = {"name": "shop", "labels": labels, **({"annotations": annotations} if annotations else {})}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": list(containers), **spec}}
@@ -35,7 +37,7 @@ def manifest_pods() -> Iterator[tuple[str, dict[str, Any]]]:
     for path in sorted(_CASES.glob("*.yaml")):
         try:
             documents = read_objects(path.read_text())
-        except Exception:  # noqa: BLE001, S112  # templates are no YAML
+        except Exception:  # noqa: BLE001  # templates are no YAML
             continue
         for spec in _pod_specs(documents):
             made = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shop", "labels": LABELS}, "spec": spec}

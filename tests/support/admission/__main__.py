@@ -40,7 +40,14 @@ def build() -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "main.go").write_bytes(source.read_bytes())
     goroot = fetch(_GO)
-    environ = {**os.environ, "GOROOT": str(goroot), "GOPATH": str(place / "gopath"), "GO111MODULE": "off", "GOFLAGS": "", "CGO_ENABLED": "0"}
+    environ = {
+        **os.environ,
+        "GOROOT": str(goroot),
+        "GOPATH": str(place / "gopath"),
+        "GO111MODULE": "off",
+        "GOFLAGS": "",
+        "CGO_ENABLED": "0",
+    }
     subprocess.run([goroot / "bin" / "go", "build", "-o", program, "."], cwd=folder, env=environ, check=True)
     return program
 
@@ -115,7 +122,24 @@ def admit_for_real(program: Path, documents: Sequence[dict[str, Any]], pods: Seq
 
 def _pods() -> list[dict[str, Any]]:
     """Pods of all kinds: limits as they are written, what is left alone, real manifests."""
-    sizes = ("512Mi", "0.5Gi", "1Gi", "64Mi", "63Mi", "160Mi", "200M", "1e9", "128974848", "4Ti", "65Ti", "100m", "536870912.5", "100E", "8Ei", "0")
+    sizes = (
+        "512Mi",
+        "0.5Gi",
+        "1Gi",
+        "64Mi",
+        "63Mi",
+        "160Mi",
+        "200M",
+        "1e9",
+        "128974848",
+        "4Ti",
+        "65Ti",
+        "100m",
+        "536870912.5",
+        "100E",
+        "8Ei",
+        "0",
+    )
     cores = ("2500m", "0.1", "1", "999m", "1001m", "64", "1m", "2.0", "1.5", "400", "12e-1", "0", "70k")
     pods = [pod(container(memory=size, cpu=core)) for size in sizes for core in cores]
     large = container(memory="512Mi", cpu="2")
@@ -136,7 +160,10 @@ def _pods() -> list[dict[str, Any]]:
 def _told(answer: dict[str, Any]) -> Any:
     """Of a pod what a policy may change: each container's env, and the annotations."""
     spec = answer["spec"]
-    containers = {each["name"]: [(entry["name"], entry.get("value")) for entry in each.get("env", ())] for each in [*spec["containers"], *spec.get("initContainers", ())]}
+    containers = {
+        each["name"]: [(entry["name"], entry.get("value")) for entry in each.get("env", ())]
+        for each in [*spec["containers"], *spec.get("initContainers", ())]
+    }
     return containers, answer["metadata"].get("annotations", {})
 
 
