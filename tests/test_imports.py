@@ -45,7 +45,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.verdict": ("rulebook", "rules"),
     "cgtune.measures": ("rules",),
     "cgtune.outputs": (
-        "advice.expressions (types)",
+        *("advice.expressions (types)", "advice.injected"),
         "cgroups.owners",
         "rulebook (types)",
         "advice.upgrade (types)",

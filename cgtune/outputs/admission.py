@@ -5,6 +5,7 @@ Not covered, as no expression of a policy can see it: which containers run Go, w
 
 from __future__ import annotations
 
+from cgtune.advice.injected import MARK
 from cgtune.outputs.jsontext import quote_json
 from cgtune.records import Record
 
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cgtune.advice.expressions import Expressions
-
-#: The annotation in which a pod says what was set by the policy: app.GOMEMLIMIT=460MiB,app.GOMAXPROCS=3. A container's name has no dot.
-MARK = "cgtune.dev/policy"
 
 _HEAD = """\
 # Written by cgtune policy, for Kubernetes 1.36 and later. It sets {variables} in new pods that bear the labels below.

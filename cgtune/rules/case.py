@@ -9,6 +9,7 @@ import math
 
 from cgtune.advice.enough_memory import find_enough_memory
 from cgtune.advice.habits import find_habit, say_overruling
+from cgtune.advice.injected import say_injected
 from cgtune.advice.memory import join_mates, measure_outside
 from cgtune.advice.procs import format_quota, most_procs, procs_if_unset, worst_stall
 from cgtune.advice.throttling import find_use, say_burst
@@ -324,7 +325,11 @@ class Case:
     def procs_evidence(self, *more: str) -> tuple[str, ...]:
         """GOMAXPROCS, the quota, and further lines; empty ones are left out. Under a memory limit too many threads are dangerous."""
         danger = _KILLED_BY_THREADS if self.exceeds and self.memory.limit_bytes is not None else ""
-        return tuple(line for line in (self.procs_words, self.quota_words, *more, danger) if line)
+        return tuple(line for line in (self.procs_words, self._injected_words, self.quota_words, *more, danger) if line)
+
+    @property
+    def _injected_words(self) -> str:
+        return say_injected(self.snapshot, self.facts) if self.facts is not None and self.set_by_variable else ""
 
     def set_procs(self, reason: str) -> Advice:
         """Set GOMAXPROCS to the recommended value, or leave it unset if the runtime does better alone; the program, if it overrules it."""

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from cgtune.advice.injected import MARK
 from cgtune.advice.named import parse_named
 from cgtune.advice.policy import parse_policy
 from cgtune.advice.variables import advise_named
 from cgtune.commands.policy import parse_selector
 from cgtune.errors import UsageError
 from cgtune.model import Policy
-from cgtune.outputs.admission import MARK
 from tests.support.admitting import admit, stored
 from tests.support.examples import drawn
 from tests.support.inside import run
