@@ -9,7 +9,6 @@ import math
 
 from cgtune.advice.enough_memory import find_enough_memory
 from cgtune.advice.habits import find_habit, say_overruling
-from cgtune.advice.injected import say_injected
 from cgtune.advice.memory import join_mates, measure_outside
 from cgtune.advice.procs import format_quota, most_procs, procs_if_unset, worst_stall
 from cgtune.advice.throttling import find_use, say_burst
@@ -329,7 +328,11 @@ class Case:
 
     @property
     def _injected_words(self) -> str:
-        return say_injected(self.snapshot, self.facts) if self.facts is not None and self.set_by_variable else ""
+        if self.facts is None or self.snapshot.container.runtime != "cri-o" or not self.set_by_variable:
+            return ""
+        from cgtune.advice.injected import say_injected
+
+        return say_injected(self.snapshot, self.facts)
 
     def set_procs(self, reason: str) -> Advice:
         """Set GOMAXPROCS to the recommended value, or leave it unset if the runtime does better alone; the program, if it overrules it."""
