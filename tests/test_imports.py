@@ -45,6 +45,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.verdict": ("rulebook", "rules"),
     "cgtune.measures": ("rules",),
     "cgtune.outputs": (
+        *("advice.expressions (types)", "advice.injected"),
         "cgroups.owners",
         "rulebook (types)",
         "advice.upgrade (types)",
@@ -424,9 +425,10 @@ NAMED = {"CGTUNE_CPU_LIMIT": "2500m", "CGTUNE_MEMORY_LIMIT": "512Mi"}
         (("env", "--cpu-limit", "2500m", "--memory-limit=512Mi"), {}, False),
         (("exec", "--", "true"), {"CGTUNE_DRY_RUN": "1"}, True),
         (("exec", "--dry-run", "--", "true"), {}, True),
+        (("policy", "--headroom", "20", "--gomaxprocs"), {}, False),
         (("ps",), {}, True),
     ],
-    ids=["env", "env for a known Go", "env for itself", "env with flags", "exec", "exec with flags", "ps"],
+    ids=["env", "env for a known Go", "env for itself", "env with flags", "exec", "exec with flags", "policy", "ps"],
 )
 def test_plain_forms_load_no_library(arguments: tuple[str, ...], environ: dict[str, str], looks: bool) -> None:
     """An init container and an entrypoint start without the command-line library, any rule or report; with limits that are only named
@@ -454,6 +456,7 @@ MOST_LOADED = [
     (("inspect", "--pid", "PID"), {}, 144),
     (("inspect", "--pid", "PID", "--brief"), {}, 145),
     (("check", "--pid", "PID", "--fail-on", "critical"), {}, 141),
+    (("policy",), {}, 37),
     (("predict", "--cpu-limit", "2.5"), {}, 124),
 ]
 

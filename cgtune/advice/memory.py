@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     Known = Literal["declared", "measured", "early", "unknown"]
 
 _MIB = 1 << 20
+
+#: Shares are counted in these parts of a whole: thousandths of a percent.
+THOUSANDTHS = 100_000
 _DEFAULT = Policy()
 _LEAST_WATCHED_SECONDS = 60.0  # for less it is the measurement of now
 
@@ -249,10 +252,22 @@ def find_room(limit_bytes: int, file: str, policy: Policy, outside_bytes: int | 
 
 
 def find_safety(limit_bytes: int, percent: float, least_bytes: int, policy: Policy) -> int:
-    """What is kept free of a limit: a share, and at least so much; or what --headroom says."""
+    """What is kept free of a limit: a share, in whole thousandths of a percent, and at least so much; or what --headroom says.
+
+    In whole numbers: 16.1 % of 250 MiB are 40.25 MiB, and as floating point a byte more.
+    """
     if policy.headroom_percent is not None:
         percent, least_bytes = policy.headroom_percent, 0
-    return max(least_bytes, math.ceil(limit_bytes * percent / 100))
+    return max(least_bytes, -(-limit_bytes * round(percent * THOUSANDTHS / 100) // THOUSANDTHS))
+
+
+def plain_safety(policy: Policy) -> tuple[float, int]:
+    """What is kept free of any limit if nothing is measured: (percent, at least so many bytes)."""
+    if policy.headroom_percent is not None:
+        return policy.headroom_percent, 0
+    if policy.outside_bytes is not None:
+        return policy.measured_percent, policy.measured_least_bytes
+    return policy.unmeasured_percent, policy.unmeasured_least_bytes
 
 
 def measure_outside(level: MemoryLevel, mapped_bytes: Sequence[int | None]) -> int | None:

@@ -324,7 +324,15 @@ class Case:
     def procs_evidence(self, *more: str) -> tuple[str, ...]:
         """GOMAXPROCS, the quota, and further lines; empty ones are left out. Under a memory limit too many threads are dangerous."""
         danger = _KILLED_BY_THREADS if self.exceeds and self.memory.limit_bytes is not None else ""
-        return tuple(line for line in (self.procs_words, self.quota_words, *more, danger) if line)
+        return tuple(line for line in (self.procs_words, self._injected_words, self.quota_words, *more, danger) if line)
+
+    @property
+    def _injected_words(self) -> str:
+        if self.facts is None or self.snapshot.container.runtime != "cri-o" or not self.set_by_variable:
+            return ""
+        from cgtune.advice.injected import say_injected
+
+        return say_injected(self.snapshot, self.facts)
 
     def set_procs(self, reason: str) -> Advice:
         """Set GOMAXPROCS to the recommended value, or leave it unset if the runtime does better alone; the program, if it overrules it."""
