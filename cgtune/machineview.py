@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from cgtune.model import Container, Membership, Mount
+    from cgtune.model import Container, Membership, Mount, Platform
+    from cgtune.platforms.ecs import Task
     from cgtune.runtimes.go.programs import Known
     from cgtune.system.host import Host
 
@@ -63,6 +64,12 @@ class MachineView:
         self.cgroups = Shared()
         #: By the paths of its cgroups, the last process's memberships and mounts, and its container.
         self.containers: dict[tuple[str, ...], tuple[tuple[Membership, ...], tuple[Mount, ...], Container]] = {}
+        #: What the machine itself is; None: nobody looked yet.
+        self.platforms: tuple[Platform, ...] | None = None if before is None else before.platforms
+        #: By address what a platform says of a task, or why it does not. A task's limits never change; a failure is tried again.
+        self.tasks: dict[str, Task | CgtuneError] = {}
+        if before is not None:
+            self.tasks = {url: task for url, task in before.tasks.items() if not isinstance(task, CgtuneError)}
         self.is_again = before is not None
         self._known: Known | None = None if before is None else before.known
 

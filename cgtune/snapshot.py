@@ -10,6 +10,7 @@ from cgtune.cgroups.locate import Place
 from cgtune.errors import Absent, CgtuneError, NoSuchProcess
 from cgtune.machinery import is_machinery
 from cgtune.model import GoFacts, Membership, Note, Process, Snapshot, locate_charged
+from cgtune.platforms import with_platforms
 from cgtune.process import read_process, read_threads, with_pod_names
 from cgtune.records import Record
 from cgtune.system.reading import exists, note_on, read_essential, read_optional
@@ -160,6 +161,7 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
         pressure_chain=pressure_chain,
         threads=read_threads(host, program.process, memberships, cpu, notes) if any(map(_is_limited, cpu_chain)) else None,
     )
+    snapshot = with_platforms(view, snapshot, memberships, notes)
     return snapshot.replace(notes=tuple(dict.fromkeys(notes))), memberships
 
 

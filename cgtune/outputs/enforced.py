@@ -31,8 +31,11 @@ def cpu_lines(sheet: Sheet, report: ProcessReport) -> Iterator[str]:
         return
     bandwidth, directory = limits.binding.bandwidth, escape_control(limits.binding.directory)
     verdict = sheet.style("strong", format_cpus(min(limits.limit_cores, usable)))
-    yield from sheet.wrapped("CPU", f"{verdict} of {usable} usable: {bandwidth.quota_us} of every {bandwidth.period_us} µs, says")
-    yield sheet.labelled("", f"{directory}/{'cpu.max' if limits.binding.version == 2 else 'cpu.cfs_quota_us'}")
+    quota = f"{bandwidth.quota_us} of every {bandwidth.period_us} µs"
+    if limits.binding.said_by is not None:
+        quota = f"for all of the {escape_control(limits.binding.path)}, whose cgroup is hidden"
+    yield from sheet.wrapped("CPU", f"{verdict} of {usable} usable: {quota}, says")
+    yield sheet.labelled("", escape_control(limits.binding.quota_file))
     if limits.binding.burst_us:
         yield from sheet.wrapped("", f"after a rest {limits.binding.burst_us} µs more at once, says")
         yield sheet.labelled("", f"{directory}/{'cpu.max.burst' if limits.binding.version == 2 else 'cpu.cfs_burst_us'}")
