@@ -159,16 +159,11 @@ class Pressure(Record):
 
 
 class Level(Record):
-    """One cgroup of a chain. ``path`` is the cgroup as the reader's namespace spells it, ``directory`` where its files were read.
-
-    ``said_by`` is the platform that says the limits of a hidden ancestor: ``path`` is then its word for it, and ``directory`` the URL that
-    says so. None: the kernel's files do.
-    """
+    """One cgroup of a chain. ``path`` is the cgroup as the reader's namespace spells it, ``directory`` where its files were read."""
 
     path: str
     directory: str
     version: int
-    said_by: str | None = None
 
     @property
     def is_common(self) -> bool:
@@ -196,6 +191,8 @@ class CpuLevel(Level):
     the kernel has no such file. ``request_cores`` is the request behind weight or shares, if somebody said it; no file does.
     ``usage_seconds`` is the CPU time that it and those below it have used: cpu.stat, or v1's cpuacct.usage of the cgroup of that path.
     ``read_seconds`` is when that was read, on a clock of this machine that only goes forward; None of what is not live.
+    ``said_by`` is the platform that says the quota of a hidden ancestor: ``path`` is then its word for it, and ``directory`` the URL that
+    says so. None: the kernel's files do.
     """
 
     bandwidth: Bandwidth | None
@@ -207,6 +204,7 @@ class CpuLevel(Level):
     burst_us: int | None = None
     usage_seconds: float | None = None
     read_seconds: float | None = None
+    said_by: str | None = None
 
     @property
     def requests(self) -> Requests:
@@ -319,7 +317,7 @@ class MemoryLevel(Level):
     directory's (device, inode): the same through every mount. ``peak_bytes`` is the most that was ever charged to it (memory.peak from
     Linux 5.19 on, v1's memory.max_usage_in_bytes), ``refaults`` how many pages came back soon after they had been taken away: both since
     it was made, or since somebody reset them. ``of_node``: it holds whatever a node runs (kubepods, system.slice), by
-    its name; its limit is the node's. ``read_seconds``: when all that was read, as of CpuLevel.
+    its name; its limit is the node's. ``read_seconds``: when all that was read, as of CpuLevel; ``said_by`` likewise.
     """
 
     limit: ByteLimit | None
@@ -338,6 +336,7 @@ class MemoryLevel(Level):
     peak_bytes: int | None = None
     refaults: int | None = None
     read_seconds: float | None = None
+    said_by: str | None = None
 
     @property
     def limit_file(self) -> str:
@@ -822,12 +821,16 @@ class Said(Record):
 
 
 class Platform(Record):
-    """What a process runs on, beside a container engine. ``told_by`` is how that was told, ``hides`` what cannot be seen there."""
+    """What a process runs on, beside a container engine. ``told_by`` is how that was told, ``hides`` what cannot be seen there.
+
+    ``is_machine``: the machine itself is it, for all its processes.
+    """
 
     name: str
     told_by: tuple[str, ...]
     hides: str
     said: tuple[Said, ...] = ()
+    is_machine: bool = False
 
 
 class Snapshot(Record):

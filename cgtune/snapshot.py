@@ -10,7 +10,6 @@ from cgtune.cgroups.locate import Place
 from cgtune.errors import Absent, CgtuneError, NoSuchProcess
 from cgtune.machinery import is_machinery
 from cgtune.model import GoFacts, Membership, Note, Process, Snapshot, locate_charged
-from cgtune.platforms import with_platforms
 from cgtune.process import read_process, read_threads, with_pod_names
 from cgtune.records import Record
 from cgtune.system.reading import exists, note_on, read_essential, read_optional
@@ -161,8 +160,38 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
         pressure_chain=pressure_chain,
         threads=read_threads(host, program.process, memberships, cpu, notes) if any(map(_is_limited, cpu_chain)) else None,
     )
-    snapshot = with_platforms(view, snapshot, memberships, notes)
+    snapshot = _with_platforms(view, snapshot.replace(platforms=view.platforms), memberships, notes)
     return snapshot.replace(notes=tuple(dict.fromkeys(notes))), memberships
+
+
+#: Each begins the names of one platform's variables, or is in the paths of its cgroups: most processes have none of them.
+_PLATFORM_VARIABLES = ("ECS_CONTAINER_METADATA_URI", "AWS_LAMBDA_", "NOMAD_", "K_SERVICE=", "CLOUD_RUN_", "GAE_", "SLURM_")
+_PLATFORM_PLACES = ("/nomad", "slurm", "/ecs/", "/ecstasks")
+
+
+def _with_platforms(view: MachineView, snapshot: Snapshot, memberships: tuple[Membership, ...], notes: list[Note]) -> Snapshot:
+    """The snapshot with what the process runs on, if anything tells of a platform: a plain start loads nothing for it."""
+    try:
+        text = view.host.read_kept(f"/proc/{snapshot.process.pid}/environ")
+    except CgtuneError:
+        text = _read_environ_of_same_container(view, snapshot.process.pid)
+    entries, paths = tuple(text.split("\0")), tuple(line.path for line in memberships)
+    is_placed = any(kernel.is_nested(path) or any(place in path for place in _PLATFORM_PLACES) for path in paths)
+    if not is_placed and not any(entry.startswith(_PLATFORM_VARIABLES) for entry in entries):
+        return snapshot
+    from cgtune.platforms import with_platforms
+
+    return with_platforms(view, snapshot, entries, paths, notes)
+
+
+def _read_environ_of_same_container(view: MachineView, pid: int) -> str:
+    """The reader's own environment, if a process whose environment is closed to it is in the very same cgroups; else nothing."""
+    try:
+        if view.self_pid in (None, pid) or len({view.host.read_text(f"/proc/{one}/cgroup") for one in (pid, view.self_pid)}) > 1:
+            return ""
+        return view.host.read_text(f"/proc/{view.self_pid}/environ")
+    except CgtuneError:
+        return ""
 
 
 def read_container(view: MachineView, pid: int) -> Container:

@@ -332,7 +332,7 @@ def _required(path: str, schema: dict[str, Any]) -> list[str]:
         schema = SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]]
     found = [f"{path}.{key}".lstrip(".") for key in schema.get("required", [])]
     for key, below in schema.get("properties", {}).items():
-        if key not in ("findings", "notes", "settings", "remembered_kills"):
+        if key not in ("findings", "notes", "settings", "remembered_kills", "platforms", "requests"):
             inner = below.get("items")
             found += _required(f"{path}.{key}.0" if inner else f"{path}.{key}", inner or below)
     return found

@@ -44,7 +44,7 @@ def test_a_request_to_a_weight(millicores: int, shares: int, line: int, curve: i
     ("weight", "requests"),
     [
         (10, (("line", 233, 258), ("curve", 43, 49))),
-        (35, (("line", 871, 896), ("curve", 250, 258))),
+        (35, (("line", 874, 898), ("curve", 250, 258))),
         (1, (("line", 0, 28), ("curve", 0, 2))),
         (10_000, (("line", 256_000, 256_000), ("curve", 255_972, 256_000))),
     ],

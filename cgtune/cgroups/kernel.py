@@ -23,10 +23,16 @@ HIGHEST_CPU = 65535
 #: has 4 EiB, so everything from there up means "no limit" whatever the page size (mm/memcontrol.c, PAGE_COUNTER_MAX).
 V1_UNLIMITED_BYTES = 1 << 62
 
+_ID_LENGTH = 64  # of a container, in hexadecimal
 _OCTAL_ESCAPE_DIGITS = 3
 
 #: The kernel prints no longer path: PATH_MAX, and " (deleted)" after it (kernel/cgroup/cgroup.c, proc_cgroup_show).
 _LONGEST_CGROUP_PATH = 4096 + len(" (deleted)")
+
+
+def is_nested(path: str) -> bool:
+    """Whether the path of a cgroup holds two ids of containers, which have 64 letters: an engine runs in a container."""
+    return len(path) > 2 * _ID_LENGTH and sum(len(name) >= _ID_LENGTH for name in path.split("/")) > 1
 
 
 def parse_count(text: str) -> int:

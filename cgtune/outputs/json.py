@@ -119,6 +119,7 @@ def _platform(platform: Platform) -> Json:
         "name": platform.name,
         "told_by": [_text(line) for line in platform.told_by],
         "hides": platform.hides,
+        "is_machine": platform.is_machine,
         "said": [
             {
                 "resource": said.resource,

@@ -15,11 +15,9 @@ if TYPE_CHECKING:
 
 
 def platform_lines(sheet: Sheet, platforms: Sequence[Platform]) -> Iterator[str]:
-    """A few lines for each platform; what only the machine is (a virtual one) is told if all is to be said, and if nothing else is known."""
+    """A few lines for each platform."""
     label = "platform"
     for platform in platforms:
-        if not platform.said and not sheet.layout.verbose and not any(line.startswith(("environment", "cgroup")) for line in platform.told_by):
-            continue
         told = escape_control(", ".join(platform.told_by))
         yield from sheet.wrapped(label, f"{sheet.style('strong', platform.name)} ({told})")
         yield from sheet.wrapped("", f"hides {platform.hides}", "- ")

@@ -6,7 +6,6 @@ from cgtune.outputs.enforced import cpu_lines, memory_lines, usable_lines
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.layout import PLAIN, Sheet, cgroup_paths
 from cgtune.outputs.levels import chain_lines
-from cgtune.outputs.platforms import platform_lines
 from cgtune.outputs.usage import use_lines
 from cgtune.outputs.words import (
     container_words,
@@ -88,7 +87,12 @@ def _process_lines(sheet: Sheet, report: ProcessReport) -> Iterator[str]:
         yield sheet.labelled("program", escape_control(process.executable))
     if names := container_words(report.snapshot.container):
         yield from sheet.wrapped("container", names)
-    yield from platform_lines(sheet, report.snapshot.platforms)
+    # What the machine itself is matters to whom it hides the cgroups
+    is_blind = sheet.layout.verbose or not report.snapshot.cpu_chain
+    if shown := tuple(platform for platform in report.snapshot.platforms if is_blind or not platform.is_machine):
+        from cgtune.outputs.platforms import platform_lines
+
+        yield from platform_lines(sheet, shown)
     yield from chain_lines(sheet, report.snapshot)
     yield ""
     yield from use_lines(sheet, report)

@@ -1,19 +1,18 @@
-"""The platforms that are known: by which variables, cgroup names and words of the kernel each is told, and what it says. docs/platforms.md.
+"""The platforms that are known: by which variables and cgroup names each is told, and what it says. docs/platforms.md.
 
 What was executed and what is only documented stands there, with the sources.
 """
 
 from __future__ import annotations
 
-from cgtune.model import Container, Platform, Said
+from cgtune.cgroups.kernel import is_nested, parse_cpu_list
+from cgtune.errors import Malformed
+from cgtune.model import Platform, Said
 from cgtune.records import Record
-from cgtune.system.reading import read_optional
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from cgtune.system.host import Host
+    from collections.abc import Callable, Iterator, Mapping
 
 _MIB = 1 << 20
 _MOST_MB = 1 << 26
@@ -22,36 +21,15 @@ _MOST_MHZ = 1 << 30
 
 
 class Clues(Record):
-    """What tells a platform: the variables of the process, the paths of its cgroups, its container."""
+    """What tells a platform: the variables of the process, and the paths of its cgroups."""
 
     variables: Mapping[str, str]
     paths: tuple[str, ...]
-    container: Container
 
 
 def tell_platforms(clues: Clues) -> tuple[Platform, ...]:
     """The platforms of a process; several may hold at once, as of a Slurm job in a container."""
     return tuple(platform for tell in _TELL if (platform := tell(clues)) is not None)
-
-
-def tell_machine(host: Host, words: Sequence[str]) -> tuple[Platform, ...]:
-    """What the words of the kernel's command line tell of the machine."""
-    if any("gvisor" in word for word in words):
-        hides = "the host's cgroups: what gVisor shows of limits is its own, and older ones show none"
-        return (Platform(name="gVisor", told_by=("/proc/cmdline: gvisor",), hides=hides),)
-    if any("kata-containers" in word for word in words):
-        hides = "the host's cgroups: its CPUs are those of a virtual machine, which are throttled on the host, unseen but for steal"
-        return (Platform(name="Kata Containers", told_by=("/proc/cmdline: kata-containers",), hides=hides),)
-    # Firecracker gives these to each kernel, and its machine has no DMI; as root its name stands in the ACPI tables.
-    table = read_optional(host, "/sys/firmware/acpi/tables/FACP", str, [])
-    if table is not None and table[10:16] == "FIRECK":
-        told: tuple[str, ...] = ("/sys/firmware/acpi/tables/FACP: FIRECK",)
-    elif {"reboot=k", "panic=1"} <= {*words} and read_optional(host, "/sys/class/dmi/id/sys_vendor", str, []) is None:
-        told = ("/proc/cmdline: reboot=k panic=1", "/sys/class/dmi/id: there is none")
-    else:
-        return ()
-    hides = "the host's cgroups: its CPUs are those of a virtual machine, which may be throttled on the host, unseen but for steal"
-    return (Platform(name="Firecracker", told_by=told, hides=hides),)
 
 
 def _told(clues: Clues, names: tuple[str, ...], places: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -107,15 +85,10 @@ def _slurm(clues: Clues) -> Platform | None:
 
 
 def _nested(clues: Clues) -> Platform | None:
-    """A container engine in a container: the paths hold the cgroup of one below that of another, or an engine's own leaf."""
-    own = clues.container.id or ""
-    for path in dict.fromkeys(clues.paths):
-        names = path.split("/")
-        below = [name for name in names if len(name) >= 64 and set(name[-64:].removesuffix(".scope")) <= set("0123456789abcdef")]
-        if len(below) > 1 and own:
-            hides = "the cgroups above the outer container, from inside it; Go reads that of the inner one alone"
-            return Platform(name="container in a container", told_by=(f"cgroup: {path}",), hides=hides)
-    return None
+    """A container engine in a container: the path holds the cgroup of one below that of another."""
+    told = tuple(f"cgroup: {path}" for path in dict.fromkeys(clues.paths) if is_nested(path))
+    hides = "the cgroups above the outer container, if that has a namespace of its own; Go reads the inner one's alone"
+    return Platform(name="container in a container", told_by=told, hides=hides) if told else None
 
 
 _TELL: tuple[Callable[[Clues], Platform | None], ...] = (_ecs, _lambda, _nomad, _cloud_run, _app_engine, _slurm, _nested)
@@ -142,9 +115,6 @@ def _said(clues: Clues, of: str, *wanted: tuple[str, str, str]) -> tuple[Said, .
 
 
 def _count_cpus(text: str) -> int:
-    from cgtune.cgroups.kernel import parse_cpu_list
-    from cgtune.errors import Malformed
-
     try:
         return len(parse_cpu_list(text)) if text else 0
     except Malformed:

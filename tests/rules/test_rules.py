@@ -815,7 +815,7 @@ def test_a_burst_is_part_of_the_stall(procs: int, cores: float, burst_us: int, w
     assert stall.runs_us <= stall.burst_runs_us <= stall.period_us
 
 
-@pytest.mark.parametrize(("weight", "version", "words"), [(1, 2, "no CPU request"), (2, 1, "no CPU request"), (4, 2, "a request of 80m to 104m or 10m to 13m"), (102, 1, "a request of 100m:")])
+@pytest.mark.parametrize(("weight", "version", "words"), [(1, 2, "no CPU request"), (2, 1, "no CPU request"), (4, 2, "a request of 80m to 104m or 10m to 14m"), (102, 1, "a request of 100m:")])
 def test_the_least_weight_is_no_request(weight: int, version: int, words: str) -> None:
     """The kernel's least weight stands for a container without a request, not for one of 0.002 CPUs."""
     finding = _judge("no-quota-many-cpus", report(go_facts(), weight=weight, version=version))
