@@ -79,7 +79,10 @@ class Note(Record):
 
 
 class Mount(Record):
-    """One line of /proc/PID/mountinfo, unescaped (proc_pid_mountinfo(5)). ``root`` is relative to the reader's cgroup namespace."""
+    """One line of /proc/PID/mountinfo, unescaped (proc_pid_mountinfo(5)). ``root`` is relative to the reader's cgroup namespace.
+
+    ``is_writable``: it is mounted "rw" there.
+    """
 
     mount_id: int
     parent_id: int
@@ -88,6 +91,7 @@ class Mount(Record):
     mount_point: str
     filesystem: str
     super_options: tuple[str, ...]
+    is_writable: bool = False
 
 
 class Membership(Record):

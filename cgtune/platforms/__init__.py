@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from cgtune.model import Note, Snapshot
 
 
-def with_platforms(view: MachineView, snapshot: Snapshot, entries: tuple[str, ...], paths: tuple[str, ...], notes: list[Note]) -> Snapshot:
-    """The snapshot with the platforms of its process, by its environment's ``entries`` and the ``paths`` of its cgroups, and with the
-    limits of an ECS task as the last level of its chains.
+def with_platforms(  # noqa: PLR0913  # the clues
+    view: MachineView, snapshot: Snapshot, entries: tuple[str, ...], paths: tuple[str, ...], writable: str, notes: list[Note]
+) -> Snapshot:
+    """The snapshot with the platforms of its process, and with the limits of an ECS task as the last level of its chains.
 
+    ``entries`` are those of its environment, ``paths`` those of its cgroups, ``writable`` is where it may make cgroups, "" if nowhere.
     What fails costs a note. Nothing is asked of an ECS task if all cgroups above can be seen: its own is among them.
     """
     variables: dict[str, str] = {}
@@ -28,7 +30,9 @@ def with_platforms(view: MachineView, snapshot: Snapshot, entries: tuple[str, ..
         name, equals, value = entry.partition("=")
         if equals:
             variables.setdefault(name, value)
-    platforms = tell_platforms(Clues(variables=variables, paths=paths))
+    is_below = snapshot.cpu_hidden_above == "/" and snapshot.cpu_chain[0].path != "/"
+    clues = Clues(variables=variables, paths=paths, writable=writable, below=snapshot.cpu_chain[0].path if is_below else "")
+    platforms = tell_platforms(clues)
     snapshot = snapshot.replace(platforms=(*platforms, *snapshot.platforms))
     is_hidden = snapshot.cpu_hidden_above or snapshot.memory_hidden_above or not snapshot.cpu_chain or not snapshot.memory_chain
     return with_task(view, snapshot, variables, notes) if is_hidden else snapshot

@@ -131,7 +131,9 @@ def _number(of: Mapping[str, object], name: str, most: int) -> float | None:
     limits = of.get("Limits")
     if limits is None:
         return None
-    value = limits.get(name) if isinstance(limits, dict) else limits
+    if not isinstance(limits, dict):
+        raise Malformed("Limits is no JSON object")
+    value = limits.get(name)
     if value is None or value == 0:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.001 <= value <= most:

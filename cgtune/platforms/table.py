@@ -21,10 +21,16 @@ _MOST_MHZ = 1 << 30
 
 
 class Clues(Record):
-    """What tells a platform: the variables of the process, and the paths of its cgroups."""
+    """What tells a platform: the variables of the process, and the paths of its cgroups.
+
+    ``writable``: where its own cgroup is mounted so that it may make others below; "": nowhere. ``below``: its cgroup, if that is not its
+    container's own; "": it is.
+    """
 
     variables: Mapping[str, str]
     paths: tuple[str, ...]
+    writable: str = ""
+    below: str = ""
 
 
 def tell_platforms(clues: Clues) -> tuple[Platform, ...]:
@@ -85,13 +91,21 @@ def _slurm(clues: Clues) -> Platform | None:
 
 
 def _nested(clues: Clues) -> Platform | None:
-    """A container engine in a container: the path holds the cgroup of one below that of another."""
-    told = tuple(f"cgroup: {path}" for path in dict.fromkeys(clues.paths) if is_nested(path))
-    hides = "the cgroups above the outer container, if that has a namespace of its own; Go reads the inner one's alone"
-    return Platform(name="container in a container", told_by=told, hides=hides) if told else None
+    """A container engine in a container, or an init that moved all: the path goes on below the container's own cgroup."""
+    nested = tuple(path for path in dict.fromkeys(clues.paths) if is_nested(path)) or ((clues.below,) if clues.below else ())
+    hides = "the limits of the outer cgroups from Go, which reads the inner one's alone"
+    return Platform(name="nested cgroup", told_by=tuple(f"cgroup: {path}" for path in nested), hides=hides) if nested else None
 
 
-_TELL: tuple[Callable[[Clues], Platform | None], ...] = (_ecs, _lambda, _nomad, _cloud_run, _app_engine, _slurm, _nested)
+def _writable(clues: Clues) -> Platform | None:
+    if not clues.writable:
+        return None
+    told = f"/proc/PID/mountinfo: {clues.writable} is mounted rw"
+    hides = "nothing yet; a program may make cgroups below its own, without a limit there, and Go in one of them sees none"
+    return Platform(name="writable cgroups", told_by=(told,), hides=hides)
+
+
+_TELL: tuple[Callable[[Clues], Platform | None], ...] = (_ecs, _lambda, _nomad, _cloud_run, _app_engine, _slurm, _nested, _writable)
 
 
 def _said(clues: Clues, of: str, *wanted: tuple[str, str, str]) -> tuple[Said, ...]:
