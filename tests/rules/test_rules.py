@@ -20,9 +20,11 @@ from cgtune.model import (
     FoundIfStarted,
     MemoryEvents,
     MemoryLevel,
+    Platform,
     Policy,
     ProcessReport,
     QuotaSeen,
+    Said,
     Throttling,
 )
 from cgtune.rules import ANY_PROGRAM, BY_ID, RULES, judge_all
@@ -66,6 +68,17 @@ CHANGED = {"memory": 300 * MIB, "memory_derived": "off"}
 def limited(size_mib: int, **changes: object) -> tuple[object, ...]:
     """The memory chain of a process under so many MiB."""
     return (memory_level("/pod/app", size_mib * MIB, **changes),)  # type: ignore[arg-type]
+
+
+def says(*, cores: float | None = None, size: int | None = None, is_cap: bool = False, unit: str = "cores") -> tuple[Platform, ...]:
+    """A platform that says so many CPUs, or bytes."""
+    values = (("cpu", cores, unit), ("memory", size, "bytes"))
+    said = tuple(
+        Said(resource=resource, of="job", value=value, unit=of, source="environment: X", is_cap=is_cap)  # type: ignore[arg-type]
+        for resource, value, of in values
+        if value is not None
+    )
+    return (Platform(name="Slurm", told_by=("environment: SLURM_JOB_ID",), hides="nothing", said=said),)
 
 
 # rule, what distinguishes the case, the facts, the rest of the report, the severity (None: the rule is silent)
@@ -244,6 +257,17 @@ CASES = [
     ("no-quota-many-cpus", "a service's too", {}, {"weight": 4, "path": "/system.slice/job.service"}, None),
     ("no-quota-many-cpus", "a limit", {}, {"weight": 4, "cores": 4.0}, None),
     ("no-quota-many-cpus", "more than an eighth", {}, {"weight": 200}, None),
+    ("limit-only-said", "four CPUs of eight", {"memory": 100 * MIB}, {"platforms": says(cores=4)}, "info"),
+    ("limit-only-said", "two threads are Go's least", {"procs": 2}, {"platforms": says(cores=1)}, None),
+    ("limit-only-said", "as many as there are", {}, {"platforms": says(cores=8)}, None),
+    ("limit-only-said", "a quota of less", {"procs": 4}, {"cores": 2.0, "platforms": says(cores=3)}, None),
+    ("limit-only-said", "a limit that is enforced, out of sight", {}, {"cores": 4.0, "platforms": says(cores=4, is_cap=True)}, None),
+    ("limit-only-said", "MHz are a share", {}, {"platforms": says(cores=4, unit="MHz")}, None),
+    ("limit-only-said", "512 MiB, and Go knows of no limit", {}, {"platforms": says(size=512 * MIB)}, "info"),
+    ("limit-only-said", "GOMEMLIMIT is more", {"memory": 513 * MIB}, {"platforms": says(size=512 * MIB)}, "info"),
+    ("limit-only-said", "GOMEMLIMIT is no more", {"memory": 512 * MIB}, {"platforms": says(size=512 * MIB)}, None),
+    ("limit-only-said", "enforced as it is said", {}, {"memory": limited(512), "platforms": says(size=512 * MIB)}, None),
+    ("limit-only-said", "more is enforced", {}, {"memory": limited(600), "platforms": says(size=512 * MIB)}, "info"),
     ("gomemlimit-unset", "under 512 MiB", {}, {"memory": limited(512)}, "warning"),
     ("gomemlimit-unset", "memory.high alone", {}, {"memory": (memory_level("/pod/app", None, high_bytes=512 * MIB),)}, "warning"),
     ("gomemlimit-unset", "a limit beyond the machine's 64 GiB", {}, {"memory": limited(65 << 10)}, None),
