@@ -213,7 +213,9 @@ class CpuLevel(Level):
     @property
     def requests(self) -> Requests:
         """The CPU requests that its shares, or its weight, may stand for; none if it has the kernel's default, or runs only if idle."""
-        if self.idle:  # from Linux 5.15 on (cgroup-v2.rst): chosen on purpose, and no request, whatever the kernel shows as weight or shares
+        if (
+            self.idle
+        ):  # from Linux 5.15 on (cgroup-v2.rst): chosen on purpose, and no request, whatever the kernel shows as weight or shares
             return ()
         if self.version == 1 and self.shares not in (None, DEFAULT_SHARES):
             return (("shares", *requests_of_shares(self.shares)),)

@@ -48,7 +48,7 @@ def shares_of_request(millicores: int) -> int:
 
 
 def weight_by_line(shares: int) -> int:
-    """cpu.weight by the older formula: runc before 1.3.2, crun before 1.23, and the kubelet itself for pods and what is above (KEP-2254)."""
+    """cpu.weight by the older formula: runc before 1.3.2, crun before 1.23, and the kubelet for pods and what is above (KEP-2254)."""
     return 1 + (shares - 2) * 9999 // 262_142
 
 

@@ -148,7 +148,12 @@ MORE: dict[str, dict[str, object]] = {
         "platforms.0.said.2.unit": "MHz",
     },
     "slurm-step-unconstrained": {"platforms.0.name": "Slurm", "platforms.0.said.0.value": 8 * GIB, "platforms.0.said.1.value": 4},
-    "dind-unlimited-leaf": {"platforms.0.told_by.0": "cgroup: /init", "enforced.cpu.chain.0.path": "/init", "usage.cpu.throttled_periods": 450, "container.runtime": "docker"},
+    "dind-unlimited-leaf": {
+        "platforms.0.told_by.0": "cgroup: /init",
+        "enforced.cpu.chain.0.path": "/init",
+        "usage.cpu.throttled_periods": 450,
+        "container.runtime": "docker",
+    },
     "hybrid-cpu-on-v1": {"machine.cgroup_mode": "hybrid", "usage.cpu.pressure.scope": "cgroup", "usage.cpu.throttled_seconds": 0.09},
     "hybrid-memory-on-v2": {"enforced.memory.chain.0.version": 2, "enforced.cpu.chain.0.version": 1, "enforced.cpu.usable": "0-5"},
     "k8s-burstable-cgroupfs": {"container.pod_uid": "015f7e6b-c5ae-4f48-a724-089e9252cc13", "enforced.memory.chain.0.limit_bytes": None},

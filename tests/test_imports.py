@@ -449,7 +449,7 @@ MOST_LOADED = [
     (("env",), NAMED | {"CGTUNE_GO": "1.27"}, 75),
     (("env", "--pid", "PID"), {}, 92),
     (("exec", "--dry-run", "--", "true"), {}, 77),
-    (("ps", "--root", RECORDED), {}, 151),  # on a live machine it hangs on what runs there
+    (("ps", "--root", RECORDED), {}, 152),  # on a live machine it hangs on what runs there
     (("inspect", "--pid", "PID", "--format", "json"), {}, 142),
     (("inspect", "--pid", "PID"), {}, 144),
     (("inspect", "--pid", "PID", "--brief"), {}, 145),

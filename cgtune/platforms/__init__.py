@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cgtune.model import Note, Snapshot
 
 
-def with_platforms(  # noqa: PLR0913  # the clues
+def with_platforms(
     view: MachineView, snapshot: Snapshot, entries: tuple[str, ...], paths: tuple[str, ...], writable: str, notes: list[Note]
 ) -> Snapshot:
     """The snapshot with the platforms of its process, and with the limits of an ECS task as the last level of its chains.

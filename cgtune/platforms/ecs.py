@@ -30,7 +30,7 @@ _MOST_ID = 128
 
 
 class Task(Record):
-    """What the endpoint says: CPUs and bytes of the task, CPU units and bytes of the container; None: no such limit. ``id`` is the task's."""
+    """What the endpoint says: CPUs and bytes of the task, CPU units and bytes of the container; None: no limit. ``id`` is the task's."""
 
     id: str
     cpus: float | None
@@ -147,16 +147,10 @@ def _with_levels(snapshot: Snapshot, task: Task, url: str, base: str) -> Snapsho
     path = f"ECS task {task.id}"
     if task.cpus is not None:
         said.append(Said(resource="cpu", of="task", value=task.cpus, unit="cores", source=url, is_cap=True))
-        bandwidth = Bandwidth(quota_us=round(task.cpus * _PERIOD_US), period_us=_PERIOD_US)
-        version = cpu[0].version if cpu else 2
-        where = {"path": path, "directory": url, "version": version, "said_by": _NAME}
-        cpu = (*cpu, CpuLevel(**where, bandwidth=bandwidth, weight=None, shares=None, throttling=None))
+        cpu = (*cpu, _cpu_level(path, url, cpu[0].version if cpu else 2, task.cpus))
     if task.memory_bytes is not None:
         said.append(Said(resource="memory", of="task", value=task.memory_bytes, unit="bytes", source=url, is_cap=True))
-        version = memory[0].version if memory else 2
-        unknown = dict.fromkeys(("high", "swap", "memsw", "hierarchical", "current_bytes", "swap_current_bytes"))
-        where = {"path": path, "directory": url, "version": version, "said_by": _NAME}
-        memory = (*memory, MemoryLevel(**where, **unknown, limit=ByteLimit(limit_bytes=task.memory_bytes), use_hierarchy=True))
+        memory = (*memory, _memory_level(path, url, memory[0].version if memory else 2, task.memory_bytes))
     if task.container_units is not None:
         said.append(Said(resource="cpu", of="container", value=task.container_units, unit="units", source=base))
     if task.container_bytes is not None:
@@ -165,3 +159,33 @@ def _with_levels(snapshot: Snapshot, task: Task, url: str, base: str) -> Snapsho
         platform.replace(said=(*platform.said, *said)) if platform.name == _NAME else platform for platform in snapshot.platforms
     )
     return snapshot.replace(cpu_chain=cpu, memory_chain=memory, platforms=platforms)
+
+
+def _cpu_level(path: str, url: str, version: int, cpus: float) -> CpuLevel:
+    return CpuLevel(
+        path=path,
+        directory=url,
+        version=version,
+        said_by=_NAME,
+        bandwidth=Bandwidth(quota_us=round(cpus * _PERIOD_US), period_us=_PERIOD_US),
+        weight=None,
+        shares=None,
+        throttling=None,
+    )
+
+
+def _memory_level(path: str, url: str, version: int, limit_bytes: int) -> MemoryLevel:
+    return MemoryLevel(
+        path=path,
+        directory=url,
+        version=version,
+        said_by=_NAME,
+        limit=ByteLimit(limit_bytes=limit_bytes),
+        high=None,
+        swap=None,
+        memsw=None,
+        hierarchical=None,
+        current_bytes=None,
+        swap_current_bytes=None,
+        use_hierarchy=True,
+    )

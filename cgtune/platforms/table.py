@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _MIB = 1 << 20
 _MOST_MB = 1 << 26
 _MOST_CPUS = 65_536
+_LONGEST_NUMBER = 10  # digits
 _MOST_MHZ = 1 << 30
 
 
@@ -114,18 +115,19 @@ def _said(clues: Clues, of: str, *wanted: tuple[str, str, str]) -> tuple[Said, .
     def read() -> Iterator[Said]:
         for resource, name, unit in wanted:
             text, source = clues.variables.get(name, ""), f"environment: {name}"
-            if unit == "list":
-                value, unit = _count_cpus(text), "cores"
-            else:
-                value = int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
+            value = _count_cpus(text) if unit == "list" else _number(text)
             if resource == "memory" and 0 < value <= _MOST_MB:
                 yield Said(resource="memory", of=of, value=value * _MIB, unit="bytes", source=source)
             elif unit == "MHz" and 0 < value <= _MOST_MHZ:
                 yield Said(resource="cpu", of=of, value=value, unit="MHz", source=source)
-            elif unit == "cores" and 0 < value <= _MOST_CPUS:
+            elif resource == "cpu" and unit != "MHz" and 0 < value <= _MOST_CPUS:
                 yield Said(resource="cpu", of=of, value=value, unit="cores", source=source)
 
     return tuple(read())
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER else 0
 
 
 def _count_cpus(text: str) -> int:

@@ -300,4 +300,9 @@ def redact_kernel_words(content: bytes) -> bytes:
     return b" ".join(word for word in content.split() if any(sign in word for sign in _KERNEL_WORDS)) + b"\n"
 
 
-_REDACTIONS = {"environ": redact_environ, "mountinfo": redact_mountinfo, "cmdline": redact_kernel_words, "FACP": lambda table: table[:16]}
+def cut_acpi_table(content: bytes) -> bytes:
+    """The head of an ACPI table, with who made it."""
+    return content[:16]
+
+
+_REDACTIONS = {"environ": redact_environ, "mountinfo": redact_mountinfo, "cmdline": redact_kernel_words, "FACP": cut_acpi_table}

@@ -208,8 +208,8 @@ def test_a_memory_limit_that_go_does_not_know(groups: Groups) -> None:
 
 
 def test_a_limit_that_a_platform_only_says(groups: Groups, tmp_path: Path) -> None:
-    """Variables as Slurm 22.05 gave them to a step that nothing constrained: they are told as said, a replay tells the same, and the advised
-    GOMEMLIMIT ends the finding.
+    """Variables as Slurm 22.05 gave them to a step that nothing constrained: they are told as said, a replay tells the same, and the
+    advised GOMEMLIMIT ends the finding.
     """
     slurm = {"SLURM_JOB_ID": "2", "SLURM_CPUS_PER_TASK": "1", "SLURM_CPUS_ON_NODE": "1", "SLURM_MEM_PER_NODE": "512"}
     with _probe(groups.make("app"), "1.25.5", **slurm) as probe:

@@ -36,6 +36,7 @@ _BASE = "http://169.254.170.2/v4/5c6f1d0a8b7e4f3d9a2b1c0d4e5f6a7b-0527074092"
         # Of one's own variable: a local stand-in, as ecs-local-endpoints of AWS is
         ("http://169.254.170.2:51679/v4/a", True, False),
         ("http://127.0.0.1:51679/v4/a", True, False),
+        ("http://169.253.170.2/v4/a", False, False),
         ("http://169.254.169.254/latest/meta-data", True, False),
         # Nobody else is asked, whoever says so
         ("https://169.254.170.2/v4/a", False, False),
@@ -75,7 +76,8 @@ def _is_allowed(url: str, *, is_own: bool) -> bool:
 @pytest.mark.parametrize(
     ("task", "container", "expected"),
     [
-        ({"TaskARN": "arn:aws:ecs:eu-west-1:1:task/c/abc", "Limits": {"CPU": 0.25, "Memory": 512}}, {}, Task(id="abc", cpus=0.25, memory_bytes=512 << 20)),
+        ({"TaskARN": "arn:aws:ecs:eu-west-1:1:task/c/abc", "Limits": {"CPU": 0.25, "Memory": 512}}, {},
+         Task(id="abc", cpus=0.25, memory_bytes=512 << 20)),
         ({"TaskARN": "task/abc"}, {"Limits": {"CPU": 10, "Memory": 128}},
          Task(id="abc", cpus=None, memory_bytes=None, container_units=10, container_bytes=128 << 20)),
         ({"TaskARN": "abc", "Limits": {"CPU": 4}}, {"Limits": {"CPU": 0, "Memory": 0}}, Task(id="abc", cpus=4, memory_bytes=None)),
@@ -187,7 +189,7 @@ def _break_off(handler: http.server.BaseHTTPRequestHandler) -> None:
 )
 def test_an_endpoint_that_fails(answer: Answer, why: str) -> None:
     """No redirect is followed, no more than a second and a MiB are taken, and one line says why."""
-    with _server(answer) as url, Stopwatch() as watch, pytest.raises(Unreadable, match="^[^\n]*$") as caught:
+    with _server(answer) as url, Stopwatch() as watch, pytest.raises(Unreadable, match=r"^[^\n]*$") as caught:
         read_pages((f"{url}/task", url))
     assert why in str(caught.value)
     assert watch.seconds < 2
@@ -195,7 +197,7 @@ def test_an_endpoint_that_fails(answer: Answer, why: str) -> None:
 
 def test_nobody_listens() -> None:
     """That is one line too."""
-    with pytest.raises(Unreadable, match="http://127.0.0.1:9/v4/a/task: Connection refused"):
+    with pytest.raises(Unreadable, match=r"http://127\.0\.0\.1:9/v4/a/task: Connection refused"):
         read_pages(("http://127.0.0.1:9/v4/a/task", "http://127.0.0.1:9/v4/a"))
 
 
@@ -264,6 +266,8 @@ def test_the_containers_of_a_task_share_its_memory() -> None:
     from cgtune.advice.memory import group_by_limit
 
     snapshot = stories.report(_STORY).processes[0].snapshot
-    other = snapshot.replace(process=snapshot.process.replace(pid=2), memory_chain=(snapshot.memory_chain[-1].replace(directory="http://other"),))
+    other = snapshot.replace(
+        process=snapshot.process.replace(pid=2), memory_chain=(snapshot.memory_chain[-1].replace(directory="http://other"),)
+    )
     go = tuple(one.replace(go=("some",)) for one in (snapshot, other))
     assert [mate.process.pid for mate in group_by_limit(go)["ECS task 158d1c8083dd49d6b527399fd6414f5c"]] == [1, 2]

@@ -49,7 +49,8 @@ def test_what_tells_a_platform(path: str, variables: dict[str, str], names: list
     ("variables", "said"),
     [
         ({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769"}, [("memory", 1769 * _MIB, "bytes")]),
-        ({"NOMAD_ALLOC_ID": "x", "NOMAD_MEMORY_LIMIT": "300", "NOMAD_CPU_LIMIT": "500"}, [("memory", 300 * _MIB, "bytes"), ("cpu", 500, "MHz")]),
+        ({"NOMAD_ALLOC_ID": "x", "NOMAD_MEMORY_LIMIT": "300", "NOMAD_CPU_LIMIT": "500"},
+         [("memory", 300 * _MIB, "bytes"), ("cpu", 500, "MHz")]),
         ({"NOMAD_ALLOC_ID": "x", "NOMAD_MEMORY_LIMIT": "300", "NOMAD_MEMORY_MAX_LIMIT": "600"}, [("memory", 600 * _MIB, "bytes")]),
         ({"NOMAD_ALLOC_ID": "x", "NOMAD_CPU_CORES": "0-2,7,12-14"}, [("cpu", 7, "cores")]),
         ({"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "16"}, [("cpu", 16, "cores")]),

@@ -249,6 +249,8 @@ CASES = [
     ("no-quota-many-cpus", "a request of 0.1 CPUs on 8", {}, {"weight": 4}, "info"),
     ("no-quota-many-cpus", "the same in shares, v1", {}, {"weight": 1024 // 8, "version": 1}, "info"),
     ("no-quota-many-cpus", "no request at all", {}, {"weight": 1}, "info"),
+    ("no-quota-many-cpus", "more than an eighth by the older formula alone", {}, {"weight": 45}, None),
+    ("no-quota-many-cpus", "the default on many CPUs", {"procs": 64}, {"weight": 100, "cpus": 64}, None),
     ("no-quota-many-cpus", "cpu.idle, whose weight reads 0", {}, {"weight": 0}, None),
     ("no-quota-many-cpus", "the weight that everybody has", {}, {"weight": 100}, None),
     ("no-quota-many-cpus", "the shares that everybody has, v1", {}, {"weight": 1024, "version": 1}, None),
@@ -261,7 +263,7 @@ CASES = [
     ("limit-only-said", "two threads are Go's least", {"procs": 2}, {"platforms": says(cores=1)}, None),
     ("limit-only-said", "as many as there are", {}, {"platforms": says(cores=8)}, None),
     ("limit-only-said", "a quota of less", {"procs": 4}, {"cores": 2.0, "platforms": says(cores=3)}, None),
-    ("limit-only-said", "a limit that is enforced, out of sight", {}, {"cores": 4.0, "platforms": says(cores=4, is_cap=True)}, None),
+    ("limit-only-said", "the limit of a hidden cgroup is enforced", {}, {"platforms": says(cores=4, is_cap=True)}, None),
     ("limit-only-said", "MHz are a share", {}, {"platforms": says(cores=4, unit="MHz")}, None),
     ("limit-only-said", "512 MiB, and Go knows of no limit", {}, {"platforms": says(size=512 * MIB)}, "info"),
     ("limit-only-said", "GOMEMLIMIT is more", {"memory": 513 * MIB}, {"platforms": says(size=512 * MIB)}, "info"),
@@ -839,7 +841,10 @@ def test_a_burst_is_part_of_the_stall(procs: int, cores: float, burst_us: int, w
     assert stall.runs_us <= stall.burst_runs_us <= stall.period_us
 
 
-@pytest.mark.parametrize(("weight", "version", "words"), [(1, 2, "no CPU request"), (2, 1, "no CPU request"), (4, 2, "a request of 80m to 104m or 10m to 14m"), (102, 1, "a request of 100m:")])
+@pytest.mark.parametrize(
+    ("weight", "version", "words"),
+    [(1, 2, "no CPU request"), (2, 1, "no CPU request"), (4, 2, "a request of 80m to 104m or 10m to 14m"), (102, 1, "a request of 100m:")],
+)
 def test_the_least_weight_is_no_request(weight: int, version: int, words: str) -> None:
     """The kernel's least weight stands for a container without a request, not for one of 0.002 CPUs."""
     finding = _judge("no-quota-many-cpus", report(go_facts(), weight=weight, version=version))

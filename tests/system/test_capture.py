@@ -214,7 +214,10 @@ def test_at_any_pace(steps: list[int]) -> None:
     ("entry", "kept"),
     [
         (b"SLURM_CPUS_PER_TASK=4", b"SLURM_CPUS_PER_TASK=4"),
-        (b"ECS_CONTAINER_METADATA_URI_V4=http://me:secret@169.254.170.2/v4/a?x", b"ECS_CONTAINER_METADATA_URI_V4=http://169.254.170.2/v4/a"),
+        (
+            b"ECS_CONTAINER_METADATA_URI_V4=http://me:secret@169.254.170.2/v4/a?x",
+            b"ECS_CONTAINER_METADATA_URI_V4=http://169.254.170.2/v4/a",
+        ),
         (b"NOMAD_TOKEN=secret", b"NOMAD_TOKEN=" + REDACTED),
         (b"AWS_SECRET_ACCESS_KEY=secret", b"AWS_SECRET_ACCESS_KEY=" + REDACTED),
         (b"K_SERVICE=orders", b"K_SERVICE=" + REDACTED),
