@@ -17,8 +17,12 @@ from hypothesis import given, strategies as st
 
 from cgtune import api
 from cgtune.errors import Malformed, Unreadable
-from cgtune.platforms.ecs import Task, parse_task, require_address
+from cgtune.machineview import MachineView
+from cgtune.model import Note
+from cgtune.platforms.ecs import VARIABLE, Task, parse_task, require_address, with_task
+from cgtune.snapshot import read_snapshot
 from cgtune.system import metadata
+from cgtune.system.host import Host
 from cgtune.system.metadata import read_pages, redact_metadata
 from tests.support import stories
 from tests.support.serving import Stopwatch
@@ -230,6 +234,7 @@ def _changed_story(folder: Path, page: str | None, *, environ: str | None = None
         ("nonsense", None, f"{_BASE}/task: it is no JSON"),
         (None, None, "this recording holds no such page"),
         (None, "ECS_CONTAINER_METADATA_URI_V4=http://example.com/v4/a\0", "names no address of ECS"),
+        (None, "ECS_CONTAINER_METADATA_URI_V4=http://127.0.0.1:2375/v4/a\0", "names no address of ECS"),
     ],
 )
 def test_a_failure_costs_a_note(tmp_path: Path, page: str | None, environ: str | None, why: str) -> None:
@@ -271,3 +276,69 @@ def test_the_containers_of_a_task_share_its_memory() -> None:
     )
     go = tuple(one.replace(go=("some",)) for one in (snapshot, other))
     assert [mate.process.pid for mate in group_by_limit(go)["ECS task 158d1c8083dd49d6b527399fd6414f5c"]] == [1, 2]
+
+
+def _sidecar(folder: Path, *, closed: bool, cgroup: str = "0::/\n") -> Path:
+    """The story with a reader of its own beside it, who has the variable too; the program's environment may be closed to it."""
+    copy = _changed_story(folder, (stories.STORIES / _STORY / "cgtune-page-1.txt").read_text())
+    shutil.copytree(copy / "proc/1", copy / "proc/7", symlinks=True)
+    (copy / "proc/7/stat").write_text((copy / "proc/1/stat").read_text().replace("1 (server)", "7 (cgtune)", 1))
+    (copy / "proc/self").symlink_to("7")
+    (copy / "proc/1/cgroup").write_text(cgroup)
+    if closed:
+        (copy / "proc/1/environ").unlink()
+        marker = json.loads((copy / "cgtune-snapshot.json").read_text())
+        (copy / "cgtune-snapshot.json").write_text(json.dumps(marker | {"unreadable": {"/proc/1/environ": 13}}))
+    return copy
+
+
+@pytest.mark.parametrize(("closed", "cgroup", "names"), [
+    (False, "0::/../other\n", ["Amazon ECS"]),
+    (True, "0::/\n", ["Amazon ECS"]),
+    (True, "0::/../other\n", []),
+])  # fmt: skip
+def test_whose_variable_counts(tmp_path: Path, *, closed: bool, cgroup: str, names: list[str]) -> None:
+    """That of the process looked at; the reader's own if that is closed, and both are in the very same cgroups."""
+    report = api.inspect([1], root=str(_sidecar(tmp_path, closed=closed, cgroup=cgroup)))
+    assert [platform.name for platform in report.processes[0].snapshot.platforms] == names
+
+
+def test_a_service_asks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task's limits never change; what failed is asked again at the next look, and once in a look for all containers of a task."""
+    asked: list[str] = []
+    answers: list[object] = [Unreadable("down"), ('{"TaskARN": "a", "Limits": {"CPU": 2}}', "{}")]
+
+    def read(_host: Host, urls: tuple[str, ...]) -> object:
+        asked.append(urls[0])
+        answer = answers[0] if len(answers) == 1 else answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(Host, "read_metadata", read)
+    with Host(str(stories.STORIES / _STORY)) as host:
+        view = MachineView(host)
+        limits = []
+        for _look in range(3):
+            snapshots = [read_snapshot(view, 1) for _process in range(2)]
+            limits.append([snapshot.cpu_chain[-1].said_by for snapshot in snapshots])
+            view = MachineView(host, view)
+    assert limits == [[None, None], ["Amazon ECS", "Amazon ECS"], ["Amazon ECS", "Amazon ECS"]]
+    assert asked == [f"{_BASE}/task"] * 2
+
+
+def test_an_address_that_failed_is_not_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten containers of a task whose endpoint is down cost one second, not ten."""
+    asked: list[str] = []
+
+    def read(_host: Host, urls: tuple[str, ...]) -> tuple[str, ...]:
+        asked.append(urls[0])
+        raise Unreadable("down")
+
+    monkeypatch.setattr(Host, "read_metadata", read)
+    with Host(str(stories.STORIES / _STORY)) as host:
+        view = MachineView(host)
+        snapshot, notes = read_snapshot(view, 1), list[Note]()
+        for number in range(10):
+            with_task(view, snapshot, {VARIABLE: f"http://169.254.170.2/v4/{number}"}, notes)
+    assert (len(asked), len(notes)) == (1, 10)
