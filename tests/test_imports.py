@@ -35,9 +35,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.runtimes.go.observed": ("runtimes.go.program", "runtimes.elf", "runtimes.elfsymbols"),
     "cgtune.machinery": (),
     "cgtune.used": ("cgroups", "system.reading", "system.host (types)"),
-    "cgtune.machineview": ("system", "cgroups", "runtimes", "used"),
+    "cgtune.machineview": ("system", "cgroups", "platforms.ecs (types)", "runtimes", "used"),
     "cgtune.process": ("system", "cgroups", "machineview (types)"),
-    "cgtune.snapshot": ("system", "cgroups", "machineview (types)", "process", "machinery", "runtimes", "used"),
+    "cgtune.platforms": ("cgroups.kernel", "machineview (types)"),
+    "cgtune.snapshot": ("system", "cgroups", "machineview (types)", "platforms", "process", "machinery", "runtimes", "used"),
     "cgtune.limits": (),
     "cgtune.advice": ("limits", "runtimes.go.derived", "runtimes.go.offline"),
     "cgtune.rules": ("advice", "runtimes.go.derived.procs", "runtimes.go.derived.versions"),
@@ -94,7 +95,7 @@ GROUND: dict[str, tuple[str, ...]] = {
     "cgtune.exits": (),
     "cgtune.numbers": (),
     "cgtune.records": (),
-    "cgtune.model": ("records",),
+    "cgtune.model": ("numbers", "records"),
 }
 
 # Plug-ins of a shelf do not know each other: of their own folder they import these alone.
@@ -451,7 +452,7 @@ MOST_LOADED = [
     (("env",), NAMED | {"CGTUNE_GO": "1.27"}, 75),
     (("env", "--pid", "PID"), {}, 92),
     (("exec", "--dry-run", "--", "true"), {}, 77),
-    (("ps", "--root", RECORDED), {}, 151),  # on a live machine it hangs on what runs there
+    (("ps", "--root", RECORDED), {}, 152),  # on a live machine it hangs on what runs there
     (("inspect", "--pid", "PID", "--format", "json"), {}, 142),
     (("inspect", "--pid", "PID"), {}, 144),
     (("inspect", "--pid", "PID", "--brief"), {}, 145),

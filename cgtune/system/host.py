@@ -141,6 +141,10 @@ class Host:
             raise UsageError(f"--metrics-url {redact_url(url)!r} is no http URL; one looks like http://127.0.0.1:9090/metrics")
         return self._source.read_page(url)
 
+    def read_metadata(self, urls: tuple[str, ...]) -> tuple[str, ...]:
+        """What a platform says at these http URLs of one server, which the caller has checked. Raises Unreadable."""
+        return self._source.read_metadata(urls)
+
     def _ask(self, path: str, ask: Callable[..., T], *more: int) -> T:
         if "\0" in path or not (path.isascii() or _is_encodable(path)):  # both come with damaged mount tables
             raise Unreadable(f"{path} is not a plain path")

@@ -12,6 +12,7 @@ import os
 import time
 from abc import ABC, abstractmethod
 
+from cgtune.errors import Unreadable
 from cgtune.records import Record
 from cgtune.system.root import READ_CAP_BYTES
 
@@ -108,6 +109,10 @@ class Source(ABC):
     def read_page(self, url: str) -> str:
         """The page at an http URL. Raises Unreadable."""
 
+    @abstractmethod
+    def read_metadata(self, urls: tuple[str, ...]) -> tuple[str, ...]:
+        """What a platform says at these http URLs of one server. Raises Unreadable."""
+
 
 class Files(Source):
     """What lies below a root now: this machine's files, another's mounted there, or a copy of them."""
@@ -184,3 +189,10 @@ class Files(Source):
         from cgtune.system.endpoint import read_page
 
         return read_page(url)
+
+    def read_metadata(self, urls: tuple[str, ...]) -> tuple[str, ...]:
+        if not self.origin.is_live or self.origin.mount_prefix:
+            raise Unreadable(f"{urls[0]}: below a root that is not this machine's own, nobody is asked")
+        from cgtune.system.metadata import read_pages
+
+        return read_pages(urls)

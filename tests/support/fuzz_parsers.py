@@ -33,6 +33,7 @@ from cgtune.lint.images import parse_plans
 from cgtune.lint.silencing import parse_annotations, parse_comments
 from cgtune.manifests import amounts, envfiles, interpolation, read_text, scalars, shellwords, unitamounts, unittext
 from cgtune.manifests.yamltext import parse_documents
+from cgtune.platforms import ecs
 from cgtune.remembered import parse_kill_metrics, parse_kills
 from cgtune.rules.gomemlimit_malformed import parse_meant
 from cgtune.runtimes.elf import AMD64, ARM64, Elf
@@ -208,7 +209,13 @@ def _of_programs() -> list[BytesParser]:
         BytesParser("code", _code, code),
         _choice("go-variables", [(_variable, variables)]),
         _choice("versions", [(version.parse_version, ("go1.27.3", "go1.25rc1", "devel go1.26-abc Fri", "go1.21.0-bigcorp"))]),
-        _choice("metrics-pages", [(metrics.parse_go_metrics, (page, 'go_info{version="go1.27"} 1\n'))]),
+        _choice(
+            "metrics-pages",
+            [
+                (metrics.parse_go_metrics, (page, 'go_info{version="go1.27"} 1\n')),
+                (ecs.parse_task, ('{"TaskARN": "arn:aws:ecs:r:1:task/c/a1", "Limits": {"CPU": 0.25, "Memory": 512}}',)),
+            ],
+        ),
     ]
 
 

@@ -314,7 +314,7 @@ class GoReading:
         from cgtune.runtimes.go.derived.facts import VARIABLES
 
         try:
-            text = self.host.read_text(f"/proc/{self.pid}/environ")
+            text = self.host.read_kept(f"/proc/{self.pid}/environ")
         except NoSuchProcess:
             raise
         except CgtuneError as error:
