@@ -19,10 +19,12 @@ from typing import Any
 import pytest
 
 from cgtune.commands import fleet as fleet_command
+from cgtune.outputs import names_of
 from cgtune.outputs.fleet.json import render_fleet_json
 from tests.support import inside
 from tests.support.command import PROGRAM, environment
 from tests.support.fleetreports import WHOLE
+from tests.support.foreigntext import NASTY, SHAPES, assert_steers_nothing
 
 NOWHERE = "http://127.0.0.1:1"
 PODS = ("orders-5d4f8c7b9d-bcdfx", "orders-5d4f8c7b9d-bcdgx")
@@ -106,6 +108,23 @@ def serving(**fields: Any) -> Iterator[tuple[str, list[str]]]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.mark.parametrize("words", [("--format", name) for name in names_of("fleet")] + [("--doctor",), ("--patch", "helm")], ids=" ".join)
+def test_no_label_steers_what_is_said_of_it(words: tuple[str, str]) -> None:
+    """Names of pods, containers and namespaces, versions, warnings and refusals of a server that says anything."""
+    nasty = "".join(text for name, text in NASTY.items() if name not in ("long", "no UTF-8"))
+    names = {"namespace": nasty, "pod": f"{nasty}-5d4f8c7b9d-bcdfx", "container": nasty}
+    series = {
+        name: ({**labels, **names, **({"version": nasty} if name == "go_info" else {})}, value) for name, (labels, value) in _SERIES.items()
+    }
+    with serving(series=series, warnings=(nasty,)) as (address, _):
+        done = inside.run("fleet", "--prometheus", address, *words)
+    assert done.returncode in (0, 1), done.stderr
+    assert_steers_nothing(done.stdout)
+    assert_steers_nothing(done.stderr)
+    if words[0] == "--format":
+        SHAPES[words[1]](done.stdout)
 
 
 @pytest.mark.parametrize(
