@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import math
 import os
 import pty
 import re
@@ -35,6 +36,10 @@ _SERIES: dict[str, tuple[dict[str, str], float]] = {
     "kube_pod_container_resource_limits": ({"resource": "memory", "unit": "byte"}, 512 << 20),
     "container_cpu_usage_seconds_total": ({}, 12),
 }
+
+
+def _as_prometheus(value: float) -> str:
+    return repr(value) if math.isfinite(value) else "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
 
 
 class Server(http.server.BaseHTTPRequestHandler):
@@ -76,7 +81,7 @@ class Server(http.server.BaseHTTPRequestHandler):
             if re.search(rf"\b{name}\b", promql) and ":" not in promql:
                 for pod in PODS:
                     names = {"__name__": name, "namespace": "shop", "pod": pod, "container": "server"}
-                    yield {"metric": {**names, **labels}, "value": [0, repr(value)]}
+                    yield {"metric": {**names, **labels}, "value": [0, _as_prometheus(value)]}
 
     def _tracks(self, now: str) -> Iterator[dict[str, Any]]:
         for pod in PODS:
@@ -125,6 +130,21 @@ def test_no_label_steers_what_is_said_of_it(words: tuple[str, str]) -> None:
     assert_steers_nothing(done.stderr)
     if words[0] == "--format":
         SHAPES[words[1]](done.stdout)
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.0**53 + 2, 2.0**63, 2.0**64, 1e308, 5e-324, math.inf, -math.inf, math.nan])
+def test_every_number_of_a_series(value: float) -> None:
+    """A server that says anything is answered with a report, or one line: strict JSON, and no limit or variable that is no number."""
+    for one in ("kube_pod_container_resource_limits", "go_gc_gomemlimit_bytes", "go_sched_gomaxprocs_threads"):
+        series = {name: (labels, value if name == one else usual) for name, (labels, usual) in _SERIES.items()}
+        with serving(series=series) as (address, _):
+            done = inside.run("fleet", "--prometheus", address, "--format", "json")
+        assert done.returncode in (0, 1, 3), done
+        assert_steers_nothing(done.stdout + done.stderr)
+        for row in json.loads(done.stdout, parse_constant=pytest.fail)["workloads"] if done.stdout else ():
+            advised = row["recommended"]
+            for each in (*advised["now"], *advised["sized"], *advised["with_sized"]):
+                assert each["value"] is None or 0 < each["value"] < 2**63, (one, row)
 
 
 @pytest.mark.parametrize(
