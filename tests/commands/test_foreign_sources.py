@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 
 from cgtune.commands.options import COMMANDS, load_command
+from cgtune.model import Kill
 from cgtune.outputs import FORMATS, names_of
+from cgtune.outputs.kills import render_kills_json
+from tests.commands import test_kills
 from tests.support import inside, stories
 from tests.support.foreigntext import NASTY, SHAPES, assert_steers_nothing
 
@@ -162,3 +165,20 @@ def test_no_machine_steers_values_and_recordings(tmp_path: Path) -> None:
     made = inside.run("snapshot", tmp_path / "again", "--root", root, "--pid", pid)
     _assert_is_clean(made)
     _assert_is_clean(inside.run("inspect", "--root", tmp_path / "again"))
+
+
+@pytest.mark.parametrize("command", ["inspect", "ps", "check"])
+def test_no_answer_of_another_serve_steers_what_is_said_of_it(command: str) -> None:
+    """The kills that it remembers, with any command's name; a page that is none, and a refusal."""
+    nasty = _whole(*(name for name in NASTY if name not in ("long", "no UTF-8")))
+    (told,) = test_kills.kills(test_kills.recent())
+    last = Kill(time_seconds=test_kills.recent(), pid=7, command=nasty, certainty="likely", limit_bytes=1 << 28)
+    told = told.replace(last=last)
+    with test_kills.serving(render_kills_json((told,), version=nasty, since_seconds=0.0, forgotten=0).encode()) as url:
+        _assert_is_clean(test_kills.run(command, url))
+    refused = [(200, nasty.encode()), (200, json.dumps({"schema": nasty}).encode()), (503, nasty.encode())]
+    for status, body in refused if command == "check" else ():
+        with test_kills.serving(body, status=status) as url:
+            done = test_kills.run(command, url)
+            _assert_is_clean(done, lines=1)
+            assert done.returncode == 3, done
