@@ -7,8 +7,9 @@ import os
 from cgtune import exits
 from cgtune.commands.showing import show
 from cgtune.commands.terminal import Telling, emit, fail
-from cgtune.errors import UsageError, reason
+from cgtune.errors import UsageError, name_failure
 from cgtune.model import Policy
+from cgtune.system.closing import open_to_read
 from cgtune.system.promaccess import AccessOptions
 
 TYPE_CHECKING = False
@@ -173,10 +174,10 @@ def _read_old(path: str) -> Old:
     from cgtune.fleet.comparing import parse_old
 
     try:
-        with open(path, "rb") as file:
+        with open_to_read(path) as file:
             content = file.read(_MOST_OLD_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise UsageError(f"--diff {path}: {reason(error)}; name what cgtune fleet --format json printed") from error
+        raise name_failure("--diff", path, error, "name what cgtune fleet --format json printed") from error
     if len(content) > _MOST_OLD_BYTES:
         raise UsageError(f"--diff {path} has more than {_MOST_OLD_BYTES >> 20} MiB, which is no such report")
     return parse_old(content.decode("utf-8", "replace"), path)

@@ -6,6 +6,8 @@ import os
 
 from cgtune.errors import Unwritable
 from cgtune.records import Record
+from cgtune.system.closing import open_to_read
+from cgtune.system.inputfiles import MOST_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,7 +108,7 @@ def _lines(text: str) -> list[str]:
 
 def _read(file: str) -> bytes:
     try:
-        with open(file, "rb") as opened:
-            return opened.read()
+        with open_to_read(file) as opened:
+            return opened.read(MOST_BYTES + 1)
     except OSError as error:
         raise Unwritable(f"{file!r}: {error.strerror}; nothing was mended") from error

@@ -12,6 +12,7 @@ import stat
 import sys
 
 from cgtune.errors import CgtuneError, Malformed, Unreadable, translate
+from cgtune.system.closing import open_to_read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from typing import IO
 
     from pathspec import GitIgnoreSpec
+
+    from cgtune.system.closing import Reading
 
 #: The name that stands for standard input.
 STDIN = "-"
@@ -129,8 +132,8 @@ class _Ignored:
     def enter(self, folder: str) -> None:
         """Read the .gitignore of a folder, if there is one."""
         try:
-            with open(os.path.join(folder, ".gitignore"), encoding="utf-8", errors="surrogateescape") as file:
-                lines = file.read(_PIECE_BYTES).splitlines()
+            with open_to_read(os.path.join(folder, ".gitignore")) as file:
+                lines = file.read(_PIECE_BYTES).decode("utf-8", "surrogateescape").splitlines()
         except OSError:
             return
         from pathspec import GitIgnoreSpec
@@ -170,7 +173,7 @@ def _is_new(file: str, seen: set[tuple[int, int]], *, only_files: bool) -> bool:
 
 def _read_text(path: str) -> str | CgtuneError:
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_to_read(path) as file:
             return _read_stream(file, path)
     except (OSError, ValueError) as error:
         return _translate(error, path)
@@ -182,7 +185,17 @@ def _read_stdin() -> str | CgtuneError:
     return _read_stream(sys.stdin.buffer, "standard input")
 
 
-def _read_stream(file: IO[bytes], name: str) -> str | CgtuneError:
+def _read_piece(file: IO[bytes] | Reading) -> bytes:
+    """The next piece; of a stream that somebody has set to O_NONBLOCK, when there is one."""
+    piece: bytes | None
+    while (piece := file.read(_PIECE_BYTES)) is None:
+        import select
+
+        select.select([sys.stdin], [], [])
+    return piece
+
+
+def _read_stream(file: IO[bytes] | Reading, name: str) -> str | CgtuneError:
     """The text of a stream: UTF-8, of bounded length.
 
     It grows in place, so that it is never held twice: CPython 3.11 adds to a local text so in loops that it has warmed up, and those are
@@ -193,7 +206,7 @@ def _read_stream(file: IO[bytes], name: str) -> str | CgtuneError:
     decoder = codecs.getincrementaldecoder("utf-8")()
     text, count = "", 0
     try:
-        for piece in iter(lambda: file.read(_PIECE_BYTES), b""):
+        for piece in iter(lambda: _read_piece(file), b""):
             if not count and piece.startswith(_UTF16):
                 return Malformed(f"{name} is UTF-16; save it as UTF-8")
             count += len(piece)

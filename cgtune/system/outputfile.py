@@ -10,7 +10,8 @@ import os
 import stat
 
 from cgtune.errors import Unwritable, UsageError, reason
-from cgtune.system.making import make_file, open_folder
+from cgtune.system.closing import let_go
+from cgtune.system.making import make_file, open_folder, write_whole
 
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link, which is not followed"),
@@ -65,7 +66,7 @@ def replace_file(path: str, content: bytes, mode: int, option: str, *, owner: tu
         hint = ": it is a mount of its own; mount its folder instead" if error.errno == errno.EBUSY else ""
         raise Unwritable(f"{option} {path!r}: {reason(error)}{hint}; nothing was written, what stood there stands") from error
     finally:
-        os.close(directory)
+        let_go(directory)
     return True
 
 
@@ -95,18 +96,15 @@ def _is_same(directory: int, name: str, content: bytes, mode: int) -> bool:
         is_alike = stat.S_IMODE(found.st_mode) == mode and found.st_size == len(content)
         return is_alike and os.read(file, len(content) + 1) == content
     finally:
-        os.close(file)
+        let_go(file)
 
 
 def _replace_in(directory: int, name: str, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
     def write(file: int) -> None:
-        left = content
-        while left:
-            left = left[os.write(file, left) :]
+        write_whole(file, content)
         if owner is not None and owner != (os.geteuid(), os.getegid()):
             _give_away(file, owner)
         os.fchmod(file, mode)
-        os.fsync(file)  # a rename may reach the disk before what was written
 
     make_file(directory, name, write)
 

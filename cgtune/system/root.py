@@ -12,6 +12,7 @@ import os
 import stat
 
 from cgtune.errors import Unreadable
+from cgtune.system.closing import let_go, open_to_read
 
 #: No pseudo-file that we read is larger: a mount table of 20 000 lines of 200 bytes is 4 MB.
 READ_CAP_BYTES = 8 << 20
@@ -52,7 +53,7 @@ class Root:
     def close(self) -> None:
         """Close all that is open."""
         self.forget("/")
-        os.close(self._top)
+        let_go(self._top)
 
     def forget(self, below: str) -> None:
         """Close what is kept open at or below ``below``."""
@@ -60,7 +61,7 @@ class Root:
             for path in self._processes.pop(below):
                 for opened in (self._directories, self._files):
                     if path in opened:
-                        os.close(opened.pop(path))
+                        let_go(opened.pop(path))
         if below.startswith("/proc/") and below.count("/") == _PROCESS_DEPTH:
             return
         inside = below.rstrip("/") + "/"
@@ -68,7 +69,7 @@ class Root:
             self._processes.clear()
         for opened in (self._directories, self._files):
             for path in [kept for kept in opened if kept == below or kept.startswith(inside)]:
-                os.close(opened.pop(path))
+                let_go(opened.pop(path))
 
     def read_whole(self, path: str, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once, without asking its size first (pseudo-files have none)."""
@@ -84,7 +85,7 @@ class Root:
                 if len(chunk) <= 1 << 12:
                     size = 1 << 13  # such a file comes by the page: 2,000 buffers of 64 KiB for as many pages leave memory in pieces
         finally:
-            os.close(file)
+            let_go(file)
         if remaining <= 0:
             raise OSError(errno.EFBIG, "larger than any file of its kind")
         return b"".join(chunks)
@@ -136,7 +137,7 @@ class Root:
         try:
             return sorted(os.listdir(listing))
         finally:
-            os.close(listing)
+            let_go(listing)
 
     def is_folder(self, folder: str, name: str) -> bool:
         """Whether a name in a folder is a folder itself, and no link to one."""
@@ -154,10 +155,10 @@ class Root:
             try:
                 require_regular(file)
             except OSError:
-                os.close(file)
+                let_go(file)
                 raise
             while len(self._files) >= self._most_files:
-                os.close(self._files.pop(next(iter(self._files))))
+                let_go(self._files.pop(next(iter(self._files))))
             self._files[path] = file
             self._note_process(path)
         return self._files[path]
@@ -184,7 +185,7 @@ class Root:
             nearest = f"{nearest}/{name}"
             opened = self._open_step(opened, nearest, name)
             if len(self._directories) >= self._most_directories:
-                os.close(self._directories.pop(next(iter(self._directories))))
+                let_go(self._directories.pop(next(iter(self._directories))))
             self._directories[nearest] = opened
             self._note_process(nearest)
         return opened
@@ -210,14 +211,16 @@ class Root:
         except OSError:
             return False
         try:
-            with open(f"/proc/self/fdinfo/{proc}", encoding="ascii") as fdinfo:
-                mount_id = next((line.split()[1] for line in fdinfo if line.startswith("mnt_id:")), "")
-            with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
-                return any(line.startswith(f"{mount_id} ") and " - proc " in line for line in mounts)
+            with open_to_read(f"/proc/self/fdinfo/{proc}") as file:
+                fdinfo = file.read(READ_CAP_BYTES).decode("ascii", "replace").splitlines()
+            mount_id = next((line.split()[1] for line in fdinfo if line.startswith("mnt_id:")), "")
+            with open_to_read("/proc/self/mountinfo") as file:
+                mounts = file.read(READ_CAP_BYTES).decode("utf-8", "surrogateescape").split("\n")
+            return any(line.startswith(f"{mount_id} ") and " - proc " in line for line in mounts)
         except OSError:
             return False  # without a /proc of our own nothing can be said of another
         finally:
-            os.close(proc)
+            let_go(proc)
 
 
 def _is_plain(path: str) -> bool:

@@ -12,6 +12,7 @@ import select
 import struct
 import time
 
+from cgtune.system.closing import let_go
 from cgtune.system.root import DIRECTORY_FLAGS
 
 TYPE_CHECKING = False
@@ -73,7 +74,7 @@ class Watched:
             return
         if self._has_pidfds:
             self._poll.unregister(file)
-        os.close(file)
+        let_go(file)
 
     def wait(self, seconds: float, is_stopped: Callable[[], bool], sleep: Callable[[float], object]) -> frozenset[int]:
         """Until one of them has ended, for so long at the most; those that have, by pid. ``sleep`` ends when it is time to stop."""
@@ -128,6 +129,8 @@ def _is_alive(folder: int) -> bool:
     except OSError:  # not ours to look at
         try:
             os.stat("stat", dir_fd=folder)
-        except OSError:
+        except (FileNotFoundError, ProcessLookupError):
             return False
+        except OSError:  # nothing is known: the next look tells
+            return True
     return True

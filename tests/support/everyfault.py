@@ -1,0 +1,391 @@
+"""Each system call of each command fails once, with each errno that it may give: what becomes of the answer, and of the files?
+
+``scripts/faults`` starts it, with faults.c preloaded: a Python that has loaded cgtune forks once for each fault, and the child becomes the
+command, with standard streams, a folder and a main of its own. A scene is one command line and what lies around it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import collections
+import contextlib
+import ctypes
+import errno
+import gc
+import importlib
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import stat
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.support import faults
+from tests.support.command import ROOT
+
+_PATIENCE_SECONDS = 30.0
+_CRASHED = 99  # an exit code that no command has
+_READ = "EACCES EPERM EIO ENOMEM ESTALE EINTR"
+_WRITTEN = "ENOSPC EIO EDQUOT EROFS EACCES EPERM ENOMEM ESTALE"
+
+#: What each call may fail with, by its manual page; HALF: it moves half of the bytes.
+PLAUSIBLE = {
+    "open": f"{_READ} EMFILE ENFILE ENOENT ESRCH",
+    "create": f"{_WRITTEN} EMFILE ENFILE EINTR",
+    "read": f"{_READ} EAGAIN ESRCH ENODEV HALF",
+    "pread": f"{_READ} ESRCH HALF",
+    "write": f"{_WRITTEN} EPIPE EINTR EAGAIN HALF",
+    "sendfile": f"{_WRITTEN} EINTR EINVAL HALF",
+    "close": "EIO ENOSPC EDQUOT EINTR",
+    "fsync": "EIO ENOSPC EDQUOT EROFS EINTR",
+    "truncate": f"{_WRITTEN} EINTR",
+    "rename": f"{_WRITTEN} EBUSY EXDEV",
+    "link": f"{_WRITTEN} EMLINK EXDEV ENOENT",
+    "symlink": _WRITTEN,
+    "mkdir": f"{_WRITTEN} EMLINK",
+    "unlink": "EACCES EPERM EROFS EIO EBUSY ESTALE",
+    "chmod": "EACCES EPERM EROFS EIO",
+    "chown": "EPERM EROFS EIO EDQUOT",
+    "stat": "EACCES EIO ENOMEM ESTALE ENOENT",
+    "fstat": "EACCES EIO ENOMEM ESTALE",
+    "access": "EACCES EIO ENOMEM EROFS",
+    "seek": "EIO ESPIPE",
+    "readlink": "EACCES EIO ENOMEM ESTALE ENOENT",
+    "list": "EACCES EIO ENOMEM EMFILE ESTALE",
+    "readdir": "EIO ENOMEM ESTALE",
+    "dup": "EMFILE",
+    "pipe": "EMFILE ENFILE",
+    "flock": "ENOLCK EINTR EAGAIN",
+    "fcntl": "EMFILE EACCES",
+    "ioctl": "ENOTTY EIO",
+    "socket": "EMFILE ENFILE ENOMEM EACCES EAFNOSUPPORT",
+    "bind": "EADDRINUSE EACCES EADDRNOTAVAIL ENOMEM",
+    "listen": "EADDRINUSE",
+    "connect": "ECONNREFUSED ETIMEDOUT ENETUNREACH EHOSTUNREACH EACCES EADDRNOTAVAIL EINTR",
+    "accept": "EMFILE ENFILE ENOMEM ECONNABORTED EINTR EAGAIN",
+    "sockname": "ENOMEM",
+    "sockopt": "ENOMEM",
+    "shutdown": "ENOTCONN",
+    "send": "EPIPE ECONNRESET ETIMEDOUT ENOMEM EINTR EAGAIN HALF",
+    "recv": "ECONNRESET ETIMEDOUT ENOMEM EINTR EAGAIN HALF",
+    "poll": "EINTR ENOMEM",
+    "affinity": "EPERM",
+    "fork": "EAGAIN ENOMEM",
+    "wait": "EINTR",
+    "exec": "EACCES ENOMEM EIO E2BIG ENOENT ETXTBSY EMFILE",
+    "pidfd": "EMFILE ENFILE ENOMEM ESRCH ENOSYS",
+    "thread": "EAGAIN",
+    "resolve": "EAI_AGAIN EAI_MEMORY",
+}
+_RESOLVE = {"EAI_AGAIN": -3, "EAI_MEMORY": -10}
+
+#: What nobody may see anything of.
+UNSEEN = frozenset({"EINTR", "HALF"})
+#: What says of something that it is not there: no failure, and so no note.
+_ABSENT = frozenset({"ENOENT", "ESRCH", "ENODEV"})
+
+
+class Fault(NamedTuple):
+    """The ``number``-th call of this kind fails with this errno; number 0: none does."""
+
+    kind: str
+    number: int
+    word: str
+
+
+class Outcome(NamedTuple):
+    """What a child leaves behind. ``code`` below 0: by that signal; None: it hung. ``tree`` is its folder."""
+
+    code: int | None
+    out: str
+    err: str
+    tree: Mapping[str, tuple[int, bytes]]
+    hit: str
+
+
+class Scene(NamedTuple):
+    """A command line, and what lies in its folder before.
+
+    ``said`` makes of its standard output what must not change without a note. ``is_whole`` says of a new path that it is complete although
+    it is not as the undisturbed run left it.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    files: Mapping[str, bytes] = {}
+    stdin: bytes = b""
+    environ: Mapping[str, str] = {}
+    codes: frozenset[int] = frozenset({3})
+    flags: int = 0
+    said: Callable[[str], object] = str
+    is_whole: Callable[[Path, str], bool] | None = None
+
+
+NOTHING = Fault("", 0, "")
+
+
+class Stage:
+    """Where scenes are played: a folder, and memory for what is said. A context manager."""
+
+    def __init__(self) -> None:
+        self._shim = faults.library()
+        for prefix in {sys.prefix, sys.base_prefix, str(ROOT / "cgtune"), str(ROOT / ".venv"), str(ROOT / "tests"), "/etc/", "/usr/lib", "/usr/share"}:
+            self._shim.faults_library(os.path.realpath(prefix).encode())
+            self._shim.faults_library(prefix.encode())
+        self._top = tempfile.mkdtemp(prefix="cgtune-test-faults-")
+        self._place = Path(self._top, "place")
+        self._out, self._err = os.memfd_create("out"), os.memfd_create("err")
+        self._before: dict[str, tuple[int, bytes]] = {}
+        self._scene: Scene | None = None
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._top)
+        for file in (self._out, self._err):
+            os.close(file)
+
+    def load(self, scene: Scene) -> None:
+        """Load all modules that this scene loads, so that its faults are those of its own work."""
+        reading, writing = os.pipe()
+        self._prepare(scene)
+        if not (pid := os.fork()):
+            os.close(reading)
+            with contextlib.suppress(BaseException):
+                self._become(scene, NOTHING)
+            os.write(writing, "\n".join(sys.modules).encode())
+            os._exit(0)
+        os.close(writing)
+        with open(reading, "rb") as file:
+            names = file.read().decode().split("\n")
+        self._wait(pid)
+        for name in names:
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+        gc.freeze()
+
+    def calls(self, scene: Scene) -> tuple[Outcome, list[str]]:
+        """The undisturbed run, and each call of it: kind and path."""
+        outcome = self.play(scene, NOTHING)
+        return outcome, self._shim.faults_log().decode("utf-8", "replace").splitlines()
+
+    def play(self, scene: Scene, fault: Fault) -> Outcome:
+        """Run it once, with this fault."""
+        self._prepare(scene)
+        for file in (self._out, self._err):
+            os.ftruncate(file, 0)
+            os.lseek(file, 0, os.SEEK_SET)
+        if not (pid := os.fork()):
+            code = _CRASHED
+            try:
+                code = self._become(scene, fault)
+            finally:
+                os._exit(code)
+        code = self._wait(pid)
+        out, err = (os.pread(file, os.fstat(file).st_size, 0).decode("utf-8", "replace") for file in (self._out, self._err))
+        return Outcome(code, out, err, read_tree(self._place), self._shim.faults_hit().decode("utf-8", "replace"))
+
+    def _prepare(self, scene: Scene) -> None:
+        if scene is self._scene and read_tree(self._place) == self._before:
+            return
+        shutil.rmtree(self._place, ignore_errors=True)
+        self._place.mkdir()
+        for name, content in scene.files.items():
+            path = self._place / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        self._scene, self._before = scene, read_tree(self._place)
+
+    def _wait(self, pid: int) -> int | None:
+        handle = os.pidfd_open(pid)
+        try:
+            if not select.select([handle], [], [], _PATIENCE_SECONDS)[0]:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                return None
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        finally:
+            os.close(handle)
+
+    def _become(self, scene: Scene, fault: Fault) -> int:
+        """What Python does between the start of the command and its end."""
+        from cgtune.__main__ import main
+
+        given = os.memfd_create("in")
+        os.write(given, scene.stdin)
+        os.lseek(given, 0, os.SEEK_SET)
+        for number, (file, name) in enumerate(((given, b"stdin"), (self._out, b"stdout"), (self._err, b"stderr"))):
+            os.dup2(file, number)
+            self._shim.faults_name(number, name)
+        for file in (given, self._out, self._err):
+            os.close(file)
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+        os.chdir(self._place)
+        for name in [name for name in os.environ if name.startswith(("CGTUNE_", "KUBERNETES_", "LD_PRELOAD"))]:
+            del os.environ[name]
+        os.environ.update(scene.environ)
+        sys.argv = ["cgtune", *scene.words]
+        word = fault.word
+        number = faults.HALF if word == "HALF" else _RESOLVE.get(word) or getattr(errno, word, 0)
+        flags = scene.flags | (0 if fault.number else faults.LOG)
+        self._shim.faults_arm(fault.kind.encode(), ctypes.c_long(fault.number), number, flags)
+        code = _CRASHED
+        try:
+            code = main()
+            atexit._run_exitfuncs()
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else 1
+        except BaseException:  # noqa: BLE001  # Python's own last words
+            self._shim.faults_off()
+            sys.stderr.write(traceback.format_exc())
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            code = 120  # as Python's own end
+            sys.stderr.write(f"Exception ignored in: stdout {error}\n")
+        self._shim.faults_off()
+        return code
+
+
+def read_tree(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Each path below a folder, with its mode and content; of a link, where it leads."""
+    found: dict[str, tuple[int, bytes]] = {}
+    for path in folder.rglob("*"):
+        mode = path.lstat().st_mode
+        content = os.readlink(path).encode() if stat.S_ISLNK(mode) else path.read_bytes() if stat.S_ISREG(mode) else b""
+        found[str(path.relative_to(folder))] = (mode, content)
+    return found
+
+
+def faults_of(calls: list[str]) -> Iterator[Fault]:
+    """Each call with each errno that it may fail with."""
+    counts: collections.Counter[str] = collections.Counter()
+    for call in calls:
+        kind = call.partition(" ")[0]
+        counts[kind] += 1
+        for word in PLAUSIBLE[kind].split():
+            yield Fault(kind, counts[kind], word)
+
+
+def judge(scene: Scene, place: Path, clean: Outcome, fault: Fault, outcome: Outcome) -> tuple[str, str]:
+    """What became of it in a word (unchanged, noted, code N, not reached), and what is wrong with that, or nothing."""
+    wrong = list(_wrong(scene, place, clean, fault, outcome))
+    if not outcome.hit:
+        word = "not reached"
+    elif outcome.code != clean.code:
+        word = f"code {outcome.code}"
+    elif outcome.out == clean.out and outcome.err == clean.err:
+        word = "unchanged"
+    else:
+        word = "noted"
+    return word, "; ".join(wrong)
+
+
+def _wrong(scene: Scene, place: Path, clean: Outcome, fault: Fault, outcome: Outcome) -> Iterator[str]:
+    if outcome.code is None:
+        yield "it hung"
+        return
+    if outcome.code < 0 or outcome.code not in scene.codes | {clean.code}:
+        yield f"exit code {outcome.code}"
+    if any(word in outcome.err + outcome.out for word in ("Traceback", "Exception ignored", "most likely due to a circular")):
+        yield "a traceback"
+    more = [line for line in outcome.err.splitlines() if line not in clean.err.splitlines()]
+    is_heard = not outcome.hit.endswith(" stderr")
+    if outcome.code != clean.code:
+        most = 3 if scene.words[0] == "lint" else 1  # which counts what it has looked at, too
+        if not 1 <= len(more) <= most and is_heard and outcome.out == clean.out[: len(outcome.out)]:
+            yield f"{len(more)} lines on stderr"
+    elif scene.said(outcome.out) != scene.said(clean.out):
+        is_gone = fault.word in _ABSENT or (outcome.hit.endswith(" stdout") and fault.word == "EPIPE")
+        if not is_gone and not more and not _notes(outcome.out) - _notes(clean.out):
+            yield "another answer without a note"
+    if fault.word in UNSEEN and (outcome.code != clean.code or scene.said(outcome.out) != scene.said(clean.out) or more):
+        yield f"{fault.word} is seen"
+    yield from _wrong_files(scene, place, clean, outcome)
+
+
+def _notes(out: str) -> set[str]:
+    return {line for line in out.splitlines() if re.search(r"not seen|could not|not told|denied|error|too many|\"notes\"|\"why\"|not permitted|memory|not known", line)}
+
+
+def _wrong_files(scene: Scene, place: Path, clean: Outcome, outcome: Outcome) -> Iterator[str]:
+    """Each file is the old one or the new one, both whole; what is new is there if that is said, and nothing else is."""
+    is_done = outcome.code == clean.code
+    denies = "nothing was written" in outcome.err or "nothing was mended" in outcome.err
+    is_whole = None
+    for path in sorted({*outcome.tree, *clean.tree, *scene.files}):
+        found, good, old = outcome.tree.get(path), clean.tree.get(path), scene.files.get(path)
+        is_old = found is None if old is None else found is not None and found[1] == old
+        if found == good and not (denies and not is_old) or (is_old and not is_done):
+            continue
+        if found is not None and good is not None and is_done and scene.is_whole is not None:
+            if is_whole is None:
+                is_whole = scene.is_whole(place, path)
+            if is_whole:
+                continue
+        if found is not None and stat.S_ISDIR(found[0]) and (good == found or old is None and any(name.startswith(f"{path}/") for name in scene.files)):
+            continue
+        yield f"{path} is " + ("lost" if found is None else "left over" if good is None and old is None else "there, and denied" if found == good else "not what it should be")
+        break
+
+
+def _main() -> None:
+    from tests.support import faultscenes
+
+    parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__)
+    parser.add_argument("scenes", nargs="*", help="the beginning of their names; all without")
+    parser.add_argument("--share", default="1/1", metavar="K/N", help="the K-th of N parts of all faults")
+    parser.add_argument("--show", action="store_true", help="each fault with what came of it")
+    parser.add_argument("--quick", action="store_true", help="only scenes that need nothing but Python")
+    options = parser.parse_args()
+    part, parts = map(int, options.share.split("/"))
+    total: collections.Counter[str] = collections.Counter()
+    by_call: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    bad = 0
+    began = time.process_time()
+    number = 0
+    with Stage() as stage, faultscenes.scenes(quick=options.quick) as all_scenes:
+        for scene in all_scenes:
+            if options.scenes and not scene.name.startswith(tuple(options.scenes)):
+                continue
+            stage.load(scene)
+            clean, calls = stage.calls(scene)
+            again = stage.play(scene, NOTHING)
+            if scene.said(again.out) != scene.said(clean.out) or clean.code == _CRASHED:
+                print(f"{scene.name}: two undisturbed runs differ\n{clean.out[:1500]}\n---\n{again.out[:1500]}\n{clean.err[-1500:]}", flush=True)
+                bad += 1
+            counts: collections.Counter[str] = collections.Counter()
+            for fault in faults_of(calls):
+                number += 1
+                if number % parts != part % parts:
+                    continue
+                outcome = stage.play(scene, fault)
+                word, wrong = judge(scene, stage._place, clean, fault, outcome)
+                counts[word] += 1
+                by_call[fault.kind][word] += 1
+                if wrong or options.show:
+                    err = outcome.err.strip().splitlines()
+                    print(json.dumps({"scene": scene.name, "fault": fault, "hit": outcome.hit, "became": word, "wrong": wrong, "code": outcome.code, "err": err[-1:] if not wrong else err[-12:]}), flush=True)
+                bad += bool(wrong)
+            total.update(counts)
+            print(f"{scene.name}: {len(calls)} calls, {sum(counts.values())} faults: " + ", ".join(f"{n} {w}" for w, n in counts.most_common()), flush=True)
+    for kind, counts in sorted(by_call.items()):
+        print(f"  {kind}: {sum(counts.values())}: " + ", ".join(f"{n} {w}" for w, n in counts.most_common()))
+    print(f"all: {sum(total.values())} faults, {bad} wrong: " + ", ".join(f"{n} {w}" for w, n in total.most_common()), f"; {time.process_time() - began:.0f} s")
+    sys.exit(bad > 0)
+
+
+if __name__ == "__main__":
+    _main()
