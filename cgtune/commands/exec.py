@@ -115,6 +115,8 @@ def _say(outcome: Outcome) -> str:
 def _log(line: str) -> None:
     """Straight to the file descriptor: whatever becomes of it, the command starts."""
     try:
-        os.write(2, f"{line}\n".encode())
+        left = f"{line}\n".encode()
+        while left:
+            left = left[os.write(2, left) :]
     except OSError:
         return

@@ -7,7 +7,7 @@ import os
 from cgtune import exits
 from cgtune.commands.showing import show
 from cgtune.commands.terminal import Telling, emit, fail
-from cgtune.errors import UsageError, name_failure
+from cgtune.errors import Unwritable, UsageError, name_failure
 from cgtune.model import Policy
 from cgtune.system.closing import open_to_read
 from cgtune.system.promaccess import AccessOptions
@@ -184,7 +184,7 @@ def _read_old(path: str) -> Old:
 
 
 def _write_patch(options: FleetOptions, report: FleetReport) -> None:
-    """To standard output as one text, or each file into the folder, each whole or not at all."""
+    """To standard output as one text, or each file into the folder, each whole or not at all, last the one that names the others."""
     from cgtune.outputs.fleet.patch import render_patch
 
     files = render_patch(report, str(options.patch))
@@ -193,6 +193,11 @@ def _write_patch(options: FleetOptions, report: FleetReport) -> None:
         return
     from cgtune.system.outputfile import replace_file
 
-    for name, text in files:
-        replace_file(os.path.join(options.output, name), text.encode(), 0o644, "--output")
+    index, *others = files
+    for count, (name, text) in enumerate((*others, index)):
+        try:
+            replace_file(os.path.join(options.output, name), text.encode(), 0o644, "--output")
+        except Unwritable as error:
+            done = f"{count} of {len(files)} files are written, {index[0]} comes last; " if count else ""
+            raise Unwritable(f"{done}{error}") from error
     fail(f"{len(files)} files are in {options.output}", exits.CLEAN)

@@ -84,8 +84,12 @@ def write_mended(mended: Mended) -> None:
         if _read(file) != text.encode():
             raise Unwritable(f"{file!r} has changed since it was read; nothing was mended, run cgtune lint again")
         contents[file] = mended.after[file].encode()
-    for file, content in contents.items():
-        rewrite_file(file, content, "--fix")
+    for count, (file, content) in enumerate(contents.items()):
+        try:
+            rewrite_file(file, content, "--fix")
+        except Unwritable as error:
+            done = f"{count} of {len(contents)} files are mended; " if count else ""
+            raise Unwritable(f"{done}{error}") from error
 
 
 def is_elsewhere(file: str) -> str | None:

@@ -100,8 +100,13 @@ def run_serve(options: ServeOptions) -> NoReturn:
     threads = [threading.Thread(target=scanner.run, name="scanner", daemon=True)]
     if listener is not None:
         threads.append(threading.Thread(target=listener.run, name="listener", daemon=True))
-    for thread in threads:
-        thread.start()
+    try:
+        for thread in threads:
+            thread.start()
+    except RuntimeError:  # no thread can be started: __main__ has the words
+        if textfile is not None:
+            textfile.remove()
+        raise
     stop.wait()
     _end(threads, host, listener, textfile, journal)
 

@@ -67,8 +67,13 @@ def run_abreast(
                 ended.put((index, [], error))
 
     results: dict[int, T] = {}
-    for _ in range(min(threads, len(items))):
-        threading.Thread(target=work, daemon=True).start()
+    for begun in range(min(threads, len(items))):
+        try:
+            threading.Thread(target=work, daemon=True).start()
+        except RuntimeError:  # no more can be started (pids.max): those that there are ask all
+            if not begun:
+                work()
+            break
     try:
         while len(results) < len(items):
             try:

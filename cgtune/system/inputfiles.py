@@ -185,10 +185,9 @@ def _read_stdin() -> str | CgtuneError:
     return _read_stream(sys.stdin.buffer, "standard input")
 
 
-def _read_piece(file: IO[bytes] | Reading) -> bytes:
+def _read_piece(read: Callable[[int], bytes | None]) -> bytes:
     """The next piece; of a stream that somebody has set to O_NONBLOCK, when there is one."""
-    piece: bytes | None
-    while (piece := file.read(_PIECE_BYTES)) is None:
+    while (piece := read(_PIECE_BYTES)) is None:
         import select
 
         select.select([sys.stdin], [], [])
@@ -206,7 +205,7 @@ def _read_stream(file: IO[bytes] | Reading, name: str) -> str | CgtuneError:
     decoder = codecs.getincrementaldecoder("utf-8")()
     text, count = "", 0
     try:
-        for piece in iter(lambda: _read_piece(file), b""):
+        for piece in iter(lambda: _read_piece(file.read), b""):
             if not count and piece.startswith(_UTF16):
                 return Malformed(f"{name} is UTF-16; save it as UTF-8")
             count += len(piece)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from tests.support import inside, toolchains
+from tests.support import toolchains
 
 ERRNOS = (errno.EIO, errno.EMFILE, errno.ENOMEM, errno.ESTALE, errno.EACCES)
 ROUTES = ("check", "inspect", "look")
@@ -60,6 +60,8 @@ def library() -> ctypes.CDLL:
 
 
 def _check(pid: int) -> Callable[[], Said]:
+    from tests.support import inside
+
     def run() -> Said:
         done = inside.run("check", "--pid", pid)
         return {"code": done.returncode, "out": done.stdout, "err": done.stderr}
@@ -68,6 +70,8 @@ def _check(pid: int) -> Callable[[], Said]:
 
 
 def _inspect(pid: int) -> Callable[[], Said]:
+    from tests.support import inside
+
     def run() -> Said:
         done = inside.run("inspect", "--pid", pid, "--format", "json")
         report = json.loads(done.stdout) if done.stdout else {"processes": [], "notes": []}
