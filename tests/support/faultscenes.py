@@ -178,7 +178,11 @@ def scenes(*, quick: bool) -> Iterator[list[Scene]]:
     """All, or those that need neither a Go program nor an engine."""
     named = frozenset({2, 3})  # what was named and may not be read is the caller's affair
     story = ("--root", str(_STORY), "--pid", "4242")
-    found = [Scene(f"inspect {format_}", ("inspect", *story, "--format", format_), codes=named) for format_ in ("json", "table", "brief")]
+    found = []
+    for scene, command in (("check", ("check", *story)), ("env", ("env", *_NAMED, "--output", "app.env")), ("exec", ("exec", "--", "/bin/true"))):
+        codes = named | {125, 126, 127}
+        found.append(Scene(f"cold {scene}", command, codes=codes, flags=faults.LIBRARIES, sparse=True, is_cold=True))
+    found += [Scene(f"inspect {format_}", ("inspect", *story, "--format", format_), codes=named) for format_ in ("json", "table", "brief")]
     found.append(Scene("ps", ("ps", "--root", str(_STORY)), codes=named))
     found += [Scene(f"check {format_}", ("check", *story, "--format", format_), codes=named) for format_ in ("text", "json", "sarif", "junit", "github", "nagios")]
     found.append(Scene("explain", ("explain", "cpu-throttled")))
@@ -204,9 +208,6 @@ def scenes(*, quick: bool) -> Iterator[list[Scene]]:
     found.append(Scene("serve textfile", (*serve, "--textfile", "cgtune.prom"), codes=named, said=_steady, sparse=True, drive=_drive_textfile))
     port = _free_port()
     found.append(Scene("serve http", (*serve, "--listen", f"127.0.0.1:{port}"), codes=named, said=_steady, sparse=True, drive=_drive_http(port)))
-    for scene, command in (("check", ("check", *story)), ("env", ("env", *_NAMED, "--output", "app.env")), ("exec", ("exec", "--", "/bin/true"))):
-        codes = named | {125, 126, 127}
-        found.append(Scene(f"cold {scene}", command, codes=codes, flags=faults.LIBRARIES, sparse=True, is_cold=True))
     with Engine(quick=quick) as url:
         fleet = ("fleet", "--prometheus", url, "--last", "1d")
         asked = {format_: (*fleet, "--format", format_) for format_ in ("table", "json")}
