@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cgtune.errors import CgtuneError, UsageError, name_failure
+from cgtune.errors import CgtuneError, name_failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -163,8 +163,8 @@ def _end(threads: list[threading.Thread], host: Host, listener: Listener | None,
         listener.stop()
     for thread in threads:
         thread.join(_JOIN_SECONDS)
-    if textfile is not None:
-        textfile.remove()
+    if textfile is not None and (why := textfile.remove()) is not None:
+        journal.say("trouble", f"textfile: {why}", {"about": "textfile"}, level=_WARNING)
     # A look that goes on uses the host's files: closed under it, they fail here or there. The kernel closes them in a moment.
     if not any(thread.is_alive() for thread in threads):
         host.close()

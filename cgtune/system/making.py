@@ -67,17 +67,22 @@ def make_file(folder: int, name: str, write: Callable[[int], None], *, is_new: b
     finally:
         let_go(file)
         if building:
-            _remove_draft(folder, building)
+            remove_file(building, folder)  # else the next maker removes it
 
 
-def _remove_draft(folder: int, name: str) -> None:
-    """Remove what was being built; a failure is nobody's: the next maker removes it."""
+def remove_file(name: str, folder: int | None = None) -> OSError | None:
+    """Remove a file of ours, at the second attempt if the first one fails. Returns why it is still there; None: it is gone."""
+    failed: OSError | None = None
     for _ in range(2):
         try:
             os.unlink(name, dir_fd=folder)
-        except OSError:
-            continue
-        return
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            failed = error
+        else:
+            return None
+    return failed
 
 
 def _open_nameless(folder: int) -> int | None:

@@ -61,14 +61,18 @@ def _replace_tree_in(around: int, target: str, files: Mapping[str, bytes], links
 
 
 def _remove(around: int, building: str, top: int | None) -> None:
-    """Remove what was made; what else may have got that name by now stays."""
+    """Remove what was made; what else may have got that name by now stays. What cannot be removed, the next maker removes."""
     import contextlib
     import shutil
 
-    for name in os.listdir(top) if top is not None else ():
-        shutil.rmtree(name, ignore_errors=True, dir_fd=top)  # which says that a file or a link is no folder, or goes through none
+    names: list[str] = []
+    with contextlib.suppress(OSError):
+        names = os.listdir(top) if top is not None else []
+    for name in names:
         with contextlib.suppress(OSError):
             os.unlink(name, dir_fd=top)
+        with contextlib.suppress(OSError):
+            shutil.rmtree(name, ignore_errors=True, dir_fd=top)  # which goes through no link
     with contextlib.suppress(OSError):
         os.rmdir(building, dir_fd=around)
 

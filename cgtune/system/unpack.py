@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from cgtune.errors import Unreadable, UsageError, reason
@@ -22,6 +23,10 @@ _SMALL_BYTES = 16 << 20
 
 #: Folders in one another. Removing them goes one call deeper for each (shutil.rmtree up to Python 3.12), and Python's stack ends at 1000.
 _DEEPEST = 500
+
+
+#: What names in an archive can lead to: two of one name, one below a file, one that no file system takes.
+_NAMES = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENOENT)
 
 
 def unpack(path: str) -> TemporaryDirectory[str]:
@@ -67,7 +72,7 @@ def unpack(path: str) -> TemporaryDirectory[str]:
     except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
         folder.cleanup()
         why = reason(error) if isinstance(error, (OSError, ValueError)) else str(error)
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno not in (None, *_NAMES):
             message = f"--root {path!r} could not be unpacked below {tempfile.gettempdir()}: {why}; TMPDIR=FOLDER names another folder"
             raise Unreadable(message) from error
         raise UsageError(f"--root {path!r} is damaged: {why}; record it again with cgtune snapshot") from error

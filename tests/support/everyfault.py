@@ -14,9 +14,11 @@ import ctypes
 import errno
 import gc
 import importlib
+import itertools
 import json
 import os
 import re
+import resource
 import select
 import shutil
 import signal
@@ -27,7 +29,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from tests.support import faults
 from tests.support.command import ROOT
@@ -157,16 +159,25 @@ class Stage:
 
     def __init__(self) -> None:
         self._shim = faults.library()
-        for prefix in {sys.prefix, sys.base_prefix, str(ROOT / "cgtune"), str(ROOT / ".venv"), str(ROOT / "tests"), "/etc/", "/usr/lib", "/usr/share"}:
+        for prefix in {
+            sys.prefix,
+            sys.base_prefix,
+            str(ROOT / "cgtune"),
+            str(ROOT / ".venv"),
+            str(ROOT / "tests"),
+            "/etc/",
+            "/usr/lib",
+            "/usr/share",
+        }:
             self._shim.faults_library(os.path.realpath(prefix).encode())
             self._shim.faults_library(prefix.encode())
         self._top = tempfile.mkdtemp(prefix="cgtune-test-faults-")
-        self._place = Path(self._top, "place")
+        self.place = Path(self._top, "place")
         self._out, self._err = os.memfd_create("out"), os.memfd_create("err")
         self._before: dict[str, tuple[int, bytes]] = {}
         self._scene: Scene | None = None
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -183,7 +194,8 @@ class Stage:
         if not (pid := os.fork()):
             os.close(reading)
             end = os._exit
-            os._exit = os.execve = lambda *_: sys.exit(0)  # what it loads is asked after that
+            for name in ("_exit", "execve"):  # what it has loaded is asked after that
+                setattr(os, name, lambda *_: sys.exit(0))
             with contextlib.suppress(BaseException):
                 self._become(scene, NOTHING)
             os.write(writing, "\n".join(sys.modules).encode())
@@ -217,27 +229,27 @@ class Stage:
             finally:
                 os._exit(code)
         driven = None if scene.drive is None else self._drive(scene, pid)
-        code = self._wait(pid)
+        ended = self._wait(pid)
         out = self._read(self._out) if driven is None else driven
         err = re.sub(r'"time": "[^"]*"|cgtune-[0-9a-z_]{8}', "", self._read(self._err))
-        return Outcome(code, out, err, read_tree(self._place), self._shim.faults_hit().decode("utf-8", "replace"))
+        return Outcome(ended, out, err, read_tree(self.place), self._shim.faults_hit().decode("utf-8", "replace"))
 
     def _prepare(self, scene: Scene) -> None:
-        if scene is self._scene and read_tree(self._place) == self._before:
+        if scene is self._scene and read_tree(self.place) == self._before:
             return
-        shutil.rmtree(self._place, ignore_errors=True)
-        self._place.mkdir()
+        shutil.rmtree(self.place, ignore_errors=True)
+        self.place.mkdir()
         for name, content in scene.files.items():
-            path = self._place / name
+            path = self.place / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        self._scene, self._before = scene, read_tree(self._place)
+        self._scene, self._before = scene, read_tree(self.place)
 
     def _drive(self, scene: Scene, pid: int) -> str:
         assert scene.drive is not None
         handle = os.pidfd_open(pid)
         try:
-            return scene.drive(Run(pid, handle, self._place, lambda: self._read(self._err)))
+            return scene.drive(Run(pid, handle, self.place, lambda: self._read(self._err)))
         finally:
             os.close(handle)
 
@@ -270,15 +282,15 @@ class Stage:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
-        os.chdir(self._place)
-        for name in [name for name in os.environ if name.startswith(("CGTUNE_", "KUBERNETES_", "LD_PRELOAD"))]:
-            del os.environ[name]
+        os.chdir(self.place)
+        for variable in [variable for variable in os.environ if variable.startswith(("CGTUNE_", "KUBERNETES_", "LD_PRELOAD"))]:
+            del os.environ[variable]
         os.environ.update(scene.environ)
         sys.argv = ["cgtune", *scene.words]
         word = fault.word
-        number = faults.HALF if word == "HALF" else _RESOLVE.get(word) or getattr(errno, word, 0)
+        errno_ = faults.HALF if word == "HALF" else _RESOLVE.get(word) or getattr(errno, word, 0)
         flags = scene.flags | (0 if fault.number else faults.LOG)
-        self._shim.faults_arm(fault.kind.encode(), ctypes.c_long(fault.number), number, flags)
+        self._shim.faults_arm(fault.kind.encode(), ctypes.c_long(fault.number), errno_, flags)
         code = _CRASHED
         try:
             code = main()
@@ -322,40 +334,43 @@ def faults_of(calls: list[str], *, sparse: bool = False) -> Iterator[Fault]:
 
 def judge(scene: Scene, place: Path, clean: Outcome, fault: Fault, outcome: Outcome) -> tuple[str, str]:
     """What became of it in a word (unchanged, noted, code N, not reached), and what is wrong with that, or nothing."""
-    wrong = list(_wrong(scene, place, clean, fault, outcome))
+    is_same = scene.said(outcome.out) == scene.said(clean.out)
+    wrong = [*_wrong_end(scene, clean, fault, outcome), *_wrong_words(clean, fault, outcome, is_same=is_same)]
+    if outcome.code is not None:
+        wrong += _wrong_files(scene, place, clean, fault, outcome)
     if not outcome.hit:
         word = "not reached"
     elif outcome.code != clean.code:
         word = f"code {outcome.code}"
-    elif scene.said(outcome.out) == scene.said(clean.out) and outcome.err == clean.err:
-        word = "unchanged"
     else:
-        word = "noted"
+        word = "unchanged" if is_same and outcome.err == clean.err else "noted"
     return word, "; ".join(wrong)
 
 
-def _wrong(scene: Scene, place: Path, clean: Outcome, fault: Fault, outcome: Outcome) -> Iterator[str]:
+def _wrong_end(scene: Scene, clean: Outcome, fault: Fault, outcome: Outcome) -> Iterator[str]:
     if outcome.code is None:
         yield "it hung"
         return
     told = scene.codes | {clean.code} | ({0, 1} if fault.word in _ABSENT else set())  # without what is not there the verdict may be another
-    if outcome.code < 0 or outcome.code not in told:
+    if outcome.code not in told:
         yield f"exit code {outcome.code}"
-    if any(word in outcome.err + outcome.out for word in ("Traceback", "Exception ignored", "most likely due to a circular")):
+    if any(word in outcome.err + outcome.out for word in ("Traceback", "Exception ignored", "cgtune itself failed", "a fault of cgtune")):
         yield "a traceback"
+
+
+def _wrong_words(clean: Outcome, fault: Fault, outcome: Outcome, *, is_same: bool) -> Iterator[str]:
+    """One line for another exit code, a note for another answer, and no word about what nobody may see."""
     more = [line for line in outcome.err.splitlines() if line not in clean.err.splitlines()]
-    is_heard = not outcome.hit.endswith(" stderr")
-    if outcome.code != clean.code:
-        most = 3 if scene.words[0] == "lint" else 1  # which counts what it has looked at, too
-        if outcome.code > 1 and not 1 <= len(more) <= most and is_heard and outcome.out == clean.out[: len(outcome.out)]:
-            yield f"{len(more)} lines on stderr"
-    elif scene.said(outcome.out) != scene.said(clean.out):
-        is_gone = fault.word in _ABSENT or (outcome.hit.endswith(" stdout") and fault.word == "EPIPE")
-        if not is_gone and not more and not _notes(outcome.out) - _notes(clean.out):
-            yield "another answer without a note"
-    if fault.word in UNSEEN and (outcome.code != clean.code or scene.said(outcome.out) != scene.said(clean.out) or more):
+    is_heard, is_other = not outcome.hit.endswith(" stderr"), outcome.code != clean.code
+    counted = sum("nothing found" in line or "finding" in line or "mended" in line for line in more)  # lint says what it has looked at, too
+    is_silent = not more and not _notes(outcome.out) - _notes(clean.out)
+    is_unread = outcome.hit.endswith(" stdout") and fault.word == "EPIPE"
+    if is_other and outcome.code not in (0, 1) and is_heard and clean.out.startswith(outcome.out) and not 1 <= len(more) <= 1 + counted:
+        yield f"{len(more)} lines on stderr"
+    if not is_other and not is_same and is_silent and fault.word not in _ABSENT and not is_unread:
+        yield "another answer without a note"
+    if fault.word in UNSEEN and (is_other or not is_same or (more and is_heard)):
         yield f"{fault.word} is seen"
-    yield from _wrong_files(scene, place, clean, outcome)
 
 
 def _notes(out: str) -> set[str]:
@@ -377,25 +392,82 @@ def _notes_in(value: Any) -> Iterator[str]:
             yield from _notes_in(inner)
 
 
-def _wrong_files(scene: Scene, place: Path, clean: Outcome, outcome: Outcome) -> Iterator[str]:
+def _wrong_files(scene: Scene, place: Path, clean: Outcome, fault: Fault, outcome: Outcome) -> Iterator[str]:
     """Each file is the old one or the new one, both whole; what is new is there if that is said, and nothing else is."""
     is_done = outcome.code == clean.code
     denies = re.search(r"cgtune: (?!\d+ of \d+ files are ).*nothing was (written|mended)", outcome.err) is not None
-    is_whole = None
+    known: bool | None = None
     for path in sorted({*outcome.tree, *clean.tree, *scene.files}):
         found, good, old = outcome.tree.get(path), clean.tree.get(path), scene.files.get(path)
         is_old = found is None if old is None else found is not None and found[1] == old
-        if found == good and not (denies and not is_old) or (is_old and not is_done):
+        is_new = found == good and not (denies and not is_old)
+        is_of_less = fault.word in _ABSENT and found is not None and good is not None
+        is_folder = found is not None and found == good and any(name.startswith(f"{path}/") for name in scene.files)
+        if is_new or (is_old and not is_done) or is_of_less or is_folder:
             continue
         if scene.is_whole is not None and path not in scene.files and good is not None and not denies:
-            if is_whole is None:
-                is_whole = scene.is_whole(place, path)
-            if is_whole:
+            known = scene.is_whole(place, path) if known is None else known
+            if known:
                 continue
-        if found is not None and stat.S_ISDIR(found[0]) and (good == found or old is None and any(name.startswith(f"{path}/") for name in scene.files)):
+        yield f"{path} is {'lost' if found is None else 'left over' if good is None and old is None else 'not what it should be'}"
+        return
+
+
+class Tally:
+    """What became of all faults, by scene and by call."""
+
+    def __init__(self) -> None:
+        self.calls = self.wrong = 0
+        self._by_scene: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+        self._by_call: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+
+    def add(self, scene: Scene, fault: Fault, word: str, wrong: str) -> None:
+        """One more."""
+        self._by_scene[scene.name][word] += 1
+        self._by_call[fault.kind][word] += 1
+        self.wrong += bool(wrong)
+
+    def render(self) -> Iterator[str]:
+        """The lines of a report."""
+        for title, table in (("command", self._by_scene), ("call", self._by_call)):
+            for name in sorted(table):
+                yield f"{title} {name}: {_counted(table[name])}"
+        total: collections.Counter[str] = collections.Counter()
+        for counts in self._by_call.values():
+            total.update(counts)
+        yield f"all: {_counted(total)}; {self.calls} calls in {len(self._by_scene)} scenes, {self.wrong} broke a promise"
+
+
+def _counted(counts: collections.Counter[str]) -> str:
+    return f"{counts.total()} faults: " + ", ".join(f"{number} {word}" for word, number in counts.most_common())
+
+
+def _run(stage: Stage, scene: Scene, tally: Tally, chosen: Callable[[], bool], *, shows: bool) -> None:
+    stage.load(scene)
+    clean, calls = stage.calls(scene)
+    tally.calls += len(calls)
+    if clean.code in (_CRASHED, None):
+        tally.wrong += 1
+        print(f"{scene.name}: the undisturbed run fails: {clean.err[-1500:]}", flush=True)
+        return
+    for fault in faults_of(calls, sparse=scene.sparse):
+        if not chosen():
             continue
-        yield f"{path} is " + ("lost" if found is None else "left over" if good is None and old is None else "there, and denied" if found == good else "not what it should be")
-        break
+        outcome = stage.play(scene, fault)
+        word, wrong = judge(scene, stage.place, clean, fault, outcome)
+        tally.add(scene, fault, word, wrong)
+        if wrong or shows:
+            said = outcome.err.strip().splitlines()[-12 if wrong else -1 :]
+            what = {
+                "scene": scene.name,
+                "fault": fault,
+                "hit": outcome.hit,
+                "became": word,
+                "wrong": wrong,
+                "code": outcome.code,
+                "err": said,
+            }
+            print(json.dumps(what), flush=True)
 
 
 def _main() -> None:
@@ -405,43 +477,19 @@ def _main() -> None:
     parser.add_argument("scenes", nargs="*", help="the beginning of their names; all without")
     parser.add_argument("--share", default="1/1", metavar="K/N", help="the K-th of N parts of all faults")
     parser.add_argument("--show", action="store_true", help="each fault with what came of it")
-    parser.add_argument("--quick", action="store_true", help="only scenes that need nothing but Python")
+    parser.add_argument("--quick", action="store_true", help="only scenes that need no Prometheus")
     options = parser.parse_args()
     part, parts = map(int, options.share.split("/"))
-    total: collections.Counter[str] = collections.Counter()
-    by_call: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    bad = 0
-    began = time.process_time()
-    number = 0
-    with Stage() as stage, faultscenes.scenes(quick=options.quick) as all_scenes:
-        for scene in all_scenes:
-            if options.scenes and not scene.name.startswith(tuple(options.scenes)):
-                continue
-            stage.load(scene)
-            clean, calls = stage.calls(scene)
-            again = stage.play(scene, NOTHING)
-            if scene.said(again.out) != scene.said(clean.out) or clean.code == _CRASHED:
-                print(f"{scene.name}: two undisturbed runs differ\n{clean.out[:1500]}\n---\n{again.out[:1500]}\n{clean.err[-1500:]}", flush=True)
-                bad += 1
-            counts: collections.Counter[str] = collections.Counter()
-            for fault in faults_of(calls, sparse=scene.sparse):
-                number += 1
-                if number % parts != part % parts:
-                    continue
-                outcome = stage.play(scene, fault)
-                word, wrong = judge(scene, stage._place, clean, fault, outcome)
-                counts[word] += 1
-                by_call[fault.kind][word] += 1
-                if wrong or options.show:
-                    err = outcome.err.strip().splitlines()
-                    print(json.dumps({"scene": scene.name, "fault": fault, "hit": outcome.hit, "became": word, "wrong": wrong, "code": outcome.code, "err": err[-1:] if not wrong else err[-12:]}), flush=True)
-                bad += bool(wrong)
-            total.update(counts)
-            print(f"{scene.name}: {len(calls)} calls, {sum(counts.values())} faults: " + ", ".join(f"{n} {w}" for w, n in counts.most_common()), flush=True)
-    for kind, counts in sorted(by_call.items()):
-        print(f"  {kind}: {sum(counts.values())}: " + ", ".join(f"{n} {w}" for w, n in counts.most_common()))
-    print(f"all: {sum(total.values())} faults, {bad} wrong: " + ", ".join(f"{n} {w}" for w, n in total.most_common()), f"; {time.process_time() - began:.0f} s")
-    sys.exit(bad > 0)
+    numbers = itertools.count(1)
+    tally, began = Tally(), time.monotonic()
+    with Stage() as stage, faultscenes.scenes(quick=options.quick) as scenes:
+        for scene in scenes:
+            if not options.scenes or scene.name.startswith(tuple(options.scenes)):
+                _run(stage, scene, tally, lambda: next(numbers) % parts == part % parts, shows=options.show)
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    print("\n".join(tally.render()) + f"; {cpu:.0f} s of CPU, {time.monotonic() - began:.0f} s", flush=True)
+    sys.exit(tally.wrong > 0)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from cgtune.outputs.envfile import DIALECTS
 from tests.support import faults
 from tests.support.command import PROGRAM, ROOT, environment
 from tests.support.everyfault import Run, Scene
@@ -28,8 +29,21 @@ if TYPE_CHECKING:
 
 _STORY = ROOT / "fixtures" / "cgroupfs" / "k8s-burstable-systemd"
 _MANIFEST = ROOT / "fixtures" / "manifests" / "001-edge-router-ninety-percent.yaml"
-_NAMED = ("--cpu-limit", "2.5", "--memory-limit", "512Mi")
+_EXEC = ("exec", "--", "/bin/echo", "it runs")
+_LIMITS = ("--cpu-limit", "2.5", "--memory-limit", "512Mi")
 _OLD = b"# what stood there\nGOMAXPROCS=99\n"
+
+
+def _is_live_recording(place: Path, path: str) -> bool:
+    """The same of a process that is gone since."""
+    from cgtune.system.host import Host
+
+    with Host(str(place / path.split("/", 1)[0])) as host:
+        return host.recorded_pids is not None
+
+
+def _without_pids(out: str) -> str:
+    return re.sub(r"\d+", "N", out)
 
 
 def _has_end(place: Path, path: str) -> bool:
@@ -41,13 +55,13 @@ def _is_recording(place: Path, path: str) -> bool:
     """Whether OUT can be replayed; it may keep a refusal in place of what was read."""
     from cgtune.system.host import Host
 
-    out = path.split("/")[0]
+    out = path.split("/", maxsplit=1)[0]
     with Host(str(place / out)) as host:
         return host.recorded_pids == (4242,)
 
 
 class Engine:
-    """A Prometheus with a small fleet, or without it one that knows of nothing, behind a proxy that gives each question one answer for ever.
+    """A Prometheus with a small fleet, or one that knows of nothing, behind a proxy that gives each question one answer for ever.
 
     It lives in a process of its own, as a context manager.
     """
@@ -103,13 +117,18 @@ def _fleet() -> Iterator[FaultProxy]:
 
     end = (int(time.time()) + 240) // 60 * 60  # what stands still has samples near its end alone: soon all is asked, and kept
     begin = (end - 26 * 3600) // 3600 * 3600
-    series = itertools.chain(itertools.chain.from_iterable(series_of(each, begin, end) for each in fleet(36)[::6]), gaps(begin, end), machine(begin, end))
-    with tempfile.TemporaryDirectory() as folder, prometheus(series, Path(folder)) as engine:
-        with FaultProxy(lambda _: None, engine.url.removeprefix("http://")) as proxy:
-            yield proxy
+    series = itertools.chain(
+        itertools.chain.from_iterable(series_of(each, begin, end) for each in fleet(36)[::6]), gaps(begin, end), machine(begin, end)
+    )
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        engine = stack.enter_context(prometheus(series, folder))
+        yield stack.enter_context(FaultProxy(lambda _: None, engine.url.removeprefix("http://")))
 
 
-_VOLATILE = re.compile(r"^(#|cgtune_(scan|process_cpu|report_age|oom_kills_remembered_since|start|self)|python_|process_)|_seconds(_total)? |_timestamp")
+_VOLATILE = re.compile(
+    r"^(#|cgtune_(scan|process_cpu|report_age|oom_kills_remembered_since|start|self)|python_|process_)|_seconds(_total)? |_timestamp"
+)
 
 
 def _without_time(out: str) -> str:
@@ -137,7 +156,7 @@ def _drive_textfile(run: Run) -> str:
     while not run.is_over(0.02) and time.monotonic() < end and _scans(page) < 3:
         with contextlib.suppress(FileNotFoundError):
             page = file.read_text()
-            assert page.endswith("# EOF\n") or page.endswith("\n"), page[-200:]
+            assert page.endswith("\n"), page[-200:]
     _stop(run)
     return page
 
@@ -146,7 +165,7 @@ def _drive_http(port: int) -> Callable[[Run], str]:
     def fetch(path: str) -> str:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-                return answer.read().decode()
+                return str(answer.read().decode())
         except urllib.error.HTTPError as error:
             with error:
                 return f"{error.code} {error.read().decode()}"
@@ -173,51 +192,89 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+#: What was named and may not be read is the caller's affair.
+_NAMED_CODES = frozenset({2, 3})
+
+
 @contextlib.contextmanager
 def scenes(*, quick: bool) -> Iterator[list[Scene]]:
-    """All, or those that need neither a Go program nor an engine."""
-    named = frozenset({2, 3})  # what was named and may not be read is the caller's affair
-    story = ("--root", str(_STORY), "--pid", "4242")
-    found = []
-    for scene, command in (("check", ("check", *story)), ("env", ("env", *_NAMED, "--output", "app.env")), ("exec", ("exec", "--", "/bin/true"))):
-        codes = named | {125, 126, 127}
-        found.append(Scene(f"cold {scene}", command, codes=codes, flags=faults.LIBRARIES, sparse=True, is_cold=True))
-    found += [Scene(f"inspect {format_}", ("inspect", *story, "--format", format_), codes=named) for format_ in ("json", "table", "brief")]
-    found.append(Scene("ps", ("ps", "--root", str(_STORY)), codes=named))
-    found += [Scene(f"check {format_}", ("check", *story, "--format", format_), codes=named) for format_ in ("text", "json", "sarif", "junit", "github", "nagios")]
-    found.append(Scene("explain", ("explain", "cpu-throttled")))
-    found += [Scene(f"env {dialect}", ("env", *_NAMED, "--dialect", dialect)) for dialect in ("sh", "env", "systemd")]
-    found.append(Scene("env output new", ("env", *_NAMED, "--output", "app.env")))
-    for name, flags in (("", 0), (" without O_TMPFILE", faults.NAMED)):
-        found.append(Scene(f"env output{name}", ("env", *_NAMED, "--output", "app.env"), {"app.env": _OLD}, flags=flags))
-    limits = {"limits/cpu-limit": b"2500m\n", "limits/memory-limit": b"512Mi\n"}
-    found.append(Scene("env limits", ("env", "--limits", "limits", "--output", "app.env"), limits, codes=named))
-    found.append(Scene("env pid", ("env", *story), codes=named))
-    found.append(Scene("snapshot folder", ("snapshot", "out", *story), codes=named, is_whole=_is_recording))
-    for name, flags in (("", 0), (" without O_TMPFILE", faults.NAMED)):
-        found.append(Scene(f"snapshot packed{name}", ("snapshot", "out.tar.gz", *story), codes=named, is_whole=_is_recording, flags=flags))
-    found.append(Scene("predict", ("predict", *_NAMED, "--cpus", "64")))
-    manifests = {"deploy/a.yaml": _MANIFEST.read_bytes(), "deploy/b.yaml": _MANIFEST.read_bytes()}
-    found += [Scene(f"lint {format_}", ("lint", "deploy", "--format", format_), manifests) for format_ in ("text", "json", "sarif")]
-    found.append(Scene("lint stdin", ("lint", "-"), stdin=_MANIFEST.read_bytes()))
-    found.append(Scene("lint fix", ("lint", "--fix", "deploy"), manifests))
-    found.append(Scene("lint baseline", ("lint", "--write-baseline", "base.json", "deploy"), manifests))
-    found.append(Scene("exec dry", ("exec", "--dry-run", "--root", str(_STORY), "--", "/bin/true"), codes=frozenset({125, 126, 127})))
-    found.append(Scene("exec", ("exec", "--", "/bin/echo", "it runs"), codes=frozenset({125, 126, 127})))
-    serve = ("serve", "--interval", "0.1s", "--least-age", "0s", "--root", str(_STORY), "--pid", "4242")
-    found.append(Scene("serve textfile", (*serve, "--textfile", "cgtune.prom"), codes=named, said=_steady, sparse=True, drive=_drive_textfile))
-    port = _free_port()
-    found.append(Scene("serve http", (*serve, "--listen", f"127.0.0.1:{port}"), codes=named, said=_steady, sparse=True, drive=_drive_http(port)))
+    """All; quick: without those that take a Prometheus, and with an engine that knows of nothing."""
     with Engine(quick=quick) as url:
-        fleet = ("fleet", "--prometheus", url, "--last", "1d")
-        asked = {format_: (*fleet, "--format", format_) for format_ in ("table", "json")}
-        asked |= {"doctor": (*fleet, "--doctor"), "patch": (*fleet, "--patch", "kustomize", "--output", "out")}
-        for name, words in asked.items():
-            files = {"out/README": b"ours"} if name == "patch" else {}
-            scene = Scene(f"fleet {name}", words, files, codes=named, said=_without_time, is_whole=_has_end)
-            found.append(scene)
-            if not quick:
-                with tempfile.TemporaryDirectory() as place:
-                    Path(place, "out").mkdir()
-                    subprocess.run([*PROGRAM, *words], cwd=place, env=environment(LD_PRELOAD=""), stdout=subprocess.DEVNULL, check=False)
-        yield found
+        yield [*_cold(), *_looking(quick=quick), *_writing(), *_starting(), *_serving(), *_asking(url, quick=quick)]
+
+
+def _story(name: str, *words: str, **more: Any) -> Scene:
+    return Scene(name, (*words, "--root", str(_STORY), "--pid", "4242"), codes=_NAMED_CODES, **more)
+
+
+def _cold() -> Iterator[Scene]:
+    for name, words in (("check", ("check", "--root", str(_STORY))), ("env", ("env", *_LIMITS, "--output", "app.env")), ("exec", _EXEC)):
+        codes = _NAMED_CODES | {125, 126, 127}
+        yield Scene(f"cold {name}", words, codes=codes, flags=faults.LIBRARIES, sparse=True, is_cold=True)
+
+
+def _looking(*, quick: bool) -> Iterator[Scene]:
+    """What reads facts. The reading is the same for each format."""
+    yield _story("inspect json", "inspect", "--format", "json")
+    for name in ("table", "brief"):
+        yield _story(f"inspect {name}", "inspect", "--format", name, sparse=True)
+    yield Scene("ps", ("ps", "--root", str(_STORY)), codes=_NAMED_CODES)
+    yield _story("check text", "check")
+    for name in ("json", "sarif", "junit", "github", "nagios"):
+        yield _story(f"check {name}", "check", "--format", name, sparse=True)
+    yield _story("env pid", "env", sparse=True)
+    yield Scene("explain", ("explain", "cpu-throttled"))
+    yield Scene("predict", ("predict", *_LIMITS, "--cpus", "64"))
+    if not quick:
+        yield Scene("env self", ("env", "--self"))
+        yield Scene("check self", ("check", "--self"))
+        yield Scene("snapshot self", ("snapshot", "out", "--self"), is_whole=_is_live_recording, said=_without_pids)
+
+
+def _writing() -> Iterator[Scene]:
+    for dialect in DIALECTS:
+        yield Scene(f"env {dialect}", ("env", *_LIMITS, "--dialect", dialect))
+        yield Scene(f"env {dialect} output", ("env", *_LIMITS, "--dialect", dialect, "--output", "app.env"), sparse=True)
+    words = ("env", *_LIMITS, "--output", "app.env")
+    for name, flags in (("", 0), (" without O_TMPFILE", faults.NAMED)):
+        yield Scene(f"env output over an old one{name}", words, {"app.env": _OLD}, flags=flags)
+        yield _story(f"snapshot packed{name}", "snapshot", "out.tar.gz", is_whole=_is_recording, flags=flags, sparse=True)
+    limits = {"limits/cpu-limit": b"2500m\n", "limits/memory-limit": b"512Mi\n"}
+    yield Scene("env limits", ("env", "--limits", "limits", "--output", "app.env"), limits, codes=_NAMED_CODES)
+    yield _story("snapshot folder", "snapshot", "out", is_whole=_is_recording, sparse=True)
+    manifests = {"deploy/a.yaml": _MANIFEST.read_bytes(), "deploy/b.yaml": _MANIFEST.read_bytes()}
+    yield Scene("lint text", ("lint", "deploy"), manifests)
+    for name in ("json", "sarif", "junit", "github", "gitlab"):
+        yield Scene(f"lint {name}", ("lint", "deploy", "--format", name), manifests, sparse=True)
+    yield Scene("lint stdin", ("lint", "-"), stdin=_MANIFEST.read_bytes())
+    for name, flags in (("", 0), (" without O_TMPFILE", faults.NAMED)):
+        yield Scene(f"lint fix{name}", ("lint", "--fix", "deploy"), manifests, flags=flags)
+    yield Scene("lint baseline", ("lint", "--write-baseline", "base.json", "deploy"), manifests)
+
+
+def _starting() -> Iterator[Scene]:
+    codes = frozenset({125, 126, 127})
+    yield Scene("exec dry", ("exec", "--dry-run", "--", "/bin/true"), codes=codes)
+    yield Scene("exec", _EXEC, codes=codes)
+
+
+def _serving() -> Iterator[Scene]:
+    words = ("serve", "--interval", "0.1s", "--least-age", "0s")
+    yield _story("serve textfile", *words, "--textfile", "cgtune.prom", said=_steady, sparse=True, drive=_drive_textfile)
+    port = _free_port()
+    yield _story("serve http", *words, "--listen", f"127.0.0.1:{port}", said=_steady, sparse=True, drive=_drive_http(port))
+
+
+def _asking(url: str, *, quick: bool) -> Iterator[Scene]:
+    """A fleet: what the engine says is kept from its first answer on, so each is asked once at once."""
+    fleet = ("fleet", "--prometheus", url, "--last", "1d")
+    asked: dict[str, tuple[str, ...]] = {name: (*fleet, "--format", name) for name in ("table", "json")}
+    asked |= {"doctor": (*fleet, "--doctor"), "patch": (*fleet, "--patch", "kustomize", "--output", "out")}
+    for words in asked.values() if not quick else ():
+        with tempfile.TemporaryDirectory() as place:
+            Path(place, "out").mkdir()
+            given = environment(LD_PRELOAD="")
+            subprocess.run([*PROGRAM, *words], cwd=place, env=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    for name, words in asked.items():
+        files = {"out/README": b"ours"} if name == "patch" else {}
+        yield Scene(f"fleet {name}", words, files, codes=_NAMED_CODES, said=_without_time, is_whole=_has_end)
