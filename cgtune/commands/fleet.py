@@ -9,7 +9,6 @@ from cgtune.commands.showing import show
 from cgtune.commands.terminal import Telling, emit, fail
 from cgtune.errors import Unwritable, UsageError, name_failure
 from cgtune.model import Policy
-from cgtune.system.closing import open_to_read
 from cgtune.system.promaccess import AccessOptions
 
 TYPE_CHECKING = False
@@ -172,6 +171,7 @@ def _refuse_mixed(options: FleetOptions) -> None:
 
 def _read_old(path: str) -> Old:
     from cgtune.fleet.comparing import parse_old
+    from cgtune.system.inputfiles import open_to_read
 
     try:
         with open_to_read(path) as file:

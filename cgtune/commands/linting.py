@@ -163,8 +163,7 @@ def _describe_rules(ignored: frozenset[str]) -> tuple[RuleText, ...]:
 
 def _read_baseline(file: str) -> dict[tuple[str, str, str], int]:
     from cgtune.lint.baseline import parse_baseline
-    from cgtune.system.closing import open_to_read
-    from cgtune.system.inputfiles import MOST_BYTES
+    from cgtune.system.inputfiles import MOST_BYTES, open_to_read
 
     try:
         with open_to_read(file) as opened:

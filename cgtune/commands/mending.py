@@ -6,8 +6,7 @@ import os
 
 from cgtune.errors import Unwritable
 from cgtune.records import Record
-from cgtune.system.closing import open_to_read
-from cgtune.system.inputfiles import MOST_BYTES
+from cgtune.system.inputfiles import MOST_BYTES, open_to_read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ import stat
 
 from cgtune.errors import CgtuneError, reason
 from cgtune.records import Record
-from cgtune.system.closing import open_to_read
 from cgtune.system.host import Host
 
 TYPE_CHECKING = False
@@ -130,6 +129,8 @@ def _execve(path: str, arguments: Sequence[str], environ: Environ) -> NoReturn:
 
 def _is_binary(path: str) -> bool:
     """Whether a shell would refuse it for a script."""
+    from cgtune.system.inputfiles import open_to_read
+
     try:
         with open_to_read(path) as file:
             return b"\0" in file.read(128)

@@ -11,8 +11,7 @@ import os
 import time
 
 from cgtune.errors import Malformed, Unreadable, UsageError, reason
-from cgtune.system.closing import let_go
-from cgtune.system.root import FILE_FLAGS, require_regular
+from cgtune.system.root import FILE_FLAGS, let_go, require_regular
 from cgtune.system.tarstream import TarStream
 
 TYPE_CHECKING = False

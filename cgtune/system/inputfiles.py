@@ -12,16 +12,13 @@ import stat
 import sys
 
 from cgtune.errors import CgtuneError, Malformed, Unreadable, translate
-from cgtune.system.closing import open_to_read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import IO
+    from typing import IO, Self
 
     from pathspec import GitIgnoreSpec
-
-    from cgtune.system.closing import Reading
 
 #: The name that stands for standard input.
 STDIN = "-"
@@ -156,6 +153,35 @@ class _Ignored:
             if not last:
                 return False
             below = f"{last}/{below}"
+
+
+def open_to_read(path: str) -> Reading:
+    """A file as a context manager, unbuffered and in bytes. Raises OSError or ValueError."""
+    return Reading(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY))
+
+
+class Reading:
+    """An open file to read from, let go of in the end."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            os.close(self._file)
+        except OSError:  # NFS and FUSE may say so: it is closed all the same (close(2)), and was only read
+            return
+
+    def read(self, size: int) -> bytes:
+        """Up to ``size`` bytes, all that there are of them. Raises OSError."""
+        pieces = []
+        while size > 0 and (piece := os.read(self._file, min(size, _PIECE_BYTES))):
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
 
 
 def _is_new(file: str, seen: set[tuple[int, int]], *, only_files: bool) -> bool:

@@ -7,7 +7,7 @@ import os
 import stat
 
 from cgtune.errors import Unreadable, UsageError, reason
-from cgtune.system.closing import let_go
+from cgtune.system.root import let_go
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

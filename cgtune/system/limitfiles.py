@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 
 from cgtune.errors import Malformed, Unreadable, name_failure, reason
-from cgtune.system.closing import let_go
-from cgtune.system.root import FILE_FLAGS, require_regular
+from cgtune.system.root import FILE_FLAGS, let_go, require_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

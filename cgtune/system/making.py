@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 
-from cgtune.system.closing import let_go
+from cgtune.system.root import let_go
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,6 +104,14 @@ def write_whole(file: int, content: bytes) -> None:
     left = memoryview(content)
     while left:
         left = left[os.write(file, left) :]
+
+
+def close_written(file: int) -> None:
+    """Close a file that was written. Raises OSError if its content did not arrive, of which NFS tells here."""
+    try:
+        os.close(file)
+    except InterruptedError:  # it is on its way, as after any other close
+        return
 
 
 def hold(opened: int) -> None:

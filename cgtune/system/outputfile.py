@@ -10,8 +10,6 @@ import os
 import stat
 
 from cgtune.errors import Unwritable, UsageError, reason
-from cgtune.system.closing import let_go
-from cgtune.system.making import make_file, open_folder, write_whole
 
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link, which is not followed"),
@@ -49,6 +47,9 @@ def replace_file(path: str, content: bytes, mode: int, option: str, *, owner: tu
 
     Raises UsageError where the path names something that is no file, and Unwritable where it cannot be written; the old file then stands.
     """
+    from cgtune.system.making import open_folder
+    from cgtune.system.root import let_go
+
     folder, _, name = path.rpartition("/")
     if name in ("", ".", "..") or "\0" in path:
         raise UsageError(f"{option} {path!r} names no file; example: {option} /env/app.env")
@@ -87,6 +88,8 @@ def _locate_other(directory: int, name: str) -> str | None:
 
 def _is_same(directory: int, name: str, content: bytes, mode: int) -> bool:
     """Whether the file says the same already."""
+    from cgtune.system.root import let_go
+
     try:
         file = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
     except (FileNotFoundError, PermissionError):
@@ -100,6 +103,8 @@ def _is_same(directory: int, name: str, content: bytes, mode: int) -> bool:
 
 
 def _replace_in(directory: int, name: str, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
+    from cgtune.system.making import make_file, write_whole
+
     def write(file: int) -> None:
         write_whole(file, content)
         if owner is not None and owner != (os.geteuid(), os.getegid()):

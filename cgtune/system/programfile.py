@@ -6,8 +6,7 @@ import errno
 import os
 
 from cgtune.errors import UsageError, name_failure, translate
-from cgtune.system.closing import let_go
-from cgtune.system.root import FILE_FLAGS, require_regular
+from cgtune.system.root import FILE_FLAGS, let_go, require_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from cgtune.errors import UsageError, name_failure
 from cgtune.records import Record
-from cgtune.system.closing import open_to_read
 from cgtune.system.endpoint import redact_url
 
 TYPE_CHECKING = False
@@ -176,6 +175,8 @@ def _sendable(text: str, source: str) -> str:
 
 
 def _read_text(path: str, option: str) -> str:
+    from cgtune.system.inputfiles import open_to_read
+
     try:
         with open_to_read(path) as file:
             content = file.read(_CAP_BYTES + 1)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 
 from cgtune.errors import Unwritable, UsageError, reason
-from cgtune.system.closing import close_written, let_go
-from cgtune.system.making import hold, make_file, new_name, open_folder, remove_left, write_whole
+from cgtune.system.making import close_written, hold, make_file, new_name, open_folder, remove_left, write_whole
+from cgtune.system.root import let_go
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ import os
 import stat
 
 from cgtune.errors import Unreadable
-from cgtune.system.closing import let_go, open_to_read
 
 #: No pseudo-file that we read is larger: a mount table of 20 000 lines of 200 bytes is 4 MB.
 READ_CAP_BYTES = 8 << 20
@@ -211,12 +210,9 @@ class Root:
         except OSError:
             return False
         try:
-            with open_to_read(f"/proc/self/fdinfo/{proc}") as file:
-                fdinfo = file.read(READ_CAP_BYTES).decode("ascii", "replace").splitlines()
+            fdinfo = _read_own(f"fdinfo/{proc}").splitlines()
             mount_id = next((line.split()[1] for line in fdinfo if line.startswith("mnt_id:")), "")
-            with open_to_read("/proc/self/mountinfo") as file:
-                mounts = file.read(READ_CAP_BYTES).decode("utf-8", "surrogateescape").split("\n")
-            return any(line.startswith(f"{mount_id} ") and " - proc " in line for line in mounts)
+            return any(line.startswith(f"{mount_id} ") and " - proc " in line for line in _read_own("mountinfo").split("\n"))
         except OSError:
             return False  # without a /proc of our own nothing can be said of another
         finally:
@@ -233,3 +229,23 @@ def require_regular(file: int) -> None:
     """Raise OSError unless the open file is a regular one."""
     if not stat.S_ISREG(os.fstat(file).st_mode):
         raise OSError(errno.ESPIPE, "is not a regular file")
+
+
+def let_go(file: int) -> None:
+    """Close a file that was read, or whose content is safe (fsync(2)): nothing is lost, whatever is said of it.
+
+    NFS and FUSE may say that this failed or was interrupted: on Linux the descriptor is free all the same (close(2)).
+    """
+    try:
+        os.close(file)
+    except OSError:
+        return
+
+
+def _read_own(name: str) -> str:
+    """What the kernel tells of this process itself. Raises OSError."""
+    file = os.open(f"/proc/self/{name}", FILE_FLAGS)
+    try:
+        return b"".join(iter(lambda: os.read(file, 1 << 16), b"")).decode("utf-8", "surrogateescape")
+    finally:
+        let_go(file)

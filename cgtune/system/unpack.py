@@ -6,8 +6,8 @@ import errno
 import os
 
 from cgtune.errors import Unreadable, UsageError, reason
-from cgtune.system.closing import let_go
 from cgtune.system.recording import LARGEST_BYTES, MOST_FILES
+from cgtune.system.root import let_go
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

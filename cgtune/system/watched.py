@@ -12,8 +12,7 @@ import select
 import struct
 import time
 
-from cgtune.system.closing import let_go
-from cgtune.system.root import DIRECTORY_FLAGS
+from cgtune.system.root import DIRECTORY_FLAGS, let_go
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import os
 
 from cgtune.errors import UsageError, name_failure
 from cgtune.records import Record
-from cgtune.system.closing import open_to_read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,6 +98,8 @@ def parse_config(text: str, file: str, options: Iterable[Option[Any]]) -> Config
 
 
 def _read(file: str) -> str:
+    from cgtune.system.inputfiles import open_to_read
+
     try:
         with open_to_read(file) as opened:
             content = opened.read(_MOST_BYTES + 1)
