@@ -61,7 +61,17 @@ class TooLarge(Unanswered):
     """An answer is larger than we take in one piece. Asked for in parts, it may fit."""
 
 
-_MISNAMED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.ESPIPE)
+_MISNAMED = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENXIO,
+    errno.ESPIPE,
+)
 _MORE_FILES = "raise the limit (ulimit -n, LimitNOFILE=)"
 _MACHINE_HINTS = {errno.EMFILE: _MORE_FILES, errno.ENFILE: "raise the limit (sysctl fs.file-max)", errno.ENOMEM: "give it more memory"}
 

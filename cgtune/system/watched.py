@@ -128,7 +128,7 @@ def _is_alive(folder: int) -> bool:
     except OSError:  # not ours to look at
         try:
             os.stat("stat", dir_fd=folder)
-        except (FileNotFoundError, ProcessLookupError):
+        except (ProcessLookupError, FileNotFoundError):
             return False
         except OSError:  # nothing is known: the next look tells
             return True

@@ -135,8 +135,8 @@ int openat64(int folder, const char *path, int flags, ...) { MODE; return open_a
 
 int close(int file) {
   REAL(int, "close", int);
-  /* Of sockets and pipes it never fails; what Python loads, it closes by itself */
-  int so = is_file(path_of(file)) && !is_loaded(path_of(file)) && fails("close", path_of(file));
+  /* Of sockets, pipes and the kernel's own files it never fails; what Python loads, it closes by itself */
+  int so = is_file(path_of(file)) && !(flags_ & KERNELS) && !is_loaded(path_of(file)) && fails("close", path_of(file));
   if (file >= 0 && file < MOST_FILES) paths[file][0] = 0;
   int done = real(file); /* Linux closes it, whatever it says */
   return so ? (errno = number_, -1) : done;

@@ -187,7 +187,12 @@ def test_a_close_that_fails_is_nothing_once_all_is_on_the_disk(
     """The descriptor is free, whatever the kernel says, and what was written was synced before it got its name."""
     synced: list[int] = []
     sync, close = os.fsync, os.close
-    monkeypatch.setattr(os, "fsync", lambda file: synced.append(len(list(tmp_path.iterdir()))) or sync(file))
+
+    def note(file: int) -> None:
+        synced.append(len(list(tmp_path.iterdir())))
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", note)
 
     def fail(file: int) -> None:
         close(file)
