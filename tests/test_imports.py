@@ -88,7 +88,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         *("api", "advice", "fleet", "lint", "machineview", "manifests", "measures", "outputs", "remembered", "rulebook", "runtimes"),
         *("system", "targets", "verdict"),
     ),
-    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rulebook", "service"),
+    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rulebook", "service", "system.inputfiles"),
 }
 GROUND: dict[str, tuple[str, ...]] = {
     "cgtune.errors": (),

@@ -114,8 +114,13 @@ def run_serve(options: ServeOptions) -> NoReturn:
         threads.append(threading.Thread(target=listener.run, name="listener", daemon=True))
     if pusher is not None:
         threads.append(threading.Thread(target=pusher.run, name="pusher", daemon=True))
-    for thread in threads:
-        thread.start()
+    try:
+        for thread in threads:
+            thread.start()
+    except RuntimeError:  # no thread can be started: __main__ has the words
+        if textfile is not None:
+            textfile.remove()
+        raise
     stop.wait()
     if pusher is not None:
         pusher.stop()
@@ -174,8 +179,8 @@ def _end(threads: list[threading.Thread], host: Host, listener: Listener | None,
         listener.stop()
     for thread in threads:
         thread.join(_JOIN_SECONDS)
-    if textfile is not None:
-        textfile.remove()
+    if textfile is not None and (why := textfile.remove()) is not None:
+        journal.say("trouble", f"textfile: {why}", {"about": "textfile"}, level=_WARNING)
     # A look that goes on uses the host's files: closed under it, they fail here or there. The kernel closes them in a moment.
     if not any(thread.is_alive() for thread in threads):
         host.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from cgtune.errors import Absent, CgtuneError, Malformed, Unreadable, UsageError, reason, translate
+from cgtune.errors import Absent, CgtuneError, Malformed, Unreadable, UsageError, name_failure, reason, translate
 from cgtune.system.root import READ_CAP_BYTES, Root
 from cgtune.system.source import ARCHIVE_SUFFIXES, MARKER, Files
 
@@ -231,7 +231,7 @@ def open_source(path: str) -> Source:
     unpacked = unpack(path)
     try:
         return _open_folder(unpacked.name, unpacked)
-    except UsageError:
+    except CgtuneError:
         unpacked.cleanup()
         raise
 
@@ -241,12 +241,18 @@ def _open_folder(path: str, unpacked: TemporaryDirectory[str] | None) -> Source:
         absolute = os.path.realpath(path)
         root = Root(path)
     except (OSError, ValueError) as error:
-        raise UsageError(f"--root {path!r}: {reason(error)}; name a folder that holds proc/ and sys/, or a recording") from error
+        raise _unopened(path, path, error, "name a folder that holds proc/ and sys/, or a recording") from error
     try:
         return _choose_source(root, absolute, unpacked)
-    except UsageError:
+    except CgtuneError:
         root.close()
         raise
+
+
+def _unopened(root: str, path: str, error: OSError | ValueError, hint: str) -> CgtuneError:
+    if root == "/":  # which nobody needs to have named
+        return Unreadable(f"{path}: {reason(error)}; without it nothing can be looked at")
+    return name_failure("--root", path, error, hint)
 
 
 def _choose_source(root: Root, absolute: str, unpacked: TemporaryDirectory[str] | None) -> Source:
@@ -256,7 +262,7 @@ def _choose_source(root: Root, absolute: str, unpacked: TemporaryDirectory[str] 
     except FileNotFoundError:
         return Files(root, absolute, is_live=absolute == "/" or root.has_procfs(), unpacked=unpacked)
     except OSError as error:
-        raise UsageError(f"--root: {MARKER}: {reason(error)}; record it again with cgtune snapshot") from error
+        raise _unopened(absolute, f"{absolute.rstrip('/')}/{MARKER}", error, "record it again with cgtune snapshot") from error
     from cgtune.system.recording import parse_marker
     from cgtune.system.replay import Recorded
 
