@@ -14,25 +14,32 @@ from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreada
 from cgtune.model import GoFacts, GoObserved, LimitFile, Note
 from cgtune.runtimes.go.program.mappings import parse_code_mappings, parse_map_lines, split_lines
 from cgtune.runtimes.go.programs import MEMORY, MOST_UNUSED, GoRuntime, Known, Mapped, OpenedFile, locate_runtimes, read_runtime_words
+from cgtune.records import Record
 from cgtune.runtimes.kinds import base_name, is_emulator, tell_kind
 from cgtune.system.reading import note_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Hashable, Iterator
 
     from cgtune.model import GoLive, GoProgram, Kind, Process
     from cgtune.runtimes.go.derived.derive import GoDerivation
     from cgtune.runtimes.go.derived.inputs import GoInputs
     from cgtune.runtimes.go.derived.ownview import OwnTexts
     from cgtune.runtimes.go.observed.live import LiveWords
-    from cgtune.runtimes.go.program.mappings import Module
+    from cgtune.runtimes.go.program.mappings import Mapping, Module
     from cgtune.runtimes.go.program.version import GoVersion
     from cgtune.system.host import Host
 
 _PIECE_BYTES = 1 << 16
 _MOST_RECORDING_SECONDS = 60
-_MOST_MAPS_BYTES = 64 << 20  # 200,000 mappings with a path of 300 bytes
+#: A text of mappings that is larger is read piece by piece, and not beyond the second bound: 65,530 mappings, the most that the kernel allows
+#: unless somebody raised it, with a path of 40 bytes come to 7 MiB. One with the longest paths costs the kernel 12 ms a MiB.
+_MOST_TEXT_BYTES = 2 << 20
+_MOST_MAPS_BYTES = 8 << 20
+_MOST_ENVIRON_BYTES = 2 << 20  # all that execve(2) takes if the limit of the stack is the usual one
+_MOST_VALUE_BYTES = 4096  # of a variable: the longest GODEBUG with all of Go's settings has 2,000
+_MOST_ENTRIES = 16  # of one name, of which Go takes the first
 
 _MACHINES = {62: "amd64", 183: "arm64", 3: "386", 40: "arm", 243: "riscv64", 21: "ppc64le", 22: "s390x", 258: "loong64"}
 
@@ -42,6 +49,37 @@ def read_runtimes(host: Host, process: Process, affinity_count: int, known: Know
     reading = GoReading(host, process.pid, executable=process.executable, affinity_count=affinity_count)
     facts = reading.read(known)
     return facts, tuple(reading.notes)
+
+
+class _Maps(Record):
+    """The mappings of a process. ``hash`` is equal for equal ones only, ``text`` is theirs if it is not too large, ``rest`` notes what lies
+    beyond all that is read.
+    """
+
+    hash: int = 0
+    text: str | None = None
+    mappings: tuple[Mapping, ...] = ()
+    rest: tuple[Note, ...] = ()
+
+
+class _Pieces:
+    """A large text piece by piece, each of whole lines, up to 8 MiB. In the end ``hash`` is that of all, ``is_cut`` whether there was more."""
+
+    def __init__(self, host: Host, path: str) -> None:
+        self._host, self._path = host, path
+        self.hash, self.is_cut = 0, False
+
+    def __iter__(self) -> Iterator[str]:
+        offset, rest = 0, b""
+        while piece := self._host.read_at(self._path, offset, _PIECE_BYTES):
+            offset += len(piece)
+            self.hash = hash((self.hash, piece))
+            whole, newline, rest = (rest + piece).rpartition(b"\n")
+            yield (whole + newline).decode("utf-8", "surrogateescape")
+            if offset >= _MOST_MAPS_BYTES:
+                self.is_cut = True
+                return
+        yield rest.decode("utf-8", "surrogateescape")
 
 
 class GoReading:
@@ -68,14 +106,12 @@ class GoReading:
         try:
             kept = known.processes.pop(self.pid, None)  # until all went well again
             is_quiet = self._is_quiet(kept, known)
-            maps_hash, lines, text = (0, lambda: iter(()), None) if is_quiet else self._read_maps()
-            if kept is not None and (is_quiet or (kept.maps_hash == maps_hash and self._is_same(kept))):
+            maps = _Maps() if is_quiet else self._read_maps()
+            if kept is not None and (is_quiet or (kept.maps_hash == maps.hash and not maps.rest and self._is_same(kept))):
                 known.kinds.update({} if before is None else {self.pid: before})
                 known.processes[self.pid] = kept
                 return kept.runtimes
-            guest = self._emulator is not None
-            plain = parse_code_mappings(text) if text is not None and self.host.is_live and not guest else None
-            mappings = parse_map_lines(lines, guest=guest) if plain is None else plain
+            guest, mappings = self._emulator is not None, maps.mappings
             turn = known.take_turn(self.pid)
             given_bytes = turn.left
             runtimes, notes = locate_runtimes(
@@ -91,10 +127,11 @@ class GoReading:
             self._note(f"/proc/{self.pid}/maps", error)
             return ()
         paths = {mapping.path for mapping in mappings if mapping.inode}
+        notes += maps.rest
         if not notes:
             known.kinds[self.pid] = kind = tell_kind(self.executable or "", paths)
-            if not runtimes and not guest and text is not None:
-                self._learn_other(text, known, kind)
+            if not runtimes and not guest and maps.text is not None:
+                self._learn_other(maps.text, known, kind)
         if guest and not runtimes and not paths - {self.executable}:
             self._note_guest()
         notes = tuple(note.replace(path=f"/proc/{self.pid}/mem") if note.path == MEMORY else note for note in notes)
@@ -106,7 +143,7 @@ class GoReading:
         if not notes:
             own = {runtime.identity for runtime in runtimes}
             files = tuple((path, identity) for path, identity in self._opened.items() if identity in own)
-            known.processes[self.pid] = Mapped(maps_hash=maps_hash, files=files, runtimes=runtimes)
+            known.processes[self.pid] = Mapped(maps_hash=maps.hash, files=files, runtimes=runtimes)
         return runtimes
 
     def _is_quiet(self, kept: Mapped | None, known: Known) -> bool:
@@ -130,32 +167,20 @@ class GoReading:
 
         learn_other(self.host, self.pid, self.executable or "", text, known, kind)
 
-    def _read_maps(self) -> tuple[int, Callable[[], Iterator[str]], str | None]:
-        """Returns (what is equal for equal mappings only, the lines of /proc/PID/maps, as often as they are asked for, their text if it
-        is not too large).
-
-        A database maps files by the ten thousand, and its text comes to more than anybody should hold at once.
-        """
-        path = f"/proc/{self.pid}/maps"
+    def _read_maps(self) -> _Maps:
+        """The mappings. A database maps files by the ten thousand, and the text comes to more than anybody should hold at once."""
+        path, guest = f"/proc/{self.pid}/maps", self._emulator is not None
         try:
-            text = self.host.read_text(path)
+            text = self.host.read_bytes(path, cap_bytes=_MOST_TEXT_BYTES).decode("utf-8", "surrogateescape")
         except Malformed:  # too large for one
-            whole = 0
-            for piece in self._read_pieces(path):
-                whole = hash((whole, piece))
-            return whole, lambda: split_lines(self._read_pieces(path)), None
-        return hash(text), lambda: split_lines((text,)), text
-
-    def _read_pieces(self, path: str) -> Iterator[str]:
-        """A text piece by piece, each of whole lines; raises Malformed if it is larger than 64 MiB."""
-        offset, rest = 0, b""
-        while piece := self.host.read_at(path, offset, _PIECE_BYTES):
-            offset += len(piece)
-            if offset > _MOST_MAPS_BYTES:
-                raise Malformed(f"{path} is larger than any file of its kind")
-            whole, newline, rest = (rest + piece).rpartition(b"\n")
-            yield (whole + newline).decode("utf-8", "surrogateescape")
-        yield rest.decode("utf-8", "surrogateescape")
+            pieces = _Pieces(self.host, path)
+            mappings = parse_map_lines(split_lines(pieces), guest=guest)
+            why = f"not looked at beyond its first {_MOST_MAPS_BYTES >> 20} MiB: whether a Go library lies behind them is not known"
+            rest = (Note(path=path, why=why, kind="failed"),) if pieces.is_cut else ()
+            return _Maps(hash=pieces.hash, mappings=mappings, rest=rest)
+        plain = parse_code_mappings(text) if self.host.is_live and not guest else None
+        mappings = parse_map_lines(split_lines((text,)), guest=guest) if plain is None else plain
+        return _Maps(hash=hash(text), text=text, mappings=mappings)
 
     def _tell_by_name(self, known: Known) -> None:
         """What a process runs whose mappings are not there, as in a tree that was made by hand."""
@@ -311,17 +336,14 @@ class GoReading:
 
     def _read_environ(self) -> tuple[tuple[str, str], ...] | None:
         """The variables that Go's runtime reads, in their order: so the key of what is derived is small, and nobody's secrets are kept."""
-        from cgtune.runtimes.go.derived.facts import VARIABLES
-
+        path = f"/proc/{self.pid}/environ"
         try:
-            text = self.host.read_text(f"/proc/{self.pid}/environ")
+            return _select_variables(self.host.read_bytes(path, cap_bytes=_MOST_ENVIRON_BYTES))
         except NoSuchProcess:
             raise
         except CgtuneError as error:
-            self._note(f"/proc/{self.pid}/environ", error)
+            self._note(path, error)
             return None
-        pairs = (entry.partition("=") for entry in text.split("\0") if entry.startswith("GO"))
-        return tuple((name, value) for name, equals, value in pairs if equals and name in VARIABLES)
 
     def _with_limit(self, inputs: GoInputs, version: GoVersion | None, words: LiveWords) -> tuple[GoInputs, LimitFile | None]:
         """The inputs with what the runtime sees of its quota; and the limit file that it holds open, which is the one it obeys."""
@@ -391,6 +413,25 @@ class GoReading:
             return self.host.read_text("/proc/sys/kernel/yama/ptrace_scope").strip() == "3"
         except CgtuneError:
             return False
+
+
+def _select_variables(content: bytes) -> tuple[tuple[str, str], ...]:
+    """Of /proc/PID/environ the variables that Go's runtime reads, in their order; raises Malformed. No other entry is even looked at: a
+    process may have a million there, and write over them what it likes.
+    """
+    from cgtune.runtimes.go.derived.facts import VARIABLES
+
+    text, found = b"\0" + content + b"\0", dict[int, tuple[str, str]]()
+    for name in VARIABLES:
+        head, at = f"\0{name}=".encode(), -1
+        for _entry in range(_MOST_ENTRIES):
+            if (at := text.find(head, at + 1)) < 0:
+                break
+            value = text[at + len(head) : text.index(b"\0", at + 1)]
+            if len(value) > _MOST_VALUE_BYTES:
+                raise Malformed(f"{name} has {len(value)} bytes, and no value of it is longer than {_MOST_VALUE_BYTES}")
+            found[at] = name, value.decode("utf-8", "surrogateescape")
+    return tuple(entry for _, entry in sorted(found.items()))
 
 
 def _unrecorded_switches(derivation: GoDerivation, words: LiveWords) -> tuple[str, ...]:
