@@ -185,7 +185,9 @@ def _named_container(
     """Equal texts were parsed once: whoever shares both of them, and his cgroups, is in the same container."""
     kept = view.containers.get(found)
     if kept is None or kept[0] is not memberships or kept[1] is not mounts:
-        view.containers[found] = kept = (memberships, mounts, locate_container(memberships, mounts, found))
+        kept = (memberships, mounts, locate_container(memberships, mounts, found))
+        if view.ours.is_kept(mounts):  # else they would be, by this
+            view.containers[found] = kept
     return kept[2]
 
 

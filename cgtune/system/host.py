@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+_MOST_MOUNTS_BYTES = 4 << 20  # of a process: 20,000 mounts with a line of 200 bytes
+
+
 class Host:
     """One machine's files below ``root``. Paths are absolute within it, as that machine spells them.
 
@@ -44,7 +47,7 @@ class Host:
         self.is_dated = origin.is_dated
         self.page_bytes, self.ticks_per_second = origin.page_bytes, origin.ticks_per_second
         self.recorded_pids = origin.pids
-        self._kept: dict[str, str] = {}
+        self._kept: dict[str, str | Malformed] = {}
         self._kept_links: dict[str, str] = {}
 
     def __enter__(self) -> Self:
@@ -88,10 +91,21 @@ class Host:
         return self.read_bytes(path).decode("utf-8", "surrogateescape")
 
     def read_kept(self, path: str) -> str:
-        """As read_text, once until it is forgotten: what several need to be of one moment."""
+        """As read_text, once until it is forgotten: what several need to be of one moment. Of a large mountinfo what is asked for."""
         if path not in self._kept:
-            self._kept[path] = self.read_text(path)
-        return self._kept[path]
+            try:
+                self._kept[path] = self._read_mounts(path) if path.endswith("/mountinfo") else self.read_text(path)
+            except Malformed as error:
+                self._kept[path] = error  # who is too large is read once as well
+        kept = self._kept[path]
+        if isinstance(kept, Malformed):
+            raise Malformed(str(kept))
+        return kept
+
+    def _read_mounts(self, path: str) -> str:
+        from cgtune.system.mounttext import select_mounts
+
+        return select_mounts(self.read_bytes(path, cap_bytes=_MOST_MOUNTS_BYTES)).decode("utf-8", "surrogateescape")
 
     def read_kept_link(self, path: str) -> str:
         """As read_link, likewise."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from cgtune.cgroups.kernel import parse_stat_memory
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import GoFacts, GoObserved, LimitFile, Note
-from cgtune.runtimes.go.program.mappings import parse_code_mappings, parse_map_lines, split_lines
+from cgtune.runtimes.go.program.mappings import MOST_TEXT_BYTES, parse_code_mappings, parse_map_lines, split_lines
 from cgtune.runtimes.go.programs import MEMORY, MOST_UNUSED, GoRuntime, Known, Mapped, OpenedFile, locate_runtimes, read_runtime_words
 from cgtune.records import Record
 from cgtune.runtimes.kinds import base_name, is_emulator, tell_kind
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 1 << 16
 _MOST_RECORDING_SECONDS = 60
-#: A text of mappings that is larger is read piece by piece, and not beyond the second bound: 65,530 mappings, the most that the kernel allows
-#: unless somebody raised it, with a path of 40 bytes come to 7 MiB. One with the longest paths costs the kernel 12 ms a MiB.
-_MOST_TEXT_BYTES = 2 << 20
+#: Of mappings: 65,530, the most that the kernel allows unless somebody raised it, come to 7 MiB with paths of 40 bytes. Where the paths are
+#: as long as can be, each MiB costs the kernel 12 ms.
 _MOST_MAPS_BYTES = 8 << 20
 _MOST_ENVIRON_BYTES = 2 << 20  # all that execve(2) takes if the limit of the stack is the usual one
 _MOST_VALUE_BYTES = 4096  # of a variable: the longest GODEBUG with all of Go's settings has 2,000
@@ -171,7 +170,7 @@ class GoReading:
         """The mappings. A database maps files by the ten thousand, and the text comes to more than anybody should hold at once."""
         path, guest = f"/proc/{self.pid}/maps", self._emulator is not None
         try:
-            text = self.host.read_bytes(path, cap_bytes=_MOST_TEXT_BYTES).decode("utf-8", "surrogateescape")
+            text = self.host.read_bytes(path, cap_bytes=MOST_TEXT_BYTES).decode("utf-8", "surrogateescape")
         except Malformed:  # too large for one
             pieces = _Pieces(self.host, path)
             mappings = parse_map_lines(split_lines(pieces), guest=guest)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from cgtune.runtimes.elf import Elf, ReadAt
 
+#: A text that is larger is not held at once, but read piece by piece.
+MOST_TEXT_BYTES = 2 << 20
 _MOST_LINES = 200_000  # vm.max_map_count is 65530 unless someone raised it
 _MOST_MODULES = 1024
 _MOST_IMAGES = 64
