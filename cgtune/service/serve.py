@@ -250,13 +250,19 @@ class _Scanner:
 
 
 def _say_changes(journal: Journal, before: Found | None, found: Found, ended: frozenset[tuple[int, int]] = frozenset()) -> None:
-    """One line for each change, and one for all that are too many. The end of those that ``ended`` has been told."""
+    """One line for each change, and one for all that are too many. The end of those that ``ended`` has been told; who was left for the next
+    look has not gone.
+    """
     from cgtune.service.journal import MOST_LINES
 
     changes = [
         change
         for change in locate_changes(before.verdict.report if before is not None else None, found.verdict.report)
-        if change.event != "process-went" or (change.process.snapshot.process.pid, change.process.snapshot.process.start_ticks) not in ended
+        if change.event != "process-went"
+        or (
+            (change.process.snapshot.process.pid, change.process.snapshot.process.start_ticks) not in ended
+            and change.process.snapshot.process.pid not in found.look.left
+        )
     ]
     for change in changes[:MOST_LINES]:
         _say_change(journal, change)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 _MOST_MOUNTS_BYTES = 4 << 20  # of a process: 20,000 mounts with a line of 200 bytes
+_MANY_MOUNTS_BYTES = 64 << 10  # some 300: a text of no more is kept as it is
 
 
 class Host:
@@ -103,9 +104,12 @@ class Host:
         return kept
 
     def _read_mounts(self, path: str) -> str:
-        from cgtune.system.mounttext import select_mounts
+        content = self.read_bytes(path, cap_bytes=_MOST_MOUNTS_BYTES)
+        if len(content) > _MANY_MOUNTS_BYTES:
+            from cgtune.system.mounttext import select_mounts
 
-        return select_mounts(self.read_bytes(path, cap_bytes=_MOST_MOUNTS_BYTES)).decode("utf-8", "surrogateescape")
+            content = select_mounts(content)
+        return content.decode("utf-8", "surrogateescape")
 
     def read_kept_link(self, path: str) -> str:
         """As read_link, likewise."""

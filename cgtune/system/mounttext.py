@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cgtune.errors import Malformed
 
-_SMALL_BYTES = 64 << 10  # a text of so many is kept as it is: 300 mounts
 _MOST_CGROUPS = 1000  # v1 has a dozen; of one hierarchy 64 are tried (cgroups/chains.py)
 _MOST_NAMING = 256
 _LONGEST_LINE = 16 << 10  # of one that is understood here; Go has bounds of its own for what is longer
@@ -18,8 +17,6 @@ def select_mounts(content: bytes) -> bytes:
     """The lines of cgroup mounts, those that name a container or a pod, and of all others what lies above one of them or covers it; and the
     first of each kind at which Go ends its search. Raises Malformed for more than a thousand cgroup mounts.
     """
-    if len(content) <= _SMALL_BYTES:
-        return content
     lines = content.split(b"\n")
     wanted, points, odd = set[int](), set[bytes](), dict[str, int]()
     cgroups = naming = 0

@@ -64,9 +64,14 @@ def test_what_is_told_of_the_rest_is_what_the_whole_tells(seed: int) -> None:
     assert {one.mount_point for one in reached if one.mount_point in named} == {one.mount_point for one in expected} & set(named)
 
 
-def test_a_small_table_is_kept_whole() -> None:
-    """To the byte, whatever stands in it."""
-    assert select_mounts(b"anything\nat all") == b"anything\nat all"
+@pytest.mark.parametrize(("size", "kept"), [(64 << 10, 64 << 10), ((64 << 10) + 1, 0)])
+def test_a_small_table_is_kept_whole(tmp_path: Path, size: int, kept: int) -> None:
+    """To the byte, up to 64 KiB; of a larger one, here of mounts that nobody asks for, nothing but what is wanted."""
+    line = b"7 1 0:26 / /m rw - tmpfs tmpfs rw\n"
+    (tmp_path / "proc/42").mkdir(parents=True)
+    (tmp_path / "proc/42/mountinfo").write_bytes((line * (size // len(line))).ljust(size, b"\n"))
+    with Host(str(tmp_path)) as host:
+        assert len(host.read_kept("/proc/42/mountinfo")) == kept
 
 
 def test_a_thousand_cgroup_mounts_are_too_many() -> None:

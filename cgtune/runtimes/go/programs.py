@@ -38,6 +38,9 @@ _MOST_KNOWN_LIST_BYTES = 12 << 20
 _MOST_READ_BYTES = 128 << 20
 _LEAST_READ_BYTES = 64 << 10
 
+#: The CPU time of one process in a look from which on nothing new of it is read: what it is at then ends, in a quarter of a second.
+_MOST_SECONDS = 0.1
+
 #: The path of a note on the process's memory.
 MEMORY = "mem"
 
@@ -54,11 +57,23 @@ class OpenedFile(Record):
 
 class Turn:
     """What is read for one process in one look: ``left`` bytes may still be, of files that are not known, from the one numbered ``first``
-    on. In the end ``first`` is the number of one that was left for the next look, or 0, and ``is_short`` says whether any was.
+    on, and no more of them if ``is_late``; but for one, so that each look comes further. In the end ``first`` is the number of one that was
+    left for the next look, or 0, and ``is_short`` says whether any was.
     """
 
-    def __init__(self, first: int = 0, left: int = _MOST_READ_BYTES) -> None:
+    def __init__(self, first: int = 0, left: int = _MOST_READ_BYTES, is_late: Callable[[], bool] = lambda: False) -> None:
         self.first, self.left, self.had_any, self.is_short = first, left, left > 0, False
+        self.is_late, self._has_read, self._has_searched = is_late, False, False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no new file is read any more."""
+        return self.left <= 0 or (self._has_read and self.is_late())
+
+    def may_search(self) -> bool:
+        """Whether the words of one more runtime may be searched for; asked once for each, and yes to the first."""
+        before, self._has_searched = self._has_searched, True
+        return not (before and self.is_late())
 
     def order(self, modules: tuple[Module, ...]) -> list[tuple[int, Module]]:
         """The files with their numbers: the first, then those whose turn it is."""
@@ -73,6 +88,7 @@ class Turn:
             self.left -= len(data)
             return data
 
+        self._has_read = True
         self.left -= _LEAST_READ_BYTES
         found = read_program(counted)
         return None if found is None else (found[0].replace(read_at=read_at), found[1])
@@ -123,6 +139,8 @@ class Known:
         self.derived: dict[Hashable, Derived] = {}
         #: By pid, from which of its files on the next look goes on.
         self.turns: dict[int, int] = {}
+        #: The CPU time that was spent so far, by which a process is late in its look; None: none ever is.
+        self.clock: Callable[[], float] | None = None
         #: What may still be read of new files in this look (None: no bound), and the pids for which nothing of it
         #: was left, who waits longest first.
         self.look_left_bytes: int | None = None
@@ -132,7 +150,11 @@ class Known:
     def take_turn(self, pid: int) -> Turn:
         """What may be read for a process; give it back with ``end_turn``."""
         left = _MOST_READ_BYTES if self.look_left_bytes is None else max(0, min(_MOST_READ_BYTES, self.look_left_bytes))
-        return Turn(self.turns.pop(pid, 0), left)
+        clock = self.clock
+        if clock is None:
+            return Turn(self.turns.pop(pid, 0), left)
+        late_from = clock() + _MOST_SECONDS
+        return Turn(self.turns.pop(pid, 0), left, lambda: clock() > late_from)
 
     def end_turn(self, pid: int, turn: Turn, given_bytes: int) -> None:
         """Keep what a process has used of this look, and where the next one goes on with it."""
@@ -224,7 +246,7 @@ def locate_runtimes(
             break
         try:
             file = open_module(module)
-            if file.identity not in known.files and turn.left <= 0:
+            if file.identity not in known.files and turn.is_over:
                 left_over.append((number, module))
                 continue
             found = known.files[file.identity] if file.identity in known.files else known.fit(turn.read_program(file.read_at))
@@ -312,13 +334,15 @@ def _read_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> tuple[li
     return runtimes, notes
 
 
-def read_runtime_words(runtime: GoRuntime, known: Known, read_memory: ReadAt) -> LiveWords:
-    """The live words of one runtime. Raises Unreadable if the process's memory may not be read."""
+def read_runtime_words(runtime: GoRuntime, known: Known, read_memory: ReadAt, turn: Turn | None = None) -> LiveWords:
+    """The live words of one runtime. Raises Unreadable if the process's memory may not be read, or if it is not the runtime's ``turn``."""
     from cgtune.runtimes.go.observed.layout import locate_gccgo_layout, locate_live_words
     from cgtune.runtimes.go.observed.live import read_live_words
 
     layout = known.layouts.get(runtime.identity) if runtime.identity is not None else None
     if layout is None:
+        if turn is not None and not turn.may_search():
+            raise Unreadable(f"{runtime.path}: not searched for, as what one process may cost a look is used up")
         if runtime.info.compiler == "gccgo":
             layout = locate_gccgo_layout(runtime.elf)
         else:

@@ -13,7 +13,17 @@ from cgtune.cgroups.kernel import parse_stat_memory
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import GoFacts, GoObserved, LimitFile, Note
 from cgtune.runtimes.go.program.mappings import MOST_TEXT_BYTES, parse_code_mappings, parse_map_lines, split_lines
-from cgtune.runtimes.go.programs import MEMORY, MOST_UNUSED, GoRuntime, Known, Mapped, OpenedFile, locate_runtimes, read_runtime_words
+from cgtune.runtimes.go.programs import (
+    MEMORY,
+    MOST_UNUSED,
+    GoRuntime,
+    Known,
+    Mapped,
+    OpenedFile,
+    Turn,
+    locate_runtimes,
+    read_runtime_words,
+)
 from cgtune.records import Record
 from cgtune.runtimes.kinds import base_name, is_emulator, tell_kind
 from cgtune.system.reading import note_on
@@ -95,12 +105,13 @@ class GoReading:
     def read(self, known: Known) -> tuple[GoFacts, ...]:
         """The Go runtimes of the process, none for other programs; what could not be read is in ``notes``."""
         before = known.kinds.pop(self.pid, None)
-        runtimes = self._locate(known, before)
+        turn = known.take_turn(self.pid)
+        runtimes = self._locate(known, before, turn)
         if runtimes:
             known.kinds[self.pid] = "go"
-        return tuple(self._facts(runtime, known) for runtime in runtimes)
+        return tuple(self._facts(runtime, known, turn) for runtime in runtimes)
 
-    def _locate(self, known: Known, before: Kind | None) -> tuple[GoRuntime, ...]:
+    def _locate(self, known: Known, before: Kind | None, turn: Turn) -> tuple[GoRuntime, ...]:
         """The runtimes; and what the process runs goes to ``known``. ``before`` is what it ran when it was last looked at."""
         try:
             kept = known.processes.pop(self.pid, None)  # until all went well again
@@ -111,7 +122,6 @@ class GoReading:
                 known.processes[self.pid] = kept
                 return kept.runtimes
             guest, mappings = self._emulator is not None, maps.mappings
-            turn = known.take_turn(self.pid)
             given_bytes = turn.left
             runtimes, notes = locate_runtimes(
                 mappings, lambda module: self._open_module(module, known), known, read_memory=self._read_memory, guest=guest, turn=turn
@@ -233,14 +243,14 @@ class GoReading:
     def _read_memory(self, address: int, size: int) -> bytes:
         return self.host.read_at(f"/proc/{self.pid}/mem", address, size)
 
-    def _facts(self, runtime: GoRuntime, known: Known) -> GoFacts:
+    def _facts(self, runtime: GoRuntime, known: Known, turn: Turn) -> GoFacts:
         # Most processes are not Go's: what only Go programs need is loaded when there is one.
         from cgtune.runtimes.go.derived.facts import setting_facts
         from cgtune.runtimes.go.derived.once import derive_once
         from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 
         info, inputs = runtime.info, self._inputs(runtime)
-        words = self._read_words(runtime, known)
+        words = self._read_words(runtime, known, turn)
         follows = None
         if info.go is None or info.go.at_least(1, FIRST_AWARE):
             inputs, follows = self._with_limit(inputs, info.go, words)
@@ -322,9 +332,9 @@ class GoReading:
             compiler=runtime.info.compiler,
         )
 
-    def _read_words(self, runtime: GoRuntime, known: Known) -> LiveWords:
+    def _read_words(self, runtime: GoRuntime, known: Known, turn: Turn) -> LiveWords:
         try:
-            return read_runtime_words(runtime, known, self._read_memory)
+            return read_runtime_words(runtime, known, self._read_memory, turn)
         except NoSuchProcess:
             raise
         except CgtuneError as error:
