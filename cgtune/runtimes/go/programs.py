@@ -38,8 +38,10 @@ _MOST_KNOWN_LIST_BYTES = 12 << 20
 _MOST_READ_BYTES = 128 << 20
 _LEAST_READ_BYTES = 64 << 10
 
-#: The CPU time of one process in a look from which on nothing new of it is read: what it is at then ends, in a quarter of a second.
+#: The CPU time of one process in a look from which on nothing new of it is read, and what is left for its files at the least: what it is at
+#: then ends, all within a quarter of a second.
 _MOST_SECONDS = 0.1
+_LEAST_SECONDS = 0.03
 
 #: The path of a note on the process's memory.
 MEMORY = "mem"
@@ -57,23 +59,27 @@ class OpenedFile(Record):
 
 class Turn:
     """What is read for one process in one look: ``left`` bytes may still be, of files that are not known, from the one numbered ``first``
-    on, and no more of them if ``is_late``; but for one, so that each look comes further. In the end ``first`` is the number of one that was
-    left for the next look, or 0, and ``is_short`` says whether any was.
+    on, and as long as ``clock`` has not gone on too far; but for one, so that each look comes further. In the end ``first`` is the number of
+    one that was left for the next look, or 0, and ``is_short`` says whether any was.
     """
 
-    def __init__(self, first: int = 0, left: int = _MOST_READ_BYTES, is_late: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, first: int = 0, left: int = _MOST_READ_BYTES, clock: Callable[[], float] = lambda: 0.0) -> None:
         self.first, self.left, self.had_any, self.is_short = first, left, left > 0, False
-        self.is_late, self._has_read, self._has_searched = is_late, False, False
+        self._clock, self._late_from = clock, clock() + _MOST_SECONDS
+        self._has_read = self._has_searched = False
 
     @property
     def is_over(self) -> bool:
         """Whether no new file is read any more."""
-        return self.left <= 0 or (self._has_read and self.is_late())
+        return self.left <= 0 or (self._has_read and self._is_late())
 
     def may_search(self) -> bool:
         """Whether the words of one more runtime may be searched for; asked once for each, and yes to the first."""
         before, self._has_searched = self._has_searched, True
-        return not (before and self.is_late())
+        return not (before and self._is_late())
+
+    def _is_late(self) -> bool:
+        return self._clock() > self._late_from
 
     def order(self, modules: tuple[Module, ...]) -> list[tuple[int, Module]]:
         """The files with their numbers: the first, then those whose turn it is."""
@@ -88,7 +94,8 @@ class Turn:
             self.left -= len(data)
             return data
 
-        self._has_read = True
+        if not self._has_read:  # whatever the mappings cost
+            self._has_read, self._late_from = True, max(self._late_from, self._clock() + _LEAST_SECONDS)
         self.left -= _LEAST_READ_BYTES
         found = read_program(counted)
         return None if found is None else (found[0].replace(read_at=read_at), found[1])
@@ -139,8 +146,8 @@ class Known:
         self.derived: dict[Hashable, Derived] = {}
         #: By pid, from which of its files on the next look goes on.
         self.turns: dict[int, int] = {}
-        #: The CPU time that was spent so far, by which a process is late in its look; None: none ever is.
-        self.clock: Callable[[], float] | None = None
+        #: The CPU time that was spent so far, by which a process is late in its look; it stands still if none ever is.
+        self.clock: Callable[[], float] = lambda: 0.0
         #: What may still be read of new files in this look (None: no bound), and the pids for which nothing of it
         #: was left, who waits longest first.
         self.look_left_bytes: int | None = None
@@ -150,11 +157,7 @@ class Known:
     def take_turn(self, pid: int) -> Turn:
         """What may be read for a process; give it back with ``end_turn``."""
         left = _MOST_READ_BYTES if self.look_left_bytes is None else max(0, min(_MOST_READ_BYTES, self.look_left_bytes))
-        clock = self.clock
-        if clock is None:
-            return Turn(self.turns.pop(pid, 0), left)
-        late_from = clock() + _MOST_SECONDS
-        return Turn(self.turns.pop(pid, 0), left, lambda: clock() > late_from)
+        return Turn(self.turns.pop(pid, 0), left, self.clock)
 
     def end_turn(self, pid: int, turn: Turn, given_bytes: int) -> None:
         """Keep what a process has used of this look, and where the next one goes on with it."""

@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 1 << 16
 _MOST_RECORDING_SECONDS = 60
-#: Of mappings: 65,530, the most that the kernel allows unless somebody raised it, come to 7 MiB with paths of 40 bytes. Where the paths are
+#: Of mappings: 65,530, the most that the kernel allows unless somebody raised it, come to 10 MiB with paths of 90 bytes. Where the paths are
 #: as long as can be, each MiB costs the kernel 12 ms.
-_MOST_MAPS_BYTES = 8 << 20
+_MOST_MAPS_BYTES = 10 << 20
 _MOST_ENVIRON_BYTES = 2 << 20  # all that execve(2) takes if the limit of the stack is the usual one
 _MOST_VALUE_BYTES = 4096  # of a variable: the longest GODEBUG with all of Go's settings has 2,000
 _MOST_ENTRIES = 16  # of one name, of which Go takes the first
@@ -72,7 +72,7 @@ class _Maps(Record):
 
 
 class _Pieces:
-    """A large text piece by piece, each of whole lines, up to 8 MiB. In the end ``hash`` is that of all, ``is_cut`` whether there was more."""
+    """A large text piece by piece, each of whole lines, up to 10 MiB. In the end ``hash`` is that of all, ``is_cut`` whether there was more."""
 
     def __init__(self, host: Host, path: str) -> None:
         self._host, self._path = host, path
@@ -136,8 +136,8 @@ class GoReading:
             self._note(f"/proc/{self.pid}/maps", error)
             return ()
         paths = {mapping.path for mapping in mappings if mapping.inode}
-        notes += maps.rest
-        if not notes:
+        is_all = not notes and not maps.rest
+        if is_all:
             known.kinds[self.pid] = kind = tell_kind(self.executable or "", paths)
             if not runtimes and not guest and maps.text is not None:
                 self._learn_other(maps.text, known, kind)
@@ -148,8 +148,8 @@ class GoReading:
         others = [note for note in notes if note.path != self.executable]
         if others and len(others) > 1:
             others = [others[0].replace(why=f"{others[0].why} (and {len(others) - 1} more of its libraries)")]
-        self.notes += program + others
-        if not notes:
+        self.notes += [*maps.rest, *program, *others]
+        if is_all:
             own = {runtime.identity for runtime in runtimes}
             files = tuple((path, identity) for path, identity in self._opened.items() if identity in own)
             known.processes[self.pid] = Mapped(maps_hash=maps.hash, files=files, runtimes=runtimes)
