@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 _MOST_FILES = 2048
 _MOST_RUNTIMES = 16  # of one process: each costs a look into its memory, and some KB of every report
 MOST_UNUSED = 64
-#: What the dependencies and settings of all known files may take in memory.
+#: What the dependencies and settings of all known files may take in memory, and those of the files that no process runs any more.
 _MOST_KNOWN_LIST_BYTES = 12 << 20
+_MOST_UNUSED_LIST_BYTES = 7 << 20  # those of one process that is read by turns fit in
 
 #: How much of files that are not known yet is read for one process in one look, and what each of them counts for at the least. A library is
 #: worth some 100 KB; one without section headers is searched for 32 MiB, in 40 ms, and who maps them by the hundred wants to keep us busy.
@@ -40,7 +41,7 @@ _LEAST_READ_BYTES = 64 << 10
 
 #: The CPU time of one process in a look from which on nothing new of it is read, and what is left for its files at the least: what it is at
 #: then ends, all within a quarter of a second.
-_MOST_SECONDS = 0.1
+_MOST_SECONDS = 0.06
 _LEAST_SECONDS = 0.03
 
 #: The path of a note on the process's memory.
@@ -206,8 +207,8 @@ class Known:
         return kept is not None and not kept.runtimes and (maps_text is None or kept.maps_hash == hash(maps_text))
 
     def keep_processes(self, pids: Collection[int]) -> None:
-        """Forget all processes but these; and the Go files that none of them runs, but for the newest 64: each takes some 20 KB, and one
-        program is another file in each container.
+        """Forget all processes but these; and the Go files that none of them runs, but for the newest 64 of some 20 KB each, or fewer larger
+        ones: one program is another file in each container.
         """
         self.processes = {pid: mapped for pid, mapped in self.processes.items() if pid in pids}
         self.kinds = {pid: kind for pid, kind in self.kinds.items() if pid in pids}
@@ -216,8 +217,11 @@ class Known:
         self.turns = {pid: first for pid, first in self.turns.items() if pid in pids}
         used = {identity for mapped in self.processes.values() for _, identity in mapped.files}
         unused = [identity for identity, found in self.files.items() if found is not None and identity not in used]
-        for identity in unused[:-MOST_UNUSED]:
-            self._forget(identity)
+        weight = 0
+        for number, identity in enumerate(reversed(unused)):
+            weight += self._list_bytes.get(identity, 0)
+            if number >= MOST_UNUSED or weight > _MOST_UNUSED_LIST_BYTES:
+                self._forget(identity)
 
 
 def locate_runtimes(
