@@ -39,7 +39,7 @@ MOST_LOOK_BYTES = 1 << 30
 
 
 #: The CPU time that the processes of one look may take together; who comes too late for it is left for the next one.
-MOST_LOOK_SECONDS = 3.0
+MOST_LOOK_SECONDS = 2.0
 
 
 class Look(Record):

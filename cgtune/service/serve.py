@@ -39,7 +39,7 @@ DEFAULT_LISTEN = "127.0.0.1:9464"
 #: Of each thread; all of them end within what system.stopping leaves.
 _JOIN_SECONDS = 0.7
 
-#: How often, and for how long, a service looks that has not seen any program yet.
+#: How often, and for how long, a service looks that has not seen any program yet, or left some for the next look.
 _EAGER_INTERVAL_SECONDS = 1.0
 _EAGER_SECONDS = 120.0
 
@@ -220,8 +220,8 @@ class _Scanner:
             self._journal.report_troubles(troubles)
             took = time.monotonic() - began
             interval = self._options.interval_seconds
-            # A sidecar starts before the program: whoever has seen nothing yet looks again at once, for a while
-            if (before is None or not before.look.report.processes) and time.monotonic() - started < _EAGER_SECONDS:
+            # A sidecar starts before the program: whoever has seen nothing yet, or not all, looks again at once, for a while
+            if (before is None or not before.look.report.processes or before.look.left) and time.monotonic() - started < _EAGER_SECONDS:
                 interval = min(interval, _EAGER_INTERVAL_SECONDS)
             # Scans that take longer than the interval must leave something of a CPU to others
             self._wait(max(interval - took, took / 2))

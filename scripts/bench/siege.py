@@ -22,6 +22,7 @@ def show(outcome: Outcome) -> bool:
         ("scrape", f"{1000 * statistics.median(outcome.scrape_seconds):.0f} ms, at most {1000 * scrape:.0f}", scrape < MOST_SCRAPE_SECONDS),
         ("healthz", f"{1000 * statistics.median(outcome.health_seconds):.0f} ms, at most {1000 * health:.0f}", health < MOST_SCRAPE_SECONDS),
         ("age", f"{statistics.median(outcome.age_seconds):.1f} s, at most {max(outcome.age_seconds):.1f}; {outcome.scans} scans", True),
+        ("CPU", f"{outcome.cpu_seconds:.1f} s, {outcome.cpu_seconds / max(1, outcome.scans):.2f} a scan with all requests in it", True),
         ("memory", f"{outcome.peak_bytes / 2**20:.0f} MiB of {MEMORY_BYTES >> 20}, {outcome.kills} OOM kills", not outcome.kills),
         ("left", f"{outcome.left} processes at most not looked into in a scan", True),
         ("end", f"{outcome.end_seconds:.2f} s after SIGTERM", outcome.end_seconds < MOST_END_SECONDS),
@@ -38,9 +39,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench/siege", description="The service among attackers of every kind.")
     parser.add_argument("--seconds", type=float, default=180.0, help="how long; default: 180")
     parser.add_argument("--honest", type=int, default=50, help="how many honest programs; default: 50")
+    parser.add_argument("--scale", type=int, choices=(1, 2, 3, 4), default=4, help="how many of each attacker; default: 4")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cgtune-siege-") as folder:
-        return 0 if show(lay_siege(Path(folder), options.seconds, honest=options.honest, say=print)) else 1
+        return 0 if show(lay_siege(Path(folder), options.seconds, honest=options.honest, scale=options.scale, say=print)) else 1
 
 
 if __name__ == "__main__":

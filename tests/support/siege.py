@@ -13,6 +13,7 @@ import resource
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from typing import NamedTuple
 
 from tests.live.cgroups import Group, Groups, own_groups, remove_group
 from tests.support import goprograms, toolchains
-from tests.support.command import PROGRAM, environment
+from tests.support.command import PROGRAM, ROOT, environment
 from tests.support.hostile import holders, make_fat_programs, make_long_file, make_sparse_libraries, make_table_programs, scene
 from tests.support.serving import Samples, Service, parse_metrics
 
@@ -41,7 +42,8 @@ _CHURN = "while :; do i=0; while [ $i -lt 40 ]; do /bin/true & i=$((i+1)); done;
 
 class Outcome(NamedTuple):
     """What came of a siege. ``wrong`` are the scrapes in which an honest program was missing or something else was said of it, each with
-    what; ``failed`` the commands and requests that did not answer as they should; times are in seconds of wall time.
+    what; ``failed`` the commands and requests that did not answer as they should; times are in seconds of wall time, but for
+    ``cpu_seconds`` of the service.
     """
 
     scrapes: int
@@ -52,6 +54,7 @@ class Outcome(NamedTuple):
     age_seconds: tuple[float, ...]
     scans: int
     commands: int
+    cpu_seconds: float
     peak_bytes: int
     kills: int
     end_seconds: float
@@ -144,44 +147,38 @@ def _churn_groups(group: Group) -> None:
             remove_group(place / f"churn{number}")
 
 
-class _Clients:
-    """A thousand idle connections, each opened again as soon as it is closed; fifty that send a byte now and then, fifty that ask and never
-    take an answer.
+def crowd(address: str, idle: int) -> None:
+    """So many idle connections, each opened again as soon as it is closed; fifty that send a byte now and then, fifty that ask and never take
+    an answer. Until it is killed.
     """
+    host, port = address.rsplit(":", 1)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
+    asked = {"idle": b"", "send": b"GET /metrics HTTP/1.1\r\nX: ", "read": b"GET /report HTTP/1.1\r\nHost: x\r\n\r\n" * 20}
+    opened = {kind: list[socket.socket]() for kind in asked}
+    while True:
+        for kind, most in (("idle", idle), ("send", 50), ("read", 50)):
+            opened[kind] = [one for one in opened[kind] if _is_open(one, kind)]
+            with contextlib.suppress(OSError):
+                while len(opened[kind]) < most:
+                    one = socket.create_connection((host, int(port)), timeout=1)
+                    opened[kind].append(one)
+                    one.setblocking(False)
+                    one.send(asked[kind])
+        time.sleep(0.1)
 
-    def __init__(self, address: str, idle: int) -> None:
-        host, port = address.rsplit(":", 1)
-        self._address, self._idle = (host, int(port)), idle
-        self._open: dict[str, list[socket.socket]] = {"idle": [], "send": [], "read": []}
 
-    def go_on(self) -> None:
-        for kind, most in (("idle", self._idle), ("send", 50), ("read", 50)):
-            kept = [one for one in self._open[kind] if self._is_open(one, kind)]
-            while len(kept) < most:
-                one = socket.create_connection(self._address, timeout=1)
-                one.setblocking(False)
-                with contextlib.suppress(OSError):
-                    one.send({"idle": b"", "send": b"GET /metrics HTTP/1.1\r\nX: ", "read": b"GET /report HTTP/1.1\r\nHost: x\r\n\r\n" * 20}[kind])
-                kept.append(one)
-            self._open[kind] = kept
-
-    def _is_open(self, one: socket.socket, kind: str) -> bool:
-        try:
-            if kind == "send":
-                one.send(b"x")
-            if kind != "read" and one.recv(1) == b"":
-                raise ConnectionResetError
-        except BlockingIOError:
-            return True
-        except OSError:
-            one.close()
-            return False
+def _is_open(one: socket.socket, kind: str) -> bool:
+    try:
+        if kind == "send":
+            one.send(b"x")
+        if kind != "read" and one.recv(1) == b"":
+            raise ConnectionResetError
+    except BlockingIOError:
         return True
-
-    def close(self) -> None:
-        for kept in self._open.values():
-            for one in kept:
-                one.close()
+    except OSError:
+        one.close()
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -204,6 +201,10 @@ def _attackers(folder: Path, groups: Groups, address: str, *, scale: int) -> Ite
         name = folder / "a\n\x1b[31m\u202e{evil=\"1\"}\\"
         shutil.copy(goprograms.build(next(version for version in _VERSIONS if toolchains.is_present(version))), name)
         with _in_group(group):
+            program = "import sys; from tests.support.siege import crowd; crowd(sys.argv[1], int(sys.argv[2]))"
+            clients = subprocess.Popen([sys.executable, "-c", program, address, str(250 * scale)], cwd=ROOT)
+            stack.callback(clients.wait)
+            stack.callback(clients.kill)
             for place in touched:
                 stack.enter_context(holders(place, count=scale))
             for kind, number, path in (
@@ -224,9 +225,6 @@ def _attackers(folder: Path, groups: Groups, address: str, *, scale: int) -> Ite
         _repeat(stop, stack, lambda: [os.utime(file) for place in touched for file in place.iterdir()], 1.0)
         churned = groups.make("attackers", "churned")
         _repeat(stop, stack, lambda: _churn_groups(churned), 0.1)
-        clients = _Clients(address, 250 * scale)
-        stack.callback(clients.close)
-        _repeat(stop, stack, clients.go_on, 0.05)
         yield
 
 
@@ -258,7 +256,7 @@ def _run(arguments: tuple[str, ...], pid: int) -> str | None:
         return f"{' '.join(arguments)}: no end after 60 s"
     if run.returncode not in (0, 1, 3) or b"Traceback" in run.stderr:
         return f"{' '.join(arguments)}: exit code {run.returncode}: {run.stderr[-200:]!r}"
-    if f'"pid": {pid}' not in run.stdout.decode() and f'"pid":{pid}' not in run.stdout.decode():
+    if arguments[0] != "check" and f'"pid": {pid},' not in run.stdout.decode():
         return f"{' '.join(arguments)}: nothing of {pid}"
     return None
 
@@ -288,6 +286,12 @@ def lay_siege(folder: Path, seconds: float, *, honest: int = 50, scale: int = 4,
             return outcome._replace(end_seconds=end_seconds, kills=home.oom_kills())
 
 
+def _cpu_seconds(pid: int) -> float:
+    """What a process and its threads have used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _watch(
     service: Service, pids: list[int], before: dict[str, dict[str, float]], seconds: float, chance: random.Random, say: Callable[[str], None]
 ) -> Outcome:
@@ -309,6 +313,7 @@ def _watch(
     thread.start()
     first = service.metrics()["cgtune_scans_total"][0][1]
     scans = left = peak = 0
+    spent = _cpu_seconds(service.pid)
     began = time.monotonic()
     try:
         while time.monotonic() - began < seconds or not scrapes:
@@ -332,7 +337,11 @@ def _watch(
             status = Path(f"/proc/{service.pid}/status").read_text()
             peak = max(peak, int(status.partition("VmHWM:")[2].split()[0]) << 10)
             if len(scrapes) % 20 == 0:
-                say(f"{time.monotonic() - began:4.0f} s: {len(scrapes)} scrapes, {len(wrong)} wrong, {scans} scans, {peak / 2**20:.0f} MiB")
+                scan = page["cgtune_scan_duration_seconds"][0][1]
+                say(
+                    f"{time.monotonic() - began:4.0f} s: {len(scrapes)} scrapes, {len(wrong)} wrong, the longest {max(scrapes):.2f} s; {scans} scans, "
+                    f"the last {scan:.1f} s; {peak / 2**20:.0f} MiB, {len(text) >> 10} KiB a page"
+                )
             time.sleep(max(0.0, 1 - (time.monotonic() - asked)))
     finally:
         is_over.set()
@@ -346,6 +355,7 @@ def _watch(
         age_seconds=tuple(ages),
         scans=scans,
         commands=commands[0],
+        cpu_seconds=_cpu_seconds(service.pid) - spent,
         peak_bytes=peak,
         kills=0,
         end_seconds=0.0,
