@@ -196,7 +196,7 @@ def _read_environ_of_same_container(view: MachineView, pid: int) -> str:
     try:
         if view.self_pid in (None, pid) or len({view.host.read_text(f"/proc/{one}/cgroup") for one in (pid, view.self_pid)}) > 1:
             return ""
-        return view.host.read_text(f"/proc/{view.self_pid}/environ")
+        return view.host.read_kept(f"/proc/{view.self_pid}/environ")
     except CgtuneError:
         return ""
 
@@ -223,7 +223,9 @@ def _named_container(
     """Equal texts were parsed once: whoever shares both of them, and his cgroups, is in the same container."""
     kept = view.containers.get(found)
     if kept is None or kept[0] is not memberships or kept[1] is not mounts:
-        view.containers[found] = kept = (memberships, mounts, locate_container(memberships, mounts, found))
+        kept = (memberships, mounts, locate_container(memberships, mounts, found))
+        if view.ours.is_kept(mounts):  # else they would be, by this
+            view.containers[found] = kept
     return kept[2]
 
 

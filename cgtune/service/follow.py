@@ -6,6 +6,8 @@ minutes. A process is known again by pid and start time, and by its executable: 
 
 from __future__ import annotations
 
+import time
+
 from cgtune import api
 from cgtune.errors import CgtuneError, NoSuchProcess
 from cgtune.gather import gather, list_pids_by_psutil
@@ -16,6 +18,7 @@ from cgtune.records import Record
 from cgtune.remembered import with_kills
 from cgtune.service.neighbours import Neighbours
 from cgtune.service.outside import Outside
+from cgtune.service.turns import Turns
 from cgtune.service.windows import Windows
 from cgtune.verdict import blind, blind_partly
 
@@ -23,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from cgtune.gather import Gathered
     from cgtune.model import Kills, Policy, ProcessReport, Report
     from cgtune.system.host import Host
 
@@ -34,12 +38,17 @@ MOST_PROCESSES = 500
 MOST_LOOK_BYTES = 1 << 30
 
 
+#: The CPU time that the processes of one look may take together; who comes too late for it is left for the next one.
+MOST_LOOK_SECONDS = 2.0
+
+
 class Look(Record):
     """What one look found: the report with its findings, and how much of the machine is not in it.
 
     ``unreadable`` processes could not be looked into, ``left_out`` ones are Go programs beyond the 500 that are reported, ``missing`` are
     the pids asked for that name no process, or a zombie. ``troubles`` say, by a key that stays the same, what is wrong with single
-    processes, or why the report is no ground for a verdict ("sight").
+    processes, what was left for the next look ("look"), or why the report is no ground for a verdict ("sight"). ``left`` are the pids of
+    those that were, and are among the unreadable ones.
     """
 
     report: Report
@@ -47,6 +56,7 @@ class Look(Record):
     left_out: int
     missing: tuple[int, ...]
     troubles: dict[str, str]
+    left: frozenset[int] = frozenset()
 
 
 class Stopped(Exception):
@@ -72,6 +82,7 @@ class Follower:
         self._ignored, self._machinery, self._remembered = ignored, machinery, remembered
         self._view = MachineView(host)
         self._followed: frozenset[int] = frozenset()
+        self._turns = Turns(MOST_LOOK_SECONDS)
         self._windows, self._outside, self._neighbours = Windows(), Outside(), Neighbours(host)
 
     def look(self, now_seconds: float) -> Look:
@@ -87,16 +98,17 @@ class Follower:
             else:
                 troubles[f"process {pid}"] = str(error) if isinstance(error, CgtuneError) else fault_words(error)
 
-        view.known.look_left_bytes = MOST_LOOK_BYTES
+        view.known.look_left_bytes, view.known.clock = MOST_LOOK_BYTES, time.thread_time
         pids = self._pids or self._search_order(view)
         found = gather(
             view,
-            self._until_stopped(pids),
+            self._until_stopped(self._turns.deal(pids)),
             on_trouble,
             go_only=not self._pids,
             most=None if self._pids else MOST_PROCESSES,
             with_machinery=self._machinery,
         )
+        found = _with_left(found, self._turns.left, troubles)
         self._host.forget()  # an idle service holds nothing open
         view.known.keep_processes(frozenset(pids))
         snapshots = sorted(found.snapshots, key=lambda snapshot: snapshot.process.pid)
@@ -123,7 +135,14 @@ class Follower:
         why = blind(report, self._pids) or blind_partly(report)
         if why is not None and why.cause != "missing":  # these are counted, and who cannot be read has a trouble of its own
             troubles["sight"] = blind_words(why)
-        return Look(report=report, unreadable=found.unreadable, left_out=found.left_out, missing=tuple(missing), troubles=troubles)
+        return Look(
+            report=report,
+            unreadable=found.unreadable,
+            left_out=found.left_out,
+            missing=tuple(missing),
+            troubles=troubles,
+            left=frozenset(self._turns.left),
+        )
 
     def _until_stopped(self, pids: Iterable[int]) -> Iterator[int]:
         """The pids, until whoever looks is asked to stop."""
@@ -143,6 +162,15 @@ class Follower:
             waiting = []
         turns = {pid: turn for turn, pid in enumerate(waiting)}
         return sorted(pids, key=lambda pid: (turns.get(pid, len(turns)), pid not in self._followed, pid))
+
+
+def _with_left(found: Gathered, left: tuple[int, ...], troubles: dict[str, str]) -> Gathered:
+    """What was found, with those counted that were left for the next look."""
+    if not left:
+        return found
+    why = f"left for the next look, as the processes of one may take {MOST_LOOK_SECONDS:g} s of CPU time"
+    troubles["look"] = f"{len(left)} process{'es were' if len(left) > 1 else ' was'} {why}"
+    return found.replace(unreadable=found.unreadable + len(left), failed=found.failed or f"process {left[0]}: {why}")
 
 
 def _judge(report: Report, judge: Callable[[Report], Report], troubles: dict[str, str]) -> Report:

@@ -40,7 +40,7 @@ DEFAULT_LISTEN = "127.0.0.1:9464"
 #: Of each thread; all of them end within what system.stopping leaves.
 _JOIN_SECONDS = 0.7
 
-#: How often, and for how long, a service looks that has not seen any program yet.
+#: How often, and for how long, a service looks that has not seen any program yet, or left some for the next look.
 _EAGER_INTERVAL_SECONDS = 1.0
 _EAGER_SECONDS = 120.0
 
@@ -242,8 +242,8 @@ class _Scanner:
             self._journal.report_troubles(troubles)
             took = time.monotonic() - began
             interval = self._options.interval_seconds
-            # A sidecar starts before the program: whoever has seen nothing yet looks again at once, for a while
-            if (before is None or not before.look.report.processes) and time.monotonic() - started < _EAGER_SECONDS:
+            # A sidecar starts before the program: whoever has seen nothing yet, or not all, looks again at once, for a while
+            if (before is None or not before.look.report.processes or before.look.left) and time.monotonic() - started < _EAGER_SECONDS:
                 interval = min(interval, _EAGER_INTERVAL_SECONDS)
             # Scans that take longer than the interval must leave something of a CPU to others
             self._wait(max(interval - took, took / 2))
@@ -272,13 +272,19 @@ class _Scanner:
 
 
 def _say_changes(journal: Journal, before: Found | None, found: Found, ended: frozenset[tuple[int, int]] = frozenset()) -> None:
-    """One line for each change, and one for all that are too many. The end of those that ``ended`` has been told."""
+    """One line for each change, and one for all that are too many. The end of those that ``ended`` has been told; who was left for the next
+    look has not gone.
+    """
     from cgtune.service.journal import MOST_LINES
 
     changes = [
         change
         for change in locate_changes(before.verdict.report if before is not None else None, found.verdict.report)
-        if change.event != "process-went" or (change.process.snapshot.process.pid, change.process.snapshot.process.start_ticks) not in ended
+        if change.event != "process-went"
+        or (
+            (change.process.snapshot.process.pid, change.process.snapshot.process.start_ticks) not in ended
+            and change.process.snapshot.process.pid not in found.look.left
+        )
     ]
     for change in changes[:MOST_LINES]:
         _say_change(journal, change)

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+_MOST_ENVIRON_BYTES = 2 << 20  # all that execve(2) takes if the limit of the stack is the usual one
+_MOST_MOUNTS_BYTES = 4 << 20  # of a process: 20,000 mounts with a line of 200 bytes
+_MANY_MOUNTS_BYTES = 64 << 10  # some 300: a text of no more is kept as it is
+
+
 class Host:
     """One machine's files below ``root``. Paths are absolute within it, as that machine spells them.
 
@@ -44,7 +49,7 @@ class Host:
         self.is_dated = origin.is_dated
         self.page_bytes, self.ticks_per_second = origin.page_bytes, origin.ticks_per_second
         self.recorded_pids = origin.pids
-        self._kept: dict[str, str] = {}
+        self._kept: dict[str, str | Malformed] = {}
         self._kept_links: dict[str, str] = {}
 
     def __enter__(self) -> Self:
@@ -88,10 +93,32 @@ class Host:
         return self.read_bytes(path).decode("utf-8", "surrogateescape")
 
     def read_kept(self, path: str) -> str:
-        """As read_text, once until it is forgotten: what several need to be of one moment."""
+        """As read_text, once until it is forgotten: what several need to be of one moment. Of an environment and a large mountinfo what is asked for."""
         if path not in self._kept:
-            self._kept[path] = self.read_text(path)
-        return self._kept[path]
+            try:
+                self._kept[path] = self._read_selected(path)
+            except Malformed as error:
+                self._kept[path] = error  # who is too large is read once as well
+        kept = self._kept[path]
+        if isinstance(kept, Malformed):
+            raise Malformed(str(kept))
+        return kept
+
+    def _read_selected(self, path: str) -> str:
+        """Of the files that a process can make large what is asked for; of others all."""
+        if path.endswith("/environ"):
+            from cgtune.system.environtext import select_environ
+
+            content = select_environ(self.read_bytes(path, cap_bytes=_MOST_ENVIRON_BYTES))
+        elif path.endswith("/mountinfo"):
+            content = self.read_bytes(path, cap_bytes=_MOST_MOUNTS_BYTES)
+            if len(content) > _MANY_MOUNTS_BYTES:
+                from cgtune.system.mounttext import select_mounts
+
+                content = select_mounts(content)
+        else:
+            return self.read_text(path)
+        return content.decode("utf-8", "surrogateescape")
 
     def read_kept_link(self, path: str) -> str:
         """As read_link, likewise."""

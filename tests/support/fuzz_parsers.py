@@ -125,7 +125,7 @@ def _maps(text: str) -> None:
         check_message(error)
     for guest in (False, True):
         found = mappings.parse_maps(text, guest=guest)
-        mappings.parse_map_lines(lambda: mappings.split_lines((text[:9], text[9:])), guest=guest)
+        mappings.parse_map_lines(mappings.split_lines((text[:9], text[9:])), guest=guest)
         mappings.locate_modules(found, guest=guest)
         mappings.locate_images(found, lambda _, size: b"\x7fELF\x02\x01"[:size])
 
