@@ -123,6 +123,7 @@ class Aside:
         self._answered: dict[Hashable, None] = {}
         self._took: dict[Hashable, float] = {}
         self._late_now: set[Hashable] = set()
+        self._open: set[str] = set()  # by /proc/PID, what the helper may keep open
         self._waited_seconds = 0.0
 
     def begin_look(self) -> None:
@@ -145,6 +146,7 @@ class Aside:
             raise _late()
         if self._helper is None:
             self._helper = self._start(key)
+        self._open.add("/".join(path.split("/", 3)[:3]))
         began = time.monotonic()
         try:
             self._helper.send((name, path, *more))
@@ -167,8 +169,9 @@ class Aside:
 
     def forget(self, below: str) -> None:
         """Close what the other process keeps open at or below ``below``."""
-        if self._helper is None:
+        if self._helper is None or not (self._open if below == "/" else below in self._open):
             return
+        self._open = self._open - {below} if below != "/" else set()
         try:
             self._helper.send(("forget", below))
             self._helper.receive(PROCESS_SECONDS)

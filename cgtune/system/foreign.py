@@ -73,12 +73,12 @@ def parse_mapped_devices(data: bytes) -> set[str]:
     """The devices of the files that lines of /proc/PID/maps name, as a mount table spells them."""
     # 55d0c8a00000-55d0c8a22000 r--p 00000000 fe:00 131 /usr/bin/cat: the fourth field, in hexadecimal (proc_pid_maps(5))
     found: set[str] = set()
-    for pair in {fields[3] for line in data.splitlines() if len(fields := line.split(None, 4)) > 3}:
-        major, _, minor = pair.partition(b":")
-        try:
+    try:
+        for pair in {line.split(b" ", 4)[3] for line in data.splitlines()}:
+            major, _, minor = pair.partition(b":")
             found.add(f"{int(major, 16)}:{int(minor, 16)}")
-        except ValueError:
-            found.add("?")
+    except (ValueError, IndexError):
+        found.add("?")
     return found
 
 
@@ -101,23 +101,27 @@ class Foreign:
         if len(self._learned) > _MOST_LEARNED:
             self._learned.clear()
 
-    def may_map(self, pid: str) -> bool:
-        """Whether what lists the mappings of a process may sleep: mmap(2) of a file on some network file systems asks the server, and
-        nobody reads the mappings meanwhile.
+    def learn(self, pid: str, read: Callable[[bool], bytes]) -> bytes:
+        """Take what the mappings of a process tell, as ``read`` gives them, and return them. Raises OSError as that does.
+
+        It is told whether even that may sleep: mmap(2) of a file on some network file systems asks the server, and nobody reads the
+        mappings meanwhile.
         """
         mounts = self._mounts(pid)
-        return mounts is not None and bool(mounts.foreign)
+        try:
+            maps = read(mounts is not None and bool(mounts.foreign))
+        except OSError as error:
+            # Who is refused the mappings is refused all else that may sleep
+            is_there = error.errno in (errno.ETIMEDOUT, errno.EFBIG)
+            self._learned[pid] = frozenset((f"? of {pid}",)) if is_there else frozenset()
+            raise
+        self._learned[pid] = frozenset() if mounts is None else self._devices(pid, maps, mounts)
+        return maps
 
-    def learn(self, pid: str, maps: bytes | None) -> None:
-        """Take what the mappings of a process tell; None: they are there, and cannot be read."""
-        mounts = self._mounts(pid)
-        devices = frozenset[str]()
-        if mounts is not None:
-            known = set[str]() if maps is None else parse_mapped_devices(maps)
-            devices = frozenset(device for device in known if not self._is_local(device, mounts))
-            if maps is None or not self._maps_executable(pid, maps):
-                devices |= {f"? of {pid}"}
-        self._learned[pid] = devices
+    def _devices(self, pid: str, maps: bytes, mounts: Mounts) -> frozenset[str]:
+        """The foreign devices that a process has files of."""
+        devices = frozenset(device for device in parse_mapped_devices(maps) if not self._is_local(device, mounts))
+        return devices if self._maps_executable(pid, maps) else devices | {f"? of {pid}"}
 
     def _maps_executable(self, pid: str, maps: bytes) -> bool:
         """Whether the executable is mapped, as that of nearly all programs: a program that has unpacked itself may have let go of it."""

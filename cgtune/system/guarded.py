@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-
 from cgtune.system.foreign import Foreign
 from cgtune.system.root import READ_CAP_BYTES
 from cgtune.system.source import Files
@@ -104,14 +102,11 @@ class GuardedFiles(Files):
     def _read_maps(self, path: str, cap_bytes: int) -> bytes:
         """The mappings of a process, which tell whether its other files may sleep."""
         pid = path[6:].partition("/")[0]
-        try:
-            if self._foreign.may_map(pid):
-                data: bytes = self._ask().ask(("maps", pid), "read_whole", path, cap_bytes)
-            else:
-                data = super().read_whole(path, cap_bytes)
-        except OSError as error:
-            # Who is refused the mappings is refused all else that may sleep
-            self._foreign.learn(pid, None if error.errno in (errno.ETIMEDOUT, errno.EFBIG) else b"")
-            raise
-        self._foreign.learn(pid, data)
-        return data
+
+        def read(may_sleep: bool) -> bytes:
+            if not may_sleep:
+                return Files.read_whole(self, path, cap_bytes)
+            data: bytes = self._ask().ask(("maps", pid), "read_whole", path, cap_bytes)
+            return data
+
+        return self._foreign.learn(pid, read)
