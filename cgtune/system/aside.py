@@ -1,7 +1,7 @@
 """Reads that may never return, in another process: that one can be left behind. Nothing else ends a read in which the kernel waits for a FUSE
 server, not even SIGKILL, and a process that has a thread in one does not end either.
 
-The other process is this Python with a loop that reads one file after the other (``answer_requests``). It is started when the first such
+The other process is this Python with a loop that reads one file after the other (answering.py). It is started when the first such
 read comes, and ends when its pipe is closed. One that is late is killed and replaced. As long as the kernel does not let it die, what it
 was about is not asked for again; and there are only so many.
 """
@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 
-from cgtune.errors import CgtuneError, Unreadable
+from cgtune.errors import Unreadable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ MOST_STUCK = 4
 _START_SECONDS = 10.0
 
 #: Who was late is asked again after so long, then after twice as long, and so on.
-_AGAIN_SECONDS = 5.0
+_AGAIN_SECONDS = 1.0
 _MOST_AGAIN_SECONDS = 600.0
 
-_HEAD_BYTES = 8
-_REFUSED = -1  # in the place of an errno: the path is no plain one
+HEAD_BYTES = 8  # of each request and each answer: how long it is
+REFUSED = -1  # in the place of an errno: the path is no plain one
 
 
 class _Helper:
@@ -49,7 +49,7 @@ class _Helper:
 
     def __init__(self, root: str) -> None:
         """Start it. Raises OSError."""
-        code = "import sys; sys.path.insert(0, sys.argv[1]); from cgtune.system.aside import answer_requests; answer_requests(sys.argv[2])"
+        code = "import sys; sys.path.insert(0, sys.argv[1]); from cgtune.system.answering import answer_requests; answer_requests(sys.argv[2])"
         folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         arguments = [sys.executable or "python3", "-I", "-S", "-c", code, folder, root]
         theirs, self._requests = os.pipe()
@@ -84,12 +84,12 @@ class _Helper:
     def send(self, request: tuple[Any, ...]) -> None:
         """Raises OSError if it is gone."""
         data = marshal.dumps(request)
-        os.write(self._requests, len(data).to_bytes(_HEAD_BYTES, "big") + data)
+        os.write(self._requests, len(data).to_bytes(HEAD_BYTES, "big") + data)
 
     def receive(self, seconds: float) -> Any:
         """Its answer. Raises TimeoutError if it is late, and EOFError or OSError if it is gone."""
         deadline = time.monotonic() + seconds
-        size = int.from_bytes(self._receive(_HEAD_BYTES, deadline), "big")
+        size = int.from_bytes(self._receive(HEAD_BYTES, deadline), "big")
         return marshal.loads(self._receive(size, deadline))  # noqa: S302  # written by our own code
 
     def _receive(self, size: int, deadline: float) -> bytes:
@@ -161,7 +161,7 @@ class Aside:
             raise OSError(errno.EIO, "the process that reads it has ended") from error
         finally:
             self._took[key] = self._took.get(key, 0.0) + time.monotonic() - began
-        if number == _REFUSED:
+        if number == REFUSED:
             raise Unreadable(answer)
         if number:
             raise OSError(number, answer)
@@ -234,39 +234,3 @@ class Aside:
 
 def _late() -> TimeoutError:
     return TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-
-
-def answer_requests(root: str) -> None:
-    """The other process: read what is asked for, until nobody asks any more."""
-    from cgtune.system.root import Root
-    from cgtune.system.source import Files
-
-    os.chdir("/")
-    files = Files(Root(root), root, is_live=True)
-    answer: tuple[int, Any] = (0, None)
-    while True:
-        data = marshal.dumps(answer)
-        view = memoryview(len(data).to_bytes(_HEAD_BYTES, "big") + data)
-        try:
-            while view:
-                view = view[os.write(1, view) :]
-        except OSError:
-            return
-        head = _read_exactly(_HEAD_BYTES)
-        name, *arguments = marshal.loads(_read_exactly(int.from_bytes(head, "big"))) if head else ("",)  # noqa: S302  # likewise
-        if not name:
-            return
-        try:
-            answer = (0, getattr(files, name)(*arguments))
-        except OSError as error:
-            answer = (error.errno or errno.EIO, error.strerror or "")
-        except CgtuneError as error:
-            answer = (_REFUSED, str(error))
-
-
-def _read_exactly(size: int) -> bytes:
-    """So many bytes of what is asked; none at its end."""
-    parts = b""
-    while len(parts) < size and (part := os.read(0, size - len(parts))):
-        parts += part
-    return parts if len(parts) == size else b""

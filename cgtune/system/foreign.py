@@ -58,7 +58,7 @@ def parse_mounts(text: str, *, trusts_overlays: bool) -> Mounts:
         fields, _, kind = line.partition(" - ")
         parts = fields.split(" ", 5)
         if len(parts) < 5:
-            return Mounts(devices={}, foreign=("/",), has_root=False)
+            return _UNKNOWN
         name = kind.partition(" ")[0]
         is_local = name in _LOCAL or (name == "overlay" and trusts_overlays)
         devices[parts[2]] = devices.get(parts[2], True) and is_local
@@ -82,6 +82,10 @@ def parse_mapped_devices(data: bytes) -> set[str]:
     return found
 
 
+_UNKNOWN = Mounts(devices={}, foreign=("/",), has_root=False)
+_REFUSALS = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ESRCH)
+
+
 class Foreign:
     """Tells which reads may sleep, of the processes below one live root. ``read`` reads a file whole, ``read_link`` a link; both raise
     OSError.
@@ -91,12 +95,17 @@ class Foreign:
         self._read, self._read_link = read, read_link
         self._learned: dict[str, frozenset[str]] = {}
         self._tables: dict[str, Mounts] = {}
+        self._seen: dict[str, Mounts] = {}
+        self._parsed: dict[bytes, Mounts] = {}
+        self._parsed_now: dict[bytes, Mounts] = {}
         self._own: Mounts | None = None
         self._internal: frozenset[str] | None = None
 
     def forget(self) -> None:
         """Look at mount tables anew. What a process maps is told again when its mappings are read."""
         self._tables.clear()
+        self._seen.clear()
+        self._parsed, self._parsed_now = self._parsed_now, {}
         self._own = None
         if len(self._learned) > _MOST_LEARNED:
             self._learned.clear()
@@ -148,19 +157,38 @@ class Foreign:
             known = device.partition(":")[0] not in ("0", "?") or device in self._internal_devices()
         return known
 
+    def see_mounts(self, pid: str, table: bytes) -> None:
+        """Take the mount table of a process, read in this look. Equal tables are of one namespace: they name each mount by its number."""
+        mounts = self._parsed_now.get(table) or self._parsed.get(table)
+        if mounts is None:
+            found = self._read_mounts(pid, table)
+            if found is None:
+                return
+            mounts = found
+        self._seen[pid], self._parsed_now[table] = mounts, mounts
+
     def _mounts(self, pid: str) -> Mounts | None:
         """The mount table of a process; None if the kernel refuses to show it: then it refuses all that may sleep as well."""
+        if pid in self._seen:
+            return self._seen[pid]
         try:
             namespace = self._read_link(f"/proc/{pid}/ns/mnt")
-            if namespace not in self._tables:
-                is_ours = self._read_link(f"/proc/{pid}/ns/user") == os.readlink("/proc/self/ns/user")
-                text = self._read(f"/proc/{pid}/mountinfo").decode("utf-8", "surrogateescape")
-                self._tables[namespace] = parse_mounts(text, trusts_overlays=is_ours)
-            return self._tables[namespace]
         except OSError as error:
-            if error.errno in (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ESRCH):
+            return None if error.errno in _REFUSALS else _UNKNOWN
+        if namespace not in self._tables:
+            mounts = self._read_mounts(pid)
+            if mounts is None:
                 return None
-            return Mounts(devices={}, foreign=("/",), has_root=False)
+            self._tables[namespace] = mounts
+        return self._tables[namespace]
+
+    def _read_mounts(self, pid: str, table: bytes | None = None) -> Mounts | None:
+        try:
+            is_ours = self._read_link(f"/proc/{pid}/ns/user") == os.readlink("/proc/self/ns/user")
+            text = self._read(f"/proc/{pid}/mountinfo") if table is None else table
+        except OSError as error:
+            return None if error.errno in _REFUSALS else _UNKNOWN
+        return parse_mounts(text.decode("utf-8", "surrogateescape"), trusts_overlays=is_ours)
 
     def _own_mounts(self) -> Mounts:
         if self._own is None:

@@ -250,11 +250,7 @@ def _choose_source(root: Root, absolute: str, unpacked: TemporaryDirectory[str] 
     try:
         text = root.read_whole(f"/{MARKER}")
     except FileNotFoundError:
-        if absolute == "/" or root.has_procfs():
-            from cgtune.system.guarded import GuardedFiles
-
-            return GuardedFiles(root, absolute)
-        return Files(root, absolute, is_live=False, unpacked=unpacked)
+        return Files(root, absolute, is_live=absolute == "/" or root.has_procfs(), unpacked=unpacked)
     except OSError as error:
         raise UsageError(f"--root: {MARKER}: {reason(error)}; record it again with cgtune snapshot") from error
     from cgtune.system.recording import parse_marker
