@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 def answer_requests(root: str) -> None:
     """Read what standard input asks for and answer on standard output, until nobody asks any more. ``root`` is a folder as Root takes it."""
     os.chdir("/")
+    # It may outlive who started it: nothing that was inherited (a pipe, a lock) is kept open by it
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:  # noqa: PLR2004  # the standard streams
+            try:
+                os.close(int(name))
+            except OSError:
+                continue  # that of the listing itself
     files = Files(Root(root), root, is_live=True, is_guarded=False)
     answer: tuple[int, Any] = (0, None)
     while True:

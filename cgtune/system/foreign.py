@@ -88,12 +88,11 @@ _REFUSALS = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ESRCH)
 
 class Foreign:
     """Tells which reads may sleep, of the processes below one live root. ``read`` reads a file whole, ``read_link`` a link; both raise
-    OSError.
+    OSError. What is learned of a process stands in ``devices``, by pid: the foreign ones that it has files of.
     """
 
-    def __init__(self, read: Callable[[str], bytes], read_link: Callable[[str], str]) -> None:
-        self._read, self._read_link = read, read_link
-        self._learned: dict[str, frozenset[str]] = {}
+    def __init__(self, read: Callable[[str], bytes], read_link: Callable[[str], str], devices: dict[str, frozenset[str]]) -> None:
+        self._read, self._read_link, self._learned = read, read_link, devices
         self._tables: dict[str, Mounts] = {}
         self._seen: dict[str, Mounts] = {}
         self._parsed: dict[bytes, Mounts] = {}

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class Guard:
     """What the files of one live root are asked by, if the answer may hang on somebody else than the kernel."""
 
-    def __init__(self, files: Files) -> None:
-        """``files`` are those that read without a guard."""
+    def __init__(self, files: Files, devices: dict[str, frozenset[str]]) -> None:
+        """``files`` are those that read without a guard; ``devices`` gets the foreign ones that each process has files of, by pid."""
         self._files = files
-        self._foreign = Foreign(files.read_whole, files.read_link)
+        self._foreign = Foreign(files.read_whole, files.read_link, devices)
         self._aside: Aside | None = None
         self._kept_maps: tuple[str, bytes] | None = None
 
@@ -44,7 +44,7 @@ class Guard:
         self._foreign.see_mounts(path[6:].partition("/")[0], table)
 
     def ask(self, name: str, path: str, *more: int) -> Any:
-        """What the method of source.Files answers for a path of source.may_sleep.
+        """What the method of source.Files answers for a path that may hang on somebody else than the kernel.
 
         Raises as that, and TimeoutError for what is not answered in time, or hangs on what was not answered before.
         """

@@ -111,16 +111,10 @@ class Source(ABC):
         """The page at an http URL. Raises Unreadable."""
 
 
-#: Of a process, what lies on a file system of whoever mounted it, and memory, which may be pages of files there.
+#: Of a process: what lies on a file system of whoever mounted it, and memory, which may be pages of files there. Their answers may hang on
+#: somebody else than the kernel; those of its links (exe is one as well) do not.
 _MAY_SLEEP = frozenset(("root", "exe", "map_files", "maps", "mem", "environ", "cmdline"))
-
-
-def may_sleep(path: str) -> bool:
-    """Whether the answer may hang on somebody else than the kernel. The links of a process, exe among them, do not."""
-    if not path.startswith("/proc/"):
-        return False
-    pid, _, rest = path[6:].partition("/")
-    return rest.partition("/")[0] in _MAY_SLEEP and pid.isdecimal()
+_TELLING = frozenset(("root", "maps"))
 
 
 class Files(Source):
@@ -147,18 +141,25 @@ class Files(Source):
         self._root, self._unpacked = root, unpacked
         self._guard: Guard | None = None
         self._has_guard = is_live and is_guarded
-        self._own = f"/proc/{os.getpid()}/" if path == "/" else None  # what we wait for in our own files holds nobody up but us
+        self._devices: dict[str, frozenset[str]] = {}  # by pid, the foreign ones that a process is known to have files of
+        self._own_pid = str(os.getpid()) if path == "/" else ""
         if is_live:
             root.open_doors()
 
     def _may_sleep(self, path: str) -> bool:
-        return self._has_guard and may_sleep(path) and not (self._own is not None and path.startswith(self._own))
+        if not self._has_guard or not path.startswith("/proc/"):
+            return False
+        pid, _, rest = path[6:].partition("/")
+        folder = rest.partition("/")[0]
+        if folder not in _MAY_SLEEP or not pid.isdecimal() or pid == self._own_pid:
+            return False
+        return folder in _TELLING or self._devices.get(pid) != frozenset()
 
     def _ask_guard(self, name: str, path: str, *more: int) -> Any:
         if self._guard is None:
             from cgtune.system.guarded import Guard
 
-            self._guard = Guard(Files(self._root, self.origin.root, is_live=True, is_guarded=False))
+            self._guard = Guard(Files(self._root, self.origin.root, is_live=True, is_guarded=False), self._devices)
         return self._guard.ask(name, path, *more)
 
     def close(self) -> None:

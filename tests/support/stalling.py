@@ -69,7 +69,6 @@ def stalling(content: Path, folder: Path) -> Iterator[Stalling]:
         server.stdin.close()  # it ends, and what waits for it is answered
         server.wait()
         server.stdout.close()
-        ctypes.CDLL(None).umount2(os.fsencode(folder), _MOUNT_DETACH)
 
 
 class _Server:
@@ -133,7 +132,16 @@ def _main(content: Path, folder: Path) -> None:
     if mount(b"stalling", os.fsencode(folder), b"fuse.stalling", 6, options.encode()) != 0:  # nosuid, nodev
         sys.exit(os.strerror(ctypes.get_errno()))
     server = _Server(content, device)
-    print("mounted", flush=True)
+    try:
+        print("mounted", flush=True)
+        _serve(server, device)
+    finally:
+        os.close(device)  # whatever waits is answered
+        ctypes.CDLL(None).umount2(os.fsencode(folder), _MOUNT_DETACH)
+
+
+def _serve(server: _Server, device: int) -> None:
+    """Until whoever commands it closes the pipe, or is gone."""
     while True:
         ready, _, _ = select.select([device, 0], [], [])
         if device in ready:
