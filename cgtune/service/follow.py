@@ -56,7 +56,10 @@ class Stopped(Exception):
 
 
 class Follower:
-    """Looks again and again. ``pids``: just these processes, Go or not; without any, every Go process that can be seen."""
+    """Looks again and again. ``pids``: just these processes, Go or not; without any, every Go process that can be seen.
+
+    ``stages`` tell how each part of a look went.
+    """
 
     def __init__(
         self,
@@ -68,12 +71,11 @@ class Follower:
         machinery: bool = False,
         is_stopped: Callable[[], bool] = lambda: False,
         remembered: Callable[[], Iterable[Kills] | None] = lambda: None,
-        stages: Stages | None = None,
     ) -> None:
         """Look at the machine once; raises Unreadable or Malformed if /proc and /sys below the root hold none."""
         self._host, self._pids, self._policy, self._is_stopped = host, tuple(dict.fromkeys(pids)), policy, is_stopped
         self._ignored, self._machinery, self._remembered = ignored, machinery, remembered
-        self._stages = Stages() if stages is None else stages
+        self.stages = Stages()
         self._view = MachineView(host)
         self._followed: frozenset[int] = frozenset()
         self._windows, self._outside, self._neighbours = Windows(), Outside(), Neighbours(host)
@@ -81,7 +83,7 @@ class Follower:
     def look(self, now_seconds: float) -> Look:
         """Everything once. ``now_seconds`` is any clock that only goes forward. Raises what MachineView raises, and Stopped."""
         self._host.forget()
-        with self._stages.at("machine"):
+        with self.stages.at("machine"):
             self._view = view = MachineView(self._host, before=self._view)
         missing: list[int] = []
         troubles: dict[str, str] = {}
@@ -93,7 +95,7 @@ class Follower:
                 troubles[f"process {pid}"] = str(error) if isinstance(error, CgtuneError) else fault_words(error)
 
         view.known.look_left_bytes = MOST_LOOK_BYTES
-        with self._stages.at("processes"):
+        with self.stages.at("processes"):
             pids = self._pids or self._search_order(view)
             found = gather(
                 view,
@@ -110,13 +112,13 @@ class Follower:
             missing += [snapshot.process.pid for snapshot in snapshots if snapshot.process.state == "Z"]
             snapshots = [snapshot for snapshot in snapshots if snapshot.process.state != "Z"]
         self._followed = frozenset(snapshot.process.pid for snapshot in snapshots)
-        with self._stages.at("report"):
+        with self.stages.at("report"):
             report = self._report_on(snapshots, found, now_seconds)
 
         def judge(report: Report) -> Report:
             return api.judge(report, self._policy, least_periods=LEAST_PERIODS, ignored=self._ignored)
 
-        with self._stages.at("rules"):
+        with self.stages.at("rules"):
             report = _judge(report, judge, troubles)
         if self._host.is_live:
             self._neighbours.follow(report, view.ours.mounts)

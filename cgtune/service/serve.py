@@ -83,8 +83,8 @@ def run_serve(options: ServeOptions) -> NoReturn:
         machinery=options.machinery,
         is_stopped=stop.is_set,
         remembered=lambda: board.remembered if host.is_live else None,
-        stages=board.stages,
     )
+    board.stages = follower.stages
     kernel_log = _open_kernel_log(host) if options.kernel_log else None
     listener, textfile = None, None
     if options.textfile is not None:

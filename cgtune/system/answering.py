@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def answer_requests(root: str) -> None:
-    """Read what standard input asks for and answer on standard output, until nobody asks any more. ``root`` is a folder as Root takes it."""
+    """Read what standard input asks for and answer on standard output, until nobody asks any more. ``root`` is a folder for Root."""
     os.chdir("/")
     # It may outlive who started it: nothing that was inherited (a pipe, a lock) is kept open by it
     for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2:  # noqa: PLR2004  # the standard streams
+        if int(name) > 2:  # the standard streams
             try:
                 os.close(int(name))
             except OSError:

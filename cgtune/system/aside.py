@@ -1,5 +1,5 @@
-"""Reads that may never return, in another process: that one can be left behind. Nothing else ends a read in which the kernel waits for a FUSE
-server, not even SIGKILL, and a process that has a thread in one does not end either.
+"""Reads that may never return, in another process: that one can be left behind. Nothing else ends a read in which the kernel waits for a
+FUSE server, not even SIGKILL, and a process that has a thread in one does not end either.
 
 The other process is this Python with a loop that reads one file after the other (answering.py). It is started when the first such
 read comes, and ends when its pipe is closed. One that is late is killed and replaced. As long as the kernel does not let it die, what it
@@ -52,7 +52,9 @@ class _Helper:
 
     def __init__(self, root: str) -> None:
         """Start it. Raises OSError."""
-        code = "import sys; sys.path.insert(0, sys.argv[1]); from cgtune.system.answering import answer_requests; answer_requests(sys.argv[2])"
+        code = (
+            "import sys; sys.path.insert(0, sys.argv[1]); from cgtune.system.answering import answer_requests; answer_requests(sys.argv[2])"
+        )
         folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         arguments = [sys.executable or "python3", "-I", "-S", "-c", code, folder, root]
         theirs, self._requests = os.pipe()
@@ -109,7 +111,6 @@ class _Helper:
             parts += part
         return bytes(parts)
 
-
     def _waits_for_cpu(self) -> bool:
         """Whether it could run: then it hangs in no read, and a quota or its neighbours keep it from answering."""
         try:
@@ -152,7 +153,7 @@ class Aside:
         self._reap()
 
     def ask(self, key: Hashable, name: str, path: str, *more: int) -> Any:
-        """What the method ``name`` of source.Files answers. ``key``: who answers for it; if one such read is late, the others are not tried.
+        """What the method ``name`` of source.Files answers. ``key``: who answers for it; if one such read is late, others are not tried.
 
         Raises OSError as that does, Unreadable for what is no plain path, and TimeoutError.
         """

@@ -1,4 +1,4 @@
-"""Which reads may never return: those of a process's files and memory that hang on a file system that somebody else answers for.
+"""Which reads may never return: those of a process's files and memory that hang on a foreign file system.
 
 A process's links (exe, fd, ns), its stat, status, cgroup and mountinfo are answered by the kernel alone. What lies behind exe, map_files and
 root is answered by the file system that it lies on, and a page of memory may be a page of such a file. The device numbers in
@@ -20,9 +20,68 @@ if TYPE_CHECKING:
 
 #: File systems that the kernel answers for, from memory or a disk. autofs waits for its daemon, FUSE for anybody.
 _LOCAL = frozenset(
-    "adfs affs bcachefs befs bfs binfmt_misc bpf btrfs cgroup cgroup2 configfs cramfs debugfs devpts devtmpfs efivarfs efs erofs exfat ext2 "
-    "ext3 ext4 f2fs fusectl hfs hfsplus hugetlbfs iso9660 jffs2 jfs minix mqueue msdos nilfs2 nsfs ntfs ntfs3 omfs proc pstore ramfs reiserfs "
-    "romfs rootfs rpc_pipefs securityfs selinuxfs smackfs squashfs sysfs sysv tmpfs tracefs ubifs udf ufs vfat xfs zfs zonefs".split()
+    [
+        "adfs",
+        "affs",
+        "bcachefs",
+        "befs",
+        "bfs",
+        "binfmt_misc",
+        "bpf",
+        "btrfs",
+        "cgroup",
+        "cgroup2",
+        "configfs",
+        "cramfs",
+        "debugfs",
+        "devpts",
+        "devtmpfs",
+        "efivarfs",
+        "efs",
+        "erofs",
+        "exfat",
+        "ext2",
+        "ext3",
+        "ext4",
+        "f2fs",
+        "fusectl",
+        "hfs",
+        "hfsplus",
+        "hugetlbfs",
+        "iso9660",
+        "jffs2",
+        "jfs",
+        "minix",
+        "mqueue",
+        "msdos",
+        "nilfs2",
+        "nsfs",
+        "ntfs",
+        "ntfs3",
+        "omfs",
+        "proc",
+        "pstore",
+        "ramfs",
+        "reiserfs",
+        "romfs",
+        "rootfs",
+        "rpc_pipefs",
+        "securityfs",
+        "selinuxfs",
+        "smackfs",
+        "squashfs",
+        "sysfs",
+        "sysv",
+        "tmpfs",
+        "tracefs",
+        "ubifs",
+        "udf",
+        "ufs",
+        "vfat",
+        "xfs",
+        "zfs",
+        "zonefs",
+    ]
 )
 
 _MOST_LEARNED = 8192

@@ -73,7 +73,7 @@ class Guard:
             try:
                 self._kept_maps = maps, self._read_maps(maps)
             except OSError:
-                pass  # it is told when they are asked for
+                self._kept_maps = None  # why is told when they are asked for
             devices = self._foreign.devices(pid)
         return devices or None
 

@@ -51,6 +51,7 @@ def _mapping(path: Path) -> Iterator[int]:
 
 @pytest.fixture
 def program() -> Path:
+    """A Go program."""
     only_where(platform.machine() == "x86_64", "the toolchains are for x86-64")
     return goprograms.build("1.25.5")
 
@@ -104,9 +105,7 @@ def _helpers() -> list[int]:
 
 
 @pytest.mark.parametrize("operation", ["open", "getattr", "read"])
-def test_each_command_ends_in_time_and_says_what_does_not_answer(
-    scene: tuple[Stalling, int, int], operation: str, tmp_path: Path
-) -> None:
+def test_each_command_ends_in_time_and_says_what_does_not_answer(scene: tuple[Stalling, int, int], operation: str, tmp_path: Path) -> None:
     """The limits are told and what was not seen; `check` gives no verdict; nothing of the command is left once it is answered."""
     system, stalled, honest = scene
     before = {*_helpers()}

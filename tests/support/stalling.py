@@ -1,4 +1,4 @@
-"""A FUSE file system with one file, ``f``, that stops to answer when it is told to: what a dead network mount and a stalled server are to others.
+"""A FUSE file system with one file, ``f``, that stops to answer when it is told to, as a dead network mount does.
 
 The server is a process of its own (this module run as a program): if it ends, the kernel answers all that waits, so that no test leaves a
 process behind that cannot be killed.
@@ -36,7 +36,7 @@ class Stalling:
         self.folder, self.program, self._server = folder, folder / "f", server
 
     def stall(self, *operations: str) -> None:
-        """Answer none of these from now on: lookup, getattr, open, read. What the kernel keeps of the file is dropped, but for mapped pages."""
+        """Answer none of these from now on: lookup, getattr, open, read. What the kernel keeps of the file is dropped."""
         self._tell("stall " + " ".join(operations))
 
     def answer(self) -> None:

@@ -79,7 +79,7 @@ class _Process:
     def _read_link(self, path: str) -> str:
         return {"/proc/7/ns/mnt": "mnt:[5]", "/proc/7/ns/user": self.user, "/proc/7/exe": self.executable}[path]
 
-    def learn(self, maps: bytes) -> tuple[bool, frozenset[str]]:
+    def learn(self, maps: bytes) -> tuple[bool, set[str]]:
         """Returns (whether the mappings themselves were said to be able to sleep, the foreign devices)."""
         said: list[bool] = []
 
@@ -88,17 +88,17 @@ class _Process:
             return maps
 
         self.foreign.learn("7", read)
-        return said[0], self.devices["7"]
+        return said[0], {*self.devices["7"]}
 
 
 def test_a_process_with_local_files_alone_is_read_at_once() -> None:
     """Nothing of it is asked of another process."""
-    assert _Process(_ROOT, _SYS).learn(_LOCAL_LINE) == (False, frozenset())
+    assert _Process(_ROOT, _SYS).learn(_LOCAL_LINE) == (False, set())
 
 
 def test_a_mapped_file_of_a_network_file_system_makes_it_foreign() -> None:
     """And so does the mount for its mappings, whose reader waits for whoever maps a file there."""
-    assert _Process(_ROOT, _NFS).learn(_LOCAL_LINE) == (True, frozenset())
+    assert _Process(_ROOT, _NFS).learn(_LOCAL_LINE) == (True, set())
     assert _Process(_ROOT, _NFS).learn(_LOCAL_LINE + _NFS_LINE) == (True, {"0:50"})
 
 
@@ -111,7 +111,7 @@ def test_a_disk_that_fuse_answers_for_is_foreign_and_any_other_is_not() -> None:
     """A disk's own number tells nothing against a table that names its server."""
     line = b"7f00-7f01 r-xp 00000000 08:11 77 /win/lib.so\n"
     assert _Process(_ROOT, _DISK_FUSE).learn(_LOCAL_LINE + line) == (True, {"8:17"})
-    assert _Process(_ROOT).learn(_LOCAL_LINE + line) == (False, frozenset())
+    assert _Process(_ROOT).learn(_LOCAL_LINE + line) == (False, set())
 
 
 def test_an_executable_that_is_not_mapped_may_lie_anywhere() -> None:
@@ -120,16 +120,18 @@ def test_an_executable_that_is_not_mapped_may_lie_anywhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "devices"), [(errno.ETIMEDOUT, {"? of 7"}), (errno.EFBIG, {"? of 7"}), (errno.EACCES, set())], ids=["late", "large", "refused"]
+    ("number", "devices"),
+    [(errno.ETIMEDOUT, {"? of 7"}), (errno.EFBIG, {"? of 7"}), (errno.EACCES, set())],
+    ids=["late", "large", "refused"],
 )
 def test_mappings_that_cannot_be_read(number: int, devices: set[str]) -> None:
     """Those that are there may tell of anything; who is refused them is refused all that may sleep."""
     process = _Process(_ROOT)
 
     def read(_may_sleep: bool) -> bytes:
-        raise OSError(number, "")
+        raise OSError(number, "refused")
 
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="refused"):
         process.foreign.learn("7", read)
     assert process.devices == {"7": devices}
 
@@ -137,7 +139,7 @@ def test_mappings_that_cannot_be_read(number: int, devices: set[str]) -> None:
 def test_a_mount_table_that_was_read_is_not_asked_for_again() -> None:
     """It is that of this look; the next one takes a new one."""
     process = _Process(_ROOT)
-    process.foreign.see_mounts("7", "\n".join((_ROOT, _NFS)).encode())
+    process.foreign.see_mounts("7", f"{_ROOT}\n{_NFS}".encode())
     assert process.foreign.is_below_root("7", "/data/x")
     process.foreign.forget()
     assert not process.foreign.is_below_root("7", "/data/x")
