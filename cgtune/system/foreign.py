@@ -1,6 +1,6 @@
 """Which reads may never return: those of a process's files and memory that hang on a foreign file system.
 
-A process's links (exe, fd, ns), its stat, status, cgroup and mountinfo are answered by the kernel alone. What lies behind exe, map_files and
+A process's links (exe, fd, ns), its stat, status, cgroup and mountinfo are answered by the kernel alone. What lies behind exe, map_files or
 root is answered by the file system that it lies on, and a page of memory may be a page of such a file. The device numbers in
 /proc/PID/maps and the mount tables tell which: a device that no mount table names as local counts as foreign, and only costs more.
 Not covered: an overlay or a loop device that root has laid upon a foreign file system counts as local; and a process that gives its memory
