@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -133,6 +134,24 @@ def test_each_command_ends_in_time_and_says_what_does_not_answer(scene: tuple[St
         time.sleep(0.02)
 
 
+def test_a_command_that_waits_ends_at_once_when_it_is_told_to(scene: tuple[Stalling, int, int]) -> None:
+    """What it waits for does not hold it."""
+    system, stalled, _ = scene
+    system.stall("getattr")
+    before = {*_helpers()}
+    with _started({"inspect": ("inspect", "--pid", stalled)}) as processes:
+        try:
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while not {*_helpers()} - before:
+                assert time.monotonic() < deadline, "it never came to the file system"
+                time.sleep(0.01)
+            processes["inspect"].terminate()
+            assert processes["inspect"].wait(2) == -signal.SIGTERM
+            processes["inspect"].communicate()
+        finally:
+            system.answer()
+
+
 def _value(page: Samples, name: str, pid: int) -> float | None:
     return next((number for labels, number in page.get(name, []) if labels["pid"] == str(pid)), None)
 
@@ -141,7 +160,7 @@ def test_the_service_looks_on_and_sees_it_again_when_it_answers(scene: tuple[Sta
     """A scan in each interval, the honest program right, one trouble in the log; SIGTERM ends it in 2 s whatever hangs."""
     system, stalled, honest = scene
     system.stall("getattr", "read")
-    with Service("--interval", "500ms", "--pid", honest, "--pid", stalled) as service:
+    with Service("--interval", "200ms", "--pid", honest, "--pid", stalled) as service:
         try:
             _serves(service, system, stalled, honest)
             assert service.stop() < 2
