@@ -106,6 +106,8 @@ def translate(error: OSError, path: str) -> CgtuneError:
         return Unreadable(f"{path}: too many open files; {_MORE_FILES}")
     if number == errno.ESPIPE:
         return Unreadable(f"{path} is not a regular file")
+    if number == errno.ETIMEDOUT:
+        return Unreadable(f"{path}: the file system behind it does not answer in time; `findmnt` names it, see whether its server lives")
     if number == errno.EFBIG:
         return Malformed(f"{path} is larger than any file of its kind")
     return Unreadable(f"{path}: {reason(error)}")

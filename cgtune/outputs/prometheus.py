@@ -27,8 +27,9 @@ _END = b"# EOF\n"
 
 
 class ServiceFacts(Record):
-    """What the service says of itself. What hangs on a report is None before the first; ``age_seconds`` also in a file, where it would
-    stand still.
+    """What the service says of itself. What hangs on a report is None before the first; ``age_seconds`` and ``running_seconds``, how long
+    the present scan has been running, also in a file, where they would stand still. ``stages``: (name, seconds, whether all went well) of
+    each stage of a scan that was ever run.
     """
 
     version: str
@@ -38,6 +39,8 @@ class ServiceFacts(Record):
     left_out: int | None = None
     missing: int | None = None
     scan_seconds: float | None = None
+    running_seconds: float | None = None
+    stages: tuple[tuple[str, float, bool], ...] = ()
     report_time_seconds: float | None = None
     age_seconds: float | None = None
 
@@ -70,6 +73,11 @@ def add_service(families: Sink, facts: ServiceFacts) -> None:
     families.add("cgtune_processes_left_out", "Go processes that are too many to be reported.", facts.left_out)
     families.add("cgtune_missing_processes", "Processes asked for by pid that are not there.", facts.missing)
     families.add("cgtune_scan_duration_seconds", "How long the last scan took.", facts.scan_seconds)
+    families.add("cgtune_scan_running_seconds", "How long the present scan has been running; 0 between two.", facts.running_seconds)
+    for name, seconds, _ in facts.stages:
+        families.add("cgtune_scan_stage_duration_seconds", "How long a stage of a scan took the last time.", seconds, stage=name)
+    for name, _, is_good in facts.stages:
+        families.add("cgtune_scan_stage_success", "Whether a stage of a scan went well the last time.", int(is_good), stage=name)
     families.add("cgtune_report_timestamp_seconds", "When the report was made, since the epoch.", facts.report_time_seconds)
     families.add("cgtune_report_age_seconds", "How old the report is.", facts.age_seconds)
 

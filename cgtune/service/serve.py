@@ -88,6 +88,7 @@ def run_serve(options: ServeOptions) -> NoReturn:
         is_stopped=stop.is_set,
         remembered=lambda: board.remembered if host.is_live else None,
     )
+    board.stages = follower.stages
     kernel_log = _open_kernel_log(host) if options.kernel_log else None
     listener, textfile = None, None
     if options.textfile is not None:
@@ -217,11 +218,13 @@ class _Scanner:
         started = time.monotonic()
         while not self._stop.is_set():
             began = time.monotonic()
+            self._board.stages.begin()
             troubles = {} if before is None else dict(before.look.troubles)  # of a scan that fails nobody knows whether they are over
             try:
                 found = self._scan(began)
                 troubles = dict(found.look.troubles)
-                ended = self._vigil.follow(found.look.report.processes, began)
+                with self._board.stages.at("ends"):
+                    ended = self._vigil.follow(found.look.report.processes, began)
                 _say_changes(self._journal, before, found, ended)
                 before = found
             except Stopped:
@@ -240,6 +243,7 @@ class _Scanner:
                 except Exception as error:  # noqa: BLE001  # likewise
                     troubles[about] = fault_words(error)
             self._journal.report_troubles(troubles)
+            self._board.stages.end()
             took = time.monotonic() - began
             interval = self._options.interval_seconds
             # A sidecar starts before the program: whoever has seen nothing yet, or not all, looks again at once, for a while

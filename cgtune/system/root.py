@@ -2,7 +2,7 @@
 
 What is below /proc/PID/root belongs to somebody else and may be a FIFO, a link out of that root or a file without end; nothing here
 blocks on it or follows it. OSError goes out of here to ``host``, which knows what each means.
-Not covered: a FUSE filesystem that answers no look-ups can still delay a walk through it.
+Not covered: a file system that answers no look-ups. Who may meet one asks through ``guarded``.
 """
 
 from __future__ import annotations
