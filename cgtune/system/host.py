@@ -93,7 +93,10 @@ class Host:
         return self.read_bytes(path).decode("utf-8", "surrogateescape")
 
     def read_kept(self, path: str) -> str:
-        """As read_text, once until it is forgotten: what several need to be of one moment. Of an environment and a large mountinfo what is asked for."""
+        """As read_text, once until it is forgotten: what several need to be of one moment.
+
+        Of an environment and of a large mountinfo it is what is asked for.
+        """
         if path not in self._kept:
             try:
                 self._kept[path] = self._read_selected(path)
