@@ -30,5 +30,5 @@ def is_plausible(what: str, value: float) -> bool:
     """
     if value == float("inf"):
         return what in _INFINITE_IS_NONE
-    least, most = _BOUNDS.get(what) or _BY_RESOURCE.get(what.rpartition("_")[2], (0, _MOST))
+    least, most = _BOUNDS.get(what) or _BY_RESOURCE.get(what.rpartition("_")[2]) or (0, _MOST)
     return least <= value <= most  # NaN is not
