@@ -417,7 +417,7 @@ class Tally:
     """What became of all faults, by scene and by call."""
 
     def __init__(self) -> None:
-        self.calls = self.wrong = 0
+        self.calls = self.possible = self.wrong = 0
         self._by_scene: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
         self._by_call: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
 
@@ -435,7 +435,7 @@ class Tally:
         total: collections.Counter[str] = collections.Counter()
         for counts in self._by_call.values():
             total.update(counts)
-        yield f"all: {_counted(total)}; {self.calls} calls in {len(self._by_scene)} scenes, {self.wrong} broke a promise"
+        yield f"all: {_counted(total)}; {self.calls} calls and {self.possible} faults in all, {self.wrong} broke a promise"
 
 
 def _counted(counts: collections.Counter[str]) -> str:
@@ -451,6 +451,7 @@ def _run(stage: Stage, scene: Scene, tally: Tally, chosen: Callable[[], bool], *
         print(f"{scene.name}: the undisturbed run fails: {clean.err[-1500:]}", flush=True)
         return
     for fault in faults_of(calls, sparse=scene.sparse):
+        tally.possible += 1
         if not chosen():
             continue
         outcome = stage.play(scene, fault)

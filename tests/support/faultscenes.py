@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import itertools
+import json
 import os
 import re
 import signal
@@ -40,6 +41,12 @@ def _is_live_recording(place: Path, path: str) -> bool:
 
     with Host(str(place / path.split("/", 1)[0])) as host:
         return host.recorded_pids is not None
+
+
+def _settings(out: str) -> str:
+    """Of a report on a process that lives on what stays the same."""
+    report = json.loads(out) if out else {"processes": []}
+    return str([(each["pid"], each["settings"], [finding["rule"] for finding in each["findings"]]) for each in report["processes"]])
 
 
 def _without_pids(out: str) -> str:
@@ -228,7 +235,9 @@ def _looking(*, quick: bool) -> Iterator[Scene]:
     if not quick:
         yield Scene("env self", ("env", "--self"))
         yield Scene("check self", ("check", "--self"))
-        yield Scene("snapshot self", ("snapshot", "out", "--self"), is_whole=_is_live_recording, said=_without_pids)
+        living = ("--pid", str(os.getpid()))
+        yield Scene("snapshot living", ("snapshot", "out", *living), is_whole=_is_live_recording, said=_without_pids, sparse=True)
+        yield Scene("inspect living", ("inspect", *living, "--format", "json"), said=_settings, sparse=True)
 
 
 def _writing() -> Iterator[Scene]:
