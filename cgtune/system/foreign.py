@@ -16,7 +16,7 @@ from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Set as AbstractSet
 
 #: File systems that the kernel answers for, from memory or a disk. autofs waits for its daemon, FUSE for anybody.
 _LOCAL = frozenset(
@@ -145,6 +145,10 @@ _UNKNOWN = Mounts(devices={}, foreign=("/",), has_root=False)
 _REFUSALS = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ESRCH)
 
 
+#: Before the first piece of mappings: its offset, what was left of the line before it, the devices, whether the executable was among them.
+_NO_PIECE: tuple[int, bytes, AbstractSet[str], bool] = (0, b"", frozenset(), False)
+
+
 class Foreign:
     """Tells which reads may sleep, of the processes below one live root. ``read`` reads a file whole, ``read_link`` a link; both raise
     OSError. What is learned of a process stands in ``devices``, by pid: the foreign ones that it has files of.
@@ -152,6 +156,7 @@ class Foreign:
 
     def __init__(self, read: Callable[[str], bytes], read_link: Callable[[str], str], devices: dict[str, frozenset[str]]) -> None:
         self._read, self._read_link, self._learned = read, read_link, devices
+        self._pieces: dict[str, tuple[int, bytes, AbstractSet[str], bool]] = {}
         self._tables: dict[str, Mounts] = {}
         self._seen: dict[str, Mounts] = {}
         self._parsed: dict[bytes, Mounts] = {}
@@ -161,6 +166,7 @@ class Foreign:
 
     def forget(self) -> None:
         """Look at mount tables anew. What a process maps is told again when its mappings are read."""
+        self._pieces.clear()
         self._tables.clear()
         self._seen.clear()
         self._parsed, self._parsed_now = self._parsed_now, {}
@@ -168,27 +174,39 @@ class Foreign:
         if len(self._learned) > _MOST_LEARNED:
             self._learned.clear()
 
-    def learn(self, pid: str, read: Callable[[bool], bytes]) -> bytes:
-        """Take what the mappings of a process tell, as ``read`` gives them, and return them. Raises OSError as that does.
-
-        It is told whether even that may sleep: mmap(2) of a file on some network file systems asks the server, and nobody reads the
-        mappings meanwhile.
+    def may_map(self, pid: str) -> bool:
+        """Whether even the list of a process's mappings may sleep: mmap(2) of a file on some network file systems asks the server, and
+        nobody reads the mappings meanwhile.
         """
         mounts = self._mounts(pid)
-        try:
-            maps = read(mounts is not None and bool(mounts.foreign))
-        except OSError as error:
-            # Who is refused the mappings is refused all else that may sleep
-            is_there = error.errno in (errno.ETIMEDOUT, errno.EFBIG)
-            self._learned[pid] = frozenset((f"? of {pid}",)) if is_there else frozenset()
-            raise
-        self._learned[pid] = frozenset() if mounts is None else self._devices(pid, maps, mounts)
-        return maps
+        return mounts is not None and bool(mounts.foreign)
 
-    def _devices(self, pid: str, maps: bytes, mounts: Mounts) -> frozenset[str]:
-        """The foreign devices that a process has files of."""
-        devices = frozenset(device for device in parse_mapped_devices(maps) if not self._is_local(device, mounts))
-        return devices if self._maps_executable(pid, maps) else devices | {f"? of {pid}"}
+    def learn(self, pid: str, maps: bytes | OSError) -> None:
+        """Take what the mappings of a process tell, or why they cannot be read."""
+        self._pieces.pop(pid, None)
+        if isinstance(maps, OSError):
+            # Who is refused the mappings is refused all else that may sleep
+            self._learned[pid] = frozenset((f"? of {pid}",)) if maps.errno in (errno.ETIMEDOUT, errno.EFBIG) else frozenset()
+        else:
+            self._settle(pid, parse_mapped_devices(maps), has_executable=self._maps_executable(pid, maps))
+
+    def learn_piece(self, pid: str, offset: int, data: bytes) -> None:
+        """The same of mappings that are too many for one text, piece by piece; nothing is known before the last, empty one."""
+        following, rest, devices, has_executable = self._pieces.pop(pid, _NO_PIECE) if offset else _NO_PIECE
+        if offset != following:
+            return
+        whole, _, rest = (rest + data).rpartition(b"\n")
+        devices |= parse_mapped_devices(whole)
+        has_executable = has_executable or self._maps_executable(pid, whole)
+        if data:
+            self._pieces[pid] = offset + len(data), rest, devices, has_executable
+        else:
+            self._settle(pid, devices | parse_mapped_devices(rest), has_executable=has_executable)
+
+    def _settle(self, pid: str, devices: AbstractSet[str], *, has_executable: bool) -> None:
+        mounts = self._mounts(pid)
+        found = frozenset(device for device in devices if mounts is not None and not self._is_local(device, mounts))
+        self._learned[pid] = found if mounts is None or has_executable else found | {f"? of {pid}"}
 
     def _maps_executable(self, pid: str, maps: bytes) -> bool:
         """Whether the executable is mapped, as that of nearly all programs: a program that has unpacked itself may have let go of it."""
@@ -238,7 +256,8 @@ class Foreign:
             if mounts is None:
                 return None
             self._tables[namespace] = mounts
-        return self._tables[namespace]
+        self._seen[pid] = self._tables[namespace]
+        return self._seen[pid]
 
     def _read_mounts(self, pid: str, table: bytes | None = None) -> Mounts | None:
         try:

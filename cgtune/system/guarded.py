@@ -51,6 +51,8 @@ class Guard:
         if name == "read_whole" and path.endswith("/maps"):
             kept, self._kept_maps = self._kept_maps, None
             return kept[1] if kept is not None and kept[0] == path else self._read_maps(path, *more)
+        if name == "read_region" and path.endswith("/maps"):
+            return self._read_maps_piece(path, *more)
         key = self._whose(path)
         return getattr(self._files, name)(path, *more) if key is None else self._ask_aside(key, name, path, *more)
 
@@ -80,11 +82,21 @@ class Guard:
     def _read_maps(self, path: str, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The mappings of a process, which tell whether its other files may sleep."""
         pid = path[6:].partition("/")[0]
+        try:
+            data: bytes = self._ask_maps(pid, "read_whole", path, cap_bytes)
+        except OSError as error:
+            self._foreign.learn(pid, error)
+            raise
+        self._foreign.learn(pid, data)
+        return data
 
-        def read(may_sleep: bool) -> bytes:
-            if not may_sleep:
-                return self._files.read_whole(path, cap_bytes)
-            data: bytes = self._ask_aside(("maps", pid), "read_whole", path, cap_bytes)
-            return data
+    def _read_maps_piece(self, path: str, offset: int, size: int) -> bytes:
+        pid = path[6:].partition("/")[0]
+        data: bytes = self._ask_maps(pid, "read_region", path, offset, size)
+        self._foreign.learn_piece(pid, offset, data)
+        return data
 
-        return self._foreign.learn(pid, read)
+    def _ask_maps(self, pid: str, name: str, path: str, *more: int) -> Any:
+        if self._foreign.may_map(pid):
+            return self._ask_aside(("maps", pid), name, path, *more)
+        return getattr(self._files, name)(path, *more)

@@ -41,7 +41,7 @@ from cgtune.runtimes.go.derived import godebug, grammar, limitfile, ownview
 from cgtune.runtimes.go.observed import decode, metrics
 from cgtune.runtimes.go.offline import parse_programs
 from cgtune.runtimes.go.program import mappings, modinfo, version
-from cgtune.system import outputfile, promwords, recording, tarstream
+from cgtune.system import foreign, outputfile, promwords, recording, tarstream
 from cgtune.system.unpack import unpack
 from cgtune.verdict import parse_ignored
 from tests.cgroups.test_kernel import GOOD, PARSERS
@@ -107,6 +107,7 @@ def _chain(text: str) -> None:
         root, _ = locate.locate_namespace_root(membership, mounts)
         locate.count_hidden(locate.rebase_path(membership.path, root), root)
     ownview.rebase_texts(cgroup, mountinfo, initial=bool(len(text) & 2))
+    foreign.parse_mounts(mountinfo, trusts_overlays=bool(len(text) & 4)).covers("/sys/fs/cgroup/cpu.max")
 
 
 def _limit_file(text: str) -> None:
@@ -119,6 +120,7 @@ def _limit_file(text: str) -> None:
 
 def _maps(text: str) -> None:
     mappings.parse_code(text)
+    foreign.parse_mapped_devices(text.encode("utf-8", "surrogateescape"))
     try:
         mappings.parse_code_mappings(text)
     except Malformed as error:

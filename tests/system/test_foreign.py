@@ -81,14 +81,8 @@ class _Process:
 
     def learn(self, maps: bytes) -> tuple[bool, set[str]]:
         """Returns (whether the mappings themselves were said to be able to sleep, the foreign devices)."""
-        said: list[bool] = []
-
-        def read(may_sleep: bool) -> bytes:
-            said.append(may_sleep)
-            return maps
-
-        self.foreign.learn("7", read)
-        return said[0], {*self.devices["7"]}
+        self.foreign.learn("7", maps)
+        return self.foreign.may_map("7"), {*self.devices["7"]}
 
 
 def test_a_process_with_local_files_alone_is_read_at_once() -> None:
@@ -127,13 +121,31 @@ def test_an_executable_that_is_not_mapped_may_lie_anywhere() -> None:
 def test_mappings_that_cannot_be_read(number: int, devices: set[str]) -> None:
     """Those that are there may tell of anything; who is refused them is refused all that may sleep."""
     process = _Process(_ROOT)
-
-    def read(_may_sleep: bool) -> bytes:
-        raise OSError(number, "refused")
-
-    with pytest.raises(OSError, match="refused"):
-        process.foreign.learn("7", read)
+    process.foreign.learn("7", OSError(number, "refused"))
     assert process.devices == {"7": devices}
+
+
+@pytest.mark.parametrize("size", [1, 7, 60, 1000])
+@pytest.mark.parametrize(
+    ("maps", "devices"), [(_LOCAL_LINE, set()), (_LOCAL_LINE + _NFS_LINE, {"0:50"}), (_NFS_LINE * 2, {"0:50", "? of 7"})]
+)
+def test_mappings_that_come_in_pieces(maps: bytes, devices: set[str], size: int) -> None:
+    """Those of a database are too many for one text; nothing is known before the end."""
+    process = _Process(_ROOT)
+    process.foreign.learn("7", OSError(errno.EFBIG, ""))
+    for offset in range(0, len(maps) + size, size):
+        assert process.devices == {"7": {"? of 7"}}
+        process.foreign.learn_piece("7", min(offset, len(maps)), maps[offset : offset + size])
+    assert process.devices == {"7": devices}
+
+
+def test_pieces_that_do_not_follow_each_other_tell_nothing() -> None:
+    """One was left out."""
+    process = _Process(_ROOT)
+    process.foreign.learn("7", OSError(errno.EFBIG, ""))
+    for offset, data in ((0, _LOCAL_LINE), (len(_LOCAL_LINE) + 1, b"x"), (len(_LOCAL_LINE) + 2, b"")):
+        process.foreign.learn_piece("7", offset, data)
+    assert process.devices == {"7": {"? of 7"}}
 
 
 def test_a_mount_table_that_was_read_is_not_asked_for_again() -> None:
