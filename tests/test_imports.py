@@ -451,7 +451,7 @@ MOST_LOADED = [
     (("env", "--cpu-limit", "2.5"), {}, 39),
     (("env",), NAMED | {"CGTUNE_GO": "1.27"}, 75),
     (("env", "--pid", "PID"), {}, 92),
-    (("exec", "--dry-run", "--", "true"), {}, 77),
+    (("exec", "--dry-run", "--", "true"), {}, 78),
     (("ps", "--root", RECORDED), {}, 152),  # on a live machine it hangs on what runs there
     (("inspect", "--pid", "PID", "--format", "json"), {}, 142),
     (("inspect", "--pid", "PID"), {}, 144),
