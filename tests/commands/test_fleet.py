@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from cgtune.commands import fleet as fleet_command
+from cgtune.errors import Unwritable
 from cgtune.outputs import names_of
 from cgtune.outputs.fleet.json import render_fleet_json
 from tests.support import inside
@@ -176,7 +177,7 @@ def test_every_number_of_a_series(value: float) -> None:
         (("--prometheus", NOWHERE, "--max-load", "nan"), "--max-load nan is no number"),
         (("--prometheus", NOWHERE, "--selector", "a=b"), "is none; write matchers as PromQL does"),
         (("--prometheus", NOWHERE, "--ignore", "oom-kiled"), "did you mean oom-killed?"),
-        (("--prometheus", NOWHERE, "--token-file", "/nowhere"), "--token-file /nowhere: No such file or directory"),
+        (("--prometheus", NOWHERE, "--token-file", "/nowhere"), "--token-file '/nowhere': No such file or directory"),
     ],
 )
 def test_what_cannot_be_asked_is_one_line(arguments: tuple[str, ...], said: str) -> None:
@@ -396,3 +397,23 @@ def test_who_waits_is_told_how_far_it_is() -> None:
     questions = re.findall(rb"cgtune: (\d+) of (\d+) questions answered, 2 at a time \.\.\.", told)
     assert [int(done) for done, _ in questions] == [*range(1, int(questions[0][1]) + 1)]
     assert told.endswith(b"\r\x1b[K")
+
+
+def test_a_patch_set_that_stops_half_way_has_no_new_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that names the others is written last, and the line tells how many are there."""
+    from cgtune.system import outputfile
+
+    real = outputfile.replace_file
+
+    def replace(path: str, content: bytes, mode: int, option: str) -> bool:
+        if path.endswith("README.txt"):
+            raise Unwritable(f"{option} {path!r}: Input/output error; nothing was written, what stood there stands")
+        return real(path, content, mode, option)
+
+    (tmp_path / "README.txt").write_text("old")
+    monkeypatch.setattr(outputfile, "replace_file", replace)
+    with serving() as (url, _):
+        done = inside.run("fleet", "--prometheus", url, "--patch", "helm", "--output", tmp_path)
+    assert (done.returncode, (tmp_path / "README.txt").read_text()) == (3, "old")
+    assert done.stderr.startswith("cgtune: 1 of 2 files are written, README.txt comes last; --output "), done.stderr
+    assert len(list(tmp_path.iterdir())) == 2
