@@ -18,6 +18,7 @@ from cgtune.records import Record
 from cgtune.remembered import with_kills
 from cgtune.service.neighbours import Neighbours
 from cgtune.service.outside import Outside
+from cgtune.service.stages import Stages
 from cgtune.service.turns import Turns
 from cgtune.service.windows import Windows
 from cgtune.verdict import blind, blind_partly
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from cgtune.gather import Gathered
-    from cgtune.model import Kills, Policy, ProcessReport, Report
+    from cgtune.model import Kills, Policy, ProcessReport, Report, Snapshot
     from cgtune.system.host import Host
 
 #: Series of metrics are dear to whoever stores them, and a node has room for some hundred pods.
@@ -64,7 +65,10 @@ class Stopped(Exception):
 
 
 class Follower:
-    """Looks again and again. ``pids``: just these processes, Go or not; without any, every Go process that can be seen."""
+    """Looks again and again. ``pids``: just these processes, Go or not; without any, every Go process that can be seen.
+
+    ``stages`` tell how each part of a look went.
+    """
 
     def __init__(
         self,
@@ -80,6 +84,7 @@ class Follower:
         """Look at the machine once; raises Unreadable or Malformed if /proc and /sys below the root hold none."""
         self._host, self._pids, self._policy, self._is_stopped = host, tuple(dict.fromkeys(pids)), policy, is_stopped
         self._ignored, self._machinery, self._remembered = ignored, machinery, remembered
+        self.stages = Stages()
         self._view = MachineView(host)
         self._followed: frozenset[int] = frozenset()
         self._turns = Turns(MOST_LOOK_SECONDS)
@@ -88,7 +93,8 @@ class Follower:
     def look(self, now_seconds: float) -> Look:
         """Everything once. ``now_seconds`` is any clock that only goes forward. Raises what MachineView raises, and Stopped."""
         self._host.forget()
-        self._view = view = MachineView(self._host, before=self._view)
+        with self.stages.at("machine"):
+            self._view = view = MachineView(self._host, before=self._view)
         missing: list[int] = []
         troubles: dict[str, str] = {}
 
@@ -99,36 +105,32 @@ class Follower:
                 troubles[f"process {pid}"] = str(error) if isinstance(error, CgtuneError) else fault_words(error)
 
         view.known.look_left_bytes, view.known.clock = MOST_LOOK_BYTES, time.thread_time
-        pids = self._pids or self._search_order(view)
-        found = gather(
-            view,
-            self._until_stopped(self._turns.deal(pids)),
-            on_trouble,
-            go_only=not self._pids,
-            most=None if self._pids else MOST_PROCESSES,
-            with_machinery=self._machinery,
-        )
-        found = _with_left(found, self._turns.left, troubles)
-        self._host.forget()  # an idle service holds nothing open
+        with self.stages.at("processes"):
+            pids = self._pids or self._search_order(view)
+            found = gather(
+                view,
+                self._until_stopped(self._turns.deal(pids)),
+                on_trouble,
+                go_only=not self._pids,
+                most=None if self._pids else MOST_PROCESSES,
+                with_machinery=self._machinery,
+            )
+            found = _with_left(found, self._turns.left, troubles)
+            self._host.forget()  # an idle service holds nothing open
         view.known.keep_processes(frozenset(pids))
         snapshots = sorted(found.snapshots, key=lambda snapshot: snapshot.process.pid)
         if self._pids:  # a zombie has ended, its parent has not yet taken note
             missing += [snapshot.process.pid for snapshot in snapshots if snapshot.process.state == "Z"]
             snapshots = [snapshot for snapshot in snapshots if snapshot.process.state != "Z"]
         self._followed = frozenset(snapshot.process.pid for snapshot in snapshots)
-        report = api.report_of(self._host, view, snapshots, found.notes, found.machinery)
-        report = with_kills(report, self._remembered(), self._host.time_seconds())
-        if self._host.is_live:
-            report = self._neighbours.name(self._windows.watch(report, now_seconds), view.ours.mounts)
-        if view.self_pid not in self._pids:
-            report = report.replace(beside=api.read_reader(view, snapshots))
-        if self._host.is_live:
-            report = self._outside.watch(report, api.measure_outsides(report), now_seconds)
+        with self.stages.at("report"):
+            report = self._report_on(snapshots, found, now_seconds)
 
         def judge(report: Report) -> Report:
             return api.judge(report, self._policy, least_periods=LEAST_PERIODS, ignored=self._ignored)
 
-        report = _judge(report, judge, troubles)
+        with self.stages.at("rules"):
+            report = _judge(report, judge, troubles)
         if self._host.is_live:
             self._neighbours.follow(report, view.ours.mounts)
             self._host.forget()
@@ -143,6 +145,19 @@ class Follower:
             troubles=troubles,
             left=frozenset(self._turns.left),
         )
+
+    def _report_on(self, snapshots: list[Snapshot], found: Gathered, now_seconds: float) -> Report:
+        """The report on these, with what hangs on the looks before, and without findings."""
+        view = self._view
+        report = api.report_of(self._host, view, snapshots, found.notes, found.machinery)
+        report = with_kills(report, self._remembered(), self._host.time_seconds())
+        if self._host.is_live:
+            report = self._neighbours.name(self._windows.watch(report, now_seconds), view.ours.mounts)
+        if view.self_pid not in self._pids:
+            report = report.replace(beside=api.read_reader(view, snapshots))
+        if self._host.is_live:
+            report = self._outside.watch(report, api.measure_outsides(report), now_seconds)
+        return report
 
     def _until_stopped(self, pids: Iterable[int]) -> Iterator[int]:
         """The pids, until whoever looks is asked to stop."""

@@ -118,7 +118,9 @@ def test_many_mounts_and_threads_and_an_environment_of_ends(tmp_path: Path, kind
     place.mkdir()
     with scene(kind, tmp_path, number, path=place, count=3) as pids:
         looks = look_at(pids, looks=2)
-    assert all(look["seconds"] < 3 * PROCESS_SECONDS and look["bytes"] < 16 * _MIB and sorted(look["pids"]) == sorted(pids) for look in looks)
+    assert all(
+        look["seconds"] < 3 * PROCESS_SECONDS and look["bytes"] < 16 * _MIB and sorted(look["pids"]) == sorted(pids) for look in looks
+    )
     assert [look["go"] for look in looks] == [[str(tmp_path / "go")]] * 2
 
 

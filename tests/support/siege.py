@@ -34,7 +34,14 @@ _ATTACKERS_BYTES = 2 << 30
 _VERSIONS = ("1.21.13", "1.24.11", "1.25.5", "1.26.6", "1.27.3")
 
 #: What is said of a program that neither its load nor its neighbours change.
-_STEADY = ("cgtune_gomaxprocs_", "cgtune_gomemlimit_", "cgtune_gogc_", "cgtune_go_info", "cgtune_cpu_limit_cores", "cgtune_memory_limit_bytes")
+_STEADY = (
+    "cgtune_gomaxprocs_",
+    "cgtune_gomemlimit_",
+    "cgtune_gogc_",
+    "cgtune_go_info",
+    "cgtune_cpu_limit_cores",
+    "cgtune_memory_limit_bytes",
+)
 _UNSTEADY = "recommended"  # of GOMEMLIMIT: it follows what is used
 
 _CHURN = "while :; do i=0; while [ $i -lt 40 ]; do /bin/true & i=$((i+1)); done; wait; done"
@@ -198,7 +205,7 @@ def _attackers(folder: Path, groups: Groups, address: str, *, scale: int) -> Ite
         os.truncate(folder / "short", 65_000 * os.sysconf("SC_PAGE_SIZE"))
         long = make_long_file(folder, 65_000)
         (folder / "mounts").mkdir()
-        name = folder / "a\n\x1b[31m\u202e{evil=\"1\"}\\"
+        name = folder / 'a\n\x1b[31m\u202e{evil="1"}\\'
         shutil.copy(goprograms.build(next(version for version in _VERSIONS if toolchains.is_present(version))), name)
         with _in_group(group):
             program = "import sys; from tests.support.siege import crowd; crowd(sys.argv[1], int(sys.argv[2]))"
@@ -218,7 +225,9 @@ def _attackers(folder: Path, groups: Groups, address: str, *, scale: int) -> Ite
             churn = subprocess.Popen(["/bin/sh", "-c", _CHURN], stdout=subprocess.DEVNULL)
             stack.callback(churn.wait)
             stack.callback(churn.kill)
-            hostile = subprocess.Popen([os.fsencode(name), "\x1b]0;x\x07\n", "sleep 3600000"], stdout=subprocess.DEVNULL, stdin=subprocess.PIPE)
+            hostile = subprocess.Popen(
+                [os.fsencode(name), "\x1b]0;x\x07\n", "sleep 3600000"], stdout=subprocess.DEVNULL, stdin=subprocess.PIPE
+            )
             stack.callback(hostile.wait)
             stack.callback(hostile.kill)
         stack.enter_context(_deep_groups(groups.make("attackers", "nested"), 500 * scale))
@@ -261,7 +270,9 @@ def _run(arguments: tuple[str, ...], pid: int) -> str | None:
     return None
 
 
-def lay_siege(folder: Path, seconds: float, *, honest: int = 50, scale: int = 4, say: Callable[[str], None] = lambda _line: None) -> Outcome:
+def lay_siege(
+    folder: Path, seconds: float, *, honest: int = 50, scale: int = 4, say: Callable[[str], None] = lambda _line: None
+) -> Outcome:
     """Scrape a service each second for so long, with all attackers at work, and hold each scrape against one before them.
 
     Needs root and a Go toolchain. Everything it makes is below ``folder`` and in cgroups named cgtune-test-*, and is gone in the end.
@@ -293,7 +304,12 @@ def _cpu_seconds(pid: int) -> float:
 
 
 def _watch(
-    service: Service, pids: list[int], before: dict[str, dict[str, float]], seconds: float, chance: random.Random, say: Callable[[str], None]
+    service: Service,
+    pids: list[int],
+    before: dict[str, dict[str, float]],
+    seconds: float,
+    chance: random.Random,
+    say: Callable[[str], None],
 ) -> Outcome:
     wrong, failed, scrapes, health, ages = list[str](), list[str](), list[float](), list[float](), list[float]()
     commands = [0]
@@ -302,7 +318,11 @@ def _watch(
     def run_commands() -> None:
         while not is_over.is_set():
             pid = chance.choice(pids)
-            for arguments in (("inspect", "--pid", str(pid), "--format", "json"), ("ps", "--format", "json"), ("check", "--format", "json")):
+            for arguments in (
+                ("inspect", "--pid", str(pid), "--format", "json"),
+                ("ps", "--format", "json"),
+                ("check", "--format", "json"),
+            ):
                 if is_over.is_set():
                     return
                 trouble = _run(arguments, pid)

@@ -46,9 +46,6 @@ _MOST_RECORDING_SECONDS = 60
 #: Of mappings: 65,530, the most that the kernel allows unless somebody raised it, come to 10 MiB with paths of 90 bytes. Where the paths are
 #: as long as can be, each MiB costs the kernel 12 ms.
 _MOST_MAPS_BYTES = 10 << 20
-_MOST_ENVIRON_BYTES = 2 << 20  # all that execve(2) takes if the limit of the stack is the usual one
-_MOST_VALUE_BYTES = 4096  # of a variable: the longest GODEBUG with all of Go's settings has 2,000
-_MOST_ENTRIES = 16  # of one name, of which Go takes the first
 
 _MACHINES = {62: "amd64", 183: "arm64", 3: "386", 40: "arm", 243: "riscv64", 21: "ppc64le", 22: "s390x", 258: "loong64"}
 
@@ -345,14 +342,18 @@ class GoReading:
 
     def _read_environ(self) -> tuple[tuple[str, str], ...] | None:
         """The variables that Go's runtime reads, in their order: so the key of what is derived is small, and nobody's secrets are kept."""
+        from cgtune.runtimes.go.derived.facts import VARIABLES
+
         path = f"/proc/{self.pid}/environ"
         try:
-            return _select_variables(self.host.read_bytes(path, cap_bytes=_MOST_ENVIRON_BYTES))
+            text = self.host.read_kept(path)
         except NoSuchProcess:
             raise
         except CgtuneError as error:
             self._note(path, error)
             return None
+        pairs = (entry.partition("=") for entry in text.split("\0"))
+        return tuple((name, value) for name, equals, value in pairs if equals and name in VARIABLES)
 
     def _with_limit(self, inputs: GoInputs, version: GoVersion | None, words: LiveWords) -> tuple[GoInputs, LimitFile | None]:
         """The inputs with what the runtime sees of its quota; and the limit file that it holds open, which is the one it obeys."""
@@ -422,25 +423,6 @@ class GoReading:
             return self.host.read_text("/proc/sys/kernel/yama/ptrace_scope").strip() == "3"
         except CgtuneError:
             return False
-
-
-def _select_variables(content: bytes) -> tuple[tuple[str, str], ...]:
-    """Of /proc/PID/environ the variables that Go's runtime reads, in their order; raises Malformed. No other entry is even looked at: a
-    process may have a million there, and write over them what it likes.
-    """
-    from cgtune.runtimes.go.derived.facts import VARIABLES
-
-    text, found = b"\0" + content + b"\0", dict[int, tuple[str, str]]()
-    for name in VARIABLES:
-        head, at = f"\0{name}=".encode(), -1
-        for _entry in range(_MOST_ENTRIES):
-            if (at := text.find(head, at + 1)) < 0:
-                break
-            value = text[at + len(head) : text.index(b"\0", at + 1)]
-            if len(value) > _MOST_VALUE_BYTES:
-                raise Malformed(f"{name} has {len(value)} bytes, and no value of it is longer than {_MOST_VALUE_BYTES}")
-            found[at] = name, value.decode("utf-8", "surrogateescape")
-    return tuple(entry for _, entry in sorted(found.items()))
 
 
 def _unrecorded_switches(derivation: GoDerivation, words: LiveWords) -> tuple[str, ...]:
