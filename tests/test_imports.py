@@ -35,9 +35,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.runtimes.go.observed": ("runtimes.go.program", "runtimes.elf", "runtimes.elfsymbols"),
     "cgtune.machinery": (),
     "cgtune.used": ("cgroups", "system.reading", "system.host (types)"),
-    "cgtune.machineview": ("system", "cgroups", "runtimes", "used"),
+    "cgtune.machineview": ("system", "cgroups", "platforms.ecs (types)", "runtimes", "used"),
     "cgtune.process": ("system", "cgroups", "machineview (types)"),
-    "cgtune.snapshot": ("system", "cgroups", "machineview (types)", "process", "machinery", "runtimes", "used"),
+    "cgtune.platforms": ("cgroups.kernel", "machineview (types)"),
+    "cgtune.snapshot": ("system", "cgroups", "machineview (types)", "platforms", "process", "machinery", "runtimes", "used"),
     "cgtune.limits": (),
     "cgtune.advice": ("limits", "runtimes.go.derived", "runtimes.go.offline"),
     "cgtune.rules": ("advice", "runtimes.go.derived.procs", "runtimes.go.derived.versions"),
@@ -87,14 +88,14 @@ TABLE: dict[str, tuple[str, ...]] = {
         *("api", "advice", "fleet", "lint", "machineview", "manifests", "measures", "outputs", "remembered", "rulebook", "runtimes"),
         *("system", "targets", "verdict"),
     ),
-    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rulebook", "service"),
+    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rulebook", "service", "system.inputfiles"),
 }
 GROUND: dict[str, tuple[str, ...]] = {
     "cgtune.errors": (),
     "cgtune.exits": (),
     "cgtune.numbers": (),
     "cgtune.records": (),
-    "cgtune.model": ("records",),
+    "cgtune.model": ("numbers", "records"),
 }
 
 # Plug-ins of a shelf do not know each other: of their own folder they import these alone.
@@ -139,11 +140,12 @@ MAY_LOAD_AT_THE_TOP = {
 
 OTHERS = {
     *("typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress", "yaml", "pathspec"),
-    *("urllib3", "ijson", "botocore"),
+    *("urllib3", "ijson", "botocore", "opentelemetry", "requests", "google"),
 }
 THIRD_PARTY = {
     "cgtune.commands.options.app": {"typer", "click"},
     "cgtune.service.listener": {"waitress"},
+    "cgtune.service.push": {"opentelemetry", "requests", "google"},
     "cgtune.outputs.prometheus": {"prometheus_client"},
     "cgtune.system.processes": {"psutil"},
     "cgtune.system.promclient": {"urllib3"},
@@ -449,8 +451,8 @@ MOST_LOADED = [
     (("env", "--cpu-limit", "2.5"), {}, 39),
     (("env",), NAMED | {"CGTUNE_GO": "1.27"}, 75),
     (("env", "--pid", "PID"), {}, 92),
-    (("exec", "--dry-run", "--", "true"), {}, 77),
-    (("ps", "--root", RECORDED), {}, 151),  # on a live machine it hangs on what runs there
+    (("exec", "--dry-run", "--", "true"), {}, 78),
+    (("ps", "--root", RECORDED), {}, 152),  # on a live machine it hangs on what runs there
     (("inspect", "--pid", "PID", "--format", "json"), {}, 142),
     (("inspect", "--pid", "PID"), {}, 144),
     (("inspect", "--pid", "PID", "--brief"), {}, 145),

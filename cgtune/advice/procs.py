@@ -140,6 +140,8 @@ def format_level_quota(level: CpuLevel | None) -> str:
     if level is None or level.bandwidth is None:
         return "no CPU quota is enforced"
     quota, period = level.bandwidth.quota_us, level.bandwidth.period_us
+    if level.said_by is not None:
+        return f"{level.quota_file} {format_cores(level.bandwidth.limit_cores or 0)}"
     if level.version == 2:
-        return f"{level.directory}/cpu.max: {quota} {period}"
-    return f"{level.directory}/cpu.cfs_quota_us: {quota}, cpu.cfs_period_us: {period}"
+        return f"{level.quota_file}: {quota} {period}"
+    return f"{level.quota_file}: {quota}, cpu.cfs_period_us: {period}"

@@ -86,18 +86,29 @@ def open_closed_streams() -> None:
 
 def emit(text: str) -> None:
     """One write of all output. A reader that has gone away takes nothing from the verdict; a full disk is an error (Unwritable)."""
-    try:
-        sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
-        sys.stdout.flush()
-    except OSError as error:
-        settle(error)
+    left = text.encode(sys.stdout.encoding or "utf-8", "backslashreplace")
+    while True:
+        try:
+            sys.stdout.buffer.write(left)
+            left = b""
+            sys.stdout.flush()
+        except BlockingIOError as error:  # somebody has set it to O_NONBLOCK, and its reader is slow
+            import select
+
+            left = left[error.characters_written :]
+            select.select([], [sys.stdout], [])
+        except OSError as error:
+            settle(error)
+            return
+        else:
+            return
 
 
 def settle(error: OSError) -> None:
     """What becomes of output that could not be written, whoever wrote it: see emit."""
     _discard(sys.stdout)
     if not isinstance(error, BrokenPipeError):
-        raise Unwritable(f"could not write to standard output: {error.strerror}") from error
+        raise Unwritable(f"could not write to standard output: {error.strerror}; send it to where there is room") from error
 
 
 def _discard(stream: TextIO) -> None:

@@ -13,7 +13,7 @@ from cgtune.advice.memory import join_mates, measure_outside
 from cgtune.advice.procs import format_quota, most_procs, procs_if_unset, worst_stall
 from cgtune.advice.throttling import find_use, say_burst
 from cgtune.model import AUTOMEMLIMIT, Advice, Policy, Recommendation, most_throttled
-from cgtune.numbers import format_cpus, format_limit, format_mib
+from cgtune.numbers import format_cores, format_cpus, format_limit, format_mib, format_request
 from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 
 TYPE_CHECKING = False
@@ -28,6 +28,8 @@ LEAST_WATCHED = 5
 #: Why GOMAXPROCS is to be lowered.
 FEEDS = "the most threads that the enforced quota can feed"
 
+#: Which formula made a weight of a request.
+_FORMULAS = {"shares": "", "line": " (older formula)", "curve": " (newer formula)"}
 _SETS = "the program set it, by a call of runtime.GOMAXPROCS or an option of its own"
 _MOMENT_SECONDS = 60
 _RESTING_SECONDS = 10.0
@@ -315,6 +317,20 @@ class Case:
         cores = "" if self.limit_cores is None else f": {format_cpus(self.limit_cores)}"
         unbound = "" if self.cpu.unbound is None else f"; but {self.cpu.unbound}"
         return f"{format_quota(self.report.limits)}{cores}; {self.usable} usable CPU{'s' * (self.usable != 1)}{unbound}"
+
+    @property
+    def weight_words(self) -> str:
+        """The weight or the shares of its own cgroup with the file, and the CPU request that they stand for; empty if it has none."""
+        level = self.snapshot.cpu_chain[0] if self.snapshot.cpu_chain else None
+        if level is None:
+            return ""
+        if level.request_cores is not None:
+            return f"CPU request: {format_cores(level.request_cores)}"
+        name, value = ("cpu.weight", level.weight) if level.weight is not None else ("cpu.shares", level.shares)
+        if value is None:
+            return ""
+        asks = " or ".join(f"{format_request(least, most)}{_FORMULAS[formula]}" for formula, least, most in level.requests)
+        return f"{level.directory}/{name}: {value}" + (f", which asks for {asks}" if asks else "")
 
     @property
     def cores_words(self) -> str:

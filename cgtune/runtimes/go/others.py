@@ -12,7 +12,7 @@ from __future__ import annotations
 from cgtune.cgroups import kernel
 from cgtune.errors import CgtuneError
 from cgtune.records import Record
-from cgtune.runtimes.go.program.mappings import parse_code
+from cgtune.runtimes.go.program.mappings import MOST_TEXT_BYTES, parse_code
 from cgtune.runtimes.go.programs import Mapped
 
 TYPE_CHECKING = False
@@ -57,7 +57,7 @@ def _tell(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
         executable = host.read_file_identity(f"/proc/{pid}/exe")
         if known.files.get(executable) is not None:
             return False
-    text = host.read_text(f"/proc/{pid}/maps")
+    text = host.read_bytes(f"/proc/{pid}/maps", cap_bytes=MOST_TEXT_BYTES).decode("utf-8", "surrogateescape")
     if not is_again and not text:
         return False
     if not text or known.is_other(pid, text) or (host.is_live and _tell_by_files(host, pid, text, known, executable)):
