@@ -241,8 +241,8 @@ class Known:
         return kept is not None and not kept.runtimes and (maps_text is None or kept.maps_hash == hash(maps_text))
 
     def keep_processes(self, pids: AbstractSet[int]) -> None:
-        """Forget all processes but these; and the Go files that none of them runs, but for the newest 64 of some 20 KB each, or fewer that are
-        larger: one program is another file in each container.
+        """Forget all processes but these; and the Go files that none of them runs, but for the newest 64 of some 20 KB each, or fewer
+        larger ones: one program is another file in each container.
         """
         kept: tuple[dict[int, Any], ...] = (self.processes, self.kinds, self.quiet, self.other_stats, self.other_turns)
         for by_pid in (*kept, self.waiting, self.turns, self._memories):
