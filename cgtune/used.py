@@ -76,7 +76,7 @@ def read_turns(host: Host, pid: int, text: str, notes: list[Note], before: Turns
                 told = host.read_text(path)
                 seconds = kernel.parse_schedstat(told)
             except (Absent, NoSuchProcess):
-                continue  # it has ended
+                told, seconds = "", None  # it has ended
             if seconds is not None:
                 texts.append((name, told))
                 found.append((int(name), *seconds))
