@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import pytest
 
 from cgtune.model import (
@@ -17,7 +19,7 @@ from cgtune.model import (
     Throttling,
     Used,
 )
-from cgtune.rates import rates_between, shrank, total, with_rates
+from cgtune.rates import Totals, rates_between, shrank, total, with_rates
 from tests.rules.reports import go_facts, report as process_report
 
 
@@ -260,3 +262,18 @@ def test_totals_are_small_and_share_what_is_the_same() -> None:
     second = total(look(110.0), first)
     assert second.keys is first.keys
     assert not shrank(first, second)
+
+
+def test_what_shrank_in_another_chain_tells_nothing() -> None:
+    """A cgroup that was made anew begins at 0, whether the chain has the same cgroups or one more."""
+    process, known, new = ("process", "", "", 0), ("memory", "/a", "/a", 2), ("memory", "/b", "/b", 2)
+
+    def totals(keys: tuple[tuple[str, str, str, int], ...], *numbers: float) -> Totals:
+        empty = array("d")
+        return Totals(identity=(7, 7), cpus=2, keys=keys, numbers=array("d", numbers), waits=empty, ran=empty, all_waits=False)
+
+    before = totals((process, known), 1, 5, 0, 1, 9, 9, 9, 9)
+    for keys, more in (((process, known), ()), ((process, known, new), (2, 1, 1, 1, 1))):
+        rates = rates_between(before, totals(keys, 2, 6, 0, 2, 1, 0, 0, 0, *more))
+        assert rates is not None
+        assert (rates.seconds, rates.used_cores, rates.memory) == (1.0, 1.0, ())
