@@ -20,7 +20,7 @@ _set = object.__setattr__  # what a record itself refuses
 
 
 class _Slotted(type):
-    """Gives each class of records a slot for each field: a service holds hundreds of thousands of them, and a dict for each is twice the size."""
+    """Gives each field of a class a slot: a service holds tens of thousands of records, and a dict in each would double them."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
         own = tuple(field for field in namespace.get("__annotations__", {}) if not field.startswith("_"))
@@ -28,10 +28,9 @@ class _Slotted(type):
         defaults = inherited | {field: namespace.pop(field) for field in own if field in namespace}
         before = [field for base in reversed(bases) for field in getattr(base, "_fields", ())]
         namespace["__slots__"] = tuple(field for field in own if field not in before)
-        cls = super().__new__(mcs, name, bases, namespace)
-        cls._fields = tuple(dict.fromkeys((*before, *own)))
-        cls._names, cls._defaults, cls._accepted = frozenset(cls._fields), defaults, {}
-        return cls
+        fields = tuple(dict.fromkeys((*before, *own)))
+        namespace |= {"_fields": fields, "_names": frozenset(fields), "_defaults": defaults, "_accepted": {}}
+        return super().__new__(mcs, name, bases, namespace)
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, eq_default=True)

@@ -143,7 +143,6 @@ OTHERS = {
 THIRD_PARTY = {
     "cgtune.commands.options.app": {"typer", "click"},
     "cgtune.service.listener": {"waitress"},
-    "cgtune.outputs.prometheus": {"prometheus_client"},
     "cgtune.system.processes": {"psutil"},
     "cgtune.system.promclient": {"urllib3"},
     "cgtune.system.promwords": {"urllib3"},

@@ -59,7 +59,7 @@ def page(*, openmetrics: bool) -> bytes:
         render_service(ServiceFacts(version="0.1.0", scans=1, scan_errors=0), openmetrics=openmetrics),
         render_kills(KILLS, (Owner(of="workload", name="calm"), KILLS[2].owner), 7, openmetrics=openmetrics),
     )
-    return join_metrics(parts, openmetrics=openmetrics)
+    return bytes(join_metrics(parts, openmetrics=openmetrics))
 
 
 def test_json_is_read_as_it_was_written() -> None:

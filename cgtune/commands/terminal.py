@@ -10,9 +10,11 @@ from cgtune.outputs.escape import escape_control
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TextIO
 
 _PATIENCE_SECONDS = 2.0
+_WRITE_BYTES = 256 << 10
 
 #: What takes long on a machine with very many processes, or with very little CPU time.
 LOOKING = "looking at the processes"
@@ -84,10 +86,18 @@ def open_closed_streams() -> None:
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
-def emit(text: str) -> None:
-    """One write of all output. A reader that has gone away takes nothing from the verdict; a full disk is an error (Unwritable)."""
+def emit(text: str | Iterator[str]) -> None:
+    """One write of all output, or one for each 256 KiB of what comes in pieces. A reader that has gone away takes nothing from the verdict; a
+    full disk is an error (Unwritable).
+    """
+    encoding, waiting = sys.stdout.encoding or "utf-8", bytearray()
     try:
-        sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+        for piece in (text,) if isinstance(text, str) else text:
+            waiting += piece.encode(encoding, "backslashreplace")
+            if len(waiting) >= _WRITE_BYTES:
+                sys.stdout.buffer.write(waiting)
+                waiting.clear()
+        sys.stdout.buffer.write(waiting)
         sys.stdout.flush()
     except OSError as error:
         settle(error)

@@ -1,6 +1,8 @@
-"""A report and the service's own numbers as Prometheus metrics, in the text format and in OpenMetrics, by prometheus_client.
+"""A report and the service's own numbers as Prometheus metrics, in the text format (version 0.0.4) and in OpenMetrics 1.0.0.
 
-What is told of each process is in ``outputs.series``. Names and labels are listed in docs/serve.md.
+Both are written here, family by family, packed as they grow, with labels sorted by name and numbers as Go prints them: to the byte what
+prometheus_client writes, without the 10 MiB that it would hold. What is told of each process is in ``outputs.series``. Names and labels are
+listed in docs/serve.md.
 """
 
 from __future__ import annotations
@@ -8,14 +10,13 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from cgtune.model import SEVERITIES
+from cgtune.outputs.packed import Packed
 from cgtune.outputs.series import add_process, is_old_enough, label_text, labels_of
 from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from prometheus_client.core import Metric
 
     from cgtune.model import Kills, Owner, Report
 
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-_END = b"# EOF\n"
+_END = "# EOF\n"
 _BARE: Mapping[str, str] = MappingProxyType({})
+_INFINITE = float("inf")
+_MOST_WHOLE_DIGITS = 6
 
 
 class ServiceFacts(Record):
@@ -45,9 +48,9 @@ class ServiceFacts(Record):
     age_seconds: float | None = None
 
 
-def render_report(report: Report, *, openmetrics: bool, least_age_seconds: float = 0.0, merged: Sequence[Series] | None = None) -> bytes:
+def render_report(report: Report, *, openmetrics: bool, least_age_seconds: float = 0.0, merged: Sequence[Series] | None = None) -> Packed:
     """The metrics of a report that has its findings: a series for each process that has lived so long, or those that are ``merged``."""
-    families = _Families()
+    families = _Families(openmetrics=openmetrics)
     families.add("cgtune_online_cpus", "CPUs that the machine has switched on.", len(report.machine.online))
     families.add("cgtune_go_processes", "Go processes in the report.", sum(bool(each.snapshot.go) for each in report.processes))
     counts = dict.fromkeys(reversed(SEVERITIES), 0)
@@ -61,12 +64,12 @@ def render_report(report: Report, *, openmetrics: bool, least_age_seconds: float
     for process in report.processes if merged is None else ():
         if is_old_enough(process.snapshot, least_age_seconds):
             add_process(families, process, labels_of(process.snapshot, "pid"))
-    return families.render(openmetrics=openmetrics)
+    return families.render()
 
 
-def render_service(facts: ServiceFacts, *, openmetrics: bool) -> bytes:
+def render_service(facts: ServiceFacts, *, openmetrics: bool) -> Packed:
     """The metrics of the service itself."""
-    families = _Families()
+    families = _Families(openmetrics=openmetrics)
     families.add("cgtune_build_info", "The version of cgtune that serves.", 1, version=facts.version)
     families.add("cgtune_scans_total", "Scans that ended with a report.", facts.scans)
     families.add("cgtune_scan_errors_total", "Scans that failed; the report before stays.", facts.scan_errors)
@@ -76,16 +79,16 @@ def render_service(facts: ServiceFacts, *, openmetrics: bool) -> bytes:
     families.add("cgtune_scan_duration_seconds", "How long the last scan took.", facts.scan_seconds)
     families.add("cgtune_report_timestamp_seconds", "When the report was made, since the epoch.", facts.report_time_seconds)
     families.add("cgtune_report_age_seconds", "How old the report is.", facts.age_seconds)
-    return families.render(openmetrics=openmetrics)
+    return families.render()
 
 
 #: The label that names each kind of owner, beside Kubernetes's names.
 _OWNER_LABELS = {"container": "container_id", "pod": "uid", "workload": "workload"}
 
 
-def render_kills(kills: Sequence[Kills], workloads: Sequence[Owner], forgotten: int, *, openmetrics: bool) -> bytes:
+def render_kills(kills: Sequence[Kills], workloads: Sequence[Owner], forgotten: int, *, openmetrics: bool) -> Packed:
     """The metrics of what is remembered of OOM kills; ``workloads`` are those that have a series of 0 if they have no kill."""
-    families = _Families()
+    families = _Families(openmetrics=openmetrics)
     killed = {each.owner.key for each in kills}
     for each in kills:
         _add_kills(families, each.owner, each.oom_kills, each.last_seconds)
@@ -93,7 +96,7 @@ def render_kills(kills: Sequence[Kills], workloads: Sequence[Owner], forgotten: 
         if owner.key not in killed:
             _add_kills(families, owner, 0, None)
     families.add("cgtune_kills_forgotten_total", "Owners whose kills are remembered no more, as they were too many.", forgotten)
-    return families.render(openmetrics=openmetrics)
+    return families.render()
 
 
 def _add_kills(families: _Families, owner: Owner, kills: int, last_seconds: float | None) -> None:
@@ -110,18 +113,20 @@ def _add_kills(families: _Families, owner: Owner, kills: int, last_seconds: floa
     families.add(f"cgtune_{owner.of}_last_oom_kill_timestamp_seconds", f"When a {owner.of} had its last one.", last_seconds, more)
 
 
-def join_metrics(parts: Iterable[bytes], *, openmetrics: bool) -> bytes:
-    """Rendered parts as one page; their families must differ."""
-    if not openmetrics:
-        return b"".join(parts)
-    return b"".join(part.removesuffix(_END) for part in parts) + _END
+def join_metrics(parts: Iterable[Packed], *, openmetrics: bool) -> Packed:
+    """Rendered parts as one page, with the end that OpenMetrics has; their families must differ."""
+    return Packed((*parts, _END) if openmetrics else parts)
 
 
 class _Families:
-    """Metric families by name, in the order in which they were first named."""
+    """Metric families by name, in the order in which they were first named; of each the lines so far."""
 
-    def __init__(self) -> None:
-        self._families: dict[str, Metric] = {}
+    def __init__(self, *, openmetrics: bool) -> None:
+        self._openmetrics = openmetrics
+        self._families: dict[str, Packed] = {}
+        self._labels: Mapping[str, str] = _BARE
+        self._pairs: dict[str, str] = {}
+        self._text = ""
 
     def add(
         self,
@@ -136,23 +141,42 @@ class _Families:
         """As a Sink takes it; without labels: of the machine or the service."""
         if value is None:
             return
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
         family = self._families.get(name)
         if family is None:
-            make = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-            family = self._families[name] = make(name, help_, labels=None)
-        family.add_sample(name, {**labels, **more}, value)
+            kind = "counter" if name.endswith("_total") else "gauge"
+            named = name.removesuffix("_total") if self._openmetrics else name  # there a family bears no suffix
+            told = _escape(help_) if self._openmetrics else help_.replace("\\", r"\\").replace("\n", r"\n")
+            family = self._families[name] = Packed()
+            family.add(f"# HELP {named} {told}\n# TYPE {named} {kind}\n")
+        if labels is not self._labels:  # those of a process are those of some fifty samples
+            self._labels, self._pairs = labels, {key: f'{key}="{_escape(text)}"' for key, text in labels.items()}
+            self._text = _braced(self._pairs)
+        pairs = _braced(self._pairs | {key: f'{key}="{_escape(text)}"' for key, text in more.items()}) if more else self._text
+        family.add(f"{name}{pairs} {format_value(value)}\n")
 
-    def render(self, *, openmetrics: bool) -> bytes:
-        """All of them in one of the two formats."""
-        from prometheus_client import generate_latest
-        from prometheus_client.openmetrics import exposition
+    def render(self) -> Packed:
+        """All of them."""
+        return Packed(self._families.values())
 
-        if openmetrics:
-            return exposition.generate_latest(self)  # type: ignore[no-any-return,no-untyped-call]  # it has no types
-        return generate_latest(self)
 
-    def collect(self) -> Iterable[Metric]:
-        """What prometheus_client asks a registry for."""
-        return self._families.values()
+def _braced(pairs: Mapping[str, str]) -> str:
+    return f"{{{','.join(pairs[key] for key in sorted(pairs))}}}" if pairs else ""
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+def format_value(value: float) -> str:
+    """A number as Go prints it (strconv, format 'g' with as many digits as it takes): from 1e+06 on with an exponent if it has a point."""
+    number = float(value)
+    if number != number:  # noqa: PLR0124  # the one value that is not itself
+        return "NaN"
+    if number in (_INFINITE, -_INFINITE):
+        return "+Inf" if number > 0 else "-Inf"
+    text = repr(number)
+    whole, _, fraction = text.partition(".")
+    if number < 0 or len(whole) <= _MOST_WHOLE_DIGITS or "e" in text:
+        return text
+    digits = f"{whole[0]}.{whole[1:]}{fraction}".rstrip("0").removesuffix(".")
+    return f"{digits}e+{len(whole) - 1:02d}"
