@@ -8,7 +8,7 @@ from __future__ import annotations
 from cgtune.errors import Absent, NoSuchProcess, Unreadable
 from cgtune.model import Note
 from cgtune.records import Record
-from cgtune.snapshot import is_go, read_go_snapshot, read_snapshot
+from cgtune.snapshot import is_go, is_resting_other, read_go_snapshot, read_snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +74,10 @@ def gather(
     failed: str | None = None
     others: dict[Kind, int] = {}
     for pid in pids:
+        if go_only and view.is_again and is_resting_other(view, pid):
+            if (most is None or len(snapshots) < most) and (kind := view.known.kinds.get(pid)) is not None:
+                others[kind] = others.get(kind, 0) + 1
+            continue
         notes: list[Note] = []
         missing: str | None = None
         wrong: Exception | None = None
@@ -85,8 +89,8 @@ def gather(
             elif (snapshot := read_go_snapshot(view, pid, notes, None if with_machinery else machinery)) is not None:
                 snapshots.append(snapshot)
             else:
-                missing = next((note.privilege for note in notes if note.privilege), None)
-                untold = next((note for note in notes if note.kind == "failed"), None)
+                missing = next((note.privilege for note in notes if note.privilege), None) if notes else None
+                untold = next((note for note in notes if note.kind == "failed"), None) if notes else None
                 if missing is None and untold is not None:
                     wrong = Unreadable(f"{untold.path}: {untold.why}")
                 unreadable += missing is not None or untold is not None

@@ -12,7 +12,7 @@ from cgtune.machineview import MachineView
 from cgtune.model import CpuLevel, Note, Used
 from cgtune.snapshot import _with_usage, read_snapshot
 from cgtune.system.host import Host
-from cgtune.used import read_used
+from cgtune.used import read_turns, read_used
 from tests.support import inside
 from tests.support.refusing import Refusing
 from tests.support.stories import STORIES
@@ -31,7 +31,8 @@ def _stat(pid: int, **fields: int) -> str:
 def _used(root: str, refused: dict[str, int] | None = None) -> tuple[Used, list[Note]]:
     notes: list[Note] = []
     with Refusing(root, refused or {}) as host:
-        return read_used(host, 7, parse_stat(host.read_text("/proc/7/stat")), notes), notes
+        text = host.read_text("/proc/7/stat")
+        return read_used(host, parse_stat(text), read_turns(host, 7, text, notes)), notes
 
 
 def _process(tmp_path: Path, threads: dict[int, str]) -> str:

@@ -98,7 +98,7 @@ class Follower:
             with_machinery=self._machinery,
         )
         self._host.forget()  # an idle service holds nothing open
-        view.known.keep_processes(frozenset(pids))
+        view.keep_processes(frozenset(pids))
         snapshots = sorted(found.snapshots, key=lambda snapshot: snapshot.process.pid)
         if self._pids:  # a zombie has ended, its parent has not yet taken note
             missing += [snapshot.process.pid for snapshot in snapshots if snapshot.process.state == "Z"]
@@ -141,8 +141,9 @@ class Follower:
         waiting = list(view.known.waiting)
         if len(waiting) + len(self._followed) > MOST_PROCESSES:
             waiting = []
-        turns = {pid: turn for turn, pid in enumerate(waiting)}
-        return sorted(pids, key=lambda pid: (turns.get(pid, len(turns)), pid not in self._followed, pid))
+        there = frozenset(pids) if waiting else frozenset()
+        first = dict.fromkeys((*(pid for pid in waiting if pid in there), *(pid for pid in pids if pid in self._followed)))
+        return [*first, *(pid for pid in pids if pid not in first)]
 
 
 def _judge(report: Report, judge: Callable[[Report], Report], troubles: dict[str, str]) -> Report:

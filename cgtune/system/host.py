@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+_FOLDER_DEPTH = 2  # the slashes in /proc/PID
+
 
 class Host:
     """One machine's files below ``root``. Paths are absolute within it, as that machine spells them.
@@ -44,8 +46,8 @@ class Host:
         self.is_dated = origin.is_dated
         self.page_bytes, self.ticks_per_second = origin.page_bytes, origin.ticks_per_second
         self.recorded_pids = origin.pids
-        self._kept: dict[str, str] = {}
-        self._kept_links: dict[str, str] = {}
+        self._kept: dict[str, dict[str, str]] = {}  # by folder, /proc/PID mostly
+        self._kept_links: dict[str, dict[str, str]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -60,10 +62,11 @@ class Host:
     def forget(self, below: str = "/") -> None:
         """Close what is kept open at or below ``below``: the next read looks them up anew."""
         self._source.forget(below)
-        inside = below.rstrip("/") + "/"
         for kept in (self._kept, self._kept_links):
-            for path in [path for path in kept if path == below or path.startswith(inside)]:
-                del kept[path]
+            if below.count("/") == _FOLDER_DEPTH:
+                kept.pop(below, None)
+            else:
+                kept.clear()
 
     def time_seconds(self) -> float:
         """Now, or when the recording was made; seconds since the epoch."""
@@ -89,15 +92,17 @@ class Host:
 
     def read_kept(self, path: str) -> str:
         """As read_text, once until it is forgotten: what several need to be of one moment."""
-        if path not in self._kept:
-            self._kept[path] = self.read_text(path)
-        return self._kept[path]
+        kept = self._kept.setdefault(_folder(path), {})
+        if path not in kept:
+            kept[path] = self.read_text(path)
+        return kept[path]
 
     def read_kept_link(self, path: str) -> str:
         """As read_link, likewise."""
-        if path not in self._kept_links:
-            self._kept_links[path] = self.read_link(path)
-        return self._kept_links[path]
+        kept = self._kept_links.setdefault(_folder(path), {})
+        if path not in kept:
+            kept[path] = self.read_link(path)
+        return kept[path]
 
     def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once. Raises as read_text does."""
@@ -206,6 +211,11 @@ class Host:
             found = "none"  # a damaged recording
         if found != device:
             raise Unreadable(f"{directory} is not the filesystem that the mount table names ({device})")
+
+
+def _folder(path: str) -> str:
+    """The two upper levels, as in /proc/42."""
+    return "/".join(path.split("/", _FOLDER_DEPTH + 1)[: _FOLDER_DEPTH + 1])
 
 
 def _is_encodable(path: str) -> bool:

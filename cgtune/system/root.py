@@ -17,7 +17,9 @@ from cgtune.errors import Unreadable
 READ_CAP_BYTES = 8 << 20
 
 FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_PLAIN_FILE_FLAGS = FILE_FLAGS | os.O_NOFOLLOW
 DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+_LISTING_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 #: Directories kept open at once; a chain of cgroups is rarely deeper.
 _OPEN_DIRECTORIES = 32
@@ -26,6 +28,10 @@ _LEAST_OPEN = 2
 
 _PROCESS_DEPTH = 2  # the slashes in /proc/PID
 _OWN_FOLDERS = ("task", "map_files", "ns", "fd", "fdinfo")
+
+#: Files of a process or a thread that the kernel makes in one piece (fs/proc/base.c, proc_single_show): a read that gets less than it asked
+#: for has got the end.
+_IN_ONE_PIECE = frozenset(("stat", "status", "cgroup", "schedstat"))
 
 
 class Root:
@@ -56,11 +62,10 @@ class Root:
 
     def forget(self, below: str) -> None:
         """Close what is kept open at or below ``below``."""
-        if below in self._processes:
-            for path in self._processes.pop(below):
-                for opened in (self._directories, self._files):
-                    if path in opened:
-                        os.close(opened.pop(path))
+        for path in self._processes.pop(below, ()):
+            for opened in (self._directories, self._files):
+                if path in opened:
+                    os.close(opened.pop(path))
         if below.startswith("/proc/") and below.count("/") == _PROCESS_DEPTH:
             return
         inside = below.rstrip("/") + "/"
@@ -73,14 +78,17 @@ class Root:
     def read_whole(self, path: str, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once, without asking its size first (pseudo-files have none)."""
         directory, name, is_kernels = self._split(path)
-        file = os.open(name, FILE_FLAGS | os.O_NOFOLLOW, dir_fd=self.open_directory(directory))
+        file = os.open(name, _PLAIN_FILE_FLAGS, dir_fd=self.open_directory(directory))
         try:
             if not is_kernels:
                 require_regular(file)
+            comes_whole = is_kernels and name.rpartition("/")[2] in _IN_ONE_PIECE
             chunks, remaining, size = [], cap_bytes + 1, 1 << 16
-            while remaining > 0 and (chunk := os.read(file, min(remaining, size))):
+            while remaining > 0 and (chunk := os.read(file, asked := min(remaining, size))):
                 chunks.append(chunk)
                 remaining -= len(chunk)
+                if comes_whole and len(chunk) < asked:
+                    break
                 if len(chunk) <= 1 << 12:
                     size = 1 << 13  # such a file comes by the page: 2,000 buffers of 64 KiB for as many pages leave memory in pieces
         finally:
@@ -99,8 +107,8 @@ class Root:
             folder, slash, name = rest.partition("/")
             if rest and pid.isdecimal():
                 process = f"/proc/{pid}"
-                if not slash and rest == "stat" and process not in self._directories:
-                    return "/proc", f"{pid}/stat", True  # of most processes nothing else is read
+                if not slash and rest in ("stat", "schedstat") and process not in self._directories:
+                    return "/proc", f"{pid}/{rest}", True  # of most processes nothing else is read
                 if not slash or (folder in _OWN_FOLDERS and _is_plain(name)):
                     return process, rest, True
         directory, _, name = path.rpartition("/")
@@ -132,7 +140,11 @@ class Root:
 
     def list_names(self, path: str) -> list[str]:
         """The names in a directory, sorted."""
-        listing = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.open_directory(path))
+        directory, name, is_kernels = self._split(path)
+        if is_kernels and name in _OWN_FOLDERS:
+            listing = os.open(name, _LISTING_FLAGS | os.O_NOFOLLOW, dir_fd=self.open_directory(directory))
+        else:
+            listing = os.open(".", _LISTING_FLAGS, dir_fd=self.open_directory(path))
         try:
             return sorted(os.listdir(listing))
         finally:
@@ -149,7 +161,7 @@ class Root:
         """A regular file that stays open between reads."""
         if path not in self._files:
             directory, name, _ = self._split(path)
-            flags = FILE_FLAGS if self._is_door(directory, name) else FILE_FLAGS | os.O_NOFOLLOW
+            flags = FILE_FLAGS if self._is_door(directory, name) else _PLAIN_FILE_FLAGS
             file = os.open(name, flags, dir_fd=self.open_directory(directory))
             try:
                 require_regular(file)

@@ -13,7 +13,7 @@ from cgtune.cgroups.kernel import parse_stat_memory
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import GoFacts, GoObserved, LimitFile, Note
 from cgtune.runtimes.go.program.mappings import parse_code_mappings, parse_map_lines, split_lines
-from cgtune.runtimes.go.programs import MEMORY, MOST_UNUSED, GoRuntime, Known, Mapped, OpenedFile, locate_runtimes, read_runtime_words
+from cgtune.runtimes.go.programs import MEMORY, MOST_UNUSED, GoRuntime, Known, Mapped, Memory, OpenedFile, locate_runtimes, read_runtime_words
 from cgtune.runtimes.kinds import base_name, is_emulator, tell_kind
 from cgtune.system.reading import note_on
 
@@ -53,6 +53,7 @@ class GoReading:
         self._is_owners_alone = False
         self._is_hidden = False  # whether names of its cgroup's parents are hidden from our cgroup namespace
         self._opened: dict[str, Hashable] = {}
+        self._memory = Memory()
         self._emulator = base_name(executable) if executable is not None and is_emulator(executable) else None
 
     def read(self, known: Known) -> tuple[GoFacts, ...]:
@@ -61,7 +62,10 @@ class GoReading:
         runtimes = self._locate(known, before)
         if runtimes:
             known.kinds[self.pid] = "go"
-        return tuple(self._facts(runtime, known) for runtime in runtimes)
+        self._memory = known.take_memory(self.pid)
+        facts = tuple(self._facts(runtime, known) for runtime in runtimes)
+        known.keep_memory(self.pid, self._memory)
+        return facts
 
     def _locate(self, known: Known, before: Kind | None) -> tuple[GoRuntime, ...]:
         """The runtimes; and what the process runs goes to ``known``. ``before`` is what it ran when it was last looked at."""
@@ -115,7 +119,9 @@ class GoReading:
         """
         before, counters = known.quiet.pop(self.pid, None), None
         try:
-            if self.host.is_live:
+            if known.has_rested(self.pid):
+                counters = before
+            elif self.host.is_live:
                 counters = parse_stat_memory(self.host.read_kept(f"/proc/{self.pid}/stat"))[1]
         except CgtuneError:
             pass  # who has ended is told by its mappings
@@ -299,8 +305,14 @@ class GoReading:
         )
 
     def _read_words(self, runtime: GoRuntime, known: Known) -> LiveWords:
+        key = (runtime.identity, runtime.bias)
+        if (kept := self._memory.words.get(key)) is not None:
+            return kept
         try:
-            return read_runtime_words(runtime, known, self._read_memory)
+            words = read_runtime_words(runtime, known, self._read_memory)
+            if runtime.identity is not None:
+                self._memory.words[key] = words
+            return words
         except NoSuchProcess:
             raise
         except CgtuneError as error:
@@ -311,6 +323,8 @@ class GoReading:
 
     def _read_environ(self) -> tuple[tuple[str, str], ...] | None:
         """The variables that Go's runtime reads, in their order: so the key of what is derived is small, and nobody's secrets are kept."""
+        if self._memory.environ is not None:
+            return self._memory.environ
         from cgtune.runtimes.go.derived.facts import VARIABLES
 
         try:
@@ -321,7 +335,8 @@ class GoReading:
             self._note(f"/proc/{self.pid}/environ", error)
             return None
         pairs = (entry.partition("=") for entry in text.split("\0") if entry.startswith("GO"))
-        return tuple((name, value) for name, equals, value in pairs if equals and name in VARIABLES)
+        self._memory.environ = tuple((name, value) for name, equals, value in pairs if equals and name in VARIABLES)
+        return self._memory.environ
 
     def _with_limit(self, inputs: GoInputs, version: GoVersion | None, words: LiveWords) -> tuple[GoInputs, LimitFile | None]:
         """The inputs with what the runtime sees of its quota; and the limit file that it holds open, which is the one it obeys."""
