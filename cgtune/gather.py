@@ -8,7 +8,7 @@ from __future__ import annotations
 from cgtune.errors import Absent, NoSuchProcess, Unreadable
 from cgtune.model import Note
 from cgtune.records import Record
-from cgtune.snapshot import is_go, is_resting_other, read_go_snapshot, read_snapshot
+from cgtune.snapshot import is_go, load_resting_others, read_go_snapshot, read_snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,8 +73,9 @@ def gather(
     privilege: str | None = None
     failed: str | None = None
     others: dict[Kind, int] = {}
+    is_resting_other = load_resting_others(view) if go_only and view.is_again else None
     for pid in pids:
-        if go_only and view.is_again and is_resting_other(view, pid):
+        if is_resting_other is not None and is_resting_other(pid):
             if (most is None or len(snapshots) < most) and (kind := view.known.kinds.get(pid)) is not None:
                 others[kind] = others.get(kind, 0) + 1
             continue

@@ -17,7 +17,7 @@ from cgtune.used import Turns, has_rested, read_turns, read_used
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from cgtune.machineview import MachineView
     from cgtune.model import Container, CpuLevel, Level, MemoryLevel, Mount
@@ -78,11 +78,12 @@ def is_go(view: MachineView, pid: int, *, with_machinery: bool = True) -> bool:
     return bool(program.go) and (with_machinery or not is_machinery(program.process.executable, program.process.command))
 
 
-def is_resting_other(view: MachineView, pid: int) -> bool:
-    """Whether a process was known at the last look to hold no Go runtime, and has not run since; False: it has to be looked at."""
+def load_resting_others(view: MachineView) -> Callable[[int], bool]:
+    """Tells of a pid whether it was known at the last look to be no Go program, and has not run since; False: it has to be looked at."""
     from cgtune.runtimes.go.others import is_resting_other
 
-    return is_resting_other(view.host, pid, view.known)
+    host, known = view.host, view.known
+    return lambda pid: is_resting_other(host, pid, known)
 
 
 def _is_known_other(view: MachineView, pid: int) -> bool:
@@ -91,7 +92,6 @@ def _is_known_other(view: MachineView, pid: int) -> bool:
 
     if view.is_again and view.known.is_go(pid):
         return False
-    view.host.forget(f"/proc/{pid}")
     return tell_other(view.host, pid, view.known, is_again=view.is_again)
 
 

@@ -116,22 +116,13 @@ class Root:
 
     def stat_file(self, path: str) -> os.stat_result:
         """What a regular file is; behind one of the kernel's doors it is not opened for that."""
-        directory, name, _ = self._split(path)
-        if not self._is_door(directory, name):
+        directory, name, is_kernels = self._split(path)
+        if not (is_kernels and _is_door(name)):
             return os.fstat(self.open_file(path))
         status = os.stat(name, dir_fd=self.open_directory(directory))
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.ESPIPE, "is not a regular file")
         return status
-
-    def _is_door(self, directory: str, name: str) -> bool:
-        """/proc/PID/exe and map_files are the kernel's own doors to the mapped files; ``directory`` and ``name`` are those of _split."""
-        return (
-            self._has_doors
-            and directory.startswith("/proc/")
-            and directory.count("/") == _PROCESS_DEPTH
-            and (name == "exe" or name.startswith("map_files/"))
-        )
 
     def read_link(self, path: str) -> str:
         """The target of a symbolic link."""
@@ -160,8 +151,8 @@ class Root:
     def open_file(self, path: str) -> int:
         """A regular file that stays open between reads."""
         if path not in self._files:
-            directory, name, _ = self._split(path)
-            flags = FILE_FLAGS if self._is_door(directory, name) else _PLAIN_FILE_FLAGS
+            directory, name, is_kernels = self._split(path)
+            flags = FILE_FLAGS if is_kernels and _is_door(name) else _PLAIN_FILE_FLAGS
             file = os.open(name, flags, dir_fd=self.open_directory(directory))
             try:
                 require_regular(file)
@@ -230,6 +221,11 @@ class Root:
             return False  # without a /proc of our own nothing can be said of another
         finally:
             os.close(proc)
+
+
+def _is_door(name: str) -> bool:
+    """Whether a name in /proc/PID is one of the kernel's own doors to the mapped files: exe, map_files."""
+    return name == "exe" or name.startswith("map_files/")
 
 
 def _is_plain(path: str) -> bool:
