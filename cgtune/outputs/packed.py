@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_PIECE_BYTES = 32 << 10
+_PIECE_BYTES = 16 << 10
 _LEVEL = 1  # the quickest: others take twice the time for a third less
 
 

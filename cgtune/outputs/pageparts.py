@@ -9,7 +9,7 @@ from __future__ import annotations
 from cgtune.outputs.escape import escape_markup
 
 try:
-    from _sha256 import sha256  # of Python 3.11; hashlib loads OpenSSL for the same, 4 MiB of a service
+    from _sha256 import sha256  # type: ignore[import-not-found]  # of Python 3.11: hashlib loads OpenSSL for the same, 4 MiB of a service
 except ImportError:
     from hashlib import sha256
 

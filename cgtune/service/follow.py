@@ -72,6 +72,7 @@ class Follower:
         self._ignored, self._machinery, self._remembered = ignored, machinery, remembered
         self._view = MachineView(host)
         self._followed: frozenset[int] = frozenset()
+        self._report: Report | None = None
         self._windows, self._outside, self._neighbours = Windows(), Outside(), Neighbours(host)
 
     def look(self, now_seconds: float) -> Look:
@@ -114,9 +115,9 @@ class Follower:
             report = self._outside.watch(report, api.measure_outsides(report), now_seconds)
 
         def judge(report: Report) -> Report:
-            return api.judge(report, self._policy, least_periods=LEAST_PERIODS, ignored=self._ignored)
+            return api.judge(report, self._policy, least_periods=LEAST_PERIODS, ignored=self._ignored, before=self._report)
 
-        report = _judge(report, judge, troubles)
+        self._report = report = _judge(report, judge, troubles)
         if self._host.is_live:
             self._neighbours.follow(report, view.ours.mounts)
             self._host.forget()

@@ -19,7 +19,7 @@ from cgtune.service.board import Board, Found
 from cgtune.service.changes import locate_changes
 from cgtune.service.follow import Follower, Stopped, fault_words
 from cgtune.service.vigil import Vigil, has_machine_pids
-from cgtune.system.allocator import hold_little
+from cgtune.system.allocator import give_back, hold_little
 from cgtune.system.host import Host
 from cgtune.system.stopping import stop_on_signals
 from cgtune.verdict import judge_report, parse_ignored
@@ -226,6 +226,7 @@ class _Scanner:
             looks += 1
             if looks % _COLLECT_LOOKS == 0:
                 gc.collect()
+            give_back()
             took = time.monotonic() - began
             interval = self._options.interval_seconds
             # A sidecar starts before the program: whoever has seen nothing yet looks again at once, for a while

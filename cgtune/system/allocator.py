@@ -18,3 +18,13 @@ def hold_little() -> None:
         return
     mallopt(_M_ARENA_MAX, 1)
     mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
+def give_back() -> None:
+    """Give the kernel what was freed in the middle of the arena: a look needs more than what is kept of it."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).malloc_trim(0)  # malloc_trim(3)
+    except (ImportError, OSError, AttributeError):  # pragma: no cover  likewise
+        return
