@@ -200,7 +200,12 @@ def judge(
     as for somebody who chose how long to look. ``before``: an earlier report, with which equal ones are shared.
     """
     processes = judge_processes(
-        report.processes, policy, least_periods=least_periods, ignored=ignored, beside=report.beside, before=before.processes if before else ()
+        report.processes,
+        policy,
+        least_periods=least_periods,
+        ignored=ignored,
+        beside=report.beside,
+        before=before.processes if before else (),
     )
     return report.replace(processes=processes)
 

@@ -30,6 +30,7 @@ _END = "# EOF\n"
 _BARE: Mapping[str, str] = MappingProxyType({})
 _INFINITE = float("inf")
 _MOST_WHOLE_DIGITS = 6
+_FAMILY_BYTES = 8 << 10  # there are some sixty, which grow all at once
 
 
 class ServiceFacts(Record):
@@ -146,7 +147,7 @@ class _Families:
             kind = "counter" if name.endswith("_total") else "gauge"
             named = name.removesuffix("_total") if self._openmetrics else name  # there a family bears no suffix
             told = _escape(help_) if self._openmetrics else help_.replace("\\", r"\\").replace("\n", r"\n")
-            family = self._families[name] = Packed()
+            family = self._families[name] = Packed(piece_bytes=_FAMILY_BYTES)
             family.add(f"# HELP {named} {told}\n# TYPE {named} {kind}\n")
         if labels is not self._labels:  # those of a process are those of some fifty samples
             self._labels, self._pairs = labels, {key: f'{key}="{_escape(text)}"' for key, text in labels.items()}

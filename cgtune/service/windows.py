@@ -62,9 +62,7 @@ class Windows:
         made: dict[Hashable, Any] = {}
         return report.replace(processes=tuple(self._watch(process, before, now_seconds, made) for process in report.processes))
 
-    def _watch(
-        self, process: ProcessReport, before: dict[int, _Marks], now_seconds: float, made: dict[Hashable, Any]
-    ) -> ProcessReport:
+    def _watch(self, process: ProcessReport, before: dict[int, _Marks], now_seconds: float, made: dict[Hashable, Any]) -> ProcessReport:
         snapshot = process.snapshot
         marks = before.get(snapshot.process.pid)
         now = total(snapshot, marks.newest if marks else None)

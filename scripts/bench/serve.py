@@ -76,16 +76,16 @@ def measure_cost(seconds: float, programs: int) -> bool:
     """Print what the service costs over so many seconds; True where it stays within its budget."""
     with go_programs(programs) as pids, Service("--interval", f"{INTERVAL_SECONDS:g}s") as service:
         service.wait_for(lambda: service.fetch("/readyz").status == 200, seconds=120)
-        seen = {labels["pid"] for labels, _ in service.metrics()["cgtune_go_info"]}
-        missing = {str(pid) for pid in pids} - seen
         others = sum(name.name.isdigit() for name in Path("/proc").iterdir()) - len(pids)
         began, spent, rss, scans = time.monotonic(), cpu_seconds(service.pid), 0, []
         while time.monotonic() - began < seconds:
             time.sleep(min(INTERVAL_SECONDS, seconds))
             scans.append(service.metrics()["cgtune_scan_duration_seconds"][0][1])
             rss = max(rss, rss_bytes(service.pid))
+        missing = {str(pid) for pid in pids} - {labels["pid"] for labels, _ in service.metrics()["cgtune_go_info"]}
         took = time.monotonic() - began
         spent = cpu_seconds(service.pid) - spent
+        sizes: list[int] = []
         for _ in range(3):
             sizes = [len(service.fetch(path).body) for path in ("/report", "/metrics", "/")]
             time.sleep(min(INTERVAL_SECONDS, seconds))
@@ -93,11 +93,12 @@ def measure_cost(seconds: float, programs: int) -> bool:
         percent = 100 * spent / took
         service.stop()
     most = most_rss_mib(len(pids))
-    verdicts = (percent <= CPU_PERCENT * max(1.0, programs / PROGRAMS), rss / 2**20 <= most, not missing)
+    most_percent = CPU_PERCENT * max(1.0, programs / PROGRAMS)
+    verdicts = (percent <= most_percent, rss / 2**20 <= most, not missing)
     print(
         f"{len(pids)} Go programs ({', '.join(VERSIONS)}) beside {others} other processes, a look and a scrape every {INTERVAL_SECONDS:g} s"
     )
-    print(f"CPU        {percent:6.2f} % of one CPU over {took:.0f} s   (at most {CPU_PERCENT:g})   {_word(verdicts[0])}")
+    print(f"CPU        {percent:6.2f} % of one CPU over {took:.0f} s   (at most {most_percent:g})   {_word(verdicts[0])}")
     print(f"memory     {rss / 2**20:6.1f} MiB resident at most       (at most {most:g})   {_word(verdicts[1])}")
     kib = "/".join(f"{size >> 10}" for size in sizes)
     print(f"           {asked / 2**20:6.1f} MiB after its report, metrics and page were asked for thrice, of {kib} KiB")

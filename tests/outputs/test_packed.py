@@ -6,9 +6,8 @@ import sys
 
 from hypothesis import given, strategies as st
 
-from cgtune.outputs.packed import Packed, PackedFile
+from cgtune.outputs.packed import PIECE_BYTES as PIECE, Packed, PackedFile
 
-PIECE = 16 << 10
 PARTS = st.lists(st.text(max_size=20) | st.integers(0, 3 * PIECE).map(lambda size: "é" * size) | st.binary(max_size=20), max_size=6)
 
 

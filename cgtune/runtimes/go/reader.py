@@ -13,7 +13,17 @@ from cgtune.cgroups.kernel import parse_stat_memory
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import GoFacts, GoObserved, LimitFile, Note
 from cgtune.runtimes.go.program.mappings import parse_code_mappings, parse_map_lines, split_lines
-from cgtune.runtimes.go.programs import MEMORY, MOST_UNUSED, GoRuntime, Known, Mapped, Memory, OpenedFile, locate_runtimes, read_runtime_words
+from cgtune.runtimes.go.programs import (
+    MEMORY,
+    MOST_UNUSED,
+    GoRuntime,
+    Known,
+    Mapped,
+    Memory,
+    OpenedFile,
+    locate_runtimes,
+    read_runtime_words,
+)
 from cgtune.runtimes.kinds import base_name, is_emulator, tell_kind
 from cgtune.system.reading import note_on
 
