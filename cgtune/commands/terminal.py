@@ -87,8 +87,8 @@ def open_closed_streams() -> None:
 
 
 def emit(text: str | Iterator[str]) -> None:
-    """One write of all output, or one for each 256 KiB of what comes in pieces. A reader that has gone away takes nothing from the verdict; a
-    full disk is an error (Unwritable).
+    """One write of all output, or one for each 256 KiB of what comes in pieces. A reader that has gone away takes nothing from the verdict;
+    a full disk is an error (Unwritable).
     """
     encoding, waiting = sys.stdout.encoding or "utf-8", bytearray()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import sys
 import tracemalloc
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -93,7 +94,7 @@ def test_a_long_report_is_written_in_pieces(monkeypatch: pytest.MonkeyPatch) -> 
             sizes.append(len(data))
             return len(data)
 
-    monkeypatch.setattr(terminal.sys, "stdout", SimpleNamespace(encoding="utf-8", buffer=Sink(), flush=lambda: None))
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(encoding="utf-8", buffer=Sink(), flush=lambda: None))
     _, _, most_bytes = traced(lambda: terminal.emit(report_pieces(report)))
     text = render_json(report)
     assert sum(sizes) == len(text)
