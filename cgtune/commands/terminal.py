@@ -1,4 +1,4 @@
-"""What every face of cgtune shares with the terminal: one write of all output, one line for each failure."""
+"""What every face of cgtune shares with the terminal: output whole or in large pieces, one line for each failure."""
 
 from __future__ import annotations
 

@@ -18,6 +18,8 @@ from cgtune.model import Report
 from cgtune.outputs.json import render_json, report_pieces
 from cgtune.outputs.packed import Packed, PackedFile
 from cgtune.outputs.prometheus import render_report
+from cgtune.service.follow import Follower
+from cgtune.system.host import Host
 from tests.support import stories
 
 STORY = "v2-ancestor-tighter"
@@ -67,6 +69,26 @@ def test_a_page_takes_a_fraction_of_its_text(render: Callable[[Report], Packed])
     assert page.size > 5 << 18
     assert kept_bytes < page.size / 8
     assert most_bytes < 5 << 18, (most_bytes, page.size)
+
+
+def test_an_idle_service_keeps_nothing_of_single_cgroups() -> None:
+    """The next look reads them anew; until then, and while it does, what the last one knew of them would be held beside it."""
+    with Host(str(stories.STORIES / STORY)) as host:
+        follower = Follower(host, (4242,), None)
+        assert follower.look(1.0).report.processes[0].snapshot.cpu_chain
+        view = follower._view
+        assert (view.containers, view.cgroups._read, view.ours.whole, view.ours._roots) == ({}, {}, {}, {})
+
+
+def test_advice_that_stays_is_shared_with_the_report_before() -> None:
+    """Two looks at the same have one and the same recommendations and findings."""
+    with Host(str(stories.STORIES / STORY)) as host:
+        follower = Follower(host, (4242,), None)
+        (first,), (second,) = (follower.look(float(number)).report.processes for number in range(2))
+    assert first.findings
+    assert second is not first
+    assert second.findings is first.findings
+    assert second.recommendations is first.recommendations
 
 
 def test_whoever_reads_slowly_holds_a_place_and_no_copy() -> None:
