@@ -79,16 +79,18 @@ class Root:
         """The whole file, read once, without asking its size first (pseudo-files have none)."""
         directory, name, is_kernels = self._split(path)
         file = os.open(name, _PLAIN_FILE_FLAGS, dir_fd=self.open_directory(directory))
+        chunks, remaining, size = [], cap_bytes + 1, 1 << 16
         try:
             if not is_kernels:
                 require_regular(file)
-            comes_whole = is_kernels and name.rpartition("/")[2] in _IN_ONE_PIECE
-            chunks, remaining, size = [], cap_bytes + 1, 1 << 16
-            while remaining > 0 and (chunk := os.read(file, asked := min(remaining, size))):
+            elif remaining > size and name[name.rfind("/") + 1 :] in _IN_ONE_PIECE:
+                whole = os.read(file, size)
+                if len(whole) < size:
+                    return whole
+                chunks, remaining = [whole], remaining - size
+            while remaining > 0 and (chunk := os.read(file, min(remaining, size))):
                 chunks.append(chunk)
                 remaining -= len(chunk)
-                if comes_whole and len(chunk) < asked:
-                    break
                 if len(chunk) <= 1 << 12:
                     size = 1 << 13  # such a file comes by the page: 2,000 buffers of 64 KiB for as many pages leave memory in pieces
         finally:
@@ -103,14 +105,16 @@ class Root:
         Of a process the kernel's own folders are no links, and nothing is mounted below them: one look-up less for each of thousands.
         """
         if self._has_doors and path.startswith("/proc/"):
-            pid, _, rest = path[6:].partition("/")
-            folder, slash, name = rest.partition("/")
-            if rest and pid.isdecimal():
+            parts = path.split("/", 4)
+            if len(parts) > _PROCESS_DEPTH + 1 and parts[2].isdecimal():
+                pid, file = parts[2], parts[3]
                 process = f"/proc/{pid}"
-                if not slash and rest in ("stat", "schedstat") and process not in self._directories:
-                    return "/proc", f"{pid}/{rest}", True  # of most processes nothing else is read
-                if not slash or (folder in _OWN_FOLDERS and _is_plain(name)):
-                    return process, rest, True
+                if len(parts) == 4 and file:
+                    if file in ("stat", "schedstat") and process not in self._directories:
+                        return "/proc", f"{pid}/{file}", True  # of most processes nothing else is read
+                    return process, file, True
+                if file in _OWN_FOLDERS and _is_plain(parts[4]):
+                    return process, f"{file}/{parts[4]}", True
         directory, _, name = path.rpartition("/")
         return directory, name, False
 
