@@ -7,8 +7,9 @@ _LARGE_BYTES = 128 << 10  # its own default, which grows with what is freed unle
 
 
 def hold_little() -> None:
-    """Let all threads share one arena, and give large pieces back when they are freed. Python's lock lets one thread at a time allocate, and
-    five arenas hold 2 to 4 MiB more. Other C libraries have no such setting.
+    """Let all threads share one arena, and give large pieces back when they are freed.
+
+    Python's lock lets one thread at a time allocate, and five arenas hold 2 to 4 MiB more. Other C libraries have no such setting.
     """
     try:
         import ctypes
