@@ -177,7 +177,7 @@ def format_value(value: float) -> str:
         return "+Inf" if number > 0 else "-Inf"
     text = repr(number)
     whole, _, fraction = text.partition(".")
-    if number < 0 or len(whole) <= _MOST_WHOLE_DIGITS or "e" in text:
+    if number < 0 or len(whole) <= _MOST_WHOLE_DIGITS:  # or with an exponent already: 1e+308
         return text
     digits = f"{whole[0]}.{whole[1:]}{fraction}".rstrip("0").removesuffix(".")
     return f"{digits}e+{len(whole) - 1:02d}"

@@ -28,6 +28,15 @@ def test_what_is_put_in_comes_out(parts: list[str | bytes], more: list[str | byt
     assert (file.seek(start), file.read(size), file.read()) == (start, whole[start : start + size], whole[start + size :])
 
 
+def test_a_stretch_over_several_pieces() -> None:
+    """No byte more than was asked for, from anywhere in them."""
+    whole = bytes(number % 251 for number in range(3 * PIECE))
+    packed = Packed((whole[:9], whole[9:]))
+    for start in (0, 1, PIECE - 1, PIECE, PIECE + 7):
+        for size in (0, 1, PIECE, PIECE + 9):
+            assert packed.read(start, size) == whole[start : start + size], (start, size)
+
+
 def test_another_text_is_taken_over_as_it_is() -> None:
     """Its pieces are shared, not packed again."""
     report = Packed(f'cgtune_cpu_seconds_total{{pid="{number}"}} 1.5\n' for number in range(20_000))

@@ -111,6 +111,8 @@ def test_it_writes_what_prometheus_client_writes(openmetrics: bool) -> None:
 @example(123456789.5)
 @example(1e16)
 @example(-0.0)
+@example(-1234567.5)
+@example(1.7e308)
 def test_numbers_are_those_of_go(number: float) -> None:
     """As prometheus_client prints them."""
     assert format_value(number) == floatToGoString(number)  # type: ignore[no-untyped-call]
