@@ -43,12 +43,10 @@ def main() -> int:
 
         return exits.INTERRUPTED
     except (OSError, ImportError) as error:
-        # What Python loads needs a descriptor as well; of a library it is an ImportError, whose cause is in its words alone
-        if "Too many open files" not in str(error):
-            raise
-        sys.stderr.write("cgtune: too many open files; raise the limit (ulimit -n, LimitNOFILE=)\n")
-        return 3  # exits.COULD_NOT_INSPECT, which may not be loadable now
+        return _give_up(arguments, error)
     except RuntimeError as error:
+        if str(error) == "can't start new thread":  # EAGAIN of pthread_create(3), which Python keeps to itself
+            return _give_up(arguments, error)
         # Before 3.12 Python wraps whatever is raised while a class gets its descriptors (Objects/typeobject.c, type_new_set_names)
         if not isinstance(error.__cause__, KeyboardInterrupt):
             raise
@@ -57,6 +55,25 @@ def main() -> int:
         return exits.INTERRUPTED
     finally:
         gc.freeze()  # else the end of Python looks for cycles in all that is left: half of what a bare start costs
+
+
+def _give_up(arguments: list[str], error: Exception) -> int:
+    """Say in one line that the machine failed while we were loading, or at something that had to be. Nothing more can be loaded now."""
+    words = str(error)
+    if "Too many open files" in words:  # of a library it is an ImportError, whose cause is in its words alone
+        why = "too many open files; raise the limit (ulimit -n, LimitNOFILE=)"
+    elif "new thread" in words:
+        why = "no thread can be started; raise the limit (pids.max, ulimit -u, TasksMax=)"
+    elif isinstance(error, ImportError):
+        why = f"could not load all of itself ({error.name or words}); look at the disk that it is on, or install it again"
+    else:
+        why = f"the machine failed: {words}; try again"
+    try:
+        sys.stderr.write(f"cgtune: {why.encode('ascii', 'backslashreplace').decode()}\n")
+        sys.stderr.flush()
+    except OSError:
+        pass  # the exit code counts
+    return 125 if arguments[:1] == ["exec"] else 3  # as cgtune.exits has them
 
 
 if __name__ == "__main__":

@@ -61,9 +61,33 @@ class TooLarge(Unanswered):
     """An answer is larger than we take in one piece. Asked for in parts, it may fit."""
 
 
+_MISNAMED = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENXIO,
+    errno.ESPIPE,
+)
+_MORE_FILES = "raise the limit (ulimit -n, LimitNOFILE=)"
+_MACHINE_HINTS = {errno.EMFILE: _MORE_FILES, errno.ENFILE: "raise the limit (sysctl fs.file-max)", errno.ENOMEM: "give it more memory"}
+
+
 def reason(error: OSError | ValueError) -> str:
     """What went wrong, in the kernel's words, without the path that the caller adds."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def name_failure(option: str, path: str, error: OSError | ValueError, hint: str) -> CgtuneError:
+    """Why what a user named with ``option`` cannot be opened or read: a UsageError that ends with ``hint`` if the name is to blame, else
+    Unreadable: the machine is.
+    """
+    if isinstance(error, OSError) and error.errno not in (None, *_MISNAMED):
+        return Unreadable(f"{option} {path!r}: {reason(error)}; {_MACHINE_HINTS.get(error.errno or 0, 'look at its disk, and try again')}")
+    return UsageError(f"{option} {path!r}: {reason(error)}; {hint}")
 
 
 def translate(error: OSError, path: str) -> CgtuneError:
@@ -79,9 +103,11 @@ def translate(error: OSError, path: str) -> CgtuneError:
     if number in (errno.EACCES, errno.EPERM):
         return Unreadable(f"{path}: permission denied", privilege="CAP_SYS_PTRACE" if path.startswith("/proc/") else None)
     if number in (errno.EMFILE, errno.ENFILE):
-        return Unreadable(f"{path}: too many open files; raise the limit (ulimit -n, LimitNOFILE=)")
+        return Unreadable(f"{path}: too many open files; {_MORE_FILES}")
     if number == errno.ESPIPE:
         return Unreadable(f"{path} is not a regular file")
+    if number == errno.ETIMEDOUT:
+        return Unreadable(f"{path}: the file system behind it does not answer in time; `findmnt` names it, see whether its server lives")
     if number == errno.EFBIG:
         return Malformed(f"{path} is larger than any file of its kind")
     return Unreadable(f"{path}: {reason(error)}")

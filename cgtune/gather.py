@@ -12,7 +12,7 @@ from cgtune.snapshot import is_go, load_resting_others, read_go_snapshot, read_s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Literal
 
     from cgtune.machineview import MachineView
@@ -73,12 +73,9 @@ def gather(
     privilege: str | None = None
     failed: str | None = None
     others: dict[Kind, int] = {}
-    is_resting_other = load_resting_others(view) if go_only and view.is_again else None
+    if go_only and view.is_again:
+        pids = _pass_by_resting(view, pids, others, lambda: most is not None and len(snapshots) >= most)
     for pid in pids:
-        if is_resting_other is not None and is_resting_other(pid):
-            if (most is None or len(snapshots) < most) and (kind := view.known.kinds.get(pid)) is not None:
-                others[kind] = others.get(kind, 0) + 1
-            continue
         notes: list[Note] = []
         missing: str | None = None
         wrong: Exception | None = None
@@ -119,6 +116,19 @@ def gather(
         others=tuple(sorted(others.items(), key=lambda pair: (pair[0] == "other", -pair[1], pair[0]))),
         machinery=tuple(machinery),
     )
+
+
+def _pass_by_resting(view: MachineView, pids: Iterable[int], others: dict[Kind, int], is_full: Callable[[], bool]) -> Iterator[int]:
+    """The pids that have to be looked at: all but those that were no Go programs at the last look, and have not run since.
+
+    What these are is counted in ``others`` as long as the report is not full.
+    """
+    is_resting_other, kinds = load_resting_others(view), view.known.kinds
+    for pid in pids:
+        if not is_resting_other(pid):
+            yield pid
+        elif not is_full() and (kind := kinds.get(pid)) is not None:
+            others[kind] = others.get(kind, 0) + 1
 
 
 def list_pids(host: Host) -> list[int]:

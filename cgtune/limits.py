@@ -149,10 +149,10 @@ def _enforce_memory(snapshot: Snapshot) -> tuple[MemoryLimits, tuple[Note, ...]]
     memsw_bytes, _ = _least(charged, "memsw")
     if memsw_bytes is not None:  # v1 limits memory and swap together: what memory leaves if it is as large as it may be
         swap_bytes = max(0, memsw_bytes - (limit_bytes or 0))
-    limit_from = None if binding is None else _limit_file(binding)
+    limit_from = None if binding is None else binding.limit_file
     visible_bytes, _ = _least(all_levels, "limit")
     nodes = [
-        (before.limit.limit_bytes, _limit_file(before))
+        (before.limit.limit_bytes, before.limit_file)
         for before, after in zip(all_levels, charged, strict=True)
         if before.limit is not None and before.limit.limit_bytes is not None and before.limit != after.limit
     ]
@@ -182,10 +182,6 @@ def _enforce_memory(snapshot: Snapshot) -> tuple[MemoryLimits, tuple[Note, ...]]
         node_from=node_from,
     )
     return limits, notes
-
-
-def _limit_file(level: MemoryLevel) -> str:
-    return f"{level.directory}/{'memory.max' if level.version == 2 else 'memory.limit_in_bytes'}"
 
 
 def _least(chain: tuple[MemoryLevel, ...], field: str) -> tuple[int | None, MemoryLevel | None]:

@@ -7,22 +7,24 @@ from cgtune.cgroups.chains import Ours
 from cgtune.cgroups.levels import Shared
 from cgtune.cgroups.locate import locate_mode, locate_mounts
 from cgtune.errors import Absent, CgtuneError
-from cgtune.model import Machine, Note
+from cgtune.model import Machine, Note, Platform
 from cgtune.system.reading import exists, note_on, parse_optional, read_essential, read_optional
 from cgtune.used import read_machine_used
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Set
+    from collections.abc import Callable, Set as AbstractSet
     from typing import TypeVar
 
     from cgtune.model import Container, Membership, Mount
+    from cgtune.platforms.ecs import Task
     from cgtune.runtimes.go.programs import Known
     from cgtune.system.host import Host
     from cgtune.used import Turns
 
     T = TypeVar("T")
 
+_ACPI_TABLE = "/sys/firmware/acpi/tables/FACP"
 _CAP_SYS_PTRACE = 19  # include/uapi/linux/capability.h
 
 
@@ -66,6 +68,12 @@ class MachineView:
         self.containers: dict[tuple[str, ...], tuple[tuple[Membership, ...], tuple[Mount, ...], Container]] = {}
         #: By pid, what the threads of Go processes had run when they were last looked at.
         self.turns: dict[int, Turns] = {} if before is None else before.turns
+        #: What the machine itself is, if it is more than a machine.
+        self.platforms: tuple[Platform, ...] = _read_platforms(host) if before is None else before.platforms
+        #: By address what a platform says of a task, or why it does not. A task's limits never change; a failure is tried again.
+        self.tasks: dict[str, Task | CgtuneError] = {}
+        if before is not None:
+            self.tasks = {url: task for url, task in before.tasks.items() if not isinstance(task, CgtuneError)}
         self.is_again = before is not None
         self._known: Known | None = None if before is None else before.known
 
@@ -86,7 +94,7 @@ class MachineView:
             self._known = Known()
         return self._known
 
-    def keep_processes(self, pids: Set[int]) -> None:
+    def keep_processes(self, pids: AbstractSet[int]) -> None:
         """Forget what is known of all processes but these, and what was read of cgroups: another look reads it anew."""
         self.cgroups, self.containers = Shared(), {}
         self.ours.forget()
@@ -161,6 +169,28 @@ def _read_hidden(host: Host, mounts: tuple[Mount, ...], self_pid: int | None) ->
     more = f", or in the group {options.get('gid', '0')}" if by_group else ""
     why = f"is mounted with hidepid={hide}: processes of other users cannot be seen; run as their user or as root{more}"
     return Note(path="/proc", why=why, privilege="CAP_SYS_PTRACE")
+
+
+def _read_platforms(host: Host) -> tuple[Platform, ...]:
+    """A sandbox or a small virtual machine, by the words on its kernel's command line (docs/platforms.md has the sources)."""
+    words = read_optional(host, "/proc/cmdline", str.split, []) or []
+    if any("gvisor" in word for word in words):
+        return (_platform("gVisor", "/proc/cmdline: gvisor", hides="the host's cgroups: older ones show no limit at all"),)
+    hides = "the host's cgroups: it is a virtual machine, whose CPUs may be throttled outside, unseen but for steal"
+    if any("kata-containers" in word for word in words):
+        return (_platform("Kata Containers", "/proc/cmdline: kata-containers", hides=hides),)
+    if "reboot=k" not in words:
+        return ()
+    # Firecracker gives this to each kernel, and its machine has no DMI; to root the ACPI tables tell its name
+    if (read_optional(host, _ACPI_TABLE, str, []) or "")[10:16] == "FIRECK":
+        return (_platform("Firecracker", f"{_ACPI_TABLE}: FIRECK", hides=hides),)
+    if "panic=1" in words and read_optional(host, "/sys/class/dmi/id/sys_vendor", str, []) is None:
+        return (_platform("Firecracker", "/proc/cmdline: reboot=k panic=1", "/sys/class/dmi/id: there is none", hides=hides),)
+    return ()
+
+
+def _platform(name: str, *told_by: str, hides: str) -> Platform:
+    return Platform(name=name, told_by=told_by, hides=hides, is_machine=True)
 
 
 def _read_self_pid(host: Host, notes: list[Note]) -> int | None:

@@ -6,12 +6,15 @@ Three facts have three spellings everywhere: a file the kernel does not have is 
 
 from __future__ import annotations
 
+from cgtune.numbers import DEFAULT_SHARES, DEFAULT_WEIGHT, requests_of_shares, requests_of_weight
 from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal
+
+    from cgtune.numbers import Requests
 
     Off = Literal["off"]
     Rounding = Literal["slack", "ceil", "floor"]
@@ -76,7 +79,10 @@ class Note(Record):
 
 
 class Mount(Record):
-    """One line of /proc/PID/mountinfo, unescaped (proc_pid_mountinfo(5)). ``root`` is relative to the reader's cgroup namespace."""
+    """One line of /proc/PID/mountinfo, unescaped (proc_pid_mountinfo(5)). ``root`` is relative to the reader's cgroup namespace.
+
+    ``is_writable``: it is mounted "rw" there.
+    """
 
     mount_id: int
     parent_id: int
@@ -85,6 +91,7 @@ class Mount(Record):
     mount_point: str
     filesystem: str
     super_options: tuple[str, ...]
+    is_writable: bool = False
 
 
 class Membership(Record):
@@ -188,6 +195,8 @@ class CpuLevel(Level):
     the kernel has no such file. ``request_cores`` is the request behind weight or shares, if somebody said it; no file does.
     ``usage_seconds`` is the CPU time that it and those below it have used: cpu.stat, or v1's cpuacct.usage of the cgroup of that path.
     ``read_seconds`` is when that was read, on a clock of this machine that only goes forward; None of what is not live.
+    ``said_by`` is the platform that says the quota of a hidden ancestor: ``path`` is then its word for it, and ``directory`` the URL that
+    says so. None: the kernel's files do.
     """
 
     bandwidth: Bandwidth | None
@@ -199,6 +208,27 @@ class CpuLevel(Level):
     burst_us: int | None = None
     usage_seconds: float | None = None
     read_seconds: float | None = None
+    said_by: str | None = None
+
+    @property
+    def requests(self) -> Requests:
+        """The CPU requests that its shares, or its weight, may stand for; none if it has the kernel's default, or runs only if idle."""
+        if (
+            self.idle
+        ):  # from Linux 5.15 on (cgroup-v2.rst): chosen on purpose, and no request, whatever the kernel shows as weight or shares
+            return ()
+        if self.version == 1 and self.shares not in (None, DEFAULT_SHARES):
+            return (("shares", *requests_of_shares(self.shares)),)
+        if self.version == 2 and self.weight not in (None, 0, DEFAULT_WEIGHT):
+            return requests_of_weight(self.weight)
+        return ()
+
+    @property
+    def quota_file(self) -> str:
+        """What says its quota: a file, or what a platform answers."""
+        if self.said_by is not None:
+            return f"{self.directory}: Limits.CPU"
+        return f"{self.directory}/{'cpu.max' if self.version == 2 else 'cpu.cfs_quota_us'}"
 
 
 class PressureLevel(Level):
@@ -293,7 +323,7 @@ class MemoryLevel(Level):
     directory's (device, inode): the same through every mount. ``peak_bytes`` is the most that was ever charged to it (memory.peak from
     Linux 5.19 on, v1's memory.max_usage_in_bytes), ``refaults`` how many pages came back soon after they had been taken away: both since
     it was made, or since somebody reset them. ``of_node``: it holds whatever a node runs (kubepods, system.slice), by
-    its name; its limit is the node's. ``read_seconds``: when all that was read, as of CpuLevel.
+    its name; its limit is the node's. ``read_seconds``: when all that was read, as of CpuLevel; ``said_by`` likewise.
     """
 
     limit: ByteLimit | None
@@ -312,6 +342,14 @@ class MemoryLevel(Level):
     peak_bytes: int | None = None
     refaults: int | None = None
     read_seconds: float | None = None
+    said_by: str | None = None
+
+    @property
+    def limit_file(self) -> str:
+        """What says its limit: a file, or what a platform answers."""
+        if self.said_by is not None:
+            return f"{self.directory}: Limits.Memory"
+        return f"{self.directory}/{'memory.max' if self.version == 2 else 'memory.limit_in_bytes'}"
 
     @property
     def reclaimable_bytes(self) -> int | None:
@@ -772,6 +810,35 @@ class OutsideSeen(Record):
     seconds: float
 
 
+class Said(Record):
+    """One number that a platform says of its limits; it is not enforced by its being said.
+
+    ``resource`` is "cpu" or "memory", ``of`` what it is the limit of: "task", "container", "function", "allocation", "job", "instance".
+    ``unit`` of the ``value``: "cores", "bytes", "units" (1024 a CPU, and a share of what there is), or "MHz". ``source`` is the
+    variable or the URL. ``is_cap``: it is the limit of a cgroup that cannot be seen, and counts as enforced.
+    """
+
+    resource: Literal["cpu", "memory"]
+    of: str
+    value: float
+    unit: Literal["cores", "bytes", "units", "MHz"]
+    source: str
+    is_cap: bool = False
+
+
+class Platform(Record):
+    """What a process runs on, beside a container engine. ``told_by`` is how that was told, ``hides`` what cannot be seen there.
+
+    ``is_machine``: the machine itself is it, for all its processes.
+    """
+
+    name: str
+    told_by: tuple[str, ...]
+    hides: str
+    said: tuple[Said, ...] = ()
+    is_machine: bool = False
+
+
 class Snapshot(Record):
     """All facts read about one process, before anything is concluded. Chains run from the leaf to the highest visible ancestor.
 
@@ -780,6 +847,7 @@ class Snapshot(Record):
     ``kind`` is what the process runs, None if that is not known: a kernel thread, a zombie, a process that is closed to us.
     ``pressure_chain`` are its cgroups in the v2 hierarchy. ``used`` is None of a process that is not there. ``rates`` is None if it was
     looked at once. ``outside_seen`` is what a service has seen of the memory outside Go before, of each cgroup with a limit.
+    A last level of the first two chains may be the hidden ancestor that one of the ``platforms`` tells of.
     """
 
     machine: Machine
@@ -801,6 +869,7 @@ class Snapshot(Record):
     used: Used | None = None
     rates: Rates | None = None
     outside_seen: tuple[OutsideSeen, ...] = ()
+    platforms: tuple[Platform, ...] = ()
 
     @property
     def allowed_cpus(self) -> frozenset[int]:

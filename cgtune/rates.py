@@ -200,7 +200,7 @@ def _grown(before: Totals, after: Totals) -> dict[Key, array[float]]:
         old = dict(before.rows())
         return {key: growth for key, row in after.rows() if (growth := _growth(old.get(key), row)) is not None}
     every = array("d", [number - number_before for number_before, number in zip(before.numbers, after.numbers, strict=True)])
-    is_sound, start = not any([number < 0 for number in every]), 0
+    is_sound, start = min(every, default=0.0) >= 0, 0
     grown: dict[Key, array[float]] = {}
     for key in after.keys:
         end = start + _WIDTHS[key[0]]

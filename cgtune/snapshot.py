@@ -184,7 +184,45 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
         pressure_chain=pressure_chain,
         threads=read_threads(host, program.process, memberships, cpu, notes) if any(map(_is_limited, cpu_chain)) else None,
     )
+    snapshot = _with_platforms(view, snapshot.replace(platforms=view.platforms), memberships, chains.their_mounts(), notes)
     return snapshot.replace(notes=tuple(dict.fromkeys(notes))), memberships
+
+
+#: Each begins the names of one platform's variables, or is in the paths of its cgroups: most processes have none of them.
+_PLATFORM_VARIABLES = ("ECS_CONTAINER_METADATA_URI", "AWS_LAMBDA_", "NOMAD_", "K_SERVICE=", "CLOUD_RUN_", "GAE_", "SLURM_")
+_PLATFORM_PLACES = ("/nomad", "slurm", "/ecs/", "/ecstasks")
+
+
+def _with_platforms(
+    view: MachineView, snapshot: Snapshot, memberships: tuple[Membership, ...], mounts: tuple[Mount, ...], notes: list[Note]
+) -> Snapshot:
+    """The snapshot with what the process runs on, if anything tells of a platform: a plain start loads nothing for it."""
+    try:
+        text = view.host.read_kept(f"/proc/{snapshot.process.pid}/environ")
+    except CgtuneError:
+        text = _read_environ_of_same_container(view, snapshot.process.pid)
+    entries, paths = tuple(text.split("\0")), tuple(line.path for line in memberships)
+    is_placed = any(kernel.is_nested(path) or any(place in path for place in _PLATFORM_PLACES) for path in paths)
+    # In a cgroup namespace of its own: a container may make cgroups below its own, and may be in one of them
+    writable = ""
+    if snapshot.cpu_hidden_above == "/" and snapshot.cpu_chain[0].version == 2:
+        writable = next((mount.mount_point for mount in mounts if mount.filesystem == "cgroup2" and mount.is_writable), "")
+        is_placed |= bool(writable) or snapshot.cpu_chain[0].path != "/"
+    if not is_placed and not any(entry.startswith(_PLATFORM_VARIABLES) for entry in entries):
+        return snapshot
+    from cgtune.platforms import with_platforms
+
+    return with_platforms(view, snapshot, entries, paths, writable, notes)
+
+
+def _read_environ_of_same_container(view: MachineView, pid: int) -> str:
+    """The reader's own environment, if a process whose environment is closed to it is in the very same cgroups; else nothing."""
+    try:
+        if view.self_pid in (None, pid) or len({view.host.read_text(f"/proc/{one}/cgroup") for one in (pid, view.self_pid)}) > 1:
+            return ""
+        return view.host.read_kept(f"/proc/{view.self_pid}/environ")
+    except CgtuneError:
+        return ""
 
 
 def read_container(view: MachineView, pid: int) -> Container:
@@ -209,7 +247,9 @@ def _named_container(
     """Equal texts were parsed once: whoever shares both of them, and his cgroups, is in the same container."""
     kept = view.containers.get(found)
     if kept is None or kept[0] is not memberships or kept[1] is not mounts:
-        view.containers[found] = kept = (memberships, mounts, locate_container(memberships, mounts, found))
+        kept = (memberships, mounts, locate_container(memberships, mounts, found))
+        if view.ours.is_kept(mounts):  # else they would be, by this
+            view.containers[found] = kept
     return kept[2]
 
 

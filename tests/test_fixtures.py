@@ -22,8 +22,12 @@ MIB, GIB = 1 << 20, 1 << 30
 # What each story claims, written by hand and never generated: cores and who binds them, usable CPUs, bytes and who binds them. The paths
 # are patterns, ids being long; None is "nothing limits". MORE has what a story says beside that.
 CLAIMS: dict[str, tuple[float | None, str | None, int, int | None, str | None]] = {
+    "app-engine-flexible": (None, None, 8, None, None),
+    "cloud-run-first-generation": (0.5, "/", 2, 512 * MIB, "/"),
     "dind-inner-container": (2, "/", 8, 2 * GIB, "/"),
     "dind-unlimited-leaf": (1, "/", 8, GIB, "/"),
+    "ecs-task-hidden-limit": (0.5, "ECS task 158d*", 8, GIB, "ECS task 158d*"),
+    "firecracker-guest": (None, None, 8, None, None),
     "hybrid-bench-awkward-name": (0.7, "/*/a b:c\\d (deleted)", 8, None, None),
     "hybrid-bench-chain-of-three": (1, "/*/kubepods.slice/kubepods-pod1.slice/app.scope", 8, 256 * MIB, "/*/app.scope"),
     "hybrid-cpu-on-v1": (0.6, "/system.slice/app.service", 8, 384 * MIB, "/system.slice/app.service"),
@@ -51,10 +55,15 @@ CLAIMS: dict[str, tuple[float | None, str | None, int, int | None, str | None]] 
     ),
     "k8s-oom-group-kill": (None, None, 8, 96 * MIB, "/kubepods.slice/kubepods-pod*.slice/cri-containerd-*.scope"),
     "k8s-node-capacity": (1.75, "/kubepods/burstable/pod????????-*-????????????", 8, None, None),
+    "k8s-writable-cgroups": (0.5, "/", 8, 512 * MIB, "/"),
     "k8s-static-cpus": (None, None, 3, 4 * GIB, "/"),
+    "kata-guest": (None, None, 8, None, None),
     "kernel-thread": (None, None, 8, None, None),
+    "lambda-memory-said": (None, None, 8, None, None),
     "no-cgroup": (None, None, 4, None, None),
     "no-cgroup-mount": (None, None, 8, None, None),
+    "nomad-cores-said": (None, None, 8, GIB, "/"),
+    "slurm-step-unconstrained": (None, None, 8, None, None),
     "node-agent-by-inode": (
         3.5,
         "/kubepods.slice/kubepods-burstable.slice/cri-containerd-*.scope",
@@ -115,7 +124,36 @@ CLAIMS: dict[str, tuple[float | None, str | None, int, int | None, str | None]] 
 }
 
 MORE: dict[str, dict[str, object]] = {
-    "dind-unlimited-leaf": {"enforced.cpu.chain.0.path": "/init", "usage.cpu.throttled_periods": 450, "container.runtime": "docker"},
+    "app-engine-flexible": {"platforms.0.name": "App Engine flexible", "platforms.0.said.0.value": 614 * MIB},
+    "cloud-run-first-generation": {"platforms.0.name": "Google Cloud Run", "platforms.1.name": "gVisor", "platforms.1.is_machine": True},
+    "dind-inner-container": {"platforms.0.name": "nested cgroup", "platforms.0.told_by.0": "cgroup: /docker/2543*"},
+    "ecs-task-hidden-limit": {
+        "platforms.0.name": "Amazon ECS",
+        "platforms.0.said.0.source": "http://169.254.170.2/v4/*/task",
+        "platforms.0.said.0.is_cap": True,
+        "platforms.0.said.2.unit": "units",
+        "enforced.cpu.chain.0.limit_cores": None,
+        "enforced.cpu.chain.0.requests.1.most_millicores": 49,
+        "enforced.cpu.chain.1.said_by": "Amazon ECS",
+        "enforced.memory.limit_from": "http://169.254.170.2/v4/*/task: Limits.Memory",
+    },
+    "firecracker-guest": {"platforms.0.name": "Firecracker"},
+    "k8s-writable-cgroups": {"platforms.0.name": "writable cgroups"},
+    "kata-guest": {"platforms.0.name": "Kata Containers"},
+    "lambda-memory-said": {"platforms.0.name": "AWS Lambda", "platforms.0.said.0.value": 512 * MIB, "platforms.0.said.0.is_cap": False},
+    "nomad-cores-said": {
+        "platforms.0.name": "Nomad",
+        "platforms.0.said.0.value": GIB,
+        "platforms.0.said.1.value": 2,
+        "platforms.0.said.2.unit": "MHz",
+    },
+    "slurm-step-unconstrained": {"platforms.0.name": "Slurm", "platforms.0.said.0.value": 8 * GIB, "platforms.0.said.1.value": 4},
+    "dind-unlimited-leaf": {
+        "platforms.0.told_by.0": "cgroup: /init",
+        "enforced.cpu.chain.0.path": "/init",
+        "usage.cpu.throttled_periods": 450,
+        "container.runtime": "docker",
+    },
     "hybrid-cpu-on-v1": {"machine.cgroup_mode": "hybrid", "usage.cpu.pressure.scope": "cgroup", "usage.cpu.throttled_seconds": 0.09},
     "hybrid-memory-on-v2": {"enforced.memory.chain.0.version": 2, "enforced.cpu.chain.0.version": 1, "enforced.cpu.usable": "0-5"},
     "k8s-burstable-cgroupfs": {"container.pod_uid": "015f7e6b-c5ae-4f48-a724-089e9252cc13", "enforced.memory.chain.0.limit_bytes": None},
@@ -332,7 +370,7 @@ def _required(path: str, schema: dict[str, Any]) -> list[str]:
         schema = SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]]
     found = [f"{path}.{key}".lstrip(".") for key in schema.get("required", [])]
     for key, below in schema.get("properties", {}).items():
-        if key not in ("findings", "notes", "settings", "remembered_kills"):
+        if key not in ("findings", "notes", "settings", "remembered_kills", "platforms", "requests"):
             inner = below.get("items")
             found += _required(f"{path}.{key}.0" if inner else f"{path}.{key}", inner or below)
     return found

@@ -35,9 +35,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.runtimes.go.observed": ("runtimes.go.program", "runtimes.elf", "runtimes.elfsymbols"),
     "cgtune.machinery": (),
     "cgtune.used": ("cgroups", "system.reading", "system.host (types)"),
-    "cgtune.machineview": ("system", "cgroups", "runtimes", "used"),
+    "cgtune.machineview": ("system", "cgroups", "platforms.ecs (types)", "runtimes", "used"),
     "cgtune.process": ("system", "cgroups", "machineview (types)"),
-    "cgtune.snapshot": ("system", "cgroups", "machineview (types)", "process", "machinery", "runtimes", "used"),
+    "cgtune.platforms": ("cgroups.kernel", "machineview (types)"),
+    "cgtune.snapshot": ("system", "cgroups", "machineview (types)", "platforms", "process", "machinery", "runtimes", "used"),
     "cgtune.limits": (),
     "cgtune.advice": ("limits", "runtimes.go.derived", "runtimes.go.offline"),
     "cgtune.rules": ("advice", "runtimes.go.derived.procs", "runtimes.go.derived.versions"),
@@ -45,6 +46,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "cgtune.verdict": ("rulebook", "rules"),
     "cgtune.measures": ("rules",),
     "cgtune.outputs": (
+        *("advice.expressions (types)", "advice.injected"),
         "cgroups.owners",
         "rulebook (types)",
         "advice.upgrade (types)",
@@ -86,14 +88,14 @@ TABLE: dict[str, tuple[str, ...]] = {
         *("api", "advice", "fleet", "lint", "machineview", "manifests", "measures", "outputs", "remembered", "rulebook", "runtimes"),
         *("system", "targets", "verdict"),
     ),
-    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rulebook", "service"),
+    "cgtune.commands.options": ("commands", "api", "advice", "outputs", "rulebook", "service", "system.inputfiles"),
 }
 GROUND: dict[str, tuple[str, ...]] = {
     "cgtune.errors": (),
     "cgtune.exits": (),
     "cgtune.numbers": (),
     "cgtune.records": (),
-    "cgtune.model": ("records",),
+    "cgtune.model": ("numbers", "records"),
 }
 
 # Plug-ins of a shelf do not know each other: of their own folder they import these alone.
@@ -138,11 +140,12 @@ MAY_LOAD_AT_THE_TOP = {
 
 OTHERS = {
     *("typer", "click", "psutil", "tabulate", "rich", "prometheus_client", "waitress", "yaml", "pathspec"),
-    *("urllib3", "ijson", "botocore"),
+    *("urllib3", "ijson", "botocore", "opentelemetry", "requests", "google"),
 }
 THIRD_PARTY = {
     "cgtune.commands.options.app": {"typer", "click"},
     "cgtune.service.listener": {"waitress"},
+    "cgtune.service.push": {"opentelemetry", "requests", "google"},
     "cgtune.system.processes": {"psutil"},
     "cgtune.system.promclient": {"urllib3"},
     "cgtune.system.promwords": {"urllib3"},
@@ -422,9 +425,10 @@ NAMED = {"CGTUNE_CPU_LIMIT": "2500m", "CGTUNE_MEMORY_LIMIT": "512Mi"}
         (("env", "--cpu-limit", "2500m", "--memory-limit=512Mi"), {}, False),
         (("exec", "--", "true"), {"CGTUNE_DRY_RUN": "1"}, True),
         (("exec", "--dry-run", "--", "true"), {}, True),
+        (("policy", "--headroom", "20", "--gomaxprocs"), {}, False),
         (("ps",), {}, True),
     ],
-    ids=["env", "env for a known Go", "env for itself", "env with flags", "exec", "exec with flags", "ps"],
+    ids=["env", "env for a known Go", "env for itself", "env with flags", "exec", "exec with flags", "policy", "ps"],
 )
 def test_plain_forms_load_no_library(arguments: tuple[str, ...], environ: dict[str, str], looks: bool) -> None:
     """An init container and an entrypoint start without the command-line library, any rule or report; with limits that are only named
@@ -446,12 +450,13 @@ MOST_LOADED = [
     (("env", "--cpu-limit", "2.5"), {}, 39),
     (("env",), NAMED | {"CGTUNE_GO": "1.27"}, 75),
     (("env", "--pid", "PID"), {}, 92),
-    (("exec", "--dry-run", "--", "true"), {}, 77),
-    (("ps", "--root", RECORDED), {}, 151),  # on a live machine it hangs on what runs there
+    (("exec", "--dry-run", "--", "true"), {}, 78),
+    (("ps", "--root", RECORDED), {}, 152),  # on a live machine it hangs on what runs there
     (("inspect", "--pid", "PID", "--format", "json"), {}, 142),
     (("inspect", "--pid", "PID"), {}, 144),
     (("inspect", "--pid", "PID", "--brief"), {}, 145),
     (("check", "--pid", "PID", "--fail-on", "critical"), {}, 141),
+    (("policy",), {}, 37),
     (("predict", "--cpu-limit", "2.5"), {}, 124),
 ]
 

@@ -75,3 +75,27 @@ def test_few_descriptors_are_told_as_such(allowed: int) -> None:
         assert "oo many open files; raise the limit" in done.stderr
     elif allowed >= 12:
         assert "oo many open files" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("can't start new thread"), "no thread can be started; raise the limit (pids.max, ulimit -u, TasksMax=)"),
+        (ImportError("cannot import name 'x'", name="cgtune.rules"), "could not load all of itself (cgtune.rules); look at the disk"),
+        (OSError(5, "Input/output error", "/x\n"), "the machine failed: [Errno 5] Input/output error: '/x\\n'; try again"),
+    ],
+)
+@pytest.mark.parametrize(("command", "code"), [("inspect", 3), ("exec", 125)])
+def test_a_machine_that_fails_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, words: str, command: str, code: int
+) -> None:
+    """While modules are loaded and threads started as well: no traceback, and the exit code that the command has for it."""
+
+    def start(_arguments: list[str]) -> int:
+        raise error
+
+    monkeypatch.setattr(sys, "argv", ["cgtune", command])
+    monkeypatch.setattr("cgtune.commands.options.start.start", start)
+    assert cgtune.__main__.main() == code
+    said = capsys.readouterr().err
+    assert (said.count("\n"), words in said) == (1, True), said

@@ -170,8 +170,8 @@ def test_live_tests_run_alone(clone: Clone) -> None:
         code, out, _ = clone.run(clone.root / "scripts" / "test", *given, "-q")
         first, second, alone = out.splitlines()
         assert (code, first) == (0, second)
-        assert first.startswith(f"[-m][pytest][-m][({marks}) and not (live or slow)][-q][--queue=/")
-        assert alone == f"[-m][pytest][-m][({marks}) and (live or slow)][-q]"
+        assert first.startswith(f"[-m][pytest][-m][({marks}) and not live][-q][--queue=/")
+        assert alone == f"[-m][pytest][-m][({marks}) and live][-q]"
 
 
 def test_after_an_upgrade_of_python_the_venv_is_made_anew(clone: Clone) -> None:

@@ -445,3 +445,19 @@ def test_the_next_process_of_the_same_cgroups_is_told_the_same(story: str) -> No
         view = MachineView(host)
         first, second = (read_snapshot(view, stories.pid_of(story)) for _ in range(2))
     assert second == first
+
+
+@pytest.mark.parametrize(("number", "scope"), [(errno.EIO, None), (errno.EMFILE, None), (errno.ENOENT, "machine")])
+def test_whose_pressure_it_is_is_not_guessed(number: int, scope: str | None) -> None:
+    """The root alone has no cgroup.events. If that file cannot be read, the pressure is not told, and a note says why."""
+    story = str(STORIES / "k8s-burstable-systemd")
+    with Host(story) as host:
+        leaf = read_snapshot(MachineView(host), 4242).pressure_chain[0]
+    file = f"{leaf.directory}/cgroup.events"
+    with Refusing(story, {file: number}) as host:
+        snapshot = read_snapshot(MachineView(host), 4242)
+    found = [level.cpu and level.cpu.scope for level in snapshot.pressure_chain if level.directory == leaf.directory]
+    assert leaf.cpu is not None
+    assert leaf.cpu.scope == "cgroup"
+    assert found == ([scope] if scope else [])
+    assert [note.path for note in snapshot.notes if note.path == file] == ([] if scope else [file])

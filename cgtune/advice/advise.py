@@ -40,6 +40,11 @@ def advise(snapshot: Snapshot, limits: Limits, policy: Policy = _DEFAULT, groups
     process = ProcessReport(snapshot=snapshot, limits=limits)
     if cpu.limit_cores is None and cpu.unseen is not None:
         procs = procs.replace(because=say_unlimited("CPU quota", snapshot.cpu_chain, process.unread_quotas, cpu.unseen))
+    if snapshot.container.runtime == "cri-o":
+        from cgtune.advice.injected import say_injected
+
+        injected = next(filter(None, (say_injected(snapshot, facts) for facts in snapshot.go)), None)
+        procs = procs if injected is None else procs.replace(because=(*procs.because, injected))
     unlimited = limits.memory.limit_bytes is None and limits.memory.high_bytes is None
     if node := say_node_limit(limits.memory) if not process.unread_memory_limits else ():
         memory = memory.replace(because=node)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     Known = Literal["declared", "measured", "early", "unknown"]
 
 _MIB = 1 << 20
+
+#: Shares are counted in these parts of a whole: thousandths of a percent.
+THOUSANDTHS = 100_000
 _DEFAULT = Policy()
 _LEAST_WATCHED_SECONDS = 60.0  # for less it is the measurement of now
 
@@ -189,10 +192,9 @@ def advise_memory(snapshot: Snapshot, limits: Limits, policy: Policy, groups: Gr
     """The least of what each limit of the chain leaves: an ancestor with a wider limit can be the fuller one."""
     shares: list[Share] = []
     for level in program_chain(snapshot):
-        for field, name in (("limit", "memory.max" if level.version == 2 else "memory.limit_in_bytes"), ("high", "memory.high")):
-            limit = getattr(level, field)
+        for limit, file in ((level.limit, level.limit_file), (level.high, f"{level.directory}/memory.high")):
             if limit is not None and limit.limit_bytes is not None:
-                shares.append(_share(level, limit.limit_bytes, name, snapshot, policy, groups))
+                shares.append(_share(level, limit.limit_bytes, file, snapshot, policy, groups))
     hidden = limits.memory.limit_bytes
     if hidden is not None and limits.memory.binding is None:  # v1's hierarchical limit betrays an ancestor that cannot be seen
         shares.append(Share(room=find_room(hidden, limits.memory.limit_from or "memory.stat", policy, None)))
@@ -249,10 +251,22 @@ def find_room(limit_bytes: int, file: str, policy: Policy, outside_bytes: int | 
 
 
 def find_safety(limit_bytes: int, percent: float, least_bytes: int, policy: Policy) -> int:
-    """What is kept free of a limit: a share, and at least so much; or what --headroom says."""
+    """What is kept free of a limit: a share, in whole thousandths of a percent, and at least so much; or what --headroom says.
+
+    In whole numbers: 16.1 % of 250 MiB are 40.25 MiB, and as floating point a byte more.
+    """
     if policy.headroom_percent is not None:
         percent, least_bytes = policy.headroom_percent, 0
-    return max(least_bytes, math.ceil(limit_bytes * percent / 100))
+    return max(least_bytes, -(-limit_bytes * round(percent * THOUSANDTHS / 100) // THOUSANDTHS))
+
+
+def plain_safety(policy: Policy) -> tuple[float, int]:
+    """What is kept free of any limit if nothing is measured: (percent, at least so many bytes)."""
+    if policy.headroom_percent is not None:
+        return policy.headroom_percent, 0
+    if policy.outside_bytes is not None:
+        return policy.measured_percent, policy.measured_least_bytes
+    return policy.unmeasured_percent, policy.unmeasured_least_bytes
 
 
 def measure_outside(level: MemoryLevel, mapped_bytes: Sequence[int | None]) -> int | None:
@@ -314,7 +328,7 @@ def _sum_known(sizes: Sequence[int | None]) -> int | None:
     return None if None in sizes or not sizes else sum(size for size in sizes if size is not None)
 
 
-def _share(level: MemoryLevel, limit_bytes: int, name: str, snapshot: Snapshot, policy: Policy, groups: Groups) -> Share:
+def _share(level: MemoryLevel, limit_bytes: int, file: str, snapshot: Snapshot, policy: Policy, groups: Groups) -> Share:
     """What a limit of one cgroup leaves to this process beside the other Go programs under it."""
     inside = _inside(level, snapshot, groups)
     mapped = [facts.observed.mapped_bytes for member in inside for facts in member.go]
@@ -325,7 +339,7 @@ def _share(level: MemoryLevel, limit_bytes: int, name: str, snapshot: Snapshot, 
     if seen is not None and outside is not None and seen.seconds >= _LEAST_WATCHED_SECONDS:
         outside, watched_seconds = max(outside, seen.most_bytes), seen.seconds
     unsure = _say_early(inside, policy) or _say_returning(files) or _say_peak(joined, inside, mapped, outside, policy)
-    room = find_room(limit_bytes, f"{level.directory}/{name}", policy, outside, is_early=bool(unsure))
+    room = find_room(limit_bytes, file, policy, outside, is_early=bool(unsure))
     part, because = _part_of(len(snapshot.go), mapped)
     if others:
         pod = f"all {others + 1} containers of the pod have this limit, and none a lower one: it is the pod's, and they share it"

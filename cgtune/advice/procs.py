@@ -11,8 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.model import CpuLevel, CpuLimits, GoFacts, Limits
 
-#: Go's own minimum (runtime/cgroup_linux.go, 1.25.0 to 1.27.3), which measured well under a CPU; automaxprocs' and Rust's with floor.
-_LEAST_PROCS = {"slack": 2, "ceil": 2, "floor": 1}
+#: The least that each rounding recommends. Go's own minimum (runtime/cgroup_linux.go, 1.25.0 to 1.27.3), which measured well under a CPU;
+#: automaxprocs' and Rust's with floor.
+LEAST_PROCS = {"slack": 2, "ceil": 2, "floor": 1}
 _DEFAULT = Policy()
 
 
@@ -35,12 +36,12 @@ def recommend_procs(
     # Quota and period are whole numbers, their quotient is the nearest double: as Go does it, nothing is corrected before the rounding.
     rounded = math.floor(cores) if policy.rounding == "floor" else math.ceil(cores)
     slack = 1 if policy.rounding == "slack" and rounded == math.floor(cores) else 0
-    least = policy.min_procs if policy.min_procs is not None else _LEAST_PROCS[policy.rounding]
+    least = policy.min_procs if policy.min_procs is not None else LEAST_PROCS[policy.rounding]
     because = [_say_rounded(limit_cores, rounded, slack, policy)]
     value = rounded + slack
     if value < least:
         value = least
-        why = ": with one thread a collection or a busy goroutine holds up all others" if least == _LEAST_PROCS["slack"] else ""
+        why = ": with one thread a collection or a busy goroutine holds up all others" if least == LEAST_PROCS["slack"] else ""
         because.append(f"at least {least}{why}")
     if value > usable_count:
         value = max(1, usable_count)
@@ -60,7 +61,7 @@ def _say_rounded(limit_cores: float, rounded: int, slack: int, policy: Policy) -
     cpus = f"{format_cpus(limit_cores)}{reserved}"
     if policy.rounding == "floor":
         return f"{cpus} rounded down is {rounded}"
-    if slack and rounded < _LEAST_PROCS["slack"]:
+    if slack and rounded < LEAST_PROCS["slack"]:
         return f"{cpus} and one thread more is {rounded + slack}"
     if slack:
         return f"{cpus} and one thread more is {rounded + slack} (measured: p99 is 10 to 50 % shorter with it)"
@@ -71,7 +72,7 @@ def _say_rounded(limit_cores: float, rounded: int, slack: int, policy: Policy) -
 
 def most_procs(limit_cores: float, usable_count: int) -> int:
     """The most GOMAXPROCS under a quota that is right without a look at how much is used: one more than the whole CPUs, at least 2."""
-    return min(usable_count, max(_LEAST_PROCS["slack"], math.floor(limit_cores) + 1))
+    return min(usable_count, max(LEAST_PROCS["slack"], math.floor(limit_cores) + 1))
 
 
 def survive_quota(recommended: Recommendation, facts: GoFacts, usable_count: int) -> Recommendation:
@@ -139,6 +140,8 @@ def format_level_quota(level: CpuLevel | None) -> str:
     if level is None or level.bandwidth is None:
         return "no CPU quota is enforced"
     quota, period = level.bandwidth.quota_us, level.bandwidth.period_us
+    if level.said_by is not None:
+        return f"{level.quota_file} {format_cores(level.bandwidth.limit_cores or 0)}"
     if level.version == 2:
-        return f"{level.directory}/cpu.max: {quota} {period}"
-    return f"{level.directory}/cpu.cfs_quota_us: {quota}, cpu.cfs_period_us: {period}"
+        return f"{level.quota_file}: {quota} {period}"
+    return f"{level.quota_file}: {quota}, cpu.cfs_period_us: {period}"

@@ -25,10 +25,19 @@ HIGHEST_CPU = 65535
 #: has 4 EiB, so everything from there up means "no limit" whatever the page size (mm/memcontrol.c, PAGE_COUNTER_MAX).
 V1_UNLIMITED_BYTES = 1 << 62
 
+_ID_LENGTH, _ID_DIGITS = 64, frozenset("0123456789abcdef")  # of a container
 _OCTAL_ESCAPE_DIGITS = 3
 
 #: The kernel prints no longer path: PATH_MAX, and " (deleted)" after it (kernel/cgroup/cgroup.c, proc_cgroup_show).
 _LONGEST_CGROUP_PATH = 4096 + len(" (deleted)")
+
+
+def is_nested(path: str) -> bool:
+    """Whether the path of a cgroup holds two ids of containers, which have 64 letters: an engine runs in a container."""
+    if len(path) <= 2 * _ID_LENGTH:
+        return False
+    ends = (name.removesuffix(".scope")[-_ID_LENGTH:] for name in path.split("/"))
+    return sum(len(end) == _ID_LENGTH and not set(end) - _ID_DIGITS for end in ends) > 1
 
 
 def parse_count(text: str) -> int:
@@ -297,7 +306,7 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
 
     `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`
     (1) mount id (2) parent id (3) major:minor (4) root (5) mount point (6) options (7) optional fields (8) `-` (9) type (10) source
-    (11) super options, which may hold blanks (9p lines of WSL2 do). We use 1-5, 9 and 11; 4 and 5 are unescaped. The same text soon again
+    (11) super options, which may hold blanks (9p lines of WSL2 do). We use 1-6, 9 and 11; 4 and 5 are unescaped. The same text soon again
     gives the same tuple: most processes of a node share it, and it is needed at several places.
     """
     return _once(text, _LAST_MOUNTS, _parse_mounts)
@@ -321,6 +330,7 @@ def _parse_mounts(text: str) -> tuple[Mount, ...]:
                 mount_point=unescape_octal(fields[4]),
                 filesystem=tail[0],
                 super_options=tuple(tail[2].split(",")) if len(tail) == 3 else (),
+                is_writable="rw" in fields[5].split(","),
             )
         )
     return tuple(mounts)

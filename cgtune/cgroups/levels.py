@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cgtune.cgroups import kernel
-from cgtune.errors import CgtuneError
+from cgtune.errors import Absent, CgtuneError
 from cgtune.model import CpuLevel, CpusetLevel, MemoryLevel, Pressure, PressureLevel
-from cgtune.system.reading import read_optional
+from cgtune.system.reading import note_on, read_optional
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -161,19 +161,24 @@ def read_memory_events(host: Host, directory: str, version: int, notes: list[Not
 
 def read_pressure_level(host: Host, place: Place, version: int, notes: list[Note]) -> PressureLevel:
     """How long tasks waited in one cgroup of the v2 hierarchy; the root's files tell of the whole machine."""
-    scope = "cgroup" if _is_below_root(host, place) else "machine"
+    scope = _read_scope(host, place, notes)
     read_seconds = host.clock_seconds()
-    cpu, memory = (read_pressure(host, scope, f"{place.directory}/{resource}.pressure", notes) for resource in ("cpu", "memory"))
+    files = (f"{place.directory}/{resource}.pressure" for resource in ("cpu", "memory"))
+    cpu, memory = (None if scope is None else read_pressure(host, scope, file, notes) for file in files)
     return PressureLevel(path=place.path, directory=place.directory, version=version, cpu=cpu, memory=memory, read_seconds=read_seconds)
 
 
-def _is_below_root(host: Host, place: Place) -> bool:
-    """Whether it is proven not to be the root, which has no cgroup.events: the machine's pressure must never count as a cgroup's."""
+def _read_scope(host: Host, place: Place, notes: list[Note]) -> str | None:
+    """Whose pressure it is: the root has no cgroup.events. None if that cannot be known: one must never count as the other."""
+    file = f"{place.directory}/cgroup.events"
     try:
-        host.read_text(f"{place.directory}/cgroup.events")
-    except CgtuneError:
-        return False
-    return True
+        host.read_text(file)
+    except Absent:
+        return "machine"
+    except CgtuneError as error:
+        notes.append(note_on(file, error))
+        return None
+    return "cgroup"
 
 
 def read_pressure(host: Host, scope: str, file: str, notes: list[Note]) -> Pressure | None:

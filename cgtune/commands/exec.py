@@ -71,6 +71,8 @@ def _prepare(path: str, environ: Environ, options: ExecOptions) -> tuple[Environ
         raise
     except CgtuneError as error:
         return environ, _render_log(path, None, (), options.log_format, trouble=str(error)), ()
+    except (OSError, ImportError) as error:  # what we load comes from a disk, too
+        return environ, _render_log(path, None, (), options.log_format, trouble=f"the machine failed: {error}"), ()
     except Exception as error:  # noqa: BLE001  # a fault of ours must not take down what it was to start
         trouble = f"cgtune itself failed with {type(error).__name__}: {error}; please report it"
         return environ, _render_log(path, None, (), options.log_format, trouble=trouble), ()
@@ -115,6 +117,8 @@ def _say(outcome: Outcome) -> str:
 def _log(line: str) -> None:
     """Straight to the file descriptor: whatever becomes of it, the command starts."""
     try:
-        os.write(2, f"{line}\n".encode())
+        left = f"{line}\n".encode()
+        while left:
+            left = left[os.write(2, left) :]
     except OSError:
         return

@@ -7,7 +7,7 @@ import os
 from cgtune import exits
 from cgtune.commands.showing import show
 from cgtune.commands.terminal import Telling, emit, fail
-from cgtune.errors import UsageError, reason
+from cgtune.errors import Unwritable, UsageError, name_failure
 from cgtune.model import Policy
 from cgtune.system.promaccess import AccessOptions
 
@@ -171,19 +171,20 @@ def _refuse_mixed(options: FleetOptions) -> None:
 
 def _read_old(path: str) -> Old:
     from cgtune.fleet.comparing import parse_old
+    from cgtune.system.inputfiles import open_to_read
 
     try:
-        with open(path, "rb") as file:
+        with open_to_read(path) as file:
             content = file.read(_MOST_OLD_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise UsageError(f"--diff {path}: {reason(error)}; name what cgtune fleet --format json printed") from error
+        raise name_failure("--diff", path, error, "name what cgtune fleet --format json printed") from error
     if len(content) > _MOST_OLD_BYTES:
         raise UsageError(f"--diff {path} has more than {_MOST_OLD_BYTES >> 20} MiB, which is no such report")
     return parse_old(content.decode("utf-8", "replace"), path)
 
 
 def _write_patch(options: FleetOptions, report: FleetReport) -> None:
-    """To standard output as one text, or each file into the folder, each whole or not at all."""
+    """To standard output as one text, or each file into the folder, each whole or not at all, last the one that names the others."""
     from cgtune.outputs.fleet.patch import render_patch
 
     files = render_patch(report, str(options.patch))
@@ -192,6 +193,11 @@ def _write_patch(options: FleetOptions, report: FleetReport) -> None:
         return
     from cgtune.system.outputfile import replace_file
 
-    for name, text in files:
-        replace_file(os.path.join(options.output, name), text.encode(), 0o644, "--output")
+    index, *others = files
+    for count, (name, text) in enumerate((*others, index)):
+        try:
+            replace_file(os.path.join(options.output, name), text.encode(), 0o644, "--output")
+        except Unwritable as error:
+            done = f"{count} of {len(files)} files are written, {index[0]} comes last; " if count else ""
+            raise Unwritable(f"{done}{error}") from error
     fail(f"{len(files)} files are in {options.output}", exits.CLEAN)

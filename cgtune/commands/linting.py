@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cgtune.errors import CgtuneError, UsageError, reason
+from cgtune.errors import CgtuneError, name_failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,9 +163,10 @@ def _describe_rules(ignored: frozenset[str]) -> tuple[RuleText, ...]:
 
 def _read_baseline(file: str) -> dict[tuple[str, str, str], int]:
     from cgtune.lint.baseline import parse_baseline
+    from cgtune.system.inputfiles import MOST_BYTES, open_to_read
 
     try:
-        with open(file, encoding="utf-8") as opened:
-            return parse_baseline(opened.read(), file)
+        with open_to_read(file) as opened:
+            return parse_baseline(opened.read(MOST_BYTES).decode(), file)
     except (OSError, ValueError) as error:
-        raise UsageError(f"--baseline {file!r}: {reason(error)}; make one: cgtune lint --write-baseline {file} PATH") from error
+        raise name_failure("--baseline", file, error, f"make one: cgtune lint --write-baseline {file} PATH") from error

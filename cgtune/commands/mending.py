@@ -6,6 +6,7 @@ import os
 
 from cgtune.errors import Unwritable
 from cgtune.records import Record
+from cgtune.system.inputfiles import MOST_BYTES, open_to_read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,8 +83,12 @@ def write_mended(mended: Mended) -> None:
         if _read(file) != text.encode():
             raise Unwritable(f"{file!r} has changed since it was read; nothing was mended, run cgtune lint again")
         contents[file] = mended.after[file].encode()
-    for file, content in contents.items():
-        rewrite_file(file, content, "--fix")
+    for count, (file, content) in enumerate(contents.items()):
+        try:
+            rewrite_file(file, content, "--fix")
+        except Unwritable as error:
+            done = f"{count} of {len(contents)} files are mended; " if count else ""
+            raise Unwritable(f"{done}{error}") from error
 
 
 def is_elsewhere(file: str) -> str | None:
@@ -106,7 +111,7 @@ def _lines(text: str) -> list[str]:
 
 def _read(file: str) -> bytes:
     try:
-        with open(file, "rb") as opened:
-            return opened.read()
+        with open_to_read(file) as opened:
+            return opened.read(MOST_BYTES + 1)
     except OSError as error:
         raise Unwritable(f"{file!r}: {error.strerror}; nothing was mended") from error

@@ -95,19 +95,33 @@ def emit(text: str | Iterator[str]) -> None:
         for piece in (text,) if isinstance(text, str) else text:
             waiting += piece.encode(encoding, "backslashreplace")
             if len(waiting) >= _WRITE_BYTES:
-                sys.stdout.buffer.write(waiting)
+                _write(bytes(waiting))
                 waiting.clear()
-        sys.stdout.buffer.write(waiting)
-        sys.stdout.flush()
+        _write(bytes(waiting))
     except OSError as error:
         settle(error)
+
+
+def _write(left: bytes) -> None:
+    while True:
+        try:
+            sys.stdout.buffer.write(left)
+            left = b""
+            sys.stdout.flush()
+        except BlockingIOError as error:  # somebody has set it to O_NONBLOCK, and its reader is slow
+            import select
+
+            left = left[error.characters_written :]
+            select.select([], [sys.stdout], [])
+        else:
+            return
 
 
 def settle(error: OSError) -> None:
     """What becomes of output that could not be written, whoever wrote it: see emit."""
     _discard(sys.stdout)
     if not isinstance(error, BrokenPipeError):
-        raise Unwritable(f"could not write to standard output: {error.strerror}") from error
+        raise Unwritable(f"could not write to standard output: {error.strerror}; send it to where there is room") from error
 
 
 def _discard(stream: TextIO) -> None:

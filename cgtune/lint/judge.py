@@ -6,6 +6,7 @@ lacks; else at the container's name. If the text of the file is at hand, it come
 
 from __future__ import annotations
 
+from cgtune.advice.injected import MARK, is_marked
 from cgtune.lint.habits import says_own_limit
 from cgtune.lint.hints import say_hint
 from cgtune.lint.mending import drop_shared, mend
@@ -82,9 +83,23 @@ def judge_workload(
     there = {finding.rule for finding in found}
     silent = {symptom for cause in there for symptom in SILENCES.get(cause, ())} | settings.ignored
     shown = [one for one in found if one.rule not in silent and (settings.is_pedantic or not one.is_pedantic)]
+    shown = [_tell_policy(workload, one) for one in shown]
     if workload.source is not None or workload.place.file in _STREAMS:
         shown = [one.replace(fix=None, hint=say_hint(case, one)) for one in shown]
     return tuple(shown)
+
+
+def _tell_policy(workload: Workload, finding: LintFinding) -> LintFinding:
+    """The finding, with a word if it is about a value that cgtune policy has set: the pod's template does not have it."""
+    mark = next((one.value for one in workload.annotations if one.name == MARK), "")
+    for name in ("GOMAXPROCS", "GOMEMLIMIT"):
+        there = workload.variable(name)
+        if there is None or there.value is None or not is_marked(mark, workload.container, name, there.value):
+            continue
+        if finding.place in (there.place, there.name_place) or any(one.variable == name for one in finding.advice):
+            word = f"{name}={there.value} was set by cgtune policy when the pod was made ({MARK}): its template need not have it"
+            return finding.replace(evidence=(*finding.evidence, word))
+    return finding
 
 
 #: How a manifest that came by a pipe is named: there is no file to mend.

@@ -31,8 +31,12 @@ def cpu_lines(sheet: Sheet, report: ProcessReport) -> Iterator[str]:
         return
     bandwidth, directory = limits.binding.bandwidth, escape_control(limits.binding.directory)
     verdict = sheet.style("strong", format_cpus(min(limits.limit_cores, usable)))
+    if limits.binding.said_by is not None:
+        hidden = f"for all of the {escape_control(limits.binding.path)}, whose cgroup is hidden"
+        yield from sheet.wrapped("CPU", f"{verdict} of {usable} usable: {hidden}, says {escape_control(limits.binding.quota_file)}")
+        return
     yield from sheet.wrapped("CPU", f"{verdict} of {usable} usable: {bandwidth.quota_us} of every {bandwidth.period_us} µs, says")
-    yield sheet.labelled("", f"{directory}/{'cpu.max' if limits.binding.version == 2 else 'cpu.cfs_quota_us'}")
+    yield sheet.labelled("", escape_control(limits.binding.quota_file))
     if limits.binding.burst_us:
         yield from sheet.wrapped("", f"after a rest {limits.binding.burst_us} µs more at once, says")
         yield sheet.labelled("", f"{directory}/{'cpu.max.burst' if limits.binding.version == 2 else 'cpu.cfs_burst_us'}")
@@ -45,7 +49,8 @@ def memory_lines(sheet: Sheet, report: ProcessReport) -> Iterator[str]:
         yield from _unlimited_lines(sheet, report)
     else:
         yield from sheet.wrapped("memory", sheet.style("strong", format_bytes(limits.limit_bytes)) + f": {limits.limit_bytes} bytes, says")
-        yield sheet.labelled("", escape_control(limits.limit_from or ""))
+        file = escape_control(limits.limit_from or "")
+        yield from (sheet.labelled("", file),) if file.startswith("/") else sheet.wrapped("", file)
         if machine.memory_bytes is not None and limits.limit_bytes > machine.memory_bytes:
             yield from sheet.wrapped("", f"more than the machine has: {format_bytes(machine.memory_bytes)} is what there is")
     if limits.high_bytes is not None and limits.high_binding is not None and not _is_out_of_reach(report):

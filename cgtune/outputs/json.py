@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         MemoryParts,
         Note,
         Pairs,
+        Platform,
         Pressure,
         PressureLevel,
         ProcessReport,
@@ -120,7 +121,28 @@ def process_content(report: ProcessReport) -> Json:
         "rates": rates_content(snapshot.rates),
         "more_runtimes": [{"go": _go(facts), "settings": _settings(facts, report.recommendations)} for facts in snapshot.go[1:]],
         "age_seconds": process.age_seconds,
+        "platforms": [_platform(platform) for platform in snapshot.platforms],
         **asked,
+    }
+
+
+def _platform(platform: Platform) -> Json:
+    return {
+        "name": platform.name,
+        "told_by": [_text(line) for line in platform.told_by],
+        "hides": platform.hides,
+        "is_machine": platform.is_machine,
+        "said": [
+            {
+                "resource": said.resource,
+                "of": said.of,
+                "value": said.value,
+                "unit": said.unit,
+                "source": _text(said.source),
+                "is_cap": said.is_cap,
+            }
+            for said in platform.said
+        ],
     }
 
 
@@ -274,6 +296,8 @@ def _cpu_level(level: CpuLevel, snapshot: Snapshot) -> Json:
         "bursts": throttling.bursts if throttling else None,
         "burst_seconds": throttling.burst_seconds if throttling else None,
         "usage_seconds": level.usage_seconds,
+        "requests": [{"formula": name, "least_millicores": least, "most_millicores": most} for name, least, most in level.requests],
+        "said_by": level.said_by,
     }
 
 
@@ -295,6 +319,7 @@ def _memory_level(level: MemoryLevel) -> Json:
         "events_local": _counts(level.events_local),
         "peak_bytes": level.peak_bytes,
         "refaults": level.refaults,
+        "said_by": level.said_by,
     }
 
 

@@ -118,8 +118,9 @@ class Sheet:
 def cgroup_paths(snapshot: Snapshot) -> Iterator[str]:
     """The paths and directories of the cgroups of a process, as text has them."""
     for level in (*snapshot.cpu_chain, *snapshot.memory_chain, *snapshot.cpuset_chain):
-        yield escape_control(level.directory)
-        yield escape_control(level.path)
+        if "://" not in level.directory:  # what a platform says is shown whole
+            yield escape_control(level.directory)
+            yield escape_control(level.path)
     for path, _ in () if snapshot.rates is None or snapshot.rates.machine is None else snapshot.rates.machine.busiest.cgroups:
         yield escape_control(path)
         yield escape_control(path.rpartition("/")[2])

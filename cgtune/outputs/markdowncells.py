@@ -11,6 +11,12 @@ def escape_markdown(text: str) -> str:
 
 
 def markdown_code(line: str) -> str:
-    """A line as code in a table's cell."""
-    fence = "``" if "`" in line else "`"
-    return f"{fence}{escape_control(line).replace('|', chr(92) + '|')}{fence}"
+    """A line as code in a table's cell: between more backticks than it has in a row (GFM 6.3), and blanks that the reader takes away."""
+    text = escape_control(line).replace("|", "\\|")
+    longest = run = 0
+    for letter in text:
+        run = run + 1 if letter == "`" else 0
+        longest = max(longest, run)
+    fence = "`" * (longest + 1)
+    blank = " " * (longest > 0)
+    return f"{fence}{blank}{text}{blank}{fence}"

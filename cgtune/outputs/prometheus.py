@@ -7,11 +7,8 @@ listed in docs/serve.md.
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
-from cgtune.model import SEVERITIES
 from cgtune.outputs.packed import Packed
-from cgtune.outputs.series import add_process, is_old_enough, label_text, labels_of
+from cgtune.outputs.series import BARE, add_counts, add_process, is_old_enough, label_text, labels_of
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -19,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from cgtune.model import Kills, Owner, Report
+    from cgtune.outputs.series import Sink
 
     #: Name, help, value and labels of a sample.
     Series = tuple[str, str, float, Mapping[str, str]]
@@ -27,15 +25,15 @@ TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 _END = "# EOF\n"
-_BARE: Mapping[str, str] = MappingProxyType({})
 _INFINITE = float("inf")
 _MOST_WHOLE_DIGITS = 6
 _FAMILY_BYTES = 8 << 10  # there are some sixty, which grow all at once
 
 
 class ServiceFacts(Record):
-    """What the service says of itself. What hangs on a report is None before the first; ``age_seconds`` also in a file, where it would
-    stand still.
+    """What the service says of itself. What hangs on a report is None before the first; ``age_seconds`` and ``running_seconds``, how long
+    the present scan has been running, also in a file, where they would stand still. ``stages``: (name, seconds, whether all went well) of
+    each stage of a scan that was ever run.
     """
 
     version: str
@@ -45,6 +43,8 @@ class ServiceFacts(Record):
     left_out: int | None = None
     missing: int | None = None
     scan_seconds: float | None = None
+    running_seconds: float | None = None
+    stages: tuple[tuple[str, float, bool], ...] = ()
     report_time_seconds: float | None = None
     age_seconds: float | None = None
 
@@ -52,14 +52,7 @@ class ServiceFacts(Record):
 def render_report(report: Report, *, openmetrics: bool, least_age_seconds: float = 0.0, merged: Sequence[Series] | None = None) -> Packed:
     """The metrics of a report that has its findings: a series for each process that has lived so long, or those that are ``merged``."""
     families = _Families(openmetrics=openmetrics)
-    families.add("cgtune_online_cpus", "CPUs that the machine has switched on.", len(report.machine.online))
-    families.add("cgtune_go_processes", "Go processes in the report.", sum(bool(each.snapshot.go) for each in report.processes))
-    counts = dict.fromkeys(reversed(SEVERITIES), 0)
-    for process in report.processes:
-        for finding in process.findings:
-            counts[finding.severity] += 1
-    for severity, count in counts.items():
-        families.add("cgtune_findings", "Findings of all processes.", count, severity=severity)
+    add_counts(families, report)
     for name, help_, value, labels in merged or ():
         families.add(name, help_, value, labels)
     for process in report.processes if merged is None else ():
@@ -71,6 +64,12 @@ def render_report(report: Report, *, openmetrics: bool, least_age_seconds: float
 def render_service(facts: ServiceFacts, *, openmetrics: bool) -> Packed:
     """The metrics of the service itself."""
     families = _Families(openmetrics=openmetrics)
+    add_service(families, facts)
+    return families.render()
+
+
+def add_service(families: Sink, facts: ServiceFacts) -> None:
+    """The samples of the service itself."""
     families.add("cgtune_build_info", "The version of cgtune that serves.", 1, version=facts.version)
     families.add("cgtune_scans_total", "Scans that ended with a report.", facts.scans)
     families.add("cgtune_scan_errors_total", "Scans that failed; the report before stays.", facts.scan_errors)
@@ -78,9 +77,13 @@ def render_service(facts: ServiceFacts, *, openmetrics: bool) -> Packed:
     families.add("cgtune_processes_left_out", "Go processes that are too many to be reported.", facts.left_out)
     families.add("cgtune_missing_processes", "Processes asked for by pid that are not there.", facts.missing)
     families.add("cgtune_scan_duration_seconds", "How long the last scan took.", facts.scan_seconds)
+    families.add("cgtune_scan_running_seconds", "How long the present scan has been running; 0 between two.", facts.running_seconds)
+    for name, seconds, _ in facts.stages:
+        families.add("cgtune_scan_stage_duration_seconds", "How long a stage of a scan took the last time.", seconds, stage=name)
+    for name, _, is_good in facts.stages:
+        families.add("cgtune_scan_stage_success", "Whether a stage of a scan went well the last time.", int(is_good), stage=name)
     families.add("cgtune_report_timestamp_seconds", "When the report was made, since the epoch.", facts.report_time_seconds)
     families.add("cgtune_report_age_seconds", "How old the report is.", facts.age_seconds)
-    return families.render()
 
 
 #: The label that names each kind of owner, beside Kubernetes's names.
@@ -90,6 +93,12 @@ _OWNER_LABELS = {"container": "container_id", "pod": "uid", "workload": "workloa
 def render_kills(kills: Sequence[Kills], workloads: Sequence[Owner], forgotten: int, *, openmetrics: bool) -> Packed:
     """The metrics of what is remembered of OOM kills; ``workloads`` are those that have a series of 0 if they have no kill."""
     families = _Families(openmetrics=openmetrics)
+    add_kills(families, kills, workloads, forgotten)
+    return families.render()
+
+
+def add_kills(families: Sink, kills: Sequence[Kills], workloads: Sequence[Owner], forgotten: int) -> None:
+    """The samples of the same."""
     killed = {each.owner.key for each in kills}
     for each in kills:
         _add_kills(families, each.owner, each.oom_kills, each.last_seconds)
@@ -97,10 +106,9 @@ def render_kills(kills: Sequence[Kills], workloads: Sequence[Owner], forgotten: 
         if owner.key not in killed:
             _add_kills(families, owner, 0, None)
     families.add("cgtune_kills_forgotten_total", "Owners whose kills are remembered no more, as they were too many.", forgotten)
-    return families.render()
 
 
-def _add_kills(families: _Families, owner: Owner, kills: int, last_seconds: float | None) -> None:
+def _add_kills(families: Sink, owner: Owner, kills: int, last_seconds: float | None) -> None:
     name = f"{owner.runtime}://{owner.name}" if owner.runtime and owner.of == "container" else owner.name
     labels = {_OWNER_LABELS[owner.of]: name, "namespace": owner.namespace}
     if owner.of != "workload":
@@ -125,7 +133,7 @@ class _Families:
     def __init__(self, *, openmetrics: bool) -> None:
         self._openmetrics = openmetrics
         self._families: dict[str, Packed] = {}
-        self._labels: Mapping[str, str] = _BARE
+        self._labels: Mapping[str, str] = BARE
         self._pairs: dict[str, str] = {}
         self._text = ""
 
@@ -134,7 +142,7 @@ class _Families:
         name: str,
         help_: str,
         value: float | None,
-        labels: Mapping[str, str] = _BARE,
+        labels: Mapping[str, str] = BARE,
         *,
         of: str = "",  # noqa: ARG002  # each process has its series, whoever shares the value
         **more: str,

@@ -6,7 +6,10 @@ Go runtimes the first is shown; the report has them all. Names and labels are li
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from cgtune.cgroups.owners import workload_of
+from cgtune.model import SEVERITIES
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.layout import clip
 from cgtune.outputs.words import end_words
@@ -16,16 +19,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Protocol
 
-    from cgtune.model import CpuLevel, GoFacts, GoObserved, LabelSet, Off, Pressure, ProcessReport, Snapshot, Throttling
+    from cgtune.model import CpuLevel, GoFacts, GoObserved, LabelSet, Off, Pressure, ProcessReport, Report, Snapshot, Throttling
 
     class Sink(Protocol):
         """Takes samples."""
 
-        def add(self, name: str, help_: str, value: float | None, labels: Mapping[str, str], *, of: str = "", **more: str) -> None:
-            """One sample; None is not known. ``of`` is what has the value, if it is not the process: a cgroup's directory or file, which
-            other processes may share. A name that ends in _total is a counter.
+        def add(self, name: str, help_: str, value: float | None, labels: Mapping[str, str] = ..., *, of: str = "", **more: str) -> None:
+            """One sample; None is not known; without labels it is of the machine or the service.
+
+            ``of`` is what has the value, if it is not the process: a cgroup's directory or file, which other processes may share. A name
+            that ends in _total is a counter.
             """
 
+
+#: Labels of what is of the machine or the service.
+BARE: Mapping[str, str] = MappingProxyType({})
 
 _GO_LABELS = ("id", "go_version", "main_module", "container_aware", "awareness_from", "follows_updates")
 _MOST_CHARACTERS = 256  # of one label: names and paths are somebody else's, and every sample repeats them
@@ -53,6 +61,18 @@ def is_old_enough(snapshot: Snapshot, least_age_seconds: float) -> bool:
     """Whether a process is shown: one that has lived so long. One whose age is not known is."""
     age = snapshot.process.age_seconds
     return age is None or age >= least_age_seconds
+
+
+def add_counts(sink: Sink, report: Report) -> None:
+    """The samples of the report as a whole."""
+    sink.add("cgtune_online_cpus", "CPUs that the machine has switched on.", len(report.machine.online))
+    sink.add("cgtune_go_processes", "Go processes in the report.", sum(bool(each.snapshot.go) for each in report.processes))
+    counts = dict.fromkeys(reversed(SEVERITIES), 0)
+    for process in report.processes:
+        for finding in process.findings:
+            counts[finding.severity] += 1
+    for severity, count in counts.items():
+        sink.add("cgtune_findings", "Findings of all processes.", count, severity=severity)
 
 
 def add_process(sink: Sink, report: ProcessReport, labels: Mapping[str, str]) -> None:

@@ -87,6 +87,12 @@ def _process_lines(sheet: Sheet, report: ProcessReport) -> Iterator[str]:
         yield sheet.labelled("program", escape_control(process.executable))
     if names := container_words(report.snapshot.container):
         yield from sheet.wrapped("container", names)
+    # What the machine itself is matters to whom it hides the cgroups
+    is_blind = sheet.layout.verbose or not report.snapshot.cpu_chain
+    if shown := tuple(platform for platform in report.snapshot.platforms if is_blind or not platform.is_machine):
+        from cgtune.outputs.platforms import platform_lines
+
+        yield from platform_lines(sheet, shown)
     yield from chain_lines(sheet, report.snapshot)
     yield ""
     yield from use_lines(sheet, report)

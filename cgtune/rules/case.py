@@ -13,7 +13,7 @@ from cgtune.advice.memory import join_mates, measure_outside
 from cgtune.advice.procs import format_quota, most_procs, procs_if_unset, worst_stall
 from cgtune.advice.throttling import find_use, say_burst
 from cgtune.model import AUTOMEMLIMIT, Advice, Policy, Recommendation, most_throttled
-from cgtune.numbers import format_cpus, format_limit, format_mib
+from cgtune.numbers import format_cores, format_cpus, format_limit, format_mib, format_request
 from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 
 TYPE_CHECKING = False
@@ -28,6 +28,8 @@ LEAST_WATCHED = 5
 #: Why GOMAXPROCS is to be lowered.
 FEEDS = "the most threads that the enforced quota can feed"
 
+#: Which formula made a weight of a request.
+_FORMULAS = {"shares": "", "line": " (older formula)", "curve": " (newer formula)"}
 _SETS = "the program set it, by a call of runtime.GOMAXPROCS or an option of its own"
 _MOMENT_SECONDS = 60
 _RESTING_SECONDS = 10.0
@@ -317,6 +319,20 @@ class Case:
         return f"{format_quota(self.report.limits)}{cores}; {self.usable} usable CPU{'s' * (self.usable != 1)}{unbound}"
 
     @property
+    def weight_words(self) -> str:
+        """The weight or the shares of its own cgroup with the file, and the CPU request that they stand for; empty if it has none."""
+        level = self.snapshot.cpu_chain[0] if self.snapshot.cpu_chain else None
+        if level is None:
+            return ""
+        if level.request_cores is not None:
+            return f"CPU request: {format_cores(level.request_cores)}"
+        name, value = ("cpu.weight", level.weight) if level.weight is not None else ("cpu.shares", level.shares)
+        if value is None:
+            return ""
+        asks = " or ".join(f"{format_request(least, most)}{_FORMULAS[formula]}" for formula, least, most in level.requests)
+        return f"{level.directory}/{name}: {value}" + (f", which asks for {asks}" if asks else "")
+
+    @property
     def cores_words(self) -> str:
         """The limit as people say it."""
         return "no CPU quota" if self.limit_cores is None else f"{format_cpus(self.limit_cores)}"
@@ -324,7 +340,15 @@ class Case:
     def procs_evidence(self, *more: str) -> tuple[str, ...]:
         """GOMAXPROCS, the quota, and further lines; empty ones are left out. Under a memory limit too many threads are dangerous."""
         danger = _KILLED_BY_THREADS if self.exceeds and self.memory.limit_bytes is not None else ""
-        return tuple(line for line in (self.procs_words, self.quota_words, *more, danger) if line)
+        return tuple(line for line in (self.procs_words, self._injected_words, self.quota_words, *more, danger) if line)
+
+    @property
+    def _injected_words(self) -> str:
+        if self.facts is None or self.snapshot.container.runtime != "cri-o" or not self.set_by_variable:
+            return ""
+        from cgtune.advice.injected import say_injected
+
+        return say_injected(self.snapshot, self.facts)
 
     def set_procs(self, reason: str) -> Advice:
         """Set GOMAXPROCS to the recommended value, or leave it unset if the runtime does better alone; the program, if it overrules it."""

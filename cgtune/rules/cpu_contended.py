@@ -68,7 +68,7 @@ def judge(case: Case) -> Finding | None:
             *_machine_words(case, rates),
             *_neighbour_words(rates, neighbours),
             case.quota_words,
-            *_weight_words(case),
+            *([case.weight_words] if case.weight_words else []),
         ),
         advice=(act(_advice(case, rates, neighbours)),),
         harm="now",
@@ -91,7 +91,7 @@ def _judge_pressure(case: Case) -> Finding | None:
         rule=ID,
         severity=severity,
         summary=f"something in its cgroup waited for a CPU in {percent:.0f} % of the last minute; no quota explains that",
-        evidence=(f"{pressure.file}: some avg60={percent:g}", case.quota_words, *_weight_words(case)),
+        evidence=(f"{pressure.file}: some avg60={percent:g}", case.quota_words, *([case.weight_words] if case.weight_words else [])),
         advice=(act("a larger CPU request, which sets its weight, or fewer neighbours; --window 10 tells how busy the CPUs are"),),
         harm="now",
     )
@@ -143,14 +143,6 @@ def _neighbour_words(rates: Rates, neighbours: tuple[tuple[str, float], ...]) ->
         return ()
     named = ", ".join(f"{path} {cores:.2f}" for path, cores in neighbours)
     return (f"used most beside it in {rates.machine.busiest.seconds:.0f} s, of the cgroups that can be seen: {named}",)
-
-
-def _weight_words(case: Case) -> tuple[str, ...]:
-    level = case.snapshot.cpu_chain[0] if case.snapshot.cpu_chain else None
-    if level is None or (level.weight is None and level.shares is None):
-        return ()
-    name, value = ("cpu.weight", level.weight) if level.weight is not None else ("cpu.shares", level.shares)
-    return (f"{level.directory}/{name}: {value}",)
 
 
 def _advice(case: Case, rates: Rates, neighbours: tuple[tuple[str, float], ...]) -> str:

@@ -7,6 +7,9 @@ the runtime's own, read from its memory. It is silent if others leave nothing of
 With as many threads as the quota feeds it is information: the same queue, while 30 to 88 % of the quota were used over 300 periods or
 more, in less than 1 % of which it was stopped. So is a program that waits for devices or system calls while it holds its threads.
 
+The number may be the node's: CRI-O sets GOMAXPROCS by the CPU request in containers without a CPU limit, if it is told to (OpenShift).
+The evidence says so if the number is the one that CRI-O makes of this request.
+
 Why it hurts: work that is ready waits, and CPU that is paid for idles.
 
 How to confirm:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 20
 _MOST_SYMBOL_BYTES = 24 << 20  # a million symbols; a Go program of 100 MB has some 200 000
-_MOST_SEARCHED_BYTES = 128 << 20  # of symbol names, times the names searched for: 50 ms
+_MOST_SEARCHED_BYTES = 64 << 20  # of symbol names, times the names searched for: 25 ms, and as long again if the file has to be read
 _MOST_OFFSET = (1 << 63) - 1  # what a file offset can be
 
 

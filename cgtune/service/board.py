@@ -11,6 +11,7 @@ from cgtune.outputs.packed import Packed
 from cgtune.records import Record
 from cgtune.service.history import History
 from cgtune.service.merged import Merger
+from cgtune.service.stages import Stages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Board:
     def __init__(self, interval_seconds: float, *, label_set: LabelSet = "pid", least_age_seconds: float = 0.0) -> None:
         """``label_set`` and ``least_age_seconds`` say what has series of metrics of its own, and how long it must have lived."""
         self.interval_seconds, self.history, self.least_age_seconds = interval_seconds, History(), least_age_seconds
+        self.stages = Stages()
         self._merger = None if label_set == "pid" else Merger(label_set, least_age_seconds)
         self.merged: tuple[Series, ...] | None = None
         self._fresh_seconds = max(_FRESH_INTERVALS * interval_seconds, _LEAST_FRESH_SECONDS)

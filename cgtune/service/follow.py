@@ -6,6 +6,8 @@ minutes. A process is known again by pid and start time, and by its executable: 
 
 from __future__ import annotations
 
+import time
+
 from cgtune import api
 from cgtune.errors import CgtuneError, NoSuchProcess
 from cgtune.gather import gather, list_pids_by_psutil
@@ -16,6 +18,8 @@ from cgtune.records import Record
 from cgtune.remembered import with_kills
 from cgtune.service.neighbours import Neighbours
 from cgtune.service.outside import Outside
+from cgtune.service.stages import Stages
+from cgtune.service.turns import Turns
 from cgtune.service.windows import Windows
 from cgtune.verdict import blind, blind_partly
 
@@ -23,7 +27,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from cgtune.model import Kills, Policy, ProcessReport, Report
+    from cgtune.gather import Gathered
+    from cgtune.model import Kills, Policy, ProcessReport, Report, Snapshot
     from cgtune.system.host import Host
 
 #: Series of metrics are dear to whoever stores them, and a node has room for some hundred pods.
@@ -34,12 +39,17 @@ MOST_PROCESSES = 500
 MOST_LOOK_BYTES = 1 << 30
 
 
+#: The CPU time that the processes of one look may take together; who comes too late for it is left for the next one.
+MOST_LOOK_SECONDS = 2.0
+
+
 class Look(Record):
     """What one look found: the report with its findings, and how much of the machine is not in it.
 
     ``unreadable`` processes could not be looked into, ``left_out`` ones are Go programs beyond the 500 that are reported, ``missing`` are
     the pids asked for that name no process, or a zombie. ``troubles`` say, by a key that stays the same, what is wrong with single
-    processes, or why the report is no ground for a verdict ("sight").
+    processes, what was left for the next look ("look"), or why the report is no ground for a verdict ("sight"). ``left`` are the pids of
+    those that were, and are among the unreadable ones.
     """
 
     report: Report
@@ -47,6 +57,7 @@ class Look(Record):
     left_out: int
     missing: tuple[int, ...]
     troubles: dict[str, str]
+    left: frozenset[int] = frozenset()
 
 
 class Stopped(Exception):
@@ -54,7 +65,10 @@ class Stopped(Exception):
 
 
 class Follower:
-    """Looks again and again. ``pids``: just these processes, Go or not; without any, every Go process that can be seen."""
+    """Looks again and again. ``pids``: just these processes, Go or not; without any, every Go process that can be seen.
+
+    ``stages`` tell how each part of a look went.
+    """
 
     def __init__(
         self,
@@ -70,15 +84,18 @@ class Follower:
         """Look at the machine once; raises Unreadable or Malformed if /proc and /sys below the root hold none."""
         self._host, self._pids, self._policy, self._is_stopped = host, tuple(dict.fromkeys(pids)), policy, is_stopped
         self._ignored, self._machinery, self._remembered = ignored, machinery, remembered
+        self.stages = Stages()
         self._view = MachineView(host)
         self._followed: frozenset[int] = frozenset()
         self._report: Report | None = None
+        self._turns = Turns(MOST_LOOK_SECONDS)
         self._windows, self._outside, self._neighbours = Windows(), Outside(), Neighbours(host)
 
     def look(self, now_seconds: float) -> Look:
         """Everything once. ``now_seconds`` is any clock that only goes forward. Raises what MachineView raises, and Stopped."""
         self._host.forget()
-        self._view = view = MachineView(self._host, before=self._view)
+        with self.stages.at("machine"):
+            self._view = view = MachineView(self._host, before=self._view)
         missing: list[int] = []
         troubles: dict[str, str] = {}
 
@@ -88,23 +105,51 @@ class Follower:
             else:
                 troubles[f"process {pid}"] = str(error) if isinstance(error, CgtuneError) else fault_words(error)
 
-        view.known.look_left_bytes = MOST_LOOK_BYTES
-        pids = self._pids or self._search_order(view)
-        found = gather(
-            view,
-            self._until_stopped(pids),
-            on_trouble,
-            go_only=not self._pids,
-            most=None if self._pids else MOST_PROCESSES,
-            with_machinery=self._machinery,
-        )
-        self._host.forget()  # an idle service holds nothing open
+        view.known.look_left_bytes, view.known.clock = MOST_LOOK_BYTES, time.thread_time
+        with self.stages.at("processes"):
+            pids = self._pids or self._search_order(view)
+            found = gather(
+                view,
+                self._until_stopped(self._turns.deal(pids)),
+                on_trouble,
+                go_only=not self._pids,
+                most=None if self._pids else MOST_PROCESSES,
+                with_machinery=self._machinery,
+            )
+            found = _with_left(found, self._turns.left, troubles)
+            self._host.forget()  # an idle service holds nothing open
         view.keep_processes(frozenset(pids))
         snapshots = sorted(found.snapshots, key=lambda snapshot: snapshot.process.pid)
         if self._pids:  # a zombie has ended, its parent has not yet taken note
             missing += [snapshot.process.pid for snapshot in snapshots if snapshot.process.state == "Z"]
             snapshots = [snapshot for snapshot in snapshots if snapshot.process.state != "Z"]
         self._followed = frozenset(snapshot.process.pid for snapshot in snapshots)
+        with self.stages.at("report"):
+            report = self._report_on(snapshots, found, now_seconds)
+
+        def judge(report: Report) -> Report:
+            return api.judge(report, self._policy, least_periods=LEAST_PERIODS, ignored=self._ignored, before=self._report)
+
+        with self.stages.at("rules"):
+            self._report = report = _judge(report, judge, troubles)
+        if self._host.is_live:
+            self._neighbours.follow(report, view.ours.mounts)
+            self._host.forget()
+        why = blind(report, self._pids) or blind_partly(report)
+        if why is not None and why.cause != "missing":  # these are counted, and who cannot be read has a trouble of its own
+            troubles["sight"] = blind_words(why)
+        return Look(
+            report=report,
+            unreadable=found.unreadable,
+            left_out=found.left_out,
+            missing=tuple(missing),
+            troubles=troubles,
+            left=frozenset(self._turns.left),
+        )
+
+    def _report_on(self, snapshots: list[Snapshot], found: Gathered, now_seconds: float) -> Report:
+        """The report on these, with what hangs on the looks before, and without findings."""
+        view = self._view
         report = api.report_of(self._host, view, snapshots, found.notes, found.machinery)
         report = with_kills(report, self._remembered(), self._host.time_seconds())
         if self._host.is_live:
@@ -113,18 +158,7 @@ class Follower:
             report = report.replace(beside=api.read_reader(view, snapshots))
         if self._host.is_live:
             report = self._outside.watch(report, api.measure_outsides(report), now_seconds)
-
-        def judge(report: Report) -> Report:
-            return api.judge(report, self._policy, least_periods=LEAST_PERIODS, ignored=self._ignored, before=self._report)
-
-        self._report = report = _judge(report, judge, troubles)
-        if self._host.is_live:
-            self._neighbours.follow(report, view.ours.mounts)
-            self._host.forget()
-        why = blind(report, self._pids) or blind_partly(report)
-        if why is not None and why.cause != "missing":  # these are counted, and who cannot be read has a trouble of its own
-            troubles["sight"] = blind_words(why)
-        return Look(report=report, unreadable=found.unreadable, left_out=found.left_out, missing=tuple(missing), troubles=troubles)
+        return report
 
     def _until_stopped(self, pids: Iterable[int]) -> Iterator[int]:
         """The pids, until whoever looks is asked to stop."""
@@ -145,6 +179,15 @@ class Follower:
         there = frozenset(pids) if waiting else frozenset()
         first = dict.fromkeys((*(pid for pid in waiting if pid in there), *(pid for pid in pids if pid in self._followed)))
         return [*first, *(pid for pid in pids if pid not in first)]
+
+
+def _with_left(found: Gathered, left: tuple[int, ...], troubles: dict[str, str]) -> Gathered:
+    """What was found, with those counted that were left for the next look."""
+    if not left:
+        return found
+    why = f"left for the next look, as the processes of one may take {MOST_LOOK_SECONDS:g} s of CPU time"
+    troubles["look"] = f"{len(left)} process{'es were' if len(left) > 1 else ' was'} {why}"
+    return found.replace(unreadable=found.unreadable + len(left), failed=found.failed or f"process {left[0]}: {why}")
 
 
 def _judge(report: Report, judge: Callable[[Report], Report], troubles: dict[str, str]) -> Report:

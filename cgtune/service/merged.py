@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from cgtune.outputs.series import add_process, is_old_enough, labels_of
+from cgtune.outputs.series import BARE, add_process, is_old_enough, labels_of
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -55,7 +55,7 @@ class _Gathered:
         self.members[group] = self.members.get(group, 0) + 1
         add_process(self, report, labels)
 
-    def add(self, name: str, help_: str, value: float | None, labels: Mapping[str, str], *, of: str = "", **more: str) -> None:
+    def add(self, name: str, help_: str, value: float | None, labels: Mapping[str, str] = BARE, *, of: str = "", **more: str) -> None:
         """As a Sink takes it."""
         if value is None:
             return

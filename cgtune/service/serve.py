@@ -26,6 +26,7 @@ from cgtune.verdict import judge_report, parse_ignored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import NoReturn
 
     from cgtune.model import FailOn, LabelSet, Policy
@@ -40,12 +41,12 @@ DEFAULT_LISTEN = "127.0.0.1:9464"
 #: Of each thread; all of them end within what system.stopping leaves.
 _JOIN_SECONDS = 0.7
 
-#: How often, and for how long, a service looks that has not seen any program yet.
+#: How often, and for how long, a service looks that has not seen any program yet, or left some for the next look.
 _EAGER_INTERVAL_SECONDS = 1.0
 _EAGER_SECONDS = 120.0
 
-#: A look makes tens of thousands of objects beside those of the look before, and hardly a cycle. Collections amid it cost a tenth of its CPU
-#: time; so there is one after every twentieth look, and those that Python begins by itself are for a node of thousands of programs.
+#: A look makes tens of thousands of objects beside those of the look before, and hardly a cycle. Collections amid it cost a tenth of its
+#: CPU time; so there is one after every twentieth look, and those that Python begins by itself are for a node of thousands of programs.
 COLLECT = (200_000, 20, 20)
 _COLLECT_LOOKS = 20
 
@@ -54,7 +55,9 @@ _LEVELS = {"info": _INFO, "warning": _WARNING, "critical": 40}
 
 
 class ServeOptions(Record):
-    """What to look at, how often, and where to tell it. With ``textfile`` the service writes that file instead of listening."""
+    """What to look at, how often, and where to tell it. With ``textfile`` the service writes that file instead of listening,
+    with ``otlp`` it sends each report to that address too.
+    """
 
     listen: str = DEFAULT_LISTEN
     interval_seconds: float = 15.0
@@ -63,6 +66,7 @@ class ServeOptions(Record):
     fail_on: FailOn = "warning"
     ignore: tuple[str, ...] = ()
     textfile: str | None = None
+    otlp: str | None = None
     log_format: str = "json"
     policy: Policy | None = None
     machinery: bool = False
@@ -88,6 +92,7 @@ def run_serve(options: ServeOptions) -> NoReturn:
         is_stopped=stop.is_set,
         remembered=lambda: board.remembered if host.is_live else None,
     )
+    board.stages = follower.stages
     kernel_log = _open_kernel_log(host) if options.kernel_log else None
     listener, textfile = None, None
     if options.textfile is not None:
@@ -96,17 +101,34 @@ def run_serve(options: ServeOptions) -> NoReturn:
         textfile = Textfile(options.textfile, board)
     else:
         listener = _open_listener(options, board)
+    pusher = None
+    if options.otlp is not None:
+        from cgtune.service.push import Pusher
+
+        pusher = Pusher(options.otlp, board)
     from cgtune.service.journal import start_journal
 
     journal = start_journal(options.log_format)
-    scanner = _Scanner(options, follower, board, journal, textfile, stop, Vigil(host, journal, board, stop, kernel_log))
+    outlets = {} if textfile is None else {"textfile": textfile.write}
+    if pusher is not None:
+        outlets["otlp"] = pusher.tell
+    scanner = _Scanner(options, follower, board, journal, outlets, stop, Vigil(host, journal, board, stop, kernel_log))
     _say_start(options, journal, listener)
     threads = [threading.Thread(target=scanner.run, name="scanner", daemon=True)]
     if listener is not None:
         threads.append(threading.Thread(target=listener.run, name="listener", daemon=True))
-    for thread in threads:
-        thread.start()
+    if pusher is not None:
+        threads.append(threading.Thread(target=pusher.run, name="pusher", daemon=True))
+    try:
+        for thread in threads:
+            thread.start()
+    except RuntimeError:  # no thread can be started: __main__ has the words
+        if textfile is not None:
+            textfile.remove()
+        raise
     stop.wait()
+    if pusher is not None:
+        pusher.stop()
     _end(threads, host, listener, textfile, journal)
 
 
@@ -162,8 +184,8 @@ def _end(threads: list[threading.Thread], host: Host, listener: Listener | None,
         listener.stop()
     for thread in threads:
         thread.join(_JOIN_SECONDS)
-    if textfile is not None:
-        textfile.remove()
+    if textfile is not None and (why := textfile.remove()) is not None:
+        journal.say("trouble", f"textfile: {why}", {"about": "textfile"}, level=_WARNING)
     # A look that goes on uses the host's files: closed under it, they fail here or there. The kernel closes them in a moment.
     if not any(thread.is_alive() for thread in threads):
         host.close()
@@ -181,13 +203,14 @@ class _Scanner:
         follower: Follower,
         board: Board,
         journal: Journal,
-        textfile: Textfile | None,
+        outlets: Mapping[str, Callable[[], None]],
         stop: threading.Event,
         vigil: Vigil,
     ) -> None:
+        """``outlets``, by the name of their troubles, are told of each new report; what they raise is one."""
         self._options, self._follower, self._board, self._journal = options, follower, board, journal
         self._ignored = parse_ignored(options.ignore)
-        self._textfile, self._stop, self._vigil = textfile, stop, vigil
+        self._outlets, self._stop, self._vigil = outlets, stop, vigil
 
     def run(self) -> None:
         """Until it is stopped. Nothing that goes wrong in one scan ends it."""
@@ -200,11 +223,13 @@ class _Scanner:
         started = time.monotonic()
         while not self._stop.is_set():
             began = time.monotonic()
+            self._board.stages.begin()
             troubles = {} if before is None else dict(before.look.troubles)  # of a scan that fails nobody knows whether they are over
             try:
                 found = self._scan(began)
                 troubles = dict(found.look.troubles)
-                ended = self._vigil.follow(found.look.report.processes, began)
+                with self._board.stages.at("ends"):
+                    ended = self._vigil.follow(found.look.report.processes, began)
                 _say_changes(self._journal, before, found, ended)
                 before = found
             except Stopped:
@@ -215,22 +240,23 @@ class _Scanner:
             except Exception as error:  # noqa: BLE001  # a fault of ours: it is said and counted, and the service goes on
                 self._board.count_error()
                 troubles["scan"] = fault_words(error)
-            if self._textfile is not None:
+            for about, tell in self._outlets.items():
                 try:
-                    self._textfile.write()
+                    tell()
                 except CgtuneError as error:
-                    troubles["textfile"] = str(error)
+                    troubles[about] = str(error)
                 except Exception as error:  # noqa: BLE001  # likewise
-                    troubles["textfile"] = fault_words(error)
+                    troubles[about] = fault_words(error)
             self._journal.report_troubles(troubles)
             looks += 1
             if looks % _COLLECT_LOOKS == 0:
                 gc.collect()
             give_back()
+            self._board.stages.end()
             took = time.monotonic() - began
             interval = self._options.interval_seconds
-            # A sidecar starts before the program: whoever has seen nothing yet looks again at once, for a while
-            if (before is None or not before.look.report.processes) and time.monotonic() - started < _EAGER_SECONDS:
+            # A sidecar starts before the program: whoever has seen nothing yet, or not all, looks again at once, for a while
+            if (before is None or not before.look.report.processes or before.look.left) and time.monotonic() - started < _EAGER_SECONDS:
                 interval = min(interval, _EAGER_INTERVAL_SECONDS)
             # Scans that take longer than the interval must leave something of a CPU to others
             self._wait(max(interval - took, took / 2))
@@ -259,13 +285,19 @@ class _Scanner:
 
 
 def _say_changes(journal: Journal, before: Found | None, found: Found, ended: frozenset[tuple[int, int]] = frozenset()) -> None:
-    """One line for each change, and one for all that are too many. The end of those that ``ended`` has been told."""
+    """One line for each change, and one for all that are too many. The end of those that ``ended`` has been told; who was left for the next
+    look has not gone.
+    """
     from cgtune.service.journal import MOST_LINES
 
     changes = [
         change
         for change in locate_changes(before.verdict.report if before is not None else None, found.verdict.report)
-        if change.event != "process-went" or (change.process.snapshot.process.pid, change.process.snapshot.process.start_ticks) not in ended
+        if change.event != "process-went"
+        or (
+            (change.process.snapshot.process.pid, change.process.snapshot.process.start_ticks) not in ended
+            and change.process.snapshot.process.pid not in found.look.left
+        )
     ]
     for change in changes[:MOST_LINES]:
         _say_change(journal, change)

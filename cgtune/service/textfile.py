@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 
-from cgtune.errors import Unwritable, UsageError
+from cgtune.errors import Unwritable, UsageError, reason
 from cgtune.service.web import render_metrics
+from cgtune.system.making import remove_file
 from cgtune.system.outputfile import replace_file
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ class Textfile:
         """Replace the file with the metrics of this moment. Raises Unwritable or UsageError; the old file is then still there, whole."""
         replace_file(self._path, bytes(render_metrics(self._board, openmetrics=False, with_age=False)), _MODE, "--textfile")
 
-    def remove(self) -> None:
-        """What no service keeps true must not be collected for ever."""
-        with contextlib.suppress(OSError):
-            os.unlink(self._path)
+    def remove(self) -> str | None:
+        """What no service keeps true must not be collected for ever. Returns what to say if it could not be removed."""
+        error = remove_file(self._path)
+        return None if error is None else f"{self._path}: {reason(error)}; remove it, or its last numbers are collected for ever"

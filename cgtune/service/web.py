@@ -58,7 +58,7 @@ class App:
             "/report": lambda _accept: self._report(),
             "/kills": lambda _accept: Answer(type=_JSON, body=self._kills()),
             "/check": lambda _accept: self._check(),
-            "/healthz": lambda _accept: Answer(body=b"alive\n"),
+            "/healthz": lambda _accept: self._alive(),
             "/readyz": lambda _accept: self._ready(),
         }
 
@@ -95,6 +95,10 @@ class App:
         board = self._board
         words = render_kills_json(board.remembered, version=__version__, since_seconds=board.since_seconds, forgotten=board.forgotten)
         return words.encode("ascii")
+
+    def _alive(self) -> Answer:
+        why = self._board.stages.hanging_words(self._board.interval_seconds)
+        return Answer(body=b"alive\n") if why is None else Answer(status=_UNAVAILABLE, body=f"{why}\n".encode())
 
     def _ready(self) -> Answer:
         why = self._board.stale_words(time.monotonic())
@@ -153,18 +157,31 @@ def render_metrics(board: Board, *, openmetrics: bool, with_age: bool = True) ->
         return render_report(report, openmetrics=openmetrics, least_age_seconds=board.least_age_seconds, merged=board.merged)
 
     report = board.page(name, render)
-    facts, found = ServiceFacts(version=__version__, scans=board.scans, scan_errors=board.scan_errors), board.found
-    if found is not None:
-        facts = facts.replace(
-            unreadable=found.look.unreadable,
-            left_out=found.look.left_out,
-            missing=len(found.look.missing),
-            scan_seconds=found.scan_seconds,
-            report_time_seconds=found.time_seconds,
-            age_seconds=max(0.0, time.monotonic() - found.began_seconds) if with_age else None,
-        )
+    facts = service_facts(board, with_age=with_age)
     kills = render_kills(board.remembered, board.workloads, board.forgotten, openmetrics=openmetrics)
     return join_metrics((render_service(facts, openmetrics=openmetrics), kills, report), openmetrics=openmetrics)
+
+
+def service_facts(board: Board, *, with_age: bool) -> ServiceFacts:
+    """What the service says of itself at this moment."""
+    stages, found = board.stages, board.found
+    facts = ServiceFacts(
+        version=__version__,
+        scans=board.scans,
+        scan_errors=board.scan_errors,
+        stages=tuple((name, stage.seconds, stage.is_good) for name, stage in stages.last.items()),
+        running_seconds=stages.running_seconds() if with_age else None,
+    )
+    if found is None:
+        return facts
+    return facts.replace(
+        unreadable=found.look.unreadable,
+        left_out=found.look.left_out,
+        missing=len(found.look.missing),
+        scan_seconds=found.scan_seconds,
+        report_time_seconds=found.time_seconds,
+        age_seconds=max(0.0, time.monotonic() - found.began_seconds) if with_age else None,
+    )
 
 
 def prefers_openmetrics(accept: str) -> bool:

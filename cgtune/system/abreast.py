@@ -67,8 +67,7 @@ def run_abreast(
                 ended.put((index, [], error))
 
     results: dict[int, T] = {}
-    for _ in range(min(threads, len(items))):
-        threading.Thread(target=work, daemon=True).start()
+    _start_threads(work, min(threads, len(items)))
     try:
         while len(results) < len(items):
             try:
@@ -84,3 +83,16 @@ def run_abreast(
     finally:
         stopped.set()
     return [results[index] for index in range(len(items))]
+
+
+def _start_threads(work: Callable[[], None], most: int) -> None:
+    """Let so many threads work; if none can be started (pids.max), this one."""
+    import threading
+
+    for begun in range(most):
+        try:
+            threading.Thread(target=work, daemon=True).start()
+        except RuntimeError:  # those that there are do it all
+            if not begun:
+                work()
+            return

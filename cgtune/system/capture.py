@@ -9,7 +9,7 @@ import errno
 
 from cgtune.errors import CgtuneError
 from cgtune.system.endpoint import redact_url
-from cgtune.system.recording import REGIONS_SUFFIX, Recording, refusal_key, render_marker, render_regions, search_key
+from cgtune.system.recording import NOT_READ, REGIONS_SUFFIX, Recording, refusal_key, render_marker, render_regions, search_key
 from cgtune.system.replace import replace_archive, replace_tree
 from cgtune.system.source import ARCHIVE_SUFFIXES, MARKER, Source
 
@@ -28,6 +28,17 @@ _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.EOPNOTSUPP
 #: A variable with one of these words in its name says how a Go runtime was set up; every other value is cut. Whole words: GOOGLE_API_KEY
 #: and MONGOGCP_PASSWORD are none of Go's.
 _KEPT_WORDS = frozenset({"GOMAXPROCS", "GOMEMLIMIT", "GOGC", "GODEBUG", "GOTRACEBACK", "AUTOMEMLIMIT"})
+
+#: What platforms say of limits: numbers, an address, and the names that tell a platform; of these the values are nobody's secret.
+_KEPT_NAMES = frozenset(
+    (
+        *("ECS_CONTAINER_METADATA_URI_V4", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "GAE_MEMORY_MB"),
+        *("NOMAD_CPU_LIMIT", "NOMAD_CPU_CORES", "NOMAD_MEMORY_LIMIT", "NOMAD_MEMORY_MAX_LIMIT"),
+        *("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "SLURM_MEM_PER_NODE"),
+    )
+)
+#: Of the kernel's command line the words that tell a platform: others may be a password of an installer.
+_KERNEL_WORDS = (b"gvisor", b"kata-containers", b"reboot=k", b"panic=1")
 
 REDACTED = b"<redacted>"
 
@@ -134,6 +145,18 @@ class Capture(Source):
         page = self._inner.read_page(url)
         self._pages[redact_url(url)] = redact_page(page.encode("utf-8"))
         return page
+
+    def read_metadata(self, urls: tuple[str, ...]) -> tuple[str, ...]:
+        """The replay gives the same limits, or fails with the same words."""
+        from cgtune.system.metadata import redact_metadata
+
+        try:
+            pages = self._inner.read_metadata(urls)
+        except CgtuneError as error:
+            self._pages[urls[0]] = f"{NOT_READ}{error}".encode("utf-8", "replace")
+            raise
+        self._pages |= {url: redact_metadata(page).encode("utf-8") for url, page in zip(urls, pages, strict=True)}
+        return pages
 
     def _ask(self, reading: Reading, path: str, ask: Callable[[], T]) -> T:
         """The answer; a refusal is kept, until the same is answered."""
@@ -245,6 +268,8 @@ def _redact(entry: bytes) -> bytes:
     text = name.decode("ascii", "replace")
     if not entry or _KEPT_WORDS & set(text.split("_")):
         return entry
+    if text in _KEPT_NAMES and equals:
+        return redact_url(entry.decode("utf-8", "replace")).encode("utf-8") if "://" in entry.decode("ascii", "replace") else entry
     # What is no name may be anything: a title with a password in it (setproctitle(3)), the end of a key in base64.
     return (name if equals and text.isidentifier() else b"") + equals + REDACTED
 
@@ -270,4 +295,14 @@ def redact_page(content: bytes) -> bytes:
     return b"".join(line + b"\n" for line in content.split(b"\n") if line.startswith(b"go_"))
 
 
-_REDACTIONS = {"environ": redact_environ, "mountinfo": redact_mountinfo}
+def redact_kernel_words(content: bytes) -> bytes:
+    """/proc/cmdline with the words that tell a platform, and no other."""
+    return b" ".join(word for word in content.split() if any(sign in word for sign in _KERNEL_WORDS)) + b"\n"
+
+
+def cut_acpi_table(content: bytes) -> bytes:
+    """The head of an ACPI table, with who made it."""
+    return content[:16]
+
+
+_REDACTIONS = {"environ": redact_environ, "mountinfo": redact_mountinfo, "cmdline": redact_kernel_words, "FACP": cut_acpi_table}

@@ -129,8 +129,10 @@ def _execve(path: str, arguments: Sequence[str], environ: Environ) -> NoReturn:
 
 def _is_binary(path: str) -> bool:
     """Whether a shell would refuse it for a script."""
+    from cgtune.system.inputfiles import open_to_read
+
     try:
-        with open(path, "rb") as file:
+        with open_to_read(path) as file:
             return b"\0" in file.read(128)
     except OSError:
         return True

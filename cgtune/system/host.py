@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from cgtune.errors import Absent, CgtuneError, Malformed, Unreadable, UsageError, reason, translate
+from cgtune.errors import Absent, CgtuneError, Malformed, Unreadable, UsageError, name_failure, reason, translate
 from cgtune.system.root import READ_CAP_BYTES, Root
 from cgtune.system.source import ARCHIVE_SUFFIXES, MARKER, Files
 
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _FOLDER_DEPTH = 2  # the slashes in /proc/PID
+
+
+_MOST_ENVIRON_BYTES = 2 << 20  # all that execve(2) takes if the limit of the stack is the usual one
+_MOST_MOUNTS_BYTES = 4 << 20  # of a process: 20,000 mounts with a line of 200 bytes
+_MANY_MOUNTS_BYTES = 64 << 10  # some 300: a text of no more is kept as it is
 
 
 class Host:
@@ -46,7 +51,7 @@ class Host:
         self.is_dated = origin.is_dated
         self.page_bytes, self.ticks_per_second = origin.page_bytes, origin.ticks_per_second
         self.recorded_pids = origin.pids
-        self._kept: dict[str, dict[str, str]] = {}  # by folder, /proc/PID mostly
+        self._kept: dict[str, dict[str, str | Malformed]] = {}  # by folder, /proc/PID mostly
         self._kept_links: dict[str, dict[str, str]] = {}
 
     def __enter__(self) -> Self:
@@ -91,11 +96,36 @@ class Host:
         return self.read_bytes(path).decode("utf-8", "surrogateescape")
 
     def read_kept(self, path: str) -> str:
-        """As read_text, once until it is forgotten: what several need to be of one moment."""
-        kept = self._kept.setdefault(_folder(path), {})
-        if path not in kept:
-            kept[path] = self.read_text(path)
-        return kept[path]
+        """As read_text, once until it is forgotten: what several need to be of one moment.
+
+        Of an environment and of a large mountinfo it is what is asked for.
+        """
+        texts = self._kept.setdefault(_folder(path), {})
+        if path not in texts:
+            try:
+                texts[path] = self._read_selected(path)
+            except Malformed as error:
+                texts[path] = error  # who is too large is read once as well
+        kept = texts[path]
+        if isinstance(kept, Malformed):
+            raise Malformed(str(kept))
+        return kept
+
+    def _read_selected(self, path: str) -> str:
+        """Of the files that a process can make large what is asked for; of others all."""
+        if path.endswith("/environ"):
+            from cgtune.system.environtext import select_environ
+
+            content = select_environ(self.read_bytes(path, cap_bytes=_MOST_ENVIRON_BYTES))
+        elif path.endswith("/mountinfo"):
+            content = self.read_bytes(path, cap_bytes=_MOST_MOUNTS_BYTES)
+            if len(content) > _MANY_MOUNTS_BYTES:
+                from cgtune.system.mounttext import select_mounts
+
+                content = select_mounts(content)
+        else:
+            return self.read_text(path)
+        return content.decode("utf-8", "surrogateescape")
 
     def read_kept_link(self, path: str) -> str:
         """As read_link, likewise."""
@@ -145,6 +175,10 @@ class Host:
 
             raise UsageError(f"--metrics-url {redact_url(url)!r} is no http URL; one looks like http://127.0.0.1:9090/metrics")
         return self._source.read_page(url)
+
+    def read_metadata(self, urls: tuple[str, ...]) -> tuple[str, ...]:
+        """What a platform says at these http URLs of one server, which the caller has checked. Raises Unreadable."""
+        return self._source.read_metadata(urls)
 
     def _ask(self, path: str, ask: Callable[..., T], *more: int) -> T:
         if "\0" in path or not (path.isascii() or _is_encodable(path)):  # both come with damaged mount tables
@@ -237,7 +271,7 @@ def open_source(path: str) -> Source:
     unpacked = unpack(path)
     try:
         return _open_folder(unpacked.name, unpacked)
-    except UsageError:
+    except CgtuneError:
         unpacked.cleanup()
         raise
 
@@ -247,12 +281,18 @@ def _open_folder(path: str, unpacked: TemporaryDirectory[str] | None) -> Source:
         absolute = os.path.realpath(path)
         root = Root(path)
     except (OSError, ValueError) as error:
-        raise UsageError(f"--root {path!r}: {reason(error)}; name a folder that holds proc/ and sys/, or a recording") from error
+        raise _unopened(path, path, error, "name a folder that holds proc/ and sys/, or a recording") from error
     try:
         return _choose_source(root, absolute, unpacked)
-    except UsageError:
+    except CgtuneError:
         root.close()
         raise
+
+
+def _unopened(root: str, path: str, error: OSError | ValueError, hint: str) -> CgtuneError:
+    if root == "/":  # which nobody needs to have named
+        return Unreadable(f"{path}: {reason(error)}; without it nothing can be looked at")
+    return name_failure("--root", path, error, hint)
 
 
 def _choose_source(root: Root, absolute: str, unpacked: TemporaryDirectory[str] | None) -> Source:
@@ -262,7 +302,7 @@ def _choose_source(root: Root, absolute: str, unpacked: TemporaryDirectory[str] 
     except FileNotFoundError:
         return Files(root, absolute, is_live=absolute == "/" or root.has_procfs(), unpacked=unpacked)
     except OSError as error:
-        raise UsageError(f"--root: {MARKER}: {reason(error)}; record it again with cgtune snapshot") from error
+        raise _unopened(absolute, f"{absolute.rstrip('/')}/{MARKER}", error, "record it again with cgtune snapshot") from error
     from cgtune.system.recording import parse_marker
     from cgtune.system.replay import Recorded
 

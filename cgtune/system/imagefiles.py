@@ -11,7 +11,7 @@ import os
 import time
 
 from cgtune.errors import Malformed, Unreadable, UsageError, reason
-from cgtune.system.root import FILE_FLAGS, require_regular
+from cgtune.system.root import FILE_FLAGS, let_go, require_regular
 from cgtune.system.tarstream import TarStream
 
 TYPE_CHECKING = False
@@ -205,6 +205,6 @@ def _open(path: str) -> IO[bytes]:
     try:
         require_regular(number)
     except OSError:
-        os.close(number)
+        let_go(number)
         raise
     return os.fdopen(number, "rb")

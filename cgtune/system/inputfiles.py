@@ -16,7 +16,7 @@ from cgtune.errors import CgtuneError, Malformed, Unreadable, translate
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import IO
+    from typing import IO, Self
 
     from pathspec import GitIgnoreSpec
 
@@ -129,8 +129,8 @@ class _Ignored:
     def enter(self, folder: str) -> None:
         """Read the .gitignore of a folder, if there is one."""
         try:
-            with open(os.path.join(folder, ".gitignore"), encoding="utf-8", errors="surrogateescape") as file:
-                lines = file.read(_PIECE_BYTES).splitlines()
+            with open_to_read(os.path.join(folder, ".gitignore")) as file:
+                lines = file.read(_PIECE_BYTES).decode("utf-8", "surrogateescape").splitlines()
         except OSError:
             return
         from pathspec import GitIgnoreSpec
@@ -155,6 +155,35 @@ class _Ignored:
             below = f"{last}/{below}"
 
 
+def open_to_read(path: str) -> Reading:
+    """A file as a context manager, unbuffered and in bytes. Raises OSError or ValueError."""
+    return Reading(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY))
+
+
+class Reading:
+    """An open file to read from, let go of in the end."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            os.close(self._file)
+        except OSError:  # NFS and FUSE may say so: it is closed all the same (close(2)), and was only read
+            return
+
+    def read(self, size: int) -> bytes:
+        """Up to ``size`` bytes, all that there are of them. Raises OSError."""
+        pieces = []
+        while size > 0 and (piece := os.read(self._file, min(size, _PIECE_BYTES))):
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+
 def _is_new(file: str, seen: set[tuple[int, int]], *, only_files: bool) -> bool:
     """Whether a file was not met under another name. ``only_files``: pipes and devices are none."""
     try:
@@ -170,7 +199,7 @@ def _is_new(file: str, seen: set[tuple[int, int]], *, only_files: bool) -> bool:
 
 def _read_text(path: str) -> str | CgtuneError:
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_to_read(path) as file:
             return _read_stream(file, path)
     except (OSError, ValueError) as error:
         return _translate(error, path)
@@ -182,7 +211,16 @@ def _read_stdin() -> str | CgtuneError:
     return _read_stream(sys.stdin.buffer, "standard input")
 
 
-def _read_stream(file: IO[bytes], name: str) -> str | CgtuneError:
+def _read_piece(read: Callable[[int], bytes | None]) -> bytes:
+    """The next piece; of a stream that somebody has set to O_NONBLOCK, when there is one."""
+    while (piece := read(_PIECE_BYTES)) is None:
+        import select
+
+        select.select([sys.stdin], [], [])
+    return piece
+
+
+def _read_stream(file: IO[bytes] | Reading, name: str) -> str | CgtuneError:
     """The text of a stream: UTF-8, of bounded length.
 
     It grows in place, so that it is never held twice: CPython 3.11 adds to a local text so in loops that it has warmed up, and those are
@@ -193,7 +231,7 @@ def _read_stream(file: IO[bytes], name: str) -> str | CgtuneError:
     decoder = codecs.getincrementaldecoder("utf-8")()
     text, count = "", 0
     try:
-        for piece in iter(lambda: file.read(_PIECE_BYTES), b""):
+        for piece in iter(lambda: _read_piece(file.read), b""):
             if not count and piece.startswith(_UTF16):
                 return Malformed(f"{name} is UTF-16; save it as UTF-8")
             count += len(piece)

@@ -7,6 +7,7 @@ import os
 import stat
 
 from cgtune.errors import Unreadable, UsageError, reason
+from cgtune.system.root import let_go
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class KernelLog:
 
     def close(self) -> None:
         """Close it."""
-        os.close(self._file)
+        let_go(self._file)
 
 
 def _open(root: str) -> int:
@@ -59,7 +60,7 @@ def _open(root: str) -> int:
         if stat.S_ISCHR(status.st_mode) and (os.major(status.st_rdev), os.minor(status.st_rdev)) == _DEVICE:
             os.lseek(file, 0, os.SEEK_END)
             return file
-        os.close(file)
+        let_go(file)
         raise Unreadable(f"--kernel-log: {path} is not the kernel's log; leave out --kernel-log")
     raise Unreadable(f"--kernel-log: there is no {tried[0]}; mount the machine's own there, or leave out --kernel-log")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from cgtune.errors import Malformed, Unreadable, UsageError, reason
-from cgtune.system.root import FILE_FLAGS, require_regular
+from cgtune.errors import Malformed, Unreadable, name_failure, reason
+from cgtune.system.root import FILE_FLAGS, let_go, require_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _DATA = "..data"
 def read_limit_files(folder: str, names: Sequence[str], option: str) -> dict[str, str]:
     """The text of each of these files that is there, all of one moment, without blanks around it. ``option`` is what named the folder.
 
-    Raises UsageError (no folder), Unreadable (a file, or none of them is there) or Malformed (no text of that kind).
+    Raises UsageError (no folder), Unreadable (the folder, a file, or none of them is there) or Malformed (no text of that kind).
     """
     for _attempt in range(_ATTEMPTS):
         directory = _open_folder(folder, option)
@@ -28,7 +28,7 @@ def read_limit_files(folder: str, names: Sequence[str], option: str) -> dict[str
             found = {name: text for name in names if (text := _read_limit(directory, folder, name)) is not None}
             is_still = _is_current(directory, folder)
         finally:
-            os.close(directory)
+            let_go(directory)
         if is_still:
             break
     else:
@@ -47,7 +47,7 @@ def _open_folder(folder: str, option: str) -> int:
         except FileNotFoundError:
             return os.open(folder, flags)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{option} {folder!r}: {reason(error)}; name a folder, as {option} /limits") from error
+        raise name_failure(option, folder, error, f"name a folder, as {option} /limits") from error
 
 
 def _is_current(directory: int, folder: str) -> bool:
@@ -76,7 +76,7 @@ def _read_limit(directory: int, folder: str, name: str) -> str | None:
     except OSError as error:
         raise Unreadable(f"{folder}/{name}: {reason(error)}; it has to be a file that can be read") from error
     finally:
-        os.close(file)
+        let_go(file)
     text = content.decode("utf-8", "replace").strip()
     if not text or len(content) > _CAP_BYTES:
         raise Malformed(f"{folder}/{name} is {'longer than any limit' if text else 'empty'}; write one quantity, as 512Mi")

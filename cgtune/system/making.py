@@ -10,6 +10,8 @@ import errno
 import os
 import stat
 
+from cgtune.system.root import let_go
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +49,7 @@ def make_file(folder: int, name: str, write: Callable[[int], None], *, is_new: b
         if building:
             hold(file)
         write(file)
+        os.fsync(file)  # a name may reach the disk before what was written, and NFS tells here of a full one
         if is_new or not building:
             try:
                 source = (building, folder) if building else (f"/proc/self/fd/{file}", None)
@@ -62,9 +65,24 @@ def make_file(folder: int, name: str, write: Callable[[int], None], *, is_new: b
         os.rename(building, name, src_dir_fd=folder, dst_dir_fd=folder)
         building = ""
     finally:
-        os.close(file)
+        let_go(file)
         if building:
-            os.unlink(building, dir_fd=folder)
+            remove_file(building, folder)  # else the next maker removes it
+
+
+def remove_file(name: str, folder: int | None = None) -> OSError | None:
+    """Remove a file of ours, at the second attempt if the first one fails. Returns why it is still there; None: it is gone."""
+    failed: OSError | None = None
+    for _ in range(2):
+        try:
+            os.unlink(name, dir_fd=folder)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            failed = error
+        else:
+            return None
+    return failed
 
 
 def _open_nameless(folder: int) -> int | None:
@@ -77,8 +95,23 @@ def _open_nameless(folder: int) -> int | None:
         raise
     if os.path.lexists(f"/proc/self/fd/{file}"):
         return file
-    os.close(file)
+    let_go(file)
     return None
+
+
+def write_whole(file: int, content: bytes) -> None:
+    """Write all of it, in as many pieces as the kernel likes. Raises OSError."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(file, left) :]
+
+
+def close_written(file: int) -> None:
+    """Close a file that was written. Raises OSError if its content did not arrive, of which NFS tells here."""
+    try:
+        os.close(file)
+    except InterruptedError:  # it is on its way, as after any other close
+        return
 
 
 def hold(opened: int) -> None:
@@ -106,7 +139,7 @@ def remove_left(folder: int) -> None:
     except OSError:
         pass
     finally:
-        os.close(listing)
+        let_go(listing)
 
 
 def _is_ours_alone(found: os.stat_result) -> bool:
@@ -135,4 +168,4 @@ def _remove_one(folder: int, name: str, *, is_ours: bool) -> None:
             else:
                 os.unlink(name, dir_fd=folder)
         finally:
-            os.close(opened)
+            let_go(opened)

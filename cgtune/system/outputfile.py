@@ -10,7 +10,6 @@ import os
 import stat
 
 from cgtune.errors import Unwritable, UsageError, reason
-from cgtune.system.making import make_file, open_folder
 
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link, which is not followed"),
@@ -48,6 +47,9 @@ def replace_file(path: str, content: bytes, mode: int, option: str, *, owner: tu
 
     Raises UsageError where the path names something that is no file, and Unwritable where it cannot be written; the old file then stands.
     """
+    from cgtune.system.making import open_folder
+    from cgtune.system.root import let_go
+
     folder, _, name = path.rpartition("/")
     if name in ("", ".", "..") or "\0" in path:
         raise UsageError(f"{option} {path!r} names no file; example: {option} /env/app.env")
@@ -65,7 +67,7 @@ def replace_file(path: str, content: bytes, mode: int, option: str, *, owner: tu
         hint = ": it is a mount of its own; mount its folder instead" if error.errno == errno.EBUSY else ""
         raise Unwritable(f"{option} {path!r}: {reason(error)}{hint}; nothing was written, what stood there stands") from error
     finally:
-        os.close(directory)
+        let_go(directory)
     return True
 
 
@@ -86,6 +88,8 @@ def _locate_other(directory: int, name: str) -> str | None:
 
 def _is_same(directory: int, name: str, content: bytes, mode: int) -> bool:
     """Whether the file says the same already."""
+    from cgtune.system.root import let_go
+
     try:
         file = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
     except (FileNotFoundError, PermissionError):
@@ -95,18 +99,17 @@ def _is_same(directory: int, name: str, content: bytes, mode: int) -> bool:
         is_alike = stat.S_IMODE(found.st_mode) == mode and found.st_size == len(content)
         return is_alike and os.read(file, len(content) + 1) == content
     finally:
-        os.close(file)
+        let_go(file)
 
 
 def _replace_in(directory: int, name: str, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
+    from cgtune.system.making import make_file, write_whole
+
     def write(file: int) -> None:
-        left = content
-        while left:
-            left = left[os.write(file, left) :]
+        write_whole(file, content)
         if owner is not None and owner != (os.geteuid(), os.getegid()):
             _give_away(file, owner)
         os.fchmod(file, mode)
-        os.fsync(file)  # a rename may reach the disk before what was written
 
     make_file(directory, name, write)
 

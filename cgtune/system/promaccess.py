@@ -6,7 +6,7 @@ anew for each request.
 
 from __future__ import annotations
 
-from cgtune.errors import UsageError, reason
+from cgtune.errors import UsageError, name_failure
 from cgtune.records import Record
 from cgtune.system.endpoint import redact_url
 
@@ -175,11 +175,13 @@ def _sendable(text: str, source: str) -> str:
 
 
 def _read_text(path: str, option: str) -> str:
+    from cgtune.system.inputfiles import open_to_read
+
     try:
-        with open(path, "rb") as file:
+        with open_to_read(path) as file:
             content = file.read(_CAP_BYTES + 1)
     except OSError as error:
-        raise UsageError(f"{option} {path}: {reason(error)}") from error
+        raise name_failure(option, path, error, "name a file that can be read") from error
     if len(content) > _CAP_BYTES:
         raise UsageError(f"{option} {path} has more than {_CAP_BYTES} bytes, which is no such file")
     return content.decode("utf-8", "replace")

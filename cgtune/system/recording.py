@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: Of a large file only what was read is kept, under its name with this suffix.
 REGIONS_SUFFIX = ".regions"
 
+#: A page that begins so could not be read, and says why.
+NOT_READ = "cgtune: not read: "
+
 #: A recording that grows beyond this is none of ours.
 LARGEST_BYTES = 512 << 20
 MOST_FILES = 200_000

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 
 from cgtune.errors import Unwritable, UsageError, reason
-from cgtune.system.making import hold, make_file, new_name, open_folder, remove_left
+from cgtune.system.making import close_written, hold, make_file, new_name, open_folder, remove_left, write_whole
+from cgtune.system.root import let_go
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def replace_tree(out: str, files: Mapping[str, bytes], links: Mapping[str, str])
         try:
             _replace_tree_in(around, target, files, links)
         finally:
-            os.close(around)
+            let_go(around)
     except OSError as error:
         raise Unwritable(f"{out}: {reason(error)}; nothing was written; name an OUT that can be made") from error
 
@@ -56,18 +57,22 @@ def _replace_tree_in(around: int, target: str, files: Mapping[str, bytes], links
         raise
     finally:
         if top is not None:
-            os.close(top)
+            let_go(top)
 
 
 def _remove(around: int, building: str, top: int | None) -> None:
-    """Remove what was made; what else may have got that name by now stays."""
+    """Remove what was made; what else may have got that name by now stays. What cannot be removed, the next maker removes."""
     import contextlib
     import shutil
 
-    for name in os.listdir(top) if top is not None else ():
-        shutil.rmtree(name, ignore_errors=True, dir_fd=top)  # which says that a file or a link is no folder, or goes through none
+    names: list[str] = []
+    with contextlib.suppress(OSError):
+        names = os.listdir(top) if top is not None else []
+    for name in names:
         with contextlib.suppress(OSError):
             os.unlink(name, dir_fd=top)
+        with contextlib.suppress(OSError):
+            shutil.rmtree(name, ignore_errors=True, dir_fd=top)  # which goes through no link
     with contextlib.suppress(OSError):
         os.rmdir(building, dir_fd=around)
 
@@ -79,13 +84,18 @@ class _Tree:
         self._top, self._path, self._opened = top, "", os.dup(top)
 
     def close(self) -> None:
-        os.close(self._opened)
+        let_go(self._opened)
 
     def add_file(self, path: str, content: bytes) -> None:
         folder, _, name = path.rpartition("/")
         self._enter(folder)
-        with os.fdopen(os.open(name, _NEW_FILE, 0o600, dir_fd=self._opened), "wb") as file:
-            file.write(content)
+        file = os.open(name, _NEW_FILE, 0o600, dir_fd=self._opened)
+        try:
+            write_whole(file, content)
+        except BaseException:
+            let_go(file)
+            raise
+        close_written(file)
 
     def add_link(self, path: str, link: str) -> None:
         folder, _, name = path.rpartition("/")
@@ -104,9 +114,9 @@ class _Tree:
             try:
                 inner = os.open(name, _FOLDER, dir_fd=opened)
             finally:
-                os.close(opened)
+                let_go(opened)
             opened = inner
-        os.close(self._opened)
+        let_go(self._opened)
         self._path, self._opened = folder, opened
 
 
@@ -129,7 +139,7 @@ def replace_archive(out: str, files: Mapping[str, bytes], links: Mapping[str, st
     import tarfile
 
     def write(file: int) -> None:
-        with os.fdopen(os.dup(file), "wb") as packed, tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        with os.fdopen(file, "wb", closefd=False) as packed, tarfile.open(fileobj=packed, mode="w:gz") as archive:
             for path, content in sorted(files.items()):
                 entry = tarfile.TarInfo(path.lstrip("/"))
                 entry.size = len(content)
@@ -144,7 +154,7 @@ def replace_archive(out: str, files: Mapping[str, bytes], links: Mapping[str, st
         try:
             make_file(around, target, write, is_new=True)
         finally:
-            os.close(around)
+            let_go(around)
     except OSError as error:
         raise Unwritable(f"{out}: {reason(error)}; nothing was written; name an OUT that can be made") from error
 

@@ -11,7 +11,7 @@ import os
 
 from cgtune.errors import Malformed, Unreadable
 from cgtune.system.endpoint import redact_url
-from cgtune.system.recording import REGIONS_SUFFIX, locate_regions, parse_region, refusal_key, search_key
+from cgtune.system.recording import NOT_READ, REGIONS_SUFFIX, locate_regions, parse_region, refusal_key, search_key
 from cgtune.system.root import READ_CAP_BYTES
 from cgtune.system.source import Origin, Source
 
@@ -115,6 +115,20 @@ class Recorded(Source):
         except (OSError, ValueError) as error:
             raise Unreadable(f"--metrics-url {kept}: the recording's page cannot be read; record it again with cgtune snapshot") from error
         return content.decode("utf-8", "replace")
+
+    def read_metadata(self, urls: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(self._read_metadata, urls))
+
+    def _read_metadata(self, url: str) -> str:
+        if url not in self._recording.pages:
+            raise Unreadable(f"{url}: this recording holds no such page; record it again with cgtune snapshot")
+        try:
+            page = self._files.read_whole(self._recording.pages[url], READ_CAP_BYTES).decode("utf-8", "replace")
+        except (OSError, ValueError) as error:
+            raise Unreadable(f"{url}: the recording's page cannot be read; record it again with cgtune snapshot") from error
+        if page.startswith(NOT_READ):
+            raise Unreadable(page.removeprefix(NOT_READ))
+        return page
 
     def _read_target(self, path: str) -> str:
         """Where a link led that became a file on its way here, as with git on Windows and in many archives; "" if this file is none."""

@@ -2,7 +2,7 @@
 
 What is below /proc/PID/root belongs to somebody else and may be a FIFO, a link out of that root or a file without end; nothing here
 blocks on it or follows it. OSError goes out of here to ``host``, which knows what each means.
-Not covered: a FUSE filesystem that answers no look-ups can still delay a walk through it.
+Not covered: a file system that answers no look-ups. Who may meet one asks through ``guarded``.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ class Root:
     def close(self) -> None:
         """Close all that is open."""
         self.forget("/")
-        os.close(self._top)
+        let_go(self._top)
 
     def forget(self, below: str) -> None:
         """Close what is kept open at or below ``below``."""
         for path in self._processes.pop(below, ()):
             for opened in (self._directories, self._files):
                 if path in opened:
-                    os.close(opened.pop(path))
+                    let_go(opened.pop(path))
         if below.startswith("/proc/") and below.count("/") == _PROCESS_DEPTH:
             return
         inside = below.rstrip("/") + "/"
@@ -73,7 +73,7 @@ class Root:
             self._processes.clear()
         for opened in (self._directories, self._files):
             for path in [kept for kept in opened if kept == below or kept.startswith(inside)]:
-                os.close(opened.pop(path))
+                let_go(opened.pop(path))
 
     def read_whole(self, path: str, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once, without asking its size first (pseudo-files have none)."""
@@ -94,7 +94,7 @@ class Root:
                 if len(chunk) <= 1 << 12:
                     size = 1 << 13  # such a file comes by the page: 2,000 buffers of 64 KiB for as many pages leave memory in pieces
         finally:
-            os.close(file)
+            let_go(file)
         if remaining <= 0:
             raise OSError(errno.EFBIG, "larger than any file of its kind")
         return b"".join(chunks)
@@ -143,7 +143,7 @@ class Root:
         try:
             return sorted(os.listdir(listing))
         finally:
-            os.close(listing)
+            let_go(listing)
 
     def is_folder(self, folder: str, name: str) -> bool:
         """Whether a name in a folder is a folder itself, and no link to one."""
@@ -161,10 +161,10 @@ class Root:
             try:
                 require_regular(file)
             except OSError:
-                os.close(file)
+                let_go(file)
                 raise
             while len(self._files) >= self._most_files:
-                os.close(self._files.pop(next(iter(self._files))))
+                let_go(self._files.pop(next(iter(self._files))))
             self._files[path] = file
             self._note_process(path)
         return self._files[path]
@@ -191,7 +191,7 @@ class Root:
             nearest = f"{nearest}/{name}"
             opened = self._open_step(opened, nearest, name)
             if len(self._directories) >= self._most_directories:
-                os.close(self._directories.pop(next(iter(self._directories))))
+                let_go(self._directories.pop(next(iter(self._directories))))
             self._directories[nearest] = opened
             self._note_process(nearest)
         return opened
@@ -217,14 +217,13 @@ class Root:
         except OSError:
             return False
         try:
-            with open(f"/proc/self/fdinfo/{proc}", encoding="ascii") as fdinfo:
-                mount_id = next((line.split()[1] for line in fdinfo if line.startswith("mnt_id:")), "")
-            with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
-                return any(line.startswith(f"{mount_id} ") and " - proc " in line for line in mounts)
+            fdinfo = _read_own(f"fdinfo/{proc}").splitlines()
+            mount_id = next((line.split()[1] for line in fdinfo if line.startswith("mnt_id:")), "")
+            return any(line.startswith(f"{mount_id} ") and " - proc " in line for line in _read_own("mountinfo").split("\n"))
         except OSError:
             return False  # without a /proc of our own nothing can be said of another
         finally:
-            os.close(proc)
+            let_go(proc)
 
 
 def _is_door(name: str) -> bool:
@@ -242,3 +241,23 @@ def require_regular(file: int) -> None:
     """Raise OSError unless the open file is a regular one."""
     if not stat.S_ISREG(os.fstat(file).st_mode):
         raise OSError(errno.ESPIPE, "is not a regular file")
+
+
+def let_go(file: int) -> None:
+    """Close a file that was read, or whose content is safe (fsync(2)): nothing is lost, whatever is said of it.
+
+    NFS and FUSE may say that this failed or was interrupted: on Linux the descriptor is free all the same (close(2)).
+    """
+    try:
+        os.close(file)
+    except OSError:
+        return
+
+
+def _read_own(name: str) -> str:
+    """What the kernel tells of this process itself. Raises OSError."""
+    file = os.open(f"/proc/self/{name}", FILE_FLAGS)
+    try:
+        return b"".join(iter(lambda: os.read(file, 1 << 16), b"")).decode("utf-8", "surrogateescape")
+    finally:
+        let_go(file)

@@ -12,6 +12,7 @@ import os
 import time
 from abc import ABC, abstractmethod
 
+from cgtune.errors import Unreadable
 from cgtune.records import Record
 from cgtune.system.root import READ_CAP_BYTES
 
@@ -19,7 +20,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from tempfile import TemporaryDirectory
+    from typing import Any
 
+    from cgtune.system.guarded import Guard
     from cgtune.system.root import Root
 
 #: The marker at the top of a recording.
@@ -108,14 +111,27 @@ class Source(ABC):
     def read_page(self, url: str) -> str:
         """The page at an http URL. Raises Unreadable."""
 
+    @abstractmethod
+    def read_metadata(self, urls: tuple[str, ...]) -> tuple[str, ...]:
+        """What a platform says at these http URLs of one server. Raises Unreadable."""
+
+
+#: Of a process: what lies on a file system of whoever mounted it, and memory, which may be pages of files there. Their answers may hang on
+#: somebody else than the kernel; those of its links (exe is one as well) do not.
+_MAY_SLEEP = frozenset(("root", "exe", "map_files", "maps", "mem", "environ", "cmdline"))
+_TELLING = frozenset(("root", "maps"))
+
 
 class Files(Source):
     """What lies below a root now: this machine's files, another's mounted there, or a copy of them."""
 
-    def __init__(self, root: Root, path: str, *, is_live: bool, unpacked: TemporaryDirectory[str] | None = None) -> None:
+    def __init__(
+        self, root: Root, path: str, *, is_live: bool, unpacked: TemporaryDirectory[str] | None = None, is_guarded: bool = True
+    ) -> None:
         """``path`` is that of ``root``. ``is_live`` opens the kernel's doors in /proc/PID: its /proc must be the kernel's.
 
-        ``unpacked`` is the folder that was made for the files; it is removed when they are closed.
+        ``unpacked`` is the folder that was made for the files; it is removed when they are closed. ``is_guarded``: whether reads of live
+        files that may never return are made aside; such a one raises TimeoutError.
         """
         super().__init__(
             Origin(
@@ -128,33 +144,75 @@ class Files(Source):
             )
         )
         self._root, self._unpacked = root, unpacked
+        self._guard: Guard | None = None
+        self._has_guard = is_live and is_guarded
+        self._devices: dict[str, frozenset[str]] = {}  # by pid, the foreign ones that a process is known to have files of
+        self._own_pid = str(os.getpid()) if path == "/" else ""
         if is_live:
             root.open_doors()
 
+    def _may_sleep(self, path: str) -> bool:
+        if not self._has_guard or not path.startswith("/proc/"):
+            return False
+        pid, _, rest = path[6:].partition("/")
+        folder = rest.partition("/")[0]
+        if folder not in _MAY_SLEEP or not pid.isdecimal() or pid == self._own_pid:
+            return False
+        return folder in _TELLING or self._devices.get(pid) != frozenset()
+
+    def _ask_guard(self, name: str, path: str, *more: int) -> Any:
+        if self._guard is None:
+            from cgtune.system.guarded import Guard
+
+            self._guard = Guard(Files(self._root, self.origin.root, is_live=True, is_guarded=False), self._devices)
+        return self._guard.ask(name, path, *more)
+
     def close(self) -> None:
         self._root.close()
+        if self._guard is not None:
+            self._guard.close()
         if self._unpacked is not None:
             self._unpacked.cleanup()
 
     def forget(self, below: str) -> None:
         self._root.forget(below)
+        if self._guard is not None:
+            self._guard.forget(below)
 
     def time_seconds(self) -> float:
         return time.time()
 
     def read_whole(self, path: str, cap_bytes: int = READ_CAP_BYTES) -> bytes:
-        return self._root.read_whole(path, cap_bytes)
+        if self._may_sleep(path):
+            answer: bytes = self._ask_guard("read_whole", path, cap_bytes)
+            return answer
+        data = self._root.read_whole(path, cap_bytes)
+        if self._guard is not None and path.endswith("/mountinfo"):
+            self._guard.see_mounts(path, data)
+        return data
 
     def read_link(self, path: str) -> str:
+        if "/root/" in path and self._may_sleep(path):
+            answer: str = self._ask_guard("read_link", path)
+            return answer
         return self._root.read_link(path)
 
     def list_names(self, path: str) -> list[str]:
+        if self._may_sleep(path):
+            answer: list[str] = self._ask_guard("list_names", path)
+            return answer
         return self._root.list_names(path)
 
     def list_folders(self, path: str) -> list[str]:
+        if self._may_sleep(path):
+            answer: list[str] = self._ask_guard("list_folders", path)
+            return answer
         return [name for name in self._root.list_names(path) if self._root.is_folder(path, name)]
 
     def read_region(self, path: str, offset: int, size: int) -> bytes:
+        if self._may_sleep(path):
+            answer: bytes = self._ask_guard("read_region", path, offset, size)
+            return answer
         file = self._root.open_file(path)
         try:
             return os.pread(file, size, offset)
@@ -167,10 +225,16 @@ class Files(Source):
             raise
 
     def read_file_identity(self, path: str) -> tuple[int, ...]:
+        if self._may_sleep(path):
+            answer: tuple[int, ...] = self._ask_guard("read_file_identity", path)
+            return answer
         status = self._root.stat_file(path)
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
     def read_identity(self, path: str) -> tuple[int, int]:
+        if self._may_sleep(path):
+            answer: tuple[int, int] = self._ask_guard("read_identity", path)
+            return answer
         status = os.fstat(self._root.open_directory(path))
         return status.st_dev, status.st_ino
 
@@ -184,3 +248,10 @@ class Files(Source):
         from cgtune.system.endpoint import read_page
 
         return read_page(url)
+
+    def read_metadata(self, urls: tuple[str, ...]) -> tuple[str, ...]:
+        if not self.origin.is_live or self.origin.mount_prefix:
+            raise Unreadable(f"{urls[0]}: below a root that is not this machine's own, nobody is asked")
+        from cgtune.system.metadata import read_pages
+
+        return read_pages(urls)

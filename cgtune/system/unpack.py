@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
-from cgtune.errors import UsageError, reason
+from cgtune.errors import Unreadable, UsageError, reason
 from cgtune.system.recording import LARGEST_BYTES, MOST_FILES
+from cgtune.system.root import let_go
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +25,15 @@ _SMALL_BYTES = 16 << 20
 _DEEPEST = 500
 
 
+#: What names in an archive can lead to: two of one name, one below a file, one that no file system takes.
+_NAMES = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENOENT)
+
+
 def unpack(path: str) -> TemporaryDirectory[str]:
-    """A packed recording in a folder of its own, plain files and links only. Raises UsageError where it is damaged or beyond bounds."""
+    """A packed recording in a folder of its own, plain files and links only.
+
+    Raises UsageError if it is damaged or beyond bounds, Unreadable if it cannot be read, or not be unpacked.
+    """
     import gzip
     import tarfile
     import tempfile
@@ -46,7 +55,10 @@ def unpack(path: str) -> TemporaryDirectory[str]:
                 raise ValueError("impossible sizes")
             return entry
 
-    folder = tempfile.TemporaryDirectory(prefix="cgtune-")
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="cgtune-")
+    except OSError as error:
+        raise Unreadable(f"--root {path!r} could not be unpacked: {reason(error)}; TMPDIR=FOLDER names a folder for it") from error
     try:
         with Bounded(path) as file, tarfile.open(fileobj=file, mode="r:", tarinfo=Entry) as archive:
             total = count = 0
@@ -60,6 +72,9 @@ def unpack(path: str) -> TemporaryDirectory[str]:
     except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
         folder.cleanup()
         why = reason(error) if isinstance(error, (OSError, ValueError)) else str(error)
+        if isinstance(error, OSError) and error.errno not in (None, *_NAMES):
+            message = f"--root {path!r} could not be unpacked below {tempfile.gettempdir()}: {why}; TMPDIR=FOLDER names another folder"
+            raise Unreadable(message) from error
         raise UsageError(f"--root {path!r} is damaged: {why}; record it again with cgtune snapshot") from error
     except BaseException:
         folder.cleanup()
@@ -90,5 +105,9 @@ def _unpack_entry(archive: TarFile, entry: TarInfo, folder: str) -> None:
     elif entry.isdir():
         os.makedirs(place, exist_ok=True)
     elif (content := archive.extractfile(entry)) is not None:
-        with open(place, "xb") as file:
-            shutil.copyfileobj(content, file)
+        file = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(file, "wb", closefd=False) as out:
+                shutil.copyfileobj(content, out)
+        finally:
+            let_go(file)  # who reads it next would be told

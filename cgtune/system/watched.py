@@ -12,7 +12,7 @@ import select
 import struct
 import time
 
-from cgtune.system.root import DIRECTORY_FLAGS
+from cgtune.system.root import DIRECTORY_FLAGS, let_go
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Watched:
             return
         if self._has_pidfds:
             self._poll.unregister(file)
-        os.close(file)
+        let_go(file)
 
     def wait(self, seconds: float, is_stopped: Callable[[], bool], sleep: Callable[[float], object]) -> frozenset[int]:
         """Until one of them has ended, for so long at the most; those that have, by pid. ``sleep`` ends when it is time to stop."""
@@ -128,6 +128,8 @@ def _is_alive(folder: int) -> bool:
     except OSError:  # not ours to look at
         try:
             os.stat("stat", dir_fd=folder)
-        except OSError:
+        except (ProcessLookupError, FileNotFoundError):
             return False
+        except OSError:  # nothing is known: the next look tells
+            return True
     return True

@@ -197,6 +197,9 @@ def advised(
         pytest.param(64, None, None, DEFAULT, 48, id="the smallest"),
         pytest.param(512, None, 480, DEFAULT, None, id="hardly anything left"),
         pytest.param(512, None, None, Policy(headroom_percent=25.0), 384, id="headroom of one's own"),
+        pytest.param(
+            375, None, None, Policy(headroom_percent=17.6), 309, id="a share that is a whole MiB, and as floating point a byte less"
+        ),
         pytest.param(512, None, 20, Policy(outside_bytes=100 * MIB), 391, id="declared goes before measured"),
     ],
 )

@@ -233,7 +233,7 @@ def test_a_full_disk() -> None:
         argv = [*command.PROGRAM, "env"]
         failed = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, env=command.environment(CGTUNE_CPU_LIMIT="2"))
     assert failed.returncode == 3
-    assert failed.stderr == "cgtune: could not write to standard output: No space left on device\n"
+    assert failed.stderr == "cgtune: could not write to standard output: No space left on device; send it to where there is room\n"
 
 
 def test_limits_that_cannot_be_read(tmp_path: Path) -> None:

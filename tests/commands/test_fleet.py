@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import math
 import os
 import pty
 import re
@@ -19,10 +20,13 @@ from typing import Any
 import pytest
 
 from cgtune.commands import fleet as fleet_command
+from cgtune.errors import Unwritable
+from cgtune.outputs import names_of
 from cgtune.outputs.fleet.json import render_fleet_json
 from tests.support import inside
 from tests.support.command import PROGRAM, environment
 from tests.support.fleetreports import WHOLE
+from tests.support.foreigntext import NASTY, SHAPES, assert_steers_nothing
 
 NOWHERE = "http://127.0.0.1:1"
 PODS = ("orders-5d4f8c7b9d-bcdfx", "orders-5d4f8c7b9d-bcdgx")
@@ -33,6 +37,10 @@ _SERIES: dict[str, tuple[dict[str, str], float]] = {
     "kube_pod_container_resource_limits": ({"resource": "memory", "unit": "byte"}, 512 << 20),
     "container_cpu_usage_seconds_total": ({}, 12),
 }
+
+
+def _as_prometheus(value: float) -> str:
+    return repr(value) if math.isfinite(value) else "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
 
 
 class Server(http.server.BaseHTTPRequestHandler):
@@ -74,7 +82,7 @@ class Server(http.server.BaseHTTPRequestHandler):
             if re.search(rf"\b{name}\b", promql) and ":" not in promql:
                 for pod in PODS:
                     names = {"__name__": name, "namespace": "shop", "pod": pod, "container": "server"}
-                    yield {"metric": {**names, **labels}, "value": [0, repr(value)]}
+                    yield {"metric": {**names, **labels}, "value": [0, _as_prometheus(value)]}
 
     def _tracks(self, now: str) -> Iterator[dict[str, Any]]:
         for pod in PODS:
@@ -108,6 +116,38 @@ def serving(**fields: Any) -> Iterator[tuple[str, list[str]]]:
             thread.join()
 
 
+@pytest.mark.parametrize("words", [("--format", name) for name in names_of("fleet")] + [("--doctor",), ("--patch", "helm")], ids=" ".join)
+def test_no_label_steers_what_is_said_of_it(words: tuple[str, str]) -> None:
+    """Names of pods, containers and namespaces, versions, warnings and refusals of a server that says anything."""
+    nasty = "".join(text for name, text in NASTY.items() if name not in ("long", "no UTF-8"))
+    names = {"namespace": nasty, "pod": f"{nasty}-5d4f8c7b9d-bcdfx", "container": nasty}
+    series = {
+        name: ({**labels, **names, **({"version": nasty} if name == "go_info" else {})}, value) for name, (labels, value) in _SERIES.items()
+    }
+    with serving(series=series, warnings=(nasty,)) as (address, _):
+        done = inside.run("fleet", "--prometheus", address, *words)
+    assert done.returncode in (0, 1), done.stderr
+    assert_steers_nothing(done.stdout)
+    assert_steers_nothing(done.stderr)
+    if words[0] == "--format":
+        SHAPES[words[1]](done.stdout)
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.0**53 + 2, 2.0**63, 2.0**64, 1e308, 5e-324, math.inf, -math.inf, math.nan])
+def test_every_number_of_a_series(value: float) -> None:
+    """A server that says anything is answered with a report, or one line: strict JSON, and no limit or variable that is no number."""
+    for one in ("kube_pod_container_resource_limits", "go_gc_gomemlimit_bytes", "go_sched_gomaxprocs_threads"):
+        series = {name: (labels, value if name == one else usual) for name, (labels, usual) in _SERIES.items()}
+        with serving(series=series) as (address, _):
+            done = inside.run("fleet", "--prometheus", address, "--format", "json")
+        assert done.returncode in (0, 1, 3), done
+        assert_steers_nothing(done.stdout + done.stderr)
+        for row in json.loads(done.stdout, parse_constant=pytest.fail)["workloads"] if done.stdout else ():
+            advised = row["recommended"]
+            for each in (*advised["now"], *advised["sized"], *advised["with_sized"]):
+                assert each["value"] is None or 0 < each["value"] < 2**63, (one, row)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -137,7 +177,7 @@ def serving(**fields: Any) -> Iterator[tuple[str, list[str]]]:
         (("--prometheus", NOWHERE, "--max-load", "nan"), "--max-load nan is no number"),
         (("--prometheus", NOWHERE, "--selector", "a=b"), "is none; write matchers as PromQL does"),
         (("--prometheus", NOWHERE, "--ignore", "oom-kiled"), "did you mean oom-killed?"),
-        (("--prometheus", NOWHERE, "--token-file", "/nowhere"), "--token-file /nowhere: No such file or directory"),
+        (("--prometheus", NOWHERE, "--token-file", "/nowhere"), "--token-file '/nowhere': No such file or directory"),
     ],
 )
 def test_what_cannot_be_asked_is_one_line(arguments: tuple[str, ...], said: str) -> None:
@@ -357,3 +397,23 @@ def test_who_waits_is_told_how_far_it_is() -> None:
     questions = re.findall(rb"cgtune: (\d+) of (\d+) questions answered, 2 at a time \.\.\.", told)
     assert [int(done) for done, _ in questions] == [*range(1, int(questions[0][1]) + 1)]
     assert told.endswith(b"\r\x1b[K")
+
+
+def test_a_patch_set_that_stops_half_way_has_no_new_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that names the others is written last, and the line tells how many are there."""
+    from cgtune.system import outputfile
+
+    real = outputfile.replace_file
+
+    def replace(path: str, content: bytes, mode: int, option: str) -> bool:
+        if path.endswith("README.txt"):
+            raise Unwritable(f"{option} {path!r}: Input/output error; nothing was written, what stood there stands")
+        return real(path, content, mode, option)
+
+    (tmp_path / "README.txt").write_text("old")
+    monkeypatch.setattr(outputfile, "replace_file", replace)
+    with serving() as (url, _):
+        done = inside.run("fleet", "--prometheus", url, "--patch", "helm", "--output", tmp_path)
+    assert (done.returncode, (tmp_path / "README.txt").read_text()) == (3, "old")
+    assert done.stderr.startswith("cgtune: 1 of 2 files are written, README.txt comes last; --output "), done.stderr
+    assert len(list(tmp_path.iterdir())) == 2

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from cgtune.errors import Unwritable
 from cgtune.lint.baseline import parse_baseline
 from tests.commands.test_check import validate_sarif
 from tests.support import inside, kubernetes
@@ -352,7 +353,7 @@ def test_a_full_disk_is_said(folder: Path, name: str) -> None:
         argv = [*PROGRAM, "lint", "--format", name, "orders.yaml"]
         done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, env=environment(), check=False)
     assert done.returncode == 3
-    assert done.stderr == "cgtune: could not write to standard output: No space left on device\n"
+    assert done.stderr == "cgtune: could not write to standard output: No space left on device; send it to where there is room\n"
 
 
 def test_a_reader_that_has_gone_takes_nothing_from_the_verdict(folder: Path) -> None:
@@ -440,3 +441,40 @@ def test_the_examples_of_the_help_run(folder: Path) -> None:
     for line in lines:
         for words in line.split(" && "):
             assert lint(*words.split()[2:]).returncode in (0, 1), words
+
+
+def test_an_input_that_does_not_block_is_waited_for(folder: Path) -> None:
+    """What comes late through a pipe that somebody has set to O_NONBLOCK is read as from any other."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    argv, pipe = [*PROGRAM, "lint", "-"], subprocess.PIPE
+    with subprocess.Popen(argv, stdin=reading, stdout=pipe, stderr=pipe, text=True, env=environment()) as started:
+        os.close(reading)
+        content = (folder / "orders.yaml").read_bytes()
+        os.write(writing, content[:100])
+        time.sleep(0.3)
+        os.write(writing, content[100:])
+        os.close(writing)
+        out, err = started.communicate(timeout=60)
+    whole = piped(content.decode(), "-")
+    assert (started.returncode, out, err) == (1, whole.stdout, whole.stderr)
+
+
+def test_a_fix_that_stops_half_way_says_how_far_it_came(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file is the old one or the new one; the line tells how many were mended before."""
+    from cgtune.system import outputfile
+
+    (folder / "second.yaml").write_text((folder / "orders.yaml").read_text())
+    real, begun = outputfile.rewrite_file, list[str]()
+
+    def rewrite(path: str, content: bytes, option: str) -> None:
+        begun.append(path)
+        if len(begun) == 2:
+            raise Unwritable(f"{option} {path!r}: Input/output error; nothing was written, what stood there stands")
+        real(path, content, option)
+
+    monkeypatch.setattr(outputfile, "rewrite_file", rewrite)
+    monkeypatch.chdir(folder)
+    done = inside.run("lint", "--fix", "orders.yaml", "second.yaml")
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[-1].startswith("cgtune: 1 of 2 files are mended; --fix 'second.yaml': Input/output error")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import cgtune
 from tests.deploy.manifests import (
@@ -286,3 +287,61 @@ def test_the_rules_arrive_whole() -> None:
     assert only(chart("everything on"), "PrometheusRule")["spec"] == rules
     board = json.loads((DEPLOY / "grafana" / "cgtune.json").read_text())
     assert json.loads(only(chart("everything on"), "ConfigMap")["data"]["cgtune.json"]) == board
+
+
+def _effective_rights(spec: Object, one: Object) -> Object:
+    """A container's security context, with what its pod's adds to it."""
+    rights: Object = spec.get("securityContext", {}) | one.get("securityContext", {})
+    return rights
+
+
+def _assert_is_confined(place: str, spec: Object, one: Object) -> None:
+    """Nobody's user, or root with two capabilities at the most; and nothing else that Kubernetes can take away."""
+    rights = _effective_rights(spec, one)
+    kept = set(rights["capabilities"].get("add", ()))
+    if not rights.get("runAsNonRoot"):
+        # Root, as Kubernetes gives an added capability to no other user; or because the user's own values say so, and then without any.
+        assert (rights["runAsUser"], kept <= {"SYS_PTRACE", "DAC_READ_SEARCH"}) == (0, True), place
+    else:
+        assert kept == set(), place
+        assert rights.get("runAsUser") != 0, place
+    assert rights["capabilities"]["drop"] == ["ALL"], place
+    assert rights["readOnlyRootFilesystem"] is True, place
+    assert rights["allowPrivilegeEscalation"] is False, place
+    assert rights["seccompProfile"] == {"type": "RuntimeDefault"}, place
+    assert not rights.get("privileged"), place
+    assert not any(spec.get(name) for name in ("hostPID", "hostNetwork", "hostIPC")), place
+
+
+def test_every_container_is_confined() -> None:
+    """Each cgtune that kustomize or the chart makes, with every set of values, runs with the least that Kubernetes can be asked for."""
+    found = 0
+    for name, each in everything():
+        for _, spec in pod_specs((each,)):
+            for one in (one for one in containers(spec) if one["name"] == "cgtune"):
+                _assert_is_confined(name, spec, one)
+                found += 1
+    assert found > 10
+
+
+@pytest.mark.parametrize("path", sorted((DEPLOY / "examples").glob("pod-*.yaml")), ids=lambda path: path.stem)
+def test_every_container_of_an_example_is_confined(path: Path) -> None:
+    """Those that stand for a user's own program too: an example is copied whole."""
+    spec = yaml.safe_load(path.read_text())["spec"]
+    assert {one["name"] for one in containers(spec)} == {"cgtune", "app"}
+    for one in containers(spec):
+        _assert_is_confined(f"{path.name}: {one['name']}", spec, one)
+    assert spec["automountServiceAccountToken"] is False
+
+
+def test_the_examples_without_kubernetes_are_confined() -> None:
+    """Compose and plain docker: a read-only root, no capability, no way to new privileges; the users are the images' own."""
+    for service in yaml.safe_load((DEPLOY / "examples" / "compose.yaml").read_text())["services"].values():
+        assert (service["read_only"], service["cap_drop"], service["security_opt"]) == (True, ["ALL"], ["no-new-privileges"])
+    script = (DEPLOY / "examples" / "docker-run.sh").read_text().replace("\\\n", " ")
+    runs = [line for line in script.splitlines() if re.search(r"^\S+ run --", line)]
+    assert len(runs) == 2
+    for line in runs:
+        assert all(word in line for word in ("--read-only", "--cap-drop ALL", "--security-opt no-new-privileges"))
+    for name in ("Dockerfile", "examples/Dockerfile"):
+        assert re.findall(r"^USER (\d+):(\d+)$", (DEPLOY / name).read_text(), re.MULTILINE) == [("65532", "65532")]

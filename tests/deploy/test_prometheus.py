@@ -171,6 +171,8 @@ def _exposed() -> dict[str, set[str]]:
         "cgtune_memory_part_bytes": {"part"},
         "cgtune_findings": {"severity"},
         "cgtune_build_info": {"version"},
+        "cgtune_scan_stage_duration_seconds": {"stage"},
+        "cgtune_scan_stage_success": {"stage"},
     }
     own = {"pid", "command", "namespace", "pod", "container", "workload", "container_id", "uid"}
     exposed = {name: more.get(name, set()) | own for name in names}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -12,7 +13,7 @@ import pytest
 from cgtune.errors import Refused, TooLarge, Unanswered
 from cgtune.fleet.asking import MOST_PARTS, Replies, ask, is_too_large
 from cgtune.fleet.model import Query
-from cgtune.system.abreast import Pace
+from cgtune.system.abreast import Pace, run_abreast
 from cgtune.system.promaccess import AccessOptions, read_access
 from cgtune.system.promclient import Client
 from tests.support import faultproxy
@@ -308,3 +309,18 @@ def _patient() -> Iterator[None]:
     began = time.monotonic()
     yield
     assert time.monotonic() - began < 60
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_without_threads_the_questions_are_asked_all_the_same(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """At the limit of processes (pids.max) those threads that there are ask all, or this one does."""
+    real, begun = threading.Thread.start, list[threading.Thread]()
+
+    def start(thread: threading.Thread) -> None:
+        begun.append(thread)
+        if len(begun) > most:
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert run_abreast(lambda number: number + 1, [1, 2, 3], 2, watch=lambda: None) == [2, 3, 4]

@@ -171,9 +171,10 @@ def remove_group(place: Path) -> None:
     """End what runs in a group, and remove it."""
     deadline = time.monotonic() + 60
     while place.exists():
-        for pid in (place / "cgroup.procs").read_text().split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+        with contextlib.suppress(OSError):  # who else sweeps may have removed it
+            for pid in (place / "cgroup.procs").read_text().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
         with contextlib.suppress(OSError):  # a process that was killed this moment still counts for a while
             place.rmdir()
             return
@@ -185,10 +186,14 @@ def remove_group(place: Path) -> None:
 def sweep() -> None:
     """Remove the groups of runs that were killed: those whose maker is no more."""
     for place in {place for _, place in hierarchies("cpuacct").values()}:
-        for left in sorted(place.glob(f"{_PREFIX}*/**/"), reverse=True):
-            maker = re.match(rf"{_PREFIX}(\d+)-", left.relative_to(place).parts[0])
+        for top in place.glob(f"{_PREFIX}*"):
+            maker = re.match(rf"{_PREFIX}(\d+)-", top.name)
             if maker and not Path(f"/proc/{maker[1]}").exists():
-                remove_group(left)
+                found = [top]
+                for group in found:  # it grows: no recursion, there may be thousands of levels
+                    found += [child for child in group.iterdir() if child.is_dir()]
+                for group in reversed(found):
+                    remove_group(group)
 
 
 @contextlib.contextmanager

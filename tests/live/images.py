@@ -1,18 +1,23 @@
 """cgtune's image for the tests, built by podman from deploy/Dockerfile over a Debian that is made here: no registry is asked.
 
-The base (mmdebstrap, Debian 12's own packages and its python3) and the wheels that deploy/requirements.lock names are made once and kept in
+The base (mmdebstrap, Debian 12's own packages and its python3) and the wheels that the locks of deploy/ name are made once and kept in
 the cache; podman keeps the layers. The image's name is ``localhost/cgtune-test``, its tag says of which checkout.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
+
+from jsonschema import Draft7Validator
+from referencing import Registry
 
 from tests.deploy.manifests import Object, cgtune_of
 from tests.live.containers import podman
@@ -23,7 +28,7 @@ from tests.support.toolchains import cache
 SMALL = ("--cpus", "0.2", "--memory", "64m")
 _NAME = f"localhost/cgtune-test:{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}"
 _BASE = "localhost/cgtune-test-base:bookworm"
-_LOCK = ROOT / "deploy" / "requirements.lock"
+_LOCKS = (ROOT / "deploy" / "requirements.lock", ROOT / "deploy" / "sbom.lock")
 
 
 def build_image() -> tuple[str, ...]:
@@ -63,6 +68,18 @@ def mounts_of(spec: Object) -> tuple[str, ...]:
     return tuple(word for each in mounts for word in ("--volume", f"{paths[each['name']]}:{each['mountPath']}:ro"))
 
 
+def cyclonedx_validator(version: str) -> Draft7Validator:
+    """What holds a document against CycloneDX's own schema of this version, as the tool of deploy/sbom.lock brings it along."""
+    (wheel,) = _wheels().glob("cyclonedx_python_lib-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        whole, *parts = (
+            # They call each other by the names of their files there
+            json.loads(archive.read(f"cyclonedx/schema/_res/{name}.SNAPSHOT.schema.json").replace(b".SNAPSHOT.", b"."))
+            for name in (f"bom-{version}", "spdx", "jsf-0.82")
+        )
+    return Draft7Validator(whole, registry=Registry().with_contents((part["$id"], part) for part in parts))
+
+
 def _base() -> str:
     """A Debian 12 with python3 and nothing else that is not essential, in podman's storage."""
     if podman("image", "exists", _BASE).returncode:
@@ -88,15 +105,16 @@ def _base() -> str:
 
 
 def _wheels() -> Path:
-    """A folder with the wheels that the lock names, each of them checked by pip."""
-    place = cache() / "images" / f"wheels-{hashlib.sha256(_LOCK.read_bytes()).hexdigest()[:16]}"
+    """A folder with the wheels that the locks name, each of them checked by pip."""
+    place = cache() / "images" / f"wheels-{hashlib.sha256(b''.join(lock.read_bytes() for lock in _LOCKS)).hexdigest()[:16]}"
     if not place.is_dir():
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place.parent) as folder:
-            # The lock has no others than wheels for this very Python line: that of Debian 12, 3.11.
+            # The locks have no others than wheels for this very Python line: that of Debian 12, 3.11.
             flags = ["--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--python-version", "3.11"]
-            command = [sys.executable, "-m", "pip", "download", *flags, "--dest", f"{folder}/wheels", "--requirement", str(_LOCK)]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-            require(done.returncode == 0, f"pip could not fetch the wheels of {_LOCK.name}: {done.stderr.strip().splitlines()[-1:]}")
+            for lock in _LOCKS:
+                command = [sys.executable, "-m", "pip", "download", *flags, "--dest", f"{folder}/wheels", "--requirement", str(lock)]
+                done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+                require(done.returncode == 0, f"pip could not fetch the wheels of {lock.name}: {done.stderr.strip().splitlines()[-1:]}")
             os.replace(f"{folder}/wheels", place)
     return place

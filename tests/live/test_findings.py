@@ -207,6 +207,23 @@ def test_a_memory_limit_that_go_does_not_know(groups: Groups) -> None:
         assert _findings(process).keys() - _cpu_rules(process) == set()
 
 
+def test_a_limit_that_a_platform_only_says(groups: Groups, tmp_path: Path) -> None:
+    """Variables as Slurm 22.05 gave them to a step that nothing constrained: they are told as said, a replay tells the same, and the
+    advised GOMEMLIMIT ends the finding.
+    """
+    slurm = {"SLURM_JOB_ID": "2", "SLURM_CPUS_PER_TASK": "1", "SLURM_CPUS_ON_NODE": "1", "SLURM_MEM_PER_NODE": "512"}
+    with _probe(groups.make("app"), "1.25.5", **slurm) as probe:
+        process = inspect(probe.pid)
+        assert run("snapshot", tmp_path / "recorded", "--pid", probe.pid).returncode == 0
+    said = _findings(process)["limit-only-said"]
+    assert (said["severity"], process["enforced"]["memory"]["limit_bytes"]) == ("info", None)
+    assert [(advice["variable"], advice["value"]) for advice in said["advice"]] == [("GOMEMLIMIT", "460MiB")]
+    again = parse_report(run("inspect", "--root", tmp_path / "recorded", "--format", "json"))["processes"][0]
+    assert (_findings(again)["limit-only-said"], again["platforms"]) == (said, process["platforms"])
+    with _probe(groups.make("app"), "1.25.5", GOMEMLIMIT="460MiB", **slurm) as probe:
+        assert "limit-only-said" not in _findings(inspect(probe.pid))
+
+
 def _look(probe: Probe, *arguments: str) -> dict[str, Any]:
     report = parse_report(run("inspect", "--pid", probe.pid, "--format", "json", *arguments))
     process: dict[str, Any] = report["processes"][0]

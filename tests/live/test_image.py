@@ -194,6 +194,20 @@ print(sorted(path.name for path in pathlib.Path("/opt/cgtune/bin").iterdir() if 
     assert done.stdout.splitlines() == ["[]", "[]", "[] True", "['cgtune']"], done.stdout + done.stderr
 
 
+def test_the_image_lists_its_parts(podman: Podman, image: tuple[str, ...]) -> None:
+    """Its CycloneDX document is valid, and names cgtune of this version and exactly the packages that the lock has, no more and no less."""
+    done = podman.run("--entrypoint", '["cat"]', image=image, argv=("/opt/cgtune/sbom.cdx.json",))
+    document = json.loads(done.stdout)
+    images.cyclonedx_validator(document["specVersion"]).validate(document)
+    about = document["metadata"]["component"]
+    assert (about["name"], about["version"]) == ("cgtune", cgtune.__version__)
+    lock = (ROOT / "deploy" / "requirements.lock").read_text()
+    assert sorted(each["purl"] for each in document["components"]) == sorted(
+        f"pkg:pypi/{name}@{version}" for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE)
+    )
+    assert [each["name"] for each in document["components"] if not each.get("licenses")] == []
+
+
 @pytest.mark.parametrize(
     ("argv", "word"), [(("--version",), cgtune.__version__), (("explain", "oom-killed"), "oom-killed"), (("check", "--self"), "")]
 )

@@ -81,9 +81,7 @@ def _wait_for_rest(pids: set[int]) -> None:
         time.sleep(0.15)
 
 
-def test_a_look_at_what_rests_says_what_a_fresh_one_does(
-    groups: Groups, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_look_at_what_rests_says_what_a_fresh_one_does(groups: Groups, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Go program of each kind, a program of two threads and a sleeper, changed in every way; what rests is not looked into again."""
     seconds = itertools.count(1000, 2)  # nobody has to wait for a rest that is long enough
     monkeypatch.setattr(Host, "clock_seconds", lambda _host: float(next(seconds)))

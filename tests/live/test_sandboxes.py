@@ -47,6 +47,7 @@ def test_a_report_on_its_own_container(sandbox: tuple[str, ...]) -> None:
     assert f"CPU        at most {len(os.sched_getaffinity(0))} CPU" in report.stdout
     assert "no cgroup filesystem is mounted where cgtune can" in report.stdout
     assert "below the root" not in report.stdout
+    assert ("platform   gVisor (/proc/cmdline: gvisor)" in report.stdout) == (sandbox[0] == "runsc")
     assert _cgtune(sandbox, "check", "--self").returncode == 0
     env = _cgtune(sandbox, "env", "--self")
     assert env.returncode == 0

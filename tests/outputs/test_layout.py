@@ -92,8 +92,8 @@ def test_every_format_keeps_to_every_width(width: int) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_of_a_story_is_lost_in_silence(width: int) -> None:
-    """Whatever -v says is said without it too, but for steps, the `usable` line of a process that has all CPUs, and a quota without
-    a period; a path that is cut has "…" in it, and its file is there.
+    """Whatever -v says is said without it too, but for steps, the `usable` line of a process that has all CPUs, a quota without
+    a period, and what the machine itself is; a path that is cut has "…" in it, and its file is there.
     """
     for name in stories.names():
         (process,) = _report(name).processes
@@ -105,6 +105,9 @@ def test_nothing_of_a_story_is_lost_in_silence(width: int) -> None:
             omitted |= set(full.partition(" usable ")[2].partition(" program ")[0].split()) | {"usable"}
         if "throttled in 0 of 0 periods" in full:
             omitted |= {"throttled", "in", "0", "of", "periods,", "0.0", "s", "all"}
+        for platform in process.snapshot.platforms if process.snapshot.cpu_chain else ():
+            if platform.is_machine:
+                omitted |= set(f"platform {platform.name} ({', '.join(platform.told_by)}) hides {platform.hides}".split())
         shortened = Sheet(Layout(width=width), cgroup_paths(process.snapshot)).shorten(full)
         assert [word for word in shortened.split() if word not in short.split() and word not in omitted] == [], name
 

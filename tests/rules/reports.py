@@ -25,6 +25,7 @@ from cgtune.model import (
     MemoryEvents,
     MemoryLevel,
     MemoryParts,
+    Platform,
     Policy,
     Process,
     ProcessReport,
@@ -182,6 +183,7 @@ def report(
     policy: Policy | None = None,
     path: str = "/pod/app",
     age_seconds: int | None = 3600,
+    platforms: tuple[Platform, ...] = (),
 ) -> ProcessReport:
     """A process with these facts, in its own cgroup below a parent, with real limits and recommendations; an hour old."""
     counters = None if throttled is None else Throttling(periods=throttled[1], throttled_periods=throttled[0], throttled_seconds=1.0)
@@ -213,6 +215,7 @@ def report(
         memory_pressure=None,
         go=() if facts is None else (facts,),
         notes=(),
+        platforms=platforms,
     )
     limits = enforce(snapshot)
     return ProcessReport(snapshot=snapshot, limits=limits, recommendations=advise(snapshot, limits, policy or Policy()))

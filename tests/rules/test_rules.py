@@ -20,15 +20,16 @@ from cgtune.model import (
     FoundIfStarted,
     MemoryEvents,
     MemoryLevel,
+    Platform,
     Policy,
     ProcessReport,
     QuotaSeen,
+    Said,
     Throttling,
 )
 from cgtune.rules import ANY_PROGRAM, BY_ID, RULES, judge_all
 from cgtune.rules.case import Case, godebug_aware
 from cgtune.rules.gomemlimit_malformed import parse_meant
-from cgtune.rules.no_quota_many_cpus import derive_requests
 from cgtune.runtimes.go.derived.derive import derive
 from cgtune.runtimes.go.derived.grammar import parse_godebug
 from cgtune.runtimes.go.derived.inputs import GoInputs
@@ -67,6 +68,17 @@ CHANGED = {"memory": 300 * MIB, "memory_derived": "off"}
 def limited(size_mib: int, **changes: object) -> tuple[object, ...]:
     """The memory chain of a process under so many MiB."""
     return (memory_level("/pod/app", size_mib * MIB, **changes),)  # type: ignore[arg-type]
+
+
+def says(*, cores: float | None = None, size: int | None = None, is_cap: bool = False, unit: str = "cores") -> tuple[Platform, ...]:
+    """A platform that says so many CPUs, or bytes."""
+    values = (("cpu", cores, unit), ("memory", size, "bytes"))
+    said = tuple(
+        Said(resource=resource, of="job", value=value, unit=of, source="environment: X", is_cap=is_cap)  # type: ignore[arg-type]
+        for resource, value, of in values
+        if value is not None
+    )
+    return (Platform(name="Slurm", told_by=("environment: SLURM_JOB_ID",), hides="nothing", said=said),)
 
 
 # rule, what distinguishes the case, the facts, the rest of the report, the severity (None: the rule is silent)
@@ -234,9 +246,11 @@ CASES = [
     ("cpu-throttled", "5 % since it was made", {"procs": 2}, {"cores": 2.0, "throttled": (50, 1000)}, "info"),
     ("cpu-throttled", "4.9 %", {"procs": 2}, {"cores": 2.0, "throttled": (49, 1000)}, None),
     ("cpu-throttled", "too few periods to tell", {"procs": 2}, {"cores": 2.0, "throttled": (299, 299)}, None),
-    ("no-quota-many-cpus", "a request of some 0.1 CPUs on 8", {}, {"weight": 4}, "info"),
+    ("no-quota-many-cpus", "a request of 0.1 CPUs on 8", {}, {"weight": 4}, "info"),
     ("no-quota-many-cpus", "the same in shares, v1", {}, {"weight": 1024 // 8, "version": 1}, "info"),
     ("no-quota-many-cpus", "no request at all", {}, {"weight": 1}, "info"),
+    ("no-quota-many-cpus", "more than an eighth by the older formula alone", {}, {"weight": 45}, None),
+    ("no-quota-many-cpus", "the default on many CPUs", {"procs": 64}, {"weight": 100, "cpus": 64}, None),
     ("no-quota-many-cpus", "cpu.idle, whose weight reads 0", {}, {"weight": 0}, None),
     ("no-quota-many-cpus", "the weight that everybody has", {}, {"weight": 100}, None),
     ("no-quota-many-cpus", "the shares that everybody has, v1", {}, {"weight": 1024, "version": 1}, None),
@@ -245,6 +259,17 @@ CASES = [
     ("no-quota-many-cpus", "a service's too", {}, {"weight": 4, "path": "/system.slice/job.service"}, None),
     ("no-quota-many-cpus", "a limit", {}, {"weight": 4, "cores": 4.0}, None),
     ("no-quota-many-cpus", "more than an eighth", {}, {"weight": 200}, None),
+    ("limit-only-said", "four CPUs of eight", {"memory": 100 * MIB}, {"platforms": says(cores=4)}, "info"),
+    ("limit-only-said", "two threads are Go's least", {"procs": 2}, {"platforms": says(cores=1)}, None),
+    ("limit-only-said", "as many as there are", {}, {"platforms": says(cores=8)}, None),
+    ("limit-only-said", "a quota of less", {"procs": 4}, {"cores": 2.0, "platforms": says(cores=3)}, None),
+    ("limit-only-said", "the limit of a hidden cgroup is enforced", {}, {"platforms": says(cores=4, is_cap=True)}, None),
+    ("limit-only-said", "MHz are a share", {}, {"platforms": says(cores=4, unit="MHz")}, None),
+    ("limit-only-said", "512 MiB, and Go knows of no limit", {}, {"platforms": says(size=512 * MIB)}, "info"),
+    ("limit-only-said", "GOMEMLIMIT is more", {"memory": 513 * MIB}, {"platforms": says(size=512 * MIB)}, "info"),
+    ("limit-only-said", "GOMEMLIMIT is no more", {"memory": 512 * MIB}, {"platforms": says(size=512 * MIB)}, None),
+    ("limit-only-said", "enforced as it is said", {}, {"memory": limited(512), "platforms": says(size=512 * MIB)}, None),
+    ("limit-only-said", "more is enforced", {}, {"memory": limited(600), "platforms": says(size=512 * MIB)}, "info"),
     ("gomemlimit-unset", "under 512 MiB", {}, {"memory": limited(512)}, "warning"),
     ("gomemlimit-unset", "memory.high alone", {}, {"memory": (memory_level("/pod/app", None, high_bytes=512 * MIB),)}, "warning"),
     ("gomemlimit-unset", "a limit beyond the machine's 64 GiB", {}, {"memory": limited(65 << 10)}, None),
@@ -816,7 +841,10 @@ def test_a_burst_is_part_of_the_stall(procs: int, cores: float, burst_us: int, w
     assert stall.runs_us <= stall.burst_runs_us <= stall.period_us
 
 
-@pytest.mark.parametrize(("weight", "version", "words"), [(1, 2, "no CPU request"), (2, 1, "no CPU request"), (4, 2, "a request of some")])
+@pytest.mark.parametrize(
+    ("weight", "version", "words"),
+    [(1, 2, "no CPU request"), (2, 1, "no CPU request"), (4, 2, "a request of 80m to 104m or 10m to 14m"), (102, 1, "a request of 100m:")],
+)
 def test_the_least_weight_is_no_request(weight: int, version: int, words: str) -> None:
     """The kernel's least weight stands for a container without a request, not for one of 0.002 CPUs."""
     finding = _judge("no-quota-many-cpus", report(go_facts(), weight=weight, version=version))
@@ -886,12 +914,6 @@ def test_one_thread_is_more_than_half_a_cpu() -> None:
 def test_what_a_person_meant(text: str, meant: int | None) -> None:
     """Kubernetes' and loose spellings are understood, and nothing is guessed of the rest."""
     assert parse_meant(text) == meant
-
-
-@pytest.mark.parametrize(("weight", "cores"), [(39, (0.97, 0.29)), (100, (2.54, 1.0)), (17, (0.41, 0.1))])
-def test_a_weight_back_to_a_request(weight: int, cores: tuple[float, float]) -> None:
-    """By the older formula 39 is a CPU, by the newer one 100 is: 17 is what 102 shares become by the newer."""
-    assert derive_requests(weight) == pytest.approx(cores, abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ SHOWN = [
     ("fractional-quota", LIVE, "test_a_quota_and_the_threads_under_it"),
     ("whole-quota-no-slack", KERNEL, "test_a_whole_quota_and_what_is_offered_for_it"),
     ("no-quota-many-cpus", KERNEL, "test_a_small_request_and_no_limit"),
+    ("limit-only-said", LIVE, "test_a_limit_that_a_platform_only_says"),
     ("gc-off-without-limit", LIVE, "test_what_a_program_did_itself"),
     ("memory-limit-too-small", LIVE, "test_a_live_heap_that_crowds_the_limit"),
     ("gomemlimit-unset", LIVE, "test_a_memory_limit_that_go_does_not_know"),

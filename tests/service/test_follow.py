@@ -21,7 +21,6 @@ from cgtune.system.host import Host
 from cgtune.verdict import blind, blind_partly
 from tests.support import goprograms, stories
 
-
 SHORT = ("stat", "schedstat")  # what is read of a process that is known to be no Go program
 
 

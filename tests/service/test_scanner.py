@@ -69,7 +69,7 @@ def test_nothing_ends_it(monkeypatch: pytest.MonkeyPatch, place: str, error: Exc
             Follower(host, (4242,), None),
             board,
             cast("Any", journal),
-            textfile,
+            {"textfile": textfile.write},
             stop,
             Vigil(host, cast("Any", journal), board, stop),
         ).run()
@@ -95,7 +95,7 @@ def test_a_fault_between_two_looks_is_told_and_waited_out(monkeypatch: pytest.Mo
         watcher = Vigil(host, cast("Any", journal), Board(0.01), stop)
         textfile = cast("Any", _Textfile(Unwritable("full")))
         options, follower = ServeOptions(interval_seconds=0.05), Follower(host, (4242,), None)
-        _Scanner(options, follower, Board(0.01), cast("Any", journal), textfile, stop, watcher).run()
+        _Scanner(options, follower, Board(0.01), cast("Any", journal), {"textfile": textfile.write}, stop, watcher).run()
     assert len(journal.troubles) == 2
     assert {(event, words.startswith("between two looks: "), "'ours'" in words) for event, words in said if event == "trouble"} == {
         ("trouble", True, True)
@@ -144,7 +144,7 @@ def test_a_third_of_the_time_is_left_to_others(monkeypatch: pytest.MonkeyPatch, 
     options, board, journal = ServeOptions(interval_seconds=10.0), Board(10.0), _Journal(threading.Event())
     with Host(STORY) as host:
         said, stop = cast("Any", journal), cast("Any", clock)
-        _Scanner(options, Follower(host, (4242,), None), board, said, None, stop, Vigil(host, said, board, stop)).run()
+        _Scanner(options, Follower(host, (4242,), None), board, said, {}, stop, Vigil(host, said, board, stop)).run()
     assert clock.waits == [wait_seconds]
     assert board.found is not None
     assert board.found.scan_seconds == scan_seconds
@@ -171,7 +171,7 @@ def test_it_looks_again_at_once_while_nothing_was_seen(tmp_path: Path, monkeypat
     options, board, journal = ServeOptions(interval_seconds=15.0), Board(15.0), _Journal(threading.Event())
     with Host(STORY) as host:
         said, stop = cast("Any", journal), cast("Any", clock)
-        _Scanner(options, Follower(host, (4242,), None), board, said, None, stop, Vigil(host, said, board, stop)).run()
+        _Scanner(options, Follower(host, (4242,), None), board, said, {}, stop, Vigil(host, said, board, stop)).run()
     assert clock.waits == [1.0] * 4 + [15.0] * 2
 
 
@@ -217,7 +217,7 @@ def test_a_machine_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     caplog.set_level(logging.INFO, "cgtune")
     with Host(str(root)) as host:
         options, stop = ServeOptions(interval_seconds=1.0), cast("Any", clock)
-        _Scanner(options, Follower(host, pids, None), board, Journal(), None, stop, Vigil(host, Journal(), board, stop)).run()
+        _Scanner(options, Follower(host, pids, None), board, Journal(), {}, stop, Vigil(host, Journal(), board, stop)).run()
     assert len(clock.waits) == 7
     lines = [vars(record) for record in caplog.records]
     told = [(line["event"], line["fields"]["about"]) for line in lines if line["event"] in ("trouble", "over")]

@@ -70,6 +70,22 @@ def test_a_search_that_is_let_near_nobody_is_not_clean() -> None:
     assert ask("/check", report.replace(notes=())) == ("200 OK", "clean\n")
 
 
+def test_it_is_not_healthy_while_a_scan_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever restarts what is not healthy ends it so; a scan that has much to do is let be."""
+    board, now = Board(15.0), time.monotonic()
+    board.stages.begin()
+
+    def ask_health(seconds: float) -> tuple[bytes, str]:
+        monkeypatch.setattr(time, "monotonic", lambda: now + seconds)
+        said: list[str] = []
+        environ: dict[str, object] = {"REQUEST_METHOD": "GET", "PATH_INFO": "/healthz"}
+        return b"".join(App(board)(environ, lambda status, _headers: said.append(status))), said[0]
+
+    assert ask_health(140.0) == (b"alive\n", "200 OK")
+    words = b"a scan has been running for 151 s, and counts as hanging from 150 s on\n"
+    assert ask_health(151.2) == (words, "503 Service Unavailable")
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_it_is_there_to_be_read_only(method: str) -> None:
     """Any other method is told which ones there are."""

@@ -19,10 +19,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from tests.support import inside, toolchains
+from tests.support import toolchains
 
 ERRNOS = (errno.EIO, errno.EMFILE, errno.ENOMEM, errno.ESTALE, errno.EACCES)
 ROUTES = ("check", "inspect", "look")
+#: What faults_arm takes, as faults.c has it; HALF in place of an errno.
+FOR_GOOD, KERNELS, LIBRARIES, LOG, NAMED = 1, 2, 4, 8, 16
+HALF = -1000
 _SOURCE = Path(__file__).with_name("faults.c")
 _MOST_CALLS = 5000  # far beyond what one process costs
 
@@ -49,14 +52,16 @@ def inject(pid: int, route: str, *errnos: int) -> list[Said]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def _library() -> ctypes.CDLL:
+def library() -> ctypes.CDLL:
     """What was preloaded into this very program."""
     library = ctypes.CDLL(None)
-    library.faults_hit.restype = ctypes.c_char_p
+    library.faults_hit.restype = library.faults_log.restype = ctypes.c_char_p
     return library
 
 
 def _check(pid: int) -> Callable[[], Said]:
+    from tests.support import inside
+
     def run() -> Said:
         done = inside.run("check", "--pid", pid)
         return {"code": done.returncode, "out": done.stdout, "err": done.stderr}
@@ -65,6 +70,8 @@ def _check(pid: int) -> Callable[[], Said]:
 
 
 def _inspect(pid: int) -> Callable[[], Said]:
+    from tests.support import inside
+
     def run() -> Said:
         done = inside.run("inspect", "--pid", pid, "--format", "json")
         report = json.loads(done.stdout) if done.stdout else {"processes": [], "notes": []}
@@ -84,7 +91,7 @@ def _look(pid: int) -> Callable[[], Said]:
     from cgtune.system.host import Host
     from cgtune.verdict import blind, blind_partly
 
-    library = _library()
+    shim = library()
 
     def said(follower: follow.Follower, second: float) -> Said:
         look = follower.look(second)
@@ -99,8 +106,8 @@ def _look(pid: int) -> Callable[[], Said]:
                 first = said(follower, 0.0)
             except CgtuneError as error:
                 return {"refused": str(error)}
-            hit = library.faults_hit().decode()
-            library.faults_off()
+            hit = shim.faults_hit().decode()
+            shim.faults_off()
             return {**first, "after": said(follower, 1.0), "hit": hit}
 
     return run
@@ -108,14 +115,14 @@ def _look(pid: int) -> Callable[[], Said]:
 
 def main(pid: int, route: str, errnos: list[int]) -> None:
     """One line of JSON for the undisturbed run, and one for each injection."""
-    library = _library()
+    shim = library()
     run = {"check": _check, "inspect": _inspect, "look": _look}[route](pid)
     run()  # what is imported on the way is there from now on
     for call, number in _injections(errnos):
-        library.faults_arm(ctypes.c_long(call), number, 1)
+        shim.faults_arm(b"", ctypes.c_long(call), number, FOR_GOOD | KERNELS)
         said = run()
-        library.faults_off()
-        hit = said.pop("hit", None) or library.faults_hit().decode()
+        shim.faults_off()
+        hit = said.pop("hit", None) or shim.faults_hit().decode()
         if call and not hit:
             break
         print(json.dumps({"call": hit, "errno": errno.errorcode.get(number, ""), **said}), flush=True)

@@ -33,6 +33,7 @@ from cgtune.lint.images import parse_plans
 from cgtune.lint.silencing import parse_annotations, parse_comments
 from cgtune.manifests import amounts, envfiles, interpolation, read_text, scalars, shellwords, unitamounts, unittext
 from cgtune.manifests.yamltext import parse_documents
+from cgtune.platforms import ecs
 from cgtune.remembered import parse_kill_metrics, parse_kills
 from cgtune.rules.gomemlimit_malformed import parse_meant
 from cgtune.runtimes.elf import AMD64, ARM64, Elf
@@ -40,7 +41,7 @@ from cgtune.runtimes.go.derived import godebug, grammar, limitfile, ownview
 from cgtune.runtimes.go.observed import decode, metrics
 from cgtune.runtimes.go.offline import parse_programs
 from cgtune.runtimes.go.program import mappings, modinfo, version
-from cgtune.system import outputfile, promwords, recording, tarstream
+from cgtune.system import foreign, outputfile, promwords, recording, tarstream
 from cgtune.system.unpack import unpack
 from cgtune.verdict import parse_ignored
 from tests.cgroups.test_kernel import GOOD, PARSERS
@@ -106,6 +107,7 @@ def _chain(text: str) -> None:
         root, _ = locate.locate_namespace_root(membership, mounts)
         locate.count_hidden(locate.rebase_path(membership.path, root), root)
     ownview.rebase_texts(cgroup, mountinfo, initial=bool(len(text) & 2))
+    foreign.parse_mounts(mountinfo, trusts_overlays=bool(len(text) & 4)).covers("/sys/fs/cgroup/cpu.max")
 
 
 def _limit_file(text: str) -> None:
@@ -118,13 +120,14 @@ def _limit_file(text: str) -> None:
 
 def _maps(text: str) -> None:
     mappings.parse_code(text)
+    foreign.parse_mapped_devices(text.encode("utf-8", "surrogateescape"))
     try:
         mappings.parse_code_mappings(text)
     except Malformed as error:
         check_message(error)
     for guest in (False, True):
         found = mappings.parse_maps(text, guest=guest)
-        mappings.parse_map_lines(lambda: mappings.split_lines((text[:9], text[9:])), guest=guest)
+        mappings.parse_map_lines(mappings.split_lines((text[:9], text[9:])), guest=guest)
         mappings.locate_modules(found, guest=guest)
         mappings.locate_images(found, lambda _, size: b"\x7fELF\x02\x01"[:size])
 
@@ -208,7 +211,13 @@ def _of_programs() -> list[BytesParser]:
         BytesParser("code", _code, code),
         _choice("go-variables", [(_variable, variables)]),
         _choice("versions", [(version.parse_version, ("go1.27.3", "go1.25rc1", "devel go1.26-abc Fri", "go1.21.0-bigcorp"))]),
-        _choice("metrics-pages", [(metrics.parse_go_metrics, (page, 'go_info{version="go1.27"} 1\n'))]),
+        _choice(
+            "metrics-pages",
+            [
+                (metrics.parse_go_metrics, (page, 'go_info{version="go1.27"} 1\n')),
+                (ecs.parse_task, ('{"TaskARN": "arn:aws:ecs:r:1:task/c/a1", "Limits": {"CPU": 0.25, "Memory": 512}}',)),
+            ],
+        ),
     ]
 
 

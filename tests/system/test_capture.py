@@ -19,7 +19,7 @@ from hypothesis import given, settings, strategies as st
 from cgtune import api
 from cgtune.errors import NoSuchProcess, Unwritable, UsageError
 from cgtune.outputs.json import render_json
-from cgtune.system.capture import REDACTED, Capture, redact_environ, redact_mountinfo
+from cgtune.system.capture import REDACTED, Capture, redact_environ, redact_kernel_words, redact_mountinfo
 from cgtune.system.host import Host, open_source
 from cgtune.system.source import MARKER
 from tests.support import stories
@@ -208,3 +208,27 @@ def test_at_any_pace(steps: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         recorded, replayed = _record_growing("v2-bench-swapped-out", steps, Path(folder, "out"))
     assert replayed == recorded
+
+
+@pytest.mark.parametrize(
+    ("entry", "kept"),
+    [
+        (b"SLURM_CPUS_PER_TASK=4", b"SLURM_CPUS_PER_TASK=4"),
+        (
+            b"ECS_CONTAINER_METADATA_URI_V4=http://me:secret@169.254.170.2/v4/a?x",
+            b"ECS_CONTAINER_METADATA_URI_V4=http://169.254.170.2/v4/a",
+        ),
+        (b"NOMAD_TOKEN=secret", b"NOMAD_TOKEN=" + REDACTED),
+        (b"AWS_SECRET_ACCESS_KEY=secret", b"AWS_SECRET_ACCESS_KEY=" + REDACTED),
+        (b"K_SERVICE=orders", b"K_SERVICE=" + REDACTED),
+    ],
+)
+def test_what_says_a_limit_is_kept(entry: bytes, kept: bytes) -> None:
+    """Numbers and the address of a task, without what may be secret in it; no other value of a platform."""
+    assert redact_environ(entry + b"\0") == kept + b"\0"
+
+
+def test_of_a_kernels_command_line_the_words_of_platforms_are_kept() -> None:
+    """Installers take passwords there."""
+    line = b"BOOT_IMAGE=/vmlinuz-4.4.0-gvisor root=/dev/vda1 rootpw=secret reboot=k panic=1\n"
+    assert redact_kernel_words(line) == b"BOOT_IMAGE=/vmlinuz-4.4.0-gvisor reboot=k panic=1\n"

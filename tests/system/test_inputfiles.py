@@ -143,8 +143,10 @@ def test_what_cannot_be_read_is_said_in_a_line(tmp_path: Path, monkeypatch: pyte
     def refuse(path: str, *_arguments: Any, **_options: Any) -> Any:
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr("builtins.open", refuse)
-    assert "permission denied" in texts(tmp_path / "ok.yaml")[str(tmp_path / "ok.yaml")]
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        found = texts(tmp_path / "ok.yaml")
+    assert "permission denied" in found[str(tmp_path / "ok.yaml")]
     monkeypatch.setattr(os, "scandir", refuse)
     assert list(texts(tmp_path).values()) == [f"{tmp_path}: permission denied"]
 

@@ -159,3 +159,46 @@ def test_kill_9_leaves_whole_files_and_little_else(tmp_path: Path, folder: int, 
         else:
             with tarfile.open(path) as archive:
                 assert archive.getnames() == ["a", "b", "l"]
+
+
+@pytest.mark.usefixtures("any_system")
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_draft_that_cannot_be_removed_takes_nothing_from_what_is_made(
+    tmp_path: Path, folder: int, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Its name stands for it by then. A failure of the moment leaves nothing; what a lasting one leaves, the next maker removes."""
+    real, left = os.unlink, [OSError(errno.EBUSY, "busy")] * times
+
+    def unlink(path: str, *, dir_fd: int | None = None) -> None:
+        if left:
+            raise left.pop()
+        real(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    make_file(folder, "a", fill, is_new=True)
+    assert (tmp_path / "a").read_bytes() == NEW
+    assert times == 2 or [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EINTR])
+def test_a_close_that_fails_is_nothing_once_all_is_on_the_disk(
+    tmp_path: Path, folder: int, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The descriptor is free, whatever the kernel says, and what was written was synced before it got its name."""
+    synced: list[int] = []
+    sync, close = os.fsync, os.close
+
+    def note(file: int) -> None:
+        synced.append(len(list(tmp_path.iterdir())))
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", note)
+
+    def fail(file: int) -> None:
+        close(file)
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "close", fail)
+        make_file(folder, "a", fill)
+    assert (synced, (tmp_path / "a").read_bytes()) == ([0], NEW)

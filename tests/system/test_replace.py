@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tarfile
@@ -106,3 +107,23 @@ def test_a_folder_of_ours_that_got_the_name_meanwhile_is_not_filled(tmp_path: Pa
     with pytest.raises(Unwritable, match="somebody changes the folder around it"):
         replace_tree(str(tmp_path / "out"), {"/a": b"x"}, {})
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["kept"]
+
+
+@pytest.mark.parametrize(("number", "is_lost"), [(errno.ENOSPC, True), (errno.EINTR, False)])
+def test_a_close_tells_of_a_file_that_did_not_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_lost: bool) -> None:
+    """NFS says there that its disk is full: then nothing is made. An interruption says nothing of the kind."""
+    close = os.close
+
+    def fail(file: int) -> None:
+        path = os.readlink(f"/proc/self/fd/{file}")
+        close(file)
+        if path.endswith("/a"):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "close", fail)
+    if is_lost:
+        with pytest.raises(Unwritable, match="No space left on device; nothing was written"):
+            replace_tree(str(tmp_path / "out"), {"/a": b"x"}, {})
+    else:
+        replace_tree(str(tmp_path / "out"), {"/a": b"x"}, {})
+    assert [path.name for path in tmp_path.iterdir()] == ([] if is_lost else ["out"])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import io
+import resource
 import tarfile
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from cgtune.errors import UsageError
+from cgtune.errors import Unreadable, UsageError
 from cgtune.system import unpack
 from cgtune.system.host import Host
 from tests.support import stories
@@ -155,3 +156,15 @@ def test_what_tarfile_itself_would_choke_on_is_refused(tmp_path: Path, content: 
     path.write_bytes(gzip.compress(content))
     with pytest.raises(UsageError, match=r"damaged: .*; record it again"):
         Host(str(path))
+
+
+def test_no_room_for_it_is_no_damage(tmp_path: Path) -> None:
+    """What cannot be unpacked here is not to be recorded again: the message names the folder, and how to name another."""
+    archive = _archive(tmp_path / "a.tar.gz", _entry("large", size=1 << 16))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 12, before[1]))
+    try:
+        with pytest.raises(Unreadable, match=r"could not be unpacked below .*: File too large; TMPDIR=FOLDER names another folder"):
+            unpack.unpack(archive)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -156,3 +156,23 @@ def test_turns_become_rare_where_they_are_dear(monkeypatch: pytest.MonkeyPatch, 
     assert watched.wait(15.0, lambda: False, waits.append) == frozenset()
     assert waits == [pytest.approx(5.0)]
     watched.close()
+
+
+@pytest.mark.parametrize(("number", "is_over"), [(errno.ESRCH, True), (errno.ENOENT, True), (errno.EIO, False), (errno.EMFILE, False)])
+def test_a_failure_is_no_end(monkeypatch: pytest.MonkeyPatch, process: subprocess.Popen[bytes], number: int, is_over: bool) -> None:
+    """That a process has ended is said by the kernel, and not taken from an error that says nothing of it."""
+    watched = Watched(_OTHER_ROOT)
+    watched.add(process.pid)
+
+    def refuse(error: int) -> Callable[..., None]:
+        def fail(*_: object, **__: object) -> None:
+            raise OSError(error, os.strerror(error))
+
+        return fail
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "readlink", refuse(errno.EACCES))
+        patched.setattr(os, "stat", refuse(number))
+        ended = watched.ended()
+    watched.close()
+    assert ended == ({process.pid} if is_over else set())

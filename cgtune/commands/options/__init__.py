@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from cgtune.commands.options.option import Command
 
 #: Their names, in the order of --help. Each has a module of that name in this folder.
-COMMANDS = ("inspect", "ps", "explain", "snapshot", "check", "predict", "lint", "fleet", "serve", "env", "exec", "schema")
+COMMANDS = ("inspect", "ps", "explain", "snapshot", "check", "predict", "lint", "fleet", "serve", "env", "exec", "policy", "schema")
 
 
 def load_command(name: str) -> Command:

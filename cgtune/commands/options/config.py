@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from cgtune.errors import UsageError, reason
+from cgtune.errors import UsageError, name_failure
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -98,14 +98,16 @@ def parse_config(text: str, file: str, options: Iterable[Option[Any]]) -> Config
 
 
 def _read(file: str) -> str:
+    from cgtune.system.inputfiles import open_to_read
+
     try:
-        with open(file, "rb") as opened:
+        with open_to_read(file) as opened:
             content = opened.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
             raise UsageError(f"--config {file!r} is larger than any config")
         return content.decode()
     except (OSError, ValueError) as error:
-        raise UsageError(f"--config {file!r}: {reason(error)}; example: --config cgtune.toml") from error
+        raise name_failure("--config", file, error, "example: --config cgtune.toml") from error
 
 
 def _value(file: str, key: str, option: Option[Any], value: object) -> object:

@@ -19,6 +19,7 @@ FAIL_ON: Option[FailOn] = choice(
     "--fail-on", FAILS, "The least severity that makes /check answer 503, or harm: what hurts now.", default="warning"
 )
 TEXTFILE = optional_text("--textfile", "FILE.prom", "Write this file for the node exporter instead of listening.")
+OTLP = optional_text("--otlp", "URL", "Send each report to this OpenTelemetry collector too, over OTLP/HTTP; needs cgtune[otlp].")
 LABEL_SET: Option[LabelSet] = choice(
     "--label-set", LABEL_SETS, "What has series of metrics of its own: each process, container or workload.", default="pid"
 )
@@ -35,6 +36,8 @@ def serve_options(values: Values) -> ServeOptions:
 
     if values[TEXTFILE] is not None and values[LISTEN] is not None:
         raise UsageError("--textfile and --listen exclude each other: a file for the node exporter, or an address for Prometheus")
+    if values[OTLP] is not None and values[LABEL_SET] != "pid":
+        raise UsageError("--otlp and --label-set exclude each other: OpenTelemetry is told of each process")
     policy = parse_chosen_policy(values)
     interval_seconds = parse_duration(values[INTERVAL], "--interval", least_seconds=0.1, most_seconds=3600.0)
     least_age = values[LEAST_AGE]
@@ -46,6 +49,7 @@ def serve_options(values: Values) -> ServeOptions:
         fail_on=values[FAIL_ON],
         ignore=values[IGNORE],
         textfile=values[TEXTFILE],
+        otlp=values[OTLP],
         log_format=values[LOG_FORMAT],
         policy=policy,
         machinery=values[MACHINERY],
@@ -67,6 +71,7 @@ def _run(values: Values) -> None:
       cgtune serve
       cgtune serve --root /host --listen :9464 --interval 30s
       cgtune serve --textfile /run/node/cgtune.prom
+      cgtune serve --otlp http://collector:4318
     """
     from cgtune.service.serve import run_serve
 
@@ -83,6 +88,7 @@ COMMAND = Command(
         FAIL_ON,
         IGNORE,
         TEXTFILE,
+        OTLP,
         LABEL_SET,
         LEAST_AGE,
         KERNEL_LOG,

@@ -1,11 +1,11 @@
 """Which processes hold no Go runtime, told without taking their mappings apart: most of a node's do, and each look meets all of them.
 
-Three short ways, each of them proof. A process that runs the same program with the same libraries as one that was looked at through and
-through maps the same files of code, each of them the same by its identity. A process that took no page fault since it was told, and
+Three short ways, each of them proof. A process that runs the same program with the same libraries as one that was looked at through
+and through maps the same files of code, each of them the same by its identity. A process that took no page fault since it was told, and
 has as much address space as then, cannot have run anything new: the first instruction of new code is a fault. And if the only thread of a
-process slept then, and has had no turn on a CPU since, nothing of it has run at all: its line in schedstat tells, a third cheaper than stat.
-Not covered: a process that shares its memory with another one (clone(2) with CLONE_VM and without CLONE_THREAD), which maps a library into
-it and takes another out of the same size.
+process slept then, and has had no turn on a CPU since, nothing of it has run at all: its line in schedstat tells, which is cheaper.
+Not covered: a process that shares its memory with another one (clone(2) with CLONE_VM and without CLONE_THREAD): what that one maps into it
+is seen when it runs itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from cgtune.cgroups import kernel
 from cgtune.errors import CgtuneError
 from cgtune.records import Record
-from cgtune.runtimes.go.program.mappings import parse_code
+from cgtune.runtimes.go.program.mappings import MOST_TEXT_BYTES, parse_code
 from cgtune.runtimes.go.programs import Mapped
 
 TYPE_CHECKING = False
@@ -50,8 +50,8 @@ def tell_other(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
 
 def is_resting_other(host: Host, pid: int, known: Known) -> bool:
     """Whether process ``pid`` was told to hold no Go runtime and has not run since: what tell_other asks first, for the many."""
-    turns = known.other_turns.get(pid)
-    return turns is not None and turns == _read_turns(host, pid)
+    turns = known.other_turns.get(pid, _UNASKED)
+    return turns != _UNASKED and turns == _read_turns(host, pid)
 
 
 def _tell(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
@@ -73,7 +73,7 @@ def _tell(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
         executable = host.read_file_identity(f"/proc/{pid}/exe")
         if known.files.get(executable) is not None:
             return False
-    text = host.read_text(f"/proc/{pid}/maps")
+    text = host.read_bytes(f"/proc/{pid}/maps", cap_bytes=MOST_TEXT_BYTES).decode("utf-8", "surrogateescape")
     if not is_again and not text:
         return False
     if not text or known.is_other(pid, text) or (host.is_live and _tell_by_files(host, pid, text, known, executable)):

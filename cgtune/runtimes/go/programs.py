@@ -13,7 +13,7 @@ from cgtune.runtimes.go.program.mappings import MEMORY_PATHS, is_unpacked_code, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Set
+    from collections.abc import Callable, Hashable, Set as AbstractSet
     from typing import Any
 
     from cgtune.model import GoProgram, Kind
@@ -31,13 +31,19 @@ if TYPE_CHECKING:
 _MOST_FILES = 2048
 _MOST_RUNTIMES = 16  # of one process: each costs a look into its memory, and some KB of every report
 MOST_UNUSED = 64
-#: What the dependencies and settings of all known files may take in memory.
+#: What the dependencies and settings of all known files may take in memory, and those of the files that no process runs any more.
 _MOST_KNOWN_LIST_BYTES = 12 << 20
+_MOST_UNUSED_LIST_BYTES = 7 << 20  # those of one process that is read by turns fit in
 
 #: How much of files that are not known yet is read for one process in one look, and what each of them counts for at the least. A library is
 #: worth some 100 KB; one without section headers is searched for 32 MiB, in 40 ms, and who maps them by the hundred wants to keep us busy.
 _MOST_READ_BYTES = 128 << 20
 _LEAST_READ_BYTES = 64 << 10
+
+#: The CPU time of one process in a look from which on nothing new of it is read, and what is left for its files at the least: what it is at
+#: then ends, all within a quarter of a second.
+_MOST_SECONDS = 0.06
+_LEAST_SECONDS = 0.03
 
 #: The path of a note on the process's memory.
 MEMORY = "mem"
@@ -55,11 +61,27 @@ class OpenedFile(Record):
 
 class Turn:
     """What is read for one process in one look: ``left`` bytes may still be, of files that are not known, from the one numbered ``first``
-    on. In the end ``first`` is the number of one that was left for the next look, or 0, and ``is_short`` says whether any was.
+    on, and as long as ``clock`` has not gone on too far; but for one, so that each look comes further. In the end ``first`` is the number of
+    one that was left for the next look, or 0, and ``is_short`` says whether any was.
     """
 
-    def __init__(self, first: int = 0, left: int = _MOST_READ_BYTES) -> None:
+    def __init__(self, first: int = 0, left: int = _MOST_READ_BYTES, clock: Callable[[], float] = lambda: 0.0) -> None:
         self.first, self.left, self.had_any, self.is_short = first, left, left > 0, False
+        self._clock, self._late_from = clock, clock() + _MOST_SECONDS
+        self._has_read = self._has_searched = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no new file is read any more."""
+        return self.left <= 0 or (self._has_read and self._is_late())
+
+    def may_search(self) -> bool:
+        """Whether the words of one more runtime may be searched for; asked once for each, and yes to the first."""
+        before, self._has_searched = self._has_searched, True
+        return not (before and self._is_late())
+
+    def _is_late(self) -> bool:
+        return self._clock() > self._late_from
 
     def order(self, modules: tuple[Module, ...]) -> list[tuple[int, Module]]:
         """The files with their numbers: the first, then those whose turn it is."""
@@ -74,6 +96,8 @@ class Turn:
             self.left -= len(data)
             return data
 
+        if not self._has_read:  # whatever the mappings cost
+            self._has_read, self._late_from = True, max(self._late_from, self._clock() + _LEAST_SECONDS)
         self.left -= _LEAST_READ_BYTES
         found = read_program(counted)
         return None if found is None else (found[0].replace(read_at=read_at), found[1])
@@ -119,8 +143,9 @@ class Known:
 
     ``processes``: by pid, the runtimes found last time; valid while the text of /proc/PID/maps is unchanged. ``kinds``: by pid, what each
     process runs, as far as that is known. ``others``: by its code, what is no Go program, with its libraries. ``quiet``: by pid, the
-    counters of those that hold no Go runtime, which are as they are until something new may run; ``other_stats`` and
-    ``other_turns``: of those that rest, the hashes of their stat line and of what others.py says. ``programs`` and ``derived``: the facts of Go programs, and what follows from their inputs.
+    counters of those that hold no Go runtime, which are as they are until something new may run; ``other_stats`` and ``other_turns``: of
+    those that rest, the hashes of their stat line and of what others.py says. ``programs`` and ``derived``: the facts of Go programs, and
+    what follows from their inputs.
     """
 
     def __init__(self) -> None:
@@ -138,6 +163,8 @@ class Known:
         self.derived: dict[Hashable, Derived] = {}
         #: By pid, from which of its files on the next look goes on.
         self.turns: dict[int, int] = {}
+        #: The CPU time that was spent so far, by which a process is late in its look; it stands still if none ever is.
+        self.clock: Callable[[], float] = lambda: 0.0
         #: What may still be read of new files in this look (None: no bound), and the pids for which nothing of it
         #: was left, who waits longest first.
         self.look_left_bytes: int | None = None
@@ -147,7 +174,7 @@ class Known:
     def take_turn(self, pid: int) -> Turn:
         """What may be read for a process; give it back with ``end_turn``."""
         left = _MOST_READ_BYTES if self.look_left_bytes is None else max(0, min(_MOST_READ_BYTES, self.look_left_bytes))
-        return Turn(self.turns.pop(pid, 0), left)
+        return Turn(self.turns.pop(pid, 0), left, self.clock)
 
     def end_turn(self, pid: int, turn: Turn, given_bytes: int) -> None:
         """Keep what a process has used of this look, and where the next one goes on with it."""
@@ -213,9 +240,9 @@ class Known:
         kept = self.processes.get(pid)
         return kept is not None and not kept.runtimes and (maps_text is None or kept.maps_hash == hash(maps_text))
 
-    def keep_processes(self, pids: Set[int]) -> None:
-        """Forget all processes but these; and the Go files that none of them runs, but for the newest 64: each takes some 20 KB, and one
-        program is another file in each container.
+    def keep_processes(self, pids: AbstractSet[int]) -> None:
+        """Forget all processes but these; and the Go files that none of them runs, but for the newest 64 of some 20 KB each, or fewer that are
+        larger: one program is another file in each container.
         """
         kept: tuple[dict[int, Any], ...] = (self.processes, self.kinds, self.quiet, self.other_stats, self.other_turns)
         for by_pid in (*kept, self.waiting, self.turns, self._memories):
@@ -224,8 +251,11 @@ class Known:
         self._rested &= pids
         used = {identity for mapped in self.processes.values() for _, identity in mapped.files}
         unused = [identity for identity, found in self.files.items() if found is not None and identity not in used]
-        for identity in unused[:-MOST_UNUSED]:
-            self._forget(identity)
+        weight = 0
+        for number, identity in enumerate(reversed(unused)):
+            weight += self._list_bytes.get(identity, 0)
+            if number >= MOST_UNUSED or weight > _MOST_UNUSED_LIST_BYTES:
+                self._forget(identity)
 
 
 def locate_runtimes(
@@ -257,7 +287,7 @@ def locate_runtimes(
             break
         try:
             file = open_module(module)
-            if file.identity not in known.files and turn.left <= 0:
+            if file.identity not in known.files and turn.is_over:
                 left_over.append((number, module))
                 continue
             found = known.files[file.identity] if file.identity in known.files else known.fit(turn.read_program(file.read_at))
@@ -345,13 +375,15 @@ def _read_images(mappings: tuple[Mapping, ...], read_memory: ReadAt) -> tuple[li
     return runtimes, notes
 
 
-def read_runtime_words(runtime: GoRuntime, known: Known, read_memory: ReadAt) -> LiveWords:
-    """The live words of one runtime. Raises Unreadable if the process's memory may not be read."""
+def read_runtime_words(runtime: GoRuntime, known: Known, read_memory: ReadAt, turn: Turn | None = None) -> LiveWords:
+    """The live words of one runtime. Raises Unreadable if the process's memory may not be read, or if it is not the runtime's ``turn``."""
     from cgtune.runtimes.go.observed.layout import locate_gccgo_layout, locate_live_words
     from cgtune.runtimes.go.observed.live import read_live_words
 
     layout = known.layouts.get(runtime.identity) if runtime.identity is not None else None
     if layout is None:
+        if turn is not None and not turn.may_search():
+            raise Unreadable(f"{runtime.path}: not searched for, as what one process may cost a look is used up")
         if runtime.info.compiler == "gccgo":
             layout = locate_gccgo_layout(runtime.elf)
         else:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from cgtune.cgroups.kernel import parse_stat_memory
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import GoFacts, GoObserved, LimitFile, Note
-from cgtune.runtimes.go.program.mappings import parse_code_mappings, parse_map_lines, split_lines
+from cgtune.records import Record
+from cgtune.runtimes.go.program.mappings import MOST_TEXT_BYTES, parse_code_mappings, parse_map_lines, split_lines
 from cgtune.runtimes.go.programs import (
     MEMORY,
     MOST_UNUSED,
@@ -21,6 +22,7 @@ from cgtune.runtimes.go.programs import (
     Mapped,
     Memory,
     OpenedFile,
+    Turn,
     locate_runtimes,
     read_runtime_words,
 )
@@ -29,20 +31,22 @@ from cgtune.system.reading import note_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Hashable, Iterator
 
     from cgtune.model import GoLive, GoProgram, Kind, Process
     from cgtune.runtimes.go.derived.derive import GoDerivation
     from cgtune.runtimes.go.derived.inputs import GoInputs
     from cgtune.runtimes.go.derived.ownview import OwnTexts
     from cgtune.runtimes.go.observed.live import LiveWords
-    from cgtune.runtimes.go.program.mappings import Module
+    from cgtune.runtimes.go.program.mappings import Mapping, Module
     from cgtune.runtimes.go.program.version import GoVersion
     from cgtune.system.host import Host
 
 _PIECE_BYTES = 1 << 16
 _MOST_RECORDING_SECONDS = 60
-_MOST_MAPS_BYTES = 64 << 20  # 200,000 mappings with a path of 300 bytes
+#: Of mappings: 65,530, the most that the kernel allows unless somebody raised it, come to 10 MiB with paths of 90 bytes. Where the paths are
+#: as long as can be, each MiB costs the kernel 12 ms.
+_MOST_MAPS_BYTES = 10 << 20
 
 _MACHINES = {62: "amd64", 183: "arm64", 3: "386", 40: "arm", 243: "riscv64", 21: "ppc64le", 22: "s390x", 258: "loong64"}
 
@@ -52,6 +56,37 @@ def read_runtimes(host: Host, process: Process, affinity_count: int, known: Know
     reading = GoReading(host, process.pid, executable=process.executable, affinity_count=affinity_count)
     facts = reading.read(known)
     return facts, tuple(reading.notes)
+
+
+class _Maps(Record):
+    """The mappings of a process. ``hash`` is equal for equal ones only, ``text`` is theirs if it is not too large, ``rest`` notes what lies
+    beyond all that is read.
+    """
+
+    hash: int = 0
+    text: str | None = None
+    mappings: tuple[Mapping, ...] = ()
+    rest: tuple[Note, ...] = ()
+
+
+class _Pieces:
+    """A large text piece by piece, each of whole lines, up to 10 MiB. In the end ``hash`` is that of all, ``is_cut`` whether there was more."""
+
+    def __init__(self, host: Host, path: str) -> None:
+        self._host, self._path = host, path
+        self.hash, self.is_cut = 0, False
+
+    def __iter__(self) -> Iterator[str]:
+        offset, rest = 0, b""
+        while piece := self._host.read_at(self._path, offset, _PIECE_BYTES):
+            offset += len(piece)
+            self.hash = hash((self.hash, piece))
+            whole, newline, rest = (rest + piece).rpartition(b"\n")
+            yield (whole + newline).decode("utf-8", "surrogateescape")
+            if offset >= _MOST_MAPS_BYTES:
+                self.is_cut = True
+                return
+        yield rest.decode("utf-8", "surrogateescape")
 
 
 class GoReading:
@@ -69,28 +104,26 @@ class GoReading:
     def read(self, known: Known) -> tuple[GoFacts, ...]:
         """The Go runtimes of the process, none for other programs; what could not be read is in ``notes``."""
         before = known.kinds.pop(self.pid, None)
-        runtimes = self._locate(known, before)
+        turn = known.take_turn(self.pid)
+        runtimes = self._locate(known, before, turn)
         if runtimes:
             known.kinds[self.pid] = "go"
         self._memory = known.take_memory(self.pid)
-        facts = tuple(self._facts(runtime, known) for runtime in runtimes)
+        facts = tuple(self._facts(runtime, known, turn) for runtime in runtimes)
         known.keep_memory(self.pid, self._memory)
         return facts
 
-    def _locate(self, known: Known, before: Kind | None) -> tuple[GoRuntime, ...]:
+    def _locate(self, known: Known, before: Kind | None, turn: Turn) -> tuple[GoRuntime, ...]:
         """The runtimes; and what the process runs goes to ``known``. ``before`` is what it ran when it was last looked at."""
         try:
             kept = known.processes.pop(self.pid, None)  # until all went well again
             is_quiet = self._is_quiet(kept, known)
-            maps_hash, lines, text = (0, lambda: iter(()), None) if is_quiet else self._read_maps()
-            if kept is not None and (is_quiet or (kept.maps_hash == maps_hash and self._is_same(kept))):
+            maps = _Maps() if is_quiet else self._read_maps()
+            if kept is not None and (is_quiet or (kept.maps_hash == maps.hash and not maps.rest and self._is_same(kept))):
                 known.kinds.update({} if before is None else {self.pid: before})
                 known.processes[self.pid] = kept
                 return kept.runtimes
-            guest = self._emulator is not None
-            plain = parse_code_mappings(text) if text is not None and self.host.is_live and not guest else None
-            mappings = parse_map_lines(lines, guest=guest) if plain is None else plain
-            turn = known.take_turn(self.pid)
+            guest, mappings = self._emulator is not None, maps.mappings
             given_bytes = turn.left
             runtimes, notes = locate_runtimes(
                 mappings, lambda module: self._open_module(module, known), known, read_memory=self._read_memory, guest=guest, turn=turn
@@ -105,10 +138,11 @@ class GoReading:
             self._note(f"/proc/{self.pid}/maps", error)
             return ()
         paths = {mapping.path for mapping in mappings if mapping.inode}
-        if not notes:
+        is_all = not notes and not maps.rest
+        if is_all:
             known.kinds[self.pid] = kind = tell_kind(self.executable or "", paths)
-            if not runtimes and not guest and text is not None:
-                self._learn_other(text, known, kind)
+            if not runtimes and not guest and maps.text is not None:
+                self._learn_other(maps.text, known, kind)
         if guest and not runtimes and not paths - {self.executable}:
             self._note_guest()
         notes = tuple(note.replace(path=f"/proc/{self.pid}/mem") if note.path == MEMORY else note for note in notes)
@@ -116,11 +150,11 @@ class GoReading:
         others = [note for note in notes if note.path != self.executable]
         if others and len(others) > 1:
             others = [others[0].replace(why=f"{others[0].why} (and {len(others) - 1} more of its libraries)")]
-        self.notes += program + others
-        if not notes:
+        self.notes += [*maps.rest, *program, *others]
+        if is_all:
             own = {runtime.identity for runtime in runtimes}
             files = tuple((path, identity) for path, identity in self._opened.items() if identity in own)
-            known.processes[self.pid] = Mapped(maps_hash=maps_hash, files=files, runtimes=runtimes)
+            known.processes[self.pid] = Mapped(maps_hash=maps.hash, files=files, runtimes=runtimes)
         return runtimes
 
     def _is_quiet(self, kept: Mapped | None, known: Known) -> bool:
@@ -146,32 +180,20 @@ class GoReading:
 
         learn_other(self.host, self.pid, self.executable or "", text, known, kind)
 
-    def _read_maps(self) -> tuple[int, Callable[[], Iterator[str]], str | None]:
-        """Returns (what is equal for equal mappings only, the lines of /proc/PID/maps, as often as they are asked for, their text if it
-        is not too large).
-
-        A database maps files by the ten thousand, and its text comes to more than anybody should hold at once.
-        """
-        path = f"/proc/{self.pid}/maps"
+    def _read_maps(self) -> _Maps:
+        """The mappings. A database maps files by the ten thousand, and the text comes to more than anybody should hold at once."""
+        path, guest = f"/proc/{self.pid}/maps", self._emulator is not None
         try:
-            text = self.host.read_text(path)
+            text = self.host.read_bytes(path, cap_bytes=MOST_TEXT_BYTES).decode("utf-8", "surrogateescape")
         except Malformed:  # too large for one
-            whole = 0
-            for piece in self._read_pieces(path):
-                whole = hash((whole, piece))
-            return whole, lambda: split_lines(self._read_pieces(path)), None
-        return hash(text), lambda: split_lines((text,)), text
-
-    def _read_pieces(self, path: str) -> Iterator[str]:
-        """A text piece by piece, each of whole lines; raises Malformed if it is larger than 64 MiB."""
-        offset, rest = 0, b""
-        while piece := self.host.read_at(path, offset, _PIECE_BYTES):
-            offset += len(piece)
-            if offset > _MOST_MAPS_BYTES:
-                raise Malformed(f"{path} is larger than any file of its kind")
-            whole, newline, rest = (rest + piece).rpartition(b"\n")
-            yield (whole + newline).decode("utf-8", "surrogateescape")
-        yield rest.decode("utf-8", "surrogateescape")
+            pieces = _Pieces(self.host, path)
+            mappings = parse_map_lines(split_lines(pieces), guest=guest)
+            why = f"not looked at beyond its first {_MOST_MAPS_BYTES >> 20} MiB: whether a Go library lies behind them is not known"
+            rest = (Note(path=path, why=why, kind="failed"),) if pieces.is_cut else ()
+            return _Maps(hash=pieces.hash, mappings=mappings, rest=rest)
+        plain = parse_code_mappings(text) if self.host.is_live and not guest else None
+        mappings = parse_map_lines(split_lines((text,)), guest=guest) if plain is None else plain
+        return _Maps(hash=hash(text), text=text, mappings=mappings)
 
     def _tell_by_name(self, known: Known) -> None:
         """What a process runs whose mappings are not there, as in a tree that was made by hand."""
@@ -225,14 +247,14 @@ class GoReading:
     def _read_memory(self, address: int, size: int) -> bytes:
         return self.host.read_at(f"/proc/{self.pid}/mem", address, size)
 
-    def _facts(self, runtime: GoRuntime, known: Known) -> GoFacts:
+    def _facts(self, runtime: GoRuntime, known: Known, turn: Turn) -> GoFacts:
         # Most processes are not Go's: what only Go programs need is loaded when there is one.
         from cgtune.runtimes.go.derived.facts import setting_facts
         from cgtune.runtimes.go.derived.once import derive_once
         from cgtune.runtimes.go.derived.versions import FIRST_AWARE
 
         info, inputs = runtime.info, self._inputs(runtime)
-        words = self._read_words(runtime, known)
+        words = self._read_words(runtime, known, turn)
         follows = None
         if info.go is None or info.go.at_least(1, FIRST_AWARE):
             inputs, follows = self._with_limit(inputs, info.go, words)
@@ -314,15 +336,12 @@ class GoReading:
             compiler=runtime.info.compiler,
         )
 
-    def _read_words(self, runtime: GoRuntime, known: Known) -> LiveWords:
+    def _read_words(self, runtime: GoRuntime, known: Known, turn: Turn) -> LiveWords:
         key = (runtime.identity, runtime.bias)
         if (kept := self._memory.words.get(key)) is not None:
             return kept
         try:
-            words = read_runtime_words(runtime, known, self._read_memory)
-            if runtime.identity is not None:
-                self._memory.words[key] = words
-            return words
+            words = read_runtime_words(runtime, known, self._read_memory, turn)
         except NoSuchProcess:
             raise
         except CgtuneError as error:
@@ -330,6 +349,9 @@ class GoReading:
             from cgtune.runtimes.go.observed.live import LiveWords
 
             return LiveWords()
+        if runtime.identity is not None:
+            self._memory.words[key] = words
+        return words
 
     def _read_environ(self) -> tuple[tuple[str, str], ...] | None:
         """The variables that Go's runtime reads, in their order: so the key of what is derived is small, and nobody's secrets are kept."""
@@ -337,14 +359,15 @@ class GoReading:
             return self._memory.environ
         from cgtune.runtimes.go.derived.facts import VARIABLES
 
+        path = f"/proc/{self.pid}/environ"
         try:
-            text = self.host.read_text(f"/proc/{self.pid}/environ")
+            text = self.host.read_kept(path)
         except NoSuchProcess:
             raise
         except CgtuneError as error:
-            self._note(f"/proc/{self.pid}/environ", error)
+            self._note(path, error)
             return None
-        pairs = (entry.partition("=") for entry in text.split("\0") if entry.startswith("GO"))
+        pairs = (entry.partition("=") for entry in text.split("\0"))
         self._memory.environ = tuple((name, value) for name, equals, value in pairs if equals and name in VARIABLES)
         return self._memory.environ
 

@@ -279,7 +279,7 @@ def test_a_full_output_is_an_error(arguments: tuple[object, ...]) -> None:
         argv = [*command.PROGRAM, *map(str, arguments)]
         done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, env=command.environment(), check=False)
     assert done.returncode == 3, done
-    assert done.stderr == "cgtune: could not write to standard output: No space left on device\n"
+    assert done.stderr == "cgtune: could not write to standard output: No space left on device; send it to where there is room\n"
 
 
 def test_an_interrupt_ends_with_130_and_no_word(tmp_path: Path) -> None:
@@ -543,3 +543,20 @@ def test_one_of_several_processes_that_does_not_run(format_: str) -> None:
     assert said in " ".join(done.stdout.split())
     checked = inside.run("check", "--root", STORY, "--pid", 7, "--pid", 4242)
     assert (checked.returncode, checked.stdout, "no report on process 7" in checked.stderr) == (3, "", True)
+
+
+def test_a_reader_of_an_output_that_does_not_block_gets_all_of_it() -> None:
+    """Who shares a pipe may have set it to O_NONBLOCK (ssh, node): then cgtune waits for the reader, as with any other pipe."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(writing, False)
+    argv = [*command.PROGRAM, *map(str, HERE), "--format", "json"]
+    with subprocess.Popen(argv, stdout=writing, stderr=subprocess.PIPE, text=True, env=command.environment()) as started:
+        os.close(writing)
+        select.select([reading], [], [], 60)
+        time.sleep(0.1)  # it is full
+        with open(reading, encoding="utf-8") as file:
+            report = json.loads(file.read())
+        assert started.stderr is not None
+        assert (started.wait(60), started.stderr.read()) == (0, "")
+    assert report["processes"]

@@ -18,6 +18,7 @@ from cgtune.commands.options.inspect import inspect_options
 from cgtune.commands.options.lint import lint_options
 from cgtune.commands.options.option import Command, Option, Values
 from cgtune.commands.options.plain import parse_plain
+from cgtune.commands.options.policy import policy_options
 from cgtune.commands.options.ps import ps_options
 from cgtune.commands.options.serve import serve_options
 from cgtune.errors import UsageError
@@ -31,6 +32,7 @@ RECORDS: dict[str, Callable[[Values], object]] = {
     "env": env_options,
     "exec": exec_options,
     "lint": lint_options,
+    "policy": policy_options,
     "serve": serve_options,
 }
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import struct
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -193,11 +194,43 @@ def test_what_is_not_sure_of_another_namespace_is_told(
 
 
 def test_mappings_without_end_are_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A text that is larger than any process's is not read to its end."""
+    """A text that is larger than any process's is not read to its end: what comes first is told, and that there is more. It is never kept
+    as if it were all.
+    """
     monkeypatch.setattr("cgtune.runtimes.go.reader._MOST_MAPS_BYTES", 1 << 16)
     os.truncate(_process(tmp_path) / "proc/42/maps", READ_CAP_BYTES + 1)
-    facts, notes = _look(tmp_path, {})
-    assert (facts, [(note.path, note.why) for note in notes]) == ((), [("/proc/42/maps", "is larger than any file of its kind")])
+    with Host(str(tmp_path)) as host:
+        known = Known()
+        for _look in range(2):
+            reading = GoReading(host, 42, executable="/app/server", affinity_count=8)
+            assert len(reading.read(known)) == 1
+            assert [(note.path, note.kind) for note in reading.notes if "beyond its first" in note.why] == [("/proc/42/maps", "failed")]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(b"GOGC=50\0" * 250_000, (("GOGC", "50"),) * 16, id="one name again and again"),
+        pytest.param(b"GO\0" * 690_000 + b"GOGC=1\0", (("GOGC", "1"),), id="a million ends"),
+        pytest.param(b"GOGC=2\0XGOGC=1\0GODEBUG=a=b", (("GOGC", "2"), ("GODEBUG", "a=b")), id="without an end"),
+        pytest.param(b"GODEBUG=" + b"x" * 5000, None, id="longer than any value"),
+        pytest.param(b"\0" * ((2 << 20) + 1), None, id="larger than any environment"),
+    ],
+)
+def test_an_environment_that_was_written_over(tmp_path: Path, content: bytes, said: tuple[tuple[str, str], ...] | None) -> None:
+    """A process may have there what it likes: some milliseconds, 8 MiB, the first entries of Go's names, or a note."""
+    (_process(tmp_path) / "proc/42/environ").write_bytes(content)
+    with Host(str(tmp_path)) as host:
+        reading = GoReading(host, 42, executable="/app/server", affinity_count=8)
+        tracemalloc.start()
+        try:
+            found = reading._read_environ()
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert found == said
+    assert peak < 8 << 20
+    assert [note.path for note in reading.notes] == ["/proc/42/environ"] * (said is None)
 
 
 def test_an_emulator_whose_mappings_are_not_there_is_named(tmp_path: Path) -> None:

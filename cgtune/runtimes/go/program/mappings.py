@@ -13,13 +13,17 @@ from cgtune.runtimes.elf import is_elf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from cgtune.runtimes.elf import Elf, ReadAt
 
+#: A text that is larger is not held at once, but read piece by piece.
+MOST_TEXT_BYTES = 2 << 20
 _MOST_LINES = 200_000  # vm.max_map_count is 65530 unless someone raised it
 _MOST_MODULES = 1024
 _MOST_IMAGES = 64
+_MOST_FIRSTS = 64  # a file's header lies right before its code, however many files there are
+_LEAST_FIELDS = 5
 _MOST_OF_A_FILE = 16  # dlmopen(3) loads a library so often at the most; who maps one by the ten thousand wants to keep us busy
 _DELETED = " (deleted)"
 #: What the kernel calls memory that is shared: of memfd_create(2), mmap(2) with MAP_SHARED and MAP_ANONYMOUS, shmat(2).
@@ -63,52 +67,63 @@ def parse_maps(text: str, *, guest: bool = False) -> tuple[Mapping, ...]:
     1 start-end (2) 3 permissions 4 file offset 5 device 6 inode 7 path, with newlines as \012 and " (deleted)" behind it
 
     There can be 65 000, too many to keep in a small container. So of each file that holds code its first mapping and those that are
-    executable are kept, 16 in all; of the anonymous ones the first 64 that may be an image, and the first that is unpacked code.
+    executable are kept, 16 in all; of the anonymous ones the first 64 that may be an image, and the first that is unpacked code. A line that
+    is not kept is not taken apart.
     ``guest``: of the program that an emulator runs, of which nothing is executable to the kernel; then all files count.
     """
     if text.count("\n") > _MOST_LINES:
         raise Malformed(f"more than {_MOST_LINES} memory mappings")
-    return parse_map_lines(lambda: split_lines((text,)), guest=guest)
+    return parse_map_lines(split_lines((text,)), guest=guest)
 
 
-def parse_map_lines(lines: Callable[[], Iterator[str]], *, guest: bool = False) -> tuple[Mapping, ...]:
-    """As parse_maps, of a text that is too large to be held at once: ``lines`` gives its lines, and is asked twice."""
+def parse_map_lines(lines: Iterable[str], *, guest: bool = False) -> tuple[Mapping, ...]:
+    """As parse_maps, of lines that come one by one, as the whole text may be too large to be held."""
     kept: list[Mapping] = []
-    counts: dict[tuple[str, int, str], int] = {}  # of each file that holds code, how many are kept
+    counts: dict[tuple[str, ...], int] = {}  # of each file that holds code, how many are kept
+    firsts: dict[tuple[str, ...], str] = {}  # of the files that were met last, and hold no code as far as is known, the first line
     images = codes = 0
-    for number, line in enumerate(lines()):
+    for number, line in enumerate(lines):
         if number >= _MOST_LINES:
             raise Malformed(f"more than {_MOST_LINES} memory mappings")
-        mapping = _parse_line(line)
-        if mapping.inode and (mapping.executable or guest):
-            counts[mapping.file] = 0
-        elif (may_be_image(mapping) and images < _MOST_IMAGES) or (is_unpacked_code(mapping) and not codes):
-            images += may_be_image(mapping)
-            codes += is_unpacked_code(mapping)
-            kept.append(mapping)
-    if len(counts) > _MOST_MODULES:
-        raise Malformed(f"{len(counts)} libraries in one process")
-    inodes = {str(inode) for _, inode, _ in counts}
-    for line in lines():
-        if line.split(None, 5)[4] not in inodes:
+        fields = line.split(None, 5)
+        if len(fields) < _LEAST_FIELDS or len(fields[1]) < len("r-x") or not fields[4].isdecimal():
+            raise _not_a_line(line)
+        is_code, is_file, file = fields[1][2] == "x", fields[4].strip("0") != "", tuple(fields[3:])
+        if is_file and (is_code or guest):
+            first = firsts.pop(file, None)
+            for one in (line,) if first is None else (first, line):
+                if counts.setdefault(file, 0) < _MOST_OF_A_FILE:
+                    kept.append(_parse_line(one))
+                    counts[file] += 1
+            if len(counts) > _MOST_MODULES:
+                raise Malformed(f"more than {_MOST_MODULES} libraries in one process")
             continue
-        mapping = _parse_line(line)
-        count = counts.get(mapping.file, _MOST_OF_A_FILE)
-        if count < _MOST_OF_A_FILE and (mapping.executable or guest or not count):
-            counts[mapping.file] = count + 1
-            kept.append(mapping)
+        is_memory_line = not is_file or fields[-1].startswith(MEMORY_PATHS)
+        if is_memory_line and (images < _MOST_IMAGES or (is_code and not codes)):
+            mapping = _parse_line(line)
+            if may_be_image(mapping) or (is_unpacked_code(mapping) and not codes):
+                images += may_be_image(mapping)
+                codes += is_unpacked_code(mapping)
+                kept.append(mapping)
+                continue
+        if is_file and file not in counts and file not in firsts:
+            if len(firsts) >= _MOST_FIRSTS:
+                firsts.clear()
+            firsts[file] = line
     return tuple(sorted(kept, key=lambda mapping: mapping.start))
 
 
 def parse_code(text: str) -> tuple[tuple[str, ...], list[str]] | None:
     """Returns (of each mapping of a file's code its line from the offset on, what stands before that), in order.
 
-    None if there is code that no file backs, memory that looks like a file, or a line that cannot be told: then each line has to be looked
-    at. Nine lines of ten are not even parted: a node has them by the hundred thousand.
+    None if there is code that no file backs, memory that looks like a file, a line that cannot be told, or more code than any program has:
+    then each line has to be looked at. Nine lines of ten are not even parted: a node has them by the hundred thousand.
     """
     if "xs " in text or "/memfd:" in text:
         return None
-    pieces = text.split("xp ")
+    pieces = text.split("xp ", _MOST_MODULES + 1)
+    if len(pieces) > _MOST_MODULES + 1:
+        return None
     lines, heads = [], []
     for before, after in pairwise(pieces):
         line, head = after.partition("\n")[0], before[before.rfind("\n") + 1 :]
@@ -171,7 +186,11 @@ def _parse_line(line: str) -> Mapping:
             deleted=path.endswith(_DELETED),
         )
     except (ValueError, IndexError) as error:
-        raise Malformed(f"not a line of maps: {line[:80]!r}") from error
+        raise _not_a_line(line) from error
+
+
+def _not_a_line(line: str) -> Malformed:
+    return Malformed(f"not a line of maps: {line[:80]!r}")
 
 
 def locate_modules(mappings: tuple[Mapping, ...], *, guest: bool = False) -> tuple[Module, ...]:

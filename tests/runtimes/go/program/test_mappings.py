@@ -95,7 +95,7 @@ def test_mappings_in_pieces_are_the_same(size: int) -> None:
     """However the text is cut, as one is that is too large to be held at once."""
     text = Path("/proc/self/maps").read_text()
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
-    assert parse_map_lines(lambda: split_lines(pieces)) == parse_maps(text)
+    assert parse_map_lines(split_lines(pieces)) == parse_maps(text)
 
 
 def test_each_file_with_code_is_one_module() -> None:
@@ -201,7 +201,7 @@ def test_lines_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A text that comes line by line is bounded as one that is held at once."""
     monkeypatch.setattr("cgtune.runtimes.go.program.mappings._MOST_LINES", 3)
     with pytest.raises(Malformed, match="more than 3 memory mappings"):
-        parse_map_lines(lambda: split_lines((MAPS,)))
+        parse_map_lines(split_lines((MAPS,)))
 
 
 EXE = "55d0-55d8 r-xp 00002000 fe:01 11                    /usr/bin/sleep\n"

@@ -1,0 +1,76 @@
+"""The recommended values as CEL expressions over a limit, for an API server to compute. Pure.
+
+They say what ``recommend_memory`` and ``recommend_procs`` say of a container whose limits alone are known: neither its program, nor what
+it uses, nor the CPUs of its node. Whole numbers, and none overflows 64 bits: CEL knows no larger ones, and its division cuts towards zero.
+"""
+
+from __future__ import annotations
+
+from cgtune.advice.memory import THOUSANDTHS, plain_safety
+from cgtune.advice.procs import LEAST_PROCS
+from cgtune.advice.variables import UNKNOWN_CPUS
+from cgtune.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Policy
+
+_MIB = 1 << 20
+
+#: More memory than any machine has: a larger limit is never reached, and says nothing to Go. Times 100,000 it still fits into 64 bits.
+MOST_LIMIT_BYTES = 64 << 40
+
+
+class Expressions(Record):
+    """What a policy makes of limits. In ``mib`` stands ``l.bytes``, in ``procs`` ``l.milli``; the bounds are those of these numbers.
+
+    ``mib``: the MiB of GOMEMLIMIT, which is set from ``least_mib`` up, for limits of ``least_limit_bytes`` to ``most_limit_bytes``.
+    ``procs``: GOMAXPROCS for a limit below ``most_cores``; it is at least ``least_procs``. ``keeps`` says in words what is kept free.
+    """
+
+    mib: str
+    least_mib: int
+    least_limit_bytes: int
+    most_limit_bytes: int
+    procs: str
+    least_procs: int
+    most_cores: int
+    keeps: str
+
+
+def express_policy(policy: Policy) -> Expressions:
+    """The expressions of this policy."""
+    reserve_milli = round(policy.reserve_cores * 1000)  # typed quantities of CPUs are rounded up to whole thousandths, as limits are
+    percent, least_bytes = plain_safety(policy)
+    return Expressions(
+        mib=_express_mib(percent, least_bytes, policy.outside_bytes or 0),
+        least_mib=max(1, -(-(policy.smallest_limit_bytes // 2) // _MIB)),
+        least_limit_bytes=policy.smallest_limit_bytes,
+        most_limit_bytes=MOST_LIMIT_BYTES,
+        procs=_express_procs(policy, f"(l.milli - {reserve_milli})" if reserve_milli else "l.milli"),
+        least_procs=policy.min_procs if policy.min_procs is not None else LEAST_PROCS[policy.rounding],
+        most_cores=UNKNOWN_CPUS,
+        keeps=_say_kept(percent, least_bytes, policy.outside_bytes or 0),
+    )
+
+
+def _express_mib(percent: float, least_bytes: int, outside_bytes: int) -> str:
+    """What is left of ``l.bytes``: rounded once, as the limit less a share that is rounded up is a share rounded down."""
+    left, whole = THOUSANDTHS - round(percent * THOUSANDTHS / 100), THOUSANDTHS
+    while left % 10 == 0 and whole > 1:
+        left, whole = left // 10, whole // 10
+    rest = f"l.bytes * {left} / {whole}" if whole > 1 else "l.bytes"
+    if least_bytes:
+        rest = f"({rest} < l.bytes - {least_bytes} ? {rest} : l.bytes - {least_bytes})"
+    return f"({rest} - {outside_bytes}) / {_MIB}" if outside_bytes else f"{rest} / {_MIB}"
+
+
+def _express_procs(policy: Policy, milli: str) -> str:
+    return {"slack": f"{milli} / 1000 + 1", "ceil": f"({milli} + 999) / 1000", "floor": f"{milli} / 1000"}[policy.rounding]
+
+
+def _say_kept(percent: float, least_bytes: int, outside_bytes: int) -> str:
+    words = f"{percent:g} % of it"
+    if least_bytes:
+        words += f", at least {least_bytes / _MIB:g} MiB,"
+    return words + (f" and {outside_bytes / _MIB:g} MiB for what Go does not manage" if outside_bytes else "")

@@ -1,0 +1,33 @@
+"""Of /proc/PID/environ the variables that somebody asks for: no other is looked at, and nobody's secrets are kept."""
+
+from __future__ import annotations
+
+from cgtune.errors import Malformed
+
+#: What Go's runtime reads, and what names a platform (platforms/table.py) or begins its variables.
+_HEADS = (
+    *(b"GOMAXPROCS=", b"GOMEMLIMIT=", b"GOGC=", b"GODEBUG="),
+    *(b"ECS_CONTAINER_METADATA_URI", b"AWS_LAMBDA_FUNCTION_", b"KUBERNETES_SERVICE_HOST=", b"K_SERVICE=", b"CLOUD_RUN_", b"GAE_"),
+    *(b"NOMAD_ALLOC_ID=", b"NOMAD_CPU_", b"NOMAD_MEMORY_", b"SLURM_JOB_ID=", b"SLURM_CPUS_", b"SLURM_MEM_"),
+)
+_MOST_VALUE_BYTES = 4096  # of a variable: the longest GODEBUG with all of Go's settings has 2,000
+_MOST_ENTRIES = 16  # of one head; of one name Go takes the first
+
+
+def select_environ(content: bytes) -> bytes:
+    """Of an environment the entries that are asked for, in their order; raises Malformed for one that is longer than any that is meant.
+
+    A process may have a million others, and write over them what it likes.
+    """
+    text, found = b"\0" + content + b"\0", dict[int, bytes]()
+    for head in _HEADS:
+        at = -1
+        for _entry in range(_MOST_ENTRIES):
+            if (at := text.find(b"\0" + head, at + 1)) < 0:
+                break
+            entry = text[at + 1 : text.index(b"\0", at + 1)]
+            if len(entry) > len(head) + _MOST_VALUE_BYTES:
+                name = head.decode().rstrip("=")
+                raise Malformed(f"{name} has {len(entry) - len(head)} bytes, and no value of it is longer than {_MOST_VALUE_BYTES}")
+            found[at] = entry
+    return b"\0".join(entry for _, entry in sorted(found.items()))

@@ -1,0 +1,35 @@
+"""A quick share of all faults: ``scripts/faults`` runs the whole."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+from tests.support.command import ROOT, environment
+from tests.support.everyfault import PLAUSIBLE, faults_of
+from tests.support.needs import require
+
+
+def test_no_failed_call_breaks_a_promise() -> None:
+    """A share of the faults of each command: no traceback, nothing half-written, no other answer without a word."""
+    require(shutil.which("gcc"), "apt-get install gcc")
+    done = subprocess.run(
+        [ROOT / "scripts" / "faults", "--quick", "--share", "17/400"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env=environment(),
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    *_, last = done.stdout.splitlines()
+    assert int(last.split()[1]) > 80, last
+
+
+def test_each_call_fails_with_each_errno_of_its_kind() -> None:
+    """By its manual page; sparse scenes take turns, over what is read alone."""
+    calls = ["open /a", "open /b", "write /a"]
+    whole, sparse = list(faults_of(calls)), list(faults_of(calls, sparse=True))
+    opens, writes = (PLAUSIBLE[kind].split() for kind in ("open", "write"))
+    assert len(whole) == 2 * len(opens) + len(writes)
+    assert [fault.word for fault in sparse] == [opens[1], opens[2], *writes]

@@ -1,0 +1,121 @@
+"""What may hang on a foreign file system is asked of another process, with the same answers; all else is read here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cgtune.errors import Unreadable
+from cgtune.system import aside, foreign
+from cgtune.system.host import Host
+from cgtune.system.root import Root
+from cgtune.system.source import Files
+
+
+@pytest.fixture
+def pid() -> Iterator[int]:
+    """That of a process of another program."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        while "(sleep) S" not in Path(f"/proc/{process.pid}/stat").read_text():
+            time.sleep(0.01)
+        yield process.pid
+        process.kill()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that the other process is asked for."""
+    found: list[str] = []
+    ask = aside.Aside.ask
+
+    def counted(self: aside.Aside, key: object, name: str, path: str, *more: int) -> Any:
+        found.append(path)
+        return ask(self, key, name, path, *more)
+
+    monkeypatch.setattr(aside.Aside, "ask", counted)
+    return found
+
+
+def _reads(pid: int, folder: Path) -> list[tuple[str, str, tuple[int, ...]]]:
+    below = f"/proc/{pid}/root{folder}"
+    return [
+        ("read_file_identity", f"/proc/{pid}/exe", ()),
+        ("read_region", f"/proc/{pid}/exe", (0, 64)),
+        ("read_whole", f"/proc/{pid}/maps", (1 << 20,)),
+        ("read_region", f"/proc/{pid}/maps", (0, 64)),
+        ("read_whole", f"/proc/{pid}/environ", (1 << 20,)),
+        ("read_region", f"/proc/{pid}/mem", (0, 8)),
+        ("read_whole", f"{below}/file", (100,)),
+        ("read_link", f"{below}/link", ()),
+        ("list_names", below, ()),
+        ("list_folders", below, ()),
+        ("read_identity", below, ()),
+    ]
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_the_answers_are_the_same(pid: int, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, local: bool) -> None:
+    """With local file systems alone nobody is asked; if none counts as local, each of these reads is made aside."""
+    (tmp_path / "file").write_text("words")
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "folder").mkdir()
+    if not local:
+        monkeypatch.setattr(foreign, "_LOCAL", frozenset())
+    guarded, plain = Files(Root("/"), "/", is_live=True), Files(Root("/"), "/", is_live=True, is_guarded=False)
+    for name, path, more in _reads(pid, tmp_path):
+        assert getattr(guarded, name)(path, *more) == getattr(plain, name)(path, *more), (name, path)
+    wanted = [] if local else [path for _, path, _ in _reads(pid, tmp_path)]
+    assert sorted({*asked}) == sorted({*wanted})
+    guarded.forget("/")
+    guarded.close()
+    plain.close()
+
+
+def test_what_the_kernel_answers_is_read_here(pid: int, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links, and what is no process's own; and our own files, as whoever waits for them is nobody but us."""
+    monkeypatch.setattr(foreign, "_LOCAL", frozenset())
+    with Host() as host:
+        for name in ("stat", "status", "cgroup", "mountinfo"):
+            host.read_text(f"/proc/{pid}/{name}")
+        for name in ("exe", "ns/mnt"):
+            host.read_link(f"/proc/{pid}/{name}")
+        host.read_text("/proc/meminfo")
+        host.read_text(f"/proc/{os.getpid()}/environ")
+        host.list_directory(f"/proc/{pid}/fd")
+    assert asked == []
+
+
+def test_what_is_late_is_told_with_the_next_step(pid: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line, whatever was asked."""
+    monkeypatch.setattr(foreign, "_LOCAL", frozenset())
+    monkeypatch.setattr(aside, "PROCESS_SECONDS", 0.0)
+    with Host() as host, pytest.raises(Unreadable, match="does not answer in time; `findmnt` names it") as told:
+        host.read_text(f"/proc/{pid}/environ")
+    assert told.value.privilege is None
+
+
+def test_a_process_that_is_read_anew_is_looked_up_anew(pid: int, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the other process keeps open of it is closed when it is forgotten here."""
+    monkeypatch.setattr(foreign, "_LOCAL", frozenset())
+    files = Files(Root("/"), "/", is_live=True)
+    files.read_region(f"/proc/{pid}/exe", 0, 4)
+    guard = files._guard
+    assert guard is not None
+    assert guard._aside is not None
+    helper = guard._aside._helper
+    assert helper is not None
+
+    def opened() -> int:
+        return sum(os.readlink(f"/proc/{helper.pid}/fd/{name}").startswith(f"/proc/{pid}") for name in os.listdir(f"/proc/{helper.pid}/fd"))
+
+    assert opened() == 1
+    files.forget(f"/proc/{pid}")
+    assert opened() == 0
+    files.close()
+    assert asked
