@@ -11,6 +11,7 @@ from cgtune.system.root import let_go
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from tarfile import TarFile, TarInfo
     from tempfile import TemporaryDirectory
 
@@ -20,6 +21,10 @@ _LARGEST_PREFACE_BYTES = 1 << 20
 #: How often what comes out is as much as what went in: recordings of whole nodes come to 10. Small ones may be anything.
 _MOST_RATIO = 100
 _SMALL_BYTES = 16 << 20
+
+#: What an entry takes of the archive at the least: 60 bytes and more in recordings, where each has a content. A few may be anything.
+_LEAST_PACKED_BYTES = 40
+_FEW_FILES = 2000
 
 #: Folders in one another. Removing them goes one call deeper for each (shutil.rmtree up to Python 3.12), and Python's stack ends at 1000.
 _DEEPEST = 500
@@ -55,31 +60,59 @@ def unpack(path: str) -> TemporaryDirectory[str]:
                 raise ValueError("impossible sizes")
             return entry
 
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="cgtune-")
-    except OSError as error:
-        raise Unreadable(f"--root {path!r} could not be unpacked: {reason(error)}; TMPDIR=FOLDER names a folder for it") from error
-    try:
+    def entries() -> Iterator[tuple[TarFile, TarInfo]]:
         with Bounded(path) as file, tarfile.open(fileobj=file, mode="r:", tarinfo=Entry) as archive:
-            total = count = 0
-            largest = min(LARGEST_BYTES, max(_SMALL_BYTES, _MOST_RATIO * os.path.getsize(path)))
             while (entry := archive.next()) is not None:
                 archive.members.clear()  # type: ignore[attr-defined]  # it keeps them all, a KB each; the stubs do not know
-                total, count = total + entry.size, count + 1
-                if count > MOST_FILES or total > largest or not (entry.isfile() or entry.issym() or entry.isdir()):
-                    raise UsageError(f"--root {path!r} is not a recording; make one with cgtune snapshot")
-                _unpack_entry(archive, entry, folder.name)
+                yield archive, entry
+
+    folder = None
+    try:
+        # Once through before anything is written: a hundred thousand empty files, or folders in folders, come to some kB
+        _require_bounds(path, (entry for _, entry in entries()))
+        folder = _make_folder(path)
+        for archive, entry in entries():
+            _unpack_entry(archive, entry, folder.name)
     except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
-        folder.cleanup()
+        if folder is not None:
+            folder.cleanup()
         why = reason(error) if isinstance(error, (OSError, ValueError)) else str(error)
-        if isinstance(error, OSError) and error.errno not in (None, *_NAMES):
+        if folder is not None and isinstance(error, OSError) and error.errno not in (None, *_NAMES):
             message = f"--root {path!r} could not be unpacked below {tempfile.gettempdir()}: {why}; TMPDIR=FOLDER names another folder"
             raise Unreadable(message) from error
         raise UsageError(f"--root {path!r} is damaged: {why}; record it again with cgtune snapshot") from error
     except BaseException:
-        folder.cleanup()
+        if folder is not None:
+            folder.cleanup()
         raise
     return folder
+
+
+def _make_folder(path: str) -> TemporaryDirectory[str]:
+    import tempfile
+
+    try:
+        return tempfile.TemporaryDirectory(prefix="cgtune-")
+    except OSError as error:
+        raise Unreadable(f"--root {path!r} could not be unpacked: {reason(error)}; TMPDIR=FOLDER names a folder for it") from error
+
+
+def _require_bounds(path: str, entries: Iterable[TarInfo]) -> None:
+    """Raise UsageError if an archive holds what no recording does, or more than one of its size would."""
+    packed = os.path.getsize(path)
+    largest = min(LARGEST_BYTES, max(_SMALL_BYTES, _MOST_RATIO * packed))
+    most = max(_FEW_FILES, packed // _LEAST_PACKED_BYTES)
+    total = count = 0
+    folders = set[int]()  # by the hashes of their names, which may be long
+    for entry in entries:
+        parent = entry.name.strip("/").rpartition("/")[0]
+        while parent and hash(parent) not in folders and parent.count("/") < _DEEPEST:  # what lies deeper is refused when its turn comes
+            folders.add(hash(parent))
+            parent = parent.rpartition("/")[0]
+        total, count = total + entry.size, count + 1
+        is_beyond = count > MOST_FILES or count + len(folders) > most or total > largest
+        if is_beyond or not (entry.isfile() or entry.issym() or entry.isdir()):
+            raise UsageError(f"--root {path!r} is not a recording; make one with cgtune snapshot")
 
 
 def _unpack_entry(archive: TarFile, entry: TarInfo, folder: str) -> None:

@@ -6,6 +6,7 @@ import gzip
 import io
 import resource
 import tarfile
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -105,8 +106,30 @@ def _long_name(name: bytes) -> bytes:
     return gzip.compress(head.tobuf(tarfile.GNU_FORMAT) + padded + _entry("x").tobuf() + b"x".ljust(512, b"\0") + bytes(1024))
 
 
-def test_what_was_unpacked_is_not_remembered(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "entries",
+    [
+        pytest.param([f"p/{number}" for number in range(3_000)], id="empty files"),
+        pytest.param(["/".join((str(number), *["d"] * 480, "x")) for number in range(200)], id="folders in folders"),
+    ],
+)
+def test_what_holds_more_than_its_size_could_is_no_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entries: list[str]) -> None:
+    """An archive of some kB that would make thousands of files, or a hundred thousand folders, is refused before it has made any."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    path = _archive(tmp_path / "many.tgz", *map(_entry, entries))
+    made: list[str] = []
+    monkeypatch.setattr("tempfile.mkdtemp", lambda *_arguments, **_options: made.append("a folder"))
+    began = time.process_time()
+    with pytest.raises(UsageError, match="is not a recording"):
+        unpack.unpack(path)
+    assert time.process_time() - began < 2
+    assert made == []
+
+
+def test_what_was_unpacked_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Entries by the hundred thousand cost time, and no memory: tarfile would keep a KB of each."""
+    monkeypatch.setattr(unpack, "_FEW_FILES", 5_000)
     path = _archive(tmp_path / "many.tar.gz", *[_entry("./", tarfile.DIRTYPE)] * 5_000)
     tracemalloc.start()
     Host(path).close()
