@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import pytest
 
 from cgtune.model import (
@@ -17,7 +19,7 @@ from cgtune.model import (
     Throttling,
     Used,
 )
-from cgtune.rates import rates_between, shrank, total, with_rates
+from cgtune.rates import Totals, rates_between, shrank, total, with_rates
 from tests.rules.reports import go_facts, report as process_report
 
 
@@ -260,3 +262,18 @@ def test_totals_are_small_and_share_what_is_the_same() -> None:
     second = total(look(110.0), first)
     assert second.keys is first.keys
     assert not shrank(first, second)
+
+
+def test_a_cgroup_made_anew_has_no_rates_where_the_chain_is_another() -> None:
+    """Of two chains with one cgroup in common that shrank, nothing is told of it; of one that grew it is."""
+
+    def totals(other: str, used: float) -> Totals:
+        keys = (("cpu", "/a", "/a", 2), ("cpu", other, other, 2))
+        return Totals(
+            identity=(1, 2), cpus=1, keys=keys, numbers=array("d", (used,) * 14), waits=array("d"), ran=array("d"), all_waits=True
+        )
+
+    for used, paths in ((1.0, []), (9.0, ["/a"])):
+        rates = rates_between(totals("/b", 5.0), totals("/c", used))
+        assert rates is not None
+        assert [rate.path for rate in rates.cpu] == paths
