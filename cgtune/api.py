@@ -17,9 +17,12 @@ from cgtune.system.host import Host, open_source, timestamp
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import TypeVar
 
     from cgtune.cgroups.neighbours import Usages
     from cgtune.model import Kills, Prediction, Process, Snapshot, Whom
+
+    T = TypeVar("T")
 
 _MOST_WINDOW_SECONDS = 3600.0
 
@@ -191,11 +194,19 @@ def judge(
     *,
     least_periods: int | None = None,
     ignored: frozenset[str] = frozenset(),
+    before: Report | None = None,
 ) -> Report:
     """The report with recommended values and findings. ``least_periods``: of a quota, fewer periods between two looks tell nothing; None:
-    as for somebody who chose how long to look.
+    as for somebody who chose how long to look. ``before``: an earlier report, with which equal ones are shared.
     """
-    processes = judge_processes(report.processes, policy, least_periods=least_periods, ignored=ignored, beside=report.beside)
+    processes = judge_processes(
+        report.processes,
+        policy,
+        least_periods=least_periods,
+        ignored=ignored,
+        beside=report.beside,
+        before=before.processes if before else (),
+    )
     return report.replace(processes=processes)
 
 
@@ -206,6 +217,7 @@ def judge_processes(
     least_periods: int | None = None,
     ignored: frozenset[str] = frozenset(),
     beside: Sequence[Snapshot] = (),
+    before: Sequence[ProcessReport] = (),
 ) -> tuple[ProcessReport, ...]:
     """As judge, on processes that may share their cgroups with each other, and with those ``beside``, which are not in the report."""
     from cgtune.advice.advise import advise
@@ -214,11 +226,21 @@ def judge_processes(
 
     policy = policy if policy is not None else Policy()
     groups = group_by_limit((*(process.snapshot for process in processes), *beside))
-    advised = tuple(process.replace(recommendations=advise(process.snapshot, process.limits, policy, groups)) for process in processes)
-    return tuple(
-        process.replace(findings=judge_all(process, policy, least_periods=least_periods, groups=groups, ignored=ignored))
-        for process in advised
-    )
+    old = {process.snapshot.process.pid: process for process in before}
+
+    def judged(process: ProcessReport) -> ProcessReport:
+        kept = old.get(process.snapshot.process.pid, process)
+        advised = advise(process.snapshot, process.limits, policy, groups)
+        process = process.replace(recommendations=_same(advised, kept.recommendations))
+        findings = judge_all(process, policy, least_periods=least_periods, groups=groups, ignored=ignored)
+        return process.replace(findings=_same(findings, kept.findings))
+
+    return tuple(map(judged, processes))
+
+
+def _same(new: tuple[T, ...], old: tuple[T, ...]) -> tuple[T, ...]:
+    """The old ones if they are equal: a service holds two reports while it looks, and most advice stays as it is."""
+    return old if new == old else new
 
 
 def measure_outsides(report: Report) -> dict[int, dict[str, int]]:

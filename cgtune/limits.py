@@ -111,6 +111,8 @@ def _enforce_cpu(snapshot: Snapshot) -> CpuLimits:
     usable = snapshot.allowed_cpus
     if cpuset is not None:
         usable &= cpuset.cpus
+    if usable == snapshot.process.affinity:  # most may run anywhere: one set for all
+        usable = snapshot.process.affinity
     return CpuLimits(limit_cores=limit_cores, binding=binding, usable=usable, cpuset=cpuset)
 
 

@@ -95,7 +95,9 @@ class MachineView:
         return self._known
 
     def keep_processes(self, pids: AbstractSet[int]) -> None:
-        """Forget what is known of all processes but these."""
+        """Forget what is known of all processes but these, and what was read of cgroups: another look reads it anew."""
+        self.cgroups, self.containers = Shared(), {}
+        self.ours.forget()
         for pid in self.turns.keys() - pids:
             del self.turns[pid]
         self.known.keep_processes(pids)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sys import intern
+
 from cgtune.cgroups import kernel
 from cgtune.cgroups.locate import Place, locate_membership
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess
@@ -34,7 +36,7 @@ def read_process(view: MachineView, pid: int, notes: list[Note]) -> Process:
     except Absent as error:
         raise NoSuchProcess(f"no process {pid}; {_say_who_is_there(view)}") from error
     try:
-        executable = host.read_link(f"/proc/{pid}/exe")
+        executable = intern(host.read_link(f"/proc/{pid}/exe"))
     except Absent:
         executable = None  # a kernel thread or a zombie
     except NoSuchProcess:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from math import isnan, nan
+from zlib import compress, decompress
 
 from cgtune.model import CpuRate, MachineRate, MemoryRate, PressureRate, Rates, Throttling
 from cgtune.records import Record
@@ -71,6 +72,20 @@ def total(snapshot: Snapshot, before: Totals | None = None) -> Totals:
         ran=array("d", used.ran if used is not None else ()),
         all_waits=used is not None and len(used.waits) == used.threads,
     )
+
+
+def pack_totals(totals: Totals) -> bytes:
+    """The numbers of the totals in a half to a quarter of their size: many are 0, and a clock is in each row."""
+    head = array("d", (totals.cpus, totals.all_waits, len(totals.waits)))
+    return compress(b"".join(each.tobytes() for each in (head, totals.numbers, totals.waits, totals.ran)), 1)
+
+
+def unpack_totals(packed: bytes, like: Totals) -> Totals:
+    """The totals that were packed; ``like`` are others of the same process and chain."""
+    data = array("d", decompress(packed))
+    waits = 3 + len(like.numbers)
+    ran = waits + int(data[2])
+    return like.replace(cpus=int(data[0]), all_waits=bool(data[1]), numbers=data[3:waits], waits=data[waits:ran], ran=data[ran:])
 
 
 def _rows(snapshot: Snapshot) -> Iterator[tuple[Key, tuple[float | None, ...]]]:

@@ -16,37 +16,49 @@ else:
         return lambda cls: cls
 
 
+_set = object.__setattr__  # what a record itself refuses
+
+
+class _Slotted(type):
+    """Gives each field of a class a slot: a service holds tens of thousands of records, and a dict in each would double them."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
+        own = tuple(field for field in namespace.get("__annotations__", {}) if not field.startswith("_"))
+        inherited = {field: default for base in reversed(bases) for field, default in getattr(base, "_defaults", {}).items()}
+        defaults = inherited | {field: namespace.pop(field) for field in own if field in namespace}
+        before = [field for base in reversed(bases) for field in getattr(base, "_fields", ())]
+        namespace["__slots__"] = tuple(field for field in own if field not in before)
+        fields = tuple(dict.fromkeys((*before, *own)))
+        namespace |= {"_fields": fields, "_names": frozenset(fields), "_defaults": defaults, "_accepted": {}}
+        return super().__new__(mcs, name, bases, namespace)
+
+
 @dataclass_transform(kw_only_default=True, frozen_default=True, eq_default=True)
-class Record:
-    """Base of all records: fields are the class annotations, defaults the class attributes, arguments are keywords only.
+class Record(metaclass=_Slotted):
+    """Base of all records: fields are the class annotations, defaults what is assigned to them, arguments are keywords only.
 
     Two records are equal when they are of one class and all fields are equal. Collections inside are tuples or read-only mappings.
     """
 
     _fields: tuple[str, ...]
     _names: frozenset[str]
-    _needed: frozenset[str]  # those without a default
-    _accepted: set[tuple[str, ...]]  # the names of arguments that were given so far, where all is well
-
-    def __init_subclass__(cls) -> None:
-        inherited = tuple(name for base in reversed(cls.__mro__[1:]) for name in getattr(base, "_fields", ()))
-        own = tuple(name for name in cls.__dict__.get("__annotations__", {}) if not name.startswith("_"))
-        cls._fields = tuple(dict.fromkeys(inherited + own))
-        cls._names = frozenset(cls._fields)
-        cls._needed = frozenset(name for name in cls._fields if not hasattr(cls, name))
-        cls._accepted = set()
+    _defaults: dict[str, Any]
+    _accepted: dict[tuple[str, ...], tuple[tuple[str, Any], ...]]  # the names of arguments so far, where all is well: what they leave open
 
     def __init__(self, **values: object) -> None:
-        # A service makes tens of thousands of records a look: no loop over the fields, and each way to make one is looked at once
-        if (names := (*values,)) not in self._accepted:
-            if not self._needed <= values.keys() <= self._names:
+        # A service makes tens of thousands of records a look: each way to make one is looked at once
+        if (left := self._accepted.get(names := (*values,))) is None:
+            if not self._names - self._defaults.keys() <= values.keys() <= self._names:
                 self._refuse(values)
-            self._accepted.add(names)
-        self.__dict__.update(values)
+            left = self._accepted[names] = tuple(pair for pair in self._defaults.items() if pair[0] not in values)
+        for name, value in values.items():
+            _set(self, name, value)
+        for name, value in left:
+            _set(self, name, value)
 
     def _refuse(self, values: dict[str, object]) -> None:
         for name in self._fields:
-            if name in self._needed and name not in values:
+            if name not in self._defaults and name not in values:
                 raise TypeError(f"{type(self).__name__} needs {name}")
         raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(set(values) - self._names))}")
 
@@ -74,9 +86,9 @@ class Record:
 
     def replace(self, **changes: object) -> Self:
         """The same record with some fields changed."""
-        if not changes.keys() <= self._names:
-            self._refuse(self.__dict__ | changes)
-        new = object.__new__(type(self))  # what it has was looked at when it was made
-        new.__dict__.update(self.__dict__)
-        new.__dict__.update(changes)
+        new: Self = object.__new__(type(self))  # what it has was looked at when it was made
+        for name in self._fields:
+            _set(new, name, changes.pop(name) if name in changes else getattr(self, name))
+        if changes:
+            self._refuse(dict.fromkeys(self._fields) | changes)
         return new

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from cgtune.model import Container, CpuLevel, Level, MemoryLevel, Mount
     from cgtune.system.host import Host
 
+#: Each set of controllers that a kernel may lack, once for all processes.
+_LACKING = {lacking: lacking for lacking in map(frozenset, ((), ("cpu",), ("memory",), ("cpu", "memory")))}
+
 #: How often a process is read again that is moved between cgroups under our eyes, or starts another program.
 _ATTEMPTS = 2
 
@@ -272,7 +275,7 @@ def _read_unsupported(
         # Where all controllers are on v1, the root of v2 names none; a /proc/cgroups that names none is of a kernel without v1
         if there is not None and controller not in there and (there or chain):
             lacking.add(controller)
-    return frozenset(lacking)
+    return _LACKING[frozenset(lacking)]
 
 
 def _with_usage(level: CpuLevel, usage: tuple[float | None, float | None] | None) -> CpuLevel:

@@ -146,7 +146,6 @@ THIRD_PARTY = {
     "cgtune.commands.options.app": {"typer", "click"},
     "cgtune.service.listener": {"waitress"},
     "cgtune.service.push": {"opentelemetry", "requests", "google"},
-    "cgtune.outputs.prometheus": {"prometheus_client"},
     "cgtune.system.processes": {"psutil"},
     "cgtune.system.promclient": {"urllib3"},
     "cgtune.system.promwords": {"urllib3"},

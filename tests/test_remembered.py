@@ -12,6 +12,7 @@ from hypothesis import given, strategies as st
 from cgtune.errors import Malformed
 from cgtune.model import Container, Kill, Kills, Owner
 from cgtune.outputs.kills import render_kills_json
+from cgtune.outputs.packed import Packed
 from cgtune.outputs.prometheus import ServiceFacts, join_metrics, render_kills, render_service
 from cgtune.remembered import RECENT_SECONDS, parse_kill_metrics, parse_kills, with_kills
 from tests.outputs.test_prometheus import machine_report, read, value
@@ -53,7 +54,7 @@ def entry(**changes: object) -> dict[str, Any]:
     return {"kills": [{**json.loads(rendered())["kills"][0], **changes}]}
 
 
-def page(*, openmetrics: bool) -> bytes:
+def page(*, openmetrics: bool) -> Packed:
     """A page of metrics that has these kills, and a workload without any."""
     parts = (
         render_service(ServiceFacts(version="0.1.0", scans=1, scan_errors=0), openmetrics=openmetrics),
@@ -84,7 +85,7 @@ def test_metrics_are_read_as_they_were_written(openmetrics: bool) -> None:
     assert value(samples, "cgtune_workload_oom_kills_total", workload="calm") == 0
     assert value(samples, "cgtune_workload_last_oom_kill_timestamp_seconds", workload="calm") is None
     assert value(samples, "cgtune_kills_forgotten_total") == 7
-    found = parse_kill_metrics(page(openmetrics=openmetrics).decode())
+    found = parse_kill_metrics(bytes(page(openmetrics=openmetrics)).decode())
     expected = [kills.replace(processes=0, last=None) for kills in KILLS[:2]]
     assert found[0].owner.key == KILLS[0].owner.key
     assert found[0].replace(owner=KILLS[0].owner) == expected[0]

@@ -61,6 +61,10 @@ class Ours:
         found = before._namespace_roots if before is not None and before.mounts == mounts else {}
         self._namespace_roots: dict[str, str | None] = {key: directory for key, directory in found.items() if directory is not None}
 
+    def forget(self) -> None:
+        """What was found of single cgroups, of which a node has hundreds."""
+        self.whole, self.limiting, self._roots = {}, {}, {}
+
     def locate_namespace_root(self, gap: Gap) -> str | None:
         """The directory, below the gap's mount, of the cgroup that the reader's namespace calls /."""
         key = f"{gap.mount.mount_point} {gap.depth}"

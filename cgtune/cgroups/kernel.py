@@ -5,6 +5,8 @@ Not covered: uclamp, cpu.rt_*, per-node memory files. Unknown keys are ignored, 
 
 from __future__ import annotations
 
+from sys import intern
+
 from cgtune.errors import Malformed
 from cgtune.model import Bandwidth, ByteLimit, Membership, MemoryEvents, MemoryParts, Mount, Stall, Throttling
 from cgtune.records import Record
@@ -214,6 +216,10 @@ def parse_schedstat(text: str) -> tuple[float, float] | None:
 
 def parse_cpu_list(text: str) -> frozenset[int]:
     """A CPU list such as `0-3,8,10-11` (cpuset(7), "List format"), ascending as the kernel writes it; blank is the empty set."""
+    return _once(text, _LAST_CPU_LISTS, _parse_cpus)
+
+
+def _parse_cpus(text: str) -> frozenset[int]:
     cpus: set[int] = set()
     stripped, highest = text.strip(), -1
     for part in stripped.split(",") if stripped else ():
@@ -264,6 +270,7 @@ def parse_cgroup(text: str) -> tuple[Membership, ...]:
 
 _LAST_TEXTS = 8
 _LAST_MEMBERSHIPS: dict[str, tuple[Membership, ...]] = {}
+_LAST_CPU_LISTS: dict[str, frozenset[int]] = {}
 _LAST_MOUNTS: dict[str, tuple[Mount, ...]] = {}
 _LAST_STATS: dict[str, ProcessStat] = {}
 
@@ -280,15 +287,17 @@ def _once(text: str, last: dict[str, T], parse: Callable[[str], T]) -> T:
 
 
 def _parse_memberships(text: str) -> tuple[Membership, ...]:
-    memberships = []
+    memberships: list[Membership] = []
+    paths: dict[str, str] = {}  # on v1 mostly one for a dozen hierarchies
     for line in text.split("\n"):
         if not line:
             continue
         fields = line.split(":", 2)
         if len(fields) != 3 or not fields[2].startswith("/") or len(fields[2]) > _LONGEST_CGROUP_PATH or "\0" in fields[2]:
             raise Malformed(f"not an 'id:controllers:/path' line: {_quote(line)}")
-        controllers = tuple(fields[1].split(",")) if fields[1] else ()
-        memberships.append(Membership(hierarchy_id=parse_count(fields[0]), controllers=controllers, path=fields[2]))
+        controllers = tuple(map(intern, fields[1].split(","))) if fields[1] else ()
+        path = paths.setdefault(fields[2], fields[2])
+        memberships.append(Membership(hierarchy_id=parse_count(fields[0]), controllers=controllers, path=path))
     return tuple(memberships)
 
 

@@ -7,6 +7,8 @@ compared with each other, and with nothing else.
 
 from __future__ import annotations
 
+from sys import intern
+
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -195,8 +197,9 @@ def _places(base: str, mount_point: str, names: tuple[str, ...]) -> tuple[Place,
     told = (*counts[:cut], *counts[max(cut, len(counts) - _KEPT_LEVELS) :])
     return tuple(
         Place(
-            path="/".join((base.rstrip("/"), *names[:count])) or "/",
-            directory="/".join((mount_point.rstrip("/"), *names[:count])) or "/",
+            # Interned: each process of a cgroup has its path, and so has each look of a service
+            path=intern("/".join((base.rstrip("/"), *names[:count])) or "/"),
+            directory=intern("/".join((mount_point.rstrip("/"), *names[:count])) or "/"),
         )
         for count in told
     )

@@ -1,4 +1,4 @@
-"""``cgtune inspect`` below its options: the report in one write."""
+"""``cgtune inspect`` below its options: the report on stdout."""
 
 from __future__ import annotations
 

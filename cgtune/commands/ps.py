@@ -1,4 +1,4 @@
-"""``cgtune ps`` below its options: the Go processes in one write, or again and again."""
+"""``cgtune ps`` below its options: the Go processes once, or again and again."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import sys
 
 from cgtune.commands.terminal import emit
 from cgtune.errors import UsageError
-from cgtune.outputs import is_for_people, load_renderer
+from cgtune.outputs import is_for_people, load_pieces, load_renderer
 from cgtune.outputs.escape import escape_control
 
 TYPE_CHECKING = False
@@ -47,11 +47,14 @@ def read_width() -> int | None:
 
 
 def show(command: str, format_: str, document: object, colour: str = "auto", **layout: Any) -> None:
-    """Write what a command found to stdout in this format, in one write; what is for people looks as the terminal has room for.
+    """Write what a command found to stdout in this format; what is for people looks as the terminal has room for.
 
     ``layout``: the other fields of a Layout (outputs/layout.py) that are not as by default.
     """
-    emit(render(command, format_, document, colour, **layout))
+    if is_for_people(command, format_):
+        emit(render(command, format_, document, colour, **layout))
+    else:
+        emit(load_pieces(command, format_)(document))
 
 
 def render(command: str, format_: str, document: object, colour: str = "auto", **layout: Any) -> str:

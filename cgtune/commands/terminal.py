@@ -1,4 +1,4 @@
-"""What every face of cgtune shares with the terminal: one write of all output, one line for each failure."""
+"""What every face of cgtune shares with the terminal: output whole or in large pieces, one line for each failure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from cgtune.outputs.escape import escape_control
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TextIO
 
 _PATIENCE_SECONDS = 2.0
+_WRITE_BYTES = 256 << 10
 
 #: What takes long on a machine with very many processes, or with very little CPU time.
 LOOKING = "looking at the processes"
@@ -84,9 +86,23 @@ def open_closed_streams() -> None:
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
-def emit(text: str) -> None:
-    """One write of all output. A reader that has gone away takes nothing from the verdict; a full disk is an error (Unwritable)."""
-    left = text.encode(sys.stdout.encoding or "utf-8", "backslashreplace")
+def emit(text: str | Iterator[str]) -> None:
+    """One write of all output, or one for each 256 KiB of what comes in pieces. A reader that has gone away takes nothing from the verdict;
+    a full disk is an error (Unwritable).
+    """
+    encoding, waiting = sys.stdout.encoding or "utf-8", bytearray()
+    try:
+        for piece in (text,) if isinstance(text, str) else text:
+            waiting += piece.encode(encoding, "backslashreplace")
+            if len(waiting) >= _WRITE_BYTES:
+                _write(bytes(waiting))
+                waiting.clear()
+        _write(bytes(waiting))
+    except OSError as error:
+        settle(error)
+
+
+def _write(left: bytes) -> None:
     while True:
         try:
             sys.stdout.buffer.write(left)
@@ -97,9 +113,6 @@ def emit(text: str) -> None:
 
             left = left[error.characters_written :]
             select.select([], [sys.stdout], [])
-        except OSError as error:
-            settle(error)
-            return
         else:
             return
 

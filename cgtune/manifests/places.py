@@ -41,8 +41,14 @@ class Lines:
 
 def make_place(file: str, line: int, column: int, end_line: int, end_column: int, start: int, end: int) -> Place:
     """A Place, made quickly: a large input has a million of them."""
-    place = object.__new__(Place)
-    place.__dict__.update(file=file, line=line, column=column, end_line=end_line, end_column=end_column, start=start, end=end)
+    place, write = object.__new__(Place), object.__setattr__
+    write(place, "file", file)
+    write(place, "line", line)
+    write(place, "column", column)
+    write(place, "end_line", end_line)
+    write(place, "end_column", end_column)
+    write(place, "start", start)
+    write(place, "end", end)
     return place
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from cgtune.outputs.escape import escape_control
-from cgtune.outputs.jsontext import write_json
+from cgtune.outputs.jsontext import json_pieces
 from cgtune.outputs.rates import rates_content
 from cgtune.outputs.words import format_cpu_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cgtune.model import (
         ByteLimit,
         CpuLevel,
@@ -47,19 +49,29 @@ def render_verdict_json(verdict: Verdict) -> str:
     return render_json(verdict.report)
 
 
+def verdict_pieces(verdict: Verdict) -> Iterator[str]:
+    """The same in pieces."""
+    return report_pieces(verdict.report)
+
+
 def render_json(report: Report) -> str:
     """The whole report, indented, in ASCII."""
-    content = {
+    return "".join(report_pieces(report))
+
+
+def report_pieces(report: Report) -> Iterator[str]:
+    """The same in pieces, one for each process: nobody has to hold the text of all."""
+    content: Json = {
         "schema": SCHEMA,
         "cgtune": report.version,
         "go_checked": list(report.go_checked),
         "time": report.time,
         "machine": _machine(report.machine),
-        "processes": [process_content(process) for process in report.processes],
+        "processes": (process_content(process) for process in report.processes),
         "notes": [_note(note) for note in report.notes],
         "machinery": [{"pid": process.pid, "command": _text(process.command)} for process in report.machinery],
     }
-    return write_json(content)
+    return json_pieces(content)
 
 
 def _machine(machine: Machine) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 try:
     from _json import encode_basestring_ascii as _quote  # what json.dumps calls for each string (Lib/json/encoder.py)
@@ -28,9 +28,33 @@ def write_json(content: object) -> str:
     """``content`` indented by two, in ASCII, with a line feed at its end. It is made of dicts with strings as keys, lists, tuples, strings,
     numbers, booleans and None; raises TypeError for anything else.
     """
+    return _text(content, "\n") + "\n"
+
+
+def json_pieces(content: dict[str, object]) -> Iterator[str]:
+    """As write_json, in pieces. A value may also be an iterator, which stands for a list: its items are taken and written one at a time."""
+    before = "{\n  "
+    for key, value in content.items():
+        yield f"{before}{_quote(key)}: "
+        if hasattr(value, "__next__"):
+            yield from _list_pieces(value)  # type: ignore[arg-type]  # an iterator, by its method
+        else:
+            yield _text(value, "\n  ")
+        before = ",\n  "
+    yield "\n}\n" if content else "{}\n"
+
+
+def _list_pieces(items: Iterator[object]) -> Iterator[str]:
+    before = "[\n    "
+    for item in items:
+        yield before + _text(item, "\n    ")
+        before = ",\n    "
+    yield "[]" if before[0] == "[" else "\n  ]"
+
+
+def _text(value: object, line: str) -> str:
     parts: list[str] = []
-    _write(content, "\n", parts.append)
-    parts.append("\n")
+    _write(value, line, parts.append)
     return "".join(parts)
 
 

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from cgtune.outputs.escape import escape_markup
 
+try:
+    from _sha256 import sha256  # type: ignore[import-not-found]  # of Python 3.11: hashlib loads OpenSSL for the same, 4 MiB of a service
+except ImportError:
+    from hashlib import sha256
+
 STYLE = """
 :root{color-scheme:light dark;--back:#f6f7f9;--card:#fff;--text:#1d2430;--faint:#5d6878;--line:#d9dee6;--now:#b3261e;--now-back:#fdecea;
 --was:#8a5a00;--was-back:#fff4dc;--may:#2f5d9b;--may-back:#e8f0fb;--fine:#2c7a4b;--fine-back:#e5f4eb;--live:#1f6f8b;--go:#7fb9cb;
@@ -108,6 +113,5 @@ def page_policy(style: str, script: str) -> str:
 
 def _hash(text: str) -> str:
     from base64 import b64encode
-    from hashlib import sha256
 
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"

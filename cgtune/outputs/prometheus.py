@@ -1,18 +1,19 @@
-"""A report and the service's own numbers as Prometheus metrics, in the text format and in OpenMetrics, by prometheus_client.
+"""A report and the service's own numbers as Prometheus metrics, in the text format (version 0.0.4) and in OpenMetrics 1.0.0.
 
-What is told of each process is in ``outputs.series``. Names and labels are listed in docs/serve.md.
+Both are written here, family by family, packed as they grow, with labels sorted by name and numbers as Go prints them: to the byte what
+prometheus_client writes, without the 10 MiB that it would hold. What is told of each process is in ``outputs.series``. Names and labels are
+listed in docs/serve.md.
 """
 
 from __future__ import annotations
 
+from cgtune.outputs.packed import Packed
 from cgtune.outputs.series import BARE, add_counts, add_process, is_old_enough, label_text, labels_of
 from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from prometheus_client.core import Metric
 
     from cgtune.model import Kills, Owner, Report
     from cgtune.outputs.series import Sink
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-_END = b"# EOF\n"
+_END = "# EOF\n"
+_INFINITE = float("inf")
+_MOST_WHOLE_DIGITS = 6
+_FAMILY_BYTES = 8 << 10  # there are some sixty, which grow all at once
 
 
 class ServiceFacts(Record):
@@ -45,23 +49,23 @@ class ServiceFacts(Record):
     age_seconds: float | None = None
 
 
-def render_report(report: Report, *, openmetrics: bool, least_age_seconds: float = 0.0, merged: Sequence[Series] | None = None) -> bytes:
+def render_report(report: Report, *, openmetrics: bool, least_age_seconds: float = 0.0, merged: Sequence[Series] | None = None) -> Packed:
     """The metrics of a report that has its findings: a series for each process that has lived so long, or those that are ``merged``."""
-    families = _Families()
+    families = _Families(openmetrics=openmetrics)
     add_counts(families, report)
     for name, help_, value, labels in merged or ():
         families.add(name, help_, value, labels)
     for process in report.processes if merged is None else ():
         if is_old_enough(process.snapshot, least_age_seconds):
             add_process(families, process, labels_of(process.snapshot, "pid"))
-    return families.render(openmetrics=openmetrics)
+    return families.render()
 
 
-def render_service(facts: ServiceFacts, *, openmetrics: bool) -> bytes:
+def render_service(facts: ServiceFacts, *, openmetrics: bool) -> Packed:
     """The metrics of the service itself."""
-    families = _Families()
+    families = _Families(openmetrics=openmetrics)
     add_service(families, facts)
-    return families.render(openmetrics=openmetrics)
+    return families.render()
 
 
 def add_service(families: Sink, facts: ServiceFacts) -> None:
@@ -86,11 +90,11 @@ def add_service(families: Sink, facts: ServiceFacts) -> None:
 _OWNER_LABELS = {"container": "container_id", "pod": "uid", "workload": "workload"}
 
 
-def render_kills(kills: Sequence[Kills], workloads: Sequence[Owner], forgotten: int, *, openmetrics: bool) -> bytes:
+def render_kills(kills: Sequence[Kills], workloads: Sequence[Owner], forgotten: int, *, openmetrics: bool) -> Packed:
     """The metrics of what is remembered of OOM kills; ``workloads`` are those that have a series of 0 if they have no kill."""
-    families = _Families()
+    families = _Families(openmetrics=openmetrics)
     add_kills(families, kills, workloads, forgotten)
-    return families.render(openmetrics=openmetrics)
+    return families.render()
 
 
 def add_kills(families: Sink, kills: Sequence[Kills], workloads: Sequence[Owner], forgotten: int) -> None:
@@ -118,18 +122,20 @@ def _add_kills(families: Sink, owner: Owner, kills: int, last_seconds: float | N
     families.add(f"cgtune_{owner.of}_last_oom_kill_timestamp_seconds", f"When a {owner.of} had its last one.", last_seconds, more)
 
 
-def join_metrics(parts: Iterable[bytes], *, openmetrics: bool) -> bytes:
-    """Rendered parts as one page; their families must differ."""
-    if not openmetrics:
-        return b"".join(parts)
-    return b"".join(part.removesuffix(_END) for part in parts) + _END
+def join_metrics(parts: Iterable[Packed], *, openmetrics: bool) -> Packed:
+    """Rendered parts as one page, with the end that OpenMetrics has; their families must differ."""
+    return Packed((*parts, _END) if openmetrics else parts)
 
 
 class _Families:
-    """Metric families by name, in the order in which they were first named."""
+    """Metric families by name, in the order in which they were first named; of each the lines so far."""
 
-    def __init__(self) -> None:
-        self._families: dict[str, Metric] = {}
+    def __init__(self, *, openmetrics: bool) -> None:
+        self._openmetrics = openmetrics
+        self._families: dict[str, Packed] = {}
+        self._labels: Mapping[str, str] = BARE
+        self._pairs: dict[str, str] = {}
+        self._text = ""
 
     def add(
         self,
@@ -144,23 +150,42 @@ class _Families:
         """As a Sink takes it; without labels: of the machine or the service."""
         if value is None:
             return
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
         family = self._families.get(name)
         if family is None:
-            make = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-            family = self._families[name] = make(name, help_, labels=None)
-        family.add_sample(name, {**labels, **more}, value)
+            kind = "counter" if name.endswith("_total") else "gauge"
+            named = name.removesuffix("_total") if self._openmetrics else name  # there a family bears no suffix
+            told = _escape(help_) if self._openmetrics else help_.replace("\\", r"\\").replace("\n", r"\n")
+            family = self._families[name] = Packed(piece_bytes=_FAMILY_BYTES)
+            family.add(f"# HELP {named} {told}\n# TYPE {named} {kind}\n")
+        if labels is not self._labels:  # those of a process are those of some fifty samples
+            self._labels, self._pairs = labels, {key: f'{key}="{_escape(text)}"' for key, text in labels.items()}
+            self._text = _braced(self._pairs)
+        pairs = _braced(self._pairs | {key: f'{key}="{_escape(text)}"' for key, text in more.items()}) if more else self._text
+        family.add(f"{name}{pairs} {format_value(value)}\n")
 
-    def render(self, *, openmetrics: bool) -> bytes:
-        """All of them in one of the two formats."""
-        from prometheus_client import generate_latest
-        from prometheus_client.openmetrics import exposition
+    def render(self) -> Packed:
+        """All of them."""
+        return Packed(self._families.values())
 
-        if openmetrics:
-            return exposition.generate_latest(self)  # type: ignore[no-any-return,no-untyped-call]  # it has no types
-        return generate_latest(self)
 
-    def collect(self) -> Iterable[Metric]:
-        """What prometheus_client asks a registry for."""
-        return self._families.values()
+def _braced(pairs: Mapping[str, str]) -> str:
+    return f"{{{','.join(pairs[key] for key in sorted(pairs))}}}" if pairs else ""
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+def format_value(value: float) -> str:
+    """A number as Go prints it (strconv, format 'g' with as many digits as it takes): from 1e+06 on with an exponent if it has a point."""
+    number = float(value)
+    if number != number:  # noqa: PLR0124  # the one value that is not itself
+        return "NaN"
+    if number in (_INFINITE, -_INFINITE):
+        return "+Inf" if number > 0 else "-Inf"
+    text = repr(number)
+    whole, _, fraction = text.partition(".")
+    if number < 0 or len(whole) <= _MOST_WHOLE_DIGITS:  # or with an exponent already: 1e+308
+        return text
+    digits = f"{whole[0]}.{whole[1:]}{fraction}".rstrip("0").removesuffix(".")
+    return f"{digits}e+{len(whole) - 1:02d}"

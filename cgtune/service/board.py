@@ -1,10 +1,13 @@
-"""What the scanner found last, for the threads that answer: whole reports only, each page of them rendered once, when it is asked for."""
+"""What the scanner found last, for the threads that answer: whole reports only, each page of them rendered once, when it is asked for, and
+kept packed.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 
+from cgtune.outputs.packed import Packed
 from cgtune.records import Record
 from cgtune.service.history import History
 from cgtune.service.merged import Merger
@@ -47,7 +50,7 @@ class Board:
         self.merged: tuple[Series, ...] | None = None
         self._fresh_seconds = max(_FRESH_INTERVALS * interval_seconds, _LEAST_FRESH_SECONDS)
         self._lock = threading.Lock()
-        self._pages: dict[str, bytes] = {}
+        self._pages: dict[str, Packed] = {}
         self.found: Found | None = None
         self.scans = self.scan_errors = 0
         self.remembered: tuple[Kills, ...] = ()
@@ -72,11 +75,11 @@ class Board:
         with self._lock:
             self.scan_errors += 1
 
-    def page(self, name: str, render: Callable[[Found], bytes]) -> bytes:
+    def page(self, name: str, render: Callable[[Found], Packed]) -> Packed:
         """The page of that name of the newest report, empty without one; two threads that ask at once render it once."""
         with self._lock:
             if self.found is None:
-                return b""
+                return Packed()
             if name not in self._pages:
                 self._pages[name] = render(self.found)
             return self._pages[name]

@@ -87,6 +87,7 @@ class Follower:
         self.stages = Stages()
         self._view = MachineView(host)
         self._followed: frozenset[int] = frozenset()
+        self._report: Report | None = None
         self._turns = Turns(MOST_LOOK_SECONDS)
         self._windows, self._outside, self._neighbours = Windows(), Outside(), Neighbours(host)
 
@@ -127,10 +128,10 @@ class Follower:
             report = self._report_on(snapshots, found, now_seconds)
 
         def judge(report: Report) -> Report:
-            return api.judge(report, self._policy, least_periods=LEAST_PERIODS, ignored=self._ignored)
+            return api.judge(report, self._policy, least_periods=LEAST_PERIODS, ignored=self._ignored, before=self._report)
 
         with self.stages.at("rules"):
-            report = _judge(report, judge, troubles)
+            self._report = report = _judge(report, judge, troubles)
         if self._host.is_live:
             self._neighbours.follow(report, view.ours.mounts)
             self._host.forget()

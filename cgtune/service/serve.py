@@ -19,6 +19,7 @@ from cgtune.service.board import Board, Found
 from cgtune.service.changes import locate_changes
 from cgtune.service.follow import Follower, Stopped, fault_words
 from cgtune.service.vigil import Vigil, has_machine_pids
+from cgtune.system.allocator import give_back, hold_little
 from cgtune.system.host import Host
 from cgtune.system.stopping import stop_on_signals
 from cgtune.verdict import judge_report, parse_ignored
@@ -76,6 +77,7 @@ class ServeOptions(Record):
 
 def run_serve(options: ServeOptions) -> NoReturn:
     """Serve until SIGTERM or SIGINT, and end the process with exit code 0. What is wrong at the start is raised: UsageError, ..."""
+    hold_little()
     stop = stop_on_signals()
     ignored = parse_ignored(options.ignore)
     host = Host(options.root)
@@ -249,6 +251,7 @@ class _Scanner:
             looks += 1
             if looks % _COLLECT_LOOKS == 0:
                 gc.collect()
+            give_back()
             self._board.stages.end()
             took = time.monotonic() - began
             interval = self._options.interval_seconds

@@ -36,7 +36,7 @@ class Textfile:
 
     def write(self) -> None:
         """Replace the file with the metrics of this moment. Raises Unwritable or UsageError; the old file is then still there, whole."""
-        replace_file(self._path, render_metrics(self._board, openmetrics=False, with_age=False), _MODE, "--textfile")
+        replace_file(self._path, bytes(render_metrics(self._board, openmetrics=False, with_age=False)), _MODE, "--textfile")
 
     def remove(self) -> str | None:
         """What no service keeps true must not be collected for ever. Returns what to say if it could not be removed."""

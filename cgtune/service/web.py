@@ -7,6 +7,7 @@ import time
 
 from cgtune import __version__
 from cgtune.outputs.escape import escape_control
+from cgtune.outputs.packed import Packed, PackedFile
 from cgtune.outputs.prometheus import (
     OPENMETRICS_TYPE,
     TEXT_TYPE,
@@ -42,7 +43,7 @@ class Answer(Record):
 
     status: str = _OK
     type: str = _PLAIN
-    body: bytes
+    body: bytes | Packed
     headers: tuple[tuple[str, str], ...] = ()
 
 
@@ -76,8 +77,9 @@ class App:
         if method == "HEAD":
             return []
         wrap = environ.get("wsgi.file_wrapper")
+        file = PackedFile(answer.body) if isinstance(answer.body, Packed) else io.BytesIO(answer.body)
         # A file is sent from where it is; other content would be copied once for each client, and slow ones keep their copy
-        return wrap(io.BytesIO(answer.body)) if callable(wrap) else [answer.body]
+        return wrap(file) if callable(wrap) else [file.read()]
 
     def _metrics(self, accept: str) -> Answer:
         openmetrics = prefers_openmetrics(accept)
@@ -85,7 +87,7 @@ class App:
 
     def _report(self) -> Answer:
         body = self._board.page("report", _render_json)
-        return Answer(type=_JSON, body=body) if body else Answer(status=_UNAVAILABLE, body=b"no report yet\n")
+        return Answer(type=_JSON, body=body) if body.size else Answer(status=_UNAVAILABLE, body=b"no report yet\n")
 
     def _kills(self) -> bytes:
         from cgtune.outputs.kills import render_kills_json
@@ -106,8 +108,8 @@ class App:
         why = self._board.stale_words(time.monotonic()) or self._blind_words()
         if why is not None:
             return Answer(status=_UNAVAILABLE, body=f"{escape_control(why)}\n".encode())
-        failures = self._board.page("check", lambda found: render_text(found.verdict).encode("utf-8", "backslashreplace"))
-        if failures:
+        failures = self._board.page("check", lambda found: Packed((render_text(found.verdict),)))
+        if failures.size:
             return Answer(status=_UNAVAILABLE, body=failures)
         why = self._blind_words(partly=True)
         return Answer(body=b"clean\n") if why is None else Answer(status=_UNAVAILABLE, body=f"{escape_control(why)}\n".encode())
@@ -131,7 +133,7 @@ class App:
         body = self._board.page("index", self._render_index) if why is None else self._render_index(found, why)
         return Answer(type=_HTML, body=body, headers=headers)
 
-    def _render_index(self, found: Found, problem: str | None = None) -> bytes:
+    def _render_index(self, found: Found, problem: str | None = None) -> Packed:
         from cgtune.outputs.page import render_page
 
         report = found.verdict.report
@@ -143,14 +145,14 @@ class App:
             problem=problem,
             refresh_seconds=max(1.0, self._board.interval_seconds),
         )
-        return page.encode("utf-8", "backslashreplace")
+        return Packed((page,))
 
 
-def render_metrics(board: Board, *, openmetrics: bool, with_age: bool = True) -> bytes:
+def render_metrics(board: Board, *, openmetrics: bool, with_age: bool = True) -> Packed:
     """All metrics of this moment. ``with_age``: in a file the age would stand still."""
     name = "openmetrics" if openmetrics else "metrics"
 
-    def render(found: Found) -> bytes:
+    def render(found: Found) -> Packed:
         report = found.verdict.report
         return render_report(report, openmetrics=openmetrics, least_age_seconds=board.least_age_seconds, merged=board.merged)
 
@@ -196,7 +198,7 @@ def prefers_openmetrics(accept: str) -> bool:
     return ranks["application/openmetrics-text"] >= max(ranks["text/plain"], 0.001)
 
 
-def _render_json(found: Found) -> bytes:
-    from cgtune.outputs.json import render_json
+def _render_json(found: Found) -> Packed:
+    from cgtune.outputs.json import report_pieces
 
-    return render_json(found.verdict.report).encode("ascii")
+    return Packed(report_pieces(found.verdict.report))

@@ -1,12 +1,15 @@
 """The last five minutes of each process, for whoever keeps looking: what was throttled last week must not be a finding for ever. Pure.
 
 The kernel's counters run since the cgroup was made, and the process's since it began. A judgement wants their growth, over no longer than
-it takes to see that a fault has been mended: five minutes. A process costs about 16 KiB: 12 totals of 14 levels and 16 threads.
+it takes to see that a fault has been mended: five minutes. A process costs about 8 KiB at most: 12 totals of 14 levels and 16 threads,
+ten of them packed.
 """
 
 from __future__ import annotations
 
-from cgtune.rates import rates_between, shrank, total
+from array import array
+
+from cgtune.rates import pack_totals, rates_between, shrank, total, unpack_totals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,19 +19,38 @@ if TYPE_CHECKING:
     from cgtune.model import ProcessReport, Report
     from cgtune.rates import Totals
 
-    Mark = tuple[float, Totals]
-
 WINDOW_SECONDS = 300.0
 
 #: The totals are kept this far apart, however often somebody looks: 12 a process at the most.
 _MARK_SECONDS = WINDOW_SECONDS / 10
 
 
+class _Marks:
+    """The totals of one process, oldest first: the first and the newest are asked for at each look, those between wait packed."""
+
+    __slots__ = ("between", "first", "newest", "times")
+
+    def __init__(self, totals: Totals, now_seconds: float) -> None:
+        self.first = self.newest = totals
+        self.between: list[bytes] = []
+        self.times = array("d", (now_seconds,))
+
+    def add(self, totals: Totals, now_seconds: float) -> None:
+        if len(self.times) > 1:
+            self.between.append(pack_totals(self.newest))
+        self.newest = totals
+        self.times.append(now_seconds)
+
+    def drop_first(self) -> None:
+        self.first = unpack_totals(self.between.pop(0), self.newest) if self.between else self.newest
+        del self.times[0]
+
+
 class Windows:
     """The totals of the last five minutes, by process; of processes that ended nothing is kept."""
 
     def __init__(self) -> None:
-        self._marks: dict[int, list[Mark]] = {}
+        self._marks: dict[int, _Marks] = {}
 
     def watch(self, report: Report, now_seconds: float) -> Report:
         """The report with the rates of the last five minutes, or since the process was first seen where it is; of the first look those of
@@ -40,15 +62,15 @@ class Windows:
         made: dict[Hashable, Any] = {}
         return report.replace(processes=tuple(self._watch(process, before, now_seconds, made) for process in report.processes))
 
-    def _watch(self, process: ProcessReport, before: dict[int, list[Mark]], now_seconds: float, made: dict[Hashable, Any]) -> ProcessReport:
+    def _watch(self, process: ProcessReport, before: dict[int, _Marks], now_seconds: float, made: dict[Hashable, Any]) -> ProcessReport:
         snapshot = process.snapshot
-        marks = before.get(snapshot.process.pid, [])
-        now = total(snapshot, marks[-1][1] if marks else None)
-        if marks and shrank(marks[-1][1], now):  # another process, another place, or a cgroup made anew
-            marks = []
-        while len(marks) > 1 and marks[1][0] <= now_seconds - WINDOW_SECONDS:
-            del marks[0]
-        if not marks or now_seconds - marks[-1][0] >= _MARK_SECONDS:
-            marks.append((now_seconds, now))
+        marks = before.get(snapshot.process.pid)
+        now = total(snapshot, marks.newest if marks else None)
+        if marks is None or shrank(marks.newest, now):  # another process, another place, or a cgroup made anew
+            marks = _Marks(now, now_seconds)
+        while len(marks.times) > 1 and marks.times[1] <= now_seconds - WINDOW_SECONDS:
+            marks.drop_first()
+        if now_seconds - marks.times[-1] >= _MARK_SECONDS:
+            marks.add(now, now_seconds)
         self._marks[snapshot.process.pid] = marks
-        return process.replace(snapshot=snapshot.replace(rates=rates_between(marks[0][1], now, made)))
+        return process.replace(snapshot=snapshot.replace(rates=rates_between(marks.first, now, made)))

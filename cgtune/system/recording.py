@@ -81,7 +81,7 @@ def render_marker(recording: Recording) -> bytes:
     """The marker that parse_marker reads back."""
     import json
 
-    facts = {"schema": _SCHEMA, **vars(recording)}
+    facts = {"schema": _SCHEMA, **dict(recording.items())}
     if recording.by_hand is None:
         del facts["by_hand"]
     else:

@@ -94,7 +94,7 @@ def test_alerts_are_of_harm_and_one_for_a_workload(hurt: int, tmp_path: Path) ->
         processes = tuple(_replica(service, node, hurts=service < hurt) for service in range(200))
         report = judge(Report(version="0.1.0", time="2026-11-23T02:12:00Z", machine=processes[0].snapshot.machine, processes=processes))
         for name in ("cgtune_finding", "cgtune_harm"):
-            for labels, _ in parse_metrics(render_report(report, openmetrics=False).decode()).get(name, []):
+            for labels, _ in parse_metrics(bytes(render_report(report, openmetrics=False)).decode()).get(name, []):
                 spelled += labels["rule"] == "gomemlimit-unset"
                 words = ",".join(
                     f"{key}={json.dumps(value)}" for key, value in (labels | {"job": "cgtune", "instance": f"n{node}:1"}).items()

@@ -157,7 +157,7 @@ def test_no_text_makes_a_sample(name: str, openmetrics: bool) -> None:
     """On /metrics and in a textfile every name is a label's value: the same samples with the same labels, for Prometheus's own parsers."""
 
     def shape(text: str) -> object:
-        page = render_report(plant(_report(), text), openmetrics=openmetrics).decode()
+        page = bytes(render_report(plant(_report(), text), openmetrics=openmetrics)).decode()
         assert all(line.isprintable() for line in page.split("\n"))
         families = (parse_openmetrics if openmetrics else parse_prometheus)(
             page if not openmetrics or page.endswith("# EOF\n") else f"{page}# EOF\n"

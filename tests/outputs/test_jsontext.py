@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given, strategies as st
 
-from cgtune.outputs.jsontext import write_json
+from cgtune.outputs.jsontext import json_pieces, write_json
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 DOCUMENTS = st.recursive(
@@ -38,3 +38,10 @@ def test_what_is_no_json_is_refused(document: object) -> None:
     """A fault of ours is no half of a document."""
     with pytest.raises(TypeError):
         write_json([document])
+
+
+@given(st.dictionaries(st.text(), SCALARS | st.lists(DOCUMENTS)))
+def test_pieces_are_the_same_text(document: dict[str, object]) -> None:
+    """A list may come one item at a time: the bytes are those of the whole."""
+    one_at_a_time: dict[str, object] = {key: iter(value) if isinstance(value, list) else value for key, value in document.items()}
+    assert "".join(json_pieces(one_at_a_time)) == "".join(json_pieces(document)) == write_json(document)

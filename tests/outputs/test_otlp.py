@@ -72,7 +72,7 @@ def test_other_names_become_those_of_the_metrics_page() -> None:
     """By the rule that Prometheus has for OpenTelemetry's names: dots, then the unit, then _total."""
     report = stories.report("v2-ancestor-tighter")
     units = {"By": "_bytes", "s": "_seconds", "%": "_percent", "1": "_ratio", "": ""}
-    page = render_report(report, openmetrics=False).decode()
+    page = bytes(render_report(report, openmetrics=False)).decode()
     scraped = {sample.name: sample.value for family in parser.text_string_to_metric_families(page) for sample in family.samples}
     translated = {
         metric.replace(".", "_") + units[points[0].unit] + ("_total" if points[0].kind == "counter" else ""): points[-1].value

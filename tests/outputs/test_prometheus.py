@@ -1,14 +1,18 @@
-"""The metrics: prometheus_client's own parsers read them, in both formats; nothing stands for nothing, and no name breaks a line."""
+"""The metrics: prometheus_client reads and writes them so, in both formats; nothing stands for nothing, and no name breaks a line."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
-from prometheus_client import parser
-from prometheus_client.openmetrics import parser as openmetrics_parser
+from hypothesis import example, given, strategies as st
+from prometheus_client import generate_latest, parser
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.openmetrics import exposition as openmetrics_exposition, parser as openmetrics_parser
+from prometheus_client.utils import floatToGoString
 
 from cgtune.api import inspect
 from cgtune.limits import enforce
@@ -26,18 +30,21 @@ from cgtune.model import (
     Stall,
     Used,
 )
-from cgtune.outputs.prometheus import ServiceFacts, join_metrics, render_report, render_service
+from cgtune.outputs.packed import Packed
+from cgtune.outputs.prometheus import ServiceFacts, _Families, format_value, join_metrics, render_report, render_service
+from cgtune.outputs.series import add_process, labels_of
 from tests.rules.reports import go_facts, memory_level, report as process_report
 from tests.support import stories
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-def read(text: bytes, *, openmetrics: bool) -> Samples:
+def read(packed: Packed, *, openmetrics: bool) -> Samples:
     """What a scrape gets: value by name and labels; two samples of one name and labels are an error, as they are to Prometheus."""
     parse: Any = openmetrics_parser.text_string_to_metric_families if openmetrics else parser.text_string_to_metric_families
     found: Samples = {}
-    for family in parse(text.decode()):
+    text = bytes(packed).decode()
+    for family in parse(text + "# EOF\n" * (openmetrics and not text.endswith("# EOF\n"))):
         for sample in family.samples:
             key = (sample.name, frozenset(sample.labels.items()))
             assert key not in found, key
@@ -63,6 +70,54 @@ def names(samples: Iterable[tuple[str, Any]]) -> set[str]:
     return {name for name, _ in samples}
 
 
+class _Collected:
+    """Samples as prometheus_client's own families, for its own writers."""
+
+    def __init__(self) -> None:
+        self._families: dict[str, Metric] = {}
+
+    def add(self, name: str, help_: str, value: float | None, labels: Mapping[str, str] = MappingProxyType({}), **more: str) -> None:
+        """As a Sink takes it."""
+        more.pop("of", None)
+        if value is not None:
+            make = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            self._families.setdefault(name, make(name, help_)).add_sample(name, {**labels, **more}, value)
+
+    def collect(self) -> Iterable[Metric]:
+        """What it asks a registry for."""
+        return self._families.values()
+
+
+@pytest.mark.parametrize("openmetrics", [False, True], ids=["text", "openmetrics"])
+def test_it_writes_what_prometheus_client_writes(openmetrics: bool) -> None:
+    """To the byte: labels of any text, families as they were first named, counters, and a process's labels beside those of one sample."""
+    ours, theirs = _Families(openmetrics=openmetrics), _Collected()
+    told, hostile = 0, HOSTILE.replace("\udcff", "")
+    for story in stories.names():
+        for process in stories.report(story).processes:
+            for sink in (ours, theirs):
+                add_process(sink, process, labels_of(process.snapshot, "pid"))
+            told += 1
+    for sink in (ours, theirs):
+        sink.add("cgtune_x_total", 'a "b" \\ c\nd', 1, {"b": hostile, "aa": "", "a": "é"}, ab=hostile)
+        sink.add("cgtune_y", "bare", math.inf)
+    text = openmetrics_exposition.generate_latest(theirs) if openmetrics else generate_latest(theirs)  # type: ignore[no-untyped-call]
+    assert told > 30
+    assert bytes(join_metrics([ours.render()], openmetrics=openmetrics)) == text
+
+
+@given(st.floats() | st.integers(-(2**70), 2**70) | st.floats(1e5, 1e9))
+@example(1e6).via("the first with an exponent")
+@example(123456789.5)
+@example(1e16)
+@example(-0.0)
+@example(-1234567.5)
+@example(1.7e308)
+def test_numbers_are_those_of_go(number: float) -> None:
+    """As prometheus_client prints them."""
+    assert format_value(number) == floatToGoString(number)  # type: ignore[no-untyped-call]
+
+
 @pytest.mark.parametrize("openmetrics", [False, True], ids=["text", "openmetrics"])
 @pytest.mark.parametrize("story", stories.names())
 def test_a_parser_reads_every_story(story: str, openmetrics: bool) -> None:
@@ -79,10 +134,10 @@ def test_merged_series_stand_in_place_of_those_of_each_process() -> None:
     """What the service has added up is told as it is, and no process beside it: else a sum would count it twice."""
     whole = machine_report(process_report())
     series = [("cgtune_cpu_seconds_total", "CPU time.", 2.5, {"workload": "web"})]
-    samples = read(render_report(whole, openmetrics=False, merged=series) + b"\n", openmetrics=False)
+    samples = read(render_report(whole, openmetrics=False, merged=series), openmetrics=False)
     assert value(samples, "cgtune_cpu_seconds_total", workload="web") == 2.5
     assert value(samples, "cgtune_online_cpus") == 8
-    assert names(read(render_report(whole, openmetrics=False) + b"\n", openmetrics=False)) - names(samples)
+    assert names(read(render_report(whole, openmetrics=False), openmetrics=False)) - names(samples)
     assert not [labels for _, labels in samples if "pid" in dict(labels)]
 
 
@@ -235,9 +290,9 @@ def test_parts_make_one_page() -> None:
     report: Report = machine_report(process_report(go_facts()))
     facts = ServiceFacts(version="0.1.0", scans=1, scan_errors=0)
     page = join_metrics((render_service(facts, openmetrics=True), render_report(report, openmetrics=True)), openmetrics=True)
-    assert page.count(b"# EOF\n") == 1
+    assert bytes(page).count(b"# EOF\n") == 1
     assert {"cgtune_build_info", "cgtune_cpu_limit_cores"} <= names(read(page, openmetrics=True))
-    assert join_metrics((render_service(facts, openmetrics=True), b""), openmetrics=True).endswith(b"# EOF\n")
+    assert bytes(join_metrics((render_service(facts, openmetrics=True), Packed()), openmetrics=True)).endswith(b"# EOF\n")
 
 
 IN_POD = Container(id="c" * 64, pod_uid="6ab9", runtime="containerd", name="app", pod_name="web-5d4f8c7b9d-x2vlq", pod_namespace="shop")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cgtune.api import inspect
+from cgtune.outputs.packed import Packed
 from cgtune.service.board import Board, Found
 from cgtune.service.follow import Look
 from cgtune.verdict import judge_report
@@ -42,14 +43,14 @@ def test_a_page_is_rendered_once_for_each_report() -> None:
     """And anew for the next one; without any it is empty."""
     rendered: list[Found] = []
 
-    def render(found: Found) -> bytes:
+    def render(found: Found) -> Packed:
         rendered.append(found)
-        return b"page"
+        return Packed(("page",))
 
     board = Board(15.0)
-    assert board.page("x", lambda _found: b"never") == b""
+    assert board.page("x", lambda _found: Packed(("never",))).size == 0
     for _report in range(2):
         pinned(board)
         for _request in range(3):
-            assert board.page("x", render) == b"page"
+            assert bytes(board.page("x", render)) == b"page"
     assert len(rendered) == 2

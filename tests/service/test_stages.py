@@ -50,8 +50,8 @@ def test_the_metrics_tell_them_before_the_first_report_too() -> None:
     board.stages.begin()
     with board.stages.at("machine"):
         pass
-    page = parse_metrics(render_metrics(board, openmetrics=False).decode())
+    page = parse_metrics(bytes(render_metrics(board, openmetrics=False)).decode())
     assert page["cgtune_scan_stage_success"] == [({"stage": "machine"}, 1.0)]
     assert page["cgtune_scan_stage_duration_seconds"][0][1] < 1
     assert page["cgtune_scan_running_seconds"][0][1] > 0
-    assert "cgtune_scan_running_seconds" not in parse_metrics(render_metrics(board, openmetrics=False, with_age=False).decode())
+    assert "cgtune_scan_running_seconds" not in parse_metrics(bytes(render_metrics(board, openmetrics=False, with_age=False)).decode())

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import sys
+from array import array
+
+from hypothesis import given, strategies as st
 
 from cgtune.model import LEAST_PERIODS, Policy, ProcessReport, Report, Throttling, Used
+from cgtune.rates import Totals, pack_totals, unpack_totals
 from cgtune.rules import judge_all
 from cgtune.rules.case import Case
 from cgtune.service.windows import WINDOW_SECONDS, Windows
@@ -58,7 +63,7 @@ def test_looking_more_often_keeps_no_more() -> None:
     for tick in range(10 * 400):
         grown = watch(windows, tick / 10, at(tick, 0))
     assert WINDOW_SECONDS * 10 <= grown[42][0] <= (WINDOW_SECONDS + 30) * 10
-    assert max(map(len, windows._marks.values())) <= 12
+    assert max(len(marks.times) for marks in windows._marks.values()) <= 12
 
 
 def test_another_process_or_cgroup_begins_anew() -> None:
@@ -105,22 +110,36 @@ def test_each_cgroup_of_the_chain_has_a_window_of_its_own() -> None:
 
 
 def test_a_process_costs_what_the_module_says() -> None:
-    """16 KiB, of a pod with 16 threads on a node: of what is kept, not of what is read."""
-    windows = Windows()
+    """8 KiB at most, of a pod with 16 threads on a node whose counters all move: of what is kept, not of what is read."""
+    windows, chance = Windows(), random.Random(7)
     made = at(1, 1)
-    chain = made.snapshot.cpu_chain * 2
-    levels = made.snapshot.memory_chain * 4
-    used = Used(cpu_seconds=1, major_faults=1, threads=16, waits=tuple((thread, 1.0) for thread in range(16)), ran=(1.0,) * 16)
-    made = made.replace(snapshot=made.snapshot.replace(cpu_chain=chain, memory_chain=levels, used=used))
-    machine = made.snapshot.machine
+    chain, (level,) = made.snapshot.cpu_chain * 2, made.snapshot.memory_chain
+    totals = [0.0] * 200
     for second in range(0, 900, 15):
-        windows.watch(Report(version="1", time="2026-11-23T02:12:00Z", machine=machine, processes=(made,)), second)
+        totals = [number + chance.random() for number in totals]
+        moving = iter([round(number, 6) for number in totals])
+        levels = tuple(level.replace(path=f"/{depth}", read_seconds=next(moving), refaults=int(next(moving))) for depth in range(8))
+        waits, ran = tuple((thread, next(moving)) for thread in range(16)), tuple(next(moving) for _ in range(16))
+        used = Used(cpu_seconds=next(moving), major_faults=1, threads=16, waits=waits, ran=ran)
+        quotas = tuple(each.replace(read_seconds=next(moving), usage_seconds=next(moving)) for each in chain)
+        snapshot = made.snapshot.replace(cpu_chain=quotas, memory_chain=levels, used=used)
+        report = Report(version="1", time="2026-11-23T02:12:00Z", machine=snapshot.machine, processes=(made.replace(snapshot=snapshot),))
+        windows.watch(report, second)
     (marks,) = windows._marks.values()
-    kept = [totals for _, totals in marks]
-    assert len(kept) >= 11
-    assert len({id(totals.keys) for totals in kept}) == 1
-    cost = sum(sys.getsizeof(each) for totals in kept for each in (totals, vars(totals), totals.numbers, totals.waits, totals.ran))
-    assert cost < 16 * 1024, cost
+    assert len(marks.times) >= 11
+    assert len(marks.between) == len(marks.times) - 2
+    assert marks.first.keys is marks.newest.keys
+    ends = (each for totals in (marks.first, marks.newest) for each in (totals, totals.numbers, totals.waits, totals.ran))
+    cost = sum(map(sys.getsizeof, (*ends, *marks.between, marks.between, marks.times, marks)))
+    assert 4 << 10 < cost < 8 << 10, cost
+
+
+@given(st.lists(st.floats(allow_nan=False), max_size=40), st.booleans(), st.integers(1, 9))
+def test_packed_totals_are_the_same(numbers: list[float], all_waits: bool, cpus: int) -> None:
+    """To the bit, whatever the threads were then."""
+    row, waits, ran = array("d", numbers[:6]), array("d", numbers[:20]), array("d", numbers[:10])
+    totals = Totals(identity=(1, 2), cpus=cpus, keys=(), numbers=row, waits=waits, ran=ran, all_waits=all_waits)
+    assert unpack_totals(pack_totals(totals), totals.replace(cpus=0, waits=ran, ran=waits, all_waits=not all_waits)) == totals
 
 
 def _harm(windows: Windows, now_seconds: float, kills: int, throttled: int) -> dict[str, str]:

@@ -72,7 +72,7 @@ def assert_is_sound(report: Report, *, which: int | None = None) -> None:
         assert not re.search(r"\b(nan|inf)\b", text), text
         if row.name in ("json", "sarif"):
             json.loads(text, parse_constant=_refuse)
-    assert_steers_nothing(render_report(report, openmetrics=bool(which and which % 2)).decode())
+    assert_steers_nothing(bytes(render_report(report, openmetrics=bool(which and which % 2))).decode())
 
 
 def _refuse(word: str) -> Any:

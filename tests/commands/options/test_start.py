@@ -32,7 +32,6 @@ def run_bare(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("check", "--exit-style", "nagios", "--nothing"), "typer", 3),
         (("exec", "--help"), "typer", 125),
         (("serve", "--listen", "127.0.0.1:0"), "waitress", 3),
-        (("serve", "--textfile", "/tmp/cgtune-test-never-made.prom"), "prometheus_client", 3),
     ],
 )
 def test_what_is_not_installed_is_one_line(arguments: tuple[str, ...], package: str, code: int) -> None:
