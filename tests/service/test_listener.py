@@ -472,7 +472,7 @@ def test_a_poll_that_fails_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 
     real, failed = wasyncore.loop, list[int]()
 
-    def loop(*arguments: object, **options: object) -> None:
+    def loop(*arguments: Any, **options: Any) -> None:
         if not failed:
             failed.append(1)
             raise OSError(12, "Cannot allocate memory")
