@@ -19,6 +19,7 @@ def show(outcome: Outcome) -> bool:
     rows = (
         ("right", f"{outcome.scrapes - len(outcome.wrong)} of {outcome.scrapes} scrapes tell of the honest as before", not outcome.wrong),
         ("answers", f"{len(outcome.failed)} of {outcome.commands} commands and of the requests failed", not outcome.failed),
+        ("commands", f"{outcome.command_seconds:.1f} s of CPU time at most", True),
         ("scrape", f"{1000 * statistics.median(outcome.scrape_seconds):.0f} ms, at most {1000 * scrape:.0f}", scrape < MOST_SCRAPE_SECONDS),
         (
             "healthz",

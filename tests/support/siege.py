@@ -31,6 +31,7 @@ MOST_SCRAPE_SECONDS = 1.0
 MOST_END_SECONDS = 2.0
 _INTERVAL_SECONDS = 3.0
 _ATTACKERS_BYTES = 2 << 30
+_COMMAND_SECONDS = 180  # of wall time, on machines where many are busy: what it costs is printed
 _VERSIONS = ("1.21.13", "1.24.11", "1.25.5", "1.26.6", "1.27.3")
 
 #: What is said of a program that neither its load nor its neighbours change.
@@ -50,7 +51,7 @@ _CHURN = "while :; do i=0; while [ $i -lt 40 ]; do /bin/true & i=$((i+1)); done;
 class Outcome(NamedTuple):
     """What came of a siege. ``wrong`` are the scrapes in which an honest program was missing or something else was said of it, each with
     what; ``failed`` the commands and requests that did not answer as they should; times are in seconds of wall time, but for
-    ``cpu_seconds`` of the service.
+    ``cpu_seconds`` of the service and ``command_seconds`` of the dearest command.
     """
 
     scrapes: int
@@ -61,6 +62,7 @@ class Outcome(NamedTuple):
     age_seconds: tuple[float, ...]
     scans: int
     commands: int
+    command_seconds: float
     cpu_seconds: float
     peak_bytes: int
     kills: int
@@ -260,9 +262,9 @@ def _differ(said: dict[str, dict[str, float]], before: dict[str, dict[str, float
 def _run(arguments: tuple[str, ...], pid: int) -> str | None:
     """One command beside the attackers; what is wrong with its end and its answer, None: nothing."""
     try:
-        run = subprocess.run([*PROGRAM, *arguments], capture_output=True, env=environment(), timeout=60, check=False)
+        run = subprocess.run([*PROGRAM, *arguments], capture_output=True, env=environment(), timeout=_COMMAND_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        return f"{' '.join(arguments)}: no end after 60 s"
+        return f"{' '.join(arguments)}: no end after {_COMMAND_SECONDS} s"
     if run.returncode not in (0, 1, 3) or b"Traceback" in run.stderr:
         return f"{' '.join(arguments)}: exit code {run.returncode}: {run.stderr[-200:]!r}"
     if arguments[0] != "check" and f'"pid": {pid},' not in run.stdout.decode():
@@ -312,7 +314,7 @@ def _watch(
     say: Callable[[str], None],
 ) -> Outcome:
     wrong, failed, scrapes, health, ages = list[str](), list[str](), list[float](), list[float](), list[float]()
-    commands = [0]
+    commands, longest = [0], [0.0]
     is_over = threading.Event()
 
     def run_commands() -> None:
@@ -325,8 +327,11 @@ def _watch(
             ):
                 if is_over.is_set():
                     return
+                began = resource.getrusage(resource.RUSAGE_CHILDREN)
                 trouble = _run(arguments, pid)
+                ended = resource.getrusage(resource.RUSAGE_CHILDREN)
                 commands[0] += 1
+                longest[0] = max(longest[0], ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime)
                 failed.extend([trouble] if trouble else [])
 
     thread = threading.Thread(target=run_commands)
@@ -375,6 +380,7 @@ def _watch(
         age_seconds=tuple(ages),
         scans=scans,
         commands=commands[0],
+        command_seconds=longest[0],
         cpu_seconds=_cpu_seconds(service.pid) - spent,
         peak_bytes=peak,
         kills=0,

@@ -119,7 +119,7 @@ class GoReading:
             kept = known.processes.pop(self.pid, None)  # until all went well again
             is_quiet = self._is_quiet(kept, known)
             maps = _Maps() if is_quiet else self._read_maps()
-            if kept is not None and (is_quiet or (kept.maps_hash == maps.hash and not maps.rest and self._is_same(kept))):
+            if kept is not None and (is_quiet or (kept.maps_hash == maps.hash and self._is_same(kept))):
                 known.kinds.update({} if before is None else {self.pid: before})
                 known.processes[self.pid] = kept
                 return kept.runtimes
