@@ -133,7 +133,10 @@ class Listener:
         """Answer until stop is called, then close every connection."""
         swept = time.monotonic()
         while not self._is_stopped:
-            wasyncore.loop(timeout=_LEAST_SECONDS, use_poll=True, map=self._map, count=1)
+            try:
+                wasyncore.loop(timeout=_LEAST_SECONDS, use_poll=True, map=self._map, count=1)
+            except OSError:  # poll(2) had no memory: another moment it has
+                time.sleep(_STARVED_SECONDS)
             now = time.monotonic()
             if now - swept >= _LEAST_SECONDS:
                 swept = now

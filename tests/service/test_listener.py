@@ -464,3 +464,22 @@ def test_every_address() -> None:
         assert bound.getsockname()[0] in ("::", "0.0.0.0")  # compared, not bound
         with pytest.raises(Unavailable, match=rf"^cannot listen on :{port}: Address already in use; choose another address"):
             listener.open_socket(f":{port}")
+
+
+def test_a_poll_that_fails_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without memory for a moment the listener waits a moment: it goes on, and answers."""
+    from cgtune.service.listener import Listener, open_socket, wasyncore
+
+    real, failed = wasyncore.loop, list[int]()
+
+    def loop(*arguments: Any, **options: Any) -> None:
+        if not failed:
+            failed.append(1)
+            raise OSError(12, "Cannot allocate memory")
+        listener.stop()
+        real(*arguments, **options)
+
+    listener = Listener(open_socket("127.0.0.1:0"), lambda *_: [b""])
+    monkeypatch.setattr(wasyncore, "loop", loop)
+    listener.run()
+    assert failed == [1]
