@@ -1,4 +1,4 @@
-"""Everything at once: whether ``cgtune serve`` tells of 50 honest programs as it should while attackers of every kind are at work beside them."""
+"""Everything at once: whether ``cgtune serve`` tells of 50 honest programs as it should while attackers of every kind are at work."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ def show(outcome: Outcome) -> bool:
         ("answers", f"{len(outcome.failed)} of {outcome.commands} commands and of the requests failed", not outcome.failed),
         ("commands", f"{outcome.command_seconds:.1f} s of CPU time at most", True),
         ("scrape", f"{1000 * statistics.median(outcome.scrape_seconds):.0f} ms, at most {1000 * scrape:.0f}", scrape < MOST_SCRAPE_SECONDS),
-        ("healthz", f"{1000 * statistics.median(outcome.health_seconds):.0f} ms, at most {1000 * health:.0f}", health < MOST_SCRAPE_SECONDS),
+        (
+            "healthz",
+            f"{1000 * statistics.median(outcome.health_seconds):.0f} ms, at most {1000 * health:.0f}",
+            health < MOST_SCRAPE_SECONDS,
+        ),
         ("age", f"{statistics.median(outcome.age_seconds):.1f} s, at most {max(outcome.age_seconds):.1f}; {outcome.scans} scans", True),
         ("CPU", f"{outcome.cpu_seconds:.1f} s, {outcome.cpu_seconds / max(1, outcome.scans):.2f} a scan with all requests in it", True),
         ("memory", f"{outcome.peak_bytes / 2**20:.0f} MiB of {MEMORY_BYTES >> 20}, {outcome.kills} OOM kills", not outcome.kills),

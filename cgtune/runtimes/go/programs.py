@@ -60,8 +60,8 @@ class OpenedFile(Record):
 
 class Turn:
     """What is read for one process in one look: ``left`` bytes may still be, of files that are not known, from the one numbered ``first``
-    on, and as long as ``clock`` has not gone on too far; but for one, so that each look comes further. In the end ``first`` is the number of
-    one that was left for the next look, or 0, and ``is_short`` says whether any was.
+    on, and as long as ``clock`` has not gone on too far; but for one, so that each look comes further. In the end ``first`` is the number
+    of one that was left for the next look, or 0, and ``is_short`` says whether any was.
     """
 
     def __init__(self, first: int = 0, left: int = _MOST_READ_BYTES, clock: Callable[[], float] = lambda: 0.0) -> None:
@@ -207,8 +207,8 @@ class Known:
         return kept is not None and not kept.runtimes and (maps_text is None or kept.maps_hash == hash(maps_text))
 
     def keep_processes(self, pids: Collection[int]) -> None:
-        """Forget all processes but these; and the Go files that none of them runs, but for the newest 64 of some 20 KB each, or fewer larger
-        ones: one program is another file in each container.
+        """Forget all processes but these; and the Go files that none of them runs, but for the newest 64 of some 20 KB each, or fewer
+        larger ones: one program is another file in each container.
         """
         self.processes = {pid: mapped for pid, mapped in self.processes.items() if pid in pids}
         self.kinds = {pid: kind for pid, kind in self.kinds.items() if pid in pids}

@@ -12,6 +12,7 @@ from __future__ import annotations
 from cgtune.cgroups.kernel import parse_stat_memory
 from cgtune.errors import Absent, CgtuneError, Malformed, NoSuchProcess, Unreadable
 from cgtune.model import GoFacts, GoObserved, LimitFile, Note
+from cgtune.records import Record
 from cgtune.runtimes.go.program.mappings import MOST_TEXT_BYTES, parse_code_mappings, parse_map_lines, split_lines
 from cgtune.runtimes.go.programs import (
     MEMORY,
@@ -24,7 +25,6 @@ from cgtune.runtimes.go.programs import (
     locate_runtimes,
     read_runtime_words,
 )
-from cgtune.records import Record
 from cgtune.runtimes.kinds import base_name, is_emulator, tell_kind
 from cgtune.system.reading import note_on
 
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 1 << 16
 _MOST_RECORDING_SECONDS = 60
-#: Of mappings: 65,530, the most that the kernel allows unless somebody raised it, come to 10 MiB with paths of 90 bytes. Where the paths are
-#: as long as can be, each MiB costs the kernel 12 ms.
+#: Of mappings: 65,530, the most that the kernel allows unless somebody raised it, come to 10 MiB with paths of 90 bytes. Where paths are as
+#: long as can be, each MiB costs the kernel 12 ms.
 _MOST_MAPS_BYTES = 10 << 20
 
 _MACHINES = {62: "amd64", 183: "arm64", 3: "386", 40: "arm", 243: "riscv64", 21: "ppc64le", 22: "s390x", 258: "loong64"}
@@ -69,7 +69,7 @@ class _Maps(Record):
 
 
 class _Pieces:
-    """A large text piece by piece, each of whole lines, up to 10 MiB. In the end ``hash`` is that of all, ``is_cut`` whether there was more."""
+    """A large text piece by piece, each of whole lines, up to 10 MiB. In the end ``hash`` is that of all, ``is_cut`` tells of more."""
 
     def __init__(self, host: Host, path: str) -> None:
         self._host, self._path = host, path
