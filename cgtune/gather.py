@@ -8,11 +8,11 @@ from __future__ import annotations
 from cgtune.errors import Absent, NoSuchProcess, Unreadable
 from cgtune.model import Note
 from cgtune.records import Record
-from cgtune.snapshot import is_go, read_go_snapshot, read_snapshot
+from cgtune.snapshot import is_go, load_resting_others, read_go_snapshot, read_snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Literal
 
     from cgtune.machineview import MachineView
@@ -73,6 +73,8 @@ def gather(
     privilege: str | None = None
     failed: str | None = None
     others: dict[Kind, int] = {}
+    if go_only and view.is_again:
+        pids = _pass_by_resting(view, pids, others, lambda: most is not None and len(snapshots) >= most)
     for pid in pids:
         notes: list[Note] = []
         missing: str | None = None
@@ -85,8 +87,8 @@ def gather(
             elif (snapshot := read_go_snapshot(view, pid, notes, None if with_machinery else machinery)) is not None:
                 snapshots.append(snapshot)
             else:
-                missing = next((note.privilege for note in notes if note.privilege), None)
-                untold = next((note for note in notes if note.kind == "failed"), None)
+                missing = next((note.privilege for note in notes if note.privilege), None) if notes else None
+                untold = next((note for note in notes if note.kind == "failed"), None) if notes else None
                 if missing is None and untold is not None:
                     wrong = Unreadable(f"{untold.path}: {untold.why}")
                 unreadable += missing is not None or untold is not None
@@ -114,6 +116,19 @@ def gather(
         others=tuple(sorted(others.items(), key=lambda pair: (pair[0] == "other", -pair[1], pair[0]))),
         machinery=tuple(machinery),
     )
+
+
+def _pass_by_resting(view: MachineView, pids: Iterable[int], others: dict[Kind, int], is_full: Callable[[], bool]) -> Iterator[int]:
+    """The pids that have to be looked at: all but those that were no Go programs at the last look, and have not run since.
+
+    What these are is counted in ``others`` as long as the report is not full.
+    """
+    is_resting_other, kinds = load_resting_others(view), view.known.kinds
+    for pid in pids:
+        if not is_resting_other(pid):
+            yield pid
+        elif not is_full() and (kind := kinds.get(pid)) is not None:
+            others[kind] = others.get(kind, 0) + 1
 
 
 def list_pids(host: Host) -> list[int]:

@@ -13,13 +13,14 @@ from cgtune.used import read_machine_used
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Set as AbstractSet
     from typing import TypeVar
 
     from cgtune.model import Container, Membership, Mount
     from cgtune.platforms.ecs import Task
     from cgtune.runtimes.go.programs import Known
     from cgtune.system.host import Host
+    from cgtune.used import Turns
 
     T = TypeVar("T")
 
@@ -65,6 +66,8 @@ class MachineView:
         self.cgroups = Shared()
         #: By the paths of its cgroups, the last process's memberships and mounts, and its container.
         self.containers: dict[tuple[str, ...], tuple[tuple[Membership, ...], tuple[Mount, ...], Container]] = {}
+        #: By pid, what the threads of Go processes had run when they were last looked at.
+        self.turns: dict[int, Turns] = {} if before is None else before.turns
         #: What the machine itself is, if it is more than a machine.
         self.platforms: tuple[Platform, ...] = _read_platforms(host) if before is None else before.platforms
         #: By address what a platform says of a task, or why it does not. A task's limits never change; a failure is tried again.
@@ -90,6 +93,12 @@ class MachineView:
 
             self._known = Known()
         return self._known
+
+    def keep_processes(self, pids: AbstractSet[int]) -> None:
+        """Forget what is known of all processes but these."""
+        for pid in self.turns.keys() - pids:
+            del self.turns[pid]
+        self.known.keep_processes(pids)
 
 
 def _read_online(host: Host, lxcfs: set[str], self_pid: int | None, notes: list[Note]) -> frozenset[int]:

@@ -916,7 +916,7 @@ class Snapshot(Record):
         found: list[MemoryLevel] = []
         below, charged = 0, self.charged_level
         for level in () if charged is None else self.memory_chain[self.memory_chain.index(charged) :]:
-            if level != charged and (level.is_common or level.is_v1_root):
+            if level is not charged and (level.is_common or level.is_v1_root):
                 break
             kills = count(level) or 0
             if kills > below:

@@ -14,7 +14,8 @@ from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
+    from typing import Any
 
     from cgtune.model import Busiest, Level, Pressure, ProcessReport, Report, Snapshot
 
@@ -28,6 +29,7 @@ _PROCESS: Key = ("process", "", "", 0)
 _MACHINE: Key = ("machine", "", "", 0)
 _IDLE: Key = ("idle", "", "", 0)  # apart: time that CPUs waited for disks may shrink (proc_stat(5))
 _COLLECTOR: Key = ("collector", "", "", 0)
+_NONE = array("d")
 _COUNTED = 0.9  # of the time of all CPUs: if less is in its counters, the kernel has lost ticks
 
 
@@ -134,12 +136,15 @@ def with_busiest(process: ProcessReport, busiest: Busiest | None) -> ProcessRepo
     return process.replace(snapshot=process.snapshot.replace(rates=rates))
 
 
-def rates_between(before: Totals, after: Totals) -> Rates | None:
-    """What the time between two looks tells; None if the pid has become another process's."""
+def rates_between(before: Totals, after: Totals, made: dict[Hashable, Any] | None = None) -> Rates | None:
+    """What the time between two looks tells; None if the pid has become another process's.
+
+    ``made`` holds what was made of the machine and of cgroups for other processes of the same look: who has grown by the same shares it.
+    """
     if before.identity != after.identity:
         return None
-    old = dict(before.rows())
-    grown = {key: growth for key, row in after.rows() if (growth := _growth(old.get(key), row)) is not None}
+    made = {} if made is None else made
+    grown = _grown(before, after)
     seconds, used, faults = grown.get(_PROCESS, (nan, nan, nan))
     collections, collecting, whole = grown.get(_COLLECTOR, (nan, nan, nan))
     return Rates(
@@ -151,11 +156,18 @@ def rates_between(before: Totals, after: Totals) -> Rates | None:
         collections=_count(collections),
         gc_cpu_percent=_percent(collecting, whole),
         gc_cores=0.0 if collections == 0 else _per(collecting, seconds),
-        cpu=tuple(_cpu_rate(key, growth) for key, growth in grown.items() if key[0] == "cpu"),
-        pressure=tuple(_pressure_rate(key, growth) for key, growth in grown.items() if key[0] == "pressure" and growth[0] > 0),
-        memory=tuple(_memory_rate(key, growth) for key, growth in grown.items() if key[0] == "memory"),
-        machine=_machine_rate(grown.get(_MACHINE), grown.get(_IDLE, [nan])[0], after.cpus),
+        cpu=tuple([_made(made, _cpu_rate, key, growth) for key, growth in grown.items() if key[0] == "cpu"]),
+        pressure=tuple([_made(made, _pressure_rate, key, row) for key, row in grown.items() if key[0] == "pressure" and row[0] > 0]),
+        memory=tuple([_made(made, _memory_rate, key, growth) for key, growth in grown.items() if key[0] == "memory"]),
+        machine=_made(made, _machine_rate, after.cpus, grown.get(_MACHINE, _NONE) + grown.get(_IDLE, _NONE)),
     )
+
+
+def _made(made: dict[Hashable, Any], make: Callable[[Any, array[float]], Any], of: Hashable, growth: array[float]) -> Any:
+    known = of, growth.tobytes()
+    if known not in made:
+        made[known] = make(of, growth)
+    return made[known]
 
 
 def shrank(before: Totals, after: Totals) -> bool:
@@ -167,14 +179,35 @@ def shrank(before: Totals, after: Totals) -> bool:
     return any(new < old for old, new in zip(before.numbers[start:], after.numbers[start:], strict=True))
 
 
-def _growth(old: Iterable[float] | None, new: Iterable[float]) -> list[float] | None:
+def _grown(before: Totals, after: Totals) -> dict[Key, array[float]]:
+    """What the numbers of each row grew by, of the rows that both have and in which none shrank."""
+    if before.keys != after.keys:
+        old = dict(before.rows())
+        return {key: growth for key, row in after.rows() if (growth := _growth(old.get(key), row)) is not None}
+    every = array("d", [number - number_before for number_before, number in zip(before.numbers, after.numbers, strict=True)])
+    is_sound, start = min(every, default=0.0) >= 0, 0
+    grown: dict[Key, array[float]] = {}
+    for key in after.keys:
+        end = start + _WIDTHS[key[0]]
+        growth = every[start:end]
+        if is_sound or not any(number < 0 for number in growth):
+            grown[key] = growth
+        start = end
+    return grown
+
+
+def _growth(old: array[float] | None, new: array[float]) -> array[float] | None:
     """What each number of a row grew by; None if one shrank, or if there was no such row."""
-    growth = [] if old is None else [number - number_before for number_before, number in zip(old, new, strict=True)]
-    return growth if growth and not any(number < 0 for number in growth) else None
+    if old is None:
+        return None
+    growth = array("d", [number - number_before for number_before, number in zip(old, new, strict=True)])
+    return None if any(number < 0 for number in growth) else growth
 
 
 def _waited(before: Totals, after: Totals) -> float:
     """How long its threads waited: those of both looks, and those that began since then, if they can be told."""
+    if before.waits == after.waits:
+        return 0.0 if after.waits else nan
     old = dict(zip(before.waits[::2], before.waits[1::2], strict=True))
     threads = tuple(zip(after.waits[::2], after.waits[1::2], strict=True))
     known = [seconds - old.get(thread, 0.0) for thread, seconds in threads if thread in old or before.all_waits]
@@ -185,13 +218,15 @@ def _threads(before: Totals, after: Totals, seconds: float) -> tuple[tuple[float
     """The shares of the time that each thread of both looks ran and waited."""
     if not seconds > 0 or 2 * len(before.ran) != len(before.waits) or 2 * len(after.ran) != len(after.waits):
         return ()
+    if before.waits == after.waits and before.ran == after.ran:
+        return ((0.0, 0.0),) * len(after.ran)
     old = {thread: (ran, waited) for thread, waited, ran in zip(before.waits[::2], before.waits[1::2], before.ran, strict=True)}
     now = ((thread, ran, waited) for thread, waited, ran in zip(after.waits[::2], after.waits[1::2], after.ran, strict=True))
     grown = ((ran - old[thread][0], waited - old[thread][1]) for thread, ran, waited in now if thread in old)
     return tuple((ran / seconds, waited / seconds) for ran, waited in grown if ran >= 0 and waited >= 0)
 
 
-def _cpu_rate(key: Key, growth: list[float]) -> CpuRate:
+def _cpu_rate(key: Key, growth: array[float]) -> CpuRate:
     seconds, used, periods, throttled, throttled_seconds, bursts, burst_seconds = growth
     counted = not isnan(periods)
     return CpuRate(
@@ -212,7 +247,7 @@ def _cpu_rate(key: Key, growth: list[float]) -> CpuRate:
     )
 
 
-def _pressure_rate(key: Key, growth: list[float]) -> PressureRate:
+def _pressure_rate(key: Key, growth: array[float]) -> PressureRate:
     seconds, *waited = growth
     cpu_some, cpu_full, memory_some, memory_full = (_percent(number, seconds) for number in waited)
     return PressureRate(
@@ -227,7 +262,7 @@ def _pressure_rate(key: Key, growth: list[float]) -> PressureRate:
     )
 
 
-def _memory_rate(key: Key, growth: list[float]) -> MemoryRate:
+def _memory_rate(key: Key, growth: array[float]) -> MemoryRate:
     seconds, refaults, kills, highs, maxes = growth
     return MemoryRate(
         path=key[1],
@@ -241,10 +276,12 @@ def _memory_rate(key: Key, growth: list[float]) -> MemoryRate:
     )
 
 
-def _machine_rate(growth: list[float] | None, idle: float, cpus: int) -> MachineRate | None:
-    if growth is None or not growth[0] > 0:
+def _machine_rate(cpus: int, growth: array[float]) -> MachineRate | None:
+    """``growth``: of the machine's row, and of the one number that stands apart; what is not known is left out of it."""
+    if len(growth) < _WIDTHS["machine"] or not growth[0] > 0:
         return None
-    seconds, busy, steal, cpu, memory = growth
+    seconds, busy, steal, cpu, memory, *rest = growth
+    idle = rest[0] if rest else nan
     if 0 < busy + idle + steal < _COUNTED * cpus * seconds:
         busy *= cpus * seconds / (busy + idle + steal)
     return MachineRate(

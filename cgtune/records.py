@@ -57,7 +57,7 @@ class Record:
         raise AttributeError(f"{type(self).__name__} is immutable: {name} cannot be deleted")
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._values() == other._values()
+        return self is other or (type(self) is type(other) and self._values() == other._values())
 
     def __hash__(self) -> int:
         return hash((type(self), self._values()))
@@ -66,7 +66,7 @@ class Record:
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self._fields)})"
 
     def _values(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in self._fields)
+        return tuple([getattr(self, name) for name in self._fields])
 
     def items(self) -> tuple[tuple[str, Any], ...]:
         """Name and value of each field, in the order in which they are declared."""

@@ -13,11 +13,11 @@ from cgtune.model import GoFacts, Membership, Note, Process, Snapshot, locate_ch
 from cgtune.process import read_process, read_threads, with_pod_names
 from cgtune.records import Record
 from cgtune.system.reading import exists, note_on, read_essential, read_optional
-from cgtune.used import read_used
+from cgtune.used import Turns, has_rested, read_turns, read_used
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from cgtune.machineview import MachineView
     from cgtune.model import Container, CpuLevel, Level, MemoryLevel, Mount
@@ -28,12 +28,16 @@ _ATTEMPTS = 2
 
 
 class _Identified(Record):
-    """The first half of a snapshot: who the process is, and its Go runtimes; each with the notes that it cost."""
+    """The first half of a snapshot: who the process is, and its Go runtimes; each with the notes that it cost.
+
+    ``turns``: what its threads have run, if nothing of it has since the last look; else None.
+    """
 
     process: Process
     process_notes: tuple[Note, ...]
     go: tuple[GoFacts, ...]
     go_notes: tuple[Note, ...]
+    turns: Turns | None
 
 
 def read_snapshot(view: MachineView, pid: int) -> Snapshot:
@@ -71,13 +75,20 @@ def is_go(view: MachineView, pid: int, *, with_machinery: bool = True) -> bool:
     return bool(program.go) and (with_machinery or not is_machinery(program.process.executable, program.process.command))
 
 
+def load_resting_others(view: MachineView) -> Callable[[int], bool]:
+    """Tells of a pid whether it was known at the last look to be no Go program, and has not run since; False: it has to be looked at."""
+    from cgtune.runtimes.go.others import is_resting_other
+
+    host, known = view.host, view.known
+    return lambda pid: is_resting_other(host, pid, known)
+
+
 def _is_known_other(view: MachineView, pid: int) -> bool:
     """Most processes are not Go's, and what they map tells that they still are not: one file or two instead of four."""
-    if view.is_again and view.known.is_go(pid):
-        return False
     from cgtune.runtimes.go.others import tell_other
 
-    view.host.forget(f"/proc/{pid}")
+    if view.is_again and view.known.is_go(pid):
+        return False
     return tell_other(view.host, pid, view.known, is_again=view.is_again)
 
 
@@ -89,33 +100,43 @@ def _read_settled(view: MachineView, program: _Identified) -> Snapshot:
     for _attempt in range(_ATTEMPTS):
         # The stat last: what it counts is told, and a recording keeps the last answer.
         moved = _read_memberships(host, pid) != before
-        now = _read_stat(host, pid)
+        text, now = _read_stat(host, pid)
         if now.start_ticks != snapshot.process.start_ticks:
             raise NoSuchProcess(f"process {pid} ended while it was read, and another one has its pid")
         # In the midst of an execve the environment reads as empty, and what was read before it is another program's
         if not moved and now.environ_start == snapshot.process.environ_start:
-            return _with_used(host, snapshot, now)
-        snapshot, before = _read_rest(view, _read_identified(view, pid))
+            return _with_used(view, snapshot, text, now, program.turns)
+        program = _read_identified(view, pid)
+        snapshot, before = _read_rest(view, program)
     path, why = f"/proc/{pid}/stat", "the process started another program while it was read; what is said may mix the two"
     if moved:
         path, why = f"/proc/{pid}/cgroup", "the process was moved between cgroups while it was read; the chain may mix two places"
-    return _with_used(host, snapshot.replace(notes=(*snapshot.notes, Note(path=path, why=why))), _read_stat(host, pid))
+    return _with_used(view, snapshot.replace(notes=(*snapshot.notes, Note(path=path, why=why))), *_read_stat(host, pid))
 
 
-def _with_used(host: Host, snapshot: Snapshot, stat: kernel.ProcessStat) -> Snapshot:
-    """The snapshot with what the process has used, right after its cgroups were read: the two belong together."""
-    notes = [*snapshot.notes]
-    used = read_used(host, snapshot.process.pid, stat, notes)
-    return snapshot.replace(used=used, notes=tuple(dict.fromkeys(notes)))
+def _with_used(view: MachineView, snapshot: Snapshot, text: str, stat: kernel.ProcessStat, turns: Turns | None = None) -> Snapshot:
+    """The snapshot with what the process has used, right after its cgroups were read: the two belong together.
+
+    ``stat`` is what its stat line says, ``text``; ``turns``: as of _Identified.
+    """
+    pid, notes = snapshot.process.pid, [*snapshot.notes]
+    if turns is None:
+        turns = view.turns[pid] = read_turns(view.host, pid, text, notes, view.turns.get(pid))
+    return snapshot.replace(used=read_used(view.host, stat, turns), notes=tuple(dict.fromkeys(notes)))
 
 
 def _read_identified(view: MachineView, pid: int) -> _Identified:
     view.host.forget(f"/proc/{pid}")
     process_notes: list[Note] = []
     process = read_process(view, pid, process_notes)
+    turns = view.turns.get(pid)
+    if turns is not None:
+        rested = has_rested(view.host, pid, turns)
+        turns = turns if rested else None
+        view.known.note_rest(pid, rested=rested)
     go_notes: list[Note] = []
     go = read_go(view, process, go_notes)
-    return _Identified(process=process, process_notes=tuple(process_notes), go=go, go_notes=tuple(go_notes))
+    return _Identified(process=process, process_notes=tuple(process_notes), go=go, go_notes=tuple(go_notes), turns=turns)
 
 
 def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple[Membership, ...]]:
@@ -281,10 +302,12 @@ def read_go(view: MachineView, process: Process, notes: list[Note]) -> tuple[GoF
     return facts
 
 
-def _read_stat(host: Host, pid: int) -> kernel.ProcessStat:
+def _read_stat(host: Host, pid: int) -> tuple[str, kernel.ProcessStat]:
+    """The stat line as it is now, and what it says."""
     host.forget(f"/proc/{pid}")
     try:
-        return kernel.parse_stat(host.read_text(f"/proc/{pid}/stat"))
+        text = host.read_text(f"/proc/{pid}/stat")
+        return text, kernel.parse_stat(text)
     except Absent as error:
         raise NoSuchProcess(f"process {pid} ended while it was read") from error
 

@@ -9,6 +9,7 @@ from cgtune.cgroups import kernel
 from cgtune.cgroups.levels import read_pressure
 from cgtune.errors import Absent, CgtuneError, NoSuchProcess
 from cgtune.model import Used
+from cgtune.records import Record
 from cgtune.system.reading import note_on, parse_optional, read_optional
 
 TYPE_CHECKING = False
@@ -21,47 +22,92 @@ if TYPE_CHECKING:
 #: The threads of a process that are asked: a second of a node agent's time must do for all of its processes.
 _MOST_THREADS = 64
 
-
-def read_used(host: Host, pid: int, stat: kernel.ProcessStat, notes: list[Note]) -> Used:
-    """What process ``pid`` has used by the time of its ``stat``, which was read right now. What cannot be read goes to ``notes``."""
-    waits, ran = _read_waits(host, pid, notes)
-    return Used(
-        read_seconds=host.clock_seconds(),
-        cpu_seconds=stat.cpu_ticks / host.ticks_per_second,
-        major_faults=stat.major_faults,
-        threads=stat.threads,
-        waits=waits,
-        ran=ran,
-    )
+#: A CPU without a timer tick (nohz_full) counts once a second for how long somebody has been running there (kernel/sched/core.c,
+#: sched_tick_remote): whoever has neither got a turn nor a nanosecond for longer has not run.
+_LEAST_REST_SECONDS = 1.0
 
 
-def _read_waits(host: Host, pid: int, notes: list[Note]) -> tuple[tuple[tuple[int, float], ...], tuple[float, ...]]:
-    """Id and seconds of waiting of each thread that was asked, and the seconds that each of them ran.
+class Turns(Record):
+    """What the threads of a process have run and waited by one moment.
 
-    Both are empty without CONFIG_SCHED_INFO, and in gVisor.
+    ``stat`` is the hash of its stat line; ``counts`` has each thread's id and the text of its schedstat, and is empty if not all are known.
+    ``waits`` and ``ran`` are as of Used. ``since_seconds``: when all that was first seen so, by the host's clock.
+    """
+
+    stat: int
+    counts: tuple[tuple[str, str], ...]
+    waits: tuple[tuple[int, float], ...]
+    ran: tuple[float, ...]
+    since_seconds: float | None
+
+
+def has_rested(host: Host, pid: int, turns: Turns) -> bool:
+    """Whether no thread of a process has run since that was read, and none began or ended; the first that has run ends the question.
+
+    Each turn on a CPU is counted, however short it is (kernel/sched/stats.h, sched_info_arrive); the time beside it may miss one
+    (CONFIG_IRQ_TIME_ACCOUNTING). Not covered: what others write into its memory: a debugger, a process that shares it (CLONE_VM).
+    """
+    now_seconds, folder = host.clock_seconds(), f"/proc/{pid}/task"
+    if not turns.counts or now_seconds is None or turns.since_seconds is None or now_seconds < turns.since_seconds + _LEAST_REST_SECONDS:
+        return False
+    try:
+        return (
+            hash(host.read_kept(f"/proc/{pid}/stat")) == turns.stat  # so there are as many threads as then
+            and all(host.read_text(f"{folder}/{name}/schedstat") == text for name, text in turns.counts)
+        )
+    except CgtuneError:
+        return False
+
+
+def read_turns(host: Host, pid: int, text: str, notes: list[Note], before: Turns | None = None) -> Turns:
+    """Those of process ``pid``, of whose threads 64 are asked, by the time of its stat line ``text``, which was read right now.
+
+    ``before`` are those of an earlier look. Nothing is known of a kernel without CONFIG_SCHED_INFO, and of gVisor; what cannot be read for
+    another reason goes to ``notes``.
     """
     folder = f"/proc/{pid}/task"
-    path, waits, ran = folder, list[tuple[int, float]](), list[float]()
+    path, names, texts, found = folder, list[str](), list[tuple[str, str]](), list[tuple[int, float, float]]()
     try:
         names = [name for name in host.list_directory(folder) if name.isdecimal()]
         # The first thread is there as long as the process is
         for name in sorted(names, key=lambda name: (name != str(pid), int(name)))[:_MOST_THREADS]:
             path = f"{folder}/{name}/schedstat"
             try:
-                seconds = kernel.parse_schedstat(host.read_text(path))
+                told = host.read_text(path)
+                seconds = kernel.parse_schedstat(told)
             except (Absent, NoSuchProcess):
-                seconds = None  # it has ended
+                continue  # it has ended
             if seconds is not None:
-                ran.append(seconds[0])
-                waits.append((int(name), seconds[1]))
-            elif not waits:
+                texts.append((name, told))
+                found.append((int(name), *seconds))
+            elif not found:
                 break  # it is not counted here
     except (Absent, NoSuchProcess):
         pass  # a recording from elsewhere
     except CgtuneError as error:
         if all(note.path != path for note in notes):
             notes.append(note_on(path, error).replace(kind="fact"))  # no judgement hangs on it
-    return tuple(waits), tuple(ran)
+    counts = tuple(texts) if len(texts) == len(names) == kernel.parse_stat(text).threads else ()
+    is_same = before is not None and before.counts == counts and before.stat == hash(text)
+    return Turns(
+        stat=hash(text),
+        counts=counts,
+        waits=tuple((thread, waited) for thread, _, waited in found),
+        ran=tuple(ran for _, ran, _ in found),
+        since_seconds=before.since_seconds if before is not None and is_same else host.clock_seconds(),
+    )
+
+
+def read_used(host: Host, stat: kernel.ProcessStat, turns: Turns) -> Used:
+    """What a process has used by the time of its ``stat``, which was read right now, and of the turns of its threads."""
+    return Used(
+        read_seconds=host.clock_seconds(),
+        cpu_seconds=stat.cpu_ticks / host.ticks_per_second,
+        major_faults=stat.major_faults,
+        threads=stat.threads,
+        waits=turns.waits,
+        ran=turns.ran,
+    )
 
 
 def read_machine_used(host: Host, machine: Machine, stat: str | None, is_own: Callable[[str], bool], notes: list[Note]) -> Machine:

@@ -12,7 +12,7 @@ from cgtune.machineview import MachineView
 from cgtune.model import CpuLevel, Note, Used
 from cgtune.snapshot import _with_usage, read_snapshot
 from cgtune.system.host import Host
-from cgtune.used import read_used
+from cgtune.used import has_rested, read_turns, read_used
 from tests.support import inside
 from tests.support.refusing import Refusing
 from tests.support.stories import STORIES
@@ -31,7 +31,8 @@ def _stat(pid: int, **fields: int) -> str:
 def _used(root: str, refused: dict[str, int] | None = None) -> tuple[Used, list[Note]]:
     notes: list[Note] = []
     with Refusing(root, refused or {}) as host:
-        return read_used(host, 7, parse_stat(host.read_text("/proc/7/stat")), notes), notes
+        text = host.read_text("/proc/7/stat")
+        return read_used(host, parse_stat(text), read_turns(host, 7, text, notes)), notes
 
 
 def _process(tmp_path: Path, threads: dict[int, str]) -> str:
@@ -76,6 +77,49 @@ def test_waits_that_cannot_be_read_are_a_note(tmp_path: Path, path: str) -> None
     used, notes = _used(root, {path: errno.EIO})
     assert notes == [Note(path=path, why="Input/output error", kind="fact")]
     assert used.waits == (() if path.endswith("task") else ((7, 1.0),))
+
+
+@pytest.mark.parametrize(
+    ("later", "seconds", "rested"),
+    [
+        pytest.param({}, 1.0, True, id="nothing"),
+        pytest.param({}, 0.9, False, id="not for long enough"),
+        pytest.param({"task/9/schedstat": "5 250000000 3\n"}, 9.0, False, id="one had a turn that took no time"),
+        pytest.param({"task/9/schedstat": "6 250000000 2\n"}, 9.0, False, id="one ran on in its turn"),
+        pytest.param({"stat": _stat(7, field12=4, field14=150, field15=50, field20=2)}, 9.0, False, id="a page was read"),
+        pytest.param({"stat": _stat(7, field12=3, field14=150, field15=50, field20=3)}, 9.0, False, id="a thread began"),
+        pytest.param({"task/9/schedstat": ""}, 9.0, False, id="a thread is gone"),
+    ],
+)
+def test_what_has_rested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: dict[str, str], seconds: float, *, rested: bool) -> None:
+    """Only if no thread had a turn, for a second at the least; and what was seen again is as old as when it was seen first."""
+    root = _process(tmp_path, {7: "5 1500000000 1\n", 9: "5 250000000 2\n"})
+    now = [100.0]
+    monkeypatch.setattr(Host, "clock_seconds", lambda _host: now[0])
+    with Host(root) as host:
+        before = read_turns(host, 7, host.read_text("/proc/7/stat"), [])
+        now[0] += seconds
+        for name, text in later.items():
+            (tmp_path / "proc/7" / name).unlink()
+            if text:
+                (tmp_path / "proc/7" / name).write_text(text)
+        assert has_rested(host, 7, before) is rested
+        again = read_turns(host, 7, host.read_text("/proc/7/stat"), [], before)
+        assert again.since_seconds == (now[0] if later else 100.0)
+
+
+@pytest.mark.parametrize(
+    "threads", [dict.fromkeys(range(7, 72), "5 1000000000 1\n"), {7: "0 0 0\n", 9: "0 0 0\n"}, {7: "5 1 1\n", 9: "0 0 0\n"}]
+)
+def test_of_threads_that_are_not_all_known_nobody_says_that_they_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: dict[int, str]
+) -> None:
+    """Of 65 threads, of a kernel that does not count, and of a thread that has not run yet."""
+    root = _process(tmp_path, threads)
+    seconds = iter(range(100, 900, 50))
+    monkeypatch.setattr(Host, "clock_seconds", lambda _host: float(next(seconds)))
+    with Host(root) as host:
+        assert not has_rested(host, 7, read_turns(host, 7, host.read_text("/proc/7/stat"), []))
 
 
 def test_what_the_machine_has_used(tmp_path: Path) -> None:

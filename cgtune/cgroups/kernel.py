@@ -265,6 +265,7 @@ def parse_cgroup(text: str) -> tuple[Membership, ...]:
 _LAST_TEXTS = 8
 _LAST_MEMBERSHIPS: dict[str, tuple[Membership, ...]] = {}
 _LAST_MOUNTS: dict[str, tuple[Mount, ...]] = {}
+_LAST_STATS: dict[str, ProcessStat] = {}
 
 
 def _once(text: str, last: dict[str, T], parse: Callable[[str], T]) -> T:
@@ -371,7 +372,14 @@ _KERNEL_THREAD_FLAG = 0x00200000
 
 
 def parse_stat(text: str) -> ProcessStat:
-    """/proc/PID/stat, `42 (a) b) S 1 ...`: (1) pid (2) command, up to the LAST parenthesis (3) state ... (22) start time in ticks."""
+    """/proc/PID/stat, `42 (a) b) S 1 ...`: (1) pid (2) command, up to the LAST parenthesis (3) state ... (22) start time in ticks.
+
+    The same text soon again gives the same record: a process that rests says so twice in a look.
+    """
+    return _once(text, _LAST_STATS, _parse_stat)
+
+
+def _parse_stat(text: str) -> ProcessStat:
     opening, closing = text.find("("), text.rfind(")")
     fields = text[closing + 1 :].split()
     if not 0 < opening < closing or len(fields) < 20 or len(fields[0]) != 1:
@@ -398,6 +406,12 @@ def parse_stat_memory(text: str) -> tuple[bool, int | None]:
         raise Malformed(f"not a stat line: {_quote(text)}")
     counters = hash((fields[7], fields[9], fields[19], fields[20])) if fields[7] != "0" else None
     return bool(parse_count(fields[6]) & _KERNEL_THREAD_FLAG), counters
+
+
+def is_one_thread_asleep(text: str) -> bool:
+    """Whether a stat line that was parsed before is of a process with one thread (field 20), and that was on no run queue (field 3)."""
+    fields = text[text.rfind(")") + 1 :].split(None, 18)
+    return fields[0] != "R" and fields[17] == "1"
 
 
 def parse_status_affinity(text: str) -> frozenset[int]:

@@ -8,7 +8,7 @@ Not covered: a platform whose variables a process has cleared from its environme
 
 from __future__ import annotations
 
-from cgtune.platforms.ecs import with_task
+from cgtune.platforms.ecs import VARIABLE, with_task
 from cgtune.platforms.table import Clues, tell_platforms
 
 TYPE_CHECKING = False
@@ -25,14 +25,11 @@ def with_platforms(
     ``entries`` are those of its environment, ``paths`` those of its cgroups, ``writable`` is where it may make cgroups, "" if nowhere.
     What fails costs a note. Nothing is asked of an ECS task if all cgroups above can be seen: its own is among them.
     """
-    variables: dict[str, str] = {}
-    for entry in entries:
-        name, equals, value = entry.partition("=")
-        if equals:
-            variables.setdefault(name, value)
+    split = (entry.partition("=") for entry in entries)
+    variables = tuple((name, value) for name, equals, value in split if equals)
     is_below = snapshot.cpu_hidden_above == "/" and snapshot.cpu_chain[0].path != "/"
     clues = Clues(variables=variables, paths=paths, writable=writable, below=snapshot.cpu_chain[0].path if is_below else "")
     platforms = tell_platforms(clues)
     snapshot = snapshot.replace(platforms=(*platforms, *snapshot.platforms))
     is_hidden = snapshot.cpu_hidden_above or snapshot.memory_hidden_above or not snapshot.cpu_chain or not snapshot.memory_chain
-    return with_task(view, snapshot, variables, notes) if is_hidden else snapshot
+    return with_task(view, snapshot, clues.value(VARIABLE), notes) if is_hidden else snapshot

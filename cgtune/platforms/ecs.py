@@ -39,12 +39,11 @@ class Task(Record):
     container_bytes: int | None = None
 
 
-def with_task(view: MachineView, snapshot: Snapshot, variables: Mapping[str, str], notes: list[Note]) -> Snapshot:
-    """The snapshot with the limits of its task; a note if they could not be had. ``variables`` are those of its process.
+def with_task(view: MachineView, snapshot: Snapshot, url: str | None, notes: list[Note]) -> Snapshot:
+    """The snapshot with the limits of its task; a note if they could not be had. ``url`` is what VARIABLE says, if it is there.
 
     A variable of another process may say anything: it is asked for at the one address that ECS documents, and nowhere else.
     """
-    url = variables.get(VARIABLE)
     if url is None:
         return snapshot
     try:

@@ -12,7 +12,9 @@ from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
+
+    from cgtune.model import Pairs
 
 _MIB = 1 << 20
 _MOST_MB = 1 << 26
@@ -28,10 +30,14 @@ class Clues(Record):
     container's own; "": it is.
     """
 
-    variables: Mapping[str, str]
+    variables: Pairs
     paths: tuple[str, ...]
     writable: str = ""
     below: str = ""
+
+    def value(self, name: str) -> str | None:
+        """The first value of a variable; None if it is not there."""
+        return next((value for other, value in self.variables if other == name), None)
 
 
 def tell_platforms(clues: Clues) -> tuple[Platform, ...]:
@@ -41,7 +47,7 @@ def tell_platforms(clues: Clues) -> tuple[Platform, ...]:
 
 def _told(clues: Clues, names: tuple[str, ...], places: tuple[str, ...] = ()) -> tuple[str, ...]:
     """How it was told: the variables that are there, and the cgroups whose paths name it."""
-    variables = tuple(f"environment: {name}" for name in names if name in clues.variables)
+    variables = tuple(f"environment: {name}" for name in names if clues.value(name) is not None)
     paths = dict.fromkeys(path for path in clues.paths if any(place in path for place in places))
     return (*variables, *(f"cgroup: {path}" for path in paths))
 
@@ -61,14 +67,14 @@ def _lambda(clues: Clues) -> Platform | None:
 
 def _nomad(clues: Clues) -> Platform | None:
     told = _told(clues, ("NOMAD_ALLOC_ID",), ("/nomad.slice", "/nomad/"))
-    most = "NOMAD_MEMORY_MAX_LIMIT" if "NOMAD_MEMORY_MAX_LIMIT" in clues.variables else "NOMAD_MEMORY_LIMIT"
+    most = "NOMAD_MEMORY_MAX_LIMIT" if clues.value("NOMAD_MEMORY_MAX_LIMIT") else "NOMAD_MEMORY_LIMIT"
     said = _said(clues, "task", ("memory", most, "MB"), ("cpu", "NOMAD_CPU_CORES", "list"), ("cpu", "NOMAD_CPU_LIMIT", "MHz"))
     hides = "nothing by itself; its cpu is a share, and no cap unless a driver is told so, and its cores are a cpuset"
     return Platform(name="Nomad", told_by=told, hides=hides, said=said) if told else None
 
 
 def _cloud_run(clues: Clues) -> Platform | None:
-    if "KUBERNETES_SERVICE_HOST" in clues.variables:
+    if clues.value("KUBERNETES_SERVICE_HOST") is not None:
         return None  # Knative in a cluster has the same variables
     told = _told(clues, ("K_SERVICE", "CLOUD_RUN_JOB", "CLOUD_RUN_WORKER_POOL"))
     hides = "what is allowed beyond the instance's own cgroup; CPU may be more for a while at the start, and a first value stays then"
@@ -77,7 +83,7 @@ def _cloud_run(clues: Clues) -> Platform | None:
 
 def _app_engine(clues: Clues) -> Platform | None:
     told = _told(clues, ("GAE_INSTANCE",))
-    name = "App Engine standard" if "GAE_ENV" in clues.variables else "App Engine flexible"
+    name = "App Engine standard" if clues.value("GAE_ENV") is not None else "App Engine flexible"
     said = _said(clues, "instance", ("memory", "GAE_MEMORY_MB", "MB"))
     return Platform(name=name, told_by=told, hides="the limits of the instance", said=said) if told else None
 
@@ -85,7 +91,7 @@ def _app_engine(clues: Clues) -> Platform | None:
 def _slurm(clues: Clues) -> Platform | None:
     told = _told(clues, ("SLURM_JOB_ID",), ("/slurmstepd.scope", "slurmstepd.scope/", "/slurm/"))
     node = ("cpu", "SLURM_CPUS_ON_NODE", "cores")
-    cpus = ("cpu", "SLURM_CPUS_PER_TASK", "cores") if "SLURM_CPUS_PER_TASK" in clues.variables else node
+    cpus = ("cpu", "SLURM_CPUS_PER_TASK", "cores") if clues.value("SLURM_CPUS_PER_TASK") else node
     said = _said(clues, "job", ("memory", "SLURM_MEM_PER_NODE", "MB"), cpus)
     hides = "nothing by itself; without ConstrainCores and ConstrainRAMSpace in cgroup.conf nothing of a job is enforced"
     return Platform(name="Slurm", told_by=told, hides=hides, said=said) if told else None
@@ -114,7 +120,7 @@ def _said(clues: Clues, of: str, *wanted: tuple[str, str, str]) -> tuple[Said, .
 
     def read() -> Iterator[Said]:
         for resource, name, unit in wanted:
-            text, source = clues.variables.get(name, ""), f"environment: {name}"
+            text, source = clues.value(name) or "", f"environment: {name}"
             value = _count_cpus(text) if unit == "list" else _number(text)
             if resource == "memory" and 0 < value <= _MOST_MB:
                 yield Said(resource="memory", of=of, value=value * _MIB, unit="bytes", source=source)

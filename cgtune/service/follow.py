@@ -117,7 +117,7 @@ class Follower:
             )
             found = _with_left(found, self._turns.left, troubles)
             self._host.forget()  # an idle service holds nothing open
-        view.known.keep_processes(frozenset(pids))
+        view.keep_processes(frozenset(pids))
         snapshots = sorted(found.snapshots, key=lambda snapshot: snapshot.process.pid)
         if self._pids:  # a zombie has ended, its parent has not yet taken note
             missing += [snapshot.process.pid for snapshot in snapshots if snapshot.process.state == "Z"]
@@ -175,8 +175,9 @@ class Follower:
         waiting = list(view.known.waiting)
         if len(waiting) + len(self._followed) > MOST_PROCESSES:
             waiting = []
-        turns = {pid: turn for turn, pid in enumerate(waiting)}
-        return sorted(pids, key=lambda pid: (turns.get(pid, len(turns)), pid not in self._followed, pid))
+        there = frozenset(pids) if waiting else frozenset()
+        first = dict.fromkeys((*(pid for pid in waiting if pid in there), *(pid for pid in pids if pid in self._followed)))
+        return [*first, *(pid for pid in pids if pid not in first)]
 
 
 def _with_left(found: Gathered, left: tuple[int, ...], troubles: dict[str, str]) -> Gathered:

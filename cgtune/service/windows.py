@@ -10,6 +10,9 @@ from cgtune.rates import rates_between, shrank, total
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from typing import Any
+
     from cgtune.model import ProcessReport, Report
     from cgtune.rates import Totals
 
@@ -34,9 +37,10 @@ class Windows:
         ``now_seconds`` is any clock that only goes forward.
         """
         before, self._marks = self._marks, {}
-        return report.replace(processes=tuple(self._watch(process, before, now_seconds) for process in report.processes))
+        made: dict[Hashable, Any] = {}
+        return report.replace(processes=tuple(self._watch(process, before, now_seconds, made) for process in report.processes))
 
-    def _watch(self, process: ProcessReport, before: dict[int, list[Mark]], now_seconds: float) -> ProcessReport:
+    def _watch(self, process: ProcessReport, before: dict[int, list[Mark]], now_seconds: float, made: dict[Hashable, Any]) -> ProcessReport:
         snapshot = process.snapshot
         marks = before.get(snapshot.process.pid, [])
         now = total(snapshot, marks[-1][1] if marks else None)
@@ -47,4 +51,4 @@ class Windows:
         if not marks or now_seconds - marks[-1][0] >= _MARK_SECONDS:
             marks.append((now_seconds, now))
         self._marks[snapshot.process.pid] = marks
-        return process.replace(snapshot=snapshot.replace(rates=rates_between(marks[0][1], now)))
+        return process.replace(snapshot=snapshot.replace(rates=rates_between(marks[0][1], now, made)))

@@ -85,6 +85,7 @@ _LOCAL = frozenset(
 )
 
 _MOST_LEARNED = 8192
+_MOST_DEVICES = 2000  # of one mount table, 100 bytes each
 
 
 class Mounts(Record):
@@ -103,7 +104,7 @@ class Mounts(Record):
 
 
 def parse_mounts(text: str, *, trusts_overlays: bool) -> Mounts:
-    """A mount table; a line that is damaged counts as foreign.
+    """A mount table; one with a line that is damaged, or with more than 2,000 devices, counts as foreign all over.
 
     ``trusts_overlays``: whether only those could mount an overlay here who may mount anything: in a user namespace of its own
     anybody may lay one upon a FUSE file system.
@@ -116,7 +117,7 @@ def parse_mounts(text: str, *, trusts_overlays: bool) -> Mounts:
     for line in text.splitlines():
         fields, _, kind = line.partition(" - ")
         parts = fields.split(" ", 5)
-        if len(parts) < 5:
+        if len(parts) < 5 or len(devices) > _MOST_DEVICES or len(foreign) > _MOST_DEVICES:
             return _UNKNOWN
         name = kind.partition(" ")[0]
         is_local = name in _LOCAL or (name == "overlay" and trusts_overlays)
@@ -159,8 +160,8 @@ class Foreign:
         self._pieces: dict[str, tuple[int, bytes, AbstractSet[str], bool]] = {}
         self._tables: dict[str, Mounts] = {}
         self._seen: dict[str, Mounts] = {}
-        self._parsed: dict[bytes, Mounts] = {}
-        self._parsed_now: dict[bytes, Mounts] = {}
+        self._parsed: dict[int, Mounts] = {}
+        self._parsed_now: dict[int, Mounts] = {}
         self._own: Mounts | None = None
         self._internal: frozenset[str] | None = None
 
@@ -235,13 +236,14 @@ class Foreign:
 
     def see_mounts(self, pid: str, table: bytes) -> None:
         """Take the mount table of a process, read in this look. Equal tables are of one namespace: they name each mount by its number."""
-        mounts = self._parsed_now.get(table) or self._parsed.get(table)
+        key = hash(table)  # a process may have 4 MiB of it
+        mounts = self._parsed_now.get(key) or self._parsed.get(key)
         if mounts is None:
             found = self._read_mounts(pid, table)
             if found is None:
                 return
             mounts = found
-        self._seen[pid], self._parsed_now[table] = mounts, mounts
+        self._seen[pid], self._parsed_now[key] = mounts, mounts
 
     def _mounts(self, pid: str) -> Mounts | None:
         """The mount table of a process; None if the kernel refuses to show it: then it refuses all that may sleep as well."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+_FOLDER_DEPTH = 2  # the slashes in /proc/PID
+
 
 _MOST_ENVIRON_BYTES = 2 << 20  # all that execve(2) takes if the limit of the stack is the usual one
 _MOST_MOUNTS_BYTES = 4 << 20  # of a process: 20,000 mounts with a line of 200 bytes
@@ -49,8 +51,8 @@ class Host:
         self.is_dated = origin.is_dated
         self.page_bytes, self.ticks_per_second = origin.page_bytes, origin.ticks_per_second
         self.recorded_pids = origin.pids
-        self._kept: dict[str, str | Malformed] = {}
-        self._kept_links: dict[str, str] = {}
+        self._kept: dict[str, dict[str, str | Malformed]] = {}  # by folder, /proc/PID mostly
+        self._kept_links: dict[str, dict[str, str]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -65,10 +67,11 @@ class Host:
     def forget(self, below: str = "/") -> None:
         """Close what is kept open at or below ``below``: the next read looks them up anew."""
         self._source.forget(below)
-        inside = below.rstrip("/") + "/"
         for kept in (self._kept, self._kept_links):
-            for path in [path for path in kept if path == below or path.startswith(inside)]:
-                del kept[path]
+            if below.count("/") == _FOLDER_DEPTH:
+                kept.pop(below, None)
+            else:
+                kept.clear()
 
     def time_seconds(self) -> float:
         """Now, or when the recording was made; seconds since the epoch."""
@@ -97,12 +100,13 @@ class Host:
 
         Of an environment and of a large mountinfo it is what is asked for.
         """
-        if path not in self._kept:
+        texts = self._kept.setdefault(_folder(path), {})
+        if path not in texts:
             try:
-                self._kept[path] = self._read_selected(path)
+                texts[path] = self._read_selected(path)
             except Malformed as error:
-                self._kept[path] = error  # who is too large is read once as well
-        kept = self._kept[path]
+                texts[path] = error  # who is too large is read once as well
+        kept = texts[path]
         if isinstance(kept, Malformed):
             raise Malformed(str(kept))
         return kept
@@ -125,9 +129,10 @@ class Host:
 
     def read_kept_link(self, path: str) -> str:
         """As read_link, likewise."""
-        if path not in self._kept_links:
-            self._kept_links[path] = self.read_link(path)
-        return self._kept_links[path]
+        kept = self._kept_links.setdefault(_folder(path), {})
+        if path not in kept:
+            kept[path] = self.read_link(path)
+        return kept[path]
 
     def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once. Raises as read_text does."""
@@ -240,6 +245,11 @@ class Host:
             found = "none"  # a damaged recording
         if found != device:
             raise Unreadable(f"{directory} is not the filesystem that the mount table names ({device})")
+
+
+def _folder(path: str) -> str:
+    """The two upper levels, as in /proc/42."""
+    return "/".join(path.split("/", _FOLDER_DEPTH + 1)[: _FOLDER_DEPTH + 1])
 
 
 def _is_encodable(path: str) -> bool:

@@ -17,7 +17,9 @@ from cgtune.errors import Unreadable
 READ_CAP_BYTES = 8 << 20
 
 FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_PLAIN_FILE_FLAGS = FILE_FLAGS | os.O_NOFOLLOW
 DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+_LISTING_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 #: Directories kept open at once; a chain of cgroups is rarely deeper.
 _OPEN_DIRECTORIES = 32
@@ -26,6 +28,10 @@ _LEAST_OPEN = 2
 
 _PROCESS_DEPTH = 2  # the slashes in /proc/PID
 _OWN_FOLDERS = ("task", "map_files", "ns", "fd", "fdinfo")
+
+#: Files of a process or a thread that the kernel makes in one piece (fs/proc/base.c, proc_single_show): a read that gets less than it asked
+#: for has got the end.
+_IN_ONE_PIECE = frozenset(("stat", "status", "cgroup", "schedstat"))
 
 
 class Root:
@@ -56,11 +62,10 @@ class Root:
 
     def forget(self, below: str) -> None:
         """Close what is kept open at or below ``below``."""
-        if below in self._processes:
-            for path in self._processes.pop(below):
-                for opened in (self._directories, self._files):
-                    if path in opened:
-                        let_go(opened.pop(path))
+        for path in self._processes.pop(below, ()):
+            for opened in (self._directories, self._files):
+                if path in opened:
+                    let_go(opened.pop(path))
         if below.startswith("/proc/") and below.count("/") == _PROCESS_DEPTH:
             return
         inside = below.rstrip("/") + "/"
@@ -73,11 +78,16 @@ class Root:
     def read_whole(self, path: str, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once, without asking its size first (pseudo-files have none)."""
         directory, name, is_kernels = self._split(path)
-        file = os.open(name, FILE_FLAGS | os.O_NOFOLLOW, dir_fd=self.open_directory(directory))
+        file = os.open(name, _PLAIN_FILE_FLAGS, dir_fd=self.open_directory(directory))
+        chunks, remaining, size = [], cap_bytes + 1, 1 << 16
         try:
             if not is_kernels:
                 require_regular(file)
-            chunks, remaining, size = [], cap_bytes + 1, 1 << 16
+            elif remaining > size and name[name.rfind("/") + 1 :] in _IN_ONE_PIECE:
+                whole = os.read(file, size)
+                if len(whole) < size:
+                    return whole
+                chunks, remaining = [whole], remaining - size
             while remaining > 0 and (chunk := os.read(file, min(remaining, size))):
                 chunks.append(chunk)
                 remaining -= len(chunk)
@@ -95,35 +105,28 @@ class Root:
         Of a process the kernel's own folders are no links, and nothing is mounted below them: one look-up less for each of thousands.
         """
         if self._has_doors and path.startswith("/proc/"):
-            pid, _, rest = path[6:].partition("/")
-            folder, slash, name = rest.partition("/")
-            if rest and pid.isdecimal():
+            parts = path.split("/", 4)
+            if len(parts) > _PROCESS_DEPTH + 1 and parts[2].isdecimal():
+                pid, file = parts[2], parts[3]
                 process = f"/proc/{pid}"
-                if not slash and rest == "stat" and process not in self._directories:
-                    return "/proc", f"{pid}/stat", True  # of most processes nothing else is read
-                if not slash or (folder in _OWN_FOLDERS and _is_plain(name)):
-                    return process, rest, True
+                if len(parts) == 4 and file:
+                    if file in ("stat", "schedstat") and process not in self._directories:
+                        return "/proc", f"{pid}/{file}", True  # of most processes nothing else is read
+                    return process, file, True
+                if file in _OWN_FOLDERS and _is_plain(parts[4]):
+                    return process, f"{file}/{parts[4]}", True
         directory, _, name = path.rpartition("/")
         return directory, name, False
 
     def stat_file(self, path: str) -> os.stat_result:
         """What a regular file is; behind one of the kernel's doors it is not opened for that."""
-        directory, name, _ = self._split(path)
-        if not self._is_door(directory, name):
+        directory, name, is_kernels = self._split(path)
+        if not (is_kernels and _is_door(name)):
             return os.fstat(self.open_file(path))
         status = os.stat(name, dir_fd=self.open_directory(directory))
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.ESPIPE, "is not a regular file")
         return status
-
-    def _is_door(self, directory: str, name: str) -> bool:
-        """/proc/PID/exe and map_files are the kernel's own doors to the mapped files; ``directory`` and ``name`` are those of _split."""
-        return (
-            self._has_doors
-            and directory.startswith("/proc/")
-            and directory.count("/") == _PROCESS_DEPTH
-            and (name == "exe" or name.startswith("map_files/"))
-        )
 
     def read_link(self, path: str) -> str:
         """The target of a symbolic link."""
@@ -132,7 +135,11 @@ class Root:
 
     def list_names(self, path: str) -> list[str]:
         """The names in a directory, sorted."""
-        listing = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.open_directory(path))
+        directory, name, is_kernels = self._split(path)
+        if is_kernels and name in _OWN_FOLDERS:
+            listing = os.open(name, _LISTING_FLAGS | os.O_NOFOLLOW, dir_fd=self.open_directory(directory))
+        else:
+            listing = os.open(".", _LISTING_FLAGS, dir_fd=self.open_directory(path))
         try:
             return sorted(os.listdir(listing))
         finally:
@@ -148,8 +155,8 @@ class Root:
     def open_file(self, path: str) -> int:
         """A regular file that stays open between reads."""
         if path not in self._files:
-            directory, name, _ = self._split(path)
-            flags = FILE_FLAGS if self._is_door(directory, name) else FILE_FLAGS | os.O_NOFOLLOW
+            directory, name, is_kernels = self._split(path)
+            flags = FILE_FLAGS if is_kernels and _is_door(name) else _PLAIN_FILE_FLAGS
             file = os.open(name, flags, dir_fd=self.open_directory(directory))
             try:
                 require_regular(file)
@@ -217,6 +224,11 @@ class Root:
             return False  # without a /proc of our own nothing can be said of another
         finally:
             let_go(proc)
+
+
+def _is_door(name: str) -> bool:
+    """Whether a name in /proc/PID is one of the kernel's own doors to the mapped files: exe, map_files."""
+    return name == "exe" or name.startswith("map_files/")
 
 
 def _is_plain(path: str) -> bool:

@@ -67,6 +67,7 @@ _ASKED: Mapping[str, tuple[str, ...]] = {
     "exec": ("--dry-run", "--", "true"),
     "fleet": ("--prometheus", "http://127.0.0.1:1"),
     "serve": ("--listen", "nowhere"),
+    "policy": (),
 }
 _NUMERIC = re.compile(
     r"limit|request|cpus|memory|cpu|headroom|outside|min-procs|pid|window|interval|age|top|last|load|divisor|policy|reserve"

@@ -472,3 +472,10 @@ def test_where_faults_are_not_counted_nothing_is_proven() -> None:
     assert kernel.parse_stat_memory(STAT.format(faults=0, major=0, start=77, size=4096)) == (False, None)
     with pytest.raises(Malformed):
         kernel.parse_stat_memory("7 (a) S 1")
+
+
+@pytest.mark.parametrize(("state", "threads", "asleep"), [("S", 1, True), ("D", 1, True), ("I", 1, True), ("R", 1, False), ("S", 2, False)])
+def test_one_thread_asleep(state: str, threads: int, *, asleep: bool) -> None:
+    """One that is on no run queue, and no other one beside it."""
+    line = STAT.format(faults=1, major=0, start=77, size=4096).replace(") S ", f") {state} ").replace(" 20 0 1 0 ", f" 20 0 {threads} 0 ")
+    assert kernel.is_one_thread_asleep(line) is asleep

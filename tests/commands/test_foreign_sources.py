@@ -33,6 +33,7 @@ _BESIDE: Mapping[str, tuple[str, ...]] = {
     "serve": ("--listen", "nowhere"),
     "exec": ("--", "true"),
     "schema": ("report",),
+    "policy": (),
 }
 
 

@@ -19,7 +19,7 @@ from cgtune import api
 from cgtune.errors import Malformed, Unreadable
 from cgtune.machineview import MachineView
 from cgtune.model import Note
-from cgtune.platforms.ecs import VARIABLE, Task, parse_task, require_address, with_task
+from cgtune.platforms.ecs import Task, parse_task, require_address, with_task
 from cgtune.snapshot import read_snapshot
 from cgtune.system import metadata
 from cgtune.system.host import Host
@@ -340,5 +340,5 @@ def test_an_address_that_failed_is_not_waited_for_again(monkeypatch: pytest.Monk
         view = MachineView(host)
         snapshot, notes = read_snapshot(view, 1), list[Note]()
         for number in range(10):
-            with_task(view, snapshot, {VARIABLE: f"http://169.254.170.2/v4/{number}"}, notes)
+            with_task(view, snapshot, f"http://169.254.170.2/v4/{number}", notes)
     assert (len(asked), len(notes)) == (1, 10)

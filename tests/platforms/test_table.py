@@ -12,7 +12,7 @@ _MIB = 1 << 20
 
 
 def _told(path: str = "/", **variables: str) -> tuple[Platform, ...]:
-    return tell_platforms(Clues(variables=variables, paths=(path,)))
+    return tell_platforms(Clues(variables=tuple(variables.items()), paths=(path,)))
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,6 @@ def test_what_variables_say(variables: dict[str, str], said: list[tuple[str, flo
 
 def test_the_kinds_of_nesting() -> None:
     """A cgroup below the container's own, and one that may make others."""
-    nested, writable = tell_platforms(Clues(variables={}, paths=("/init",), below="/init", writable="/sys/fs/cgroup"))
+    nested, writable = tell_platforms(Clues(variables=(), paths=("/init",), below="/init", writable="/sys/fs/cgroup"))
     assert (nested.name, nested.told_by) == ("nested cgroup", ("cgroup: /init",))
     assert (writable.name, writable.told_by) == ("writable cgroups", ("/proc/PID/mountinfo: /sys/fs/cgroup is mounted rw",))

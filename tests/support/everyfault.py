@@ -405,7 +405,8 @@ def _wrong_files(scene: Scene, place: Path, clean: Outcome, fault: Fault, outcom
         is_folder = found is not None and found == good and any(name.startswith(f"{path}/") for name in scene.files)
         if is_new or (is_old and not is_done) or is_of_less or is_folder:
             continue
-        if scene.is_whole is not None and path not in scene.files and good is not None and not denies:
+        is_below = path.partition("/")[0] in clean.tree  # a recording of a live machine holds the pid of who made it
+        if scene.is_whole is not None and path not in scene.files and (good is not None or is_below) and not denies:
             known = scene.is_whole(place, path) if known is None else known
             if known:
                 continue

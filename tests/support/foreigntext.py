@@ -50,6 +50,15 @@ def json_shape(value: Any) -> Any:
     return type(value).__name__
 
 
+def _otlp_shape(text: str) -> object:
+    """No name of others is that of a metric. Which metrics there are hangs on which cgroup a path says is a container's."""
+    names: set[str] = set()
+    for part in json.loads(text)["resourceMetrics"]:
+        json_shape(part)
+        names |= {metric["name"] for scope in part["scopeMetrics"] for metric in scope["metrics"]}
+    return [name for name in names if not re.fullmatch(r"[a-z0-9._]+", name)]
+
+
 class _Tags(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -104,6 +113,7 @@ def _text_shape(text: str) -> object:
 #: By the format's name: what its own reader finds, without what it says.
 SHAPES: Mapping[str, Callable[[str], object]] = {
     **dict.fromkeys(("json", "sarif", "gitlab"), lambda text: json_shape(json.loads(text))),
+    "otlp-json": _otlp_shape,
     "html": _html_shape,
     "junit": _xml_shape,
     "csv": _csv_shape,

@@ -173,7 +173,7 @@ def _fetch_verdict(url: str) -> tuple[int, str]:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         status, text = _fetch(url)
-        if "no report" not in text or time.monotonic() > deadline:
+        if "no report yet" not in text or time.monotonic() > deadline:
             return status, text
         time.sleep(0.02)
 

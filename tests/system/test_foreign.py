@@ -31,10 +31,26 @@ _NFS_LINE = b"7f00-7f01 r-xp 00000000 00:32 77 /data/lib.so\n"
         (("22 1 0:51 / / rw - fuse.fuse-overlayfs x rw",), "/etc/hostname", True),
         ((_SYS,), "/etc/hostname", True),
         ((_ROOT, "damaged"), "/etc/hostname", True),
+        ((_ROOT, *(f"{100 + each} 22 0:{each} / /m{each} rw - tmpfs t rw" for each in range(1000, 2990))), "/etc/hostname", False),
+        ((_ROOT, *(f"{100 + each} 22 0:{each} / /m{each} rw - tmpfs t rw" for each in range(1000, 3010))), "/etc/hostname", True),
         ((_ROOT, "33 22 0:52 / /n rw - newfs x rw"), "/n/x", True),
         ((_ROOT, "33 22 0:52 / /n rw - autofs x rw"), "/n/x", True),
     ],
-    ids=["local", "nfs", "below", "beside", "blank", "not there", "root on fuse", "no root", "damaged", "unknown", "autofs"],
+    ids=[
+        "local",
+        "nfs",
+        "below",
+        "beside",
+        "blank",
+        "not there",
+        "root on fuse",
+        "no root",
+        "damaged",
+        "many",
+        "too many",
+        "unknown",
+        "autofs",
+    ],
 )
 def test_what_lies_below_a_foreign_mount(lines: tuple[str, ...], path: str, covered: bool) -> None:
     """Each name on the way counts; a process whose root is in no table may have any."""

@@ -72,3 +72,30 @@ def test_without_a_proc_of_our_own_none_is_trusted(top: Root, monkeypatch: pytes
 
     monkeypatch.setattr(root, "open", no_proc, raising=False)
     assert not top.has_procfs()
+
+
+@pytest.mark.parametrize("size", [0, 100, 65_535, 65_536, 70_000, 140_000])
+def test_a_file_that_comes_in_one_piece_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Of a process's own files one read is enough, however few bytes it brings; of those beyond 64 KiB all the same to the end."""
+    for name in ("stat", "maps"):
+        place = tmp_path / "proc/7" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"7 " * (size // 2) + b"7" * (size % 2))
+    root = Root(str(tmp_path))
+    root.open_doors()
+    reads: list[int] = []
+    genuine = os.read
+
+    def read(file: int, asked: int) -> bytes:
+        reads.append(asked)
+        return genuine(file, asked)
+
+    monkeypatch.setattr(os, "read", read)
+    try:
+        assert [len(root.read_whole(f"/proc/7/{name}")) for name in ("stat", "maps")] == [size, size]
+        short, whole = len(reads), root.read_whole("/proc/7/stat")
+        assert (len(whole), len(reads) - short) == (size, 1 if size < 65_536 else len(reads) - short)
+        with pytest.raises(OSError, match="larger"):
+            root.read_whole("/proc/7/stat", 50_000 if size > 50_000 else size - 1)
+    finally:
+        root.close()

@@ -1,10 +1,11 @@
 """Which processes hold no Go runtime, told without taking their mappings apart: most of a node's do, and each look meets all of them.
 
-Two short ways, each of them proof. A process that runs the same program with the same libraries as one that was looked at through and
-through maps the same files of code, each of them the same by its identity. And a process that took no page fault since it was told, and
-has as much address space as then, cannot have run anything new: the first instruction of new code is a fault.
-Not covered: a process that shares its memory with another one (clone(2) with CLONE_VM and without CLONE_THREAD), which maps a library into
-it and takes another out of the same size.
+Three short ways, each of them proof. A process that runs the same program with the same libraries as one that was looked at through
+and through maps the same files of code, each of them the same by its identity. A process that took no page fault since it was told, and
+has as much address space as then, cannot have run anything new: the first instruction of new code is a fault. And if the only thread of a
+process slept then, and has had no turn on a CPU since, nothing of it has run at all: its line in schedstat tells, which is cheaper.
+Not covered: a process that shares its memory with another one (clone(2) with CLONE_VM and without CLONE_THREAD): what that one maps into it
+is seen when it runs itself.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from cgtune.runtimes.go.programs import Known
     from cgtune.system.host import Host
 
+_UNASKED = 0  # in place of turns: ask for them at the next look, before the stat line
 _MOST_PROGRAMS = 256  # of some KB each
 
 
@@ -46,11 +48,25 @@ def tell_other(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
         return False
 
 
+def is_resting_other(host: Host, pid: int, known: Known) -> bool:
+    """Whether process ``pid`` was told to hold no Go runtime and has not run since: what tell_other asks first, for the many."""
+    turns = known.other_turns.get(pid, _UNASKED)
+    return turns != _UNASKED and turns == _read_turns(host, pid)
+
+
 def _tell(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
     counters = None
     if is_again and host.is_live:
-        is_kernel_thread, counters = kernel.parse_stat_memory(host.read_text(f"/proc/{pid}/stat"))
-        if is_kernel_thread or (counters is not None and known.quiet.get(pid) == counters and known.is_other(pid)):
+        before = known.other_stats.pop(pid, None)
+        turns = _read_turns(host, pid) if known.other_turns.pop(pid, None) is not None else None  # before the stat line
+        text = host.read_text(f"/proc/{pid}/stat")
+        is_same, is_kernel_thread = before == hash(text), False
+        if not is_same:
+            is_kernel_thread, counters = kernel.parse_stat_memory(text)
+        if is_same or is_kernel_thread or (counters is not None and known.quiet.get(pid) == counters and known.is_other(pid)):
+            known.other_stats[pid] = hash(text)
+            if is_same and kernel.is_one_thread_asleep(text):
+                known.other_turns[pid] = turns or _UNASKED
             return True
     executable = None
     if host.is_live and not is_again:
@@ -65,6 +81,15 @@ def _tell(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
             known.quiet[pid] = counters
         return True
     return False
+
+
+def _read_turns(host: Host, pid: int) -> int | None:
+    """What is equal as long as the first thread of a process has no turn on a CPU, to the nanosecond; None if the kernel does not count."""
+    try:
+        text = host.read_text(f"/proc/{pid}/schedstat")
+    except CgtuneError:
+        return None
+    return None if text.startswith("0 0 0") else hash(text)
 
 
 def _tell_by_files(host: Host, pid: int, text: str, known: Known, executable: Hashable | None) -> bool:

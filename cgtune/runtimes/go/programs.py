@@ -13,7 +13,8 @@ from cgtune.runtimes.go.program.mappings import MEMORY_PATHS, is_unpacked_code, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable
+    from collections.abc import Callable, Hashable, Set as AbstractSet
+    from typing import Any
 
     from cgtune.model import GoProgram, Kind
     from cgtune.runtimes.elf import Elf, ReadAt
@@ -127,13 +128,24 @@ class Mapped(Record):
     runtimes: tuple[GoRuntime, ...]
 
 
+class Memory:
+    """What was found in the memory of one process: the variables of its environment that Go reads, None if they have not been read; and
+    the words of its runtimes, by the identity and the bias of each.
+    """
+
+    def __init__(self) -> None:
+        self.environ: tuple[tuple[str, str], ...] | None = None
+        self.words: dict[tuple[Hashable, int], LiveWords] = {}
+
+
 class Known:
     """What was found out so far, for the processes to come and the looks to come; of the last 2048 files, as a node agent runs for months.
 
     ``processes``: by pid, the runtimes found last time; valid while the text of /proc/PID/maps is unchanged. ``kinds``: by pid, what each
     process runs, as far as that is known. ``others``: by its code, what is no Go program, with its libraries. ``quiet``: by pid, the
-    counters of those that hold no Go runtime, which are as they are until something new may run. ``programs`` and ``derived``: the facts of
-    Go programs, and what follows from their inputs.
+    counters of those that hold no Go runtime, which are as they are until something new may run; ``other_stats`` and ``other_turns``: of
+    those that rest, the hashes of their stat line and of what others.py says. ``programs`` and ``derived``: the facts of Go programs, and
+    what follows from their inputs.
     """
 
     def __init__(self) -> None:
@@ -143,6 +155,10 @@ class Known:
         self.kinds: dict[int, Kind] = {}
         self.others: dict[tuple[str, ...], OtherProgram] = {}
         self.quiet: dict[int, int] = {}
+        self.other_stats: dict[int, int] = {}
+        self.other_turns: dict[int, int] = {}
+        self._rested: set[int] = set()
+        self._memories: dict[int, Memory] = {}
         self.programs: dict[Hashable, GoProgram] = {}
         self.derived: dict[Hashable, Derived] = {}
         #: By pid, from which of its files on the next look goes on.
@@ -196,6 +212,24 @@ class Known:
         self.layouts.pop(identity, None)
         self._list_bytes.pop(identity, None)
 
+    def note_rest(self, pid: int, *, rested: bool) -> None:
+        """Whether nothing of a process has run since the last look: then its memory holds what it held."""
+        (self._rested.add if rested else self._rested.discard)(pid)
+
+    def has_rested(self, pid: int) -> bool:
+        """Whether nothing of a process has run since the last look, as far as that is known."""
+        return pid in self._rested
+
+    def take_memory(self, pid: int) -> Memory:
+        """What was found in the memory of a process that has rested since, or nothing; give it back with ``keep_memory``."""
+        found = self._memories.pop(pid, None)
+        return found if found is not None and pid in self._rested else Memory()
+
+    def keep_memory(self, pid: int, found: Memory) -> None:
+        """What was found in the memory of a process that had rested before: any other may have been at work meanwhile."""
+        if pid in self._rested:
+            self._memories[pid] = found
+
     def is_go(self, pid: int) -> bool:
         """Whether this process held a Go runtime when it was last looked at."""
         kept = self.processes.get(pid)
@@ -206,15 +240,15 @@ class Known:
         kept = self.processes.get(pid)
         return kept is not None and not kept.runtimes and (maps_text is None or kept.maps_hash == hash(maps_text))
 
-    def keep_processes(self, pids: Collection[int]) -> None:
+    def keep_processes(self, pids: AbstractSet[int]) -> None:
         """Forget all processes but these; and the Go files that none of them runs, but for the newest 64 of some 20 KB each, or fewer
         larger ones: one program is another file in each container.
         """
-        self.processes = {pid: mapped for pid, mapped in self.processes.items() if pid in pids}
-        self.kinds = {pid: kind for pid, kind in self.kinds.items() if pid in pids}
-        self.quiet = {pid: counters for pid, counters in self.quiet.items() if pid in pids}
-        self.waiting = {pid: None for pid in self.waiting if pid in pids}
-        self.turns = {pid: first for pid, first in self.turns.items() if pid in pids}
+        kept: tuple[dict[int, Any], ...] = (self.processes, self.kinds, self.quiet, self.other_stats, self.other_turns)
+        for by_pid in (*kept, self.waiting, self.turns, self._memories):
+            for pid in by_pid.keys() - pids:
+                del by_pid[pid]
+        self._rested &= pids
         used = {identity for mapped in self.processes.values() for _, identity in mapped.files}
         unused = [identity for identity, found in self.files.items() if found is not None and identity not in used]
         weight = 0

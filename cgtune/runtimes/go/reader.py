@@ -20,6 +20,7 @@ from cgtune.runtimes.go.programs import (
     GoRuntime,
     Known,
     Mapped,
+    Memory,
     OpenedFile,
     Turn,
     locate_runtimes,
@@ -97,6 +98,7 @@ class GoReading:
         self._is_owners_alone = False
         self._is_hidden = False  # whether names of its cgroup's parents are hidden from our cgroup namespace
         self._opened: dict[str, Hashable] = {}
+        self._memory = Memory()
         self._emulator = base_name(executable) if executable is not None and is_emulator(executable) else None
 
     def read(self, known: Known) -> tuple[GoFacts, ...]:
@@ -106,7 +108,10 @@ class GoReading:
         runtimes = self._locate(known, before, turn)
         if runtimes:
             known.kinds[self.pid] = "go"
-        return tuple(self._facts(runtime, known, turn) for runtime in runtimes)
+        self._memory = known.take_memory(self.pid)
+        facts = tuple(self._facts(runtime, known, turn) for runtime in runtimes)
+        known.keep_memory(self.pid, self._memory)
+        return facts
 
     def _locate(self, known: Known, before: Kind | None, turn: Turn) -> tuple[GoRuntime, ...]:
         """The runtimes; and what the process runs goes to ``known``. ``before`` is what it ran when it was last looked at."""
@@ -158,7 +163,9 @@ class GoReading:
         """
         before, counters = known.quiet.pop(self.pid, None), None
         try:
-            if self.host.is_live:
+            if known.has_rested(self.pid):
+                counters = before
+            elif self.host.is_live:
                 counters = parse_stat_memory(self.host.read_kept(f"/proc/{self.pid}/stat"))[1]
         except CgtuneError:
             pass  # who has ended is told by its mappings
@@ -330,8 +337,11 @@ class GoReading:
         )
 
     def _read_words(self, runtime: GoRuntime, known: Known, turn: Turn) -> LiveWords:
+        key = (runtime.identity, runtime.bias)
+        if (kept := self._memory.words.get(key)) is not None:
+            return kept
         try:
-            return read_runtime_words(runtime, known, self._read_memory, turn)
+            words = read_runtime_words(runtime, known, self._read_memory, turn)
         except NoSuchProcess:
             raise
         except CgtuneError as error:
@@ -339,9 +349,14 @@ class GoReading:
             from cgtune.runtimes.go.observed.live import LiveWords
 
             return LiveWords()
+        if runtime.identity is not None:
+            self._memory.words[key] = words
+        return words
 
     def _read_environ(self) -> tuple[tuple[str, str], ...] | None:
         """The variables that Go's runtime reads, in their order: so the key of what is derived is small, and nobody's secrets are kept."""
+        if self._memory.environ is not None:
+            return self._memory.environ
         from cgtune.runtimes.go.derived.facts import VARIABLES
 
         path = f"/proc/{self.pid}/environ"
@@ -353,7 +368,8 @@ class GoReading:
             self._note(path, error)
             return None
         pairs = (entry.partition("=") for entry in text.split("\0"))
-        return tuple((name, value) for name, equals, value in pairs if equals and name in VARIABLES)
+        self._memory.environ = tuple((name, value) for name, equals, value in pairs if equals and name in VARIABLES)
+        return self._memory.environ
 
     def _with_limit(self, inputs: GoInputs, version: GoVersion | None, words: LiveWords) -> tuple[GoInputs, LimitFile | None]:
         """The inputs with what the runtime sees of its quota; and the limit file that it holds open, which is the one it obeys."""

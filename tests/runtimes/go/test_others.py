@@ -12,9 +12,11 @@ import pytest
 
 from cgtune.cgroups import kernel
 from cgtune.errors import Malformed
+from cgtune.gather import gather
 from cgtune.machineview import MachineView
 from cgtune.model import Note
-from cgtune.runtimes.go.programs import Mapped
+from cgtune.runtimes.go.others import _read_turns
+from cgtune.runtimes.go.programs import Known, Mapped, Memory
 from cgtune.snapshot import read_go_snapshot
 from cgtune.system.host import Host
 from tests.support import goprograms
@@ -60,6 +62,10 @@ def _start(program: Path = Path("/bin/sleep")) -> subprocess.Popen[bytes]:
     return process
 
 
+def _fail(_pid: int, error: Exception) -> None:
+    raise error
+
+
 def _state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
@@ -85,6 +91,53 @@ def test_one_more_process_of_a_known_program_is_one_file() -> None:
         for sleeper in sleepers:
             sleeper.kill()
             sleeper.wait()
+
+
+def test_what_rests_is_asked_for_its_turns_alone_and_found_when_it_wakes() -> None:
+    """One line of a process with one thread, as long as that has no turn; with its first turn, and another program, it is looked at."""
+    shell = subprocess.Popen(["sh", "-c", "read word; exec sleep 600"], stdin=subprocess.PIPE)
+    try:
+        wait_until_quiet(shell.pid)
+        with Counting() as host:
+            view = MachineView(host)
+            asked = []
+            for _ in range(7):
+                assert gather(view, [shell.pid], _fail, go_only=True).others == (("other", 1),)
+                asked.append(host.names(shell.pid))
+                view = MachineView(host, before=view)
+            assert asked[-2:] == [["schedstat"], ["schedstat"]]
+            assert ["schedstat", "stat"] in asked  # in this order: what has a turn between the two shows at the next look
+            assert shell.stdin is not None
+            shell.stdin.write(b"go\n")
+            shell.stdin.flush()
+            while Path(f"/proc/{shell.pid}/comm").read_text() != "sleep\n" or _state(shell.pid) != "S":
+                time.sleep(0.01)
+            gather(view, [shell.pid], _fail, go_only=True)
+            assert "maps" in host.names(shell.pid)
+    finally:
+        shell.kill()
+        shell.communicate()
+
+
+def test_a_kernel_that_counts_no_turns_proves_nothing(tmp_path: Path) -> None:
+    """Without CONFIG_SCHED_INFO all is zero, or there is no such file."""
+    (tmp_path / "proc/7").mkdir(parents=True)
+    with Host(str(tmp_path)) as host:
+        assert _read_turns(host, 7) is None
+        (tmp_path / "proc/7/schedstat").write_text("0 0 0\n")
+        assert _read_turns(host, 7) is None
+        (tmp_path / "proc/7/schedstat").write_text("5 0 1\n")
+        assert _read_turns(host, 7) is not None
+
+
+def test_memory_is_kept_of_who_rested_before_and_since() -> None:
+    """What was found while something may have run is not kept, and what was kept is not taken once something has run."""
+    known, found = Known(), Memory()
+    for before, since, is_kept in ((True, True, True), (False, True, False), (True, False, False)):
+        known.note_rest(7, rested=before)
+        known.keep_memory(7, found)
+        known.note_rest(7, rested=since)
+        assert (known.take_memory(7) is found) is is_kept
 
 
 @pytest.mark.fetched
