@@ -26,7 +26,7 @@ class Turns:
         self.left: tuple[int, ...] = ()
 
     def deal(self, pids: Collection[int]) -> Iterator[int]:
-        """The pids to be read now, each when the one before it was read: those that are cheap in their given order, the longer the sooner."""
+        """The pids to be read now, each when the one before it was read: the cheap ones in their order, the longer the sooner."""
         self._looks += 1
         ordered, left = self._order(pids), list[int]()
         self._standing = {pid: standing for pid, standing in self._standing.items() if pid in ordered}

@@ -1,4 +1,4 @@
-"""Of a large /proc/PID/mountinfo the lines that somebody asks for: a process may have a hundred thousand mounts, and means to be dear by that."""
+"""Of a large /proc/PID/mountinfo the lines that somebody asks for: a process may have a hundred thousand mounts, in order to be dear."""
 
 from __future__ import annotations
 

@@ -39,10 +39,36 @@ def unpack(path: str) -> TemporaryDirectory[str]:
 
     Raises UsageError if it is damaged or beyond bounds, Unreadable if it cannot be read, or not be unpacked.
     """
-    import gzip
     import tarfile
     import tempfile
     import zlib
+
+    folder = None
+    try:
+        # Once through before anything is written: a hundred thousand empty files, or folders in folders, come to some kB
+        _require_bounds(path, (entry for _, entry in _read_entries(path)))
+        folder = _make_folder(path)
+        for archive, entry in _read_entries(path):
+            _unpack_entry(archive, entry, folder.name)
+    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
+        if folder is not None:
+            folder.cleanup()
+        why = reason(error) if isinstance(error, (OSError, ValueError)) else str(error)
+        if isinstance(error, OSError) and error.errno not in (None, *_NAMES):
+            message = f"--root {path!r} could not be unpacked below {tempfile.gettempdir()}: {why}; TMPDIR=FOLDER names another folder"
+            raise Unreadable(message) from error
+        raise UsageError(f"--root {path!r} is damaged: {why}; record it again with cgtune snapshot") from error
+    except BaseException:
+        if folder is not None:
+            folder.cleanup()
+        raise
+    return folder
+
+
+def _read_entries(path: str) -> Iterator[tuple[TarFile, TarInfo]]:
+    """Each entry with the archive, which has its content until the next is asked for. Raises what gzip, zlib and tarfile raise."""
+    import gzip
+    import tarfile
 
     class Bounded(gzip.GzipFile):
         def read(self, size: int | None = -1) -> bytes:
@@ -60,32 +86,10 @@ def unpack(path: str) -> TemporaryDirectory[str]:
                 raise ValueError("impossible sizes")
             return entry
 
-    def entries() -> Iterator[tuple[TarFile, TarInfo]]:
-        with Bounded(path) as file, tarfile.open(fileobj=file, mode="r:", tarinfo=Entry) as archive:
-            while (entry := archive.next()) is not None:
-                archive.members.clear()  # type: ignore[attr-defined]  # it keeps them all, a KB each; the stubs do not know
-                yield archive, entry
-
-    folder = None
-    try:
-        # Once through before anything is written: a hundred thousand empty files, or folders in folders, come to some kB
-        _require_bounds(path, (entry for _, entry in entries()))
-        folder = _make_folder(path)
-        for archive, entry in entries():
-            _unpack_entry(archive, entry, folder.name)
-    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
-        if folder is not None:
-            folder.cleanup()
-        why = reason(error) if isinstance(error, (OSError, ValueError)) else str(error)
-        if folder is not None and isinstance(error, OSError) and error.errno not in (None, *_NAMES):
-            message = f"--root {path!r} could not be unpacked below {tempfile.gettempdir()}: {why}; TMPDIR=FOLDER names another folder"
-            raise Unreadable(message) from error
-        raise UsageError(f"--root {path!r} is damaged: {why}; record it again with cgtune snapshot") from error
-    except BaseException:
-        if folder is not None:
-            folder.cleanup()
-        raise
-    return folder
+    with Bounded(path) as file, tarfile.open(fileobj=file, mode="r:", tarinfo=Entry) as archive:
+        while (entry := archive.next()) is not None:
+            archive.members.clear()  # type: ignore[attr-defined]  # it keeps them all, a KB each; the stubs do not know
+            yield archive, entry
 
 
 def _make_folder(path: str) -> TemporaryDirectory[str]:

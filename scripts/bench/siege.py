@@ -1,4 +1,4 @@
-"""Everything at once: whether ``cgtune serve`` tells of 50 honest programs as it should while attackers of every kind are at work beside them."""
+"""Everything at once: whether ``cgtune serve`` tells of 50 honest programs as it should while attackers of every kind are at work."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_fifty_dear_ones_take_turns_and_the_others_lose_nothing() -> None:
 
 
 def test_whoever_is_dear_by_turns_does_not_come_first() -> None:
-    """One that was cheap once is not yet trusted as those that always were: fifty newcomers a look, dear in their second one, cost no place."""
+    """One that was cheap once is not yet trusted as those that always were: newcomers who are dear in their second look cost no place."""
     clock = _Clock()
     turns = Turns(3.0, lambda: clock.now)
     honest = dict.fromkeys(range(1000, 1100), 0.001)

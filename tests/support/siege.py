@@ -1,7 +1,7 @@
-"""Everything at once: attackers of every kind beside honest Go programs, and a service that has to tell of these as if nobody else were there.
+"""Everything at once: attackers of every kind beside honest Go programs, and a service that tells of these as if nobody else were there.
 
-The service has the memory limit of its own manifests, all attackers together one CPU and 2 GiB, so that what is tried is the service and not
-the scheduler. Run for minutes by scripts/bench/siege; its share in the tests takes seconds.
+The service has the memory limit of its own manifests, all attackers together one CPU and 2 GiB, so that the service is tried, and not the
+scheduler. Run for minutes by scripts/bench/siege; its share in the tests takes seconds.
 """
 
 from __future__ import annotations
@@ -146,6 +146,13 @@ def _deep_groups(group: Group, depth: int) -> Iterator[None]:
             os.close(parent)
 
 
+def _touch(folders: list[Path]) -> None:
+    """Make each file in these folders another one."""
+    for folder in folders:
+        for file in folder.iterdir():
+            os.utime(file)
+
+
 def _churn_groups(group: Group) -> None:
     """Cgroups that come and go."""
     for number in range(50):
@@ -157,8 +164,8 @@ def _churn_groups(group: Group) -> None:
 
 
 def crowd(address: str, idle: int) -> None:
-    """So many idle connections, each opened again as soon as it is closed; fifty that send a byte now and then, fifty that ask and never take
-    an answer. Until it is killed.
+    """So many idle connections, each opened again as soon as it is closed; fifty that send a byte now and then, fifty that ask and never
+    take an answer. Until it is killed.
     """
     host, port = address.rsplit(":", 1)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
@@ -233,7 +240,7 @@ def _attackers(folder: Path, groups: Groups, address: str, *, scale: int) -> Ite
             stack.callback(hostile.wait)
             stack.callback(hostile.kill)
         stack.enter_context(_deep_groups(groups.make("attackers", "nested"), 500 * scale))
-        _repeat(stop, stack, lambda: [os.utime(file) for place in touched for file in place.iterdir()], 1.0)
+        _repeat(stop, stack, lambda: _touch(touched), 1.0)
         churned = groups.make("attackers", "churned")
         _repeat(stop, stack, lambda: _churn_groups(churned), 0.1)
         yield
@@ -364,8 +371,8 @@ def _watch(
             if len(scrapes) % 20 == 0:
                 scan = page["cgtune_scan_duration_seconds"][0][1]
                 say(
-                    f"{time.monotonic() - began:4.0f} s: {len(scrapes)} scrapes, {len(wrong)} wrong, the longest {max(scrapes):.2f} s; {scans} scans, "
-                    f"the last {scan:.1f} s; {peak / 2**20:.0f} MiB, {len(text) >> 10} KiB a page"
+                    f"{time.monotonic() - began:4.0f} s: {len(scrapes)} scrapes, {len(wrong)} wrong, the longest {max(scrapes):.2f} s; "
+                    f"{scans} scans, the last {scan:.1f} s; {peak / 2**20:.0f} MiB, {len(text) >> 10} KiB a page"
                 )
             time.sleep(max(0.0, 1 - (time.monotonic() - asked)))
     finally:

@@ -61,8 +61,8 @@ class OpenedFile(Record):
 
 class Turn:
     """What is read for one process in one look: ``left`` bytes may still be, of files that are not known, from the one numbered ``first``
-    on, and as long as ``clock`` has not gone on too far; but for one, so that each look comes further. In the end ``first`` is the number of
-    one that was left for the next look, or 0, and ``is_short`` says whether any was.
+    on, and as long as ``clock`` has not gone on too far; but for one, so that each look comes further. In the end ``first`` is the number
+    of one that was left for the next look, or 0, and ``is_short`` says whether any was.
     """
 
     def __init__(self, first: int = 0, left: int = _MOST_READ_BYTES, clock: Callable[[], float] = lambda: 0.0) -> None:

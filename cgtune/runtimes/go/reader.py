@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 1 << 16
 _MOST_RECORDING_SECONDS = 60
-#: Of mappings: 65,530, the most that the kernel allows unless somebody raised it, come to 10 MiB with paths of 90 bytes. Where the paths are
-#: as long as can be, each MiB costs the kernel 12 ms.
+#: Of mappings: 65,530, the most that the kernel allows unless somebody raised it, come to 10 MiB with paths of 90 bytes. Where paths are as
+#: long as can be, each MiB costs the kernel 12 ms.
 _MOST_MAPS_BYTES = 10 << 20
 
 _MACHINES = {62: "amd64", 183: "arm64", 3: "386", 40: "arm", 243: "riscv64", 21: "ppc64le", 22: "s390x", 258: "loong64"}
@@ -70,7 +70,7 @@ class _Maps(Record):
 
 
 class _Pieces:
-    """A large text piece by piece, each of whole lines, up to 10 MiB. In the end ``hash`` is that of all, ``is_cut`` whether there was more."""
+    """A large text piece by piece, each of whole lines, up to 10 MiB. In the end ``hash`` is that of all, ``is_cut`` tells of more."""
 
     def __init__(self, host: Host, path: str) -> None:
         self._host, self._path = host, path

@@ -67,8 +67,8 @@ def parse_maps(text: str, *, guest: bool = False) -> tuple[Mapping, ...]:
     1 start-end (2) 3 permissions 4 file offset 5 device 6 inode 7 path, with newlines as \012 and " (deleted)" behind it
 
     There can be 65 000, too many to keep in a small container. So of each file that holds code its first mapping and those that are
-    executable are kept, 16 in all; of the anonymous ones the first 64 that may be an image, and the first that is unpacked code. A line that
-    is not kept is not taken apart.
+    executable are kept, 16 in all; of the anonymous ones the first 64 that may be an image, and the first that is unpacked code. A line
+    that is not kept is not taken apart.
     ``guest``: of the program that an emulator runs, of which nothing is executable to the kernel; then all files count.
     """
     if text.count("\n") > _MOST_LINES:
