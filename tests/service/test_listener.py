@@ -468,7 +468,7 @@ def test_every_address() -> None:
 
 def test_a_poll_that_fails_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without memory for a moment the listener waits a moment: it goes on, and answers."""
-    from cgtune.service.listener import Listener, open_socket, wasyncore
+    from waitress import wasyncore
 
     real, failed = wasyncore.loop, list[int]()
 
@@ -476,10 +476,10 @@ def test_a_poll_that_fails_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None
         if not failed:
             failed.append(1)
             raise OSError(12, "Cannot allocate memory")
-        listener.stop()
+        answering.stop()
         real(*arguments, **options)
 
-    listener = Listener(open_socket("127.0.0.1:0"), lambda *_: [b""])
+    answering = listener.Listener(listener.open_socket("127.0.0.1:0"), lambda *_: [b""])
     monkeypatch.setattr(wasyncore, "loop", loop)
-    listener.run()
+    answering.run()
     assert failed == [1]
