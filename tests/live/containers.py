@@ -11,6 +11,7 @@ import itertools
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ _counter = itertools.count()
 _PODMAN = ("podman", "--cgroup-manager=cgroupfs", "--runtime", "runc")
 _RUN = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")  # podman's defaults may lie above what this machine allows
 _THIS_MACHINE = ("--volume", f"{ROOT}:{ROOT}:ro", "--rootfs", "/:O")  # the volume: seen even where the checkout is a mount of its own
+_ASIDE = tempfile.gettempdir()  # conmon leaves a file "oom" where it was started, if a program of its container was killed
 _ALONE = "none"  # no network of its own is needed, and none can be made on some machines
 
 
@@ -42,7 +44,7 @@ class Container:
     def spawn(self, *argv: str) -> subprocess.Popen[str]:
         """Start a program inside and go on; what it prints can be read."""
         command = [*_PODMAN, "exec", self.name, *argv]
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=_ASIDE)
 
 
 class Podman:
@@ -83,7 +85,8 @@ class Podman:
 
 def podman(*arguments: str, seconds: float = 240) -> subprocess.CompletedProcess[str]:
     """Run podman itself, to its end."""
-    return subprocess.run([*_PODMAN, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False)
+    command, pipe = [*_PODMAN, *arguments], subprocess.PIPE
+    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, timeout=seconds, check=False, cwd=_ASIDE)
 
 
 def _told(*arguments: str) -> str:
