@@ -15,7 +15,7 @@ from cgtune.commands.terminal import complain, fail
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 #: What is profiled: the commands that look at processes, or predict them, once.
@@ -35,7 +35,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "limits": ("limits:enforce",),
     "advice": ("advice.advise:advise",),
     "rules": ("rules:judge_all",),
-    "render": ("commands.showing:render",),
+    "render": ("commands.showing:render", "commands.showing:render_pieces"),
     "write": ("commands.terminal:emit",),
     "else": (),
 }
@@ -159,7 +159,18 @@ def find(place: str) -> tuple[Any, str, Any]:
 
 
 def _staged(meter: Meter, stage: str, function: Any) -> Any:
-    return lambda *words, **named: meter.run(stage, lambda: function(*words, **named))
+    def begin(*words: Any, **named: Any) -> Any:
+        found = meter.run(stage, lambda: function(*words, **named))
+        return _each(meter, stage, found) if hasattr(found, "__next__") else found
+
+    return begin
+
+
+def _each(meter: Meter, stage: str, pieces: Iterator[Any]) -> Iterator[Any]:
+    """What comes in pieces is made when it is asked for."""
+    ended = object()
+    while (piece := meter.run(stage, lambda: next(pieces, ended))) is not ended:
+        yield piece
 
 
 def _counted(meter: Meter, column: str, function: Any) -> Any:

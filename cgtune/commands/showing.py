@@ -12,6 +12,7 @@ from cgtune.outputs.escape import escape_control
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 _MOST_DIGITS = 6
@@ -54,7 +55,12 @@ def show(command: str, format_: str, document: object, colour: str = "auto", **l
     if is_for_people(command, format_):
         emit(render(command, format_, document, colour, **layout))
     else:
-        emit(load_pieces(command, format_)(document))
+        emit(render_pieces(command, format_, document))
+
+
+def render_pieces(command: str, format_: str, document: object) -> Iterator[str]:
+    """The text of a format that is not for people, as it is written."""
+    return load_pieces(command, format_)(document)
 
 
 def render(command: str, format_: str, document: object, colour: str = "auto", **layout: Any) -> str:

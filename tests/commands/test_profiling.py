@@ -52,7 +52,7 @@ import os, sys
 opened = []
 
 def hook(event, words):
-    if event == "open" and isinstance(words[2], int) and words[2] & os.O_NOCTTY and not words[0].startswith("cgtune-"):
+    if event == "open" and isinstance(words[2], int) and words[2] & os.O_NOCTTY and not words[0].startswith(("cgtune-", "/proc/self/")):
         opened.append(words)
 
 sys.addaudithook(hook)
