@@ -32,6 +32,7 @@ _left_out: Counter[str] = Counter()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``scripts/test --fast``: what a contributor runs before each commit."""
     parser.addoption("--fast", action="store_true", help="leave out the tests that are slow, live, in the bench, or need fetched tools")
+    parser.addoption("--share", metavar="K/N", help="only each N-th test file, from the K-th on")
     parser.addoption("--queue", metavar="FILE", help="only test files that no other run with this FILE, empty at first, has taken")
 
 
@@ -43,7 +44,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --fast: leave out, and count for the line at the end."""
+    """With --fast: leave out, and count for the line at the end; with --share likewise, by files."""
+    if config.option.share:
+        number, of = map(int, config.option.share.split("/"))
+        chosen = sorted({item.path for item in items})[number - 1 :: of]
+        config.hook.pytest_deselected(items=[item for item in items if item.path not in chosen])
+        items[:] = [item for item in items if item.path in chosen]
     if not config.option.fast:
         return
     marks = [next(filter(item.get_closest_marker, _LEFT_OUT), None) for item in items]
