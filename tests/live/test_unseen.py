@@ -133,7 +133,7 @@ def hoarder(tmp_path: Path) -> Iterator[int]:
 
 
 def test_a_program_with_mappings_by_the_ten_thousand_does_not_hide(hoarder: int) -> None:
-    """What is too large to be held at once is read piece by piece: by name, in a search, and by the service. A note tells where it ended."""
+    """What is too large to be held at once is read piece by piece, by name, in a search and by the service; a note tells where it ended."""
     assert Path(f"/proc/{hoarder}/maps").stat().st_size == 0  # the kernel does not say how large it is
     process = inspect(hoarder)
     assert process["go"]["version"] == "1.24.11"
