@@ -15,6 +15,7 @@ from hypothesis import given, strategies as st
 from cgtune.errors import Malformed
 from cgtune.runtimes.elf import parse_elf
 from cgtune.runtimes.go.program.mappings import (
+    MEMORY_PATHS,
     Mapping,
     locate_biases,
     locate_images,
@@ -242,7 +243,7 @@ def test_the_short_way_gives_what_the_long_one_does(text: str) -> None:
 
 
 def test_the_short_way_on_real_processes() -> None:
-    """Of every process of this machine that can be read."""
+    """Of every process of this machine that can be read, and is not changed meanwhile. What may be an image is not asked about there."""
     compared = 0
     for path in Path("/proc").glob("[0-9]*/maps"):
         with contextlib.suppress(OSError):
