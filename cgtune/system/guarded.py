@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cgtune.system.backing import Backing
 from cgtune.system.foreign import Foreign
 from cgtune.system.root import READ_CAP_BYTES
 
@@ -11,21 +12,28 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cgtune.system.aside import Aside
+    from cgtune.system.root import Root
     from cgtune.system.source import Files
+
+_NONE: frozenset[str] = frozenset()
 
 
 class Guard:
     """What the files of one live root are asked by, if the answer may hang on somebody else than the kernel."""
 
-    def __init__(self, files: Files, devices: dict[str, frozenset[str]]) -> None:
-        """``files`` are those that read without a guard; ``devices`` gets the foreign ones that each process has files of, by pid."""
-        self._files = files
+    def __init__(self, files: Files, root: Root, devices: dict[str, frozenset[str]]) -> None:
+        """``files`` are those of ``root`` that read without a guard; ``devices`` gets the foreign ones that each process has files of, by
+        pid.
+        """
+        self._files, self._devices = files, devices
+        self._backing = Backing(root)
         self._foreign = Foreign(files.read_whole, files.read_link, devices)
         self._aside: Aside | None = None
         self._kept_maps: tuple[str, bytes] | None = None
 
     def close(self) -> None:
-        """End what reads aside."""
+        """End what reads aside, and close what is kept open."""
+        self._backing.forget()
         if self._aside is not None:
             self._aside.close()
 
@@ -33,6 +41,7 @@ class Guard:
         """As source.Source.forget; "/" begins a new look."""
         self._kept_maps = None
         if below == "/":
+            self._backing.forget()
             self._foreign.forget()
         if self._aside is not None:
             if below == "/":
@@ -48,6 +57,10 @@ class Guard:
 
         Raises as that, and TimeoutError for what is not answered in time, or hangs on what was not answered before.
         """
+        pid, _, rest = path[6:].partition("/")
+        if not rest.startswith("root") and self._backing.is_local():
+            self._devices[pid] = _NONE
+            return getattr(self._files, name)(path, *more)
         if name == "read_whole" and path.endswith("/maps"):
             kept, self._kept_maps = self._kept_maps, None
             return kept[1] if kept is not None and kept[0] == path else self._read_maps(path, *more)
