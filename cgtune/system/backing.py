@@ -1,7 +1,7 @@
-"""Whether a foreign file system is mounted at all, on the whole machine: then no process has to be asked whether it has files there.
+"""Whether a foreign file system is mounted at all, on the whole machine: if none is, no process has to be asked whether it has files there.
 
-The kernel lists what pages are read from and written to, in /sys/devices/virtual/bdi: 8:0 is a disk. FUSE and NFS have an entry of their own
-for each mounted one (0:50, 8:17-fuseblk), in whatever mount namespace, as long as a file of it is open. What has none is told by its kind:
+What pages are read from and written to, the kernel lists in /sys/devices/virtual/bdi: 8:0 is a disk. Each mounted FUSE and NFS has an entry
+of its own (0:50, 8:17-fuseblk), in whatever mount namespace, as long as a file of it is open. What has none is told by its kind:
 /proc/filesystems names all that this kernel knows.
 Not covered: if a foreign one comes in the very moment in which a disk is taken away, the look that has begun does not notice.
 """
@@ -22,7 +22,7 @@ _FOLDER = "/sys/devices/virtual/bdi"
 #: Kinds of which a mounted one has an entry of its own (fuse_bdi_init in fs/fuse/inode.c, nfs_get_tree_common in fs/nfs/super.c).
 _LISTED = frozenset(("fuse", "fuseblk", "nfs", "nfs4"))
 
-#: Kinds that nothing lies on but what another kind holds, or that have no files: an overlay, autofs; and those that nobody can mount.
+#: Kinds without files but those of other kinds (overlay), or without any (autofs); and what the kernel has for itself.
 _EMPTY = frozenset(
     ("overlay", "autofs", "anon_inodefs", "bdev", "cpuset", "dax", "devmem", "guest_memfd", "pidfs", "pipefs", "secretmem", "sockfs")
 )
