@@ -1,4 +1,4 @@
-"""That no foreign file system is mounted anywhere is told by what backs all of them; whatever is not known to be local counts as foreign."""
+"""That no foreign file system is mounted anywhere is told by what backs them all; what is not known to be local counts as foreign."""
 
 from __future__ import annotations
 
