@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 
-from cgtune.system import foreign
 from cgtune.system.root import let_go
 
 TYPE_CHECKING = False
@@ -18,6 +17,72 @@ if TYPE_CHECKING:
     from cgtune.system.root import Root
 
 _FOLDER = "/sys/devices/virtual/bdi"
+
+#: File systems that the kernel answers for, from memory or a disk. autofs waits for its daemon, FUSE for anybody.
+LOCAL = frozenset(
+    [
+        "adfs",
+        "affs",
+        "bcachefs",
+        "befs",
+        "bfs",
+        "binfmt_misc",
+        "bpf",
+        "btrfs",
+        "cgroup",
+        "cgroup2",
+        "configfs",
+        "cramfs",
+        "debugfs",
+        "devpts",
+        "devtmpfs",
+        "efivarfs",
+        "efs",
+        "erofs",
+        "exfat",
+        "ext2",
+        "ext3",
+        "ext4",
+        "f2fs",
+        "fusectl",
+        "hfs",
+        "hfsplus",
+        "hugetlbfs",
+        "iso9660",
+        "jffs2",
+        "jfs",
+        "minix",
+        "mqueue",
+        "msdos",
+        "nilfs2",
+        "nsfs",
+        "ntfs",
+        "ntfs3",
+        "omfs",
+        "proc",
+        "pstore",
+        "ramfs",
+        "reiserfs",
+        "romfs",
+        "rootfs",
+        "rpc_pipefs",
+        "securityfs",
+        "selinuxfs",
+        "smackfs",
+        "squashfs",
+        "sysfs",
+        "sysv",
+        "tmpfs",
+        "tracefs",
+        "ubifs",
+        "udf",
+        "ufs",
+        "vfat",
+        "xfs",
+        "zfs",
+        "zonefs",
+    ]
+)
 
 #: Kinds of which a mounted one has an entry of its own (fuse_bdi_init in fs/fuse/inode.c, nfs_get_tree_common in fs/nfs/super.c).
 _LISTED = frozenset(("fuse", "fuseblk", "nfs", "nfs4"))
@@ -65,7 +130,7 @@ class Backing:
             kinds = parse_filesystems(self._root.read_whole("/proc/filesystems").decode("ascii", "replace"))
         except OSError:
             return 0
-        is_local = len(names) == count - 2 and all(map(is_local_backing, names)) and kinds <= foreign.LOCAL | _LISTED | _EMPTY
+        is_local = len(names) == count - 2 and all(map(is_local_backing, names)) and kinds <= LOCAL | _LISTED | _EMPTY
         return count if names and is_local else 0
 
 
@@ -74,7 +139,7 @@ def is_local_backing(name: str) -> bool:
     major, colon, minor = name.partition(":")
     if colon:
         return major.isdecimal() and minor.isdecimal() and int(major) != 0
-    return name.rpartition("-")[0] in foreign.LOCAL
+    return name.rpartition("-")[0] in LOCAL
 
 
 def parse_filesystems(text: str) -> set[str]:

@@ -13,78 +13,12 @@ import errno
 import os
 
 from cgtune.records import Record
+from cgtune.system import backing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Set as AbstractSet
 
-#: File systems that the kernel answers for, from memory or a disk. autofs waits for its daemon, FUSE for anybody.
-LOCAL = frozenset(
-    [
-        "adfs",
-        "affs",
-        "bcachefs",
-        "befs",
-        "bfs",
-        "binfmt_misc",
-        "bpf",
-        "btrfs",
-        "cgroup",
-        "cgroup2",
-        "configfs",
-        "cramfs",
-        "debugfs",
-        "devpts",
-        "devtmpfs",
-        "efivarfs",
-        "efs",
-        "erofs",
-        "exfat",
-        "ext2",
-        "ext3",
-        "ext4",
-        "f2fs",
-        "fusectl",
-        "hfs",
-        "hfsplus",
-        "hugetlbfs",
-        "iso9660",
-        "jffs2",
-        "jfs",
-        "minix",
-        "mqueue",
-        "msdos",
-        "nilfs2",
-        "nsfs",
-        "ntfs",
-        "ntfs3",
-        "omfs",
-        "proc",
-        "pstore",
-        "ramfs",
-        "reiserfs",
-        "romfs",
-        "rootfs",
-        "rpc_pipefs",
-        "securityfs",
-        "selinuxfs",
-        "smackfs",
-        "squashfs",
-        "sysfs",
-        "sysv",
-        "tmpfs",
-        "tracefs",
-        "ubifs",
-        "udf",
-        "ufs",
-        "vfat",
-        "xfs",
-        "zfs",
-        "zonefs",
-    ]
-)
-
-_MOST_LEARNED = 8192
 _MOST_DEVICES = 2000  # of one mount table, 100 bytes each
 
 
@@ -122,7 +56,7 @@ def parse_mounts(text: str, *, trusts_overlays: bool) -> Mounts:
         if len(parts) < 5 or len(devices) > _MOST_DEVICES or len(foreign) > _MOST_DEVICES:
             return _UNKNOWN
         name = kind.partition(" ")[0]
-        is_local = name in LOCAL or (name == "overlay" and trusts_overlays)
+        is_local = name in backing.LOCAL or (name == "overlay" and trusts_overlays)
         devices[parts[2]] = devices.get(parts[2], True) and is_local
         has_root = has_root or parts[4] == "/"
         if not is_local:
@@ -175,8 +109,6 @@ class Foreign:
         self._seen.clear()
         self._parsed, self._parsed_now = self._parsed_now, {}
         self._own = None
-        if len(self._learned) > _MOST_LEARNED:
-            self._learned.clear()
 
     def may_map(self, pid: str) -> bool:
         """Whether even the list of a process's mappings may sleep: mmap(2) of a file on some network file systems asks the server, and

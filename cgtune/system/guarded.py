@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cgtune.system.backing import Backing
-from cgtune.system.foreign import Foreign
 from cgtune.system.root import READ_CAP_BYTES
 
 TYPE_CHECKING = False
@@ -12,10 +11,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cgtune.system.aside import Aside
+    from cgtune.system.foreign import Foreign
     from cgtune.system.root import Root
     from cgtune.system.source import Files
 
 _NONE: frozenset[str] = frozenset()
+_MOST_LEARNED = 8192
 
 
 class Guard:
@@ -27,7 +28,7 @@ class Guard:
         """
         self._files, self._devices = files, devices
         self._backing = Backing(root)
-        self._foreign = Foreign(files.read_whole, files.read_link, devices)
+        self._foreign: Foreign | None = None
         self._aside: Aside | None = None
         self._kept_maps: tuple[str, bytes] | None = None
 
@@ -42,15 +43,19 @@ class Guard:
         self._kept_maps = None
         if below == "/":
             self._backing.forget()
-            self._foreign.forget()
+            if len(self._devices) > _MOST_LEARNED:  # by pid, of all that ever were
+                self._devices.clear()
+            if self._foreign is not None:
+                self._foreign.forget()
         if self._aside is not None:
             if below == "/":
                 self._aside.begin_look()
             self._aside.forget(below)
 
     def see_mounts(self, path: str, table: bytes) -> None:
-        """Take a mount table that was read for another reason."""
-        self._foreign.see_mounts(path[6:].partition("/")[0], table)
+        """Take a mount table that was read for another reason; on a machine without foreign file systems none is needed."""
+        if self._foreign is not None:
+            self._foreign.see_mounts(path[6:].partition("/")[0], table)
 
     def ask(self, name: str, path: str, *more: int) -> Any:
         """What the method of source.Files answers for a path that may hang on somebody else than the kernel.
@@ -69,6 +74,13 @@ class Guard:
         key = self._whose(path)
         return getattr(self._files, name)(path, *more) if key is None else self._ask_aside(key, name, path, *more)
 
+    def _load_foreign(self) -> Foreign:
+        if self._foreign is None:
+            from cgtune.system.foreign import Foreign
+
+            self._foreign = Foreign(self._files.read_whole, self._files.read_link, self._devices)
+        return self._foreign
+
     def _ask_aside(self, key: Hashable, name: str, path: str, *more: int) -> Any:
         if self._aside is None:
             from cgtune.system.aside import Aside
@@ -81,15 +93,15 @@ class Guard:
         pid, _, rest = path[6:].partition("/")
         folder, _, inside = rest.partition("/")
         if folder == "root":
-            return ("root", pid) if self._foreign.is_below_root(pid, "/" + inside) else None
-        devices = self._foreign.devices(pid)
+            return ("root", pid) if self._load_foreign().is_below_root(pid, "/" + inside) else None
+        devices = self._load_foreign().devices(pid)
         if devices is None:
             maps = f"/proc/{pid}/maps"
             try:
                 self._kept_maps = maps, self._read_maps(maps)
             except OSError:
                 self._kept_maps = None  # why is told when they are asked for
-            devices = self._foreign.devices(pid)
+            devices = self._load_foreign().devices(pid)
         return devices or None
 
     def _read_maps(self, path: str, cap_bytes: int = READ_CAP_BYTES) -> bytes:
@@ -98,18 +110,18 @@ class Guard:
         try:
             data: bytes = self._ask_maps(pid, "read_whole", path, cap_bytes)
         except OSError as error:
-            self._foreign.learn(pid, error)
+            self._load_foreign().learn(pid, error)
             raise
-        self._foreign.learn(pid, data)
+        self._load_foreign().learn(pid, data)
         return data
 
     def _read_maps_piece(self, path: str, offset: int, size: int) -> bytes:
         pid = path[6:].partition("/")[0]
         data: bytes = self._ask_maps(pid, "read_region", path, offset, size)
-        self._foreign.learn_piece(pid, offset, data)
+        self._load_foreign().learn_piece(pid, offset, data)
         return data
 
     def _ask_maps(self, pid: str, name: str, path: str, *more: int) -> Any:
-        if self._foreign.may_map(pid):
+        if self._load_foreign().may_map(pid):
             return self._ask_aside(("maps", pid), name, path, *more)
         return getattr(self._files, name)(path, *more)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cgtune.errors import Unreadable
-from cgtune.system import aside, foreign
+from cgtune.system import aside, backing, foreign, guarded
 from cgtune.system.backing import Backing
 from cgtune.system.host import Host
 from cgtune.system.root import Root
@@ -67,20 +67,20 @@ def test_the_answers_are_the_same(pid: int, asked: list[str], tmp_path: Path, mo
     (tmp_path / "link").symlink_to("file")
     (tmp_path / "folder").mkdir()
     if not local:
-        monkeypatch.setattr(foreign, "LOCAL", frozenset())
-    guarded, plain = Files(Root("/"), "/", is_live=True), Files(Root("/"), "/", is_live=True, is_guarded=False)
+        monkeypatch.setattr(backing, "LOCAL", frozenset())
+    asks, plain = Files(Root("/"), "/", is_live=True), Files(Root("/"), "/", is_live=True, is_guarded=False)
     for name, path, more in _reads(pid, tmp_path):
-        assert getattr(guarded, name)(path, *more) == getattr(plain, name)(path, *more), (name, path)
+        assert getattr(asks, name)(path, *more) == getattr(plain, name)(path, *more), (name, path)
     wanted = [] if local else [path for _, path, _ in _reads(pid, tmp_path)]
     assert sorted({*asked}) == sorted({*wanted})
-    guarded.forget("/")
-    guarded.close()
+    asks.forget("/")
+    asks.close()
     plain.close()
 
 
 def test_what_the_kernel_answers_is_read_here(pid: int, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Links, and what is no process's own; and our own files, as whoever waits for them is nobody but us."""
-    monkeypatch.setattr(foreign, "LOCAL", frozenset())
+    monkeypatch.setattr(backing, "LOCAL", frozenset())
     with Host() as host:
         for name in ("stat", "status", "cgroup", "mountinfo"):
             host.read_text(f"/proc/{pid}/{name}")
@@ -102,10 +102,21 @@ def test_what_was_local_is_foreign_as_soon_as_its_mappings_tell_so(pid: int, ask
     assert asked == []
     files.read_region(memory, 0, 8)
     monkeypatch.setattr(Backing, "is_local", lambda _backing: False)
-    monkeypatch.setattr(foreign, "LOCAL", frozenset())
+    monkeypatch.setattr(backing, "LOCAL", frozenset())
     files.read_whole(maps)
     files.read_region(memory, 0, 8)
     assert asked == [maps, memory]
+    files.close()
+
+
+def test_what_was_told_of_processes_is_bounded(pid: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service meets as many pids as there are."""
+    monkeypatch.setattr(guarded, "_MOST_LEARNED", 0)
+    files = Files(Root("/"), "/", is_live=True)
+    files.read_whole(f"/proc/{pid}/maps")
+    assert {*files._devices} == {str(pid)}
+    files.forget("/")
+    assert not files._devices
     files.close()
 
 
@@ -124,7 +135,7 @@ def test_what_lies_below_a_root_hangs_on_its_mounts_alone(
 
 def test_what_is_late_is_told_with_the_next_step(pid: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one line, whatever was asked."""
-    monkeypatch.setattr(foreign, "LOCAL", frozenset())
+    monkeypatch.setattr(backing, "LOCAL", frozenset())
     monkeypatch.setattr(aside, "PROCESS_SECONDS", 0.0)
     with Host() as host, pytest.raises(Unreadable, match="does not answer in time; `findmnt` names it") as told:
         host.read_text(f"/proc/{pid}/environ")
@@ -133,7 +144,7 @@ def test_what_is_late_is_told_with_the_next_step(pid: int, monkeypatch: pytest.M
 
 def test_a_process_that_is_read_anew_is_looked_up_anew(pid: int, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """What the other process keeps open of it is closed when it is forgotten here."""
-    monkeypatch.setattr(foreign, "LOCAL", frozenset())
+    monkeypatch.setattr(backing, "LOCAL", frozenset())
     files = Files(Root("/"), "/", is_live=True)
     files.read_region(f"/proc/{pid}/exe", 0, 4)
     guard = files._guard
