@@ -183,9 +183,10 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
         unsupported=_read_unsupported(view, memberships, cpu_chain, memory_chain),
         pressure_chain=pressure_chain,
         threads=read_threads(host, program.process, memberships, cpu, notes) if any(map(_is_limited, cpu_chain)) else None,
+        platforms=view.platforms,
     )
-    snapshot = _with_platforms(view, snapshot.replace(platforms=view.platforms), memberships, chains.their_mounts(), notes)
-    return snapshot.replace(notes=tuple(dict.fromkeys(notes))), memberships
+    snapshot = _with_platforms(view, snapshot, memberships, chains.their_mounts(), notes)
+    return snapshot.replace(notes=tuple(dict.fromkeys(notes))) if notes else snapshot, memberships
 
 
 #: Each begins the names of one platform's variables, or is in the paths of its cgroups: most processes have none of them.
@@ -202,7 +203,8 @@ def _with_platforms(
     except CgtuneError:
         text = _read_environ_of_same_container(view, snapshot.process.pid)
     entries, paths = tuple(text.split("\0")), tuple(line.path for line in memberships)
-    is_placed = any(kernel.is_nested(path) or any(place in path for place in _PLATFORM_PLACES) for path in paths)
+    places = "\n".join(paths)
+    is_placed = any(place in places for place in _PLATFORM_PLACES) or any(map(kernel.is_nested, paths))
     # In a cgroup namespace of its own: a container may make cgroups below its own, and may be in one of them
     writable = ""
     if snapshot.cpu_hidden_above == "/" and snapshot.cpu_chain[0].version == 2:

@@ -21,9 +21,11 @@ def select_environ(content: bytes) -> bytes:
     """
     text, found = b"\0" + content + b"\0", dict[int, bytes]()
     for head in _HEADS:
-        at = -1
+        begin, at = b"\0" + head, -1
+        if begin not in text:
+            continue
         for _entry in range(_MOST_ENTRIES):
-            if (at := text.find(b"\0" + head, at + 1)) < 0:
+            if (at := text.find(begin, at + 1)) < 0:
                 break
             entry = text[at + 1 : text.index(b"\0", at + 1)]
             if len(entry) > len(head) + _MOST_VALUE_BYTES:

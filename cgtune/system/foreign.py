@@ -13,89 +13,25 @@ import errno
 import os
 
 from cgtune.records import Record
+from cgtune.system import backing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Set as AbstractSet
 
-#: File systems that the kernel answers for, from memory or a disk. autofs waits for its daemon, FUSE for anybody.
-_LOCAL = frozenset(
-    [
-        "adfs",
-        "affs",
-        "bcachefs",
-        "befs",
-        "bfs",
-        "binfmt_misc",
-        "bpf",
-        "btrfs",
-        "cgroup",
-        "cgroup2",
-        "configfs",
-        "cramfs",
-        "debugfs",
-        "devpts",
-        "devtmpfs",
-        "efivarfs",
-        "efs",
-        "erofs",
-        "exfat",
-        "ext2",
-        "ext3",
-        "ext4",
-        "f2fs",
-        "fusectl",
-        "hfs",
-        "hfsplus",
-        "hugetlbfs",
-        "iso9660",
-        "jffs2",
-        "jfs",
-        "minix",
-        "mqueue",
-        "msdos",
-        "nilfs2",
-        "nsfs",
-        "ntfs",
-        "ntfs3",
-        "omfs",
-        "proc",
-        "pstore",
-        "ramfs",
-        "reiserfs",
-        "romfs",
-        "rootfs",
-        "rpc_pipefs",
-        "securityfs",
-        "selinuxfs",
-        "smackfs",
-        "squashfs",
-        "sysfs",
-        "sysv",
-        "tmpfs",
-        "tracefs",
-        "ubifs",
-        "udf",
-        "ufs",
-        "vfat",
-        "xfs",
-        "zfs",
-        "zonefs",
-    ]
-)
-
-_MOST_LEARNED = 8192
 _MOST_DEVICES = 2000  # of one mount table, 100 bytes each
 
 
 class Mounts(Record):
     """What a mount table tells. ``devices``: whether each device ("8:1") is local. ``foreign``: where foreign file systems are mounted.
 
+    ``has_files``: whether one of those has files, which can be mapped; autofs, which systemd mounts on most machines, has only folders.
     ``has_root``: whether what "/" leads to is in the table. It is not for a process whose root is a folder of another file system.
     """
 
     devices: dict[str, bool]
     foreign: tuple[str, ...]
+    has_files: bool
     has_root: bool
 
     def covers(self, path: str) -> bool:
@@ -113,20 +49,21 @@ def parse_mounts(text: str, *, trusts_overlays: bool) -> Mounts:
     # (1)(2)(3)  (4)   (5)   (6)        (7)     (8)(9)  (10)      (11)           proc_pid_mountinfo(5); used: 3, 5, 9
     devices: dict[str, bool] = {}
     foreign: list[str] = []
-    has_root = False
+    has_files = has_root = False
     for line in text.splitlines():
         fields, _, kind = line.partition(" - ")
         parts = fields.split(" ", 5)
         if len(parts) < 5 or len(devices) > _MOST_DEVICES or len(foreign) > _MOST_DEVICES:
             return _UNKNOWN
         name = kind.partition(" ")[0]
-        is_local = name in _LOCAL or (name == "overlay" and trusts_overlays)
+        is_local = name in backing.LOCAL or (name == "overlay" and trusts_overlays)
         devices[parts[2]] = devices.get(parts[2], True) and is_local
         has_root = has_root or parts[4] == "/"
         if not is_local:
+            has_files = has_files or name != "autofs"
             point, escape, _ = parts[4].partition("\\")  # a blank is written \040: whatever begins likewise counts as below it
             foreign.append(point.rpartition("/")[0] or "/" if escape else point)
-    return Mounts(devices=devices, foreign=tuple(foreign), has_root=has_root)
+    return Mounts(devices=devices, foreign=tuple(foreign), has_files=has_files, has_root=has_root)
 
 
 def parse_mapped_devices(data: bytes) -> set[str]:
@@ -142,7 +79,7 @@ def parse_mapped_devices(data: bytes) -> set[str]:
     return found
 
 
-_UNKNOWN = Mounts(devices={}, foreign=("/",), has_root=False)
+_UNKNOWN = Mounts(devices={}, foreign=("/",), has_files=True, has_root=False)
 _REFUSALS = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ESRCH)
 
 
@@ -172,15 +109,13 @@ class Foreign:
         self._seen.clear()
         self._parsed, self._parsed_now = self._parsed_now, {}
         self._own = None
-        if len(self._learned) > _MOST_LEARNED:
-            self._learned.clear()
 
     def may_map(self, pid: str) -> bool:
         """Whether even the list of a process's mappings may sleep: mmap(2) of a file on some network file systems asks the server, and
         nobody reads the mappings meanwhile.
         """
         mounts = self._mounts(pid)
-        return mounts is not None and bool(mounts.foreign)
+        return mounts is not None and mounts.has_files
 
     def learn(self, pid: str, maps: bytes | OSError) -> None:
         """Take what the mappings of a process tell, or why they cannot be read."""
@@ -275,7 +210,7 @@ class Foreign:
                 with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
                     self._own = parse_mounts(file.read(), trusts_overlays=True)
             except OSError:
-                self._own = Mounts(devices={}, foreign=(), has_root=False)
+                self._own = Mounts(devices={}, foreign=(), has_files=False, has_root=False)
         return self._own
 
     def _internal_devices(self) -> frozenset[str]:

@@ -120,6 +120,7 @@ class Source(ABC):
 #: somebody else than the kernel; those of its links (exe is one as well) do not.
 _MAY_SLEEP = frozenset(("root", "exe", "map_files", "maps", "mem", "environ", "cmdline"))
 _TELLING = frozenset(("root", "maps"))
+_NO_DEVICES: frozenset[str] = frozenset()
 
 
 class Files(Source):
@@ -147,24 +148,29 @@ class Files(Source):
         self._guard: Guard | None = None
         self._has_guard = is_live and is_guarded
         self._devices: dict[str, frozenset[str]] = {}  # by pid, the foreign ones that a process is known to have files of
+        self._awake = ""  # the path that was asked for last, if it was found not to sleep: memory is read by the dozen
         self._own_pid = str(os.getpid()) if path == "/" else ""
         if is_live:
             root.open_doors()
 
     def _may_sleep(self, path: str) -> bool:
-        if not self._has_guard or not path.startswith("/proc/"):
+        if not self._has_guard or path == self._awake or not path.startswith("/proc/"):
             return False
-        pid, _, rest = path[6:].partition("/")
-        folder = rest.partition("/")[0]
-        if folder not in _MAY_SLEEP or not pid.isdecimal() or pid == self._own_pid:
+        parts = path.split("/", 4)
+        if len(parts) < 4 or parts[3] not in _MAY_SLEEP:
             return False
-        return folder in _TELLING or self._devices.get(pid) != frozenset()
+        pid = parts[2]
+        if parts[3] not in _TELLING and self._devices.get(pid) == _NO_DEVICES:
+            self._awake = path
+            return False
+        return pid.isdecimal() and pid != self._own_pid
 
     def _ask_guard(self, name: str, path: str, *more: int) -> Any:
+        self._awake = ""  # mappings may tell otherwise now
         if self._guard is None:
             from cgtune.system.guarded import Guard
 
-            self._guard = Guard(Files(self._root, self.origin.root, is_live=True, is_guarded=False), self._devices)
+            self._guard = Guard(Files(self._root, self.origin.root, is_live=True, is_guarded=False), self._root, self._devices)
         return self._guard.ask(name, path, *more)
 
     def close(self) -> None:
@@ -176,6 +182,7 @@ class Files(Source):
 
     def forget(self, below: str) -> None:
         self._root.forget(below)
+        self._awake = ""
         if self._guard is not None:
             self._guard.forget(below)
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from cgtune.system.backing import Backing
+from cgtune.system.root import Root
 from tests.support import goprograms
 from tests.support.command import PROGRAM, environment
 from tests.support.goprograms import Probe
@@ -132,6 +134,19 @@ def test_each_command_ends_in_time_and_says_what_does_not_answer(scene: tuple[St
     while {*_helpers()} - before:
         assert time.monotonic() < deadline, "helpers are left"
         time.sleep(0.02)
+
+
+def test_a_machine_is_not_taken_for_local_while_it_is_mounted(tmp_path: Path) -> None:
+    """As the kernel lists it, from the moment on at which it is there."""
+    root = Root("/")
+    backing = Backing(root)
+    backing.is_local()
+    with stalling(Path(sys.executable), tmp_path / "mount"):
+        assert not backing.is_local()
+        backing.forget()
+        assert not backing.is_local()
+    backing.forget()
+    root.close()
 
 
 def test_a_command_that_waits_ends_at_once_when_it_is_told_to(scene: tuple[Stalling, int, int]) -> None:

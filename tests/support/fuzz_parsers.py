@@ -41,7 +41,7 @@ from cgtune.runtimes.go.derived import godebug, grammar, limitfile, ownview
 from cgtune.runtimes.go.observed import decode, metrics
 from cgtune.runtimes.go.offline import parse_programs
 from cgtune.runtimes.go.program import mappings, modinfo, version
-from cgtune.system import foreign, outputfile, promwords, recording, tarstream
+from cgtune.system import backing, foreign, outputfile, promwords, recording, tarstream
 from cgtune.system.unpack import unpack
 from cgtune.verdict import parse_ignored
 from tests.cgroups.test_kernel import GOOD, PARSERS
@@ -108,6 +108,8 @@ def _chain(text: str) -> None:
         locate.count_hidden(locate.rebase_path(membership.path, root), root)
     ownview.rebase_texts(cgroup, mountinfo, initial=bool(len(text) & 2))
     foreign.parse_mounts(mountinfo, trusts_overlays=bool(len(text) & 4)).covers("/sys/fs/cgroup/cpu.max")
+    for kind in backing.parse_filesystems(mountinfo):
+        backing.is_local_backing(kind)
 
 
 def _limit_file(text: str) -> None:

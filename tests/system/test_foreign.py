@@ -112,6 +112,13 @@ def test_a_mapped_file_of_a_network_file_system_makes_it_foreign() -> None:
     assert _Process(_ROOT, _NFS).learn(_LOCAL_LINE + _NFS_LINE) == (True, {"0:50"})
 
 
+def test_autofs_has_no_files_that_could_be_mapped() -> None:
+    """Nearly every machine with systemd has one mounted: what is below it may wait for its daemon, mappings do not."""
+    process = _Process(_ROOT, "33 22 0:52 / /n rw - autofs systemd-1 rw")
+    assert process.learn(_LOCAL_LINE) == (False, set())
+    assert process.foreign.is_below_root("7", "/n/x")
+
+
 def test_a_file_of_no_mount_that_is_seen_makes_it_foreign() -> None:
     """A descriptor may be handed on, and a file system taken away from all tables, while the file is open."""
     assert _Process(_ROOT).learn(_LOCAL_LINE + _NFS_LINE) == (False, {"0:50"})

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from cgtune.errors import Unreadable
-from cgtune.system import aside, foreign
+from cgtune.system import aside, backing, foreign, guarded
+from cgtune.system.backing import Backing
 from cgtune.system.host import Host
 from cgtune.system.root import Root
 from cgtune.system.source import Files
@@ -66,20 +67,20 @@ def test_the_answers_are_the_same(pid: int, asked: list[str], tmp_path: Path, mo
     (tmp_path / "link").symlink_to("file")
     (tmp_path / "folder").mkdir()
     if not local:
-        monkeypatch.setattr(foreign, "_LOCAL", frozenset())
-    guarded, plain = Files(Root("/"), "/", is_live=True), Files(Root("/"), "/", is_live=True, is_guarded=False)
+        monkeypatch.setattr(backing, "LOCAL", frozenset())
+    asks, plain = Files(Root("/"), "/", is_live=True), Files(Root("/"), "/", is_live=True, is_guarded=False)
     for name, path, more in _reads(pid, tmp_path):
-        assert getattr(guarded, name)(path, *more) == getattr(plain, name)(path, *more), (name, path)
+        assert getattr(asks, name)(path, *more) == getattr(plain, name)(path, *more), (name, path)
     wanted = [] if local else [path for _, path, _ in _reads(pid, tmp_path)]
     assert sorted({*asked}) == sorted({*wanted})
-    guarded.forget("/")
-    guarded.close()
+    asks.forget("/")
+    asks.close()
     plain.close()
 
 
 def test_what_the_kernel_answers_is_read_here(pid: int, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Links, and what is no process's own; and our own files, as whoever waits for them is nobody but us."""
-    monkeypatch.setattr(foreign, "_LOCAL", frozenset())
+    monkeypatch.setattr(backing, "LOCAL", frozenset())
     with Host() as host:
         for name in ("stat", "status", "cgroup", "mountinfo"):
             host.read_text(f"/proc/{pid}/{name}")
@@ -91,9 +92,50 @@ def test_what_the_kernel_answers_is_read_here(pid: int, asked: list[str], monkey
     assert asked == []
 
 
+def test_what_was_local_is_foreign_as_soon_as_its_mappings_tell_so(pid: int, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine without foreign file systems no mapping is looked at; once there is one, each process is told anew."""
+    monkeypatch.setattr(Backing, "is_local", lambda _backing: True)
+    files, maps, memory = Files(Root("/"), "/", is_live=True), f"/proc/{pid}/maps", f"/proc/{pid}/mem"
+    files.read_region(memory, 0, 8)
+    files.read_region(memory, 0, 8)
+    files.read_whole(maps)
+    assert asked == []
+    files.read_region(memory, 0, 8)
+    monkeypatch.setattr(Backing, "is_local", lambda _backing: False)
+    monkeypatch.setattr(backing, "LOCAL", frozenset())
+    files.read_whole(maps)
+    files.read_region(memory, 0, 8)
+    assert asked == [maps, memory]
+    files.close()
+
+
+def test_what_was_told_of_processes_is_bounded(pid: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service meets as many pids as there are."""
+    monkeypatch.setattr(guarded, "_MOST_LEARNED", 0)
+    files = Files(Root("/"), "/", is_live=True)
+    files.read_whole(f"/proc/{pid}/maps")
+    assert {*files._devices} == {str(pid)}
+    files.forget("/")
+    assert not files._devices
+    files.close()
+
+
+def test_what_lies_below_a_root_hangs_on_its_mounts_alone(
+    pid: int, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """autofs has no files and no entry among what backs them, and its daemon may have to mount what is asked for."""
+    monkeypatch.setattr(Backing, "is_local", lambda _backing: True)
+    monkeypatch.setattr(foreign.Foreign, "is_below_root", lambda *_whose: True)
+    files, below = Files(Root("/"), "/", is_live=True), f"/proc/{pid}/root{tmp_path}"
+    assert files.list_names(below) == []
+    files.read_file_identity(f"/proc/{pid}/exe")
+    assert asked == [below]
+    files.close()
+
+
 def test_what_is_late_is_told_with_the_next_step(pid: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one line, whatever was asked."""
-    monkeypatch.setattr(foreign, "_LOCAL", frozenset())
+    monkeypatch.setattr(backing, "LOCAL", frozenset())
     monkeypatch.setattr(aside, "PROCESS_SECONDS", 0.0)
     with Host() as host, pytest.raises(Unreadable, match="does not answer in time; `findmnt` names it") as told:
         host.read_text(f"/proc/{pid}/environ")
@@ -102,7 +144,7 @@ def test_what_is_late_is_told_with_the_next_step(pid: int, monkeypatch: pytest.M
 
 def test_a_process_that_is_read_anew_is_looked_up_anew(pid: int, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """What the other process keeps open of it is closed when it is forgotten here."""
-    monkeypatch.setattr(foreign, "_LOCAL", frozenset())
+    monkeypatch.setattr(backing, "LOCAL", frozenset())
     files = Files(Root("/"), "/", is_live=True)
     files.read_region(f"/proc/{pid}/exe", 0, 4)
     guard = files._guard
