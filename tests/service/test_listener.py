@@ -307,6 +307,36 @@ def test_without_descriptors_others_are_closed(monkeypatch: pytest.MonkeyPatch) 
         assert slept == [0.05] * 2
 
 
+def test_a_connection_that_fails_at_once_costs_no_other_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """getsockopt(2) has no memory for a new connection: that one is closed. The socket that listens is not, and says nothing of it."""
+    real, failed = listener.HTTPChannel.__init__, list[int]()
+
+    def begin(*arguments: Any, **options: Any) -> None:
+        if not failed:
+            failed.append(1)
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        real(*arguments, **options)
+
+    monkeypatch.setattr(listener.HTTPChannel, "__init__", begin)
+    with _Ear(monkeypatch, _hello) as ear, contextlib.ExitStack() as stack:
+        assert drain(stack.enter_context(socket.create_connection(ear.place, timeout=PATIENCE_SECONDS))) == b""
+        assert failed == [1]
+        _ask(stack.enter_context(socket.create_connection(ear.place, timeout=PATIENCE_SECONDS)))
+
+
+def test_a_resolver_that_fails_is_no_fault_of_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The socket is bound, and waitress still asks the resolver for an address that it does not use: one line."""
+    bound = listener.open_socket("127.0.0.1:0")
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise socket.gaierror(socket.EAI_MEMORY, "Memory allocation failure")
+
+    with bound, monkeypatch.context() as patched:
+        patched.setattr(socket, "getaddrinfo", fail)
+        with pytest.raises(Unavailable, match="cannot listen: the resolver fails; try again"):
+            listener.Listener(bound, _hello)
+
+
 def test_who_says_nothing_is_shown_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A silent connection is closed after 75 s and not before, one that asks now and then is kept."""
     with (
