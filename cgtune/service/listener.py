@@ -157,7 +157,9 @@ class Listener:
         self._server.pull_trigger()
 
     def _open_channel(self, server: Any, connection: socket.socket, *arguments: Any, **options: Any) -> None:
-        """Take a new connection, for which there is always room. One that fails at once is closed: waitress would close the listening socket."""
+        """Take a new connection, for which there is always room. One that fails at once is closed, where waitress would
+        close the socket that listens.
+        """
         if len(self._server.active_channels) >= self._most:
             self._make_room()
         try:

@@ -381,7 +381,7 @@ def _notes(out: str) -> set[str]:
     try:
         return set(_notes_in(json.loads(out)))
     except ValueError:
-        return {line for line in out.splitlines() if re.search(r"not seen|could not|not told|is not known|cannot be|^cgtune_notes\{kind=\"failed\"", line)}
+        return {line for line in out.splitlines() if re.search(r"not seen|could not|not told|is not known|cannot be|^cgtune_notes", line)}
 
 
 def _notes_in(value: Any) -> Iterator[str]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import resource
+import signal
+import subprocess
 import tarfile
 import time
 import tracemalloc
@@ -16,6 +19,7 @@ from cgtune.errors import Unreadable, UsageError
 from cgtune.system import unpack
 from cgtune.system.host import Host
 from tests.support import stories
+from tests.support.command import PROGRAM, environment
 
 
 def _archive(path: Path, *entries: tarfile.TarInfo) -> str:
@@ -144,6 +148,48 @@ def test_a_folder_that_somebody_packed_himself(tmp_path: Path) -> None:
         archive.add(stories.STORIES / "v2-plain", arcname=".")
     with Host(str(tmp_path / "packed.tgz")) as host:
         assert host.read_text("/proc/4242/cgroup") == "0::/system.slice/app.service\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_in_the_midst_of_it_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    """Who is ended while it unpacks removes what it has; the exit code is that of the signal."""
+    recording, folder = tmp_path / "many.tgz", tmp_path / "tmp"
+    folder.mkdir()
+    _archive(recording, *[_entry(f"p/{each}", size=2_000) for each in range(1_990)])
+    with subprocess.Popen(
+        [*PROGRAM, "inspect", "--root", recording], env=environment(TMPDIR=str(folder)), stderr=subprocess.PIPE
+    ) as started:
+        while len(list(folder.glob("*/p/*"))) < 5:
+            assert started.poll() is None
+        started.send_signal(number)
+        assert (started.wait(30), started.stderr and started.stderr.read()) == (128 + number, b"")
+    assert list(folder.iterdir()) == []
+
+
+def test_what_a_kill_has_left_the_next_one_removes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that nobody holds is older than a minute: it goes. One that is in use stays, however old; so does what is none of ours."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    path = _archive(tmp_path / "one.tgz", _entry("proc/1"))
+    (tmp_path / ".cgtune-left" / "proc").mkdir(parents=True)
+    (tmp_path / "cgtune-other").mkdir()
+    with unpack.unpack(path) as first:
+        for name in (first, tmp_path / ".cgtune-left", tmp_path / "cgtune-other"):
+            os.utime(name, (0, 0))
+        with unpack.unpack(path) as second:
+            assert {each.name for each in tmp_path.iterdir()} == {"one.tgz", "cgtune-other", Path(first).name, Path(second).name}
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_signal_that_somebody_waits_for_is_left_to_him(tmp_path: Path) -> None:
+    """Neither while something is unpacked, nor later."""
+    path = _archive(tmp_path / "one.tgz", _entry("proc/1"))
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with unpack.unpack(path):
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\x1f\x8b\x08\x00garbage"])
