@@ -12,7 +12,7 @@ import time
 
 from cgtune.errors import Absent, CgtuneError, Malformed, Unreadable, UsageError, name_failure, reason, translate
 from cgtune.system.root import READ_CAP_BYTES, Root
-from cgtune.system.source import ARCHIVE_SUFFIXES, MARKER, Files
+from cgtune.system.source import ARCHIVE_SUFFIXES, MARKER, MOST_MARKER_BYTES, Files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -298,7 +298,7 @@ def _unopened(root: str, path: str, error: OSError | ValueError, hint: str) -> C
 def _choose_source(root: Root, absolute: str, unpacked: Folder | None) -> Source:
     """Whether a recording's marker lies there decides. Raises UsageError if it cannot be used."""
     try:
-        text = root.read_whole(f"/{MARKER}")
+        text = root.read_whole(f"/{MARKER}", MOST_MARKER_BYTES)
     except FileNotFoundError:
         return Files(root, absolute, is_live=absolute == "/" or root.has_procfs(), unpacked=unpacked)
     except OSError as error:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 #: The marker at the top of a recording.
 MARKER = "cgtune-snapshot.json"
+MOST_MARKER_BYTES = 4 << 20
 
 #: A recording may be packed into one file of such a name.
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
