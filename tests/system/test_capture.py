@@ -112,7 +112,7 @@ def test_what_would_be_too_large_is_not_written(tmp_path: Path, monkeypatch: pyt
     """A marker that nobody would read again is told before anything is written, and what to do instead."""
     monkeypatch.setattr("cgtune.system.recording._MOST_BRACKETS", 3)
     with pytest.raises(UsageError, match="would be larger than a recording may be: name single processes with --pid"):
-        api.snapshot(str(tmp_path / "out"), root=str(STORIES / "v2-plain"))
+        api.snapshot(str(tmp_path / "out"), [4242], root=str(STORIES / "v2-plain"))
     assert list(tmp_path.iterdir()) == []
 
 

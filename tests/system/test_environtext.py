@@ -30,7 +30,7 @@ def test_a_value_is_as_long_as_any_that_is_meant() -> None:
     """4,096 bytes are kept, one more is refused: cut it would be another value."""
     longest = b"GODEBUG=" + b"x" * 4096
     assert select_environ(b"GOGC=1\0" + longest + b"\0") == b"GOGC=1\0" + longest
-    with pytest.raises(Malformed, match="^GODEBUG has 4097 bytes, and no value of it is longer than 4096$"):
+    with pytest.raises(Malformed, match=r"^GODEBUG has 4097 bytes, and no value of it is longer than 4096$"):
         select_environ(longest + b"x")
 
 
