@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from tarfile import TarFile, TarInfo
 
-#: What stands before an entry and says more of it than fits its header, a long name at the most.
-_LARGEST_PREFACE_BYTES = 1 << 20
+#: What stands before an entry and says more of it than fits its header, a long name at the most: 4,096 bytes (PATH_MAX).
+_LARGEST_PREFACE_BYTES = 64 << 10
 
 #: How often what comes out is as much as what went in: recordings of whole nodes come to 10. Small ones may be anything.
 _MOST_RATIO = 100
@@ -29,7 +29,6 @@ _FEW_FILES = 2000
 
 #: Folders in one another. Removing them goes one call deeper for each (shutil.rmtree up to Python 3.12), and Python's stack ends at 1000.
 _DEEPEST = 500
-
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
@@ -163,15 +162,16 @@ def _require_bounds(path: str, entries: Iterable[TarInfo]) -> None:
     packed = os.path.getsize(path)
     largest = min(LARGEST_BYTES, max(_SMALL_BYTES, _MOST_RATIO * packed))
     most = max(_FEW_FILES, packed // _LEAST_PACKED_BYTES)
-    total = count = 0
+    count = 0
     folders = set[int]()  # by the hashes of their names, which may be long
     for entry in entries:
         parent = entry.name.strip("/").rpartition("/")[0]
         while parent and hash(parent) not in folders and parent.count("/") < _DEEPEST:  # what lies deeper is refused when its turn comes
             folders.add(hash(parent))
             parent = parent.rpartition("/")[0]
-        total, count = total + entry.size, count + 1
-        is_beyond = count > MOST_FILES or count + len(folders) > most or total > largest
+        count += 1
+        unpacked = entry.offset_data + entry.size  # with all that stood before it, such as long names
+        is_beyond = count > MOST_FILES or count + len(folders) > most or unpacked > largest
         if is_beyond or not (entry.isfile() or entry.issym() or entry.isdir()):
             raise UsageError(f"--root {path!r} is not a recording; make one with cgtune snapshot")
 
