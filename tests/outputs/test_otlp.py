@@ -118,6 +118,9 @@ def test_a_container_of_a_pod_has_its_own_limits() -> None:
     assert metrics["k8s.container.cpu.limit.current"][0].value == leaf.bandwidth.limit_cores
     assert metrics["k8s.container.memory.limit.current"][0].value == memory.limit.limit_bytes
     assert metrics["container.memory.usage"][0].value == memory.current_bytes
+    alone = snapshot.replace(container=container.replace(pod_uid=None))
+    (_, (_, metrics)) = read(report.replace(processes=(process.replace(snapshot=alone),)))
+    assert [name for name in metrics if name.startswith(("k8s.", "container.memory.usage"))] == ["container.memory.usage"]
 
 
 def test_text_of_others_stays_text() -> None:
