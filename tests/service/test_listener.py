@@ -414,7 +414,7 @@ def test_clients_that_never_take_their_answer(monkeypatch: pytest.MonkeyPatch) -
             ear.clock.move(3)
             assert_answers()
         assert len(ear.channels()) == 61
-        assert rss_bytes(os.getpid()) - rss < 8 * MIB  # a copy for each would be 150 MB and more
+        assert rss_bytes(os.getpid()) - rss < 16 * MIB  # 8 to 9 for requests that wait; a copy for each would be 150 MB and more
         ear.clock.move(1)
         assert_answers()
         assert len(ear.channels()) == 1
