@@ -36,6 +36,9 @@ _LEAST_SECONDS = 1.0
 _STARVED_SECONDS = 0.05
 _NEVER = 1 << 40  # bytes: content stands in memory anyway, and a temporary file needs a writable disk
 
+# Of one that could not be made: else its end is a traceback on stderr. (The stubs have another type.)
+wasyncore.file_wrapper.fd = -1  # type: ignore[assignment]
+
 
 def open_socket(address: str) -> socket.socket:
     """A socket bound to ``HOST:PORT``; ``:PORT`` is every address, port 0 any free one.

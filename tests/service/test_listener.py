@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import http.client
 import os
 import resource
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -335,6 +337,22 @@ def test_a_resolver_that_fails_is_no_fault_of_the_address(monkeypatch: pytest.Mo
         patched.setattr(socket, "getaddrinfo", fail)
         with pytest.raises(Unavailable, match="cannot listen: the resolver fails; try again"):
             listener.Listener(bound, _hello)
+
+
+def test_too_few_descriptors_for_a_listener_are_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waitress had half made does not say anything of its own when it goes."""
+    said: list[object] = []
+
+    def fail(_file: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with listener.open_socket("127.0.0.1:0") as bound, monkeypatch.context() as patched:
+        patched.setattr(sys, "unraisablehook", said.append)
+        patched.setattr(os, "dup", fail)
+        with pytest.raises(OSError, match="Too many open files"):
+            listener.Listener(bound, _hello)
+        gc.collect()
+    assert said == []
 
 
 def test_who_says_nothing_is_shown_out(monkeypatch: pytest.MonkeyPatch) -> None:
