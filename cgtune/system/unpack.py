@@ -162,14 +162,12 @@ def _require_bounds(path: str, entries: Iterable[TarInfo]) -> None:
     packed = os.path.getsize(path)
     largest = min(LARGEST_BYTES, max(_SMALL_BYTES, _MOST_RATIO * packed))
     most = max(_FEW_FILES, packed // _LEAST_PACKED_BYTES)
-    count = 0
     folders = set[int]()  # by the hashes of their names, which may be long
-    for entry in entries:
+    for count, entry in enumerate(entries, 1):
         parent = entry.name.strip("/").rpartition("/")[0]
         while parent and hash(parent) not in folders and parent.count("/") < _DEEPEST:  # what lies deeper is refused when its turn comes
             folders.add(hash(parent))
             parent = parent.rpartition("/")[0]
-        count += 1
         unpacked = entry.offset_data + entry.size  # with all that stood before it, such as long names
         is_beyond = count > MOST_FILES or count + len(folders) > most or unpacked > largest
         if is_beyond or not (entry.isfile() or entry.issym() or entry.isdir()):
