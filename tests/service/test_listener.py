@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
 import pytest
+from waitress.channel import HTTPChannel
 
 from cgtune.api import inspect
 from cgtune.errors import Unavailable
@@ -311,7 +312,7 @@ def test_without_descriptors_others_are_closed(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_connection_that_fails_at_once_costs_no_other_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """getsockopt(2) has no memory for a new connection: that one is closed. The socket that listens is not, and says nothing of it."""
-    real, failed = listener.HTTPChannel.__init__, list[int]()
+    real, failed = HTTPChannel.__init__, list[int]()
 
     def begin(*arguments: Any, **options: Any) -> None:
         if not failed:
@@ -319,7 +320,7 @@ def test_a_connection_that_fails_at_once_costs_no_other_one(monkeypatch: pytest.
             raise OSError(errno.ENOMEM, "Cannot allocate memory")
         real(*arguments, **options)
 
-    monkeypatch.setattr(listener.HTTPChannel, "__init__", begin)
+    monkeypatch.setattr(HTTPChannel, "__init__", begin)
     with _Ear(monkeypatch, _hello) as ear, contextlib.ExitStack() as stack:
         assert drain(stack.enter_context(socket.create_connection(ear.place, timeout=PATIENCE_SECONDS))) == b""
         assert failed == [1]

@@ -77,9 +77,9 @@ def test_what_packs_too_well_is_no_recording(tmp_path: Path, monkeypatch: pytest
         Host(str(tmp_path / "bomb.tgz"))
     assert [path.name for path in tmp_path.iterdir()] == ["bomb.tgz"]
     unpack.unpack(_archive(tmp_path / "small.tgz", _entry("zeros", size=15 << 20))).cleanup()
-    head = tarfile.TarInfo("././@LongLink")
-    head.type, head.size = tarfile.GNUTYPE_LONGNAME, 1 << 16
-    one = head.tobuf(tarfile.GNU_FORMAT) + b"x" * (1 << 16) + _entry("x", size=0).tobuf()
+    before = tarfile.TarInfo("././@LongLink")
+    before.type, before.size = tarfile.GNUTYPE_LONGNAME, 1 << 16
+    one = before.tobuf(tarfile.GNU_FORMAT) + b"x" * (1 << 16) + _entry("x", size=0).tobuf()
     (tmp_path / "names.tgz").write_bytes(gzip.compress(one * 300, 9))  # 20 MB of names, and nothing else
     with pytest.raises(UsageError, match="is not a recording"):
         unpack.unpack(str(tmp_path / "names.tgz"))
