@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Off = Literal["off"]
     Rounding = Literal["slack", "ceil", "floor"]
+    NoteKind = Literal["failed", "hidden", "fact"]
     Severity = Literal["info", "warning", "critical"]
     Harm = Literal["now", "earlier", "possible"]
     #: What fails a check: from a severity on, or what hurts now.
@@ -57,6 +58,7 @@ MEMORY_LIMIT_FILES = ("memory.max", "memory.high", "memory.limit_in_bytes")
 #: CPU bandwidth control is of the fair class alone (Documentation/scheduler/sched-bwc.rst); numbers of include/uapi/linux/sched.h.
 REAL_TIME = {1: "SCHED_FIFO", 2: "SCHED_RR", 6: "SCHED_DEADLINE"}
 
+NOTE_KINDS: tuple[NoteKind, ...] = ("failed", "hidden", "fact")
 #: The worst first.
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 FAIL_ON: tuple[FailOn, ...] = ("info", "warning", "critical", "harm")
@@ -75,7 +77,7 @@ class Note(Record):
     path: str
     why: str
     privilege: str | None = None
-    kind: Literal["fact", "failed", "hidden"] = "fact"
+    kind: NoteKind = "fact"
 
 
 class Mount(Record):

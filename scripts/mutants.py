@@ -93,14 +93,16 @@ class Copy:
         self.root = folder
         shutil.copytree(ROOT, folder, symlinks=True, ignore=shutil.ignore_patterns(*_LEFT_OUT))
 
-    def run(self, killers: Sequence[str]) -> int:
-        """The exit status of pytest on these; -1 if it took too long."""
+    def run(self, killers: Sequence[str]) -> tuple[int, str]:
+        """Returns (the exit status of pytest on these, -1 if it took too long; the tests that failed)."""
         argv = [sys.executable, "-m", "pytest", *_OPTIONS, *killers]
         environ = {name: value for name, value in os.environ.items() if name not in ("CI", "CGTUNE_REQUIRE_LIVE")}
         try:
-            return subprocess.run(argv, cwd=self.root, env=environ, capture_output=True, timeout=_PATIENCE_SECONDS).returncode
+            done = subprocess.run(argv, cwd=self.root, env=environ, capture_output=True, text=True, timeout=_PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
-            return -1
+            return -1, f"no end after {_PATIENCE_SECONDS} s"
+        failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+        return done.returncode, "; ".join(failed)
 
     def judge(self, mutant: Mutant) -> str:
         """Whether it was killed or survived, or what went wrong."""
@@ -112,7 +114,7 @@ class Copy:
             return f"error: {error}"
         self._write(place, changed)
         try:
-            status = self.run(mutant.killers)
+            status, _ = self.run(mutant.killers)
         finally:
             self._write(place, whole)
         return {0: "survived", 1: "killed", -1: "killed"}.get(status, f"error: pytest ended with {status}")
@@ -152,17 +154,18 @@ def main(argv: Sequence[str]) -> int:
             finally:
                 copies.put(copy)
 
-        def run(killers: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
+        def run(killers: tuple[str, ...]) -> tuple[tuple[str, ...], int, str]:
             copy = copies.get()
             try:
-                return killers, copy.run(killers)
+                return killers, *copy.run(killers)
             finally:
                 copies.put(copy)
 
         # A killer that fails without any mutant would kill them all.
-        broken = {killers for killers, status in pool.map(run, sorted({each.killers for each in mutants})) if status}
-        for killers in sorted(broken):
-            print(f"error: fails without any mutant: {' '.join(killers)}", flush=True)
+        runs = pool.map(run, sorted({each.killers for each in mutants}))
+        broken = {killers: said for killers, status, said in runs if status}
+        for killers, said in broken.items():
+            print(f"error: fails without any mutant: {' '.join(killers)}: {said}", flush=True)
         answers.update((mutant, "error") for mutant in mutants if mutant.killers in broken)
         for mutant, answer in pool.map(judge, [each for each in mutants if each.killers not in broken]):
             answers[mutant] = answer

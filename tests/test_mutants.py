@@ -66,7 +66,7 @@ def test_shares_are_all_of_them_once(mutants: Any) -> None:
     [
         ("return 3", "assert one() == 1", 0, "1 tried"),
         ("return 3", "assert one()", 1, "survived: a.py: return 1 -> return 3"),
-        ("return 3", "assert one() == 2", 3, "error: fails without any mutant: test_a.py"),
+        ("return 3", "assert one() == 2", 3, "error: fails without any mutant: test_a.py: FAILED test_a.py::test_one"),
         ("return 3", "assert one() == 1", 3, "the old line stands there 0 times"),
     ],
 )

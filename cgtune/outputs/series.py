@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from cgtune.cgroups.owners import workload_of
-from cgtune.model import SEVERITIES
+from cgtune.model import NOTE_KINDS, SEVERITIES
 from cgtune.outputs.escape import escape_control
 from cgtune.outputs.layout import clip
 from cgtune.outputs.words import end_words
@@ -73,6 +73,10 @@ def add_counts(sink: Sink, report: Report) -> None:
             counts[finding.severity] += 1
     for severity, count in counts.items():
         sink.add("cgtune_findings", "Findings of all processes.", count, severity=severity)
+    notes = {*report.notes, *(note for each in report.processes for note in each.notes)}  # those on the machine stand in each process
+    for kind in NOTE_KINDS:
+        help_ = "Different notes of the report. failed: a file is there, and could not be read."
+        sink.add("cgtune_notes", help_, sum(note.kind == kind for note in notes), kind=kind)
 
 
 def add_process(sink: Sink, report: ProcessReport, labels: Mapping[str, str]) -> None:

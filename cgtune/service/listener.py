@@ -36,6 +36,9 @@ _LEAST_SECONDS = 1.0
 _STARVED_SECONDS = 0.05
 _NEVER = 1 << 40  # bytes: content stands in memory anyway, and a temporary file needs a writable disk
 
+# Of one that could not be made: else its end is a traceback on stderr. (The stubs have another type.)
+wasyncore.file_wrapper.fd = -1  # type: ignore[assignment]
+
 
 def open_socket(address: str) -> socket.socket:
     """A socket bound to ``HOST:PORT``; ``:PORT`` is every address, port 0 any free one.
@@ -103,31 +106,38 @@ class Listener:
     """Serves a WSGI application on a bound socket."""
 
     def __init__(self, bound: socket.socket, app: Callable[..., Iterable[bytes]]) -> None:
+        """Raises Unavailable if the resolver fails."""
         self.host, self.port = bound.getsockname()[:2]
         self._map: dict[int, Any] = {}
         self._is_stopped = False
         self._since: dict[Any, tuple[float | None, float]] = {}
-        server: Any = create_server(
-            app,
-            map=self._map,
-            sockets=[bound],
-            threads=_THREADS,
-            backlog=_BACKLOG,
-            connection_limit=_NEVER,  # at which it would accept nobody
-            max_request_header_size=_REQUEST_BYTES,
-            max_request_body_size=_REQUEST_BYTES,
-            inbuf_overflow=_NEVER,
-            outbuf_overflow=_NEVER,
-            outbuf_high_watermark=_NEVER,  # a thread must never wait for a client
-            channel_timeout=int(_IDLE_SECONDS),
-            cleanup_interval=5,
-            log_socket_errors=False,
-            ident="cgtune",
-        )
+        server = self._make_server(bound, app)
         server.channel_class = self._open_channel  # nobody has connected yet: run accepts
         self._accept, server.accept = server.accept, self._accept_or_make_room
         self._server = server
         self._most = max(_LEAST_CONNECTIONS, min(_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
+
+    def _make_server(self, bound: socket.socket, app: Callable[..., Iterable[bytes]]) -> Any:
+        try:
+            return create_server(
+                app,
+                map=self._map,
+                sockets=[bound],
+                threads=_THREADS,
+                backlog=_BACKLOG,
+                connection_limit=_NEVER,  # at which it would accept nobody
+                max_request_header_size=_REQUEST_BYTES,
+                max_request_body_size=_REQUEST_BYTES,
+                inbuf_overflow=_NEVER,
+                outbuf_overflow=_NEVER,
+                outbuf_high_watermark=_NEVER,  # a thread must never wait for a client
+                channel_timeout=int(_IDLE_SECONDS),
+                cleanup_interval=5,
+                log_socket_errors=False,
+                ident="cgtune",
+            )
+        except ValueError as error:  # it resolves its default address, though it has a socket and will not use that one
+            raise Unavailable("cannot listen: the resolver fails; try again") from error
 
     def run(self) -> None:
         """Answer until stop is called, then close every connection."""
@@ -149,11 +159,16 @@ class Listener:
         self._is_stopped = True
         self._server.pull_trigger()
 
-    def _open_channel(self, *arguments: Any, **options: Any) -> _Channel:
-        """A new connection, for which there is always room."""
+    def _open_channel(self, server: Any, connection: socket.socket, *arguments: Any, **options: Any) -> None:
+        """Take a new connection, for which there is always room. One that fails at once is closed, where waitress would
+        close the socket that listens.
+        """
         if len(self._server.active_channels) >= self._most:
             self._make_room()
-        return _Channel(*arguments, **options)
+        try:
+            _Channel(server, connection, *arguments, **options)
+        except OSError:
+            connection.close()
 
     def _accept_or_make_room(self) -> Any:
         """Accept a connection. Without a descriptor for it others are closed; with none to close this waits: poll comes back at once."""

@@ -7,9 +7,18 @@ from __future__ import annotations
 
 import errno
 
-from cgtune.errors import CgtuneError
+from cgtune.errors import CgtuneError, Malformed, UsageError
 from cgtune.system.endpoint import redact_url
-from cgtune.system.recording import NOT_READ, REGIONS_SUFFIX, Recording, refusal_key, render_marker, render_regions, search_key
+from cgtune.system.recording import (
+    NOT_READ,
+    REGIONS_SUFFIX,
+    Recording,
+    refusal_key,
+    render_marker,
+    render_regions,
+    require_marker_bounds,
+    search_key,
+)
 from cgtune.system.replace import replace_archive, replace_tree
 from cgtune.system.source import ARCHIVE_SUFFIXES, MARKER, Source
 
@@ -228,8 +237,13 @@ class Capture(Source):
             by_hand=frozenset(self._by_hand),
             pages=pages,
         )
+        text = render_marker(marker)
+        try:
+            require_marker_bounds(text)
+        except Malformed as error:
+            raise UsageError(f"{out!r} would be larger than a recording may be: name single processes with --pid") from error
         write = replace_archive if out.endswith(ARCHIVE_SUFFIXES) else replace_tree
-        write(out, {f"/{MARKER}": render_marker(marker)} | files, self._kept.links)
+        write(out, {f"/{MARKER}": text} | files, self._kept.links)
 
     def _unreadable(self) -> dict[str, int]:
         """The refusals as a marker has them: by the path if nothing else was answered there, else by the path and the way to read it."""

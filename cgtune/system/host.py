@@ -12,15 +12,15 @@ import time
 
 from cgtune.errors import Absent, CgtuneError, Malformed, Unreadable, UsageError, name_failure, reason, translate
 from cgtune.system.root import READ_CAP_BYTES, Root
-from cgtune.system.source import ARCHIVE_SUFFIXES, MARKER, Files
+from cgtune.system.source import ARCHIVE_SUFFIXES, MARKER, MOST_MARKER_BYTES, Files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from tempfile import TemporaryDirectory
     from typing import Self, TypeVar
 
     from cgtune.system.source import Source
+    from cgtune.system.unpack import Folder
 
     T = TypeVar("T")
 
@@ -276,7 +276,7 @@ def open_source(path: str) -> Source:
         raise
 
 
-def _open_folder(path: str, unpacked: TemporaryDirectory[str] | None) -> Source:
+def _open_folder(path: str, unpacked: Folder | None) -> Source:
     try:
         absolute = os.path.realpath(path)
         root = Root(path)
@@ -295,10 +295,10 @@ def _unopened(root: str, path: str, error: OSError | ValueError, hint: str) -> C
     return name_failure("--root", path, error, hint)
 
 
-def _choose_source(root: Root, absolute: str, unpacked: TemporaryDirectory[str] | None) -> Source:
+def _choose_source(root: Root, absolute: str, unpacked: Folder | None) -> Source:
     """Whether a recording's marker lies there decides. Raises UsageError if it cannot be used."""
     try:
-        text = root.read_whole(f"/{MARKER}")
+        text = root.read_whole(f"/{MARKER}", MOST_MARKER_BYTES)
     except FileNotFoundError:
         return Files(root, absolute, is_live=absolute == "/" or root.has_procfs(), unpacked=unpacked)
     except OSError as error:

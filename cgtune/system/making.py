@@ -16,7 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PREFIX = ".cgtune-"
+#: How the name of what is being built begins.
+PREFIX = ".cgtune-"
 _NO_NAMELESS = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL})
 
 #: Between its making and its being locked a folder is younger than that.
@@ -31,7 +32,7 @@ def open_folder(path: str) -> int:
 
 def new_name() -> str:
     """A name for what is being built."""
-    return f"{_PREFIX}{os.urandom(6).hex()}"
+    return f"{PREFIX}{os.urandom(6).hex()}"
 
 
 def make_file(folder: int, name: str, write: Callable[[int], None], *, is_new: bool = False) -> None:
@@ -131,7 +132,7 @@ def remove_left(folder: int) -> None:
         return
     try:
         with os.scandir(listing) as entries:
-            names = [entry.name for entry, _ in zip(entries, range(_MOST_NAMES), strict=False) if entry.name.startswith(_PREFIX)]
+            names = [entry.name for entry, _ in zip(entries, range(_MOST_NAMES), strict=False) if entry.name.startswith(PREFIX)]
         if names:
             is_ours = _is_ours_alone(os.fstat(listing))
             for name in names:

@@ -19,14 +19,15 @@ from cgtune.system.root import READ_CAP_BYTES
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from tempfile import TemporaryDirectory
     from typing import Any
 
     from cgtune.system.guarded import Guard
     from cgtune.system.root import Root
+    from cgtune.system.unpack import Folder
 
 #: The marker at the top of a recording.
 MARKER = "cgtune-snapshot.json"
+MOST_MARKER_BYTES = 4 << 20
 
 #: A recording may be packed into one file of such a name.
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
@@ -126,9 +127,7 @@ _NO_DEVICES: frozenset[str] = frozenset()
 class Files(Source):
     """What lies below a root now: this machine's files, another's mounted there, or a copy of them."""
 
-    def __init__(
-        self, root: Root, path: str, *, is_live: bool, unpacked: TemporaryDirectory[str] | None = None, is_guarded: bool = True
-    ) -> None:
+    def __init__(self, root: Root, path: str, *, is_live: bool, unpacked: Folder | None = None, is_guarded: bool = True) -> None:
         """``path`` is that of ``root``. ``is_live`` opens the kernel's doors in /proc/PID: its /proc must be the kernel's.
 
         ``unpacked`` is the folder that was made for the files; it is removed when they are closed. ``is_guarded``: whether reads of live

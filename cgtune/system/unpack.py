@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 
 from cgtune.errors import Unreadable, UsageError, reason
+from cgtune.system.making import PREFIX, hold, open_folder, remove_left
 from cgtune.system.recording import LARGEST_BYTES, MOST_FILES
 from cgtune.system.root import let_go
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from tarfile import TarFile, TarInfo
-    from tempfile import TemporaryDirectory
 
-#: What stands before an entry and says more of it than fits its header, a long name at the most.
-_LARGEST_PREFACE_BYTES = 1 << 20
+#: What stands before an entry and says more of it than fits its header, a long name at the most: 4,096 bytes (PATH_MAX).
+_LARGEST_PREFACE_BYTES = 64 << 10
 
 #: How often what comes out is as much as what went in: recordings of whole nodes come to 10. Small ones may be anything.
 _MOST_RATIO = 100
@@ -29,12 +30,69 @@ _FEW_FILES = 2000
 #: Folders in one another. Removing them goes one call deeper for each (shutil.rmtree up to Python 3.12), and Python's stack ends at 1000.
 _DEEPEST = 500
 
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 #: What names in an archive can lead to: two of one name, one below a file, one that no file system takes.
 _NAMES = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENOENT)
 
 
-def unpack(path: str) -> TemporaryDirectory[str]:
+class Folder:
+    """A folder for what is unpacked; a context manager. It is removed by ``cleanup`` or at the end of Python. SIGTERM and SIGHUP are such
+    an end meanwhile, if nobody else waits for them; what a kill -9 leaves the next folder removes.
+    """
+
+    def __init__(self) -> None:
+        """Raises OSError."""
+        import tempfile
+
+        around = open_folder(tempfile.gettempdir())
+        try:
+            remove_left(around)
+        finally:
+            let_go(around)
+        for number in _ENDING:
+            if signal.getsignal(number) is signal.SIG_DFL:
+                _set_signal(number, _end)
+        self._made = tempfile.TemporaryDirectory(prefix=PREFIX)
+        self.name, self._held = self._made.name, -1
+        try:
+            self._held = os.open(self.name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            self.cleanup()
+            raise
+        hold(self._held)
+
+    def __enter__(self) -> str:
+        return self.name
+
+    def __exit__(self, *_: object) -> None:
+        self.cleanup()
+
+    def cleanup(self) -> None:
+        """Remove it. Raises OSError."""
+        self._made.cleanup()
+        held, self._held = self._held, -1
+        if held >= 0:
+            let_go(held)
+        for number in _ENDING:
+            if signal.getsignal(number) is _end:
+                _set_signal(number, signal.SIG_DFL)
+
+
+def _end(number: int, _frame: object) -> None:
+    """End Python as the signal itself would end it, but with all that it does at its end."""
+    signal.signal(number, signal.SIG_IGN)  # a second one would end the removal
+    raise SystemExit(128 + number)
+
+
+def _set_signal(number: int, handler: Callable[[int, object], None] | signal.Handlers) -> None:
+    try:
+        signal.signal(number, handler)
+    except ValueError:  # in another thread than the first
+        return
+
+
+def unpack(path: str) -> Folder:
     """A packed recording in a folder of its own, plain files and links only.
 
     Raises UsageError if it is damaged or beyond bounds, Unreadable if it cannot be read, or not be unpacked.
@@ -92,11 +150,9 @@ def _read_entries(path: str) -> Iterator[tuple[TarFile, TarInfo]]:
             yield archive, entry
 
 
-def _make_folder(path: str) -> TemporaryDirectory[str]:
-    import tempfile
-
+def _make_folder(path: str) -> Folder:
     try:
-        return tempfile.TemporaryDirectory(prefix="cgtune-")
+        return Folder()
     except OSError as error:
         raise Unreadable(f"--root {path!r} could not be unpacked: {reason(error)}; TMPDIR=FOLDER names a folder for it") from error
 
@@ -106,15 +162,14 @@ def _require_bounds(path: str, entries: Iterable[TarInfo]) -> None:
     packed = os.path.getsize(path)
     largest = min(LARGEST_BYTES, max(_SMALL_BYTES, _MOST_RATIO * packed))
     most = max(_FEW_FILES, packed // _LEAST_PACKED_BYTES)
-    total = count = 0
     folders = set[int]()  # by the hashes of their names, which may be long
-    for entry in entries:
+    for count, entry in enumerate(entries, 1):
         parent = entry.name.strip("/").rpartition("/")[0]
         while parent and hash(parent) not in folders and parent.count("/") < _DEEPEST:  # what lies deeper is refused when its turn comes
             folders.add(hash(parent))
             parent = parent.rpartition("/")[0]
-        total, count = total + entry.size, count + 1
-        is_beyond = count > MOST_FILES or count + len(folders) > most or total > largest
+        unpacked = entry.offset_data + entry.size  # with all that stood before it, such as long names
+        is_beyond = count > MOST_FILES or count + len(folders) > most or unpacked > largest
         if is_beyond or not (entry.isfile() or entry.issym() or entry.isdir()):
             raise UsageError(f"--root {path!r} is not a recording; make one with cgtune snapshot")
 

@@ -170,6 +170,7 @@ def _exposed() -> dict[str, set[str]]:
         "cgtune_pressure_waiting_seconds_total": {"resource", "share"},
         "cgtune_memory_part_bytes": {"part"},
         "cgtune_findings": {"severity"},
+        "cgtune_notes": {"kind"},
         "cgtune_build_info": {"version"},
         "cgtune_scan_stage_duration_seconds": {"stage"},
         "cgtune_scan_stage_success": {"stage"},

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import parser
 
 from cgtune.model import Container, Report
+from cgtune.outputs import otlp
 from cgtune.outputs.otlp import render_otlp_json
 from cgtune.outputs.prometheus import render_report
 from tests.support import otlpreceiver, stories
@@ -117,6 +118,9 @@ def test_a_container_of_a_pod_has_its_own_limits() -> None:
     assert metrics["k8s.container.cpu.limit.current"][0].value == leaf.bandwidth.limit_cores
     assert metrics["k8s.container.memory.limit.current"][0].value == memory.limit.limit_bytes
     assert metrics["container.memory.usage"][0].value == memory.current_bytes
+    alone = snapshot.replace(container=container.replace(pod_uid=None))
+    (_, (_, metrics)) = read(report.replace(processes=(process.replace(snapshot=alone),)))
+    assert [name for name in metrics if name.startswith(("k8s.", "container.memory.usage"))] == ["container.memory.usage"]
 
 
 def test_text_of_others_stays_text() -> None:
@@ -131,3 +135,21 @@ def test_text_of_others_stays_text() -> None:
     for value in attributes.values():
         assert len(str(value)) <= 256
         assert str(value).isprintable(), value
+
+
+def test_numbers_beyond_the_protocol() -> None:
+    """Its integers have 64 bits: what is larger is a double. What has no limit, and what is not known, has no point."""
+    assert [otlp.point_value(otlp.Point(value=value)) for value in (2**63 - 1, 2**63, 2**64)] == [2**63 - 1, 2.0**63, 2.0**64]
+    assert [type(otlp.point_value(otlp.Point(value=value))) for value in (2**63 - 1, 2**63)] == [int, float]
+    metrics = otlp.Metrics()
+    for value in (None, float("inf"), float("-inf"), float("nan"), 1.5):
+        metrics.add("cgtune_cpu_limit_cores", "CPUs that the quotas allow.", value)
+    assert [point.value for metric in metrics.collected() for point in metric.points] == [1.5]
+
+
+def test_only_what_counts_began_at_some_time() -> None:
+    """A counter of the process began with it; a gauge never did, and when a cgroup was made no file says."""
+    metrics = otlp.Metrics(7.0)
+    for name in ("cgtune_cpu_seconds_total", "cgtune_go_goroutines", "cgtune_oom_kills_total"):
+        metrics.add(name, "", 1)
+    assert [metric.points[0].since_seconds for metric in metrics.collected()] == [7.0, None, None]

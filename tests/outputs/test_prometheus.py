@@ -23,6 +23,7 @@ from cgtune.model import (
     GoLive,
     MemoryEvents,
     MemoryParts,
+    Note,
     Pressure,
     ProcessReport,
     Recommendation,
@@ -227,6 +228,20 @@ def test_container_ids_are_spelled_as_kube_state_metrics_does(runtime: str | Non
     snapshot = process.snapshot.replace(container=Container(id=None, runtime=runtime))  # in a pod only the engine may be known
     samples = read(render_report(machine_report(process.replace(snapshot=snapshot)), openmetrics=False), openmetrics=False)
     assert value(samples, "cgtune_cpu_usable_cpus", container_id="") is not None
+
+
+def test_notes_are_counted_once() -> None:
+    """What could not be read is seen in a page that has no words, too. A note on the machine stands in each of its processes."""
+    machine, own = Note(path="/proc/stat", why="EIO", kind="failed"), Note(path="/proc/1/exe", why="denied", kind="failed")
+    process = process_report()
+    process = process.replace(snapshot=process.snapshot.replace(notes=(machine,)))
+    notes = (machine, own, Note(path="/", why="above", kind="hidden"))
+    other = process.replace(snapshot=process.snapshot.replace(process=process.snapshot.process.replace(pid=43), notes=notes))
+    report = machine_report(process, other).replace(notes=(Note(path="/proc", why="two more"),))
+    samples = read(render_report(report, openmetrics=True), openmetrics=True)
+    assert [value(samples, "cgtune_notes", kind=each) for each in ("failed", "hidden", "fact")] == [2, 1, 1]
+    empty = read(render_report(machine_report(), openmetrics=True), openmetrics=True)
+    assert [value(empty, "cgtune_notes", kind=each) for each in ("failed", "hidden", "fact")] == [0, 0, 0]
 
 
 def test_findings_are_counted_and_named_once() -> None:

@@ -320,12 +320,15 @@ def read_tree(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def faults_of(calls: list[str], *, sparse: bool = False) -> Iterator[Fault]:
-    """Each call with each errno that it may fail with; sparse: of those that read with one of them."""
+    """Each call with each errno that it may fail with; sparse: of those that read with one of them.
+
+    What moves through a pipe of its own, both ends of which are open, may be interrupted, and no more: pipe(7).
+    """
     counts: collections.Counter[str] = collections.Counter()
     for call in calls:
-        kind = call.partition(" ")[0]
+        kind, _, path = call.partition(" ")
         counts[kind] += 1
-        words = PLAUSIBLE[kind].split()
+        words = ["EINTR"] if path == "pipe" and kind in ("read", "write") else PLAUSIBLE[kind].split()
         if sparse and kind in _READING:
             words = words[counts[kind] % len(words) :][:1]
         for word in words:
@@ -378,7 +381,7 @@ def _notes(out: str) -> set[str]:
     try:
         return set(_notes_in(json.loads(out)))
     except ValueError:
-        return {line for line in out.splitlines() if re.search(r"not seen|could not|not told|is not known|cannot be", line)}
+        return {line for line in out.splitlines() if re.search(r"not seen|could not|not told|is not known|cannot be|^cgtune_notes", line)}
 
 
 def _notes_in(value: Any) -> Iterator[str]:

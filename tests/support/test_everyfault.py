@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 from tests.support.command import ROOT, uncounted
-from tests.support.everyfault import PLAUSIBLE, faults_of
+from tests.support.everyfault import PLAUSIBLE, Fault, Outcome, Scene, faults_of, judge
 from tests.support.needs import require
 
 
@@ -33,3 +33,18 @@ def test_each_call_fails_with_each_errno_of_its_kind() -> None:
     opens, writes = (PLAUSIBLE[kind].split() for kind in ("open", "write"))
     assert len(whole) == 2 * len(opens) + len(writes)
     assert [fault.word for fault in sparse] == [opens[1], opens[2], *writes]
+
+
+def test_a_pipe_of_ones_own_is_interrupted_at_the_most() -> None:
+    """Nobody else closes one of its ends, and no disk lies behind it."""
+    assert [fault.word for fault in faults_of(["write pipe", "read pipe"])] == ["EINTR", "EINTR"]
+
+
+def test_a_note_that_metrics_count_is_one() -> None:
+    """A page of metrics has no words: it tells how many files could not be read."""
+    clean = Outcome(0, 'cgtune_notes{kind="failed"} 0.0\na 1\n', "", {}, "")
+    scene, fault = Scene("serve", ("serve",)), Fault("open", 1, "EIO")
+    noted = clean._replace(out='cgtune_notes{kind="failed"} 1.0\n', hit="open /proc/stat")
+    assert judge(scene, ROOT, clean, fault, noted) == ("noted", "")
+    silent = clean._replace(out='cgtune_notes{kind="failed"} 0.0\n', hit="open /proc/stat")
+    assert judge(scene, ROOT, clean, fault, silent) == ("noted", "another answer without a note")

@@ -108,6 +108,14 @@ def test_a_recording_never_replaces_anything(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
 
 
+def test_what_would_be_too_large_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A marker that nobody would read again is told before anything is written, and what to do instead."""
+    monkeypatch.setattr("cgtune.system.recording._MOST_BRACKETS", 3)
+    with pytest.raises(UsageError, match="would be larger than a recording may be: name single processes with --pid"):
+        api.snapshot(str(tmp_path / "out"), [4242], root=str(STORIES / "v2-plain"))
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["out", "out.tar.gz"])
 def test_a_missing_folder_is_named_and_nothing_is_written(tmp_path: Path, name: str) -> None:
     """OUT in a folder that does not exist is one clear error."""

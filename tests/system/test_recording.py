@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -93,6 +95,33 @@ def test_a_damaged_marker(text: bytes) -> None:
     """A marker that says what cannot be is refused as a whole."""
     with pytest.raises(Malformed, match="damaged"):
         parse_marker(text)
+
+
+@pytest.mark.parametrize(
+    ("head", "unit", "most"),
+    [
+        pytest.param(b'"x":"', b"x", (4 << 20) - 30, id="bytes"),
+        pytest.param(b'"x":[', b"1,", 150_000, id="values"),
+        pytest.param(b'"x":[', b"[],", 49_000, id="lists"),
+        pytest.param(b'"x":[', b"{},", 49_000, id="mappings"),
+    ],
+)
+def test_a_marker_has_bounds(head: bytes, unit: bytes, most: int) -> None:
+    """What is much larger than that of a node with ten thousand programs is refused before JSON makes of it what it likes."""
+    end = b'"}' if head.endswith(b'"') else b"1]}"
+    assert parse_marker(b'{"time_seconds":1,' + head + unit * (most - 10) + end).time_seconds == 1
+    with pytest.raises(Malformed, match=r"cgtune-snapshot.json is damaged \(more than 4 MiB, 150000 commas or 50000 brackets\)"):
+        parse_marker(b'{"time_seconds":1,' + head + unit * (most + 1_010) + end)
+
+
+def test_a_marker_at_its_bounds_takes_forty_mib() -> None:
+    """The dearest that was found: names with a text each."""
+    text = b'{"time_seconds":1,"found":{' + b",".join(b'"%x":"%x"' % (number, number) for number in range(149_990)) + b"}}"
+    tracemalloc.start()
+    assert len(parse_marker(text + b" " * ((4 << 20) - len(text))).found) == 149_990
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most_bytes < 40 << 20
 
 
 def test_a_marker_of_hand_needs_the_time_alone() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import resource
+import signal
+import subprocess
 import tarfile
 import time
 import tracemalloc
@@ -16,6 +19,7 @@ from cgtune.errors import Unreadable, UsageError
 from cgtune.system import unpack
 from cgtune.system.host import Host
 from tests.support import stories
+from tests.support.command import PROGRAM, environment
 
 
 def _archive(path: Path, *entries: tarfile.TarInfo) -> str:
@@ -52,7 +56,7 @@ def test_a_hostile_archive_is_refused(tmp_path: Path, entries: list[tarfile.TarI
     assert [found.name for found in tmp_path.iterdir()] == ["hostile.tar.gz"]
 
 
-@pytest.mark.parametrize(("bound", "most"), [("MOST_FILES", 3), ("LARGEST_BYTES", 3)])
+@pytest.mark.parametrize(("bound", "most"), [("MOST_FILES", 3), ("LARGEST_BYTES", 2 * 1024 + 512 + 1)])
 def test_a_recording_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, most: int) -> None:
     """Of entries and of bytes as many as there may be, and no more."""
     monkeypatch.setattr(unpack, bound, most)
@@ -73,17 +77,23 @@ def test_what_packs_too_well_is_no_recording(tmp_path: Path, monkeypatch: pytest
         Host(str(tmp_path / "bomb.tgz"))
     assert [path.name for path in tmp_path.iterdir()] == ["bomb.tgz"]
     unpack.unpack(_archive(tmp_path / "small.tgz", _entry("zeros", size=15 << 20))).cleanup()
+    before = tarfile.TarInfo("././@LongLink")
+    before.type, before.size = tarfile.GNUTYPE_LONGNAME, 1 << 16
+    one = before.tobuf(tarfile.GNU_FORMAT) + b"x" * (1 << 16) + _entry("x", size=0).tobuf()
+    (tmp_path / "names.tgz").write_bytes(gzip.compress(one * 300, 9))  # 20 MB of names, and nothing else
+    with pytest.raises(UsageError, match="is not a recording"):
+        unpack.unpack(str(tmp_path / "names.tgz"))
 
 
 def test_what_stands_before_an_entry_is_short(tmp_path: Path) -> None:
-    """tarfile reads a long name whole, and a megabyte of it packs to a kilobyte: beyond that it is refused unread."""
-    for size, words in ((1 << 20, "File name too long"), ((1 << 20) + 1, "impossible sizes")):
+    """tarfile reads a long name whole, and 64 KiB of it pack to nothing: beyond that it is refused unread."""
+    for size, words in ((1 << 16, "File name too long"), ((1 << 16) + 1, "impossible sizes")):
         (tmp_path / "long.tgz").write_bytes(_long_name(b"x" * size))
         with pytest.raises(UsageError, match=words):
             unpack.unpack(str(tmp_path / "long.tgz"))
 
 
-@pytest.mark.parametrize("folders", [501, 1200, 2000, 300_000])
+@pytest.mark.parametrize("folders", [501, 1200, 2000, 30_000])
 def test_folders_in_folders_without_end_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folders: int) -> None:
     """What is deeper than Python's stack could not even be removed again: one line, and nothing stays behind."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -144,6 +154,48 @@ def test_a_folder_that_somebody_packed_himself(tmp_path: Path) -> None:
         archive.add(stories.STORIES / "v2-plain", arcname=".")
     with Host(str(tmp_path / "packed.tgz")) as host:
         assert host.read_text("/proc/4242/cgroup") == "0::/system.slice/app.service\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_in_the_midst_of_it_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    """Who is ended while it unpacks removes what it has; the exit code is that of the signal."""
+    recording, folder = tmp_path / "many.tgz", tmp_path / "tmp"
+    folder.mkdir()
+    _archive(recording, *[_entry(f"p/{each}", size=2_000) for each in range(1_990)])
+    with subprocess.Popen(
+        [*PROGRAM, "inspect", "--root", recording], env=environment(TMPDIR=str(folder)), stderr=subprocess.PIPE
+    ) as started:
+        while len(list(folder.glob("*/p/*"))) < 5:
+            assert started.poll() is None
+        started.send_signal(number)
+        assert (started.wait(30), started.stderr and started.stderr.read()) == (128 + number, b"")
+    assert list(folder.iterdir()) == []
+
+
+def test_what_a_kill_has_left_the_next_one_removes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that nobody holds is older than a minute: it goes. One that is in use stays, however old; so does what is none of ours."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    path = _archive(tmp_path / "one.tgz", _entry("proc/1"))
+    (tmp_path / ".cgtune-left" / "proc").mkdir(parents=True)
+    (tmp_path / "cgtune-other").mkdir()
+    with unpack.unpack(path) as first:
+        for name in (first, tmp_path / ".cgtune-left", tmp_path / "cgtune-other"):
+            os.utime(name, (0, 0))
+        with unpack.unpack(path) as second:
+            assert {each.name for each in tmp_path.iterdir()} == {"one.tgz", "cgtune-other", Path(first).name, Path(second).name}
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_signal_that_somebody_waits_for_is_left_to_him(tmp_path: Path) -> None:
+    """Neither while something is unpacked, nor later."""
+    path = _archive(tmp_path / "one.tgz", _entry("proc/1"))
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with unpack.unpack(path):
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\x1f\x8b\x08\x00garbage"])
