@@ -7,7 +7,7 @@ and no cap; its memory limit stands in its own cgroup. Documented in the ECS dev
 
 from __future__ import annotations
 
-from cgtune.errors import CgtuneError, Malformed, Unreadable
+from cgtune.errors import CgtuneError, Malformed, Unanswered, Unreadable
 from cgtune.model import Bandwidth, ByteLimit, CpuLevel, MemoryLevel, Note, Said
 from cgtune.records import Record
 
@@ -27,6 +27,7 @@ _MIB = 1 << 20
 _MOST_CPUS, _MOST_MIB = 4096, 1 << 26  # 64 TiB
 _ID_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 _MOST_ID = 128
+_MOST_WRONG = 16  # a task has ten containers; the variables of other processes may say anything
 
 
 class Task(Record):
@@ -80,11 +81,12 @@ def require_address(url: str, *, is_own: bool) -> str:
 
 
 def _read_task(view: MachineView, base: str) -> Task | CgtuneError:
-    """What the endpoint says; of an address that failed in this look nothing more is asked."""
+    """What the endpoint says. One that gave no answer in this look, or that many wrong ones, is asked no more."""
     place = base.split("/")[2]
-    failed = next((task for other, task in view.tasks.items() if other.split("/")[2] == place and isinstance(task, CgtuneError)), None)
-    if failed is not None:
-        return failed
+    failed = [task for other, task in view.tasks.items() if other.split("/")[2] == place and isinstance(task, CgtuneError)]
+    silent = next((task for task in failed if isinstance(task, Unanswered)), None)
+    if silent is not None or len(failed) >= _MOST_WRONG:
+        return silent or failed[0]
     try:
         task, container = view.host.read_metadata((f"{base}/task", base))
         return parse_task(task, container)
