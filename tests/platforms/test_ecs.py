@@ -285,6 +285,26 @@ def test_nothing_is_asked_where_all_cgroups_can_be_seen(tmp_path: Path) -> None:
     assert [note for note in process.notes if "task" in note.why] == []
 
 
+@pytest.mark.parametrize(("above", "enforced"), [
+    ("/system.slice", None),
+    ("/ecstasks.slice/ecstasks-158d.slice", 0.5),
+    ("/docker", None),
+    ("/ecs/158d", 0.5),
+])  # fmt: skip
+def test_an_agent_that_makes_no_cgroups_for_tasks(tmp_path: Path, above: str, enforced: float | None) -> None:
+    """With ECS_ENABLE_TASK_CPU_MEM_LIMIT=false it says limits of tasks and ignores them: its containers lie elsewhere, if that can be read."""
+    copy = _changed_story(tmp_path, (stories.STORIES / _STORY / "cgtune-page-1.txt").read_text())
+    own = f"{above}/docker-715dc8493c36579a5b116995100f635e3572fdf8703e708ef1a08d943b36774e.scope"
+    (copy / "proc/1/cgroup").write_text(f"0::{own}\n")
+    mounts = (copy / "proc/1/mountinfo").read_text()
+    (copy / "proc/1/mountinfo").write_text(mounts.replace("0:26 / ", f"0:26 {own} "))
+    [process] = api.inspect([1], root=str(copy)).processes
+    assert process.limits.cpu.limit_cores == enforced
+    [ecs] = process.snapshot.platforms
+    assert [said.is_cap for said in ecs.said if said.of == "task"] == [enforced is not None] * 2
+    assert ("ECS_ENABLE_TASK_CPU_MEM_LIMIT=false" in ecs.hides) == (enforced is None)
+
+
 def test_below_a_folder_nobody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy of files may be anybody's: no request is made for it."""
     monkeypatch.setattr(metadata, "read_pages", lambda urls: pytest.fail(f"asked {urls}"))
