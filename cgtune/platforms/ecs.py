@@ -2,8 +2,9 @@
 
 The task's limits are those of a cgroup above the container's, which it cannot see: the agent gives the task a quota of Limits.CPU times
 100 ms (amazon-ecs-agent, agent/api/task/task_linux.go: defaultCPUPeriod), and a memory limit. With ECS_ENABLE_TASK_CPU_MEM_LIMIT=false it
-makes no cgroups for tasks, ignores their limits (the same file: initializeCgroupResourceSpec), and says them all the same. A container's CPU units are its cpu.shares,
-and no cap; its memory limit stands in its own cgroup. Documented in the ECS developer guide, "task metadata endpoint version 4".
+makes no cgroups for tasks, ignores their limits (the same file: initializeCgroupResourceSpec), and says them all the same. A container's
+CPU units are its cpu.shares, and no cap; its memory limit stands in its own cgroup. Documented in the ECS developer guide, "task metadata
+endpoint version 4".
 """
 
 from __future__ import annotations
@@ -152,6 +153,7 @@ def _with_levels(snapshot: Snapshot, task: Task, url: str, base: str) -> Snapsho
     cpu, memory = snapshot.cpu_chain, snapshot.memory_chain
     path = f"ECS task {task.id}"
     is_cap = not _lies_elsewhere(snapshot)
+    hides = "" if is_cap else _HIDES_NOTHING
     if task.cpus is not None:
         said.append(Said(resource="cpu", of="task", value=task.cpus, unit="cores", source=url, is_cap=is_cap))
         cpu = (*cpu, _cpu_level(path, url, cpu[0].version if cpu else 2, task.cpus))
@@ -163,7 +165,7 @@ def _with_levels(snapshot: Snapshot, task: Task, url: str, base: str) -> Snapsho
     if task.container_bytes is not None:
         said.append(Said(resource="memory", of="container", value=task.container_bytes, unit="bytes", source=base))
     platforms = tuple(
-        platform.replace(said=(*platform.said, *said), hides=platform.hides if is_cap else _HIDES_NOTHING) if platform.name == _NAME else platform
+        platform.replace(said=(*platform.said, *said), hides=hides or platform.hides) if platform.name == _NAME else platform
         for platform in snapshot.platforms
     )
     return snapshot.replace(platforms=platforms, **({"cpu_chain": cpu, "memory_chain": memory} if is_cap else {}))

@@ -53,7 +53,7 @@ def _fetch(urls: Sequence[str], sockets: list[socket.socket], late: threading.Ev
     at = urls[0]
     try:
         for at in urls:
-            if connection.sock is None:
+            if not connection.sock:
                 connection.connect()
                 sockets.append(connection.sock)
             if late.is_set():

@@ -292,7 +292,7 @@ def test_nothing_is_asked_where_all_cgroups_can_be_seen(tmp_path: Path) -> None:
     ("/ecs/158d", 0.5),
 ])  # fmt: skip
 def test_an_agent_that_makes_no_cgroups_for_tasks(tmp_path: Path, above: str, enforced: float | None) -> None:
-    """With ECS_ENABLE_TASK_CPU_MEM_LIMIT=false it says limits of tasks and ignores them: its containers lie elsewhere, if that can be read."""
+    """With ECS_ENABLE_TASK_CPU_MEM_LIMIT=false it says limits of tasks and ignores them: containers lie elsewhere, if that can be read."""
     copy = _changed_story(tmp_path, (stories.STORIES / _STORY / "cgtune-page-1.txt").read_text())
     own = f"{above}/docker-715dc8493c36579a5b116995100f635e3572fdf8703e708ef1a08d943b36774e.scope"
     (copy / "proc/1/cgroup").write_text(f"0::{own}\n")
