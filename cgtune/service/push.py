@@ -7,7 +7,6 @@ and timeouts are those of the variables that OpenTelemetry has for them (OTEL_EX
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import time
@@ -192,10 +191,11 @@ class _Connections:
     def end(self) -> None:
         """End what is read or sent now. Whoever waits for it sees the end of the connection."""
         import socket
+        from contextlib import suppress
 
         self.is_over = True
         for each in self._sockets:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 socket.socket.shutdown(each, socket.SHUT_RDWR)  # below TLS, which would wait for the other side
 
 
