@@ -290,6 +290,7 @@ def test_nothing_is_asked_where_all_cgroups_can_be_seen(tmp_path: Path) -> None:
     ("/ecstasks.slice/ecstasks-158d.slice", 0.5),
     ("/docker", None),
     ("/ecs/158d", 0.5),
+    ("/../docker", 0.5),  # of a neighbour, from within a namespace: what lies above cannot be read
 ])  # fmt: skip
 def test_an_agent_that_makes_no_cgroups_for_tasks(tmp_path: Path, above: str, enforced: float | None) -> None:
     """With ECS_ENABLE_TASK_CPU_MEM_LIMIT=false it says limits of tasks and ignores them: containers lie elsewhere, if that can be read."""
