@@ -9,6 +9,7 @@ from __future__ import annotations
 from cgtune.advice.memory import THOUSANDTHS, plain_safety
 from cgtune.advice.procs import LEAST_PROCS
 from cgtune.advice.variables import UNKNOWN_CPUS
+from cgtune.numbers import format_mib
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -70,7 +71,7 @@ def _express_procs(policy: Policy, milli: str) -> str:
 
 
 def _say_kept(percent: float, least_bytes: int, outside_bytes: int) -> str:
-    words = f"{percent:g} % of it"
+    words = f"{round(percent * THOUSANDTHS / 100) * 100 / THOUSANDTHS:g} % of it"
     if least_bytes:
-        words += f", at least {least_bytes / _MIB:g} MiB,"
-    return words + (f" and {outside_bytes / _MIB:g} MiB for what Go does not manage" if outside_bytes else "")
+        words += f", at least {format_mib(least_bytes)} MiB,"
+    return words + (f" and {format_mib(outside_bytes)} MiB for what Go does not manage" if outside_bytes else "")

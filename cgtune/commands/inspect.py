@@ -7,7 +7,14 @@ from cgtune.commands.kills import read_kills
 from cgtune.commands.showing import show
 from cgtune.commands.terminal import Telling, fail, looking
 from cgtune.model import NOBODY, Policy, Whom
+from cgtune.outputs.words import note_words
 from cgtune.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cgtune.model import Report
+
+_MOST_UNREAD = 20  # lines
 
 
 class InspectOptions(Record):
@@ -48,7 +55,19 @@ def run_inspect(options: InspectOptions) -> int:
             kills=kills,
         )
     show("inspect", options.format, report, colour=options.color, verbose=options.verbose, brief=options.brief)
+    if options.format == "otlp-json":
+        _tell_unread(report)
     ended = [note.why for note in report.notes if (options.pids or options.whom.pids) and note.kind == "failed"]
     for why in ended:
         fail(why, exits.COULD_NOT_INSPECT)
     return exits.COULD_NOT_INSPECT if ended else exits.CLEAN
+
+
+def _tell_unread(report: Report) -> None:
+    """Say on stderr what could not be read: OpenTelemetry has no place for it, and a point is missing as if there were no such value."""
+    notes = (note for process in report.processes for note in process.notes if note.kind == "failed")
+    lines = tuple(dict.fromkeys(f"not seen: {note.path}: {note_words(note)}" for note in notes))
+    for line in lines[:_MOST_UNREAD]:
+        fail(line, exits.CLEAN)
+    if len(lines) > _MOST_UNREAD:
+        fail(f"not seen: {len(lines) - _MOST_UNREAD} more: --format json has them all", exits.CLEAN)

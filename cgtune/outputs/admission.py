@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cgtune.advice.expressions import Expressions
 
 _HEAD = """\
-# Written by cgtune policy, for Kubernetes 1.36 and later. It sets {variables} in new pods that bear the labels below.
+# Written by cgtune policy, for Kubernetes 1.36 and later. It sets {variables} in new pods that the selectors below choose.
 # GOMEMLIMIT is the memory limit of the container, less {keeps} kept free, in whole MiB.
 {about_procs}# Left alone: containers that have the variable in env, or no limit; init containers that end; pods of Windows.
 # A variable that envFrom brings cannot be seen here: env comes before it, so name the variable in env, or leave the label off.

@@ -129,7 +129,7 @@ def process_content(report: ProcessReport) -> Json:
 def _platform(platform: Platform) -> Json:
     return {
         "name": platform.name,
-        "told_by": [_text(line) for line in platform.told_by],
+        "told_by": [_place(line) for line in platform.told_by],
         "hides": platform.hides,
         "is_machine": platform.is_machine,
         "said": [
@@ -407,7 +407,7 @@ def _path(level: Level | None) -> str | None:
 
 
 def _place(path: str) -> str:
-    """A cgroup's path, or the folder of its files: both ends of one that nobody reads whole."""
+    """A cgroup's path, the folder of its files, or a line with one: both ends of one that nobody reads whole."""
     shown = path if len(path) <= _LONGEST_PLACE else f"{path[: _LONGEST_PLACE // 2]}...{path[-_LONGEST_PLACE // 2 :]}"
     return escape_control(shown)
 

@@ -1,13 +1,15 @@
 """Amazon ECS, on EC2 and Fargate: the task metadata endpoint, version 4, as a source beside the files.
 
 The task's limits are those of a cgroup above the container's, which it cannot see: the agent gives the task a quota of Limits.CPU times
-100 ms (amazon-ecs-agent, agent/api/task/task_linux.go: defaultCPUPeriod), and a memory limit. A container's CPU units are its cpu.shares,
-and no cap; its memory limit stands in its own cgroup. Documented in the ECS developer guide, "task metadata endpoint version 4".
+100 ms (amazon-ecs-agent, agent/api/task/task_linux.go: defaultCPUPeriod), and a memory limit. With ECS_ENABLE_TASK_CPU_MEM_LIMIT=false it
+makes no cgroups for tasks, ignores their limits (the same file: initializeCgroupResourceSpec), and says them all the same. A container's
+CPU units are its cpu.shares, and no cap; its memory limit stands in its own cgroup. Documented in the ECS developer guide, "task metadata
+endpoint version 4".
 """
 
 from __future__ import annotations
 
-from cgtune.errors import CgtuneError, Malformed, Unreadable
+from cgtune.errors import CgtuneError, Malformed, Unanswered, Unreadable
 from cgtune.model import Bandwidth, ByteLimit, CpuLevel, MemoryLevel, Note, Said
 from cgtune.records import Record
 
@@ -20,13 +22,18 @@ if TYPE_CHECKING:
 
 VARIABLE = "ECS_CONTAINER_METADATA_URI_V4"
 
+#: In the path of each container of a task that has a cgroup.
+PLACES = ("/ecs/", "/ecstasks")
+
 _NAME = "Amazon ECS"
+_HIDES_NOTHING = "nothing: its cgroup is in none of a task, so the agent ignores the limits of tasks (ECS_ENABLE_TASK_CPU_MEM_LIMIT=false)"
 _ADDRESS = "169.254.170.2"
 _PERIOD_US = 100_000
 _MIB = 1 << 20
 _MOST_CPUS, _MOST_MIB = 4096, 1 << 26  # 64 TiB
 _ID_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 _MOST_ID = 128
+_MOST_WRONG = 16  # a task has ten containers; the variables of other processes may say anything
 
 
 class Task(Record):
@@ -80,11 +87,12 @@ def require_address(url: str, *, is_own: bool) -> str:
 
 
 def _read_task(view: MachineView, base: str) -> Task | CgtuneError:
-    """What the endpoint says; of an address that failed in this look nothing more is asked."""
+    """What the endpoint says. One that gave no answer in this look, or that many wrong ones, is asked no more."""
     place = base.split("/")[2]
-    failed = next((task for other, task in view.tasks.items() if other.split("/")[2] == place and isinstance(task, CgtuneError)), None)
-    if failed is not None:
-        return failed
+    failed = [task for other, task in view.tasks.items() if other.split("/")[2] == place and isinstance(task, CgtuneError)]
+    silent = next((task for task in failed if isinstance(task, Unanswered)), None)
+    if silent is not None or len(failed) >= _MOST_WRONG:
+        return silent or failed[0]
     try:
         task, container = view.host.read_metadata((f"{base}/task", base))
         return parse_task(task, container)
@@ -144,20 +152,29 @@ def _with_levels(snapshot: Snapshot, task: Task, url: str, base: str) -> Snapsho
     said: list[Said] = []
     cpu, memory = snapshot.cpu_chain, snapshot.memory_chain
     path = f"ECS task {task.id}"
+    is_cap = not _lies_elsewhere(snapshot)
+    hides = "" if is_cap else _HIDES_NOTHING
     if task.cpus is not None:
-        said.append(Said(resource="cpu", of="task", value=task.cpus, unit="cores", source=url, is_cap=True))
+        said.append(Said(resource="cpu", of="task", value=task.cpus, unit="cores", source=url, is_cap=is_cap))
         cpu = (*cpu, _cpu_level(path, url, cpu[0].version if cpu else 2, task.cpus))
     if task.memory_bytes is not None:
-        said.append(Said(resource="memory", of="task", value=task.memory_bytes, unit="bytes", source=url, is_cap=True))
+        said.append(Said(resource="memory", of="task", value=task.memory_bytes, unit="bytes", source=url, is_cap=is_cap))
         memory = (*memory, _memory_level(path, url, memory[0].version if memory else 2, task.memory_bytes))
     if task.container_units is not None:
         said.append(Said(resource="cpu", of="container", value=task.container_units, unit="units", source=base))
     if task.container_bytes is not None:
         said.append(Said(resource="memory", of="container", value=task.container_bytes, unit="bytes", source=base))
     platforms = tuple(
-        platform.replace(said=(*platform.said, *said)) if platform.name == _NAME else platform for platform in snapshot.platforms
+        platform.replace(said=(*platform.said, *said), hides=hides or platform.hides) if platform.name == _NAME else platform
+        for platform in snapshot.platforms
     )
-    return snapshot.replace(cpu_chain=cpu, memory_chain=memory, platforms=platforms)
+    return snapshot.replace(platforms=platforms, **({"cpu_chain": cpu, "memory_chain": memory} if is_cap else {}))
+
+
+def _lies_elsewhere(snapshot: Snapshot) -> bool:
+    """Whether its cgroup is that of no task. In a cgroup namespace, its own or another, nobody can tell: then the agent is believed."""
+    top = snapshot.cpu_hidden_above or snapshot.memory_hidden_above or "/"
+    return top != "/" and not top.startswith("/..") and not any(place in top for place in PLACES)
 
 
 def _cpu_level(path: str, url: str, version: int, cpus: float) -> CpuLevel:

@@ -92,7 +92,8 @@ def _slurm(clues: Clues) -> Platform | None:
     told = _told(clues, ("SLURM_JOB_ID",), ("/slurmstepd.scope", "slurmstepd.scope/", "/slurm/"))
     node = ("cpu", "SLURM_CPUS_ON_NODE", "cores")
     cpus = ("cpu", "SLURM_CPUS_PER_TASK", "cores") if clues.value("SLURM_CPUS_PER_TASK") else node
-    said = _said(clues, "job", ("memory", "SLURM_MEM_PER_NODE", "MB"), cpus)
+    memory = _said(clues, "job", ("memory", "SLURM_MEM_PER_NODE", "MB"))
+    said = (*memory, *_said(clues, "job" if cpus is node else "task", cpus))
     hides = "nothing by itself; without ConstrainCores and ConstrainRAMSpace in cgroup.conf nothing of a job is enforced"
     return Platform(name="Slurm", told_by=told, hides=hides, said=said) if told else None
 

@@ -22,11 +22,14 @@ from cgtune.system.endpoint import redact_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterable
+    from typing import Any
 
     import requests
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.sdk.metrics.export import Metric as SdkMetric, MetricsData
+    from urllib3._base_connection import BaseHTTPConnection
 
     from cgtune.outputs.otlp import Metric, Resource
     from cgtune.service.board import Board, Found
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 _PATH = "/v1/metrics"  # OTLP's own, below the address of a collector
 _MOST_POINTS = 8192  # of one request; collectors take 4 MiB and more
 _CAP_BYTES = 64 << 10  # of an answer, which has a few words at most
-_LATE_SECONDS = 30.0  # the exporter gives up by itself after 10, unless a server goes on byte by byte
+_LATE_SECONDS = 30.0  # of one request; the exporter's own 10 are those until the next byte, and a server may go on byte by byte
 
 
 class NotSent(CgtuneError):
@@ -47,9 +50,9 @@ class Pusher:
     def __init__(self, url: str, board: Board) -> None:
         """``url``: the collector's address, or the whole one of its metrics. Raises UsageError: no such URL, or the extra is missing."""
         self._url, self._board, self._place = _metrics_url(url), board, os.uname().nodename
-        self._answers = _Answers()
+        self._answers, self._connections = _Answers(), _Connections()
         try:
-            self._exporter = _make_exporter(self._url, self._answers)
+            self._exporter = _make_exporter(self._url, self._answers, self._connections)
         except ImportError:
             raise UsageError("--otlp needs OpenTelemetry's exporter: pip install 'cgtune[otlp]'") from None
         self._wanted, self._stop = threading.Event(), threading.Event()
@@ -61,7 +64,7 @@ class Pusher:
         self._wanted.set()
         began, shown = self._began, redact_url(self._url)
         if began is not None and time.monotonic() - began > _LATE_SECONDS:
-            raise NotSent(f"--otlp {shown}: no whole answer for {time.monotonic() - began:.0f} s; nothing is sent until it ends")
+            raise NotSent(f"--otlp {shown}: no whole answer for {time.monotonic() - began:.0f} s")
         if self._trouble is not None:
             raise NotSent(f"--otlp {shown}: {self._trouble}")
 
@@ -86,6 +89,7 @@ class Pusher:
         self._stop.set()
         self._wanted.set()
         self._exporter.shutdown()
+        self._connections.end()
 
     def _send(self, found: Found) -> str | None:
         """What went wrong; None: the collector has all of it."""
@@ -139,10 +143,12 @@ class _Answers:
         """Look at an answer as far as it matters, and leave the rest of it unread."""
         content = next(response.iter_content(_CAP_BYTES), b"")
         response.close()
-        if not response.ok:
+        if not 200 <= response.status_code < 300:
             self.failed = f"the collector answers {response.status_code} {escape_control(str(response.reason)[:100])}".rstrip()
             if response.status_code == 404:
                 self.failed += f"; its metrics are mostly at {_PATH}"
+        elif response.headers.get("Content-Type", "").startswith("text/html"):
+            self.refused = "it answers with a page for people (text/html): that is no collector"
         elif refused := _read_refusal(content):
             self.refused = refused
 
@@ -161,24 +167,89 @@ def _read_refusal(content: bytes) -> str | None:
     return f"the collector refused {part.rejected_data_points} points: {escape_control(part.error_message[:200])}"
 
 
-def _make_exporter(url: str, answers: _Answers) -> OTLPMetricExporter:
+class _Connections:
+    """The sockets of a session, by which another thread can end a request that goes on and on."""
+
+    def __init__(self) -> None:
+        self._sockets: tuple[socket.socket, ...] = ()
+        self.is_over = False
+
+    def begin(self, seconds: float) -> threading.Timer:
+        """A request begins: it is ended after so long, unless what is returned is cancelled before."""
+        self.is_over = False
+        timer = threading.Timer(seconds, self.end)
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def take(self, connected: socket.socket) -> None:
+        """A connection is made: a plain one is taken twice, one with TLS as two sockets."""
+        self._sockets = (*(each for each in self._sockets if each.fileno() >= 0), connected)
+        if self.is_over:
+            self.end()
+
+    def end(self) -> None:
+        """End what is read or sent now. Whoever waits for it sees the end of the connection."""
+        import socket
+        from contextlib import suppress
+
+        self.is_over = True
+        for each in self._sockets:
+            with suppress(OSError):
+                socket.socket.shutdown(each, socket.SHUT_RDWR)  # below TLS, which would wait for the other side
+
+
+def _watched(base: type[BaseHTTPConnection], connections: _Connections) -> type[BaseHTTPConnection]:
+    """The same kind of connection, whose sockets are told."""
+
+    class Watched(base):  # type: ignore[misc, valid-type]  # plain or with TLS
+        def _new_conn(self) -> socket.socket:
+            connected: socket.socket = super()._new_conn()
+            connections.take(connected)
+            return connected
+
+        def connect(self) -> None:
+            super().connect()
+            connections.take(self.sock)
+
+    return Watched
+
+
+def _make_exporter(url: str, answers: _Answers, connections: _Connections) -> OTLPMetricExporter:
     import logging
 
     import requests
+    import requests.adapters
     from opentelemetry.exporter.otlp.proto.http import Compression
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 
+    class Adapter(requests.adapters.HTTPAdapter):
+        """Connections that can be ended, directly or by a proxy."""
+
+        def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
+            pool = super().get_connection_with_tls_context(*arguments, **options)
+            if pool.ConnectionCls.__name__ != "Watched":  # a pool is used again
+                pool.ConnectionCls = _watched(pool.ConnectionCls, connections)
+            return pool
+
     class Session(requests.Session):
-        """Requests whose answers are looked at, bounded, and never a redirection."""
+        """Requests whose answers are looked at, bounded in size and time, and never a redirection."""
 
         def send(self, request: requests.PreparedRequest, **options: object) -> requests.Response:
             options |= {"stream": True, "allow_redirects": False}
+            chosen = options.get("timeout")
+            seconds = max(_LATE_SECONDS, chosen if isinstance(chosen, int | float) else 0)
+            timer = connections.begin(seconds)
             try:
                 response = super().send(request, **options)
                 answers.take(response)
+                if connections.is_over:
+                    raise requests.ReadTimeout
             except requests.RequestException as error:
-                answers.failed = _why(error)
+                answers.failed = f"no whole answer within {seconds:g} s" if connections.is_over else _why(error)
                 raise
+            finally:
+                timer.cancel()
             if 300 <= response.status_code < 400:
                 answers.failed = f"the collector answers {response.status_code}, a redirection: name the address that it leads to"
                 raise requests.TooManyRedirects(answers.failed)
@@ -187,8 +258,11 @@ def _make_exporter(url: str, answers: _Answers) -> OTLPMetricExporter:
     # Each failure would be a line, again and again; they are troubles, said once
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     is_chosen = any(os.environ.get(f"OTEL_EXPORTER_OTLP_{part}COMPRESSION") for part in ("", "METRICS_"))
+    session = Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, Adapter())
     return OTLPMetricExporter(
-        endpoint=url, session=Session(), max_export_batch_size=_MOST_POINTS, compression=None if is_chosen else Compression.Gzip
+        endpoint=url, session=session, max_export_batch_size=_MOST_POINTS, compression=None if is_chosen else Compression.Gzip
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from cgtune.errors import Unreadable
+from cgtune.errors import CgtuneError, Unanswered, Unreadable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
+    import threading
     from collections.abc import Sequence
 
 _WHOLE_SECONDS = 1.0  # for all pages: it answers from memory, on the same machine
@@ -16,23 +18,33 @@ _KEPT = ("TaskARN", "Limits", "LaunchType")
 
 
 def read_pages(urls: Sequence[str]) -> tuple[str, ...]:
-    """The pages at these http URLs, all of one server, as text. Raises Unreadable with the URL (no answer, too slow, too large).
+    """The pages at these http URLs, all of one server, as text. Raises Unreadable with the URL (another answer, too large), or Unanswered
+    (no answer, too slow).
 
     The URLs must be checked already: the server is asked whatever it is.
     """
     import threading
+    from contextlib import suppress
 
-    answers: list[tuple[str, ...] | Unreadable] = []
-    worker = threading.Thread(target=lambda: answers.append(_fetch(urls)), daemon=True)
+    answers: list[tuple[str, ...] | CgtuneError] = []
+    sockets: list[socket.socket] = []
+    late = threading.Event()
+    worker = threading.Thread(target=lambda: answers.append(_fetch(urls, sockets, late)), daemon=True)
     worker.start()
     worker.join(_WHOLE_SECONDS)
-    answer = answers[0] if answers else Unreadable(f"{urls[0]}: no whole answer within {_WHOLE_SECONDS:g} s")
-    if isinstance(answer, Unreadable):
-        raise answer
-    return answer
+    if not answers:
+        late.set()
+        for each in tuple(sockets):
+            with suppress(OSError):
+                each.shutdown(2)  # SHUT_RDWR: the thread ends, however long the server would go on
+        raise Unanswered(f"{urls[0]}: no whole answer within {_WHOLE_SECONDS:g} s")
+    if isinstance(answers[0], CgtuneError):
+        raise answers[0]
+    return answers[0]
 
 
-def _fetch(urls: Sequence[str]) -> tuple[str, ...] | Unreadable:
+def _fetch(urls: Sequence[str], sockets: list[socket.socket], late: threading.Event) -> tuple[str, ...] | CgtuneError:
+    """What read_pages gives or raises. Each connection is put into ``sockets`` before ``late`` is looked at: one of both sides ends it."""
     import http.client
 
     pages: list[str] = []
@@ -41,6 +53,11 @@ def _fetch(urls: Sequence[str]) -> tuple[str, ...] | Unreadable:
     at = urls[0]
     try:
         for at in urls:
+            if not connection.sock:
+                connection.connect()
+                sockets.append(connection.sock)
+            if late.is_set():
+                break
             connection.request("GET", "/" + at.split("/", 3)[3], headers={"Accept": "application/json"})
             answer = connection.getresponse()
             content = answer.read(_CAP_BYTES + 1)
@@ -51,7 +68,7 @@ def _fetch(urls: Sequence[str]) -> tuple[str, ...] | Unreadable:
             pages.append(content.decode("utf-8", "replace"))
     except (OSError, ValueError, http.client.HTTPException) as error:
         said = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
-        return Unreadable(f"{at}: {said}")
+        return Unanswered(f"{at}: {said}")
     finally:
         connection.close()
     return tuple(pages)

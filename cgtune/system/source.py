@@ -114,7 +114,7 @@ class Source(ABC):
 
     @abstractmethod
     def read_metadata(self, urls: tuple[str, ...]) -> tuple[str, ...]:
-        """What a platform says at these http URLs of one server. Raises Unreadable."""
+        """What a platform says at these http URLs of one server. Raises Unreadable, and Unanswered if the server gives no answer."""
 
 
 #: Of a process: what lies on a file system of whoever mounted it, and memory, which may be pages of files there. Their answers may hang on

@@ -21,6 +21,15 @@ from cgtune.advice.policy import parse_policy
         ({"headroom": "20"}, "l.bytes * 8 / 10 / 1048576", "20 % of it"),
         ({"headroom": "16.125"}, "l.bytes * 83875 / 100000 / 1048576", "16.125 % of it"),
         ({"headroom": "0"}, "l.bytes / 1048576", "0 % of it"),
+        ({"headroom": "-0"}, "l.bytes / 1048576", "0 % of it"),
+        # The words say what is computed: thousandths of a percent, and bytes without an exponent
+        ({"headroom": "0.0000001"}, "l.bytes / 1048576", "0 % of it"),
+        ({"headroom": "33.3333333"}, "l.bytes * 66667 / 100000 / 1048576", "33.333 % of it"),
+        (
+            {"headroom": "0", "outside": "2Ti"},
+            "(l.bytes - 2199023255552) / 1048576",
+            "0 % of it and 2097152 MiB for what Go does not manage",
+        ),
         (
             {"outside": "64Mi", "headroom": "5"},
             "(l.bytes * 95 / 100 - 67108864) / 1048576",

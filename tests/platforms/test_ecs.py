@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cgtune import api
-from cgtune.errors import Malformed, Unreadable
+from cgtune.errors import Malformed, Unanswered, Unreadable
 from cgtune.machineview import MachineView
 from cgtune.model import Note
 from cgtune.platforms.ecs import Task, parse_task, require_address, with_task
@@ -169,10 +169,7 @@ def _send(handler: http.server.BaseHTTPRequestHandler, status: int, body: bytes,
 def _drip(handler: http.server.BaseHTTPRequestHandler) -> None:
     handler.send_response(200)
     handler.end_headers()
-    for _ in range(200):
-        handler.wfile.write(b" ")
-        handler.wfile.flush()
-        time.sleep(0.05)
+    _drip_on(handler, b" ")
 
 
 def _break_off(handler: http.server.BaseHTTPRequestHandler) -> None:
@@ -193,15 +190,47 @@ def _break_off(handler: http.server.BaseHTTPRequestHandler) -> None:
 )
 def test_an_endpoint_that_fails(answer: Answer, why: str) -> None:
     """No redirect is followed, no more than a second and a MiB are taken, and one line says why."""
-    with _server(answer) as url, Stopwatch() as watch, pytest.raises(Unreadable, match=r"^[^\n]*$") as caught:
+    with _server(answer) as url, Stopwatch() as watch, pytest.raises((Unreadable, Unanswered), match=r"^[^\n]*$") as caught:
         read_pages((f"{url}/task", url))
     assert why in str(caught.value)
     assert watch.seconds < 2
 
 
+def _drip_and_close(handler: http.server.BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Connection", "close")
+    handler.end_headers()
+    _drip_on(handler, b" ")
+
+
+def _drip_continue(handler: http.server.BaseHTTPRequestHandler) -> None:
+    _drip_on(handler, b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def _drip_on(handler: http.server.BaseHTTPRequestHandler, piece: bytes) -> None:
+    for _ in range(200):
+        handler.wfile.write(piece)
+        handler.wfile.flush()
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("answer", [_drip, _drip_and_close, _drip_continue])
+def test_nobody_goes_on_reading_what_came_too_late(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
+    """A service asks at each look: no thread and no connection stays behind with a server that never comes to an end."""
+    monkeypatch.setattr(metadata, "_WHOLE_SECONDS", 0.4)
+    before = threading.active_count()
+    with _server(answer) as url:
+        with pytest.raises(Unanswered):
+            read_pages((f"{url}/task", url))
+        deadline = time.monotonic() + 3  # the servers above go on for ten seconds
+        while threading.active_count() > before + 1 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert threading.active_count() <= before + 1
+
+
 def test_nobody_listens() -> None:
     """That is one line too."""
-    with pytest.raises(Unreadable, match=r"http://127\.0\.0\.1:9/v4/a/task: Connection refused"):
+    with pytest.raises(Unanswered, match=r"http://127\.0\.0\.1:9/v4/a/task: Connection refused"):
         read_pages(("http://127.0.0.1:9/v4/a/task", "http://127.0.0.1:9/v4/a"))
 
 
@@ -256,9 +285,30 @@ def test_nothing_is_asked_where_all_cgroups_can_be_seen(tmp_path: Path) -> None:
     assert [note for note in process.notes if "task" in note.why] == []
 
 
+@pytest.mark.parametrize(("above", "enforced"), [
+    ("/system.slice", None),
+    ("/ecstasks.slice/ecstasks-158d.slice", 0.5),
+    ("/docker", None),
+    ("/ecs/158d", 0.5),
+    ("/../docker", 0.5),  # of a neighbour, from within a namespace: what lies above cannot be read
+])  # fmt: skip
+def test_an_agent_that_makes_no_cgroups_for_tasks(tmp_path: Path, above: str, enforced: float | None) -> None:
+    """With ECS_ENABLE_TASK_CPU_MEM_LIMIT=false it says limits of tasks and ignores them: containers lie elsewhere, if that can be read."""
+    copy = _changed_story(tmp_path, (stories.STORIES / _STORY / "cgtune-page-1.txt").read_text())
+    own = f"{above}/docker-715dc8493c36579a5b116995100f635e3572fdf8703e708ef1a08d943b36774e.scope"
+    (copy / "proc/1/cgroup").write_text(f"0::{own}\n")
+    mounts = (copy / "proc/1/mountinfo").read_text()
+    (copy / "proc/1/mountinfo").write_text(mounts.replace("0:26 / ", f"0:26 {own} "))
+    [process] = api.inspect([1], root=str(copy)).processes
+    assert process.limits.cpu.limit_cores == enforced
+    [ecs] = process.snapshot.platforms
+    assert [said.is_cap for said in ecs.said if said.of == "task"] == [enforced is not None] * 2
+    assert ("ECS_ENABLE_TASK_CPU_MEM_LIMIT=false" in ecs.hides) == (enforced is None)
+
+
 def test_below_a_folder_nobody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy of files may be anybody's: no request is made for it."""
-    monkeypatch.setattr(metadata, "_fetch", lambda urls: pytest.fail(f"asked {urls}"))
+    monkeypatch.setattr(metadata, "read_pages", lambda urls: pytest.fail(f"asked {urls}"))
     copy = _changed_story(tmp_path, None)
     (copy / "cgtune-snapshot.json").unlink()
     [process] = api.inspect([1], root=str(copy)).processes
@@ -333,7 +383,7 @@ def test_an_address_that_failed_is_not_waited_for_again(monkeypatch: pytest.Monk
 
     def read(_host: Host, urls: tuple[str, ...]) -> tuple[str, ...]:
         asked.append(urls[0])
-        raise Unreadable("down")
+        raise Unanswered("down")
 
     monkeypatch.setattr(Host, "read_metadata", read)
     with Host(str(stories.STORIES / _STORY)) as host:
@@ -342,3 +392,25 @@ def test_an_address_that_failed_is_not_waited_for_again(monkeypatch: pytest.Monk
         for number in range(10):
             with_task(view, snapshot, f"http://169.254.170.2/v4/{number}", notes)
     assert (len(asked), len(notes)) == (1, 10)
+
+
+def test_a_wrong_variable_keeps_nobody_else_from_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endpoint that knows nothing of one address answers all others; of a hundred wrong ones no more than 16 are asked in a look."""
+    asked: list[str] = []
+
+    def read(_host: Host, urls: tuple[str, ...]) -> tuple[str, ...]:
+        asked.append(urls[0])
+        if "wrong" in urls[0]:
+            raise Unreadable("it answers 404")
+        return '{"TaskARN": "a", "Limits": {"CPU": 2}}', "{}"
+
+    monkeypatch.setattr(Host, "read_metadata", read)
+    with Host(str(stories.STORIES / _STORY)) as host:
+        view = MachineView(host)
+        snapshot, notes = read_snapshot(view, 1), list[Note]()
+        with_task(view, snapshot, "http://169.254.170.2/v4/wrong", notes)
+        with_task(view, snapshot, "http://169.254.170.2/v4/right", notes)
+        assert "http://169.254.170.2/v4/right/task" in asked
+        for number in range(100):
+            with_task(view, snapshot, f"http://169.254.170.2/v4/wrong/{number}", notes)
+    assert (len(asked), len(notes)) == (18, 101)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from cgtune.model import Platform
+from cgtune.outputs.json import render_json
 from cgtune.platforms.table import Clues, tell_platforms
+from tests.support import stories
 
 _ID, _OTHER = "a1" * 32, "b2" * 32
 _MIB = 1 << 20
@@ -65,6 +69,23 @@ def test_what_variables_say(variables: dict[str, str], said: list[tuple[str, flo
     [platform] = _told(**variables)
     assert [(one.resource, one.value, one.unit) for one in platform.said] == said
     assert not any(one.is_cap for one in platform.said)
+
+
+def test_whose_cpus_slurm_says() -> None:
+    """SLURM_CPUS_PER_TASK is that of one of a job's tasks; all else is the job's on this node."""
+    said = [(one.of, one.value) for one in _told(SLURM_JOB_ID="7", SLURM_CPUS_PER_TASK="4", SLURM_MEM_PER_NODE="1")[0].said]
+    assert said == [("job", _MIB), ("task", 4)]
+    assert [one.of for one in _told(SLURM_JOB_ID="7", SLURM_CPUS_ON_NODE="16")[0].said] == ["job"]
+
+
+def test_how_it_was_told_is_bounded() -> None:
+    """A path of thousands of characters tells several platforms: a report has both ends of it, as of each level's path."""
+    platforms = _told("/ecs/nomad/slurm/" + "x" * 4000 + f"/{_ID}/{_OTHER}")
+    report = stories.report("ecs-task-hidden-limit")
+    [process] = report.processes
+    process = process.replace(snapshot=process.snapshot.replace(platforms=platforms))
+    [content] = json.loads(render_json(report.replace(processes=(process,))))["processes"]
+    assert {max(map(len, platform["told_by"])) for platform in content["platforms"]} == {1024 + len("...")}
 
 
 def test_the_kinds_of_nesting() -> None:

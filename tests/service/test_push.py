@@ -128,6 +128,48 @@ def test_an_answer_without_end_is_not_read_to_its_end() -> None:
         thread.join(10)
 
 
+def _go_on(listening: socket.socket, piece: bytes) -> None:
+    """Answer one request, without an end."""
+    connection, _ = listening.accept()
+    with connection, contextlib.suppress(OSError):
+        connection.recv(1 << 16)
+        while True:
+            connection.sendall(piece)
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("piece", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["interim answers", "a body"])
+def test_an_answer_that_goes_on_is_ended(monkeypatch: pytest.MonkeyPatch, piece: bytes) -> None:
+    """The exporter waits for the next byte again and again, and takes a whole CPU for answers that come fast enough."""
+    monkeypatch.setattr("cgtune.service.push._LATE_SECONDS", 0.3)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.2")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=_go_on, args=(listening, piece), daemon=True)
+        server.start()
+        with pushing(f"http://127.0.0.1:{listening.getsockname()[1]}") as pusher:
+            assert "no whole answer" in trouble(pusher)
+            server.join(5)
+            assert not server.is_alive()
+            while pusher._began is not None:
+                time.sleep(0.01)
+            assert pusher._trouble == "no whole answer within 0.3 s"
+
+
+def test_a_number_that_no_answer_has() -> None:
+    """What the library takes for no error is told all the same, escaped."""
+    answer = b"HTTP/1.1 999 \x1b[31mred\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=_go_on, args=(listening, answer), daemon=True).start()
+        with pushing(f"http://127.0.0.1:{listening.getsockname()[1]}") as pusher:
+            assert trouble(pusher).endswith(r": the collector answers 999 \x1b[31mred")
+
+
+def test_a_page_is_no_answer_of_a_collector() -> None:
+    """Whoever answers each request with 200 and a page for people has taken nothing."""
+    with Receiver(lambda: (200, {"Content-Type": "text/html; charset=utf-8"}, b"<html>")) as receiver, pushing(receiver.url) as pusher:
+        assert trouble(pusher).endswith(": it answers with a page for people (text/html): that is no collector")
+
+
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     """The system's word for it is told, and nothing of the address but what is no secret."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.5")

@@ -475,6 +475,14 @@ def _run(stage: Stage, scene: Scene, tally: Tally, chosen: Callable[[], bool], *
             print(json.dumps(what), flush=True)
 
 
+def read_share(text: str) -> tuple[int, int]:
+    """`7/50` as two numbers; ends the program with one line for what is no share."""
+    part, _, parts = text.partition("/")
+    if not part.isdecimal() or not parts.isdecimal() or not 1 <= int(part) <= int(parts):
+        sys.exit(f"faults: --share {text!a} is not K/N, the K-th of N parts; example: --share 7/50")
+    return int(part), int(parts)
+
+
 def _main() -> None:
     from tests.support import faultscenes
 
@@ -484,16 +492,21 @@ def _main() -> None:
     parser.add_argument("--show", action="store_true", help="each fault with what came of it")
     parser.add_argument("--quick", action="store_true", help="only scenes that need no Prometheus")
     options = parser.parse_args()
-    part, parts = map(int, options.share.split("/"))
+    part, parts = read_share(options.share)
     numbers = itertools.count(1)
     tally, began = Tally(), time.monotonic()
+    unmet = set(options.scenes)
     with Stage() as stage, faultscenes.scenes(quick=options.quick) as scenes:
         for scene in scenes:
-            if not options.scenes or scene.name.startswith(tuple(options.scenes)):
+            met = {word for word in options.scenes if scene.name.startswith(word)}
+            unmet -= met
+            if met or not options.scenes:
                 _run(stage, scene, tally, lambda: next(numbers) % parts == part % parts, shows=options.show)
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
     print("\n".join(tally.render()) + f"; {cpu:.0f} s of CPU, {time.monotonic() - began:.0f} s", flush=True)
+    if unmet:
+        sys.exit(f"faults: no scene begins with {', '.join(sorted(unmet))}; tests/support/faultscenes.py has their names")
     sys.exit(tally.wrong > 0)
 
 

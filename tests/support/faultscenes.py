@@ -232,6 +232,8 @@ def _looking(*, quick: bool) -> Iterator[Scene]:
     yield _story("env pid", "env", sparse=True)
     yield Scene("explain", ("explain", "cpu-throttled"))
     yield Scene("predict", ("predict", *_LIMITS, "--cpus", "64"))
+    yield Scene("policy", ("policy",))
+    yield _story("inspect otlp-json", "inspect", "--format", "otlp-json", sparse=True)
     if not quick:
         yield Scene("env self", ("env", "--self"))
         yield Scene("check self", ("check", "--self"))
@@ -244,6 +246,7 @@ def _writing() -> Iterator[Scene]:
     for dialect in DIALECTS:
         yield Scene(f"env {dialect}", ("env", *_LIMITS, "--dialect", dialect))
         yield Scene(f"env {dialect} output", ("env", *_LIMITS, "--dialect", dialect, "--output", "app.env"), sparse=True)
+    yield Scene("policy output", ("policy", "--output", "policy.yaml"), {"policy.yaml": _OLD}, sparse=True)
     words = ("env", *_LIMITS, "--output", "app.env")
     for name, flags in (("", 0), (" without O_TMPFILE", faults.NAMED)):
         yield Scene(f"env output over an old one{name}", words, {"app.env": _OLD}, flags=flags)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 
+import pytest
+
 from tests.support.command import ROOT, uncounted
-from tests.support.everyfault import PLAUSIBLE, Fault, Outcome, Scene, faults_of, judge
+from tests.support.everyfault import PLAUSIBLE, Fault, Outcome, Scene, faults_of, judge, read_share
 from tests.support.needs import require
 
 
@@ -24,6 +26,14 @@ def test_no_failed_call_breaks_a_promise() -> None:
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     *_, last = done.stdout.splitlines()
     assert int(last.split()[1]) > 80, last
+
+
+@pytest.mark.parametrize("share", ["5/3", "0/0", "x", "-1/2", "1", ""])
+def test_what_is_no_share(share: str) -> None:
+    """It would try nothing, and find nothing wrong."""
+    with pytest.raises(SystemExit, match="is not K/N"):
+        read_share(share)
+    assert read_share("7/50") == (7, 50)
 
 
 def test_each_call_fails_with_each_errno_of_its_kind() -> None:
