@@ -2,7 +2,8 @@
 
 A process's links (exe, fd, ns), its stat, status, cgroup and mountinfo are answered by the kernel alone. What lies behind exe, map_files or
 root is answered by the file system that it lies on, and a page of memory may be a page of such a file. The device numbers in
-/proc/PID/maps and the mount tables tell which: a device that no mount table names as local counts as foreign, and only costs more.
+/proc/PID/maps and the mount tables tell which: a device that no mount table names as local counts as foreign, and only costs more. What we
+run from ourselves counts as local, as the root of a virtual machine by 9p or of a diskless one by NFS: if that does not answer, we hang.
 Not covered: an overlay or a loop device that root has laid upon a foreign file system counts as local; and a process that gives its memory
 another file between our look at its mappings and our read.
 """
@@ -39,11 +40,11 @@ class Mounts(Record):
         return not self.has_root or any(path == point or path.startswith(point.rstrip("/") + "/") for point in self.foreign)
 
 
-def parse_mounts(text: str, *, trusts_overlays: bool) -> Mounts:
+def parse_mounts(text: str, *, trusts_overlays: bool, own: AbstractSet[str] = frozenset()) -> Mounts:
     """A mount table; one with a line that is damaged, or with more than 2,000 devices, counts as foreign all over.
 
-    ``trusts_overlays``: whether only those could mount an overlay here who may mount anything: in a user namespace of its own
-    anybody may lay one upon a FUSE file system.
+    ``own``: devices that count as local, whatever they are. ``trusts_overlays``: whether only those could mount an overlay here who may
+    mount anything: in a user namespace of its own anybody may lay one upon a FUSE file system.
     """
     # 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
     # (1)(2)(3)  (4)   (5)   (6)        (7)     (8)(9)  (10)      (11)           proc_pid_mountinfo(5); used: 3, 5, 9
@@ -56,7 +57,7 @@ def parse_mounts(text: str, *, trusts_overlays: bool) -> Mounts:
         if len(parts) < 5 or len(devices) > _MOST_DEVICES or len(foreign) > _MOST_DEVICES:
             return _UNKNOWN
         name = kind.partition(" ")[0]
-        is_local = name in backing.LOCAL or (name == "overlay" and trusts_overlays)
+        is_local = name in backing.LOCAL or (name == "overlay" and trusts_overlays) or parts[2] in own
         devices[parts[2]] = devices.get(parts[2], True) and is_local
         has_root = has_root or parts[4] == "/"
         if not is_local:
@@ -100,6 +101,7 @@ class Foreign:
         self._parsed: dict[int, Mounts] = {}
         self._parsed_now: dict[int, Mounts] = {}
         self._own: Mounts | None = None
+        self._ours: AbstractSet[str] | None = None
         self._internal: frozenset[str] | None = None
 
     def forget(self) -> None:
@@ -162,6 +164,8 @@ class Foreign:
 
     def _is_local(self, device: str, mounts: Mounts) -> bool:
         known = mounts.devices.get(device)
+        if known is None and device in self._own_devices():
+            return True
         if known is None:
             known = self._own_mounts().devices.get(device)
         if known is None:
@@ -202,13 +206,23 @@ class Foreign:
             text = self._read(f"/proc/{pid}/mountinfo") if table is None else table
         except OSError as error:
             return None if error.errno in _REFUSALS else _UNKNOWN
-        return parse_mounts(text.decode("utf-8", "surrogateescape"), trusts_overlays=is_ours)
+        return parse_mounts(text.decode("utf-8", "surrogateescape"), trusts_overlays=is_ours, own=self._own_devices())
+
+    def _own_devices(self) -> AbstractSet[str]:
+        """Those of the files that we have mapped ourselves: the interpreter, its libraries."""
+        if self._ours is None:
+            try:
+                with open("/proc/self/maps", "rb") as file:
+                    self._ours = parse_mapped_devices(file.read()) - {"0:0", "?"}
+            except OSError:
+                self._ours = frozenset()
+        return self._ours
 
     def _own_mounts(self) -> Mounts:
         if self._own is None:
             try:
                 with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-                    self._own = parse_mounts(file.read(), trusts_overlays=True)
+                    self._own = parse_mounts(file.read(), trusts_overlays=True, own=self._own_devices())
             except OSError:
                 self._own = Mounts(devices={}, foreign=(), has_files=False, has_root=False)
         return self._own

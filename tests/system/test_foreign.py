@@ -112,6 +112,17 @@ def test_a_mapped_file_of_a_network_file_system_makes_it_foreign() -> None:
     assert _Process(_ROOT, _NFS).learn(_LOCAL_LINE + _NFS_LINE) == (True, {"0:50"})
 
 
+def test_what_we_run_from_ourselves_counts_as_local() -> None:
+    """If that does not answer, we hang as well: a virtual machine's root by 9p, a diskless one's by NFS. No other of its kind does."""
+    assert "0:0" not in _Process(_ROOT).foreign._own_devices() != frozenset()
+    nowhere = b"7f00-7f01 r-xp 00000000 00:33 77 /data/lib.so\n"
+    for own, told, mapped in (("0:50", False, set()), ("0:51", True, {"0:50"})):
+        process = _Process(_ROOT, _NFS)
+        process.foreign._ours = frozenset((own,))
+        assert process.learn(_LOCAL_LINE + _NFS_LINE) == (told, mapped)
+        assert process.learn(_LOCAL_LINE + nowhere)[1] == ({"0:51"} if own == "0:50" else set())
+
+
 def test_autofs_has_no_files_that_could_be_mapped() -> None:
     """Nearly every machine with systemd has one mounted: what is below it may wait for its daemon, mappings do not."""
     process = _Process(_ROOT, "33 22 0:52 / /n rw - autofs systemd-1 rw")

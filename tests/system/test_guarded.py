@@ -14,6 +14,7 @@ import pytest
 from cgtune.errors import Unreadable
 from cgtune.system import aside, backing, foreign, guarded
 from cgtune.system.backing import Backing
+from cgtune.system.foreign import Foreign
 from cgtune.system.host import Host
 from cgtune.system.root import Root
 from cgtune.system.source import Files
@@ -58,6 +59,12 @@ def _reads(pid: int, folder: Path) -> list[tuple[str, str, tuple[int, ...]]]:
         ("list_folders", below, ()),
         ("read_identity", below, ()),
     ]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What we run from ourselves would count as local."""
+    monkeypatch.setattr(Foreign, "_own_devices", lambda _foreign: frozenset())
 
 
 @pytest.mark.parametrize("local", [True, False])
