@@ -109,6 +109,7 @@ def test_what_was_local_is_foreign_as_soon_as_its_mappings_tell_so(pid: int, ask
     assert asked == []
     files.read_region(memory, 0, 8)
     monkeypatch.setattr(Backing, "is_local", lambda _backing: False)
+    files.forget(f"/proc/{pid}")  # each process is told once
     monkeypatch.setattr(backing, "LOCAL", frozenset())
     files.read_whole(maps)
     files.read_region(memory, 0, 8)
