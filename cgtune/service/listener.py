@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _THREADS = 2  # an answer is rendered once and then lies ready: more would only take turns at it
 _CONNECTIONS = 256  # a quarter of the 1024 open files that a process may have: scans need theirs
 _LEAST_CONNECTIONS = 4
-_BACKLOG = 128
+_BACKLOG = 128  # with 1024 a thousand connections that come back wait in it before a scrape does: 0.5 s of median instead of 0.03
 _REQUEST_BYTES = 16 << 10  # of headers, and of a body that nobody reads
 _REQUESTS_AT_ONCE = 8
 _BUSY_SECONDS = 10.0
