@@ -12,6 +12,7 @@ from tests.support.everyfault import PLAUSIBLE, Fault, Outcome, Scene, faults_of
 from tests.support.needs import require
 
 
+@pytest.mark.slow
 def test_no_failed_call_breaks_a_promise() -> None:
     """A share of the faults of each command: no traceback, nothing half-written, no other answer without a word."""
     require(shutil.which("gcc"), "apt-get install gcc")
