@@ -130,8 +130,11 @@ def _read_affinity(view: MachineView, pid: int, notes: list[Note]) -> frozenset[
         return affinity
     try:
         threads = sorted((name for name in host.list_directory(f"/proc/{pid}/task") if name.isdecimal()), key=int)[:_MOST_THREADS]
-    except CgtuneError:
+    except (Absent, NoSuchProcess):
         return affinity  # a recording from elsewhere
+    except CgtuneError as error:
+        notes.append(note_on(f"/proc/{pid}/task", error))
+        return affinity
     for thread in threads:
         try:
             affinity |= kernel.parse_status_affinity(host.read_text(f"/proc/{pid}/task/{thread}/status"))

@@ -65,7 +65,8 @@ def run_inspect(options: InspectOptions) -> int:
 
 def _tell_unread(report: Report) -> None:
     """Say on stderr what could not be read: OpenTelemetry has no place for it, and a point is missing as if there were no such value."""
-    notes = (note for process in report.processes for note in process.notes if note.kind == "failed")
+    found = (*report.notes, *(note for process in report.processes for note in process.notes))
+    notes = (note for note in found if note.kind != "fact")
     lines = tuple(dict.fromkeys(f"not seen: {note.path}: {note_words(note)}" for note in notes))
     for line in lines[:_MOST_UNREAD]:
         fail(line, exits.CLEAN)
