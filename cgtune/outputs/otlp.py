@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from cgtune.cgroups.owners import workload_of
 from cgtune.outputs.jsontext import write_json
-from cgtune.outputs.series import BARE, add_counts, add_process, is_old_enough, label_text
+from cgtune.outputs.series import BARE, add_counts, add_process, epoch_seconds, is_old_enough, label_text
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -94,7 +94,7 @@ def describe_processes(report: Report, *, place: str = "", least_age_seconds: fl
     """A resource for each process that has lived so long. ``place`` tells equal pids of two machines apart."""
     for process in report.processes:
         if is_old_enough(process.snapshot, least_age_seconds):
-            metrics = Metrics(_start_seconds(process.snapshot))
+            metrics = Metrics(epoch_seconds(process.snapshot.process.start_time))
             add_process(metrics, process, BARE)
             _add_container(metrics, process)
             yield Resource(attributes=_attributes(process.snapshot, place), metrics=metrics.collected())
@@ -207,13 +207,6 @@ def _attributes(snapshot: Snapshot, place: str) -> tuple[tuple[str, str | int], 
         "k8s.namespace.name": container.pod_namespace,
     }
     return (("process.pid", process.pid), *((key, label_text(value)) for key, value in named.items() if value))
-
-
-def _start_seconds(snapshot: Snapshot) -> float | None:
-    from datetime import datetime
-
-    start = snapshot.process.start_time
-    return None if start is None else datetime.fromisoformat(start).timestamp()
 
 
 def _nanoseconds(seconds: float) -> int:

@@ -89,7 +89,7 @@ def add_process(sink: Sink, report: ProcessReport, labels: Mapping[str, str]) ->
     sink.add("cgtune_cpu_usable_cpus", "CPUs that it may run on.", len(limits.cpu.usable), labels)
     used = snapshot.used
     sink.add("cgtune_cpu_seconds_total", "CPU time that it has used.", None if used is None else used.cpu_seconds, labels)
-    started = _seconds(snapshot.process.start_time)
+    started = epoch_seconds(snapshot.process.start_time)
     sink.add("cgtune_process_start_time_seconds", "When it was started, since the epoch.", started, labels)
     if snapshot.memory_chain:
         _add_memory(sink, report, labels)
@@ -220,8 +220,8 @@ def _number(value: int | Off | None) -> float | None:
     return _UNLIMITED if value == "off" else value
 
 
-def _seconds(start_time: str | None) -> float | None:
-    """Since the epoch."""
+def epoch_seconds(time: str | None) -> float | None:
+    """A time of a report (RFC 3339) as seconds since the epoch."""
     from datetime import datetime
 
-    return None if start_time is None else datetime.fromisoformat(start_time).timestamp()
+    return None if time is None else datetime.fromisoformat(time).timestamp()
