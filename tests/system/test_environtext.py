@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from cgtune.errors import Malformed
 from cgtune.system.environtext import select_environ
+from tests.support.command import ROOT
 
 
 def test_what_is_asked_for_stays_in_its_order() -> None:
@@ -37,3 +40,11 @@ def test_a_value_is_as_long_as_any_that_is_meant() -> None:
 def test_the_end_of_a_head_may_follow_it() -> None:
     """Of a platform's variables the head is the beginning of the name: what follows it counts as the value."""
     assert select_environ(b"NOMAD_CPU_LIMIT=500\0NOMAD_ADDR=1\0") == b"NOMAD_CPU_LIMIT=500"
+
+
+def test_every_variable_of_a_platform_is_kept() -> None:
+    """What platforms/ asks for by name: a variable that is left out here would be as if it were not set."""
+    text = "".join((ROOT / "cgtune" / "platforms" / name).read_text() for name in ("table.py", "ecs.py"))
+    names = set(re.findall(r'"([A-Z]+_[A-Z0-9_]+)"', text))
+    assert {"NOMAD_CPU_CORES", "ECS_CONTAINER_METADATA_URI_V4"} <= names
+    assert [name for name in sorted(names) if select_environ(f"{name}=1".encode()) != f"{name}=1".encode()] == []
