@@ -99,6 +99,8 @@ class Group:
         return self._start(argv, environ, subprocess.PIPE, subprocess.PIPE)
 
     def _start(self, argv: Sequence[str], environ: Mapping[str, str], streams: int, errors: int | None) -> subprocess.Popen[bytes]:
+        if "/" in argv[0]:
+            Path(argv[0]).read_bytes()  # we pay for its pages: at the limit those of the group are read again and again, and none is killed
         program = subprocess.Popen(self.entering(argv), stdin=streams, stdout=streams, stderr=errors, env=environ)
         self._started.append(program)
         return program
