@@ -9,7 +9,7 @@
 #   cumulative   answered 200   done 5, read 7, size 9, took 2
 #   lowmemory    answered 200   read 7, size 9
 #   delta        answered 200   size 9
-# and of two points that were written by hand:
+# and of two points that were written by hand (as JSON they are refused, with 400):
 #   exponential buckets of two values between -1.189 and -1        one from 0.8409 to 1
 #   a gauge without a number                                       0
 #
@@ -49,8 +49,10 @@ import os
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 
+from google.protobuf import json_format
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.metrics import Observation
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest, ExportMetricsServiceResponse
@@ -61,8 +63,8 @@ from opentelemetry.sdk.resources import Resource
 BASE, MODES = sys.argv[1], ("cumulative", "lowmemory", "delta")
 
 
-def ask(path, data=None):
-    with urllib.request.urlopen(urllib.request.Request(BASE + path, data, {"Content-Type": "application/x-protobuf"}), timeout=10) as answer:
+def ask(path, data=None, kind="application/x-protobuf"):
+    with urllib.request.urlopen(urllib.request.Request(BASE + path, data, {"Content-Type": kind}), timeout=10) as answer:
         return answer.status, answer.read()
 
 
@@ -113,6 +115,10 @@ below.aggregation_temporality = 2
 below.data_points.add(start_time_unix_nano=now - 9, time_unix_nano=now, count=2, sum=-2.2, scale=2).negative.bucket_counts.extend([2])
 metrics.add(name="nothing").gauge.data_points.add(time_unix_nano=now)
 by_hand, _ = ask("/opentelemetry/v1/metrics", message.SerializeToString())
+try:
+    as_json, _ = ask("/opentelemetry/v1/metrics", json_format.MessageToJson(message).encode(), "application/json")
+except urllib.error.HTTPError as error:
+    as_json = error.code
 
 ask("/internal/force_flush")
 time.sleep(1)
@@ -123,12 +129,12 @@ for mode in MODES:
     print(mode, *sorted(answers[mode]), *(f"{name} {own[name]}" for name in ("done", "read", "size", "took") if name in own), sep="; ")
 lows = [row["metric"]["vmrange"] for row in rows if row["metric"]["__name__"] == "below_bucket"]
 (nothing,) = (row["value"][1] for row in rows if row["metric"]["__name__"] == "nothing")
-print("by hand", by_hand, *lows, nothing, sep="; ")
+print("by hand", by_hand, as_json, *lows, nothing, sep="; ")
 EOF
 env/bin/python send.py "http://127.0.0.1:$port" | tee answers
 diff answers - <<'EOF'
 cumulative; (200, False); done 5; read 7; size 9; took 2
 lowmemory; (200, False); read 7; size 9
 delta; (200, False); size 9
-by hand; 200; 8.409e-01...1.000e+00; 0
+by hand; 200; 400; 8.409e-01...1.000e+00; 0
 EOF
