@@ -9,7 +9,7 @@
 # Seen, of one source file compiled under a limit of 32 MiB without swap, which is far too little for it (until it ended, 15 s at most):
 #   the file was                     ended after      CPU time    major faults
 #   read by somebody outside         0.2 s, killed    0.1 s       0
-#   read by nobody                   not at all       3 to 5 s    600 to 1,500
+#   read by nobody                   not at all       3 to 6 s    600 to 2,000
 #
 # Why it hurts: the first start on a node, right after the image was pulled, hangs and fails its probes, with not one OOM kill counted; the restart is killed in a
 # moment. Two tests of one limit differ, and the one on the fresh machine says that the program is slow. What tells: major faults and refaults that grow, and time in the
