@@ -7,11 +7,8 @@ keyword-only dataclass.
 
 from __future__ import annotations
 
-from _operator import attrgetter  # operator itself is a file to be read, for the same
-
 TYPE_CHECKING = False  # the name alone is what type checkers look for; importing it from typing would load typing
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any, Self, dataclass_transform
 else:
 
@@ -21,12 +18,9 @@ else:
 
 _set = object.__setattr__  # what a record itself refuses
 
-#: Who makes as many of one class has both its functions compiled for its fields: that costs as much as making 300 as below.
+#: Who makes as many of one class has these compiled for its fields: that costs as much as making 300 as below.
 _MANY = 300
-
-
-def _read_few(record: Any) -> tuple[Any, ...]:
-    return tuple([getattr(record, name) for name in record._fields])
+_COMPILED = ("__init__", "replace", "_values")
 
 
 class _Slotted(type):
@@ -40,9 +34,8 @@ class _Slotted(type):
         namespace["__slots__"] = tuple(field for field in own if field not in before)
         fields = tuple(dict.fromkeys((*before, *own)))
         namespace |= {"_fields": fields, "_names": frozenset(fields), "_defaults": defaults, "_accepted": {}, "_made": [0]}
-        namespace["_read"] = attrgetter(*fields) if len(fields) > 1 else staticmethod(_read_few)
         for base in bases:
-            for compiled in ("__init__", "replace") if vars(base).get("_is_compiled") else ():
+            for compiled in _COMPILED if vars(base).get("_is_compiled") else ():
                 delattr(base, compiled)  # it makes its own class alone
         return super().__new__(mcs, name, bases, namespace)
 
@@ -58,7 +51,6 @@ class Record(metaclass=_Slotted):
     _names: frozenset[str]
     _defaults: dict[str, Any]
     _accepted: dict[tuple[str, ...], tuple[tuple[str, Any], ...]]  # the names of arguments so far, where all is well: what they leave open
-    _read: Callable[[Any], tuple[Any, ...]]  # the values of all fields
     _made: list[int]  # how many, until they are many
 
     def __init__(self, **values: object) -> None:
@@ -72,7 +64,7 @@ class Record(metaclass=_Slotted):
         for name, value in left:
             _set(self, name, value)
         self._made[0] += 1
-        if self._made[0] == _MANY and not type(self).__subclasses__():
+        if self._made[0] == _MANY and values and not type(self).__subclasses__():
             _compile(type(self))
 
     def _refuse(self, values: dict[str, object]) -> None:
@@ -88,17 +80,20 @@ class Record(metaclass=_Slotted):
         raise AttributeError(f"{type(self).__name__} is immutable: {name} cannot be deleted")
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (type(self) is type(other) and self._read(self) == other._read(other))
+        return self is other or (type(self) is type(other) and self._values() == other._values())
 
     def __hash__(self) -> int:
-        return hash((type(self), self._read(self)))
+        return hash((type(self), self._values()))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self._fields)})"
 
+    def _values(self) -> tuple[Any, ...]:
+        return tuple([getattr(self, name) for name in self._fields])
+
     def items(self) -> tuple[tuple[str, Any], ...]:
         """Name and value of each field, in the order in which they are declared."""
-        return tuple(zip(self._fields, self._read(self), strict=True))
+        return tuple(zip(self._fields, self._values(), strict=True))
 
     def replace(self, **changes: object) -> Self:
         """The same record with some fields changed."""
@@ -121,21 +116,24 @@ def _compile(cls: Any) -> None:
     twin = type.__new__(_Slotted, cls.__name__, (cls,), changeable)
     known |= {"_set": _set, "_put": setattr, "_new": object.__new__, "_twin": twin, "_cls": cls}
     lines = [
-        f"def __init__(self, *, {', '.join(words)}):",
-        " _set(self, '__class__', _twin)",
-        *(f" self.{name} = {name}" for name in cls._fields),
-        " _set(self, '__class__', _cls)",
-        "def replace(self, **changes):",
-        " new = _new(_twin)",
-        *(f" new.{name} = self.{name}" for name in cls._fields),
-        " try:",
-        "  for name, value in changes.items(): _put(new, name, value)",
-        " except AttributeError:",
-        "  self._refuse(dict.fromkeys(self._fields) | changes)",
-        " _set(new, '__class__', _cls)",
-        " return new",
+        f"class {cls.__name__}:",  # the name in Python's own words about a call
+        f" def __init__(self, *, {', '.join(words)}):",
+        "  _set(self, '__class__', _twin)",
+        *(f"  self.{name} = {name}" for name in cls._fields),
+        "  _set(self, '__class__', _cls)",
+        " def replace(self, **changes):",
+        "  new = _new(_twin)",
+        *(f"  new.{name} = self.{name}" for name in cls._fields),
+        "  try:",
+        "   for name, value in changes.items(): _put(new, name, value)",
+        "  except AttributeError:",
+        "   self._refuse(dict.fromkeys(self._fields) | changes)",
+        "  _set(new, '__class__', _cls)",
+        "  return new",
+        " def _values(self):",
+        f"  return ({''.join(f'self.{name}, ' for name in cls._fields)})",
     ]
     exec("\n".join(lines), known)  # noqa: S102  # its words are names of our own classes' fields
-    for name in ("__init__", "replace"):
-        setattr(cls, name, known[name])
+    for name in _COMPILED:
+        setattr(cls, name, vars(known[cls.__name__])[name])
     cls._is_compiled = True

@@ -16,7 +16,7 @@ from cgtune.system.source import ARCHIVE_SUFFIXES, MARKER, MOST_MARKER_BYTES, Fi
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Self, TypeVar
 
     from cgtune.system.source import Source
@@ -137,6 +137,10 @@ class Host:
     def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once. Raises as read_text does."""
         return self._ask(path, self._source.read_whole, cap_bytes)
+
+    def read_each(self, paths: Iterable[str]) -> Iterator[bytes | None]:
+        """Files of processes and threads that the kernel makes in one piece of up to 4 KiB; None for each that cannot be read."""
+        return self._source.read_each(paths)
 
     def read_link(self, path: str) -> str:
         """The target of a symbolic link. Raises as read_text does."""

@@ -12,13 +12,13 @@ import os
 import time
 from abc import ABC, abstractmethod
 
-from cgtune.errors import Unreadable
+from cgtune.errors import CgtuneError, Unreadable
 from cgtune.records import Record
 from cgtune.system.root import READ_CAP_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from cgtune.system.guarded import Guard
@@ -72,6 +72,14 @@ class Source(ABC):
     @abstractmethod
     def read_whole(self, path: str, cap_bytes: int) -> bytes:
         """The whole file, read once; an error if it is larger than the cap."""
+
+    def read_each(self, paths: Iterable[str]) -> Iterator[bytes | None]:
+        """Files of processes and threads that are no larger than 4 KiB; None for each that cannot be read."""
+        for path in paths:
+            try:
+                yield self.read_whole(path, 1 << 12)
+            except (OSError, CgtuneError):
+                yield None
 
     @abstractmethod
     def read_link(self, path: str) -> str:
@@ -196,6 +204,9 @@ class Files(Source):
         if self._guard is not None and path.endswith("/mountinfo"):
             self._guard.see_mounts(path, data)
         return data
+
+    def read_each(self, paths: Iterable[str]) -> Iterator[bytes | None]:
+        return self._root.read_each(paths) if self.origin.is_live else super().read_each(paths)
 
     def read_link(self, path: str) -> str:
         if "/root/" in path and self._may_sleep(path):

@@ -18,7 +18,7 @@ from cgtune.runtimes.go.programs import Mapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterable
 
     from cgtune.model import Kind
     from cgtune.runtimes.go.programs import Known
@@ -48,10 +48,12 @@ def tell_other(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
         return False
 
 
-def is_resting_other(host: Host, pid: int, known: Known) -> bool:
-    """Whether process ``pid`` was told to hold no Go runtime and has not run since: what tell_other asks first, for the many."""
-    turns = known.other_turns.get(pid, _UNASKED)
-    return turns != _UNASKED and turns == _read_turns(host, pid)
+def resting_others(host: Host, pids: Iterable[int], known: Known) -> frozenset[int]:
+    """Those of these processes that were told to hold no Go runtime and have not run since: what tell_other asks first, for the many."""
+    turns = known.other_turns
+    asked = [pid for pid in pids if turns.get(pid, _UNASKED) != _UNASKED]
+    answers = host.read_each(f"/proc/{pid}/schedstat" for pid in asked)
+    return frozenset(pid for pid, answer in zip(asked, answers, strict=True) if turns[pid] == _turns(answer))
 
 
 def _tell(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
@@ -85,11 +87,12 @@ def _tell(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
 
 def _read_turns(host: Host, pid: int) -> int | None:
     """What is equal as long as the first thread of a process has no turn on a CPU, to the nanosecond; None if the kernel does not count."""
-    try:
-        text = host.read_text(f"/proc/{pid}/schedstat")
-    except CgtuneError:
-        return None
-    return None if text.startswith("0 0 0") else hash(text)
+    (answer,) = host.read_each((f"/proc/{pid}/schedstat",))
+    return _turns(answer)
+
+
+def _turns(schedstat: bytes | None) -> int | None:
+    return None if schedstat is None or schedstat.startswith(b"0 0 0") else hash(schedstat)
 
 
 def _tell_by_files(host: Host, pid: int, text: str, known: Known, executable: Hashable | None) -> bool:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,11 @@ class Counting(Host):
     def read_bytes(self, path: str, **caps: int) -> bytes:
         self.asked.append(path)
         return super().read_bytes(path, **caps)
+
+    def read_each(self, paths: Iterable[str]) -> Iterator[bytes | None]:
+        asked = [*paths]
+        self.asked += asked
+        return super().read_each(asked)
 
     def names(self, pid: int) -> list[str]:
         """The files of one process since the last time."""
