@@ -18,8 +18,8 @@ else:
 
 _set = object.__setattr__  # what a record itself refuses
 
-#: Who makes as many of one class has these compiled for its fields: that costs as much as making 300 as below.
-_MANY = 300
+#: Who makes as many of one class has these compiled for its fields: that costs as much as making 300 as below, and most go on.
+_MANY = 1000
 _COMPILED = ("__init__", "replace", "_values")
 
 

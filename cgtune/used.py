@@ -71,10 +71,11 @@ def read_turns(host: Host, pid: int, text: str, notes: list[Note], before: Turns
     try:
         names = [name for name in host.list_directory(folder) if name.isdecimal()]
         # The first thread is there as long as the process is
-        for name in sorted(names, key=lambda name: (name != str(pid), int(name)))[:_MOST_THREADS]:
+        asked = sorted(names, key=lambda name: (name != str(pid), int(name)))[:_MOST_THREADS]
+        for name, answer in zip(asked, host.read_each(f"{folder}/{name}/schedstat" for name in asked), strict=True):
             path = f"{folder}/{name}/schedstat"
             try:
-                told = host.read_bytes(path)
+                told = host.read_bytes(path) if answer is None else answer  # once more: why
                 seconds = kernel.parse_schedstat(told.decode("utf-8", "surrogateescape"))
             except (Absent, NoSuchProcess):
                 told, seconds = b"", None  # it has ended
