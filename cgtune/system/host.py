@@ -163,8 +163,8 @@ class Host:
         return self._ask(path, self._source.read_file_identity)
 
     def hold(self, path: str, device: str, inode: str) -> bool:
-        """Keep a file of a process open until all is forgotten, so that no other file has its numbers meanwhile; False if that cannot be, or
-        if ``device`` (fe:01) and ``inode`` of its mapping are not what stat(2) tells.
+        """Keep a file of a process open until all is forgotten: no other one has its numbers meanwhile. False if that cannot be, or if
+        ``device`` (fe:01) and ``inode`` of its mapping are not what stat(2) tells.
 
         On btrfs each subvolume has a device of its own there, and files of several have the same numbers in mappings; on overlays they
         differ as well.

@@ -102,7 +102,7 @@ class Source(ABC):
         """(device, inode, size, two times) of a file."""
 
     def hold(self, path: str, device: str, inode: str) -> bool:  # noqa: ARG002  # most sources cannot
-        """Keep a file of a process open until all is forgotten, if ``device`` and ``inode`` of its mapping are its own; whether that is so."""
+        """Keep a file of a process open until all is forgotten, if ``device`` and ``inode`` of its mapping are its own; whether it is."""
         return False
 
     def is_held(self, identity: tuple[int, ...]) -> bool:  # noqa: ARG002  # likewise
