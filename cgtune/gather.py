@@ -8,11 +8,11 @@ from __future__ import annotations
 from cgtune.errors import Absent, NoSuchProcess, Unreadable
 from cgtune.model import Note
 from cgtune.records import Record
-from cgtune.snapshot import is_go, load_resting_others, read_go_snapshot, read_snapshot
+from cgtune.snapshot import is_go, read_go_snapshot, read_snapshot, resting_others
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from typing import Literal
 
     from cgtune.machineview import MachineView
@@ -59,13 +59,15 @@ def gather(
     go_only: bool,
     most: int | None = None,
     with_machinery: bool = False,
+    deal: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> Gathered:
     """Read these processes one after the other.
 
     ``go_only``: of a search, Go programs alone; a process that ends meanwhile is passed over, and one that permissions close is counted,
     for so it may be with each process of others. Whatever else goes wrong with a process, NoSuchProcess and faults of ours included, is
     handed to ``on_trouble`` with its pid, and counted: the others are read all the same, unless that raises. ``most``: read so many and
-    count the rest. ``with_machinery``: a search takes the node's own programs as well.
+    count the rest. ``with_machinery``: a search takes the node's own programs as well. ``deal``: gives those that have to be looked at one
+    by one, in what order it likes, or not at all; those that were no Go programs at the last look and have not run since need no look.
     """
     snapshots: list[Snapshot] = []
     machinery: list[Process] = []
@@ -73,9 +75,8 @@ def gather(
     privilege: str | None = None
     failed: str | None = None
     others: dict[Kind, int] = {}
-    if go_only and view.is_again:
-        pids = _pass_by_resting(view, pids, others, lambda: most is not None and len(snapshots) >= most)
-    for pid in pids:
+    resting, awake = _set_apart(view, pids) if go_only and view.is_again else (frozenset(), pids)
+    for pid in deal(awake):
         notes: list[Note] = []
         missing: str | None = None
         wrong: Exception | None = None
@@ -92,8 +93,8 @@ def gather(
                 if missing is None and untold is not None:
                     wrong = Unreadable(f"{untold.path}: {untold.why}")
                 unreadable += missing is not None or untold is not None
-                if missing is None and untold is None and (kind := view.known.kinds.get(pid)) is not None:
-                    others[kind] = others.get(kind, 0) + 1
+                if missing is None and untold is None:
+                    _count_kinds(view, (pid,), others)
         except NoSuchProcess as error:
             if not go_only:
                 on_trouble(pid, error)
@@ -106,6 +107,7 @@ def gather(
             on_trouble(pid, wrong)
         privilege = privilege or missing
         view.host.forget(f"/proc/{pid}")
+    _count_kinds(view, resting if most is None or len(snapshots) < most else (), others)
     return Gathered(
         snapshots=tuple(snapshots),
         unreadable=unreadable,
@@ -118,16 +120,16 @@ def gather(
     )
 
 
-def _pass_by_resting(view: MachineView, pids: Iterable[int], others: dict[Kind, int], is_full: Callable[[], bool]) -> Iterator[int]:
-    """The pids that have to be looked at: all but those that were no Go programs at the last look, and have not run since.
+def _set_apart(view: MachineView, pids: Iterable[int]) -> tuple[frozenset[int], list[int]]:
+    """Returns (those that were no Go programs at the last look and have not run since, all others in their order)."""
+    asked = [*pids]
+    resting = resting_others(view, asked)
+    return resting, [pid for pid in asked if pid not in resting]
 
-    What these are is counted in ``others`` as long as the report is not full.
-    """
-    is_resting_other, kinds = load_resting_others(view), view.known.kinds
+
+def _count_kinds(view: MachineView, pids: Iterable[int], others: dict[Kind, int]) -> None:
     for pid in pids:
-        if not is_resting_other(pid):
-            yield pid
-        elif not is_full() and (kind := kinds.get(pid)) is not None:
+        if (kind := view.known.kinds.get(pid)) is not None:
             others[kind] = others.get(kind, 0) + 1
 
 

@@ -16,7 +16,7 @@ from cgtune.system.source import ARCHIVE_SUFFIXES, MARKER, MOST_MARKER_BYTES, Fi
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Self, TypeVar
 
     from cgtune.system.source import Source
@@ -67,11 +67,12 @@ class Host:
     def forget(self, below: str = "/") -> None:
         """Close what is kept open at or below ``below``: the next read looks them up anew."""
         self._source.forget(below)
-        for kept in (self._kept, self._kept_links):
-            if below.count("/") == _FOLDER_DEPTH:
-                kept.pop(below, None)
-            else:
-                kept.clear()
+        if below.count("/") == _FOLDER_DEPTH:
+            self._kept.pop(below, None)
+            self._kept_links.pop(below, None)
+        else:
+            self._kept.clear()
+            self._kept_links.clear()
 
     def time_seconds(self) -> float:
         """Now, or when the recording was made; seconds since the epoch."""
@@ -138,6 +139,10 @@ class Host:
         """The whole file, read once. Raises as read_text does."""
         return self._ask(path, self._source.read_whole, cap_bytes)
 
+    def read_each(self, paths: Iterable[str]) -> Iterator[bytes | None]:
+        """Files of processes and threads that the kernel makes in one piece of up to 4 KiB; None for each that cannot be read."""
+        return self._source.read_each(paths)
+
     def read_link(self, path: str) -> str:
         """The target of a symbolic link. Raises as read_text does."""
         return self._ask(path, self._source.read_link)
@@ -156,6 +161,19 @@ class Host:
     def read_file_identity(self, path: str) -> tuple[int, ...]:
         """(device, inode, size, two times) of a file: equal for the same content only. Raises as read_text does."""
         return self._ask(path, self._source.read_file_identity)
+
+    def hold(self, path: str, device: str, inode: str) -> bool:
+        """Keep a file of a process open until all is forgotten: no other one has its numbers meanwhile. False if that cannot be, or if
+        ``device`` (fe:01) and ``inode`` of its mapping are not what stat(2) tells.
+
+        On btrfs each subvolume has a device of its own there, and files of several have the same numbers in mappings; on overlays they
+        differ as well.
+        """
+        return self._source.hold(path, device, inode)
+
+    def is_held(self, identity: tuple[int, ...]) -> bool:
+        """Whether the file with this identity is kept open, and is as it was."""
+        return self._source.is_held(identity)
 
     def read_identity(self, path: str) -> tuple[int, int]:
         """(device, inode) of a directory: the same cgroup has the same pair through every mount. Raises as read_text does."""

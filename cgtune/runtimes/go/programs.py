@@ -130,10 +130,11 @@ class Mapped(Record):
 
 class Memory:
     """What was found in the memory of one process: the variables of its environment that Go reads, None if they have not been read; and
-    the words of its runtimes, by the identity and the bias of each.
+    the words of its runtimes, by the identity and the bias of each. ``names_no_platform``: whether that environment is known to name none.
     """
 
     def __init__(self) -> None:
+        self.names_no_platform = False
         self.environ: tuple[tuple[str, str], ...] | None = None
         self.words: dict[tuple[Hashable, int], LiveWords] = {}
 
@@ -224,6 +225,10 @@ class Known:
         """What was found in the memory of a process that has rested since, or nothing; give it back with ``keep_memory``."""
         found = self._memories.pop(pid, None)
         return found if found is not None and pid in self._rested else Memory()
+
+    def memory_of(self, pid: int) -> Memory | None:
+        """What was found in the memory of a process that has rested; None of any other."""
+        return self._memories.get(pid) if pid in self._rested else None
 
     def keep_memory(self, pid: int, found: Memory) -> None:
         """What was found in the memory of a process that had rested before: any other may have been at work meanwhile."""
