@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 #: No pseudo-file that we read is larger: a mount table of 20 000 lines of 200 bytes is 4 MB.
 READ_CAP_BYTES = 8 << 20
+SMALL_BYTES = 4 << 10
 
 FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _PLAIN_FILE_FLAGS = FILE_FLAGS | os.O_NOFOLLOW
@@ -110,7 +111,7 @@ class Root:
         return b"".join(chunks)
 
     def read_each(self, paths: Iterable[str]) -> Iterator[bytes | None]:
-        """Files below /proc/PID that the kernel makes in one piece, of up to 4 KiB, by the thousand; None for each that cannot be read."""
+        """Files below /proc/PID that the kernel makes in one piece, of up to SMALL_BYTES, by the thousand; None for each that cannot be read."""
         try:
             proc = self.open_directory("/proc")
         except OSError:
@@ -122,9 +123,11 @@ class Root:
                 yield None
                 continue
             try:
-                yield os.read(file, 1 << 12)
+                text = os.read(file, SMALL_BYTES + 1)
             except OSError:
                 yield None
+            else:
+                yield text if len(text) <= SMALL_BYTES else None
             finally:
                 let_go(file)
 

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 
 from cgtune.errors import CgtuneError, Unreadable
 from cgtune.records import Record
-from cgtune.system.root import READ_CAP_BYTES, identity_of
+from cgtune.system.root import READ_CAP_BYTES, SMALL_BYTES, identity_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Source(ABC):
         """Files of processes and threads that are no larger than 4 KiB; None for each that cannot be read."""
         for path in paths:
             try:
-                yield self.read_whole(path, 1 << 12)
+                yield self.read_whole(path, SMALL_BYTES)
             except (OSError, CgtuneError):
                 yield None
 
