@@ -111,7 +111,7 @@ class Root:
         return b"".join(chunks)
 
     def read_each(self, paths: Iterable[str]) -> Iterator[bytes | None]:
-        """Files below /proc/PID that the kernel makes in one piece, of up to SMALL_BYTES, by the thousand; None for each that cannot be read."""
+        """Files below /proc/PID that the kernel makes in one piece of up to SMALL_BYTES, by the thousand; None for one that cannot be read."""
         try:
             proc = self.open_directory("/proc")
         except OSError:
@@ -119,7 +119,7 @@ class Root:
         for path in paths:
             try:
                 file = os.open(path[6:], _PLAIN_FILE_FLAGS, dir_fd=proc)
-            except OSError:
+            except (OSError, ValueError):
                 yield None
                 continue
             try:

@@ -78,7 +78,7 @@ class Source(ABC):
         for path in paths:
             try:
                 yield self.read_whole(path, SMALL_BYTES)
-            except (OSError, CgtuneError):
+            except (OSError, ValueError, CgtuneError):
                 yield None
 
     @abstractmethod
