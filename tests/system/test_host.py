@@ -189,6 +189,30 @@ def test_the_door_into_a_process_is_open_on_the_machine_itself() -> None:
             host.read_text(f"/proc/{os.getpid()}/root/proc/self/status")
 
 
+def test_of_a_process_that_is_late_only_who_it_is_is_read() -> None:
+    """Links, and what tells its start and its cgroups; all else is refused, until time is no matter any more. The machine is read on."""
+    own = f"/proc/{os.getpid()}"
+    with Host() as host:
+        asked = (
+            lambda: host.read_text(f"{own}/maps"),
+            lambda: host.read_text(f"{own}/mountinfo"),
+            lambda: host.read_at(f"{own}/exe", 0, 4),
+            lambda: host.list_directory(f"{own}/task"),
+            lambda: host.read_file_identity(f"{own}/exe"),
+        )
+        told = (f"{own}/stat", f"{own}/cgroup", "/sys/devices/system/cpu/online")
+        host.allow(60.0)
+        assert all(ask() for ask in asked)
+        host.allow(0.0)
+        assert all(map(host.read_text, told))
+        assert host.read_link(f"{own}/exe")
+        for ask in asked:
+            with pytest.raises(Unreadable, match="is used up; --pid names a process"):
+                ask()
+        host.allow(None)
+        assert all(ask() for ask in asked)
+
+
 def test_a_process_that_ended_is_no_file_that_is_absent() -> None:
     """A /proc/PID that was opened stays that process's: once it has ended, nothing else is read in its place."""
     child = subprocess.Popen(["sleep", "60"])
