@@ -102,7 +102,7 @@ def test_who_cannot_be_told_is_counted_whatever_the_reason(view: MachineView) ->
 def test_what_is_dear_takes_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each process has its own 30 ms, and a tenth of what those before it have left of 2 s; who is cheap takes nothing of that."""
     spent, given = [0.0], list[float | None]()
-    monkeypatch.setattr(gather.time, "thread_time", lambda: spent[0])
+    monkeypatch.setattr(time, "thread_time", lambda: spent[0])
     with Host() as host:
         monkeypatch.setattr(host, "allow", given.append)
         for pid in gather.in_time(host, range(1002)):
