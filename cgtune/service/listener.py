@@ -188,12 +188,12 @@ class Listener:
         """Accept a connection. Without a descriptor for it others are closed; with none to close this waits: poll comes back at once."""
         try:
             accepted = self._accept()
-            self._has_taken = accepted is not None
-            return accepted
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE) and not self._make_room():
                 time.sleep(_STARVED_SECONDS)
             raise
+        self._has_taken = accepted is not None
+        return accepted
 
     def _make_room(self) -> int:
         """Close an eighth of the connections: idle ones before those that still take an answer, the longest waiting first; how many."""
