@@ -96,7 +96,7 @@ class _Helper:
         os.write(self._requests, len(data).to_bytes(HEAD_BYTES, "big") + data)
 
     def receive(self, seconds: float) -> tuple[Any, float]:
-        """Returns (its answer, how many of the seconds it took). Raises TimeoutError if it is late, and EOFError or OSError if it is gone."""
+        """Returns (its answer, how many of the seconds it took). Raises TimeoutError if it is late, EOFError or OSError if it is gone."""
         wait = _Wait(self, seconds)
         size = int.from_bytes(self._receive(HEAD_BYTES, wait), "big")
         data = self._receive(size, wait)

@@ -129,8 +129,9 @@ def test_so_many_may_hang_and_no_more(asked: Aside) -> None:
             os.kill(child, signal.SIGKILL)
 
 
-def test_after_two_seconds_in_vain_nobody_is_waited_for_as_long(asked: Aside) -> None:
+def test_after_two_seconds_in_vain_nobody_is_waited_for_as_long(asked: Aside, monkeypatch: pytest.MonkeyPatch) -> None:
     """So a look ends, whatever many processes do; the next look begins anew."""
+    monkeypatch.setattr(aside, "PROCESS_SECONDS", 5.0)
     asked._waited_seconds = 2.0
     _stop(asked)
     began = time.monotonic()
@@ -156,7 +157,7 @@ def test_the_wait_for_a_cpu_does_not_count(asked: Aside, monkeypatch: pytest.Mon
     monkeypatch.setattr(aside, "PROCESS_SECONDS", 0.2)
     asked.ask("first", "read_link", "/proc/self")
     cpu = {min(os.sched_getaffinity(0))}
-    os.sched_setscheduler(_helper(asked), os.SCHED_IDLE, os.sched_param(0))
+    os.setpriority(os.PRIO_PROCESS, _helper(asked), 19)
     os.sched_setaffinity(_helper(asked), cpu)
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
     for process in busy:
@@ -210,7 +211,10 @@ def test_nothing_of_ours_is_open_in_it_and_nothing_stays(tmp_path: Path) -> None
     assert str(tmp_path / "inherited") not in opened
     assert os.getpgid(helper) == helper
     asked.close()
-    assert not Path(f"/proc/{helper}").exists()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{helper}").exists():  # it is killed, and may still wait for a CPU to end on
+        assert time.monotonic() < deadline
+        asked.close()
 
 
 def test_it_ends_with_who_asks() -> None:

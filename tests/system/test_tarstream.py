@@ -51,7 +51,7 @@ def test_each_kind_in_each_format(form: str) -> None:
         ("/a/b", "file", None, b"content"),
         ("/a", "folder", None, b""),
         ("/s", "link", "../a/b", b""),
-        ("/h", "link", "/a/b", b""),
+        ("/h", "hard link", "/a/b", b""),
         (f"/{long}/x", "file", None, b"x" * 1000),
         ("/f", "other", None, b""),
         ("/last", "file", None, b""),
