@@ -73,7 +73,7 @@ def test_headers_without_end_are_refused_in_a_second(tmp_path: Path, monkeypatch
     """230,000 small entries in 7.5 MB, and 400,000 headers of long names: as many are looked at as a recording has at the most."""
     monkeypatch.setattr(unpack, "_FEW_FILES", 1 << 20)
     heads = list[int]()
-    entries = unpack.TarStream.entries
+    entries = TarStream.entries
 
     def counted(stream: TarStream) -> Iterator[Entry]:
         try:
@@ -81,7 +81,7 @@ def test_headers_without_end_are_refused_in_a_second(tmp_path: Path, monkeypatch
         finally:
             heads.append(stream.heads)
 
-    monkeypatch.setattr(unpack.TarStream, "entries", counted)
+    monkeypatch.setattr(TarStream, "entries", counted)
     monkeypatch.setattr(unpack, "MOST_HEADS", 15_000)
     name = tarfile.TarInfo("././@LongLink")
     name.type, name.size = tarfile.GNUTYPE_LONGNAME, 2
