@@ -5,8 +5,6 @@ One loop for whoever looks once (api) and for whoever looks again and again (ser
 
 from __future__ import annotations
 
-import time
-
 from cgtune.errors import Absent, NoSuchProcess, Unreadable
 from cgtune.model import Note
 from cgtune.records import Record
@@ -134,13 +132,12 @@ def in_time(host: Host, pids: Iterable[int]) -> Iterator[int]:
     if not host.is_live:
         yield from pids
         return
-    left, now = _COMMON_SECONDS, time.thread_time()
+    left = _COMMON_SECONDS
     try:
         for pid in pids:
             host.allow(_OWN_SECONDS + left * _SHARE)
             yield pid
-            began, now = now, time.thread_time()
-            left -= min(left, max(0.0, now - began - _OWN_SECONDS))
+            left -= min(left, max(0.0, host.used_seconds() - _OWN_SECONDS))
     finally:
         host.allow(None)
 

@@ -102,11 +102,11 @@ def test_who_cannot_be_told_is_counted_whatever_the_reason(view: MachineView) ->
 def test_what_is_dear_takes_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each process has its own 30 ms, and a tenth of what those before it have left of 2 s; who is cheap takes nothing of that."""
     spent, given = [0.0], list[float | None]()
-    monkeypatch.setattr(time, "thread_time", lambda: spent[0])
     with Host() as host:
         monkeypatch.setattr(host, "allow", given.append)
+        monkeypatch.setattr(host, "used_seconds", lambda: spent[0])
         for pid in gather.in_time(host, range(1002)):
-            spent[0] += 0.004 if pid < 500 else 1.0 if pid == 1000 else given[-1] or 0.0
+            spent[0] = 0.004 if pid < 500 else 1.0 if pid == 1000 else given[-1] or 0.0
     assert given[:501] == [0.03 + 0.2] * 501
     assert given[501:503] == pytest.approx([0.03 + 0.18, 0.03 + 0.162])
     assert given[999] == pytest.approx(0.03)

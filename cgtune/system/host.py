@@ -53,7 +53,8 @@ class Host:
         self.recorded_pids = origin.pids
         self._kept: dict[str, dict[str, str | Malformed]] = {}  # by folder, /proc/PID mostly
         self._kept_links: dict[str, dict[str, str]] = {}
-        self._late_from: tuple[float, float] | None = None  # on the clock, and of CPU time
+        self._allowed: tuple[float, float, float] | None = None  # when that began, on the clock and of CPU time, and how long it is
+        self._slowness = 0.0  # not known yet
 
     def __enter__(self) -> Self:
         return self
@@ -88,10 +89,14 @@ class Host:
         self.forget()
 
     def allow(self, seconds: float | None) -> None:
-        """Read on in processes until this thread has used so much CPU time from now on, then refuse all but links and what tells who they
-        are and in which cgroups; None: read all.
+        """Read on in processes until this thread has used so much CPU time of a server from now on, then refuse all but links and what
+        tells who they are and in which cgroups; None: read all.
         """
-        self._late_from = None if seconds is None else (time.monotonic() + seconds, time.thread_time() + seconds)
+        self._allowed = None if seconds is None else (time.monotonic(), time.thread_time(), seconds)
+
+    def used_seconds(self) -> float:
+        """How much CPU time that is so far. On a slow machine it is less than what the thread has used."""
+        return 0.0 if self._allowed is None else (time.thread_time() - self._allowed[1]) / max(1.0, self._slowness)
 
     # Reading
 
@@ -143,8 +148,8 @@ class Host:
 
     def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once. Raises as read_text does."""
-        if self._late_from is not None:
-            self._require_time(path, *self._late_from)
+        if self._allowed is not None:
+            self._require_time(path, *self._allowed)
         return self._ask(path, self._source.read_whole, cap_bytes)
 
     def read_link(self, path: str) -> str:
@@ -153,8 +158,8 @@ class Host:
 
     def list_directory(self, path: str) -> list[str]:
         """The names in a directory, sorted. Raises as read_text does."""
-        if self._late_from is not None:
-            self._require_time(path, *self._late_from)
+        if self._allowed is not None:
+            self._require_time(path, *self._allowed)
         return self._ask(path, self._source.list_names)
 
     def read_at(self, path: str, offset: int, size: int) -> bytes:
@@ -162,14 +167,14 @@ class Host:
 
         Raises as read_text does if the file cannot be opened.
         """
-        if self._late_from is not None:
-            self._require_time(path, *self._late_from)
+        if self._allowed is not None:
+            self._require_time(path, *self._allowed)
         return self._ask(path, self._source.read_region, offset, size)
 
     def read_file_identity(self, path: str) -> tuple[int, ...]:
         """(device, inode, size, two times) of a file: equal for the same content only. Raises as read_text does."""
-        if self._late_from is not None:
-            self._require_time(path, *self._late_from)
+        if self._allowed is not None:
+            self._require_time(path, *self._allowed)
         return self._ask(path, self._source.read_file_identity)
 
     def read_identity(self, path: str) -> tuple[int, int]:
@@ -195,11 +200,15 @@ class Host:
         """What a platform says at these http URLs of one server, which the caller has checked. Raises Unreadable."""
         return self._source.read_metadata(urls)
 
-    def _require_time(self, path: str, clock_seconds: float, cpu_seconds: float) -> None:
+    def _require_time(self, path: str, began_seconds: float, _: float, seconds: float) -> None:
         # The clock first: to ask for the CPU time costs ten times as much, and that is never ahead of it
-        if time.monotonic() < clock_seconds or not path.startswith("/proc/") or path.rpartition("/")[2] in IN_ONE_PIECE:
+        if time.monotonic() < began_seconds + seconds or not path.startswith("/proc/") or path.rpartition("/")[2] in IN_ONE_PIECE:
             return
-        if time.thread_time() >= cpu_seconds:
+        if not self._slowness and self.used_seconds() >= seconds:
+            from cgtune.system.slowness import measure_slowness
+
+            self._slowness = measure_slowness()
+        if self.used_seconds() >= seconds:
             why = "not read, as the CPU time that one process may cost a look at all of them is used up"
             raise Unreadable(f"{path}: {why}; --pid names a process to look at it alone")
 
