@@ -45,7 +45,18 @@ READINGS: dict[str, tuple[str, Callable[[Host, str], object], str]] = {
 
 #: Public, and no reading of a file. A page has tests of its own. Folders are listed for searches, whose outcome is kept, and for a window,
 #: which needs a live machine.
-NO_READINGS = {"close", "forget", "read_page", "read_metadata", "time_seconds", "clock_seconds", "wait", "list_folders"}
+NO_READINGS = {
+    "allow",
+    "used_seconds",
+    "close",
+    "forget",
+    "read_page",
+    "read_metadata",
+    "time_seconds",
+    "clock_seconds",
+    "wait",
+    "list_folders",
+}
 
 REFUSALS = ("EACCES", "EPERM", "ENOENT", "ENOTDIR", "ESRCH", "EIO", "ENODEV", "EOPNOTSUPP", "ELOOP", "EMFILE", "ESPIPE", "EFBIG")
 
