@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cgtune.cgroups import kernel
 from cgtune.errors import CgtuneError, NoSuchProcess, UsageError
-from cgtune.gather import in_time, list_pids
+from cgtune.gather import list_pids
 from cgtune.machinery import is_machinery
 from cgtune.model import Container, is_pid
 from cgtune.records import Record
@@ -83,7 +83,7 @@ def find_pids(view: MachineView, whom: Whom, *, machinery: bool = False) -> tupl
 def list_names(view: MachineView, *, with_containers: bool) -> Iterator[Names]:
     """What each process but cgtune itself is called, as far as it can be read; kernel threads are none of it."""
     host = view.host
-    for pid in in_time(host, list_pids(host)):
+    for pid in list_pids(host):
         if pid == view.self_pid:
             continue
         try:
