@@ -11,7 +11,7 @@ import os
 import time
 
 from cgtune.errors import Absent, CgtuneError, Malformed, Unreadable, UsageError, name_failure, reason, translate
-from cgtune.system.root import READ_CAP_BYTES, Root
+from cgtune.system.root import IN_ONE_PIECE, READ_CAP_BYTES, Root
 from cgtune.system.source import ARCHIVE_SUFFIXES, MARKER, MOST_MARKER_BYTES, Files
 
 TYPE_CHECKING = False
@@ -53,6 +53,8 @@ class Host:
         self.recorded_pids = origin.pids
         self._kept: dict[str, dict[str, str | Malformed]] = {}  # by folder, /proc/PID mostly
         self._kept_links: dict[str, dict[str, str]] = {}
+        self._allowed: tuple[float, float, float] | None = None  # when that began, on the clock and of CPU time, and how long it is
+        self._slowness = 0.0  # not known yet
 
     def __enter__(self) -> Self:
         return self
@@ -86,6 +88,16 @@ class Host:
         """Let so much time go by, and then look everything up anew."""
         time.sleep(seconds)
         self.forget()
+
+    def allow(self, seconds: float | None) -> None:
+        """Read on in processes until this thread has used so much CPU time of a server from now on, then refuse all but links and what
+        tells who they are and in which cgroups; None: read all.
+        """
+        self._allowed = None if seconds is None else (time.monotonic(), time.thread_time(), seconds)
+
+    def used_seconds(self) -> float:
+        """How much CPU time that is so far. On a slow machine it is less than what the thread has used."""
+        return 0.0 if self._allowed is None else (time.thread_time() - self._allowed[1]) / max(1.0, self._slowness)
 
     # Reading
 
@@ -137,6 +149,8 @@ class Host:
 
     def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once. Raises as read_text does."""
+        if self._allowed is not None:
+            self._require_time(path, *self._allowed)
         return self._ask(path, self._source.read_whole, cap_bytes)
 
     def read_each(self, paths: Iterable[str]) -> Iterator[bytes | None]:
@@ -149,6 +163,8 @@ class Host:
 
     def list_directory(self, path: str) -> list[str]:
         """The names in a directory, sorted. Raises as read_text does."""
+        if self._allowed is not None:
+            self._require_time(path, *self._allowed)
         return self._ask(path, self._source.list_names)
 
     def read_at(self, path: str, offset: int, size: int) -> bytes:
@@ -156,10 +172,14 @@ class Host:
 
         Raises as read_text does if the file cannot be opened.
         """
+        if self._allowed is not None:
+            self._require_time(path, *self._allowed)
         return self._ask(path, self._source.read_region, offset, size)
 
     def read_file_identity(self, path: str) -> tuple[int, ...]:
         """(device, inode, size, two times) of a file: equal for the same content only. Raises as read_text does."""
+        if self._allowed is not None:
+            self._require_time(path, *self._allowed)
         return self._ask(path, self._source.read_file_identity)
 
     def hold(self, path: str, device: str, inode: str) -> bool:
@@ -197,6 +217,18 @@ class Host:
     def read_metadata(self, urls: tuple[str, ...]) -> tuple[str, ...]:
         """What a platform says at these http URLs of one server, which the caller has checked. Raises Unreadable."""
         return self._source.read_metadata(urls)
+
+    def _require_time(self, path: str, began_seconds: float, _: float, seconds: float) -> None:
+        # The clock first: to ask for the CPU time costs ten times as much, and that is never ahead of it
+        if time.monotonic() < began_seconds + seconds or not path.startswith("/proc/") or path.rpartition("/")[2] in IN_ONE_PIECE:
+            return
+        if not self._slowness and self.used_seconds() >= seconds:
+            from cgtune.system.slowness import measure_slowness
+
+            self._slowness = measure_slowness()
+        if self.used_seconds() >= seconds:
+            why = "not read, as the CPU time that one process may cost a look at all of them is used up"
+            raise Unreadable(f"{path}: {why}; --pid names a process to look at it alone")
 
     def _ask(self, path: str, ask: Callable[..., T], *more: int) -> T:
         if "\0" in path or not (path.isascii() or _is_encodable(path)):  # both come with damaged mount tables

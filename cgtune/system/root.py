@@ -37,7 +37,7 @@ _OWN_FOLDERS = ("task", "map_files", "ns", "fd", "fdinfo")
 
 #: Files of a process or a thread that the kernel makes in one piece (fs/proc/base.c, proc_single_show): a read that gets less than it asked
 #: for has got the end.
-_IN_ONE_PIECE = frozenset(("stat", "status", "cgroup", "schedstat"))
+IN_ONE_PIECE = frozenset(("stat", "status", "cgroup", "schedstat"))
 
 
 class Root:
@@ -94,7 +94,7 @@ class Root:
         try:
             if not is_kernels:
                 require_regular(file)
-            elif remaining > size and name[name.rfind("/") + 1 :] in _IN_ONE_PIECE:
+            elif remaining > size and name[name.rfind("/") + 1 :] in IN_ONE_PIECE:
                 whole = os.read(file, size)
                 if len(whole) < size:
                     return whole

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import gc
 import http.client
+import io
 import os
 import resource
 import socket
@@ -256,6 +257,43 @@ def test_the_longest_waiting_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
             client.setblocking(False)
         assert [_is_closed(client) for client in first] == [False, True, True, *[False] * 13]
         _ask(last)
+
+
+def test_those_that_wait_are_taken_by_the_dozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three hundred find a place though nobody takes them yet: else a client tries again after a second. Of 16 that there is room for four
+    are taken before the others are looked at.
+    """
+    monkeypatch.setattr(listener, "_CONNECTIONS", 16)
+    ear = _Ear(monkeypatch, _hello)
+    with contextlib.ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(socket.create_connection(ear.place, timeout=0.9))
+        ear._listener._server.handle_accept()
+        assert len(ear.channels()) == 4
+        with ear:
+            _ask(stack.enter_context(socket.create_connection(ear.place, timeout=PATIENCE_SECONDS)))
+
+
+def test_of_a_long_page_only_as_much_is_unpacked_as_can_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever takes nothing of 8 MiB costs the unpacking of what the kernel holds for him, and 128 KiB more."""
+    asked = list[int]()
+
+    class Counted(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            asked.append(8 << 20 if size is None or size < 0 else size)
+            return super().read(size)
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(8 << 20))])
+        wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](Counted(bytes(8 << 20)))
+        return wrapped
+
+    with _Ear(monkeypatch, answer) as ear, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(ear.place)
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        ear.wait_for(lambda channels: any(channel.total_outbufs_len for channel in channels))
+        assert max(asked) <= 128 << 10
 
 
 def test_whoever_is_being_answered_stays(monkeypatch: pytest.MonkeyPatch) -> None:
