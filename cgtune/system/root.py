@@ -111,7 +111,7 @@ class Root:
         return b"".join(chunks)
 
     def read_each(self, paths: Iterable[str]) -> Iterator[bytes | None]:
-        """Files below /proc/PID that the kernel makes in one piece of up to SMALL_BYTES, by the thousand; None for one that cannot be read."""
+        """Files below /proc/PID that the kernel makes in one piece of up to SMALL_BYTES, by the thousand; None if one cannot be read."""
         try:
             proc = self.open_directory("/proc")
         except OSError:
