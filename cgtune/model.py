@@ -208,9 +208,9 @@ class CpuLevel(Level):
     """
 
     bandwidth: Bandwidth | None
-    weight: int | None
-    shares: int | None
-    throttling: Throttling | None
+    weight: int | None = None
+    shares: int | None = None
+    throttling: Throttling | None = None
     request_cores: float | None = None
     idle: bool | None = None
     burst_us: int | None = None
@@ -335,13 +335,13 @@ class MemoryLevel(Level):
     """
 
     limit: ByteLimit | None
-    high: ByteLimit | None
-    swap: ByteLimit | None
-    memsw: ByteLimit | None
-    hierarchical: ByteLimit | None
-    current_bytes: int | None
-    swap_current_bytes: int | None
-    use_hierarchy: bool
+    high: ByteLimit | None = None
+    swap: ByteLimit | None = None
+    memsw: ByteLimit | None = None
+    hierarchical: ByteLimit | None = None
+    current_bytes: int | None = None
+    swap_current_bytes: int | None = None
+    use_hierarchy: bool = True
     parts: MemoryParts | None = None
     events: MemoryEvents | None = None
     events_local: MemoryEvents | None = None

@@ -156,10 +156,12 @@ def _with_levels(snapshot: Snapshot, task: Task, url: str, base: str) -> Snapsho
     hides = "" if is_cap else _HIDES_NOTHING
     if task.cpus is not None:
         said.append(Said(resource="cpu", of="task", value=task.cpus, unit="cores", source=url, is_cap=is_cap))
-        cpu = (*cpu, _cpu_level(path, url, cpu[0].version if cpu else 2, task.cpus))
+        quota = Bandwidth(quota_us=round(task.cpus * _PERIOD_US), period_us=_PERIOD_US)
+        cpu = (*cpu, CpuLevel(path=path, directory=url, version=cpu[0].version if cpu else 2, said_by=_NAME, bandwidth=quota))
     if task.memory_bytes is not None:
         said.append(Said(resource="memory", of="task", value=task.memory_bytes, unit="bytes", source=url, is_cap=is_cap))
-        memory = (*memory, _memory_level(path, url, memory[0].version if memory else 2, task.memory_bytes))
+        limit = ByteLimit(limit_bytes=task.memory_bytes)
+        memory = (*memory, MemoryLevel(path=path, directory=url, version=memory[0].version if memory else 2, said_by=_NAME, limit=limit))
     if task.container_units is not None:
         said.append(Said(resource="cpu", of="container", value=task.container_units, unit="units", source=base))
     if task.container_bytes is not None:
@@ -175,33 +177,3 @@ def _lies_elsewhere(snapshot: Snapshot) -> bool:
     """Whether its cgroup is that of no task. In a cgroup namespace, its own or another, nobody can tell: then the agent is believed."""
     top = snapshot.cpu_hidden_above or snapshot.memory_hidden_above or "/"
     return top != "/" and not top.startswith("/..") and not any(place in top for place in PLACES)
-
-
-def _cpu_level(path: str, url: str, version: int, cpus: float) -> CpuLevel:
-    return CpuLevel(
-        path=path,
-        directory=url,
-        version=version,
-        said_by=_NAME,
-        bandwidth=Bandwidth(quota_us=round(cpus * _PERIOD_US), period_us=_PERIOD_US),
-        weight=None,
-        shares=None,
-        throttling=None,
-    )
-
-
-def _memory_level(path: str, url: str, version: int, limit_bytes: int) -> MemoryLevel:
-    return MemoryLevel(
-        path=path,
-        directory=url,
-        version=version,
-        said_by=_NAME,
-        limit=ByteLimit(limit_bytes=limit_bytes),
-        high=None,
-        swap=None,
-        memsw=None,
-        hierarchical=None,
-        current_bytes=None,
-        swap_current_bytes=None,
-        use_hierarchy=True,
-    )
