@@ -34,6 +34,9 @@ _BUSY_SECONDS = 10.0
 _IDLE_SECONDS = 75.0  # more than a minute, so that a scrape a minute keeps its connection
 _LEAST_SECONDS = 1.0
 _STARVED_SECONDS = 0.05
+_SEND_BYTES = (
+    64 << 10
+)  # a piece of a page. Of who takes nothing the kernel keeps twice that; else up to 4 MiB, and each try unpacks as much
 _NEVER = 1 << 40  # bytes: content stands in memory anyway, and a temporary file needs a writable disk
 
 # Of one that could not be made: else its end is a traceback on stderr. (The stubs have another type.)
@@ -87,6 +90,7 @@ class _Channel(HTTPChannel):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.sendbuf_len = _SEND_BYTES
         self.asked_seconds = time.monotonic()
 
     def received(self, data: bytes) -> bool:
@@ -166,6 +170,7 @@ class Listener:
         if len(self._server.active_channels) >= self._most:
             self._make_room()
         try:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
             _Channel(server, connection, *arguments, **options)
         except OSError:
             connection.close()
