@@ -34,9 +34,7 @@ _BUSY_SECONDS = 10.0
 _IDLE_SECONDS = 75.0  # more than a minute, so that a scrape a minute keeps its connection
 _LEAST_SECONDS = 1.0
 _STARVED_SECONDS = 0.05
-_SEND_BYTES = (
-    64 << 10
-)  # a piece of a page. Of who takes nothing the kernel keeps twice that; else up to 4 MiB, and each try unpacks as much
+_SEND_BYTES = 64 << 10  # of who takes nothing the kernel keeps twice that; else up to 4 MiB, and each try would unpack as much of a page
 _NEVER = 1 << 40  # bytes: content stands in memory anyway, and a temporary file needs a writable disk
 
 # Of one that could not be made: else its end is a traceback on stderr. (The stubs have another type.)
@@ -90,7 +88,6 @@ class _Channel(HTTPChannel):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.sendbuf_len = _SEND_BYTES
         self.asked_seconds = time.monotonic()
 
     def received(self, data: bytes) -> bool:
