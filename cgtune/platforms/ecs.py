@@ -27,7 +27,7 @@ PLACES = ("/ecs/", "/ecstasks")
 
 _NAME = "Amazon ECS"
 _HIDES_NOTHING = "nothing: its cgroup is in none of a task, so the agent ignores the limits of tasks (ECS_ENABLE_TASK_CPU_MEM_LIMIT=false)"
-_ADDRESS = "169.254.170.2"
+_ADDRESS, _PATH = "169.254.170.2", "v4/"  # beside it the same server hands out the credentials of tasks
 _PERIOD_US = 100_000
 _MIB = 1 << 20
 _MOST_CPUS, _MOST_MIB = 4096, 1 << 26  # 64 TiB
@@ -70,7 +70,7 @@ def with_task(view: MachineView, snapshot: Snapshot, url: str | None, notes: lis
 def require_address(url: str, *, is_own: bool) -> str:
     """The URL without a slash at its end, if it may be asked for. Raises Unreadable.
 
-    One's own may lead to any link-local or loopback IPv4 address, another process's to the documented address, without a port, alone.
+    One's own may lead to any link-local or loopback IPv4 address, another process's to the documented address and path alone.
     """
     scheme, _, rest = url.partition("://")
     place, slash, path = rest.partition("/")
@@ -79,7 +79,7 @@ def require_address(url: str, *, is_own: bool) -> str:
     numbers = host.split(".")
     is_address = len(numbers) == 4 and all(number.isdigit() and len(number) <= 3 and int(number) <= 255 for number in numbers)
     is_near = is_address and (numbers[:2] == ["169", "254"] or numbers[0] == "127")
-    is_allowed = is_near if is_own else host == _ADDRESS and not colon
+    is_allowed = is_near if is_own else host == _ADDRESS and not colon and path.startswith(_PATH)
     is_port = not colon or (port.isdigit() and len(port) <= 5 and 0 < int(port) <= 65535)
     if scheme != "http" or not is_plain or not slash or not is_port or not is_allowed:
         raise Unreadable(f"{VARIABLE} names no address of ECS, which is http://{_ADDRESS}/v4/..., and nothing is asked elsewhere")
