@@ -107,7 +107,7 @@ class FleetCase(Case):
     @property
     def weight_words(self) -> str:
         words, shares = super().weight_words, self.measured.cpu_shares
-        if self.measured.cpu_request_cores is not None or shares is None:
+        if not words or self.measured.cpu_request_cores is not None or shares is None:
             return words
         told = f"CPU shares{self.series('cpu_shares')}: {shares}"
         return words.replace(f"{PLACE}/cpu.weight", f"{told}, cpu.weight") if PLACE in words else f"{words}: {told}"
