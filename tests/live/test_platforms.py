@@ -163,11 +163,10 @@ _NEST = f"""
 mount --bind / /mnt
 cd /tmp
 {_ENGINE} run --detach --cgroupns private --network none --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 \\
-  --memory 128m --rootfs /mnt "$1" report 'sleep 600000' || exit 1
+  --memory 128m --volume /server:/server:ro --rootfs /mnt /server report 'sleep 600000' || exit 1
 p=$({_ENGINE} inspect --latest --format '{{{{.State.Pid}}}}')
 until {_ENGINE} logs --latest | grep -q gomaxprocs; do sleep 0.1; done
 {_ENGINE} logs --latest
-shift
 "$@" inspect --pid $p --format json
 """
 
@@ -178,8 +177,8 @@ def test_docker_in_docker(podman: Podman) -> None:
     only_where(version == 1, "v2 lets no container have processes beside cgroups of its own: an engine in it moves itself first")
     program = goprograms.build("1.27.3", language="1.25")
     memory = ("--tmpfs", "/var/lib/containers:rw,notmpcopyup", "--tmpfs", "/run:rw,exec,notmpcopyup")
-    outer = podman.start("--privileged", "--cpus", "0.5", "--memory", "256m", *memory)
-    done = outer.run("sh", "-c", _NEST, "sh", str(program), *PROGRAM)
+    outer = podman.start("--privileged", "--cpus", "0.5", "--memory", "256m", "--volume", f"{program}:/server:ro", *memory)
+    done = outer.run("sh", "-c", _NEST, "sh", *PROGRAM)
     assert done.returncode == 0, done.stderr
     identity, answer, report = done.stdout.split("\n", 2)
     own = f"/libpod_parent/libpod-{outer.identity}/libpod_parent/libpod-{identity}"
