@@ -9,7 +9,7 @@ from cgtune.cgroups.levels import read_cpu_level, read_cpuset_level, read_memory
 from cgtune.cgroups.locate import Place
 from cgtune.errors import Absent, CgtuneError, NoSuchProcess
 from cgtune.machinery import is_machinery
-from cgtune.model import GoFacts, Membership, Note, Process, Snapshot, locate_charged
+from cgtune.model import PLATFORM_VARIABLES, GoFacts, Membership, Note, Process, Snapshot, locate_charged
 from cgtune.process import read_process, read_threads, with_pod_names
 from cgtune.records import Record
 from cgtune.system.reading import exists, note_on, read_essential, read_optional
@@ -188,8 +188,7 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
     return snapshot.replace(notes=tuple(dict.fromkeys(notes))) if notes else snapshot, memberships
 
 
-#: Each begins the names of one platform's variables, or is in the paths of its cgroups: most processes have none of them.
-_PLATFORM_VARIABLES = ("ECS_CONTAINER_METADATA_URI", "AWS_LAMBDA_", "NOMAD_", "K_SERVICE=", "CLOUD_RUN_", "GAE_", "SLURM_")
+#: Each is in the paths of one platform's cgroups: most processes have none of them, and none of its variables.
 _PLATFORM_PLACES = ("/nomad", "slurm", "/ecs/", "/ecstasks")
 
 
@@ -213,7 +212,7 @@ def _with_platforms(
     except CgtuneError:
         text, memory = _read_environ_of_same_container(view, snapshot.process.pid), None
     entries = tuple(text.split("\0"))
-    names_none = not any(entry.startswith(_PLATFORM_VARIABLES) for entry in entries)
+    names_none = not any(entry.startswith(PLATFORM_VARIABLES) for entry in entries)
     if memory is not None:
         memory.names_no_platform = names_none
     if not is_placed and names_none:

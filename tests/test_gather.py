@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -134,11 +133,8 @@ def test_who_is_dear_takes_nobodys_place_in_a_report(tmp_path: Path, monkeypatch
         assert (whole.snapshot.process.pid, whole.notes) == (honest, alone.notes)
         monkeypatch.setattr(gather, "_COMMON_SECONDS", 0.0)
         monkeypatch.setattr(gather, "_OWN_SECONDS", 0.005)
-        began = time.thread_time()
         report = api.list_go()
-        spent = time.thread_time() - began
         (named,) = api.inspect((dear[0],)).processes
-    assert spent < 0.005 * 5 + 0.1
     (told,) = (process for process in report.processes if process.snapshot.process.pid == honest)
     assert told.notes == alone.notes
     seen = {process.snapshot.process.pid: process for process in report.processes}

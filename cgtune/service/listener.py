@@ -38,6 +38,7 @@ _BUSY_SECONDS = 10.0
 _IDLE_SECONDS = 75.0  # more than a minute, so that a scrape a minute keeps its connection
 _LEAST_SECONDS = 1.0
 _STARVED_SECONDS = 0.05
+_SEND_BYTES = 64 << 10  # of who takes nothing the kernel keeps twice that; else up to 4 MiB, and each try would unpack as much of a page
 _NEVER = 1 << 40  # bytes: content stands in memory anyway, and a temporary file needs a writable disk
 
 # Of one that could not be made: else its end is a traceback on stderr. (The stubs have another type.)
@@ -172,6 +173,7 @@ class Listener:
         if len(self._server.active_channels) >= self._most:
             self._make_room()
         try:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
             _Channel(server, connection, *arguments, **options)
         except OSError:
             connection.close()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import gc
 import http.client
 import io
 import os
 import resource
 import socket
+import struct
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +24,7 @@ from waitress.channel import HTTPChannel
 
 from cgtune.api import inspect
 from cgtune.errors import Unavailable
+from cgtune.outputs.packed import Packed, PackedFile
 from cgtune.service import listener
 from cgtune.service.board import Board, Found
 from cgtune.service.follow import Look
@@ -475,6 +479,32 @@ def test_clients_that_never_take_their_answer(monkeypatch: pytest.MonkeyPatch) -
         ear.clock.move(1)
         assert_answers()
         assert len(ear.channels()) == 1
+
+
+def test_who_takes_nothing_costs_the_kernel_and_the_others_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 4 MiB for each request little is unpacked, and little waits in the kernel: left to itself that keeps megabytes of each."""
+    page, unpacked = Packed((b"0123456789abcdef" * (MIB // 4),)), [0]
+    read = page.read
+
+    def count(start: int, size: int) -> bytes:
+        data = read(start, size)
+        unpacked[0] += len(data)
+        return data
+
+    monkeypatch.setattr(page, "read", count)
+
+    def app(environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
+        start_response("200 OK", [("Content-Length", str(len(page)))])
+        return environ["wsgi.file_wrapper"](PackedFile(page))
+
+    with _Ear(monkeypatch, app) as ear, contextlib.ExitStack() as stack:
+        for _ in range(10):
+            client = stack.enter_context(socket.create_connection(ear.place, timeout=PATIENCE_SECONDS))
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 8)
+        ear.wait_for(lambda channels: sum(channel.total_outbufs_len > 24 * MIB for channel in channels) == 10)
+        waiting = [struct.unpack("i", fcntl.ioctl(channel.socket, termios.TIOCOUTQ, bytes(4)))[0] for channel in ear.channels()]
+        assert max(waiting) < MIB // 4  # 128 KiB; 3.9 MiB each otherwise
+        assert unpacked[0] < 10 * 4 * MIB  # 11 MiB; 565 otherwise
 
 
 def _deaf_client(place: tuple[str, int]) -> socket.socket:
