@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from tests.support.faultproxy import FaultProxy
 
 _STORY = ROOT / "fixtures" / "cgroupfs" / "k8s-burstable-systemd"
-_MANIFEST = ROOT / "fixtures" / "manifests" / "001-edge-router-ninety-percent.yaml"
+_SEVERAL = ROOT / "fixtures" / "cgroupfs" / "v2-bench-swapped-out"
+_MANIFEST = ROOT / "fixtures" / "manifests" / "012-unquoted-number.yaml"
 _EXEC = ("exec", "--", "/bin/echo", "it runs")
 _LIMITS = ("--cpu-limit", "2.5", "--memory-limit", "512Mi")
 _OLD = b"# what stood there\nGOMAXPROCS=99\n"
@@ -215,20 +216,22 @@ def _story(name: str, *words: str, **more: Any) -> Scene:
 
 
 def _cold() -> Iterator[Scene]:
-    for name, words in (("check", ("check", "--root", str(_STORY))), ("env", ("env", *_LIMITS, "--output", "app.env")), ("exec", _EXEC)):
+    writes = ("env", *_LIMITS, "--output", "app.env")
+    for name, words, code in (("check", ("check", "--root", str(_SEVERAL)), 1), ("env", writes, 0), ("exec", _EXEC, 0)):
         codes = _NAMED_CODES | {125, 126, 127}
-        yield Scene(f"cold {name}", words, codes=codes, flags=faults.LIBRARIES, sparse=True, is_cold=True)
+        yield Scene(f"cold {name}", words, code=code, codes=codes, flags=faults.LIBRARIES, sparse=True, is_cold=True)
 
 
 def _looking(*, quick: bool) -> Iterator[Scene]:
     """What reads facts. The reading is the same for each format."""
     yield _story("inspect json", "inspect", "--format", "json")
-    for name in ("table", "brief"):
-        yield _story(f"inspect {name}", "inspect", "--format", name, sparse=True)
-    yield Scene("ps", ("ps", "--root", str(_STORY)), codes=_NAMED_CODES)
-    yield _story("check text", "check")
+    yield _story("inspect table", "inspect", sparse=True)
+    yield _story("inspect brief", "inspect", "--brief", sparse=True)
+    yield Scene("inspect go", ("inspect", "--root", str(_SEVERAL), "--format", "json"), shows="gomemlimit-exceeds-high", codes=_NAMED_CODES)
+    yield Scene("ps", ("ps", "--root", str(_SEVERAL)), shows="1.27.3", codes=_NAMED_CODES)
+    yield _story("check text", "check", code=1)
     for name in ("json", "sarif", "junit", "github", "nagios"):
-        yield _story(f"check {name}", "check", "--format", name, sparse=True)
+        yield _story(f"check {name}", "check", "--format", name, code=1, sparse=True)
     yield _story("env pid", "env", sparse=True)
     yield Scene("explain", ("explain", "cpu-throttled"))
     yield Scene("predict", ("predict", *_LIMITS, "--cpus", "64"))
@@ -245,7 +248,8 @@ def _looking(*, quick: bool) -> Iterator[Scene]:
 def _writing() -> Iterator[Scene]:
     for dialect in DIALECTS:
         yield Scene(f"env {dialect}", ("env", *_LIMITS, "--dialect", dialect))
-        yield Scene(f"env {dialect} output", ("env", *_LIMITS, "--dialect", dialect, "--output", "app.env"), sparse=True)
+        if dialect != "github":  # which is appended, and never written over
+            yield Scene(f"env {dialect} output", ("env", *_LIMITS, "--dialect", dialect, "--output", "app.env"), sparse=True)
     yield Scene("policy output", ("policy", "--output", "policy.yaml"), {"policy.yaml": _OLD}, sparse=True)
     words = ("env", *_LIMITS, "--output", "app.env")
     for name, flags in (("", 0), (" without O_TMPFILE", faults.NAMED)):
@@ -255,13 +259,14 @@ def _writing() -> Iterator[Scene]:
     yield Scene("env limits", ("env", "--limits", "limits", "--output", "app.env"), limits, codes=_NAMED_CODES)
     yield _story("snapshot folder", "snapshot", "out", is_whole=_is_recording, sparse=True)
     manifests = {"deploy/a.yaml": _MANIFEST.read_bytes(), "deploy/b.yaml": _MANIFEST.read_bytes()}
-    yield Scene("lint text", ("lint", "deploy"), manifests)
+    found = "2 files, 2 containers: 2 critical"
+    yield Scene("lint text", ("lint", "deploy"), manifests, code=1, shows=found)
     for name in ("json", "sarif", "junit", "github", "gitlab"):
-        yield Scene(f"lint {name}", ("lint", "deploy", "--format", name), manifests, sparse=True)
-    yield Scene("lint stdin", ("lint", "-"), stdin=_MANIFEST.read_bytes())
+        yield Scene(f"lint {name}", ("lint", "deploy", "--format", name), manifests, code=1, shows=found, sparse=True)
+    yield Scene("lint stdin", ("lint", "-"), stdin=_MANIFEST.read_bytes(), code=1)
     for name, flags in (("", 0), (" without O_TMPFILE", faults.NAMED)):
-        yield Scene(f"lint fix{name}", ("lint", "--fix", "deploy"), manifests, flags=flags)
-    yield Scene("lint baseline", ("lint", "--write-baseline", "base.json", "deploy"), manifests)
+        yield Scene(f"lint fix{name}", ("lint", "--fix", "deploy"), manifests, shows="2 findings mended in 2 files", flags=flags)
+    yield Scene("lint baseline", ("lint", "--write-baseline", "base.json", "deploy"), manifests, shows="4 findings written")
 
 
 def _starting() -> Iterator[Scene]:
@@ -289,4 +294,5 @@ def _asking(url: str, *, quick: bool) -> Iterator[Scene]:
             subprocess.run([*PROGRAM, *words], cwd=place, env=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     for name, words in asked.items():
         files = {"out/README": b"ours"} if name == "patch" else {}
-        yield Scene(f"fleet {name}", words, files, codes=_NAMED_CODES, said=_without_time, is_whole=_has_end)
+        code = 3 if quick and name != "doctor" else 0
+        yield Scene(f"fleet {name}", words, files, code=code, codes=_NAMED_CODES, said=_without_time, is_whole=_has_end)
