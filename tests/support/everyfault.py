@@ -367,12 +367,14 @@ def _wrong_words(clean: Outcome, fault: Fault, outcome: Outcome, *, is_same: boo
     """One line for another exit code, a note for another answer, and no word about what nobody may see."""
     more = [line for line in outcome.err.splitlines() if line not in clean.err.splitlines()]
     is_heard, is_other = not outcome.hit.endswith(" stderr"), outcome.code != clean.code
-    counted = sum("nothing found" in line or "finding" in line or "mended" in line for line in more)  # lint says what it has looked at, too
-    is_silent = not more and not _notes(outcome.out) - _notes(clean.out)
+    counting = re.compile(r"nothing found|finding|mended|\d containers?: ")  # lint says what it has looked at, too
+    counted = sum(counting.search(line) is not None for line in more)
+    is_silent = len(more) == counted and not _notes(outcome.out) - _notes(clean.out)
     is_unread = outcome.hit.endswith(" stdout") and fault.word == "EPIPE"
     if is_other and outcome.code not in (0, 1) and is_heard and clean.out.startswith(outcome.out) and not 1 <= len(more) <= 1 + counted:
         yield f"{len(more)} lines on stderr"
-    if not is_other and not is_same and is_silent and fault.word not in _ABSENT and not is_unread:
+    is_answer = outcome.code in (0, 1, clean.code)
+    if (is_other or not is_same) and is_answer and is_silent and fault.word not in _ABSENT and not is_unread:
         yield "another answer without a note"
     if fault.word in UNSEEN and (is_other or not is_same or (more and is_heard)):
         yield f"{fault.word} is seen"

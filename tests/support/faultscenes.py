@@ -32,6 +32,15 @@ _STORY = ROOT / "fixtures" / "cgroupfs" / "k8s-burstable-systemd"
 _SEVERAL = ROOT / "fixtures" / "cgroupfs" / "v2-bench-swapped-out"
 _MANIFEST = ROOT / "fixtures" / "manifests" / "012-unquoted-number.yaml"
 _EXEC = ("exec", "--", "/bin/echo", "it runs")
+_BESIDE = {
+    ".gitignore": b"ignored.yaml\n",
+    "ignored.yaml": _MANIFEST.read_bytes(),
+    "compose.yaml": b"services: {web: {image: registry.example.com/web:1, mem_limit: 256m, env_file: web.env}}\n",
+    "web.env": b"GOMEMLIMIT=256MiB\n",
+    "etc/systemd/system/app.service": b"[Service]\nMemoryMax=512M\nEnvironmentFile=/etc/default/app\nExecStart=/usr/bin/app\n",
+    "etc/systemd/system/app.service.d/cpu.conf": b"[Service]\nCPUQuota=0.5\n",
+    "etc/default/app": b"GOMEMLIMIT=500Mi\n",
+}
 _LIMITS = ("--cpu-limit", "2.5", "--memory-limit", "512Mi")
 _OLD = b"# what stood there\nGOMAXPROCS=99\n"
 
@@ -263,9 +272,13 @@ def _writing() -> Iterator[Scene]:
     yield Scene("lint text", ("lint", "deploy"), manifests, code=1, shows=found)
     for name in ("json", "sarif", "junit", "github", "gitlab"):
         yield Scene(f"lint {name}", ("lint", "deploy", "--format", name), manifests, code=1, shows=found, sparse=True)
+    beside = {f"deploy/{name}": content for name, content in _BESIDE.items()}
+    found = "3 files, 2 containers: 2 critical, 1 warning"
+    yield Scene("lint beside", ("lint", "deploy", "--format", "json"), beside, code=1, shows=found)
     yield Scene("lint stdin", ("lint", "-"), stdin=_MANIFEST.read_bytes(), code=1)
     for name, flags in (("", 0), (" without O_TMPFILE", faults.NAMED)):
-        yield Scene(f"lint fix{name}", ("lint", "--fix", "deploy"), manifests, shows="2 findings mended in 2 files", flags=flags)
+        mended = {"codes": frozenset({1, 3}), "shows": "2 findings mended in 2 files"}  # 1: what is left is bad enough
+        yield Scene(f"lint fix{name}", ("lint", "--fix", "deploy"), manifests, flags=flags, **mended)
     yield Scene("lint baseline", ("lint", "--write-baseline", "base.json", "deploy"), manifests, shows="4 findings written")
 
 
