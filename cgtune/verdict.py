@@ -35,9 +35,11 @@ def blind(report: Report, pids: Sequence[int] = (), *, self_only: bool = False) 
     if missing:
         what = f"no report on process{'es' * (len(missing) > 1)} {', '.join(map(str, missing))}"
         return Blind(cause="missing", what=what, hint="name one that runs")
-    for process in report.processes if pids else ():
+    for process in report.processes:  # a search reports Go programs and cgtune itself, a recording whatever was recorded
         pid = process.snapshot.process.pid
-        if process.snapshot.process.state == "Z":
+        if not pids and process.snapshot.process.is_self:
+            continue
+        if pids and process.snapshot.process.state == "Z":
             what = f"process {pid} has ended: it is a zombie, which its parent has not taken note of"
             return Blind(cause="ended", what=what, hint="name one that runs")
         if (note := _unseen(process)) is not None:

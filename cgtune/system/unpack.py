@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import stat
 
 from cgtune.errors import Unreadable, UsageError, reason
 from cgtune.system.making import PREFIX, hold, open_folder, remove_left
@@ -174,6 +175,14 @@ def _require_bounds(path: str, entries: Iterable[TarInfo]) -> None:
             raise UsageError(f"--root {path!r} is not a recording; make one with cgtune snapshot")
 
 
+def _is_link(path: str) -> bool:
+    """Raises OSError: what cannot be looked at may be one."""
+    try:
+        return stat.S_ISLNK(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False
+
+
 def _unpack_entry(archive: TarFile, entry: TarInfo, folder: str) -> None:
     """One entry, never through a link: links point anywhere, are only ever read as text, and nothing is written beneath them."""
     import shutil
@@ -188,7 +197,7 @@ def _unpack_entry(archive: TarFile, entry: TarInfo, folder: str) -> None:
     parent = folder
     for name in names[:-1]:
         parent = f"{parent}/{name}"
-        if os.path.islink(parent):
+        if _is_link(parent):
             raise ValueError(f"entry {entry.name!r} lies below a link")
         os.makedirs(parent, exist_ok=True)
     place = f"{parent}/{names[-1]}"

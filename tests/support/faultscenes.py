@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import itertools
 import json
 import os
@@ -11,6 +12,7 @@ import re
 import signal
 import socket
 import subprocess
+import tarfile
 import tempfile
 import threading
 import time
@@ -224,6 +226,14 @@ def _story(name: str, *words: str, **more: Any) -> Scene:
     return Scene(name, (*words, "--root", str(_STORY), "--pid", "4242"), codes=_NAMED_CODES, **more)
 
 
+def _packed() -> bytes:
+    """A story as an archive."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as file:
+        file.add(_SEVERAL, ".", filter=lambda entry: None if entry.name.endswith("expected.json") else entry)
+    return archive.getvalue()
+
+
 def _cold() -> Iterator[Scene]:
     writes = ("env", *_LIMITS, "--output", "app.env")
     for name, words, code in (("check", ("check", "--root", str(_SEVERAL)), 1), ("env", writes, 0), ("exec", _EXEC, 0)):
@@ -245,6 +255,9 @@ def _looking(*, quick: bool) -> Iterator[Scene]:
     yield Scene("explain", ("explain", "cpu-throttled"))
     yield Scene("predict", ("predict", *_LIMITS, "--cpus", "64"))
     yield Scene("policy", ("policy",))
+    yield Scene("schema", ("schema",), flags=faults.LIBRARIES, sparse=True)
+    yield Scene("schema report", ("schema", "report"), flags=faults.LIBRARIES, sparse=True)
+    yield Scene("check packed", ("check", "--root", "of.tar.gz"), {"of.tar.gz": _packed()}, code=1, codes=_NAMED_CODES, sparse=True)
     yield _story("inspect otlp-json", "inspect", "--format", "otlp-json", sparse=True)
     if not quick:
         yield Scene("env self", ("env", "--self"))
@@ -275,6 +288,9 @@ def _writing() -> Iterator[Scene]:
     beside = {f"deploy/{name}": content for name, content in _BESIDE.items()}
     found = "3 files, 2 containers: 2 critical, 1 warning"
     yield Scene("lint beside", ("lint", "deploy", "--format", "json"), beside, code=1, shows=found)
+    told = {"cgtune.toml": b'baseline = "base.json"\nignore = ["gomemlimit-unset"]\n', "base.json": b'{"schema": "cgtune/lint-baseline/v1", "findings": []}\n'}
+    named = {**manifests, **told}
+    yield Scene("lint configured", ("lint", "deploy"), named, code=1, shows="2 critical; --fix", codes=_NAMED_CODES, sparse=True)
     yield Scene("lint stdin", ("lint", "-"), stdin=_MANIFEST.read_bytes(), code=1)
     for name, flags in (("", 0), (" without O_TMPFILE", faults.NAMED)):
         mended = {"codes": frozenset({1, 3}), "shows": "2 findings mended in 2 files"}  # 1: what is left is bad enough

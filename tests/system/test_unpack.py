@@ -56,6 +56,22 @@ def test_a_hostile_archive_is_refused(tmp_path: Path, entries: list[tarfile.TarI
     assert [found.name for found in tmp_path.iterdir()] == ["hostile.tar.gz"]
 
 
+def test_a_folder_that_cannot_be_looked_at_may_be_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written below it."""
+    path = _archive(tmp_path / "of.tar.gz", _entry("link", tarfile.SYMTYPE, str(tmp_path)), _entry("link/escaped"))
+    real = os.lstat
+
+    def refuse(path: str, **more: object) -> os.stat_result:
+        if str(path).endswith("/link"):
+            raise OSError(5, "Input/output error", path)
+        return real(path, **more)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(os, "lstat", refuse)
+    with pytest.raises(Unreadable, match="could not be unpacked"):
+        unpack.unpack(path)
+    assert [found.name for found in tmp_path.iterdir()] == ["of.tar.gz"]
+
+
 @pytest.mark.parametrize(("bound", "most"), [("MOST_FILES", 3), ("LARGEST_BYTES", 2 * 1024 + 512 + 1)])
 def test_a_recording_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, most: int) -> None:
     """Of entries and of bytes as many as there may be, and no more."""

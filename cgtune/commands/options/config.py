@@ -7,6 +7,7 @@ repository's root: a folder beyond it is somebody else's.
 from __future__ import annotations
 
 import os
+import stat
 
 from cgtune.errors import UsageError, name_failure
 from cgtune.records import Record
@@ -43,10 +44,10 @@ def read_config(named: str | None, options: Iterable[Option[Any]]) -> Config:
         return parse_config(_read(named), named, options)
     for folder in _folders(os.getcwd()):
         for name in (OWN_FILE, SHARED_FILE):
-            file = os.path.join(folder, name)
-            if os.path.isfile(file):
+            file = os.path.relpath(os.path.join(folder, name))
+            if stat.S_ISREG(_mode(file)):
                 text = _read(file)
-                config = parse_config(text, os.path.relpath(file), options) if name == OWN_FILE or "cgtune" in text else Config()
+                config = parse_config(text, file, options) if name == OWN_FILE or "cgtune" in text else Config()
                 if name == OWN_FILE or config.given or config.by_path:
                     return config
     return Config()
@@ -55,12 +56,24 @@ def read_config(named: str | None, options: Iterable[Option[Any]]) -> Config:
 def _folders(folder: str) -> list[str]:
     """The folder and those above it up to the repository's root; outside of a repository the folder alone."""
     folders = [folder]
-    while not os.path.exists(os.path.join(folders[-1], ".git")):
+    while not _mode(os.path.relpath(os.path.join(folders[-1], ".git"))):
         above = os.path.dirname(folders[-1])
         if above == folders[-1]:
             return [folder]
         folders.append(above)
     return folders
+
+
+def _mode(file: str) -> int:
+    """The mode of what has this name, 0 if there is nothing, or if it lies behind a folder above that may not be entered."""
+    try:
+        return os.stat(file).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError as error:
+        if isinstance(error, PermissionError) and file.startswith(os.pardir):
+            return 0
+        raise name_failure("--config", file, error, "example: --config cgtune.toml") from error
 
 
 def parse_config(text: str, file: str, options: Iterable[Option[Any]]) -> Config:
