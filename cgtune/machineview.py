@@ -198,6 +198,6 @@ def _read_self_pid(host: Host, notes: list[Note]) -> int | None:
     try:
         return kernel.parse_count(host.read_link("/proc/self"))
     except CgtuneError as error:
-        if host.is_live and not isinstance(error, Absent):
+        if not isinstance(error, Absent):
             notes.append(note_on("/proc/self", error))
         return None

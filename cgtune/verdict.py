@@ -123,7 +123,7 @@ def _undecided(process: ProcessReport) -> Note | None:
         return None
     settings = [setting for facts in snapshot.go if not facts.derived.dies for setting in facts.settings]
     known = all(setting.observed is not None or setting.derived is not None for setting in settings)
-    limits = (f"/proc/{snapshot.process.pid}/cgroup", f"/proc/{snapshot.process.pid}/status")
+    limits = ("/proc/self", f"/proc/{snapshot.process.pid}/cgroup", f"/proc/{snapshot.process.pid}/status")
     for note in process.notes:
         if note.kind != "failed" or note.path.endswith(_DISPENSABLE) or note.path in _MACHINE:
             continue

@@ -109,8 +109,8 @@ class InputFiles:
                 if path not in (STDIN, ""):
                     top = path if stat.S_ISDIR(os.stat(path).st_mode) else os.path.dirname(path)
                     yield os.path.join(_real(top), "")
-            except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError):
-                continue  # it is said where it is to be read
+            except (OSError, ValueError) as error:
+                self._miss(_translate(error, path))
 
     def _read(self, file: str) -> str | CgtuneError:
         if file in self._kept:
