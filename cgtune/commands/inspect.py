@@ -67,7 +67,7 @@ def run_inspect(options: InspectOptions) -> int:
 
 
 def _tell(notes: Iterable[Note]) -> None:
-    """Say each on stderr: OpenTelemetry has no place for their words, and a point that is missing looks like a value that does not exist."""
+    """Say each on stderr: OpenTelemetry has no place for their words, and a missing point looks like a value that does not exist."""
     lines = tuple(dict.fromkeys(f"not seen: {note.path}: {note_words(note)}" for note in notes))
     for line in lines[:_MOST_NOTES]:
         fail(line, exits.CLEAN)

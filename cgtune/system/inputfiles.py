@@ -80,7 +80,10 @@ class InputFiles:
             text = self._read(file)
         except (OSError, ValueError) as error:
             text = _translate(error, file)
-        return text if isinstance(text, str) else self._miss(text)
+        if isinstance(text, str):
+            return text
+        self._miss(text)
+        return None
 
     def names_beside(self, folder: str) -> tuple[str, ...]:
         """The names in a folder, in order, as far as they may be read by ``read_beside``."""

@@ -279,7 +279,9 @@ def test_of_whom_something_could_not_be_read_is_said() -> None:
 
     def told(*notes: Note) -> str:
         processes = [_process(pid) for pid in (7, 8, 9)[: len(notes)]]
-        changed = [process.replace(snapshot=process.snapshot.replace(notes=(note,))) for process, note in zip(processes, notes, strict=True)]
+        changed = [
+            process.replace(snapshot=process.snapshot.replace(notes=(note,))) for process, note in zip(processes, notes, strict=True)
+        ]
         return render_ps(stories.report("v2-bench-swapped-out").replace(processes=tuple(changed))).splitlines()[-1]
 
     assert told(fact, failed) == "not seen: files of process 8; cgtune inspect --pid 8 names them"

@@ -288,13 +288,16 @@ def _writing() -> Iterator[Scene]:
     beside = {f"deploy/{name}": content for name, content in _BESIDE.items()}
     found = "3 files, 2 containers: 2 critical, 1 warning"
     yield Scene("lint beside", ("lint", "deploy", "--format", "json"), beside, code=1, shows=found)
-    told = {"cgtune.toml": b'baseline = "base.json"\nignore = ["gomemlimit-unset"]\n', "base.json": b'{"schema": "cgtune/lint-baseline/v1", "findings": []}\n'}
+    told = {
+        "cgtune.toml": b'baseline = "base.json"\nignore = ["gomemlimit-unset"]\n',
+        "base.json": b'{"schema": "cgtune/lint-baseline/v1", "findings": []}\n',
+    }
     named = {**manifests, **told}
     yield Scene("lint configured", ("lint", "deploy"), named, code=1, shows="2 critical; --fix", codes=_NAMED_CODES, sparse=True)
     yield Scene("lint stdin", ("lint", "-"), stdin=_MANIFEST.read_bytes(), code=1)
     for name, flags in (("", 0), (" without O_TMPFILE", faults.NAMED)):
-        mended = {"codes": frozenset({1, 3}), "shows": "2 findings mended in 2 files"}  # 1: what is left is bad enough
-        yield Scene(f"lint fix{name}", ("lint", "--fix", "deploy"), manifests, flags=flags, **mended)
+        words, codes = ("lint", "--fix", "deploy"), frozenset({1, 3})  # 1: what is left is bad enough
+        yield Scene(f"lint fix{name}", words, manifests, codes=codes, shows="2 findings mended in 2 files", flags=flags)
     yield Scene("lint baseline", ("lint", "--write-baseline", "base.json", "deploy"), manifests, shows="4 findings written")
 
 

@@ -73,7 +73,7 @@ def test_a_scene_in_which_nothing_is_done_is_wrong(capsys: pytest.CaptureFixture
             pass
 
         def calls(self, scene: Scene) -> tuple[Outcome, list[str]]:
-            return Outcome(code, "", err, {}, ""), ["write stderr"]
+            return Outcome(code, "", err, {}, ""), [f"write {scene.name}"]
 
     tally = Tally()
     play_share(Stood(), Scene("lint fix", ("lint", "--fix"), shows="findings mended"), tally, lambda: False, shows=False)

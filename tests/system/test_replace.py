@@ -8,6 +8,7 @@ import stat
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,11 +31,11 @@ def test_a_folder_that_cannot_be_looked_at_in_the_end_is_removed(tmp_path: Path,
     real, rename = getattr(os, name), os.rename
     renamed, failed = list[object](), list[object]()
 
-    def renames(*words: object, **more: object) -> None:
+    def renames(*words: Any, **more: Any) -> None:
         rename(*words, **more)
         renamed.append(words)
 
-    def refuse(*words: object, **more: object) -> object:
+    def refuse(*words: Any, **more: Any) -> object:
         if (renamed or name == "rename") and not failed:
             failed.append(words)
             raise OSError(errno.EIO, "Input/output error")

@@ -187,7 +187,9 @@ def test_what_counts_twice_counts_the_nearer_first() -> None:
 
 
 @pytest.mark.parametrize(("number", "error"), [(errno.EIO, Unreadable), (errno.EACCES, UsageError)])
-def test_a_config_that_cannot_be_looked_for_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: type[CgtuneError]) -> None:
+def test_a_config_that_cannot_be_looked_for_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: type[CgtuneError]
+) -> None:
     """Nobody knows what it would have silenced; what lies above in a folder that may not be entered is somebody else's."""
     (tmp_path / "cgtune.toml").write_text('ignore = ["fractional-quota"]')
     (tmp_path / "inner").mkdir()
