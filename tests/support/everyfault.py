@@ -132,10 +132,10 @@ class Run(NamedTuple):
 class Scene(NamedTuple):
     """A command line, and what lies in its folder before.
 
-    The undisturbed run ends with ``code`` and says ``shows``: a scene in which nothing is done tries nothing. ``said`` makes of its standard
-    output what must not change without a note. ``is_whole`` says of a new path that it is complete although it is not as the undisturbed run
-    left it. ``sparse``: of what is read each call fails once, with one errno after the other. ``is_cold``: nothing is loaded before.
-    ``drive`` ends what runs until it is told to, and gives what is taken for its standard output.
+    The undisturbed run ends with ``code`` and says ``shows``: a scene in which nothing is done tries nothing. ``said`` makes of its
+    standard output what must not change without a note. ``is_whole`` says of a new path that it is complete although it is not as the
+    undisturbed run left it. ``sparse``: of what is read each call fails once, with one errno after the other. ``is_cold``: nothing is
+    loaded before. ``drive`` ends what runs until it is told to, and gives what is taken for its standard output.
     """
 
     name: str

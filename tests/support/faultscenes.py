@@ -296,8 +296,8 @@ def _writing() -> Iterator[Scene]:
     yield Scene("lint configured", ("lint", "deploy"), named, code=1, shows="2 critical; --fix", codes=_NAMED_CODES, sparse=True)
     yield Scene("lint stdin", ("lint", "-"), stdin=_MANIFEST.read_bytes(), code=1)
     for name, flags in (("", 0), (" without O_TMPFILE", faults.NAMED)):
-        words, codes = ("lint", "--fix", "deploy"), frozenset({1, 3})  # 1: what is left is bad enough
-        yield Scene(f"lint fix{name}", words, manifests, codes=codes, shows="2 findings mended in 2 files", flags=flags)
+        fix, codes = ("lint", "--fix", "deploy"), frozenset({1, 3})  # 1: what is left is bad enough
+        yield Scene(f"lint fix{name}", fix, manifests, codes=codes, shows="2 findings mended in 2 files", flags=flags)
     yield Scene("lint baseline", ("lint", "--write-baseline", "base.json", "deploy"), manifests, shows="4 findings written")
 
 
