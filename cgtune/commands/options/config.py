@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
-from cgtune.errors import UsageError, name_failure
+from cgtune.errors import UsageError, name_failure, translate
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -39,9 +39,11 @@ class Config(Record):
 
 
 def read_config(named: str | None, options: Iterable[Option[Any]]) -> Config:
-    """The config that is named, else the nearest one, else an empty one. Raises UsageError for one that cannot be used."""
+    """The config that is named, else the nearest one, else an empty one. Raises UsageError for one that cannot be used, and Unreadable if
+    the nearest one cannot be looked for or read.
+    """
     if named is not None:
-        return parse_config(_read(named), named, options)
+        return parse_config(_read(named, is_named=True), named, options)
     for folder in _folders(os.getcwd()):
         for name in (OWN_FILE, SHARED_FILE):
             file = os.path.relpath(os.path.join(folder, name))
@@ -73,7 +75,7 @@ def _mode(file: str) -> int:
     except OSError as error:
         if isinstance(error, PermissionError) and file.startswith(os.pardir):
             return 0
-        raise name_failure("--config", file, error, "example: --config cgtune.toml") from error
+        raise translate(error, file) from error
 
 
 def parse_config(text: str, file: str, options: Iterable[Option[Any]]) -> Config:
@@ -110,7 +112,7 @@ def parse_config(text: str, file: str, options: Iterable[Option[Any]]) -> Config
     return Config(file=file, folder=os.path.dirname(os.path.abspath(file)), given=given, by_path=by_path)
 
 
-def _read(file: str) -> str:
+def _read(file: str, *, is_named: bool = False) -> str:
     from cgtune.system.inputfiles import open_to_read
 
     try:
@@ -120,6 +122,8 @@ def _read(file: str) -> str:
             raise UsageError(f"--config {file!r} is larger than any config")
         return content.decode()
     except (OSError, ValueError) as error:
+        if not is_named and isinstance(error, OSError):
+            raise translate(error, file) from error
         raise name_failure("--config", file, error, "example: --config cgtune.toml") from error
 
 

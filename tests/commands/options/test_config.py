@@ -14,7 +14,7 @@ from cgtune.commands.options.lint import BASELINE, COMMAND, CONFIGURED, FAIL_ON,
 from cgtune.commands.options.option import Values
 from cgtune.commands.options.plain import parse_plain
 from cgtune.commands.options.shared import IGNORE
-from cgtune.errors import CgtuneError, Unreadable, UsageError
+from cgtune.errors import Unreadable, UsageError
 from tests.commands.options.test_plain import by_typer  # noqa: F401
 from tests.support import inside
 
@@ -186,10 +186,8 @@ def test_what_counts_twice_counts_the_nearer_first() -> None:
     assert (values[IGNORE], values[PEDANTIC], values[FAIL_ON], values[GO], values[BASELINE]) == (("a", "b"), True, "warning", (), None)
 
 
-@pytest.mark.parametrize(("number", "error"), [(errno.EIO, Unreadable), (errno.EACCES, UsageError)])
-def test_a_config_that_cannot_be_looked_for_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: type[CgtuneError]
-) -> None:
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_a_config_that_cannot_be_looked_for_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Nobody knows what it would have silenced; what lies above in a folder that may not be entered is somebody else's."""
     (tmp_path / "cgtune.toml").write_text('ignore = ["fractional-quota"]')
     (tmp_path / "inner").mkdir()
@@ -202,7 +200,7 @@ def test_a_config_that_cannot_be_looked_for_is_said(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "stat", refuse)
-    with pytest.raises(error, match=r"--config 'cgtune.toml': "):
+    with pytest.raises(Unreadable, match=r"^cgtune\.toml: "):
         read_config(None, CONFIGURED)
     (tmp_path / ".git").mkdir()
     monkeypatch.chdir(tmp_path / "inner")
