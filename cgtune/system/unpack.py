@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from tarfile import TarFile, TarInfo
+    from typing import Any
 
 #: What stands before an entry and says more of it than fits its header, a long name at the most: 4,096 bytes (PATH_MAX).
 _LARGEST_PREFACE_BYTES = 64 << 10
@@ -127,7 +128,15 @@ def unpack(path: str) -> Folder:
 def _read_entries(path: str) -> Iterator[tuple[TarFile, TarInfo]]:
     """Each entry with the archive, which has its content until the next is asked for. Raises what gzip, zlib and tarfile raise."""
     import gzip
+    import io
     import tarfile
+
+    class Steady(io.FileIO):
+        def readinto(self, buffer: Any) -> int:
+            count = super().readinto(buffer)
+            if count is None:  # gzip takes that for bytes
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            return count
 
     class Bounded(gzip.GzipFile):
         def read(self, size: int | None = -1) -> bytes:
@@ -145,7 +154,11 @@ def _read_entries(path: str) -> Iterator[tuple[TarFile, TarInfo]]:
                 raise ValueError("impossible sizes")
             return entry
 
-    with Bounded(path) as file, tarfile.open(fileobj=file, mode="r:", tarinfo=Entry) as archive:
+    with (
+        io.BufferedReader(Steady(path)) as packed,
+        Bounded(fileobj=packed) as file,
+        tarfile.open(fileobj=file, mode="r:", tarinfo=Entry) as archive,
+    ):
         while (entry := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # it keeps them all, a KB each; the stubs do not know
             yield archive, entry

@@ -72,6 +72,19 @@ def test_a_folder_that_cannot_be_looked_at_may_be_a_link(tmp_path: Path, monkeyp
     assert [found.name for found in tmp_path.iterdir()] == ["of.tar.gz"]
 
 
+def test_an_archive_that_gives_nothing_yet_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a file system of somebody's own may answer (EAGAIN)."""
+
+    class Late(io.FileIO):
+        def readinto(self, _buffer: object) -> None:
+            return None
+
+    path = _archive(tmp_path / "of.tar.gz", _entry("a"))
+    monkeypatch.setattr("io.FileIO", Late)
+    with pytest.raises(Unreadable, match="temporarily unavailable"):
+        unpack.unpack(path)
+
+
 @pytest.mark.parametrize(("bound", "most"), [("MOST_FILES", 3), ("LARGEST_BYTES", 2 * 1024 + 512 + 1)])
 def test_a_recording_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, most: int) -> None:
     """Of entries and of bytes as many as there may be, and no more."""
