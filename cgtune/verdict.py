@@ -124,10 +124,12 @@ def _undecided(process: ProcessReport) -> Note | None:
     settings = [setting for facts in snapshot.go if not facts.derived.dies for setting in facts.settings]
     known = all(setting.observed is not None or setting.derived is not None for setting in settings)
     limits = ("/proc/self", f"/proc/{snapshot.process.pid}/cgroup", f"/proc/{snapshot.process.pid}/status")
+    theirs = f"/proc/{snapshot.process.pid}/mountinfo"
     for note in process.notes:
         if note.kind != "failed" or note.path.endswith(_DISPENSABLE) or note.path in _MACHINE:
             continue
-        if note.privilege and known and note.path not in limits:
+        is_limit = note.path in limits or (note.path.endswith("/mountinfo") and note.path != theirs)  # the reader's, which shows all limits
+        if note.privilege and known and not is_limit:
             continue
         return note
     return None

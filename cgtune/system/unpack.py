@@ -72,7 +72,10 @@ class Folder:
 
     def cleanup(self) -> None:
         """Remove it. Raises OSError."""
-        self._made.cleanup()
+        try:
+            self._made.cleanup()
+        except OSError:  # a close of a folder that was interrupted ends it half way (shutil.rmtree)
+            self._made.cleanup()
         held, self._held = self._held, -1
         if held >= 0:
             let_go(held)

@@ -542,16 +542,17 @@ def test_a_recorded_process_that_is_closed_does_not_pass(tmp_path: Path) -> None
         assert (done.returncode, done.stdout, done.stderr.partition(";")[0]) == (3, "", words)
 
 
+@pytest.mark.parametrize("path", ["/proc/self", "/proc/193/mountinfo"])
 @pytest.mark.parametrize("number", [5, 13])
-def test_a_recording_that_does_not_know_who_read_does_not_pass(tmp_path: Path, number: int) -> None:
+def test_a_recording_that_does_not_know_who_read_does_not_pass(tmp_path: Path, number: int, path: str) -> None:
     """Without the reader's mounts no limit can be found: that is said, and a list of processes says of whom something is not seen."""
     root = tmp_path / "recording"
     shutil.copytree(stories.STORIES / "v2-bench-swapped-out", root, symlinks=True)
     marker = root / "cgtune-snapshot.json"
-    (root / "proc/self").unlink()
-    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"unreadable": {"/proc/self": number}}))
+    (root / path[1:]).unlink()
+    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"unreadable": {path: number}}))
     done = inside.run("check", "--root", root)
-    assert (done.returncode, "/proc/self: " in done.stderr) == (3, True)
+    assert (done.returncode, f"{path}: " in done.stderr) == (3, True)
     *_, last = inside.run("ps", "--root", root).stdout.splitlines()
     assert last == "not seen: files of process 182; cgtune inspect --pid 182 names them"
 

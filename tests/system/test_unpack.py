@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -70,6 +71,22 @@ def test_a_folder_that_cannot_be_looked_at_may_be_a_link(tmp_path: Path, monkeyp
     with pytest.raises(Unreadable, match="could not be unpacked"):
         unpack.unpack(path)
     assert [found.name for found in tmp_path.iterdir()] == ["of.tar.gz"]
+
+
+def test_a_removal_that_is_interrupted_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """close(2) may say so though the folder is closed, and shutil.rmtree ends there."""
+    folder = unpack.unpack(_archive(tmp_path / "of.tar.gz", _entry("proc/7/stat")))
+    real, failed = os.close, list[int]()
+
+    def close(file: int) -> None:
+        real(file)
+        if not failed:
+            failed.append(file)
+            raise InterruptedError(errno.EINTR, "Interrupted system call")
+
+    monkeypatch.setattr(os, "close", close)
+    folder.cleanup()
+    assert (len(failed), os.path.exists(folder.name)) == (1, False)
 
 
 def test_an_archive_that_gives_nothing_yet_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
