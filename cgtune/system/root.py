@@ -15,7 +15,7 @@ from cgtune.errors import Unreadable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
 #: No pseudo-file that we read is larger: a mount table of 20 000 lines of 200 bytes is 4 MB.
 READ_CAP_BYTES = 8 << 20
@@ -312,6 +312,22 @@ def require_regular(file: int) -> None:
     """Raise OSError unless the open file is a regular one."""
     if not stat.S_ISREG(os.fstat(file).st_mode):
         raise OSError(errno.ESPIPE, "is not a regular file")
+
+
+def read_at(file: int, size: int, offset: int, ends: Container[int] = ()) -> bytes:
+    """Up to ``size`` bytes at ``offset``, all that there are: a read may move fewer. Raises OSError, but for the errnos ``ends``, which say
+    that nothing more is there.
+    """
+    data = b""
+    try:
+        while len(data) < size and (piece := os.pread(file, size - len(data), offset + len(data))):
+            data = data + piece if data else piece
+    except (OverflowError, ValueError):
+        pass  # no file is as long
+    except OSError as error:
+        if error.errno not in ends:
+            raise
+    return data
 
 
 def let_go(file: int) -> None:

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 
 from cgtune.errors import CgtuneError, Unreadable
 from cgtune.records import Record
-from cgtune.system.root import READ_CAP_BYTES, SMALL_BYTES, identity_of
+from cgtune.system.root import READ_CAP_BYTES, SMALL_BYTES, identity_of, read_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -245,16 +245,9 @@ class Files(Source):
         if self._may_sleep(path):
             answer: bytes = self._ask_guard("read_region", path, offset, size)
             return answer
-        file = self._root.open_file(path)
-        try:
-            return os.pread(file, size, offset)
-        except OverflowError:
-            return b""
-        except OSError as error:
-            # Memory that is not mapped, or beyond all of it (mem_rw in fs/proc/base.c). Of a file on a disk it is a failure as any other
-            if error.errno in (errno.EIO, errno.EINVAL, errno.EFAULT) and path.startswith("/proc/") and path.endswith("/mem"):
-                return b""
-            raise
+        # Memory that is not mapped, or beyond all of it (mem_rw in fs/proc/base.c). Of a file on a disk it is a failure as any other
+        is_memory = path.startswith("/proc/") and path.endswith("/mem")
+        return read_at(self._root.open_file(path), size, offset, (errno.EIO, errno.EINVAL, errno.EFAULT) if is_memory else ())
 
     def read_file_identity(self, path: str) -> tuple[int, ...]:
         if self._may_sleep(path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import stat
 
 from cgtune.errors import Malformed, Unreadable, UsageError, reason
 from cgtune.system.making import PREFIX, hold, open_folder, remove_left
@@ -15,6 +16,7 @@ from cgtune.system.tarstream import TarStream
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
     from cgtune.system.tarstream import Entry
 
@@ -74,7 +76,10 @@ class Folder:
 
     def cleanup(self) -> None:
         """Remove it. Raises OSError."""
-        self._made.cleanup()
+        try:
+            self._made.cleanup()
+        except OSError:  # a close of a folder that was interrupted ends it half way (shutil.rmtree)
+            self._made.cleanup()
         held, self._held = self._held, -1
         if held >= 0:
             let_go(held)
@@ -129,8 +134,16 @@ def unpack(path: str) -> Folder:
 def _read_entries(path: str) -> Iterator[tuple[TarStream, Entry]]:
     """Each entry with the stream, which has its content until the next is asked for. Raises Malformed, and what gzip and zlib raise."""
     import gzip
+    import io
 
-    with gzip.open(path) as file:
+    class Steady(io.FileIO):
+        def readinto(self, buffer: Any) -> int:
+            count = super().readinto(buffer)
+            if count is None:  # gzip takes that for bytes
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            return count
+
+    with io.BufferedReader(Steady(path)) as packed, gzip.GzipFile(fileobj=packed) as file:
         stream = TarStream(file.read, most_preface_bytes=_LARGEST_PREFACE_BYTES)
         entry = None
         for entry in stream.entries():
@@ -163,6 +176,14 @@ def _require_bounds(path: str, entries: Iterable[tuple[TarStream, Entry]]) -> No
             raise UsageError(f"--root {path!r} is not a recording; make one with cgtune snapshot")
 
 
+def _is_link(path: str) -> bool:
+    """Raises OSError: what cannot be looked at may be one."""
+    try:
+        return stat.S_ISLNK(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False
+
+
 def _unpack_entry(stream: TarStream, entry: Entry, folder: str) -> None:
     """One entry, never through a link: links point anywhere, are only ever read as text, and nothing is written beneath them."""
     names = entry.path[1:].split("/")
@@ -175,7 +196,7 @@ def _unpack_entry(stream: TarStream, entry: Entry, folder: str) -> None:
     parent = folder
     for name in names[:-1]:
         parent = f"{parent}/{name}"
-        if os.path.islink(parent):
+        if _is_link(parent):
             raise ValueError(f"entry {entry.path!r} lies below a link")
         os.makedirs(parent, exist_ok=True)
     place = f"{parent}/{names[-1]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -56,6 +57,51 @@ def test_a_hostile_archive_is_refused(tmp_path: Path, entries: list[tarfile.TarI
     with pytest.raises(UsageError, match=words):
         Host(path)
     assert [found.name for found in tmp_path.iterdir()] == ["hostile.tar.gz"]
+
+
+def test_a_folder_that_cannot_be_looked_at_may_be_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written below it."""
+    path = _archive(tmp_path / "of.tar.gz", _entry("link", tarfile.SYMTYPE, str(tmp_path)), _entry("link/escaped"))
+    real = os.lstat
+
+    def refuse(path: str, **more: object) -> os.stat_result:
+        if str(path).endswith("/link"):
+            raise OSError(5, "Input/output error", path)
+        return real(path, **more)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(os, "lstat", refuse)
+    with pytest.raises(Unreadable, match="could not be unpacked"):
+        unpack.unpack(path)
+    assert [found.name for found in tmp_path.iterdir()] == ["of.tar.gz"]
+
+
+def test_a_removal_that_is_interrupted_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """close(2) may say so though the folder is closed, and shutil.rmtree ends there."""
+    folder = unpack.unpack(_archive(tmp_path / "of.tar.gz", _entry("proc/7/stat")))
+    real, failed = os.close, list[int]()
+
+    def close(file: int) -> None:
+        real(file)
+        if not failed:
+            failed.append(file)
+            raise InterruptedError(errno.EINTR, "Interrupted system call")
+
+    monkeypatch.setattr(os, "close", close)
+    folder.cleanup()
+    assert (len(failed), os.path.exists(folder.name)) == (1, False)
+
+
+def test_an_archive_that_gives_nothing_yet_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a file system of somebody's own may answer (EAGAIN)."""
+
+    class Late(io.FileIO):
+        def readinto(self, _buffer: object) -> None:
+            return None
+
+    path = _archive(tmp_path / "of.tar.gz", _entry("a"))
+    monkeypatch.setattr("io.FileIO", Late)
+    with pytest.raises(Unreadable, match="temporarily unavailable"):
+        unpack.unpack(path)
 
 
 @pytest.mark.parametrize(("bound", "most"), [("MOST_HEADS", 3), ("LARGEST_BYTES", 2 * 1024 + 512 + 1)])
