@@ -58,18 +58,26 @@ class Totals(Record):
             start = end
 
 
-def total(snapshot: Snapshot, before: Totals | None = None) -> Totals:
-    """The totals of a process. ``before`` is an earlier look at it, with which they share what is the same."""
+def total(snapshot: Snapshot, before: Totals | None = None, made: dict[Hashable, Any] | None = None) -> Totals:
+    """The totals of a process. ``before`` is an earlier look at it, with which they share what is the same; ``made`` holds the keys of
+    other processes in the same cgroups, which are made once.
+    """
     used = snapshot.used
     rows = list(_rows(snapshot))
-    keys = tuple(key for key, _ in rows)
+    keys = tuple([key for key, _ in rows])
+    if before is not None and before.keys == keys:
+        keys = before.keys
+    elif made is not None:
+        keys = tuple([made.setdefault(key, key) for key in keys])
+    waits = array("d", [number for wait in used.waits for number in wait] if used is not None else ())
+    ran = array("d", used.ran if used is not None else ())
     return Totals(
         identity=(snapshot.process.pid, snapshot.process.start_ticks),
         cpus=len(snapshot.machine.online),
-        keys=before.keys if before is not None and before.keys == keys else keys,
+        keys=keys,
         numbers=array("d", [nan if number is None else number for _, row in rows for number in row]),
-        waits=array("d", [number for wait in used.waits for number in wait] if used is not None else ()),
-        ran=array("d", used.ran if used is not None else ()),
+        waits=before.waits if before is not None and before.waits == waits else waits,
+        ran=before.ran if before is not None and before.ran == ran else ran,
         all_waits=used is not None and len(used.waits) == used.threads,
     )
 

@@ -65,7 +65,7 @@ class Windows:
     def _watch(self, process: ProcessReport, before: dict[int, _Marks], now_seconds: float, made: dict[Hashable, Any]) -> ProcessReport:
         snapshot = process.snapshot
         marks = before.get(snapshot.process.pid)
-        now = total(snapshot, marks.newest if marks else None)
+        now = total(snapshot, marks.newest if marks else None, made)
         if marks is None or shrank(marks.newest, now):  # another process, another place, or a cgroup made anew
             marks = _Marks(now, now_seconds)
         while len(marks.times) > 1 and marks.times[1] <= now_seconds - WINDOW_SECONDS:
