@@ -30,13 +30,12 @@ _LEAST_REST_SECONDS = 1.0
 class Turns(Record):
     """What the threads of a process have run and waited by one moment.
 
-    ``stat`` is the hash of its stat line; ``counts`` has that of the schedstat of each thread in ``waits``, and is empty if not all
-    threads are known. Both are Python's own hashes, of 64 bits and another in each run: one text in 2^64 passes for another one.
+    ``stat`` is the hash of its stat line; ``counts`` has each thread's id and the text of its schedstat, and is empty if not all are known.
     ``waits`` and ``ran`` are as of Used. ``since_seconds``: when all that was first seen so, by the host's clock.
     """
 
     stat: int
-    counts: tuple[int, ...]
+    counts: tuple[tuple[str, str], ...]
     waits: tuple[tuple[int, float], ...]
     ran: tuple[float, ...]
     since_seconds: float | None
@@ -54,10 +53,7 @@ def has_rested(host: Host, pid: int, turns: Turns) -> bool:
     try:
         return (
             hash(host.read_kept(f"/proc/{pid}/stat")) == turns.stat  # so there are as many threads as then
-            and all(
-                hash(host.read_text(f"{folder}/{thread}/schedstat")) == count
-                for (thread, _), count in zip(turns.waits, turns.counts, strict=True)
-            )
+            and all(host.read_text(f"{folder}/{name}/schedstat") == text for name, text in turns.counts)
         )
     except CgtuneError:
         return False
@@ -70,7 +66,7 @@ def read_turns(host: Host, pid: int, text: str, notes: list[Note], before: Turns
     another reason goes to ``notes``.
     """
     folder = f"/proc/{pid}/task"
-    path, names, hashes, found = folder, list[str](), list[int](), list[tuple[int, float, float]]()
+    path, names, texts, found = folder, list[str](), list[tuple[str, str]](), list[tuple[int, float, float]]()
     try:
         names = [name for name in host.list_directory(folder) if name.isdecimal()]
         # The first thread is there as long as the process is
@@ -82,7 +78,7 @@ def read_turns(host: Host, pid: int, text: str, notes: list[Note], before: Turns
             except (Absent, NoSuchProcess):
                 told, seconds = "", None  # it has ended
             if seconds is not None:
-                hashes.append(hash(told))
+                texts.append((name, told))
                 found.append((int(name), *seconds))
             elif not found:
                 break  # it is not counted here
@@ -91,14 +87,13 @@ def read_turns(host: Host, pid: int, text: str, notes: list[Note], before: Turns
     except CgtuneError as error:
         if all(note.path != path for note in notes):
             notes.append(note_on(path, error).replace(kind="fact"))  # no judgement hangs on it
-    counts = tuple(hashes) if len(hashes) == len(names) == kernel.parse_stat(text).threads else ()
-    waits = tuple([(thread, waited) for thread, _, waited in found])
-    is_same = before is not None and before.counts == counts and before.waits == waits and before.stat == hash(text)
+    counts = tuple(texts) if len(texts) == len(names) == kernel.parse_stat(text).threads else ()
+    is_same = before is not None and before.counts == counts and before.stat == hash(text)
     return Turns(
         stat=hash(text),
         counts=counts,
-        waits=waits,
-        ran=tuple([ran for _, ran, _ in found]),
+        waits=tuple((thread, waited) for thread, _, waited in found),
+        ran=tuple(ran for _, ran, _ in found),
         since_seconds=before.since_seconds if before is not None and is_same else host.clock_seconds(),
     )
 

@@ -51,7 +51,9 @@ class _Kept:
 
     def add(self, values: tuple[float, ...], now_seconds: float) -> None:
         self._begin_span(int(now_seconds // _SPAN_SECONDS))
-        self.highest = array("f", [value if isnan(most) or value > most else most for most, value in zip(self.highest, values, strict=True)])
+        self.highest = array(
+            "f", [value if isnan(most) or value > most else most for most, value in zip(self.highest, values, strict=True)]
+        )
         if self.times and now_seconds - self.times[-1] < RECENT_SECONDS / _MOMENTS:
             return
         self.times.append(now_seconds)
