@@ -116,7 +116,7 @@ def _identity(snapshot: Snapshot) -> Identity:
 
 
 def _rates(before: Snapshot, process: ProcessReport) -> Rates | None:
-    """Those that the page asks for: of its CPU levels the two that may be asked about, of waiting its own cgroup's, no thread's and none of memory."""
+    """Those that the page asks for: of one or two CPU levels, of waiting in its own cgroup, and of no thread and no memory."""
     levels = (process.limits.cpu.binding, *process.counted_levels[:1])
     directories = {level.directory for level in levels if level is not None}
 
