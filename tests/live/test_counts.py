@@ -41,13 +41,12 @@ def test_a_cgroup_more_is_read_once(groups: Groups, monkeypatch: pytest.MonkeyPa
     """
     monkeypatch.setattr(backing, "is_local_backing", lambda _name: True)
     monkeypatch.setattr(backing, "parse_filesystems", lambda _text: set())
-    apart = []
-    for number in range(FEW + MORE):
-        group = groups.make("pod", f"app{number}")
+    made = [groups.make("pod", f"app{number}") for number in range(FEW + MORE)]
+    for group in made:
         group.limit_cpu(50_000)
         group.limit_memory(64 << 20)
-        apart.append(group.start_sleeper())
-    together = [group.start_sleeper() for _ in range(FEW + MORE)]
+    apart = [group.start_sleeper() for group in made]
+    together = [made[0].start_sleeper() for _ in range(FEW + MORE)]
     with Host() as host:
         view = MachineView(host)
         gather(view, [*together, *apart], _fail, go_only=False)  # what is known for good is read now
