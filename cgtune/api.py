@@ -17,7 +17,7 @@ from cgtune.system.host import Host, open_source, timestamp
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from cgtune.cgroups.neighbours import Usages
     from cgtune.model import Kills, Prediction, Process, Snapshot, Whom
@@ -208,7 +208,7 @@ def judge(
         least_periods=least_periods,
         ignored=ignored,
         beside=report.beside,
-        before=before.processes if before else (),
+        before=before.processes if before else None,
     )
     return report.replace(processes=processes)
 
@@ -220,30 +220,38 @@ def judge_processes(
     least_periods: int | None = None,
     ignored: frozenset[str] = frozenset(),
     beside: Sequence[Snapshot] = (),
-    before: Sequence[ProcessReport] = (),
+    before: Sequence[ProcessReport] | None = None,
 ) -> tuple[ProcessReport, ...]:
-    """As judge, on processes that may share their cgroups with each other, and with those ``beside``, which are not in the report."""
+    """As judge, on processes that may share their cgroups with each other, and with those ``beside``, which are not in the report.
+
+    ``before``: those of an earlier look, which may be none yet. Then what is equal is shared, with them and with each other.
+    """
     from cgtune.advice.advise import advise
     from cgtune.advice.memory import group_by_limit
     from cgtune.rules import judge_all
 
     policy = policy if policy is not None else Policy()
     groups = group_by_limit((*(process.snapshot for process in processes), *beside))
-    old = {process.snapshot.process.pid: process for process in before}
+    old = {process.snapshot.process.pid: process for process in before or ()}
+    made: dict[Any, Any] | None = None if before is None else {}
 
     def judged(process: ProcessReport) -> ProcessReport:
         kept = old.get(process.snapshot.process.pid, process)
         advised = advise(process.snapshot, process.limits, policy, groups)
-        process = process.replace(recommendations=_same(advised, kept.recommendations))
+        process = process.replace(recommendations=_same(advised, kept.recommendations, made))
         findings = judge_all(process, policy, least_periods=least_periods, groups=groups, ignored=ignored)
-        return process.replace(findings=_same(findings, kept.findings))
+        return process.replace(findings=_same(findings, kept.findings, made))
 
     return tuple(map(judged, processes))
 
 
-def _same(new: tuple[T, ...], old: tuple[T, ...]) -> tuple[T, ...]:
-    """The old ones if they are equal: a service holds two reports while it looks, and most advice stays as it is."""
-    return old if new == old else new
+def _same(new: tuple[T, ...], old: tuple[T, ...], made: dict[Any, Any] | None) -> tuple[T, ...]:
+    """The old ones if they are equal: a service holds two reports while it looks, and most advice stays as it is. What is new is ``made``
+    once for all processes that are told the same.
+    """
+    if new == old or made is None:
+        return old if new == old else new
+    return tuple([made.setdefault(each, each) for each in new])
 
 
 def measure_outsides(report: Report) -> dict[int, dict[str, int]]:

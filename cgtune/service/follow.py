@@ -129,7 +129,7 @@ class Follower:
             report = self._report_on(snapshots, found, now_seconds)
 
         def judge(report: Report) -> Report:
-            return api.judge(report, self._policy, least_periods=LEAST_PERIODS, ignored=self._ignored, before=self._report)
+            return api.judge(report, self._policy, least_periods=LEAST_PERIODS, ignored=self._ignored, before=self._report or report)
 
         with self.stages.at("rules"):
             self._report = report = _judge(report, judge, troubles)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import shutil
 import threading
@@ -48,6 +49,20 @@ class _Textfile:
 
     def write(self) -> None:
         raise self._error
+
+
+def test_nothing_is_collected_amid_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was loaded is no garbage to the end, and what a look makes is looked at when it is over, not at each 700th object."""
+    told: list[object] = []
+    monkeypatch.setattr(gc, "freeze", lambda: told.append("frozen"))
+    monkeypatch.setattr(gc, "set_threshold", lambda *numbers: told.append(numbers))
+    stop = threading.Event()
+    stop.set()
+    board, journal = Board(0.01), cast("Any", _Journal(stop))
+    with Host(STORY) as host:
+        _Scanner(ServeOptions(), Follower(host, (4242,), None), board, journal, {}, stop, Vigil(host, journal, board, stop)).run()
+    assert told == ["frozen", serve.COLLECT]
+    assert serve.COLLECT[0] >= 100_000
 
 
 @pytest.mark.parametrize("error", [Unwritable("full"), KeyError("ours")], ids=["the disk", "our fault"])
