@@ -31,7 +31,6 @@ _LEAST_CONNECTIONS = 4
 #: second. They are taken by the dozen: one by one, with a look at all others between two, a thousand would take 0.5 s.
 _BACKLOG = 4096
 _TAKEN_AT_ONCE = 4  # the part of all that there is room for: who is taken is asked what he wants before he could make room for others
-_MOST_SENT_BYTES = 128 << 10  # at once: a page is unpacked as far, again and again for whoever takes little of it
 _REQUEST_BYTES = 16 << 10  # of headers, and of a body that nobody reads
 _REQUESTS_AT_ONCE = 8
 _BUSY_SECONDS = 10.0
@@ -94,7 +93,6 @@ class _Channel(HTTPChannel):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.sendbuf_len = min(self.sendbuf_len, _MOST_SENT_BYTES)
         self.asked_seconds = time.monotonic()
 
     def received(self, data: bytes) -> bool:
