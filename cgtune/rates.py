@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from math import isnan, nan
-from zlib import compress, decompress
+from zlib import compressobj, decompressobj
 
 from cgtune.model import CpuRate, MachineRate, MemoryRate, PressureRate, Rates, Throttling
 from cgtune.records import Record
@@ -58,34 +58,47 @@ class Totals(Record):
             start = end
 
 
-def total(snapshot: Snapshot, before: Totals | None = None) -> Totals:
-    """The totals of a process. ``before`` is an earlier look at it, with which they share what is the same."""
+def total(snapshot: Snapshot, before: Totals | None = None, made: dict[Hashable, Any] | None = None) -> Totals:
+    """The totals of a process. ``before`` is an earlier look at it, with which they share what is the same; ``made`` holds the keys of
+    other processes in the same cgroups, which are made once.
+    """
     used = snapshot.used
     rows = list(_rows(snapshot))
-    keys = tuple(key for key, _ in rows)
+    keys = tuple([key for key, _ in rows])
+    if before is not None and before.keys == keys:
+        keys = before.keys
+    elif made is not None:
+        keys = tuple([made.setdefault(key, key) for key in keys])
+    waits = array("d", [number for wait in used.waits for number in wait] if used is not None else ())
+    ran = array("d", used.ran if used is not None else ())
     return Totals(
         identity=(snapshot.process.pid, snapshot.process.start_ticks),
         cpus=len(snapshot.machine.online),
-        keys=before.keys if before is not None and before.keys == keys else keys,
+        keys=keys,
         numbers=array("d", [nan if number is None else number for _, row in rows for number in row]),
-        waits=array("d", [number for wait in used.waits for number in wait] if used is not None else ()),
-        ran=array("d", used.ran if used is not None else ()),
+        waits=before.waits if before is not None and before.waits == waits else waits,
+        ran=before.ran if before is not None and before.ran == ran else ran,
         all_waits=used is not None and len(used.waits) == used.threads,
     )
 
 
-def pack_totals(totals: Totals) -> bytes:
-    """The numbers of the totals in a half to a quarter of their size: many are 0, and a clock is in each row."""
-    head = array("d", (totals.cpus, totals.all_waits, len(totals.waits)))
-    return compress(b"".join(each.tobytes() for each in (head, totals.numbers, totals.waits, totals.ran)), 1)
+def pack_totals(totals: Totals, before: Totals) -> bytes:
+    """What they have beyond those ``before``, of the same process and chain: some 30 bytes if only the clock moved."""
+    packing = compressobj(1, zdict=_content(before))
+    return packing.compress(_content(totals)) + packing.flush()
 
 
-def unpack_totals(packed: bytes, like: Totals) -> Totals:
-    """The totals that were packed; ``like`` are others of the same process and chain."""
-    data = array("d", decompress(packed))
-    waits = 3 + len(like.numbers)
+def unpack_totals(packed: bytes, before: Totals) -> Totals:
+    """The totals that were packed with those ``before``."""
+    data = array("d", decompressobj(zdict=_content(before)).decompress(packed))
+    waits = 3 + len(before.numbers)
     ran = waits + int(data[2])
-    return like.replace(cpus=int(data[0]), all_waits=bool(data[1]), numbers=data[3:waits], waits=data[waits:ran], ran=data[ran:])
+    return before.replace(cpus=int(data[0]), all_waits=bool(data[1]), numbers=data[3:waits], waits=data[waits:ran], ran=data[ran:])
+
+
+def _content(totals: Totals) -> bytes:
+    head = array("d", (totals.cpus, totals.all_waits, len(totals.waits)))
+    return b"".join(each.tobytes() for each in (head, totals.numbers, totals.waits, totals.ran))
 
 
 def _rows(snapshot: Snapshot) -> Iterator[tuple[Key, tuple[float | None, ...]]]:
@@ -252,7 +265,7 @@ def _cpu_rate(key: Key, growth: array[float]) -> CpuRate:
         used_cores=_per(used, seconds),
         throttling=Throttling(
             periods=int(periods),
-            throttled_periods=int(throttled),
+            throttled_periods=min(int(throttled), int(periods)),  # what two looks saw of a period that ended meanwhile
             throttled_seconds=round(throttled_seconds, 6),
             bursts=_count(bursts),
             burst_seconds=_known(burst_seconds),

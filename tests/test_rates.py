@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Hashable
+from typing import Any
 
 import pytest
 
@@ -93,6 +95,12 @@ def rates(before: Snapshot, after: Snapshot) -> Rates:
     found = rates_between(total(before), total(after))
     assert found is not None
     return found
+
+
+def test_no_more_periods_are_throttled_than_there_were() -> None:
+    """A look may be amid the end of a period: of the two counters the second is then one ahead."""
+    (cpu,) = rates(look(), look(110.0, counters=(1100, 601, 35.0))).cpu
+    assert (cpu.throttled_percent, cpu.throttling and cpu.throttling.throttled_periods) == (100, 100)
 
 
 def test_two_looks_give_rates() -> None:
@@ -257,11 +265,17 @@ def test_kills_in_the_window_are_told_with_their_level() -> None:
 
 
 def test_totals_are_small_and_share_what_is_the_same() -> None:
-    """A service keeps many of them: the names of the levels stand once."""
-    first = total(look())
+    """A service keeps many of them: the names of the levels stand once, those of cgroups with several processes too, and so do the turns of
+    threads that rest.
+    """
+    made: dict[Hashable, Any] = {}
+    first = total(look(), made=made)
     second = total(look(110.0), first)
-    assert second.keys is first.keys
+    assert (second.keys is first.keys, second.waits is first.waits, second.ran is first.ran) == (True, True, True)
     assert not shrank(first, second)
+    other = total(look(start_ticks=2), made=made)
+    assert other.keys is not first.keys
+    assert all(one is another for one, another in zip(other.keys, first.keys, strict=True))
 
 
 def test_what_shrank_in_another_chain_tells_nothing() -> None:

@@ -108,6 +108,20 @@ def test_what_has_rested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later:
         assert again.since_seconds == (now[0] if later else 100.0)
 
 
+def test_a_thread_in_the_place_of_another_has_not_rested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if it has had the same turns."""
+    root = _process(tmp_path, {7: "5 1500000000 1\n", 9: "5 250000000 2\n"})
+    now = [100.0]
+    monkeypatch.setattr(Host, "clock_seconds", lambda _host: now[0])
+    with Host(root) as host:
+        before = read_turns(host, 7, host.read_text("/proc/7/stat"), [])
+        (tmp_path / "proc/7/task/9").rename(tmp_path / "proc/7/task/10")
+        host.forget()
+        now[0] += 9.0
+        assert not has_rested(host, 7, before)
+        assert read_turns(host, 7, host.read_text("/proc/7/stat"), [], before).since_seconds == now[0]
+
+
 @pytest.mark.parametrize(
     "threads", [dict.fromkeys(range(7, 72), "5 1000000000 1\n"), {7: "0 0 0\n", 9: "0 0 0\n"}, {7: "5 1 1\n", 9: "0 0 0\n"}]
 )

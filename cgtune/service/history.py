@@ -1,7 +1,7 @@
 """What each process did over the last five minutes and, coarser, over the last day, in bounded memory, for the page's plots.
 
-A process costs about 7 KiB: 60 moments of 32 bytes, 144 spans of ten minutes with the highest of each number, 24 bytes each; and what
-Python needs for that, and the totals of the last look. Of a process that ended nothing is kept.
+A process costs 2 to 6 KiB: 60 moments of 32 bytes, 144 spans of ten minutes with the highest of each number, 24 bytes each, those that
+are over packed; and what Python needs for that. Of a process that ended nothing is kept.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 from array import array
 from math import isnan, nan
 from threading import Lock
+from zlib import compress, decompress
 
 from cgtune.model import Track
 from cgtune.rates import rates_between, total
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Sequence
 
     from cgtune.model import ProcessReport, Rates, Report, Snapshot
-    from cgtune.rates import Totals
+
+    Identity = tuple[int, int]
 
 RECENT_SECONDS = 300.0
 DAY_SECONDS = 86400.0
@@ -30,18 +32,28 @@ _SPANS = int(DAY_SECONDS / _SPAN_SECONDS)
 COLUMNS = ("cpu-used", "throttled", "cpu-waiting", "memory-stalled", "memory", "live-heap")
 
 
+_EMPTY = array("f", [nan]) * len(COLUMNS)
+
+
 class _Kept:
-    """The numbers of one process: moments, oldest first, and a ring of spans by the number of the span since the clock began."""
+    """The numbers of one process: moments and spans, oldest first. Spans are counted since the clock began; ``span`` is the newest,
+    ``highest`` what was seen in it, and ``packed`` are those before it.
+    """
+
+    __slots__ = ("highest", "moments", "packed", "span", "times")
 
     def __init__(self) -> None:
-        self.totals: Totals | None = None
         self.times = array("d")
         self.moments = array("f")  # one row of COLUMNS a moment
-        self.spans = array("f", [nan]) * (_SPANS * len(COLUMNS))
-        self.span: int | None = None  # the newest
+        self.packed = b""
+        self.highest = _EMPTY
+        self.span: int | None = None
 
     def add(self, values: tuple[float, ...], now_seconds: float) -> None:
-        self._add_span(values, int(now_seconds // _SPAN_SECONDS))
+        self._begin_span(int(now_seconds // _SPAN_SECONDS))
+        self.highest = array(
+            "f", [value if isnan(most) or value > most else most for most, value in zip(self.highest, values, strict=True)]
+        )
         if self.times and now_seconds - self.times[-1] < RECENT_SECONDS / _MOMENTS:
             return
         self.times.append(now_seconds)
@@ -50,56 +62,74 @@ class _Kept:
         del self.times[:old]
         del self.moments[: old * len(COLUMNS)]
 
-    def _add_span(self, values: tuple[float, ...], span: int) -> None:
-        width = len(COLUMNS)
-        passed = _SPANS if self.span is None else min(span - self.span, _SPANS)
-        for empty in range(span - passed + 1, span + 1):  # nobody looked in these, or they are a day old
-            self.spans[empty % _SPANS * width : (empty % _SPANS + 1) * width] = array("f", [nan]) * width
-        self.span = span
-        for place, value in enumerate(values, start=span % _SPANS * width):
-            if isnan(self.spans[place]) or value > self.spans[place]:
-                self.spans[place] = value
+    def _begin_span(self, span: int) -> None:
+        if span == self.span:
+            return
+        if self.span is not None:
+            skipped = min(span - self.span, _SPANS) - 1  # nobody looked in these
+            rows = self._spans() + _EMPTY * skipped
+            self.packed = compress(rows[-(_SPANS - 1) * len(COLUMNS) :].tobytes(), 1)
+        self.span, self.highest = span, _EMPTY
 
-    def track(self, column: int, now_seconds: float) -> Track:
-        values = self.moments[column :: len(COLUMNS)]
-        recent = ((now_seconds - time, value) for time, value in zip(self.times, values, strict=True))
-        return Track(name=COLUMNS[column], recent=tuple(_known(recent)), day=tuple(_known(self._day(column, now_seconds))))
+    def _spans(self) -> array[float]:
+        """A row of COLUMNS for each span up to the newest."""
+        return array("f", decompress(self.packed) if self.packed else b"") + self.highest
 
-    def _day(self, column: int, now_seconds: float) -> Iterator[tuple[float, float]]:
-        for span in range((self.span or 0) - _SPANS + 1, (self.span or 0) + 1):
-            age_seconds = max(0.0, now_seconds - (span + 1) * _SPAN_SECONDS)
-            yield age_seconds, self.spans[span % _SPANS * len(COLUMNS) + column]
+    def tracks(self, now_seconds: float) -> tuple[Track, ...]:
+        ages = [now_seconds - time for time in self.times]
+        spans, width = self._spans(), len(COLUMNS)
+        ended = [((self.span or 0) - number) * _SPAN_SECONDS for number in reversed(range(len(spans) // width))]
+        day_ages = [max(0.0, now_seconds - seconds - _SPAN_SECONDS) for seconds in ended]
+        return tuple(
+            Track(name=name, recent=_known(ages, self.moments[column::width]), day=_known(day_ages, spans[column::width]))
+            for column, name in enumerate(COLUMNS)
+        )
 
 
 class History:
     """The numbers of all processes that are followed, by pid and start time. One thread adds, any thread asks."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[int, int], _Kept] = {}
+        self._kept: dict[Identity, _Kept] = {}
+        self._report: Report | None = None  # the newest, which the board holds anyway
         self._lock = Lock()
 
     def add(self, report: Report, now_seconds: float) -> None:
         """Take what a look found. ``now_seconds`` is any clock that only goes forward."""
         with self._lock:
-            before, self._kept = self._kept, {}
+            old = {_identity(process.snapshot): process.snapshot for process in self._report.processes} if self._report else {}
+            before, self._kept, self._report = self._kept, {}, report
             for process in report.processes:
-                identity = process.snapshot.process
-                kept = before.get((identity.pid, identity.start_ticks)) or _Kept()
-                now = total(_own(process.snapshot), kept.totals)
-                rates = None if kept.totals is None else rates_between(kept.totals, now)
+                identity = _identity(process.snapshot)
+                rates = None if identity not in old else _rates(old[identity], process)
+                kept = self._kept[identity] = before.get(identity) or _Kept()
                 kept.add((*_shares(process, rates), *_sizes(process)), now_seconds)
-                kept.totals = now
-                self._kept[identity.pid, identity.start_ticks] = kept
 
     def tracks(self, now_seconds: float) -> dict[int, tuple[Track, ...]]:
         """By pid, one track for each of COLUMNS."""
         with self._lock:
-            return {pid: tuple(kept.track(column, now_seconds) for column in range(len(COLUMNS))) for (pid, _), kept in self._kept.items()}
+            return {pid: kept.tracks(now_seconds) for (pid, _), kept in self._kept.items()}
 
 
-def _own(snapshot: Snapshot) -> Snapshot:
-    """What the page asks for: of waiting its own cgroup's, and nothing of memory's counters."""
-    return snapshot.replace(pressure_chain=snapshot.pressure_chain[:1], memory_chain=())
+def _identity(snapshot: Snapshot) -> Identity:
+    return snapshot.process.pid, snapshot.process.start_ticks
+
+
+def _rates(before: Snapshot, process: ProcessReport) -> Rates | None:
+    """Those that the page asks for: of one or two CPU levels, of waiting in its own cgroup, and of no thread and no memory."""
+    levels = (process.limits.cpu.binding, *process.counted_levels[:1])
+    directories = {level.directory for level in levels if level is not None}
+
+    def asked(snapshot: Snapshot) -> Snapshot:
+        return snapshot.replace(
+            cpu_chain=tuple(level for level in snapshot.cpu_chain if level.directory in directories),
+            pressure_chain=snapshot.pressure_chain[:1],
+            memory_chain=(),
+            go=(),
+            used=snapshot.used and snapshot.used.replace(waits=(), ran=()),
+        )
+
+    return rates_between(total(asked(before)), total(asked(process.snapshot)))
 
 
 def _shares(process: ProcessReport, rates: Rates | None) -> tuple[float, float, float, float]:
@@ -126,5 +156,6 @@ def _sizes(process: ProcessReport) -> tuple[float, float]:
     return nan if used is None else float(used), float(sum(live)) if live and len(live) == len(heaps) else nan
 
 
-def _known(points: Iterable[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    return (point for point in points if not isnan(point[1]))
+def _known(ages: Sequence[float], values: Iterable[float]) -> tuple[tuple[float, float], ...]:
+    """Those moments of which something is known."""
+    return tuple((age, value) for age, value in zip(ages, values, strict=True) if not isnan(value))

@@ -64,6 +64,8 @@ class Ended(Record):
 class _Level:
     """One cgroup: its counters at the last look, for whom they count, and when what rose that explains no end yet."""
 
+    __slots__ = ("alone", "directory", "events", "groups", "kills", "kills_below", "limits", "owners", "path", "version")
+
     def __init__(self, level: MemoryLevel) -> None:
         self.path, self.directory, self.version = level.path, level.directory, level.version
         self.events, self.alone = level.events, level.events_local

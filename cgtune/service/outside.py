@@ -23,6 +23,8 @@ _SPAN_SECONDS = 3600.0
 class _Kept:
     """Of one cgroup of one process: when it was first seen, and the largest of each hour by its number since the clock began."""
 
+    __slots__ = ("since_seconds", "spans")
+
     def __init__(self, now_seconds: float) -> None:
         self.since_seconds, self.spans = now_seconds, dict[int, int]()
 

@@ -46,7 +46,8 @@ _EAGER_INTERVAL_SECONDS = 1.0
 _EAGER_SECONDS = 120.0
 
 #: A look makes tens of thousands of objects beside those of the look before, and hardly a cycle. Collections amid it cost a tenth of its
-#: CPU time; so there is one after every twentieth look, and those that Python begins by itself are for a node of thousands of programs.
+#: CPU time; so there is one after the first look and after each twentieth from there on, and those that Python begins by itself are for a
+#: node of thousands of programs.
 COLLECT = (200_000, 20, 20)
 _COLLECT_LOOKS = 20
 
@@ -248,9 +249,9 @@ class _Scanner:
                 except Exception as error:  # noqa: BLE001  # likewise
                     troubles[about] = fault_words(error)
             self._journal.report_troubles(troubles)
-            looks += 1
             if looks % _COLLECT_LOOKS == 0:
                 gc.collect()
+            looks += 1
             give_back()
             self._board.stages.end()
             took = time.monotonic() - began

@@ -1,8 +1,8 @@
 """cgtune beside what people ask today: what each answers in one container of 1.5 CPUs and 512 MiB, and what that costs.
 
 All run beside the Go program that they are asked about, whose debug information is stripped but for one row, and take turns. CPU time is
-user and system time of a run and of its children, from wait4(2); of a service that of one look, or one scrape. What is not installed is
-"not here": nothing is fetched. Prints Markdown.
+user and system time of a run and of its children, from wait4(2); of a service that of one look, or one scrape. What is not on PATH is
+"not here": nothing is fetched. docs/bench.md says where each of them comes from. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,24 @@ PSUTIL = "import psutil; print(psutil.cpu_count(), psutil.virtual_memory().total
 LISTING = "import psutil; print(len([each.info for each in psutil.process_iter(['pid', 'name', 'exe'])]), 'processes')"
 # A debugger reads its commands, and at the end of them does not kill the program. That it refuses is an answer too.
 DEBUGGER = 'printf "%s\\n" "print runtime.gomaxprocs" "print runtime.gcController.memoryLimit.value" exit n | "$@" 2>&1 || :'
-EXPORTER = ("prometheus-node-exporter", "node_exporter")
+PORT = 9199
+#: What is started, and how far apart it is scraped in seconds: some look at each scrape, others by a clock of their own.
+SERVICES: tuple[tuple[list[str], float], ...] = (
+    (["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{PORT}"], 0),
+    (["prometheus-process-exporter", f"-web.listen-address=127.0.0.1:{PORT}", "-procnames=goprobe,sleep,python"], 0),
+    (
+        [
+            "cgroups-exporter",
+            "--metrics-address=127.0.0.1",
+            f"--metrics-port={PORT}",
+            "--collector-interval=1",
+            "--collector-delay=0",
+            "--log-level=error",
+            "--cgroups-path",
+        ],
+        1,
+    ),
+)
 
 # What it is called, what is started, and the parts of its output that are its answer: each the first group of a pattern.
 Row = tuple[str, list[str], tuple[str, ...]]
@@ -53,7 +70,7 @@ def rows_of(stripped: str, whole: str) -> list[Row]:
         ("psutil: name and executable of every process", [sys.executable, "-I", "-c", LISTING], (r"(.*)",)),
         ("`systemd-cgtop -b -n 1`", ["systemd-cgtop", "-b", "-n", "1"], ()),
         ("`dlv attach`: two variables", [*debugger, whole, *options], (r"(?m)^(?:\(dlv\) )*(\d+)$", r"(\d{10,})")),
-        ("the same of a stripped program", [*debugger, stripped, *options], (r"(could not open debug info)",)),
+        ("the same of a stripped program", [*debugger, stripped, *options], (r"(could not open debug info|no debug information present)",)),
         (
             "`cgtune inspect --pid PID` of a stripped program",
             inspect,
@@ -110,20 +127,31 @@ def _answer(argv: list[str], patterns: tuple[str, ...]) -> str:
 def _compare_services() -> None:
     print("\n| asked again and again | CPU ms each time | MiB resident |")
     print("|---|---|---|")
-    name = next((name for name in EXPORTER if shutil.which(name)), None)
-    if name is None:
-        print(f"| {EXPORTER[0]}, a scrape | not here | |")
-    else:
-        with subprocess.Popen([name, "--web.listen-address=127.0.0.1:9199"], stderr=subprocess.DEVNULL) as exporter:
+    for words, seconds in SERVICES:
+        name = f"`{words[0]}`, {'a look and ' * bool(seconds)}a scrape"
+        if shutil.which(words[0]) is None:
+            print(f"| {name} | not here | |")
+            continue
+        silent = subprocess.DEVNULL
+        argv = [*words, *_own_cgroups()] if words[-1] == "--cgroups-path" else words
+        with subprocess.Popen(argv, stdin=silent, stdout=silent, stderr=silent) as service:
             try:
-                time.sleep(2)
-                _print_each(f"{name}, a scrape", exporter.pid, "http://127.0.0.1:9199/metrics", 0)
+                time.sleep(5)
+                _print_each(name, service.pid, f"http://127.0.0.1:{PORT}/metrics", seconds)
             finally:
-                exporter.kill()
+                service.kill()
     with Service("--interval", "1s") as service:
         service.wait_for_report(seconds=60)
         _print_each("`cgtune serve`, a look and a scrape", service.pid, f"http://{service.address}/metrics", 1)
         service.stop()
+
+
+def _own_cgroups() -> list[str]:
+    """The folders of this process's cgroup, in each hierarchy that has one."""
+    own = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    top = Path("/sys/fs/cgroup")
+    places = [(top / (controllers.removeprefix("name=") or ".")) / path.lstrip("/") for _, controllers, path in own if path != "/"]
+    return [str(place) for place in places if place.is_dir()]
 
 
 def _print_each(name: str, pid: int, url: str, seconds: float) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cgtune.api import inspect
+from cgtune.api import inspect, judge
 from cgtune.commands import terminal
 from cgtune.model import Report
 from cgtune.outputs.json import render_json, report_pieces
@@ -89,6 +89,15 @@ def test_advice_that_stays_is_shared_with_the_report_before() -> None:
     assert second is not first
     assert second.findings is first.findings
     assert second.recommendations is first.recommendations
+
+
+def test_what_several_are_told_is_made_once() -> None:
+    """From the first look of a service on: pods of one deployment have the same findings."""
+    report = many(2)
+    bare = report.replace(processes=tuple(process.replace(findings=()) for process in report.processes))
+    one, another = judge(bare, before=bare).processes
+    assert one.findings == report.processes[0].findings != ()
+    assert all(mine is its for mine, its in zip(one.findings, another.findings, strict=True))
 
 
 def test_whoever_reads_slowly_holds_a_place_and_no_copy() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import shutil
 import threading
@@ -12,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from cgtune.errors import Malformed, Unwritable
-from cgtune.service import serve, web
+from cgtune.service import board as board_module, serve, web
 from cgtune.service.board import Board
 from cgtune.service.follow import Follower, Look
 from cgtune.service.journal import Journal
@@ -48,6 +49,20 @@ class _Textfile:
 
     def write(self) -> None:
         raise self._error
+
+
+def test_nothing_is_collected_amid_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was loaded is no garbage to the end, and what a look makes is looked at when it is over, not at each 700th object."""
+    told: list[object] = []
+    monkeypatch.setattr(gc, "freeze", lambda: told.append("frozen"))
+    monkeypatch.setattr(gc, "set_threshold", lambda *numbers: told.append(numbers))
+    stop = threading.Event()
+    stop.set()
+    board, journal = Board(0.01), cast("Any", _Journal(stop))
+    with Host(STORY) as host:
+        _Scanner(ServeOptions(), Follower(host, (4242,), None), board, journal, {}, stop, Vigil(host, journal, board, stop)).run()
+    assert told == ["frozen", serve.COLLECT]
+    assert serve.COLLECT[0] >= 100_000
 
 
 @pytest.mark.parametrize("error", [Unwritable("full"), KeyError("ours")], ids=["the disk", "our fault"])
@@ -213,7 +228,8 @@ def test_a_machine_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     clock.turns = turns()
     monkeypatch.setattr(serve, "time", clock)
-    monkeypatch.setattr(web, "time", clock)
+    for module in (web, board_module):
+        monkeypatch.setattr(module, "time", clock)
     caplog.set_level(logging.INFO, "cgtune")
     with Host(str(root)) as host:
         options, stop = ServeOptions(interval_seconds=1.0), cast("Any", clock)

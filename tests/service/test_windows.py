@@ -110,7 +110,7 @@ def test_each_cgroup_of_the_chain_has_a_window_of_its_own() -> None:
 
 
 def test_a_process_costs_what_the_module_says() -> None:
-    """8 KiB at most, of a pod with 16 threads on a node whose counters all move: of what is kept, not of what is read."""
+    """9 KiB at most, of a pod with 16 threads on a node whose counters all move: of what is kept, not of what is read."""
     windows, chance = Windows(), random.Random(7)
     made = at(1, 1)
     chain, (level,) = made.snapshot.cpu_chain * 2, made.snapshot.memory_chain
@@ -127,19 +127,43 @@ def test_a_process_costs_what_the_module_says() -> None:
         windows.watch(report, second)
     (marks,) = windows._marks.values()
     assert len(marks.times) >= 11
-    assert len(marks.between) == len(marks.times) - 2
+    assert len(marks.packed) == len(marks.times) - 1
     assert marks.first.keys is marks.newest.keys
     ends = (each for totals in (marks.first, marks.newest) for each in (totals, totals.numbers, totals.waits, totals.ran))
-    cost = sum(map(sys.getsizeof, (*ends, *marks.between, marks.between, marks.times, marks)))
-    assert 4 << 10 < cost < 8 << 10, cost
+    cost = sum(map(sys.getsizeof, (*ends, *marks.packed, marks.packed, marks.times, marks)))
+    assert 4 << 10 < cost < 9 << 10, cost
 
 
-@given(st.lists(st.floats(allow_nan=False), max_size=40), st.booleans(), st.integers(1, 9))
-def test_packed_totals_are_the_same(numbers: list[float], all_waits: bool, cpus: int) -> None:
+def test_of_a_process_that_rests_little_is_kept() -> None:
+    """Of each half minute what it has beyond the one before, which is the clock: 3 KiB for all."""
+    windows, made = Windows(), at(1, 1)
+    for second in range(0, 900, 15):
+        chain = tuple(level.replace(read_seconds=float(second)) for level in made.snapshot.cpu_chain)
+        used = Used(
+            read_seconds=float(second),
+            cpu_seconds=5.0,
+            major_faults=0,
+            threads=8,
+            waits=tuple((each, each / 7) for each in range(8)),
+            ran=(0.5,) * 8,
+        )
+        snapshot = made.snapshot.replace(cpu_chain=chain, used=used)
+        report = Report(version="1", time="2026-11-23T02:12:00Z", machine=snapshot.machine, processes=(made.replace(snapshot=snapshot),))
+        windows.watch(report, second)
+    (marks,) = windows._marks.values()
+    assert len(marks.packed) >= 10
+    assert max(map(len, marks.packed)) < 64
+
+
+@given(st.lists(st.floats(allow_nan=False), max_size=40), st.booleans(), st.integers(1, 9), st.integers(0, 9))
+def test_packed_totals_are_the_same(numbers: list[float], all_waits: bool, cpus: int, moved: int) -> None:
     """To the bit, whatever the threads were then."""
     row, waits, ran = array("d", numbers[:6]), array("d", numbers[:20]), array("d", numbers[:10])
     totals = Totals(identity=(1, 2), cpus=cpus, keys=(), numbers=row, waits=waits, ran=ran, all_waits=all_waits)
-    assert unpack_totals(pack_totals(totals), totals.replace(cpus=0, waits=ran, ran=waits, all_waits=not all_waits)) == totals
+    before = totals.replace(
+        cpus=1, numbers=array("d", [number / 2 for number in row]), waits=ran[:moved], ran=waits, all_waits=not all_waits
+    )
+    assert unpack_totals(pack_totals(totals, before), before) == totals
 
 
 def _harm(windows: Windows, now_seconds: float, kills: int, throttled: int) -> dict[str, str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cgtune.model import GoDerived
     from cgtune.runtimes.go.derived.derive import GoDerivation
     from cgtune.runtimes.go.derived.inputs import GoInputs
+    from cgtune.runtimes.go.derived.limitfile import ReadLimit
 
 _MOST_KEPT = 1024  # of some 2 KB each
 
@@ -36,9 +37,10 @@ def derive_once(kept: dict[Hashable, Derived], inputs: GoInputs, *, misled: bool
     found = kept.get(key)
     if found is not None and _reads_the_same(found, inputs):
         return found.derivation, found.facts
-    reading = _Reading(inputs)
-    derivation = derive(reading.inputs)
-    facts = derived_facts(reading.inputs, derivation, misled=misled, hidden=hidden)
+    reading = _Reading(inputs.read_limit)
+    noted = inputs if inputs.read_limit is None else inputs.replace(read_limit=reading.read_limit)
+    derivation = derive(noted)
+    facts = derived_facts(noted, derivation, misled=misled, hidden=hidden)
     kept.pop(key, None)
     while len(kept) >= _MOST_KEPT:
         del kept[next(iter(kept))]
@@ -48,15 +50,14 @@ def derive_once(kept: dict[Hashable, Derived], inputs: GoInputs, *, misled: bool
 
 
 class _Reading:
-    """The inputs with a note of what is read by them."""
+    """A note of what is read. It does not know the inputs that read by it: a circle would keep the texts of each process for minutes."""
 
-    def __init__(self, inputs: GoInputs) -> None:
+    def __init__(self, read_limit: ReadLimit | None) -> None:
         self.read: dict[str, str | bytes | None] = {}
         self.has_failed = False
-        self._read_limit = inputs.read_limit
-        self.inputs = inputs if inputs.read_limit is None else inputs.replace(read_limit=self._noted)
+        self._read_limit = read_limit
 
-    def _noted(self, path: str) -> str | bytes | None:
+    def read_limit(self, path: str) -> str | bytes | None:
         assert self._read_limit is not None
         try:
             self.read[path] = content = self._read_limit(path)

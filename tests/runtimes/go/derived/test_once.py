@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Hashable
 
 import pytest
@@ -84,3 +85,15 @@ def test_not_everything_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(1, 9):
         assert machine.procs(GOMAXPROCS=str(number)) == number
     assert len(machine.kept) == 3
+
+
+def test_nothing_of_a_process_is_left_for_the_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The texts that it reads go with the inputs, in a service that collects garbage each five minutes."""
+    machine = Machine(monkeypatch)
+    gc.collect()
+    gc.disable()
+    try:
+        assert machine.procs() == 2
+        assert not [each for each in gc.get_objects() if isinstance(each, GoInputs)]
+    finally:
+        gc.enable()
