@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cgtune import __version__
 from cgtune.errors import CgtuneError, NoSuchProcess, Unreadable, UsageError
-from cgtune.gather import Gathered, gather, list_pids
+from cgtune.gather import Gathered, gather, in_time, list_pids
 from cgtune.limits import enforce
 from cgtune.machineview import MachineView
 from cgtune.model import NOBODY, Note, Policy, ProcessReport, Report
@@ -67,8 +67,11 @@ def inspect_host(
     metrics_url: str | None = None,
     machinery: bool = False,
     whom: Whom = NOBODY,
+    patient: bool = False,
 ) -> Report:
-    """As inspect, on a host that is already open, without recommendations and findings: see judge."""
+    """As inspect, on a host that is already open, without recommendations and findings: see judge. ``patient``: a search reads each process
+    whatever it costs.
+    """
     if pids and whom.is_narrowed:
         raise UsageError("--pid names its process already: leave it out, or --container, --pod, --namespace and --command")
     pids, whom = (*pids, *whom.pids), whom.searched
@@ -87,7 +90,7 @@ def inspect_host(
             raise NoSuchProcess(f"{host.root.rstrip('/')}/proc/self names no process; name one with --pid")
         pids = () if view.self_pid is None else (view.self_pid,)
         if not self_only:
-            found = _read_go(view, machinery=machinery)
+            found = _read_go(view, machinery=machinery, patient=patient)
         if view.self_pid is None and not (found and found.snapshots):
             where = "" if host.root == "/" else f" below {host.root}"
             raise NoSuchProcess(f"there is no process{where} that cgtune could report; name one with --pid")
@@ -106,7 +109,7 @@ def _inspect_meant(host: Host, view: MachineView, pids: Sequence[int], whom: Who
 
     named, notes = _read_named(view, tuple(dict.fromkeys(pids)))
     meant = find_pids(view, whom, machinery=machinery)
-    found = gather(view, (pid for pid in meant if pid not in pids), _pass_over, go_only=False)
+    found = gather(view, in_time(view.host, (pid for pid in meant if pid not in pids)), _pass_over, go_only=False)
     report = report_of(host, view, named + found.snapshots, notes + found.notes)
     if view.self_pid not in pids:
         report = report.replace(beside=read_reader(view, named + found.snapshots))
@@ -311,7 +314,8 @@ def snapshot(out: str, pids: Sequence[int] = (), *, root: str = "/", self_only: 
 
     capture = Capture(open_source(root))
     with Host(source=capture) as host:
-        report = inspect_host(host, pids, self_only=self_only, metrics_url=metrics_url)
+        # All of it: a replay must find what is asked for
+        report = inspect_host(host, pids, self_only=self_only, metrics_url=metrics_url, patient=True)
         if ended := next((note for note in report.notes if pids and note.kind == "failed"), None):
             raise NoSuchProcess(ended.why)
         read = (*(process.snapshot for process in report.processes), *report.beside)
@@ -388,7 +392,7 @@ def _list_go(host: Host, *, machinery: bool, whom: Whom) -> Report:
     return report.replace(others=found.others, beside=read_reader(view, found.snapshots))
 
 
-def _read_go(view: MachineView, *, machinery: bool, whom: Whom = NOBODY) -> Gathered:
+def _read_go(view: MachineView, *, machinery: bool, whom: Whom = NOBODY, patient: bool = False) -> Gathered:
     """Every Go process but the reader itself, by pid, of those that are meant; one that cannot be read is counted."""
     if not whom.words:
         meant: Iterable[int] = list_pids(view.host)
@@ -397,7 +401,7 @@ def _read_go(view: MachineView, *, machinery: bool, whom: Whom = NOBODY) -> Gath
 
         meant = find_pids(view, whom, machinery=machinery)
     pids = (pid for pid in meant if pid != view.self_pid)
-    return gather(view, pids, _pass_over, go_only=True, with_machinery=machinery)
+    return gather(view, pids if patient else in_time(view.host, pids), _pass_over, go_only=True, with_machinery=machinery)
 
 
 def _read_named(view: MachineView, pids: tuple[int, ...]) -> tuple[tuple[Snapshot, ...], tuple[Note, ...]]:

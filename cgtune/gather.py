@@ -8,7 +8,7 @@ from __future__ import annotations
 from cgtune.errors import Absent, NoSuchProcess, Unreadable
 from cgtune.model import Note
 from cgtune.records import Record
-from cgtune.snapshot import is_go, load_resting_others, read_go_snapshot, read_snapshot
+from cgtune.snapshot import is_go, read_go_snapshot, read_snapshot, resting_others
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from cgtune.machineview import MachineView
     from cgtune.model import Kind, Process, Snapshot
     from cgtune.system.host import Host
+
+#: The CPU time that each process may take of a look that nobody goes on with, and what all of them may take beyond that together: each a
+#: tenth of what is left. The first look at a Go program takes 4 ms, at one of 60 MB 13, and 10 if modules have to be loaded for it.
+_OWN_SECONDS = 0.03
+_COMMON_SECONDS = 2.0
+_SHARE = 0.1
 
 
 class Gathered(Record):
@@ -59,13 +65,15 @@ def gather(
     go_only: bool,
     most: int | None = None,
     with_machinery: bool = False,
+    deal: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> Gathered:
     """Read these processes one after the other.
 
     ``go_only``: of a search, Go programs alone; a process that ends meanwhile is passed over, and one that permissions close is counted,
     for so it may be with each process of others. Whatever else goes wrong with a process, NoSuchProcess and faults of ours included, is
     handed to ``on_trouble`` with its pid, and counted: the others are read all the same, unless that raises. ``most``: read so many and
-    count the rest. ``with_machinery``: a search takes the node's own programs as well.
+    count the rest. ``with_machinery``: a search takes the node's own programs as well. ``deal``: gives those that have to be looked at one
+    by one, in what order it likes, or not at all; those that were no Go programs at the last look and have not run since need no look.
     """
     snapshots: list[Snapshot] = []
     machinery: list[Process] = []
@@ -73,9 +81,8 @@ def gather(
     privilege: str | None = None
     failed: str | None = None
     others: dict[Kind, int] = {}
-    if go_only and view.is_again:
-        pids = _pass_by_resting(view, pids, others, lambda: most is not None and len(snapshots) >= most)
-    for pid in pids:
+    resting, awake = _set_apart(view, pids) if go_only and view.is_again else (frozenset(), pids)
+    for pid in deal(awake):
         notes: list[Note] = []
         missing: str | None = None
         wrong: Exception | None = None
@@ -92,8 +99,8 @@ def gather(
                 if missing is None and untold is not None:
                     wrong = Unreadable(f"{untold.path}: {untold.why}")
                 unreadable += missing is not None or untold is not None
-                if missing is None and untold is None and (kind := view.known.kinds.get(pid)) is not None:
-                    others[kind] = others.get(kind, 0) + 1
+                if missing is None and untold is None:
+                    _count_kinds(view, (pid,), others)
         except NoSuchProcess as error:
             if not go_only:
                 on_trouble(pid, error)
@@ -106,6 +113,7 @@ def gather(
             on_trouble(pid, wrong)
         privilege = privilege or missing
         view.host.forget(f"/proc/{pid}")
+    _count_kinds(view, resting if most is None or len(snapshots) < most else (), others)
     return Gathered(
         snapshots=tuple(snapshots),
         unreadable=unreadable,
@@ -118,16 +126,34 @@ def gather(
     )
 
 
-def _pass_by_resting(view: MachineView, pids: Iterable[int], others: dict[Kind, int], is_full: Callable[[], bool]) -> Iterator[int]:
-    """The pids that have to be looked at: all but those that were no Go programs at the last look, and have not run since.
+def _set_apart(view: MachineView, pids: Iterable[int]) -> tuple[frozenset[int], list[int]]:
+    """Returns (those that were no Go programs at the last look and have not run since, all others in their order)."""
+    asked = [*pids]
+    resting = resting_others(view, asked)
+    return resting, [pid for pid in asked if pid not in resting]
 
-    What these are is counted in ``others`` as long as the report is not full.
+
+def in_time(host: Host, pids: Iterable[int]) -> Iterator[int]:
+    """The pids, each when the one before it was read, which may cost so much: whoever is dear takes no time from those who come later.
+
+    Of a process that has had its share nothing more is read but who it is. A recording is read whatever it costs: it tells the same always.
     """
-    is_resting_other, kinds = load_resting_others(view), view.known.kinds
-    for pid in pids:
-        if not is_resting_other(pid):
+    if not host.is_live:
+        yield from pids
+        return
+    left = _COMMON_SECONDS
+    try:
+        for pid in pids:
+            host.allow(_OWN_SECONDS + left * _SHARE)
             yield pid
-        elif not is_full() and (kind := kinds.get(pid)) is not None:
+            left -= min(left, max(0.0, host.used_seconds() - _OWN_SECONDS))
+    finally:
+        host.allow(None)
+
+
+def _count_kinds(view: MachineView, pids: Iterable[int], others: dict[Kind, int]) -> None:
+    for pid in pids:
+        if (kind := view.known.kinds.get(pid)) is not None:
             others[kind] = others.get(kind, 0) + 1
 
 

@@ -6,7 +6,7 @@ from cgtune.cgroups import kernel
 from cgtune.cgroups.chains import Ours
 from cgtune.cgroups.levels import Shared
 from cgtune.cgroups.locate import locate_mode, locate_mounts
-from cgtune.errors import Absent, CgtuneError
+from cgtune.errors import Absent, CgtuneError, Unreadable
 from cgtune.model import Machine, Note, Platform
 from cgtune.system.reading import exists, note_on, parse_optional, read_essential, read_optional
 from cgtune.used import read_machine_used
@@ -198,6 +198,6 @@ def _read_self_pid(host: Host, notes: list[Note]) -> int | None:
     try:
         return kernel.parse_count(host.read_link("/proc/self"))
     except CgtuneError as error:
-        if host.is_live and not isinstance(error, Absent):
+        if not isinstance(error, Absent) and (host.is_live or isinstance(error, Unreadable)):
             notes.append(note_on("/proc/self", error))
         return None

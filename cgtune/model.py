@@ -58,6 +58,12 @@ MEMORY_LIMIT_FILES = ("memory.max", "memory.high", "memory.limit_in_bytes")
 #: CPU bandwidth control is of the fair class alone (Documentation/scheduler/sched-bwc.rst); numbers of include/uapi/linux/sched.h.
 REAL_TIME = {1: "SCHED_FIFO", 2: "SCHED_RR", 6: "SCHED_DEADLINE"}
 
+#: How the variables begin that tell a platform, or its limits (platforms/table.py): of a process's environment they and Go's are kept.
+PLATFORM_VARIABLES = (
+    *("ECS_CONTAINER_METADATA_URI", "AWS_LAMBDA_FUNCTION_", "K_SERVICE=", "CLOUD_RUN_", "GAE_"),
+    *("NOMAD_ALLOC_ID=", "NOMAD_CPU_", "NOMAD_MEMORY_", "SLURM_JOB_ID=", "SLURM_CPUS_", "SLURM_MEM_"),
+)
+
 NOTE_KINDS: tuple[NoteKind, ...] = ("failed", "hidden", "fact")
 #: The worst first.
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
@@ -202,9 +208,9 @@ class CpuLevel(Level):
     """
 
     bandwidth: Bandwidth | None
-    weight: int | None
-    shares: int | None
-    throttling: Throttling | None
+    weight: int | None = None
+    shares: int | None = None
+    throttling: Throttling | None = None
     request_cores: float | None = None
     idle: bool | None = None
     burst_us: int | None = None
@@ -329,13 +335,13 @@ class MemoryLevel(Level):
     """
 
     limit: ByteLimit | None
-    high: ByteLimit | None
-    swap: ByteLimit | None
-    memsw: ByteLimit | None
-    hierarchical: ByteLimit | None
-    current_bytes: int | None
-    swap_current_bytes: int | None
-    use_hierarchy: bool
+    high: ByteLimit | None = None
+    swap: ByteLimit | None = None
+    memsw: ByteLimit | None = None
+    hierarchical: ByteLimit | None = None
+    current_bytes: int | None = None
+    swap_current_bytes: int | None = None
+    use_hierarchy: bool = True
     parts: MemoryParts | None = None
     events: MemoryEvents | None = None
     events_local: MemoryEvents | None = None

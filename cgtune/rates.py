@@ -265,7 +265,7 @@ def _cpu_rate(key: Key, growth: array[float]) -> CpuRate:
         used_cores=_per(used, seconds),
         throttling=Throttling(
             periods=int(periods),
-            throttled_periods=int(throttled),
+            throttled_periods=min(int(throttled), int(periods)),  # what two looks saw of a period that ended meanwhile
             throttled_seconds=round(throttled_seconds, 6),
             bursts=_count(bursts),
             burst_seconds=_known(burst_seconds),

@@ -9,7 +9,7 @@ from cgtune.cgroups.levels import read_cpu_level, read_cpuset_level, read_memory
 from cgtune.cgroups.locate import Place
 from cgtune.errors import Absent, CgtuneError, NoSuchProcess
 from cgtune.machinery import is_machinery
-from cgtune.model import GoFacts, Membership, Note, Process, Snapshot, locate_charged
+from cgtune.model import PLATFORM_VARIABLES, GoFacts, Membership, Note, Process, Snapshot, locate_charged
 from cgtune.process import read_process, read_threads, with_pod_names
 from cgtune.records import Record
 from cgtune.system.reading import exists, note_on, read_essential, read_optional
@@ -17,7 +17,7 @@ from cgtune.used import Turns, has_rested, read_turns, read_used
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from cgtune.machineview import MachineView
     from cgtune.model import Container, CpuLevel, Level, MemoryLevel, Mount
@@ -78,12 +78,11 @@ def is_go(view: MachineView, pid: int, *, with_machinery: bool = True) -> bool:
     return bool(program.go) and (with_machinery or not is_machinery(program.process.executable, program.process.command))
 
 
-def load_resting_others(view: MachineView) -> Callable[[int], bool]:
-    """Tells of a pid whether it was known at the last look to be no Go program, and has not run since; False: it has to be looked at."""
-    from cgtune.runtimes.go.others import is_resting_other
+def resting_others(view: MachineView, pids: Iterable[int]) -> frozenset[int]:
+    """Those of these processes that were known at the last look to be no Go programs, and have not run since."""
+    from cgtune.runtimes.go.others import resting_others
 
-    host, known = view.host, view.known
-    return lambda pid: is_resting_other(host, pid, known)
+    return resting_others(view.host, pids, view.known)
 
 
 def _is_known_other(view: MachineView, pid: int) -> bool:
@@ -189,8 +188,7 @@ def _read_rest(view: MachineView, program: _Identified) -> tuple[Snapshot, tuple
     return snapshot.replace(notes=tuple(dict.fromkeys(notes))) if notes else snapshot, memberships
 
 
-#: Each begins the names of one platform's variables, or is in the paths of its cgroups: most processes have none of them.
-_PLATFORM_VARIABLES = ("ECS_CONTAINER_METADATA_URI", "AWS_LAMBDA_", "NOMAD_", "K_SERVICE=", "CLOUD_RUN_", "GAE_", "SLURM_")
+#: Each is in the paths of one platform's cgroups: most processes have none of them, and none of its variables.
 _PLATFORM_PLACES = ("/nomad", "slurm", "/ecs/", "/ecstasks")
 
 
@@ -198,11 +196,7 @@ def _with_platforms(
     view: MachineView, snapshot: Snapshot, memberships: tuple[Membership, ...], mounts: tuple[Mount, ...], notes: list[Note]
 ) -> Snapshot:
     """The snapshot with what the process runs on, if anything tells of a platform: a plain start loads nothing for it."""
-    try:
-        text = view.host.read_kept(f"/proc/{snapshot.process.pid}/environ")
-    except CgtuneError:
-        text = _read_environ_of_same_container(view, snapshot.process.pid)
-    entries, paths = tuple(text.split("\0")), tuple(line.path for line in memberships)
+    paths = tuple(line.path for line in memberships)
     places = "\n".join(paths)
     is_placed = any(place in places for place in _PLATFORM_PLACES) or any(map(kernel.is_nested, paths))
     # In a cgroup namespace of its own: a container may make cgroups below its own, and may be in one of them
@@ -210,7 +204,18 @@ def _with_platforms(
     if snapshot.cpu_hidden_above == "/" and snapshot.cpu_chain[0].version == 2:
         writable = next((mount.mount_point for mount in mounts if mount.filesystem == "cgroup2" and mount.is_writable), "")
         is_placed |= bool(writable) or snapshot.cpu_chain[0].path != "/"
-    if not is_placed and not any(entry.startswith(_PLATFORM_VARIABLES) for entry in entries):
+    memory = view.known.memory_of(snapshot.process.pid)
+    if memory is not None and memory.names_no_platform and not is_placed:
+        return snapshot
+    try:
+        text = view.host.read_kept(f"/proc/{snapshot.process.pid}/environ")
+    except CgtuneError:
+        text, memory = _read_environ_of_same_container(view, snapshot.process.pid), None
+    entries = tuple(text.split("\0"))
+    names_none = not any(entry.startswith(PLATFORM_VARIABLES) for entry in entries)
+    if memory is not None:
+        memory.names_no_platform = names_none
+    if not is_placed and names_none:
         return snapshot
     from cgtune.platforms import with_platforms
 

@@ -30,12 +30,12 @@ _LEAST_REST_SECONDS = 1.0
 class Turns(Record):
     """What the threads of a process have run and waited by one moment.
 
-    ``stat`` is the hash of its stat line; ``counts`` has each thread's id and the text of its schedstat, and is empty if not all are known.
+    ``stat`` is the hash of its stat line; ``counts`` has each thread's id and the hash of its schedstat, and is empty if not all are known.
     ``waits`` and ``ran`` are as of Used. ``since_seconds``: when all that was first seen so, by the host's clock.
     """
 
     stat: int
-    counts: tuple[tuple[str, str], ...]
+    counts: tuple[tuple[str, int], ...]
     waits: tuple[tuple[int, float], ...]
     ran: tuple[float, ...]
     since_seconds: float | None
@@ -50,10 +50,11 @@ def has_rested(host: Host, pid: int, turns: Turns) -> bool:
     now_seconds, folder = host.clock_seconds(), f"/proc/{pid}/task"
     if not turns.counts or now_seconds is None or turns.since_seconds is None or now_seconds < turns.since_seconds + _LEAST_REST_SECONDS:
         return False
+    texts = (f"{folder}/{name}/schedstat" for name, _ in turns.counts)
     try:
         return (
             hash(host.read_kept(f"/proc/{pid}/stat")) == turns.stat  # so there are as many threads as then
-            and all(host.read_text(f"{folder}/{name}/schedstat") == text for name, text in turns.counts)
+            and all(hash(now) == then for (_, then), now in zip(turns.counts, host.read_each(texts), strict=True))
         )
     except CgtuneError:
         return False
@@ -66,19 +67,20 @@ def read_turns(host: Host, pid: int, text: str, notes: list[Note], before: Turns
     another reason goes to ``notes``.
     """
     folder = f"/proc/{pid}/task"
-    path, names, texts, found = folder, list[str](), list[tuple[str, str]](), list[tuple[int, float, float]]()
+    path, names, texts, found = folder, list[str](), list[tuple[str, int]](), list[tuple[int, float, float]]()
     try:
         names = [name for name in host.list_directory(folder) if name.isdecimal()]
         # The first thread is there as long as the process is
-        for name in sorted(names, key=lambda name: (name != str(pid), int(name)))[:_MOST_THREADS]:
+        asked = sorted(names, key=lambda name: (name != str(pid), int(name)))[:_MOST_THREADS]
+        for name, answer in zip(asked, host.read_each(f"{folder}/{name}/schedstat" for name in asked), strict=True):
             path = f"{folder}/{name}/schedstat"
             try:
-                told = host.read_text(path)
-                seconds = kernel.parse_schedstat(told)
+                told = host.read_bytes(path) if answer is None else answer  # once more: why
+                seconds = kernel.parse_schedstat(told.decode("utf-8", "surrogateescape"))
             except (Absent, NoSuchProcess):
-                told, seconds = "", None  # it has ended
+                told, seconds = b"", None  # it has ended
             if seconds is not None:
-                texts.append((name, told))
+                texts.append((name, hash(told)))
                 found.append((int(name), *seconds))
             elif not found:
                 break  # it is not counted here

@@ -35,9 +35,11 @@ def blind(report: Report, pids: Sequence[int] = (), *, self_only: bool = False) 
     if missing:
         what = f"no report on process{'es' * (len(missing) > 1)} {', '.join(map(str, missing))}"
         return Blind(cause="missing", what=what, hint="name one that runs")
-    for process in report.processes if pids else ():
+    for process in report.processes:  # a search reports Go programs and cgtune itself, a recording whatever was recorded
         pid = process.snapshot.process.pid
-        if process.snapshot.process.state == "Z":
+        if not pids and process.snapshot.process.is_self:
+            continue
+        if pids and process.snapshot.process.state == "Z":
             what = f"process {pid} has ended: it is a zombie, which its parent has not taken note of"
             return Blind(cause="ended", what=what, hint="name one that runs")
         if (note := _unseen(process)) is not None:
@@ -121,11 +123,13 @@ def _undecided(process: ProcessReport) -> Note | None:
         return None
     settings = [setting for facts in snapshot.go if not facts.derived.dies for setting in facts.settings]
     known = all(setting.observed is not None or setting.derived is not None for setting in settings)
-    limits = (f"/proc/{snapshot.process.pid}/cgroup", f"/proc/{snapshot.process.pid}/status")
+    limits = ("/proc/self", f"/proc/{snapshot.process.pid}/cgroup", f"/proc/{snapshot.process.pid}/status")
+    theirs = f"/proc/{snapshot.process.pid}/mountinfo"
     for note in process.notes:
         if note.kind != "failed" or note.path.endswith(_DISPENSABLE) or note.path in _MACHINE:
             continue
-        if note.privilege and known and note.path not in limits:
+        is_limit = note.path in limits or (note.path.endswith("/mountinfo") and note.path != theirs)  # the reader's, which shows all limits
+        if note.privilege and known and not is_limit:
             continue
         return note
     return None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Generator, Iterator
 from itertools import groupby
@@ -97,13 +98,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """A test that needs something fetched has to bear the mark: else --fast would take it, and wait for a network."""
+    """A test that needs something fetched has to bear the mark: else --fast would take it, and wait for a network. And who handles signals
+    is as before: what a command does here that waits for one is not the next test's.
+    """
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     if not any(map(item.get_closest_marker, ("fetched", "live"))):
         toolchains.unmarked = "needs what is fetched (toolchains.cache): give the test the mark `fetched`"
     try:
         return (yield)
     finally:
         toolchains.unmarked = None
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -15,8 +16,11 @@ from cgtune.outputs.ps import render_ps
 from cgtune.service.follow import Follower
 from cgtune.snapshot import read_snapshot
 from cgtune.system.host import Host
+from cgtune.verdict import blind, blind_partly
 from tests.rules.reports import go_facts
 from tests.support import stories
+from tests.support.elfs import framed, go_program, inline_record
+from tests.support.hostile import holders, scene
 
 STORY = str(stories.STORIES / "v2-ancestor-tighter")
 ERRORS: dict[int, Exception] = {
@@ -92,6 +96,55 @@ def test_who_cannot_be_told_is_counted_whatever_the_reason(view: MachineView) ->
     assert (found.unreadable, found.privilege, found.failed) == (1, None, "process 7: /proc/7/maps: Input/output error")
     assert [(pid, str(error)) for pid, error in said] == [(7, "/proc/7/maps: Input/output error")]
     assert [(note.kind, note.why.partition(" (")[2]) for note in found.notes] == [("failed", f"{found.failed})")]
+
+
+def test_what_is_dear_takes_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process has its own 30 ms, and a tenth of what those before it have left of 2 s; who is cheap takes nothing of that."""
+    spent, given = [0.0], list[float | None]()
+    with Host() as host:
+        monkeypatch.setattr(host, "allow", given.append)
+        monkeypatch.setattr(host, "used_seconds", lambda: spent[0])
+        for pid in gather.in_time(host, range(1002)):
+            spent[0] = 0.004 if pid < 500 else 1.0 if pid == 1000 else given[-1] or 0.0
+    assert given[:501] == [0.03 + 0.2] * 501
+    assert given[501:503] == pytest.approx([0.03 + 0.18, 0.03 + 0.162])
+    assert given[999] == pytest.approx(0.03)
+    assert given[1001:] == [0.03, None]
+    assert sum(each or 0.0 for each in given[500:1000]) < 2.0 + 500 * 0.03
+    with Host(STORY) as host:
+        monkeypatch.setattr(host, "allow", given.clear)
+        assert list(gather.in_time(host, (1, 2))) == [1, 2]
+
+
+def test_who_is_dear_takes_nobodys_place_in_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four processes with 10,000 mappings each cost what they may together; the honest program behind them is told as ever, they have
+    notes, and `check` has no verdict. With a pid one of them is looked at through and through.
+    """
+    path = tmp_path / "short"
+    path.touch()
+    os.truncate(path, 10_000 * os.sysconf("SC_PAGE_SIZE"))
+    (tmp_path / "honest").mkdir()
+    (tmp_path / "honest/go").write_bytes(go_program(inline_record("go1.25.5", framed("path\tx\nmod\tx\tv1\n")), kind=3))
+    with scene("maps", tmp_path, 10_000, path=path, count=4) as dear, holders(tmp_path / "honest") as (honest,):
+        monkeypatch.setattr(api, "list_pids", lambda _host: [*dear, honest])
+        with Host() as host:
+            api.inspect_host(host, (honest,))  # loads what any look needs
+        (whole, *_), alone = api.list_go().processes[::-1], api.inspect((honest,)).processes[0]
+        assert (whole.snapshot.process.pid, whole.notes) == (honest, alone.notes)
+        monkeypatch.setattr(gather, "_COMMON_SECONDS", 0.0)
+        monkeypatch.setattr(gather, "_OWN_SECONDS", 0.005)
+        report = api.list_go()
+        (named,) = api.inspect((dear[0],)).processes
+    (told,) = (process for process in report.processes if process.snapshot.process.pid == honest)
+    assert told.notes == alone.notes
+    seen = {process.snapshot.process.pid: process for process in report.processes}
+    late = [pid for pid in dear if pid not in seen or any("is used up" in note.why for note in seen[pid].notes)]
+    assert len(late) == 4
+    why = blind(report) or blind_partly(report)
+    assert why is not None
+    assert why.note is not None
+    assert "is used up" in why.note.why
+    assert not any("is used up" in note.why for note in named.notes)
 
 
 def test_a_process_table_that_cannot_be_listed_is_no_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:

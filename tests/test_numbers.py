@@ -14,6 +14,7 @@ from cgtune.numbers import (
     shares_of_request,
     weight_by_curve,
     weight_by_line,
+    weight_of_spec_shares,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +53,22 @@ def test_a_request_to_a_weight(millicores: int, shares: int, line: int, curve: i
 def test_a_weight_back_to_requests(weight: int, requests: Requests) -> None:
     """Several millicores come to one weight, by either formula."""
     assert requests_of_weight(weight) == requests
+
+
+def test_what_cadvisor_makes_of_weights() -> None:
+    """Every weight is known again by the shares that it is told as, and no other number is one."""
+    told = {2 + (weight - 1) * 262_142 // 9999: weight for weight in range(1, 10_001)}
+    assert {shares: weight_of_spec_shares(shares) for shares in range(3000)} == {shares: told.get(shares) for shares in range(3000)}
+    assert all(weight_of_spec_shares(shares) == weight for shares, weight in told.items())
+    assert [weight_of_spec_shares(shares) for shares in (1522, 2, 262_144, 262_145, 102, -5, 10**30)] == [
+        59,
+        1,
+        10_000,
+        None,
+        None,
+        None,
+        None,
+    ]
 
 
 @given(st.integers(0, 256_000))

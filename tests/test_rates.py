@@ -97,6 +97,12 @@ def rates(before: Snapshot, after: Snapshot) -> Rates:
     return found
 
 
+def test_no_more_periods_are_throttled_than_there_were() -> None:
+    """A look may be amid the end of a period: of the two counters the second is then one ahead."""
+    (cpu,) = rates(look(), look(110.0, counters=(1100, 601, 35.0))).cpu
+    assert (cpu.throttled_percent, cpu.throttling and cpu.throttling.throttled_periods) == (100, 100)
+
+
 def test_two_looks_give_rates() -> None:
     """CPU in CPUs, waiting in threads and shares of the time, throttling by its periods, kills and refaults by their growth."""
     after = look(110.0, used=52.0, counters=(1100, 598, 35.0), waits=((42, 5.0),), waited=13.2, kills=3, highs=9, refaults=1050, busy=520.0)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 import cgtune
-from cgtune.model import Note
+from cgtune import records
 from cgtune.records import Record
 from tests.support import stories
 
@@ -74,20 +75,52 @@ def test_a_prediction_can_be_hashed() -> None:
     assert all(isinstance(hash(value), int) for value in _inside(prediction))
 
 
-def test_a_record_refuses_what_it_has_no_field_for() -> None:
-    """A missing field and an unknown one are named, and nothing of a record can be set or deleted."""
-    fields: dict[str, str] = {"path": "/c", "why": "closed"}
-    note = Note(**fields)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"^Note needs why$"):
-        Note(path="/c")  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match=r"^Note has no field more, other$"):
-        Note(**fields, other="", more="")  # type: ignore[arg-type,call-arg]
-    with pytest.raises(TypeError, match=r"^Note has no field more, other$"):
+def _few() -> type[Any]:
+    class Told(Record):
+        path: str
+        why: str
+        kind: str = "fact"
+
+    return Told
+
+
+def _many() -> type[Any]:
+    told = _few()
+    for number in range(records._MANY):
+        told(path=str(number), why="")
+    assert {"__init__", "replace", "_values"} <= vars(told).keys()
+    return told
+
+
+@pytest.mark.parametrize("make", [_few, _many])
+def test_a_record_refuses_what_it_has_no_field_for(make: Callable[[], type[Any]]) -> None:
+    """A missing field and an unknown one are named, and nothing of a record can be set or deleted; of one of many likewise."""
+    told = make()
+    note = told(path="/c", why="closed")
+    with pytest.raises(TypeError, match=r"^Told.*\bwhy\b"):
+        told(path="/c")
+    with pytest.raises(TypeError, match=r"^Told.*\b(more|other)\b"):
+        told(path="/c", why="closed", other="", more="")
+    with pytest.raises(TypeError, match=r"^Told has no field more, other$"):
         note.replace(other="", more="", why="open")
-    with pytest.raises(AttributeError, match=r"^Note is immutable: why cannot be set$"):
-        setattr(note, "why", "")  # noqa: B010
-    with pytest.raises(AttributeError, match=r"^Note is immutable: why cannot be deleted$"):
-        delattr(note, "why")
+    with pytest.raises(AttributeError, match=r"^Told is immutable: why cannot be set$"):
+        note.why = ""
+    with pytest.raises(AttributeError, match=r"^Told is immutable: why cannot be deleted$"):
+        del note.why
     changed = note.replace(why="open")
-    assert changed == Note(path="/c", why="open")
-    assert note == Note(path="/c", why="closed")
+    assert (type(changed), changed) == (told, told(path="/c", why="open"))
+    assert (type(note), note) == (told, told(kind="fact", why="closed", path="/c"))
+    assert (hash(changed), dict(changed.items())) == (hash(told(path="/c", why="open")), {"path": "/c", "why": "open", "kind": "fact"})
+    assert repr(changed) == "Told(path='/c', why='open', kind='fact')"
+
+
+def test_a_class_derived_from_one_of_many_makes_its_own() -> None:
+    """What was compiled for a class makes records of that class alone, and goes when another is derived from it."""
+    told = _many()
+
+    class More(told):  # type: ignore[misc,valid-type]
+        more: int
+
+    derived = More(path="/c", why="closed", more=3)
+    assert (type(derived), derived.more, derived.replace(more=4).more, type(derived.replace(more=4))) == (More, 3, 4, More)
+    assert type(told(path="/c", why="closed")) is told

@@ -217,7 +217,6 @@ def _cpu_level(limited: Limited) -> CpuLevel:
         bandwidth=limited.bandwidth,
         weight=weight if v2 else None,
         shares=None if v2 else shares,
-        throttling=None,
         request_cores=limited.request_cores,
     )
 
@@ -237,12 +236,6 @@ def _memory_level(limited: Limited) -> MemoryLevel:
         version=limited.cgroup,
         limit=ByteLimit(limit_bytes=limited.memory_bytes),
         high=None if limited.high_bytes is None else ByteLimit(limit_bytes=limited.high_bytes),
-        swap=None,
-        memsw=None,
-        hierarchical=None,
-        current_bytes=None,
-        swap_current_bytes=None,
-        use_hierarchy=True,
     )
 
 

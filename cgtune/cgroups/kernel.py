@@ -180,7 +180,7 @@ def parse_cpu_stat(text: str) -> Throttling | None:
         return None
     return Throttling(
         periods=values["nr_periods"],
-        throttled_periods=values["nr_throttled"],
+        throttled_periods=min(values["nr_throttled"], values["nr_periods"]),  # a period may end while the kernel prints the two
         throttled_seconds=seconds,
         bursts=values.get("nr_bursts"),
         burst_seconds=_seconds(values, "burst_usec", "burst_time"),

@@ -12,9 +12,11 @@ from cgtune.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cgtune.model import Report
+    from collections.abc import Iterable
 
-_MOST_UNREAD = 20  # lines
+    from cgtune.model import Note
+
+_MOST_NOTES = 20  # lines
 
 
 class InspectOptions(Record):
@@ -55,20 +57,19 @@ def run_inspect(options: InspectOptions) -> int:
             kills=kills,
         )
     show("inspect", options.format, report, colour=options.color, verbose=options.verbose, brief=options.brief)
+    ended = [note for note in report.notes if (options.pids or options.whom.pids) and note.kind == "failed"]
     if options.format == "otlp-json":
-        _tell_unread(report)
-    ended = [note.why for note in report.notes if (options.pids or options.whom.pids) and note.kind == "failed"]
-    for why in ended:
-        fail(why, exits.COULD_NOT_INSPECT)
+        notes = (*report.notes, *(note for process in report.processes for note in process.notes))
+        _tell(note for note in notes if note not in ended)
+    for note in ended:
+        fail(note.why, exits.COULD_NOT_INSPECT)
     return exits.COULD_NOT_INSPECT if ended else exits.CLEAN
 
 
-def _tell_unread(report: Report) -> None:
-    """Say on stderr what could not be read: OpenTelemetry has no place for it, and a point is missing as if there were no such value."""
-    found = (*report.notes, *(note for process in report.processes for note in process.notes))
-    notes = (note for note in found if note.kind != "fact")
+def _tell(notes: Iterable[Note]) -> None:
+    """Say each on stderr: OpenTelemetry has no place for their words, and a missing point looks like a value that does not exist."""
     lines = tuple(dict.fromkeys(f"not seen: {note.path}: {note_words(note)}" for note in notes))
-    for line in lines[:_MOST_UNREAD]:
+    for line in lines[:_MOST_NOTES]:
         fail(line, exits.CLEAN)
-    if len(lines) > _MOST_UNREAD:
-        fail(f"not seen: {len(lines) - _MOST_UNREAD} more: --format json has them all", exits.CLEAN)
+    if len(lines) > _MOST_NOTES:
+        fail(f"not seen: {len(lines) - _MOST_NOTES} more: --format json has them all", exits.CLEAN)

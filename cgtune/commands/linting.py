@@ -20,13 +20,9 @@ if TYPE_CHECKING:
 
 
 class Linting:
-    """The reading and judging of one run, which may look several times.
-
-    ``silences`` and ``unread`` (files that could not be read, in words) are those of the last look.
-    """
+    """The reading and judging of one run, which may look several times. ``silences`` are those of the last look."""
 
     silences: Silences
-    unread: tuple[str, ...] = ()
 
     def __init__(self, options: LintOptions) -> None:
         """Raises UsageError for what the options name and is not so."""
@@ -58,14 +54,14 @@ class Linting:
         for file, text in self._read(texts or {}):
             yield self._judge(file, text, around), text
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """What could not be read in any look, in words."""
+        return tuple(self._files.unread)
+
     def _read(self, texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        """The files with their texts, once more from the beginning; of those that cannot be read it is kept why."""
-        self.unread = ()
-        for file, text in self._files.read():
-            if isinstance(text, CgtuneError):
-                self.unread += (str(text),)
-            else:
-                yield file, texts.get(file, text)
+        """The files with their texts, once more from the beginning, without those that cannot be read."""
+        return ((file, texts.get(file, text)) for file, text in self._files.read() if not isinstance(text, CgtuneError))
 
     def join(self, reports: Iterable[LintReport]) -> LintReport:
         """One report of all."""

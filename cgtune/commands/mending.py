@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
-from cgtune.errors import Unwritable
+from cgtune.errors import Unwritable, reason
 from cgtune.records import Record
 from cgtune.system.inputfiles import MOST_BYTES, open_to_read
 
@@ -93,7 +94,10 @@ def write_mended(mended: Mended) -> None:
 
 def is_elsewhere(file: str) -> str | None:
     """Why a file is not written: it is a link, and the file that it leads to was not named. None: it may be written."""
-    return f"{file} is a symbolic link to {os.readlink(file)}, which is not followed: name that file" if os.path.islink(file) else None
+    try:
+        return f"{file} is a symbolic link to {os.readlink(file)}, which is not followed: name that file"
+    except OSError as error:
+        return None if error.errno == errno.EINVAL else f"{file}: {reason(error)}"
 
 
 def _applied(file: str, text: str, fixes: Collection[Fix]) -> str:

@@ -105,6 +105,14 @@ class FleetCase(Case):
         return limit if cpus is None else f"{limit}; the node has {cpus} CPU{'s' * (cpus != 1)}{self.series('node_cpus')}"
 
     @property
+    def weight_words(self) -> str:
+        words, shares = super().weight_words, self.measured.cpu_shares
+        if not words or self.measured.cpu_request_cores is not None or shares is None:
+            return words
+        told = f"CPU shares{self.series('cpu_shares')}: {shares}"
+        return words.replace(f"{PLACE}/cpu.weight", f"{told}, cpu.weight") if PLACE in words else f"{words}: {told}"
+
+    @property
     def limit_words(self) -> str:
         limit = self.measured.memory_limit_bytes
         if limit is None:

@@ -13,13 +13,14 @@ from cgtune.advice.prediction import Limited, derive_limited, report_limited
 from cgtune.advice.procs import most_procs
 from cgtune.advice.quantities import USUAL_PERIOD_US
 from cgtune.model import LEAST_PERIODS, Bandwidth, GoLive, GoObserved, MemoryEvents, MemoryParts, Throttling, Used
+from cgtune.numbers import DEFAULT_SHARES, requests_of_shares, weight_of_spec_shares
 from cgtune.runtimes.go.offline import OfflineProgram
 from cgtune.runtimes.go.program.version import parse_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cgtune.fleet.model import Measured
-    from cgtune.model import GoFacts, GoSetting, Off, ProcessReport
+    from cgtune.model import CpuLevel, GoFacts, GoSetting, Off, ProcessReport
     from cgtune.runtimes.go.program.version import GoVersion
 
 #: What stands for the folder of its cgroup in words, until they are told in those of the series.
@@ -45,6 +46,8 @@ def report_measured(measured: Measured) -> ProcessReport:
     cpu = empty.snapshot.cpu_chain[0].replace(
         path=PLACE, directory=PLACE, throttling=_throttling(worst_share(measured)), usage_seconds=_usage_seconds(measured)
     )
+    if measured.cpu_request_cores is None and measured.cpu_shares is not None:
+        cpu = _with_shares(cpu, measured.cpu_shares)
     most = _bytes(measured.memory_used.most)
     memory = empty.snapshot.memory_chain[0].replace(
         path=PLACE,
@@ -73,6 +76,14 @@ def report_measured(measured: Measured) -> ProcessReport:
             ),
         ),
     )
+
+
+def _with_shares(level: CpuLevel, shares: int) -> CpuLevel:
+    """What no series of requests tells stands in the weight, as far as that can be told: 1024 is v1's default, and a weight of v2's."""
+    if shares == DEFAULT_SHARES:
+        return level
+    weight = weight_of_spec_shares(shares)
+    return level.replace(weight=weight) if weight is not None else level.replace(request_cores=requests_of_shares(shares)[1] / 1000)
 
 
 def is_go(measured: Measured) -> bool:

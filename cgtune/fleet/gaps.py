@@ -90,7 +90,7 @@ _GAPS: dict[str, tuple[str, str]] = {
     "no-throttling": ("no series of throttling, though there are CPU limits", _KEEP.format("container_cpu_cfs_.*")),
     "no-enforced": (
         "no container_spec_* series: limits are those that are written, and a resized pod is not seen",
-        _KEEP.format("container_spec_cpu_(quota|period) and container_spec_memory_limit_bytes"),
+        _KEEP.format("container_spec_cpu_(quota|period|shares) and container_spec_memory_limit_bytes"),
     ),
     "no-pod-resources": (
         "no kube_pod_resource_limit: limits of whole pods (pod-level resources) are not seen",

@@ -58,6 +58,7 @@ _TOLD_BY = {
     "memory_limit_bytes": _MEMORY_LIMIT,
     "node_cpus": ("cgtune_cpu_usable_cpus", "nodes"),
     "cpu_request_cores": (f"{names.RESOURCES[1]}_cpu", f"{names.POD_RESOURCES[1]}_cpu"),
+    "cpu_shares": (names.SPEC_SHARES,),
     "memory_request_bytes": (f"{names.RESOURCES[1]}_memory", f"{names.POD_RESOURCES[1]}_memory"),
 }
 #: The figures of a history that a field is made of.
@@ -218,6 +219,7 @@ def measure(now: Sequence[Replica], ever: Sequence[Replica], cgtune_kills: float
         cpu_limit_cores=None if cpu == _NO_LIMIT else cpu,
         is_cpu_unlimited=cpu == _NO_LIMIT,
         cpu_request_cores=_most_common(_known(each.written("request", "cpu") for each in now)),
+        cpu_shares=_whole(_most_common(_known(each.first(names.SPEC_SHARES) for each in now))),
         memory_limit_bytes=None if memory == _NO_LIMIT else _whole(memory),
         is_memory_unlimited=memory == _NO_LIMIT,
         memory_request_bytes=_whole(_most_common(_known(each.written("request", "memory") for each in now))),

@@ -75,8 +75,9 @@ class Measured(Record):
 
     CPU in cores, memory in bytes, shares from 0 to 1. ``least_procs`` and ``most_procs`` are GOMAXPROCS over the replicas.
     ``gomemlimit_bytes`` None: not known; ``is_gomemlimit_off``: it is not set. ``gogc`` -1: off. A limit that is None although
-    ``is_cpu_unlimited`` or ``is_memory_unlimited`` is known not to be there. ``is_aware``: whether the runtime obeys its quota, which only
-    cgtune's own series tell for sure. ``is_resized``: some replica's enforced limit differs from what is written.
+    ``is_cpu_unlimited`` or ``is_memory_unlimited`` is known not to be there. ``cpu_shares`` are what cadvisor makes of its cgroup's weight.
+    ``is_aware``: whether the runtime obeys its quota, which only cgtune's own series tell for sure. ``is_resized``: some replica's enforced
+    limit differs from what is written.
 
     ``history_seconds`` is how long it was seen, ``samples`` how many points its usage has. ``throttled`` are shares of periods over
     replicas and time. ``gc_share`` is the collector's part of the CPU time that GOMAXPROCS allows. ``kills``: at least so many.
@@ -93,6 +94,7 @@ class Measured(Record):
     most_procs: int | None = None
     cpu_limit_cores: float | None = None
     cpu_request_cores: float | None = None
+    cpu_shares: int | None = None
     memory_limit_bytes: int | None = None
     memory_request_bytes: int | None = None
     gomemlimit_bytes: int | None = None

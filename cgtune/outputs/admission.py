@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from cgtune.advice.expressions import Expressions
 
+_MIB = 1 << 20
+
 _HEAD = """\
 # Written by cgtune policy, for Kubernetes 1.36 and later. It sets {variables} in new pods that the selectors below choose.
-# GOMEMLIMIT is the memory limit of the container, less {keeps} kept free, in whole MiB.
+# GOMEMLIMIT is the memory limit of the container, less {keeps} kept free, in whole MiB; for limits from {least} MiB on.
 {about_procs}# Left alone: containers that have the variable in env, or no limit; init containers that end; pods of Windows.
 # A variable that envFrom brings cannot be seen here: env comes before it, so name the variable in env, or leave the label off.
 # Try it:   kubectl apply --dry-run=server -f FILE     Roll back:   kubectl delete -f FILE, then restart the workloads
@@ -91,6 +93,7 @@ def render_admission(scope: Scope, expressions: Expressions) -> str:
     head = _HEAD.format(
         variables="GOMEMLIMIT and GOMAXPROCS" if scope.with_procs else "GOMEMLIMIT",
         keeps=expressions.keeps,
+        least=-(-expressions.set_from_bytes // _MIB),
         about_procs=about if scope.with_procs else "",
     )
     return head + "\n".join(lines) + "\n"

@@ -39,7 +39,8 @@ def brief_lines(report: ProcessReport, layout: Layout) -> tuple[str, str, str]:
     if len(first) > len(title):
         first = f"{layout.style('strong', title)}  {layout.style(worst, first[len(title) + 2 :])}"
     where = clip_start(container_name(report.snapshot.container), max(sheet.width - _ROOM_FOR_USE, _LEAST_NAME))
-    second = "; ".join((_limits(report), *_use(report)))
+    unseen = [f"{len(report.notes)} not seen"] if report.notes else []  # before what may be cut
+    second = "; ".join((_limits(report), *unseen, *_use(report)))
     second = sheet.clipped(f"  {where}: {second}" if where else f"  {second}")
     return first, second, layout.style("strong", sheet.clipped(f"  {'; '.join(_acts(report))}"))
 
@@ -80,8 +81,6 @@ def _use(report: ProcessReport) -> Iterator[str]:
     if charged is not None and charged.current_bytes is not None:
         in_use = charged.used_bytes is not None
         yield f"{format_bytes(charged.used_bytes or 0 if in_use else charged.current_bytes)} {'in use' if in_use else 'charged'}"
-    if report.notes:
-        yield f"{len(report.notes)} not seen"
 
 
 def _acts(report: ProcessReport) -> Iterator[str]:

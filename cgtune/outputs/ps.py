@@ -59,6 +59,9 @@ def render_ps(report: Report, layout: Layout | None = None) -> str:
         lines += _folded(_others_words(report.others), layout)
     for note in report.notes:
         lines += _folded(f"not seen: {escape_control(note_words(note))}", layout)
+    unread = [process for process in report.processes if any(note.kind == "failed" for note in process.notes)]
+    if unread:
+        lines += _folded(_unread_words([process.snapshot.process.pid for process in unread]), layout)
     if report.machinery:
         lines += _folded(machinery_words(report.machinery), layout)
     return "\n".join(lines) + "\n"
@@ -106,6 +109,12 @@ def _folded(text: str, layout: Layout | None) -> list[str]:
     from cgtune.outputs.layout import fold
 
     return list(fold(text, layout.width))
+
+
+def _unread_words(pids: Sequence[int]) -> str:
+    """Of which processes something could not be read: what stands in their lines may be less than there is."""
+    of = f"process {pids[0]}" if len(pids) == 1 else f"{len(pids)} processes, {pids[0]} one of them"
+    return f"not seen: files of {of}; cgtune inspect --pid {pids[0]} names them"
 
 
 def _others_words(others: Sequence[tuple[Kind, int]]) -> str:

@@ -77,6 +77,10 @@ def add_counts(sink: Sink, report: Report) -> None:
     for kind in NOTE_KINDS:
         help_ = "Different notes of the report. failed: a file is there, and could not be read."
         sink.add("cgtune_notes", help_, sum(note.kind == kind for note in notes), kind=kind)
+    missing = [note.privilege for note in notes if note.privilege is not None]
+    for privilege in sorted(set(missing)):
+        help_ = "Of these notes, those that this capability would end."
+        sink.add("cgtune_missing_privilege_notes", help_, missing.count(privilege), privilege=privilege)
 
 
 def add_process(sink: Sink, report: ProcessReport, labels: Mapping[str, str]) -> None:

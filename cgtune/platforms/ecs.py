@@ -27,7 +27,7 @@ PLACES = ("/ecs/", "/ecstasks")
 
 _NAME = "Amazon ECS"
 _HIDES_NOTHING = "nothing: its cgroup is in none of a task, so the agent ignores the limits of tasks (ECS_ENABLE_TASK_CPU_MEM_LIMIT=false)"
-_ADDRESS = "169.254.170.2"
+_ADDRESS, _PATH = "169.254.170.2", "v4/"  # beside it the same server hands out the credentials of tasks
 _PERIOD_US = 100_000
 _MIB = 1 << 20
 _MOST_CPUS, _MOST_MIB = 4096, 1 << 26  # 64 TiB
@@ -70,7 +70,7 @@ def with_task(view: MachineView, snapshot: Snapshot, url: str | None, notes: lis
 def require_address(url: str, *, is_own: bool) -> str:
     """The URL without a slash at its end, if it may be asked for. Raises Unreadable.
 
-    One's own may lead to any link-local or loopback IPv4 address, another process's to the documented address, without a port, alone.
+    One's own may lead to any link-local or loopback IPv4 address, another process's to the documented address and path alone.
     """
     scheme, _, rest = url.partition("://")
     place, slash, path = rest.partition("/")
@@ -79,7 +79,7 @@ def require_address(url: str, *, is_own: bool) -> str:
     numbers = host.split(".")
     is_address = len(numbers) == 4 and all(number.isdigit() and len(number) <= 3 and int(number) <= 255 for number in numbers)
     is_near = is_address and (numbers[:2] == ["169", "254"] or numbers[0] == "127")
-    is_allowed = is_near if is_own else host == _ADDRESS and not colon
+    is_allowed = is_near if is_own else host == _ADDRESS and not colon and path.startswith(_PATH)
     is_port = not colon or (port.isdigit() and len(port) <= 5 and 0 < int(port) <= 65535)
     if scheme != "http" or not is_plain or not slash or not is_port or not is_allowed:
         raise Unreadable(f"{VARIABLE} names no address of ECS, which is http://{_ADDRESS}/v4/..., and nothing is asked elsewhere")
@@ -156,10 +156,12 @@ def _with_levels(snapshot: Snapshot, task: Task, url: str, base: str) -> Snapsho
     hides = "" if is_cap else _HIDES_NOTHING
     if task.cpus is not None:
         said.append(Said(resource="cpu", of="task", value=task.cpus, unit="cores", source=url, is_cap=is_cap))
-        cpu = (*cpu, _cpu_level(path, url, cpu[0].version if cpu else 2, task.cpus))
+        quota = Bandwidth(quota_us=round(task.cpus * _PERIOD_US), period_us=_PERIOD_US)
+        cpu = (*cpu, CpuLevel(path=path, directory=url, version=cpu[0].version if cpu else 2, said_by=_NAME, bandwidth=quota))
     if task.memory_bytes is not None:
         said.append(Said(resource="memory", of="task", value=task.memory_bytes, unit="bytes", source=url, is_cap=is_cap))
-        memory = (*memory, _memory_level(path, url, memory[0].version if memory else 2, task.memory_bytes))
+        limit = ByteLimit(limit_bytes=task.memory_bytes)
+        memory = (*memory, MemoryLevel(path=path, directory=url, version=memory[0].version if memory else 2, said_by=_NAME, limit=limit))
     if task.container_units is not None:
         said.append(Said(resource="cpu", of="container", value=task.container_units, unit="units", source=base))
     if task.container_bytes is not None:
@@ -175,33 +177,3 @@ def _lies_elsewhere(snapshot: Snapshot) -> bool:
     """Whether its cgroup is that of no task. In a cgroup namespace, its own or another, nobody can tell: then the agent is believed."""
     top = snapshot.cpu_hidden_above or snapshot.memory_hidden_above or "/"
     return top != "/" and not top.startswith("/..") and not any(place in top for place in PLACES)
-
-
-def _cpu_level(path: str, url: str, version: int, cpus: float) -> CpuLevel:
-    return CpuLevel(
-        path=path,
-        directory=url,
-        version=version,
-        said_by=_NAME,
-        bandwidth=Bandwidth(quota_us=round(cpus * _PERIOD_US), period_us=_PERIOD_US),
-        weight=None,
-        shares=None,
-        throttling=None,
-    )
-
-
-def _memory_level(path: str, url: str, version: int, limit_bytes: int) -> MemoryLevel:
-    return MemoryLevel(
-        path=path,
-        directory=url,
-        version=version,
-        said_by=_NAME,
-        limit=ByteLimit(limit_bytes=limit_bytes),
-        high=None,
-        swap=None,
-        memsw=None,
-        hierarchical=None,
-        current_bytes=None,
-        swap_current_bytes=None,
-        use_hierarchy=True,
-    )

@@ -67,8 +67,9 @@ def _lambda(clues: Clues) -> Platform | None:
 
 def _nomad(clues: Clues) -> Platform | None:
     told = _told(clues, ("NOMAD_ALLOC_ID",), ("/nomad.slice", "/nomad/"))
-    most = "NOMAD_MEMORY_MAX_LIMIT" if clues.value("NOMAD_MEMORY_MAX_LIMIT") else "NOMAD_MEMORY_LIMIT"
-    said = _said(clues, "task", ("memory", most, "MB"), ("cpu", "NOMAD_CPU_CORES", "list"), ("cpu", "NOMAD_CPU_LIMIT", "MHz"))
+    most = _said(clues, "task", ("memory", "NOMAD_MEMORY_MAX_LIMIT", "MB"))
+    memory = most or _said(clues, "task", ("memory", "NOMAD_MEMORY_LIMIT", "MB"))
+    said = (*memory, *_said(clues, "task", ("cpu", "NOMAD_CPU_CORES", "list"), ("cpu", "NOMAD_CPU_LIMIT", "MHz")))
     hides = "nothing by itself; its cpu is a share, and no cap unless a driver is told so, and its cores are a cpuset"
     return Platform(name="Nomad", told_by=told, hides=hides, said=said) if told else None
 
@@ -90,10 +91,8 @@ def _app_engine(clues: Clues) -> Platform | None:
 
 def _slurm(clues: Clues) -> Platform | None:
     told = _told(clues, ("SLURM_JOB_ID",), ("/slurmstepd.scope", "slurmstepd.scope/", "/slurm/"))
-    node = ("cpu", "SLURM_CPUS_ON_NODE", "cores")
-    cpus = ("cpu", "SLURM_CPUS_PER_TASK", "cores") if clues.value("SLURM_CPUS_PER_TASK") else node
-    memory = _said(clues, "job", ("memory", "SLURM_MEM_PER_NODE", "MB"))
-    said = (*memory, *_said(clues, "job" if cpus is node else "task", cpus))
+    cpus = _said(clues, "task", ("cpu", "SLURM_CPUS_PER_TASK", "cores")) or _said(clues, "job", ("cpu", "SLURM_CPUS_ON_NODE", "cores"))
+    said = (*_said(clues, "job", ("memory", "SLURM_MEM_PER_NODE", "MB")), *cpus)
     hides = "nothing by itself; without ConstrainCores and ConstrainRAMSpace in cgroup.conf nothing of a job is enforced"
     return Platform(name="Slurm", told_by=told, hides=hides, said=said) if told else None
 

@@ -7,6 +7,8 @@ pages and 40 to 450 major faults a second; with room for the file 0 to 2 of each
 pages may count as such that came back, if another cgroup had them before: something must have waited for memory as well
 (memory.pressure, 2 % of the time; v2), or pages must have been used again (5 % of those that are there are on the active list; v1). What is
 read by read(2) alone causes no major faults: if that waits for memory, memory-stalling tells it on v2, and nothing tells it on v1.
+The program's own file is one of those files, unless somebody outside the cgroup read it before: pages are charged to who reads them first.
+So the first start on a machine may thrash for a long time, and the next one is killed at once.
 
 Why it hurts: a thread that waits for a page keeps its share of GOMAXPROCS, and no other goroutine runs there meanwhile. Measured: 7 to 14
 times the CPU for the same work. Nothing is killed and nothing is logged.

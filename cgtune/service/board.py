@@ -7,7 +7,9 @@ from __future__ import annotations
 import threading
 import time
 
+from cgtune import __version__
 from cgtune.outputs.packed import Packed
+from cgtune.outputs.prometheus import ServiceFacts
 from cgtune.records import Record
 from cgtune.service.history import History
 from cgtune.service.merged import Merger
@@ -93,3 +95,24 @@ class Board:
         if age_seconds > self._fresh_seconds:
             return f"the report is {age_seconds:.1f} s old, and counts as fresh for {self._fresh_seconds:g} s"
         return None
+
+    def facts(self, *, with_age: bool) -> ServiceFacts:
+        """What the service says of itself at this moment. ``with_age``: in a file the age would stand still."""
+        stages, found = self.stages, self.found
+        facts = ServiceFacts(
+            version=__version__,
+            scans=self.scans,
+            scan_errors=self.scan_errors,
+            stages=tuple((name, stage.seconds, stage.is_good) for name, stage in stages.last.items()),
+            running_seconds=stages.running_seconds() if with_age else None,
+        )
+        if found is None:
+            return facts
+        return facts.replace(
+            unreadable=found.look.unreadable,
+            left_out=found.look.left_out,
+            missing=len(found.look.missing),
+            scan_seconds=found.scan_seconds,
+            report_time_seconds=found.time_seconds,
+            age_seconds=max(0.0, time.monotonic() - found.began_seconds) if with_age else None,
+        )

@@ -110,11 +110,12 @@ class Follower:
             pids = self._pids or self._search_order(view)
             found = gather(
                 view,
-                self._until_stopped(self._turns.deal(pids)),
+                pids,
                 on_trouble,
                 go_only=not self._pids,
                 most=None if self._pids else MOST_PROCESSES,
                 with_machinery=self._machinery,
+                deal=lambda pids: self._until_stopped(self._turns.deal(pids)),
             )
             found = _with_left(found, self._turns.left, troubles)
             self._host.forget()  # an idle service holds nothing open

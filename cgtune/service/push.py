@@ -17,7 +17,6 @@ from cgtune.outputs.escape import escape_control
 from cgtune.outputs.otlp import SCHEMA_URL, SCOPE, Metrics, describe_processes, describe_service, point_value
 from cgtune.outputs.prometheus import add_kills, add_service
 from cgtune.outputs.series import add_counts
-from cgtune.service.web import service_facts
 from cgtune.system.endpoint import redact_url
 
 TYPE_CHECKING = False
@@ -105,7 +104,7 @@ class Pusher:
         board, report = self._board, found.verdict.report
         metrics = Metrics()
         add_counts(metrics, report)
-        add_service(metrics, service_facts(board, with_age=True))
+        add_service(metrics, board.facts(with_age=True))
         add_kills(metrics, board.remembered, board.workloads, board.forgotten)
         yield describe_service(__version__, self._place, metrics)
         yield from describe_processes(report, place=self._place, least_age_seconds=board.least_age_seconds)

@@ -6,7 +6,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 #: A process that took more CPU time in its last look is dear: one of Go's takes 1 ms, the first look at its program some 50.
 _DEAR_SECONDS = 0.02
@@ -25,23 +25,22 @@ class Turns:
         self._read: dict[int, int] = {}  # by pid, in which look it was read last and found dear
         self.left: tuple[int, ...] = ()
 
-    def deal(self, pids: Collection[int]) -> Iterator[int]:
+    def deal(self, pids: Iterable[int]) -> Iterator[int]:
         """The pids to be read now, each when the one before it was read: the cheap ones in their order, the longer the sooner."""
         self._looks += 1
         ordered, left = self._order(pids), list[int]()
         self._standing = {pid: standing for pid, standing in self._standing.items() if pid in ordered}
         self._read = {pid: look for pid, look in self._read.items() if pid in ordered}
         self.left = ()
-        spent = 0.0
+        began = now = self._clock()
         for pid in ordered:
-            if spent >= self._most_seconds:
+            if now - began >= self._most_seconds:
                 left.append(pid)
                 continue
-            began = self._clock()
+            before = now
             yield pid
-            took = self._clock() - began
-            spent += took
-            if took > _DEAR_SECONDS:
+            now = self._clock()
+            if now - before > _DEAR_SECONDS:
                 self._standing[pid], self._read[pid] = 0, self._looks
             else:
                 self._standing[pid] = min(self._standing.get(pid, 0) + 1, _BEST_STANDING)

@@ -11,7 +11,6 @@ from cgtune.outputs.packed import Packed, PackedFile
 from cgtune.outputs.prometheus import (
     OPENMETRICS_TYPE,
     TEXT_TYPE,
-    ServiceFacts,
     join_metrics,
     render_kills,
     render_report,
@@ -157,31 +156,9 @@ def render_metrics(board: Board, *, openmetrics: bool, with_age: bool = True) ->
         return render_report(report, openmetrics=openmetrics, least_age_seconds=board.least_age_seconds, merged=board.merged)
 
     report = board.page(name, render)
-    facts = service_facts(board, with_age=with_age)
+    facts = board.facts(with_age=with_age)
     kills = render_kills(board.remembered, board.workloads, board.forgotten, openmetrics=openmetrics)
     return join_metrics((render_service(facts, openmetrics=openmetrics), kills, report), openmetrics=openmetrics)
-
-
-def service_facts(board: Board, *, with_age: bool) -> ServiceFacts:
-    """What the service says of itself at this moment."""
-    stages, found = board.stages, board.found
-    facts = ServiceFacts(
-        version=__version__,
-        scans=board.scans,
-        scan_errors=board.scan_errors,
-        stages=tuple((name, stage.seconds, stage.is_good) for name, stage in stages.last.items()),
-        running_seconds=stages.running_seconds() if with_age else None,
-    )
-    if found is None:
-        return facts
-    return facts.replace(
-        unreadable=found.look.unreadable,
-        left_out=found.look.left_out,
-        missing=len(found.look.missing),
-        scan_seconds=found.scan_seconds,
-        report_time_seconds=found.time_seconds,
-        age_seconds=max(0.0, time.monotonic() - found.began_seconds) if with_age else None,
-    )
 
 
 def prefers_openmetrics(accept: str) -> bool:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
     from typing import Any
 
-#: How long all such reads of one process may take in one look.
-PROCESS_SECONDS = 1.0
+#: How long all such reads of one process may take in one look, and those of all processes that hang on the same file systems. What counts
+#: is the time in which the helper sleeps or runs: while it waits for a CPU, a quota or its neighbours keep it from answering.
+PROCESS_SECONDS = 0.25
 
 #: Behind so much that was waited for in vain in one look, nobody is waited for as long.
 _LOOK_SECONDS = 2.0
@@ -36,8 +37,10 @@ MOST_STUCK = 4
 #: How long a helper may take to start: that waits for a CPU, and for no file system.
 _START_SECONDS = 10.0
 
-#: How much longer it may take if it waits for a CPU.
+#: How much longer it may take if it waits for a CPU; how often that is looked at, and what is too short for a look.
 _CPU_SECONDS = 4.0
+_SLICE_SECONDS = 0.02
+_SHORT_SECONDS = 0.001
 
 #: Who was late is asked again after so long, then after twice as long, and so on.
 _AGAIN_SECONDS = 1.0
@@ -80,6 +83,7 @@ class _Helper:
             os.close(answers)
         self._poll = select.poll()
         self._poll.register(self._answers, select.POLLIN)
+        self._ran_seconds = self._queued_seconds = 0.0
 
     def close(self) -> None:
         """Close the pipes: it ends by itself as soon as it can."""
@@ -91,19 +95,19 @@ class _Helper:
         data = marshal.dumps(request)
         os.write(self._requests, len(data).to_bytes(HEAD_BYTES, "big") + data)
 
-    def receive(self, seconds: float) -> Any:
-        """Its answer. Raises TimeoutError if it is late, and EOFError or OSError if it is gone."""
-        deadline = time.monotonic() + seconds
-        size = int.from_bytes(self._receive(HEAD_BYTES, deadline), "big")
-        return marshal.loads(self._receive(size, deadline))  # noqa: S302  # written by our own code
+    def receive(self, seconds: float) -> tuple[Any, float]:
+        """Returns (its answer, how many of the seconds it took). Raises TimeoutError if it is late, EOFError or OSError if it is gone."""
+        wait = _Wait(self, seconds)
+        size = int.from_bytes(self._receive(HEAD_BYTES, wait), "big")
+        data = self._receive(size, wait)
+        wait.count(is_over=True)
+        return marshal.loads(data), wait.seconds  # noqa: S302  # written by our own code
 
-    def _receive(self, size: int, deadline: float) -> bytes:
+    def _receive(self, size: int, wait: _Wait) -> bytes:
         parts = bytearray()
         while len(parts) < size:
-            if not self._poll.poll(1000 * max(0.0, deadline - time.monotonic())):
-                if not self._waits_for_cpu() or time.monotonic() > deadline + _CPU_SECONDS:
-                    raise _late()
-                time.sleep(_LEAST_SECONDS)
+            if not self._poll.poll(1000 * _SLICE_SECONDS):
+                wait.count(is_over=False)
                 continue
             part = os.read(self._answers, size - len(parts))
             if not part:
@@ -111,13 +115,47 @@ class _Helper:
             parts += part
         return bytes(parts)
 
-    def _waits_for_cpu(self) -> bool:
-        """Whether it could run: then it hangs in no read, and a quota or its neighbours keep it from answering."""
+    def take_times(self) -> tuple[float, float]:
+        """Returns (the seconds that it ran, those that it waited for a CPU), both since this was asked last; zeros if nobody counts."""
+        # 173268 40521 12: ns on a CPU, ns waiting for one, turns (Documentation/scheduler/sched-stats.rst); used: 1, 2
+        try:
+            with open(f"/proc/{self.pid}/schedstat", "rb") as file:
+                ran, queued = (int(word) / 1e9 for word in file.read().split()[:2])
+        except (OSError, ValueError):
+            return 0.0, 0.0
+        before = self._ran_seconds, self._queued_seconds
+        self._ran_seconds, self._queued_seconds = ran, queued
+        return ran - before[0], queued - before[1]
+
+    def could_run(self) -> bool:
+        """Whether it runs or waits for a CPU: then it hangs in no read."""
         try:
             with open(f"/proc/{self.pid}/stat", "rb") as file:
                 return file.read().rpartition(b") ")[2][:1] == b"R"
         except OSError:
             return False
+
+
+class _Wait:
+    """The wait for one answer. ``seconds`` is how much of it counts."""
+
+    def __init__(self, helper: _Helper, most_seconds: float) -> None:
+        self._helper, self._most_seconds = helper, most_seconds
+        self._now = time.monotonic()
+        self._latest_seconds = self._now + most_seconds + _CPU_SECONDS
+        self.seconds = 0.0
+
+    def count(self, *, is_over: bool) -> None:
+        """Count what went by since the last time; raises TimeoutError if it is too much, and the wait is not over."""
+        before, self._now = self._now, time.monotonic()
+        passed = self._now - before
+        if is_over and passed < _SHORT_SECONDS:
+            self.seconds += passed
+            return
+        ran, queued = self._helper.take_times()
+        self.seconds += min(ran, passed) if not is_over and self._helper.could_run() else max(0.0, passed - queued)
+        if not is_over and (self.seconds >= self._most_seconds or self._now >= self._latest_seconds):
+            raise _late()
 
 
 class _Late:
@@ -138,6 +176,7 @@ class Aside:
         self._late: dict[Hashable, _Late] = {}
         self._answered: dict[Hashable, None] = {}
         self._took: dict[Hashable, float] = {}
+        self._took_of: dict[str, float] = {}  # by /proc/PID, likewise
         self._late_now: set[Hashable] = set()
         self._open: set[str] = set()  # by /proc/PID, what the helper may keep open
         self._waited_seconds = 0.0
@@ -149,7 +188,7 @@ class Aside:
             self._answered[key] = None
         while len(self._answered) > 1024:
             del self._answered[next(iter(self._answered))]
-        self._took, self._late_now, self._waited_seconds = {}, set(), 0.0
+        self._took, self._took_of, self._late_now, self._waited_seconds = {}, {}, set(), 0.0
         self._reap()
 
     def ask(self, key: Hashable, name: str, path: str, *more: int) -> Any:
@@ -157,18 +196,21 @@ class Aside:
 
         Raises OSError as that does, Unreadable for what is no plain path, and TimeoutError.
         """
-        left = (PROCESS_SECONDS if self._waited_seconds < _LOOK_SECONDS else _LEAST_SECONDS) - self._took.get(key, 0.0)
+        process = "/".join(path.split("/", 3)[:3])
+        most = PROCESS_SECONDS if self._waited_seconds < _LOOK_SECONDS else _LEAST_SECONDS
+        left = most - max(self._took.get(key, 0.0), self._took_of.get(process, 0.0))
         if left <= 0 or not self._may_ask(key):
             raise _late()
         if self._helper is None:
             self._helper = self._start(key)
-        self._open.add("/".join(path.split("/", 3)[:3]))
-        began = time.monotonic()
+        self._open.add(process)
+        took = 0.0
         try:
             self._helper.send((name, path, *more))
-            number, answer = self._helper.receive(left)
+            (number, answer), took = self._helper.receive(left)
         except TimeoutError:
-            self._waited_seconds += time.monotonic() - began
+            took = left
+            self._waited_seconds += left
             self._give_up(key)
             raise
         except (EOFError, OSError) as error:
@@ -176,7 +218,8 @@ class Aside:
             self._helper = None
             raise OSError(errno.EIO, "the process that reads it has ended") from error
         finally:
-            self._took[key] = self._took.get(key, 0.0) + time.monotonic() - began
+            self._took[key] = self._took.get(key, 0.0) + took
+            self._took_of[process] = self._took_of.get(process, 0.0) + took
         if number == REFUSED:
             raise Unreadable(answer)
         if number:

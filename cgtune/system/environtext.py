@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from cgtune.errors import Malformed
+from cgtune.model import PLATFORM_VARIABLES
 
-#: What Go's runtime reads, and what names a platform (platforms/table.py) or begins its variables.
-_HEADS = (
-    *(b"GOMAXPROCS=", b"GOMEMLIMIT=", b"GOGC=", b"GODEBUG="),
-    *(b"ECS_CONTAINER_METADATA_URI", b"AWS_LAMBDA_FUNCTION_", b"KUBERNETES_SERVICE_HOST=", b"K_SERVICE=", b"CLOUD_RUN_", b"GAE_"),
-    *(b"NOMAD_ALLOC_ID=", b"NOMAD_CPU_", b"NOMAD_MEMORY_", b"SLURM_JOB_ID=", b"SLURM_CPUS_", b"SLURM_MEM_"),
-)
+#: What Go's runtime reads, and what tells a platform.
+_HEADS = (*(b"GOMAXPROCS=", b"GOMEMLIMIT=", b"GOGC=", b"GODEBUG=", b"KUBERNETES_SERVICE_HOST="), *map(str.encode, PLATFORM_VARIABLES))
 _MOST_VALUE_BYTES = 4096  # of a variable: the longest GODEBUG with all of Go's settings has 2,000
 _MOST_ENTRIES = 16  # of one head; of one name Go takes the first
 

@@ -31,7 +31,7 @@ class Guard:
         self._foreign: Foreign | None = None
         self._aside: Aside | None = None
         self._kept_maps: tuple[str, bytes] | None = None
-        self._local = ""  # the process of the last read, if the machine was without foreign file systems then
+        self.local = ""  #: the process of the last read, if the machine was without foreign file systems then
 
     def close(self) -> None:
         """End what reads aside, and close what is kept open."""
@@ -41,7 +41,7 @@ class Guard:
 
     def forget(self, below: str) -> None:
         """As source.Source.forget; "/" begins a new look."""
-        self._kept_maps, self._local = None, ""
+        self._kept_maps, self.local = None, ""
         if below == "/":
             self._backing.forget()
             if len(self._devices) > _MOST_LEARNED:  # by pid, of all that ever were
@@ -65,11 +65,11 @@ class Guard:
         """
         pid, _, rest = path[6:].partition("/")
         if not rest.startswith("root"):
-            if pid != self._local and self._backing.is_local():
-                self._local, self._devices[pid] = pid, _NONE
-            if pid == self._local:
+            if pid != self.local and self._backing.is_local():
+                self.local, self._devices[pid] = pid, _NONE
+            if pid == self.local:
                 return getattr(self._files, name)(path, *more)
-        self._local = ""
+        self.local = ""
         if name == "read_whole" and path.endswith("/maps"):
             kept, self._kept_maps = self._kept_maps, None
             return kept[1] if kept is not None and kept[0] == path else self._read_maps(path, *more)

@@ -11,12 +11,12 @@ import os
 import time
 
 from cgtune.errors import Absent, CgtuneError, Malformed, Unreadable, UsageError, name_failure, reason, translate
-from cgtune.system.root import READ_CAP_BYTES, Root
+from cgtune.system.root import IN_ONE_PIECE, READ_CAP_BYTES, Root
 from cgtune.system.source import ARCHIVE_SUFFIXES, MARKER, MOST_MARKER_BYTES, Files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Self, TypeVar
 
     from cgtune.system.source import Source
@@ -53,6 +53,8 @@ class Host:
         self.recorded_pids = origin.pids
         self._kept: dict[str, dict[str, str | Malformed]] = {}  # by folder, /proc/PID mostly
         self._kept_links: dict[str, dict[str, str]] = {}
+        self._allowed: tuple[float, float, float] | None = None  # when that began, on the clock and of CPU time, and how long it is
+        self._slowness = 0.0  # not known yet
 
     def __enter__(self) -> Self:
         return self
@@ -67,11 +69,12 @@ class Host:
     def forget(self, below: str = "/") -> None:
         """Close what is kept open at or below ``below``: the next read looks them up anew."""
         self._source.forget(below)
-        for kept in (self._kept, self._kept_links):
-            if below.count("/") == _FOLDER_DEPTH:
-                kept.pop(below, None)
-            else:
-                kept.clear()
+        if below.count("/") == _FOLDER_DEPTH:
+            self._kept.pop(below, None)
+            self._kept_links.pop(below, None)
+        else:
+            self._kept.clear()
+            self._kept_links.clear()
 
     def time_seconds(self) -> float:
         """Now, or when the recording was made; seconds since the epoch."""
@@ -85,6 +88,16 @@ class Host:
         """Let so much time go by, and then look everything up anew."""
         time.sleep(seconds)
         self.forget()
+
+    def allow(self, seconds: float | None) -> None:
+        """Read on in processes until this thread has used so much CPU time of a server from now on, then refuse all but links and what
+        tells who they are and in which cgroups; None: read all.
+        """
+        self._allowed = None if seconds is None else (time.monotonic(), time.thread_time(), seconds)
+
+    def used_seconds(self) -> float:
+        """How much CPU time that is so far. On a slow machine it is less than what the thread has used."""
+        return 0.0 if self._allowed is None else (time.thread_time() - self._allowed[1]) / max(1.0, self._slowness)
 
     # Reading
 
@@ -136,7 +149,13 @@ class Host:
 
     def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once. Raises as read_text does."""
+        if self._allowed is not None:
+            self._require_time(path, *self._allowed)
         return self._ask(path, self._source.read_whole, cap_bytes)
+
+    def read_each(self, paths: Iterable[str]) -> Iterator[bytes | None]:
+        """Files of processes and threads that the kernel makes in one piece of up to 4 KiB; None for each that cannot be read."""
+        return self._source.read_each(paths)
 
     def read_link(self, path: str) -> str:
         """The target of a symbolic link. Raises as read_text does."""
@@ -144,6 +163,8 @@ class Host:
 
     def list_directory(self, path: str) -> list[str]:
         """The names in a directory, sorted. Raises as read_text does."""
+        if self._allowed is not None:
+            self._require_time(path, *self._allowed)
         return self._ask(path, self._source.list_names)
 
     def read_at(self, path: str, offset: int, size: int) -> bytes:
@@ -151,11 +172,28 @@ class Host:
 
         Raises as read_text does if the file cannot be opened.
         """
+        if self._allowed is not None:
+            self._require_time(path, *self._allowed)
         return self._ask(path, self._source.read_region, offset, size)
 
     def read_file_identity(self, path: str) -> tuple[int, ...]:
         """(device, inode, size, two times) of a file: equal for the same content only. Raises as read_text does."""
+        if self._allowed is not None:
+            self._require_time(path, *self._allowed)
         return self._ask(path, self._source.read_file_identity)
+
+    def hold(self, path: str, device: str, inode: str) -> bool:
+        """Keep a file of a process open until all is forgotten: no other one has its numbers meanwhile. False if that cannot be, or if
+        ``device`` (fe:01) and ``inode`` of its mapping are not what stat(2) tells.
+
+        On btrfs each subvolume has a device of its own there, and files of several have the same numbers in mappings; on overlays they
+        differ as well.
+        """
+        return self._source.hold(path, device, inode)
+
+    def is_held(self, identity: tuple[int, ...]) -> bool:
+        """Whether the file with this identity is kept open, and is as it was."""
+        return self._source.is_held(identity)
 
     def read_identity(self, path: str) -> tuple[int, int]:
         """(device, inode) of a directory: the same cgroup has the same pair through every mount. Raises as read_text does."""
@@ -179,6 +217,18 @@ class Host:
     def read_metadata(self, urls: tuple[str, ...]) -> tuple[str, ...]:
         """What a platform says at these http URLs of one server, which the caller has checked. Raises Unreadable."""
         return self._source.read_metadata(urls)
+
+    def _require_time(self, path: str, began_seconds: float, _: float, seconds: float) -> None:
+        # The clock first: to ask for the CPU time costs ten times as much, and that is never ahead of it
+        if time.monotonic() < began_seconds + seconds or not path.startswith("/proc/") or path.rpartition("/")[2] in IN_ONE_PIECE:
+            return
+        if not self._slowness and self.used_seconds() >= seconds:
+            from cgtune.system.slowness import measure_slowness
+
+            self._slowness = measure_slowness()
+        if self.used_seconds() >= seconds:
+            why = "not read, as the CPU time that one process may cost a look at all of them is used up"
+            raise Unreadable(f"{path}: {why}; --pid names a process to look at it alone")
 
     def _ask(self, path: str, ask: Callable[..., T], *more: int) -> T:
         if "\0" in path or not (path.isascii() or _is_encodable(path)):  # both come with damaged mount tables

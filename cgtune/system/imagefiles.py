@@ -11,7 +11,7 @@ import os
 import time
 
 from cgtune.errors import Malformed, Unreadable, UsageError, reason
-from cgtune.system.root import FILE_FLAGS, let_go, require_regular
+from cgtune.system.root import FILE_FLAGS, let_go, read_at, require_regular
 from cgtune.system.tarstream import TarStream
 
 TYPE_CHECKING = False
@@ -115,13 +115,13 @@ class ImageFiles:
             with _spooled(stream.read, size - len(head), head) as file:
                 number = file.fileno()
 
-                def read_at(offset: int, count: int) -> bytes:
+                def read_part(offset: int, count: int) -> bytes:
                     try:
-                        return os.pread(number, count, offset)
-                    except (OverflowError, ValueError, OSError):
+                        return read_at(number, count, offset)
+                    except OSError:
                         return b""
 
-                yield read_at
+                yield read_part
 
         return held()
 

@@ -73,7 +73,7 @@ def replace_file(path: str, content: bytes, mode: int, option: str, *, owner: tu
 
 def _say_folder(folder: str, error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
-        return f"the folder {folder} does not exist; mount the shared volume there, or make it with mkdir -p"
+        return f"the folder {folder} does not exist; make it with mkdir -p, or mount the volume that is meant there"
     return f"{folder or '.'}: {reason(error)}; name a file in a folder that can be written"
 
 

@@ -6,7 +6,7 @@ import errno
 import os
 
 from cgtune.errors import UsageError, name_failure, translate
-from cgtune.system.root import FILE_FLAGS, let_go, require_regular
+from cgtune.system.root import FILE_FLAGS, let_go, read_at, require_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,10 +42,6 @@ class ProgramFile:
     def read_at(self, offset: int, size: int) -> bytes:
         """Up to ``size`` bytes at ``offset``; what is not there is left out. Raises Unreadable where the disk fails."""
         try:
-            return os.pread(self._file, size, offset)
-        except (OverflowError, ValueError):
-            return b""
+            return read_at(self._file, size, offset, (errno.EINVAL,))
         except OSError as error:
-            if error.errno == errno.EINVAL:
-                return b""
             raise translate(error, self._path) from error

@@ -34,7 +34,7 @@ def replace_tree(out: str, files: Mapping[str, bytes], links: Mapping[str, str])
 
 def _replace_tree_in(around: int, target: str, files: Mapping[str, bytes], links: Mapping[str, str]) -> None:
     remove_left(around)
-    building = new_name()
+    name = building = new_name()
     os.mkdir(building, 0o700, dir_fd=around)
     top, made = None, None
     try:
@@ -51,16 +51,17 @@ def _replace_tree_in(around: int, target: str, files: Mapping[str, bytes], links
         finally:
             tree.close()
         os.rename(building, target, src_dir_fd=around, dst_dir_fd=around)
+        name = target
         _require_same(top, os.stat(target, dir_fd=around, follow_symlinks=False))
     except BaseException:
-        _remove(around, building, made)
+        _remove(around, name, made)
         raise
     finally:
         if top is not None:
             let_go(top)
 
 
-def _remove(around: int, building: str, top: int | None) -> None:
+def _remove(around: int, folder: str, top: int | None) -> None:
     """Remove what was made; what else may have got that name by now stays. What cannot be removed, the next maker removes."""
     import contextlib
     import shutil
@@ -74,7 +75,7 @@ def _remove(around: int, building: str, top: int | None) -> None:
         with contextlib.suppress(OSError):
             shutil.rmtree(name, ignore_errors=True, dir_fd=top)  # which goes through no link
     with contextlib.suppress(OSError):
-        os.rmdir(building, dir_fd=around)
+        os.rmdir(folder, dir_fd=around)
 
 
 class _Tree:

@@ -13,8 +13,13 @@ import stat
 
 from cgtune.errors import Unreadable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Iterator
+
 #: No pseudo-file that we read is larger: a mount table of 20 000 lines of 200 bytes is 4 MB.
 READ_CAP_BYTES = 8 << 20
+SMALL_BYTES = 4 << 10
 
 FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _PLAIN_FILE_FLAGS = FILE_FLAGS | os.O_NOFOLLOW
@@ -26,12 +31,13 @@ _OPEN_DIRECTORIES = 32
 _OPEN_FILES = 128
 _LEAST_OPEN = 2
 
+_NONE = "\0"  # begins no path
 _PROCESS_DEPTH = 2  # the slashes in /proc/PID
 _OWN_FOLDERS = ("task", "map_files", "ns", "fd", "fdinfo")
 
 #: Files of a process or a thread that the kernel makes in one piece (fs/proc/base.c, proc_single_show): a read that gets less than it asked
 #: for has got the end.
-_IN_ONE_PIECE = frozenset(("stat", "status", "cgroup", "schedstat"))
+IN_ONE_PIECE = frozenset(("stat", "status", "cgroup", "schedstat"))
 
 
 class Root:
@@ -49,6 +55,8 @@ class Root:
         self._directories: dict[str, int] = {}
         self._files: dict[str, int] = {}
         self._processes: dict[str, list[str]] = {}  # by /proc/PID, what was opened at or below it
+        self._held: dict[tuple[int, ...], int] = {}  # by identity, files whose inode numbers are to stay theirs
+        self._at_hand = _NONE  # /proc/PID/ of the process that was opened last
         self._has_doors = False
 
     def open_doors(self) -> None:
@@ -62,6 +70,7 @@ class Root:
 
     def forget(self, below: str) -> None:
         """Close what is kept open at or below ``below``."""
+        self._at_hand = _NONE
         for path in self._processes.pop(below, ()):
             for opened in (self._directories, self._files):
                 if path in opened:
@@ -71,6 +80,8 @@ class Root:
         inside = below.rstrip("/") + "/"
         if inside == "/":
             self._processes.clear()
+            while self._held:
+                let_go(self._held.popitem()[1])
         for opened in (self._directories, self._files):
             for path in [kept for kept in opened if kept == below or kept.startswith(inside)]:
                 let_go(opened.pop(path))
@@ -83,7 +94,7 @@ class Root:
         try:
             if not is_kernels:
                 require_regular(file)
-            elif remaining > size and name[name.rfind("/") + 1 :] in _IN_ONE_PIECE:
+            elif remaining > size and name[name.rfind("/") + 1 :] in IN_ONE_PIECE:
                 whole = os.read(file, size)
                 if len(whole) < size:
                     return whole
@@ -99,11 +110,37 @@ class Root:
             raise OSError(errno.EFBIG, "larger than any file of its kind")
         return b"".join(chunks)
 
+    def read_each(self, paths: Iterable[str]) -> Iterator[bytes | None]:
+        """Files below /proc/PID that the kernel makes in one piece of up to SMALL_BYTES, by the thousand; None if one cannot be read."""
+        try:
+            proc = self.open_directory("/proc")
+        except OSError:
+            proc = -1
+        for path in paths:
+            try:
+                file = os.open(path[6:], _PLAIN_FILE_FLAGS, dir_fd=proc)
+            except (OSError, ValueError):
+                yield None
+                continue
+            try:
+                text = os.read(file, SMALL_BYTES + 1)
+            except OSError:
+                yield None
+            else:
+                yield text if len(text) <= SMALL_BYTES else None
+            finally:
+                let_go(file)
+
     def _split(self, path: str) -> tuple[str, str, bool]:
         """Returns (the folder to open, what is looked up in it, whether that is a file of the kernel's own below /proc).
 
         Of a process the kernel's own folders are no links, and nothing is mounted below them: one look-up less for each of thousands.
         """
+        if path.startswith(self._at_hand):
+            process, name = self._at_hand[:-1], path[len(self._at_hand) :]
+            file, slash, inside = name.partition("/")
+            if file and (not slash or (file in _OWN_FOLDERS and _is_plain(inside))):
+                return process, name, True
         if self._has_doors and path.startswith("/proc/"):
             parts = path.split("/", 4)
             if len(parts) > _PROCESS_DEPTH + 1 and parts[2].isdecimal():
@@ -127,6 +164,32 @@ class Root:
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.ESPIPE, "is not a regular file")
         return status
+
+    def hold(self, path: str, device: str, inode: str) -> bool:
+        """Keep the file behind one of the kernel's doors open until all is forgotten, if these are its numbers and there is room for one
+        more; whether it is.
+        """
+        directory, name, is_kernels = self._split(path)
+        if not (is_kernels and _is_door(name)) or len(self._held) >= self._most_files // 2:
+            return False
+        try:
+            file = os.open(name, FILE_FLAGS, dir_fd=self.open_directory(directory))
+        except OSError:
+            return False
+        status = os.fstat(file)
+        identity = identity_of(status)
+        numbers = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}", str(status.st_ino)
+        is_theirs = stat.S_ISREG(status.st_mode) and numbers == (device, inode)
+        if is_theirs and identity not in self._held:
+            self._held[identity] = file
+        else:
+            let_go(file)
+        return is_theirs
+
+    def is_held(self, identity: tuple[int, ...]) -> bool:
+        """Whether the file with this identity has been open since ``hold``, and is as it was."""
+        file = self._held.get(identity)
+        return file is not None and identity_of(os.fstat(file)) == identity
 
     def read_link(self, path: str) -> str:
         """The target of a symbolic link."""
@@ -198,7 +261,10 @@ class Root:
 
     def _note_process(self, path: str) -> None:
         if path.startswith("/proc/"):
-            self._processes.setdefault("/".join(path.split("/", 3)[:3]), []).append(path)
+            process = "/".join(path.split("/", 3)[:3])
+            self._processes.setdefault(process, []).append(path)
+            if path == process and self._has_doors and process[6:].isdecimal():
+                self._at_hand = f"{process}/"
 
     def _open_step(self, parent: int, path: str, name: str) -> int:
         # /proc/PID/root is the kernel's own door into the process's root; it is the one link that is followed, and only on procfs.
@@ -226,6 +292,11 @@ class Root:
             let_go(proc)
 
 
+def identity_of(status: os.stat_result) -> tuple[int, ...]:
+    """(device, inode, size, two times): equal for the same content only."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
 def _is_door(name: str) -> bool:
     """Whether a name in /proc/PID is one of the kernel's own doors to the mapped files: exe, map_files."""
     return name == "exe" or name.startswith("map_files/")
@@ -241,6 +312,22 @@ def require_regular(file: int) -> None:
     """Raise OSError unless the open file is a regular one."""
     if not stat.S_ISREG(os.fstat(file).st_mode):
         raise OSError(errno.ESPIPE, "is not a regular file")
+
+
+def read_at(file: int, size: int, offset: int, ends: Container[int] = ()) -> bytes:
+    """Up to ``size`` bytes at ``offset``, all that there are: a read may move fewer. Raises OSError, but for the errnos ``ends``, which say
+    that nothing more is there.
+    """
+    data = b""
+    try:
+        while len(data) < size and (piece := os.pread(file, size - len(data), offset + len(data))):
+            data = data + piece if data else piece
+    except (OverflowError, ValueError):
+        pass  # no file is as long
+    except OSError as error:
+        if error.errno not in ends:
+            raise
+    return data
 
 
 def let_go(file: int) -> None:

@@ -12,13 +12,13 @@ import os
 import time
 from abc import ABC, abstractmethod
 
-from cgtune.errors import Unreadable
+from cgtune.errors import CgtuneError, Unreadable
 from cgtune.records import Record
-from cgtune.system.root import READ_CAP_BYTES
+from cgtune.system.root import READ_CAP_BYTES, SMALL_BYTES, identity_of, read_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from cgtune.system.guarded import Guard
@@ -73,6 +73,14 @@ class Source(ABC):
     def read_whole(self, path: str, cap_bytes: int) -> bytes:
         """The whole file, read once; an error if it is larger than the cap."""
 
+    def read_each(self, paths: Iterable[str]) -> Iterator[bytes | None]:
+        """Files of processes and threads that are no larger than 4 KiB; None for each that cannot be read."""
+        for path in paths:
+            try:
+                yield self.read_whole(path, SMALL_BYTES)
+            except (OSError, ValueError, CgtuneError):
+                yield None
+
     @abstractmethod
     def read_link(self, path: str) -> str:
         """The target of a symbolic link."""
@@ -92,6 +100,14 @@ class Source(ABC):
     @abstractmethod
     def read_file_identity(self, path: str) -> tuple[int, ...]:
         """(device, inode, size, two times) of a file."""
+
+    def hold(self, path: str, device: str, inode: str) -> bool:  # noqa: ARG002  # most sources cannot
+        """Keep a file of a process open until all is forgotten, if ``device`` and ``inode`` of its mapping are its own; whether it is."""
+        return False
+
+    def is_held(self, identity: tuple[int, ...]) -> bool:  # noqa: ARG002  # likewise
+        """Whether the file with this identity is kept open, and is as it was."""
+        return False
 
     @abstractmethod
     def read_identity(self, path: str) -> tuple[int, int]:
@@ -122,6 +138,7 @@ class Source(ABC):
 _MAY_SLEEP = frozenset(("root", "exe", "map_files", "maps", "mem", "environ", "cmdline"))
 _TELLING = frozenset(("root", "maps"))
 _NO_DEVICES: frozenset[str] = frozenset()
+_NO_PATH = "\0"  # begins none
 
 
 class Files(Source):
@@ -148,12 +165,15 @@ class Files(Source):
         self._has_guard = is_live and is_guarded
         self._devices: dict[str, frozenset[str]] = {}  # by pid, the foreign ones that a process is known to have files of
         self._awake = ""  # the path that was asked for last, if it was found not to sleep: memory is read by the dozen
+        self._local = _NO_PATH  # /proc/PID/ of the process asked for last, if no file of it can be foreign
         self._own_pid = str(os.getpid()) if path == "/" else ""
         if is_live:
             root.open_doors()
 
     def _may_sleep(self, path: str) -> bool:
         if not self._has_guard or path == self._awake or not path.startswith("/proc/"):
+            return False
+        if path.startswith(self._local) and not path.startswith("root", len(self._local)):
             return False
         parts = path.split("/", 4)
         if len(parts) < 4 or parts[3] not in _MAY_SLEEP:
@@ -165,12 +185,15 @@ class Files(Source):
         return pid.isdecimal() and pid != self._own_pid
 
     def _ask_guard(self, name: str, path: str, *more: int) -> Any:
-        self._awake = ""  # mappings may tell otherwise now
+        self._awake, self._local = "", _NO_PATH  # mappings may tell otherwise now
         if self._guard is None:
             from cgtune.system.guarded import Guard
 
             self._guard = Guard(Files(self._root, self.origin.root, is_live=True, is_guarded=False), self._root, self._devices)
-        return self._guard.ask(name, path, *more)
+        answer = self._guard.ask(name, path, *more)
+        if self._guard.local:
+            self._local = f"/proc/{self._guard.local}/"
+        return answer
 
     def close(self) -> None:
         self._root.close()
@@ -181,7 +204,7 @@ class Files(Source):
 
     def forget(self, below: str) -> None:
         self._root.forget(below)
-        self._awake = ""
+        self._awake, self._local = "", _NO_PATH
         if self._guard is not None:
             self._guard.forget(below)
 
@@ -196,6 +219,9 @@ class Files(Source):
         if self._guard is not None and path.endswith("/mountinfo"):
             self._guard.see_mounts(path, data)
         return data
+
+    def read_each(self, paths: Iterable[str]) -> Iterator[bytes | None]:
+        return self._root.read_each(paths) if self.origin.is_live else super().read_each(paths)
 
     def read_link(self, path: str) -> str:
         if "/root/" in path and self._may_sleep(path):
@@ -219,23 +245,21 @@ class Files(Source):
         if self._may_sleep(path):
             answer: bytes = self._ask_guard("read_region", path, offset, size)
             return answer
-        file = self._root.open_file(path)
-        try:
-            return os.pread(file, size, offset)
-        except OverflowError:
-            return b""
-        except OSError as error:
-            # Memory that is not mapped, or beyond all of it (mem_rw in fs/proc/base.c). Of a file on a disk it is a failure as any other
-            if error.errno in (errno.EIO, errno.EINVAL, errno.EFAULT) and path.startswith("/proc/") and path.endswith("/mem"):
-                return b""
-            raise
+        # Memory that is not mapped, or beyond all of it (mem_rw in fs/proc/base.c). Of a file on a disk it is a failure as any other
+        is_memory = path.startswith("/proc/") and path.endswith("/mem")
+        return read_at(self._root.open_file(path), size, offset, (errno.EIO, errno.EINVAL, errno.EFAULT) if is_memory else ())
 
     def read_file_identity(self, path: str) -> tuple[int, ...]:
         if self._may_sleep(path):
             answer: tuple[int, ...] = self._ask_guard("read_file_identity", path)
             return answer
-        status = self._root.stat_file(path)
-        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        return identity_of(self._root.stat_file(path))
+
+    def hold(self, path: str, device: str, inode: str) -> bool:
+        return self.origin.is_live and not self._may_sleep(path) and self._root.hold(path, device, inode)
+
+    def is_held(self, identity: tuple[int, ...]) -> bool:
+        return self._root.is_held(identity)
 
     def read_identity(self, path: str) -> tuple[int, int]:
         if self._may_sleep(path):

@@ -5,19 +5,25 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import stat
 
-from cgtune.errors import Unreadable, UsageError, reason
+from cgtune.errors import Malformed, Unreadable, UsageError, reason
 from cgtune.system.making import PREFIX, hold, open_folder, remove_left
-from cgtune.system.recording import LARGEST_BYTES, MOST_FILES
+from cgtune.system.recording import LARGEST_BYTES, MOST_HEADS
 from cgtune.system.root import let_go
+from cgtune.system.tarstream import TarStream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from tarfile import TarFile, TarInfo
+    from typing import Any
+
+    from cgtune.system.tarstream import Entry
 
 #: What stands before an entry and says more of it than fits its header, a long name at the most: 4,096 bytes (PATH_MAX).
 _LARGEST_PREFACE_BYTES = 64 << 10
+
+_PIECE_BYTES = 64 << 10
 
 #: How often what comes out is as much as what went in: recordings of whole nodes come to 10. Small ones may be anything.
 _MOST_RATIO = 100
@@ -70,7 +76,10 @@ class Folder:
 
     def cleanup(self) -> None:
         """Remove it. Raises OSError."""
-        self._made.cleanup()
+        try:
+            self._made.cleanup()
+        except OSError:  # a close of a folder that was interrupted ends it half way (shutil.rmtree)
+            self._made.cleanup()
         held, self._held = self._held, -1
         if held >= 0:
             let_go(held)
@@ -97,18 +106,17 @@ def unpack(path: str) -> Folder:
 
     Raises UsageError if it is damaged or beyond bounds, Unreadable if it cannot be read, or not be unpacked.
     """
-    import tarfile
     import tempfile
     import zlib
 
     folder = None
     try:
         # Once through before anything is written: a hundred thousand empty files, or folders in folders, come to some kB
-        _require_bounds(path, (entry for _, entry in _read_entries(path)))
+        _require_bounds(path, _read_entries(path))
         folder = _make_folder(path)
-        for archive, entry in _read_entries(path):
-            _unpack_entry(archive, entry, folder.name)
-    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
+        for stream, entry in _read_entries(path):
+            _unpack_entry(stream, entry, folder.name)
+    except (OSError, EOFError, zlib.error, Malformed, ValueError) as error:
         if folder is not None:
             folder.cleanup()
         why = reason(error) if isinstance(error, (OSError, ValueError)) else str(error)
@@ -123,31 +131,25 @@ def unpack(path: str) -> Folder:
     return folder
 
 
-def _read_entries(path: str) -> Iterator[tuple[TarFile, TarInfo]]:
-    """Each entry with the archive, which has its content until the next is asked for. Raises what gzip, zlib and tarfile raise."""
+def _read_entries(path: str) -> Iterator[tuple[TarStream, Entry]]:
+    """Each entry with the stream, which has its content until the next is asked for. Raises Malformed, and what gzip and zlib raise."""
     import gzip
-    import tarfile
+    import io
 
-    class Bounded(gzip.GzipFile):
-        def read(self, size: int | None = -1) -> bytes:
-            # tarfile reads a preface in one piece, and a few MB of it, packed, are gigabytes. Its own hook for headers (TarInfo.frombuf) is
-            # not asked any more since a security update of Debian's Python 3.11.2; content is copied in small pieces.
-            if size is None or not 0 <= size <= _LARGEST_PREFACE_BYTES:
-                raise ValueError("impossible sizes")
-            return super().read(size)
+    class Steady(io.FileIO):
+        def readinto(self, buffer: Any) -> int:
+            count = super().readinto(buffer)
+            if count is None:  # gzip takes that for bytes
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            return count
 
-    class Entry(tarfile.TarInfo):
-        @classmethod
-        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Entry:
-            entry = super().frombuf(buf, encoding, errors)
-            if entry.size < 0:  # it would lead backwards; Pythons that do not ask this hook refuse it by themselves
-                raise ValueError("impossible sizes")
-            return entry
-
-    with Bounded(path) as file, tarfile.open(fileobj=file, mode="r:", tarinfo=Entry) as archive:
-        while (entry := archive.next()) is not None:
-            archive.members.clear()  # type: ignore[attr-defined]  # it keeps them all, a KB each; the stubs do not know
-            yield archive, entry
+    with io.BufferedReader(Steady(path)) as packed, gzip.GzipFile(fileobj=packed) as file:
+        stream = TarStream(file.read, most_preface_bytes=_LARGEST_PREFACE_BYTES)
+        entry = None
+        for entry in stream.entries():
+            yield stream, entry
+        if entry is None:
+            raise Malformed("an archive of nothing")
 
 
 def _make_folder(path: str) -> Folder:
@@ -157,49 +159,57 @@ def _make_folder(path: str) -> Folder:
         raise Unreadable(f"--root {path!r} could not be unpacked: {reason(error)}; TMPDIR=FOLDER names a folder for it") from error
 
 
-def _require_bounds(path: str, entries: Iterable[TarInfo]) -> None:
+def _require_bounds(path: str, entries: Iterable[tuple[TarStream, Entry]]) -> None:
     """Raise UsageError if an archive holds what no recording does, or more than one of its size would."""
     packed = os.path.getsize(path)
     largest = min(LARGEST_BYTES, max(_SMALL_BYTES, _MOST_RATIO * packed))
     most = max(_FEW_FILES, packed // _LEAST_PACKED_BYTES)
     folders = set[int]()  # by the hashes of their names, which may be long
-    for count, entry in enumerate(entries, 1):
-        parent = entry.name.strip("/").rpartition("/")[0]
+    for count, (stream, entry) in enumerate(entries, 1):
+        parent = entry.path[1:].rpartition("/")[0]
         while parent and hash(parent) not in folders and parent.count("/") < _DEEPEST:  # what lies deeper is refused when its turn comes
             folders.add(hash(parent))
             parent = parent.rpartition("/")[0]
-        unpacked = entry.offset_data + entry.size  # with all that stood before it, such as long names
-        is_beyond = count > MOST_FILES or count + len(folders) > most or unpacked > largest
-        if is_beyond or not (entry.isfile() or entry.issym() or entry.isdir()):
+        unpacked = entry.offset + entry.size  # with all that stood before it, such as long names
+        is_beyond = stream.heads > MOST_HEADS or count + len(folders) > most or unpacked > largest
+        if is_beyond or entry.kind not in ("file", "folder", "link"):
             raise UsageError(f"--root {path!r} is not a recording; make one with cgtune snapshot")
 
 
-def _unpack_entry(archive: TarFile, entry: TarInfo, folder: str) -> None:
-    """One entry, never through a link: links point anywhere, are only ever read as text, and nothing is written beneath them."""
-    import shutil
+def _is_link(path: str) -> bool:
+    """Raises OSError: what cannot be looked at may be one."""
+    try:
+        return stat.S_ISLNK(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False
 
-    names = [name for name in entry.name.split("/") if name not in ("", ".")]
-    if not names and entry.isdir():
+
+def _unpack_entry(stream: TarStream, entry: Entry, folder: str) -> None:
+    """One entry, never through a link: links point anywhere, are only ever read as text, and nothing is written beneath them."""
+    names = entry.path[1:].split("/")
+    if names == [""] and entry.kind == "folder":
         return  # the top itself, as `tar -C FOLDER .` has it
-    if ".." in names or not names:
-        raise ValueError(f"entry {entry.name[:80]!r} leads out of the recording")
+    if ".." in names or names == [""]:
+        raise ValueError(f"entry {entry.path[:80]!r} leads out of the recording")
     if len(names) > _DEEPEST:
-        raise ValueError(f"entry {entry.name[:80]!r} lies more than {_DEEPEST} folders deep")
+        raise ValueError(f"entry {entry.path[:80]!r} lies more than {_DEEPEST} folders deep")
     parent = folder
     for name in names[:-1]:
         parent = f"{parent}/{name}"
-        if os.path.islink(parent):
-            raise ValueError(f"entry {entry.name!r} lies below a link")
+        if _is_link(parent):
+            raise ValueError(f"entry {entry.path!r} lies below a link")
         os.makedirs(parent, exist_ok=True)
     place = f"{parent}/{names[-1]}"
-    if entry.issym():
-        os.symlink(entry.linkname, place)
-    elif entry.isdir():
+    if entry.kind == "link":
+        os.symlink(entry.link or "", place)
+    elif entry.kind == "folder":
         os.makedirs(place, exist_ok=True)
-    elif (content := archive.extractfile(entry)) is not None:
+    else:
         file = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(file, "wb", closefd=False) as out:
-                shutil.copyfileobj(content, out)
+                left = entry.size
+                while left > 0:
+                    left -= out.write(stream.read(min(left, _PIECE_BYTES)))
         finally:
             let_go(file)  # who reads it next would be told

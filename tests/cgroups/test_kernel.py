@@ -84,6 +84,14 @@ GOOD: list[tuple[str, str, Any]] = [
         "nr_periods 4\nnr_throttled 2\nthrottled_time 500000000\nnr_bursts 1\nburst_time 30000000\n",
         Throttling(periods=4, throttled_periods=2, throttled_seconds=0.5, bursts=1, burst_seconds=0.03),
     ),
+    *(
+        (
+            "parse_cpu_stat",
+            f"nr_periods 4\nnr_throttled {throttled}\nthrottled_time 500000000\n",
+            Throttling(periods=4, throttled_periods=4, throttled_seconds=0.5),
+        )
+        for throttled in (5, 18446744073709551616)  # the second number is printed after a period more, or is no kernel's
+    ),
     ("parse_cpu_stat", "usage_usec 10\nuser_usec 4\nsystem_usec 6\n", None),  # v2 without the cpu controller
     ("parse_cpu_stat", "nr_periods 4\nnr_throttled 2\n", None),
     ("parse_cpu_usage", CPU_STAT, 0.00001),

@@ -520,12 +520,41 @@ def test_a_named_process_that_is_closed_does_not_pass() -> None:
     ended = process.snapshot.process.replace(state="Z")
     whole, named = report_of(), CheckOptions(pids=(42,))
     require_sight(whole.replace(processes=(closed,)), named)
-    require_sight(whole.replace(processes=(blind,)), CheckOptions())
+    own = blind.replace(snapshot=blind.snapshot.replace(process=process.snapshot.process.replace(is_self=True)))
+    require_sight(whole.replace(processes=(own,)), CheckOptions())
     with pytest.raises(Unreadable, match="process 42 could not be looked into") as refusal:
         require_sight(whole.replace(processes=(blind,)), named)
     assert refusal.value.privilege == "CAP_SYS_PTRACE"
     with pytest.raises(NoSuchProcess, match="process 42 has ended"):
         require_sight(whole.replace(processes=(process.replace(snapshot=process.snapshot.replace(process=ended)),)), named)
+
+
+def test_a_recorded_process_that_is_closed_does_not_pass(tmp_path: Path) -> None:
+    """It is what the recording is about, as if it were named: nobody knows whether all is well."""
+    root = tmp_path / "recording"
+    shutil.copytree(stories.STORIES / "v2-bench-swapped-out", root, symlinks=True)
+    marker = root / "cgtune-snapshot.json"
+    (root / "proc/182/maps").unlink()
+    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"unreadable": {"/proc/182/maps": 13}}))
+    words = "cgtune: process 182 could not be looked into: /proc/182/maps: permission denied (needs CAP_SYS_PTRACE)"
+    for more in ((), ("--pid", "182")):
+        done = inside.run("check", "--root", root, *more)
+        assert (done.returncode, done.stdout, done.stderr.partition(";")[0]) == (3, "", words)
+
+
+@pytest.mark.parametrize("path", ["/proc/self", "/proc/193/mountinfo"])
+@pytest.mark.parametrize("number", [5, 13])
+def test_a_recording_that_does_not_know_who_read_does_not_pass(tmp_path: Path, number: int, path: str) -> None:
+    """Without the reader's mounts no limit can be found: that is said, and a list of processes says of whom something is not seen."""
+    root = tmp_path / "recording"
+    shutil.copytree(stories.STORIES / "v2-bench-swapped-out", root, symlinks=True)
+    marker = root / "cgtune-snapshot.json"
+    (root / path[1:]).unlink()
+    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"unreadable": {path: number}}))
+    done = inside.run("check", "--root", root)
+    assert (done.returncode, f"{path}: " in done.stderr) == (3, True)
+    *_, last = inside.run("ps", "--root", root).stdout.splitlines()
+    assert last == "not seen: files of process 182; cgtune inspect --pid 182 names them"
 
 
 @pytest.mark.parametrize("reaped", [False, True], ids=["a zombie", "reaped"])

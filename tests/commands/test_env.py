@@ -104,7 +104,7 @@ REFUSED: dict[str, tuple[tuple[object, ...], int, str]] = {
     "blanks around a limit": (("env", "--cpu-limit", "2.5 "), 2, "'2.5 ' is neither a number of CPUs nor"),
     "an output that prints elsewhere": ((*NAMED, "--output", "-"), 2, "leave --output out to print"),
     "an output that is no name": ((*NAMED, "--output", "/tmp/"), 2, "names no file"),
-    "an output below nothing": ((*NAMED, "--output", "/nonexistent/env"), 3, "mount the shared volume there"),
+    "an output below nothing": ((*NAMED, "--output", "/nonexistent/env"), 3, "mount the volume that is meant there"),
     "GitHub's file, written over": ((*NAMED, "--dialect", "github", "--output", "/tmp/cgtune-test-never"), 2, "$GITHUB_ENV"),
     "a policy that is none": ((*NAMED, "--headroom", "120%"), 2, "--headroom"),
     "an argument too many": ((*NAMED, "more"), 2, "more"),

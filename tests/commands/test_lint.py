@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from cgtune.commands.mending import is_elsewhere
 from cgtune.errors import Unwritable
 from cgtune.lint.baseline import parse_baseline
 from tests.commands.test_check import validate_sarif
@@ -478,3 +479,30 @@ def test_a_fix_that_stops_half_way_says_how_far_it_came(folder: Path, monkeypatc
     done = inside.run("lint", "--fix", "orders.yaml", "second.yaml")
     assert done.returncode == 3
     assert done.stderr.splitlines()[-1].startswith("cgtune: 1 of 2 files are mended; --fix 'second.yaml': Input/output error")
+
+
+def test_a_folder_that_could_not_be_listed_once_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are read in several rounds: what failed in the first one is not forgotten if the last one goes well."""
+    real, begun = os.scandir, list[object]()
+
+    def scandir(*words: Any) -> Any:
+        begun.append(words)
+        if len(begun) == 1:
+            raise OSError(5, "Input/output error")
+        return real(*words)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.chdir(folder)
+    assert "cgtune: .: Input/output error" in inside.run("lint", "--fix").stderr.splitlines()
+    assert len(begun) > 1
+
+
+def test_a_link_that_cannot_be_read_is_not_mended(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it leads elsewhere is not known then; a file that is no link is known to be one."""
+
+    def refuse(path: str) -> str:
+        raise OSError(5, "Input/output error", path)
+
+    assert is_elsewhere(str(folder / "orders.yaml")) is None
+    monkeypatch.setattr(os, "readlink", refuse)
+    assert is_elsewhere("link.yaml") == "link.yaml: Input/output error"

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from cgtune.advice.expressions import express_policy
 from cgtune.advice.injected import MARK
 from cgtune.advice.named import parse_named
 from cgtune.advice.policy import parse_policy
 from cgtune.advice.variables import advise_named
-from cgtune.commands.policy import parse_selector
+from cgtune.commands.policy import PolicyOptions, parse_selector, render_policy
 from cgtune.errors import UsageError
 from cgtune.model import Policy
 from tests.support.admitting import admit, stored
@@ -197,6 +198,7 @@ def test_labels_choose(selector: str, labels: dict[str, str], is_meant: bool) ->
         *(["--headroom", text] for text in ("nan", "101", "-1", "100", "inf", "")),
         *(["--policy", text] for text in ("smallest-limit=nan", "x=1")),
         *(["--rounding", "up"], ["--reserve-cpu", "x"], ["--min-procs", "0"]),
+        *(["--outside", "64Ti"], ["--policy", "smallest-limit=65Ti"], ["--reserve-cpu", "65536"]),  # no limit is large enough
         *(["--output", text] for text in ("-", "", "/")),
     ],
     ids=repr,
@@ -233,3 +235,22 @@ def test_the_program_prints_or_writes_them(tmp_path: Path) -> None:
     assert "says so already" in second.stderr
     assert file.read_text() == printed.stdout
     assert json.loads(json.dumps(read_objects(printed.stdout)))[1]["spec"] == {"policyName": "cgtune"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"headroom": "16.1"},
+        {"outside": "1Gi"},
+        {"numbers": ["smallest-limit=100Mi"]},
+        {"numbers": ["smallest-limit=200M"], "outside": "90M"},
+    ],
+    ids=repr,
+)
+def test_from_which_limit_on_a_value_is_set(options: dict[str, Any]) -> None:
+    """The first lines name the least limit of which GOMEMLIMIT is made; a byte less is too little."""
+    policy = parse_policy(**options)
+    least = express_policy(policy).set_from_bytes
+    assert ["GOMEMLIMIT" in recommended(str(size), None, policy) for size in (least, least - 1)] == [True, False]
+    assert f"; for limits from {-(-least // (1 << 20))} MiB on.\n" in render_policy(PolicyOptions(name="a", selector="b", policy=policy))

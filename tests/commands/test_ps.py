@@ -22,7 +22,7 @@ from cgtune import api
 from cgtune.commands import ps
 from cgtune.commands.ps import SORTS, PsOptions, sort_report
 from cgtune.errors import Unreadable, UsageError
-from cgtune.model import Policy, ProcessReport, Report, Used
+from cgtune.model import Note, Policy, ProcessReport, Report, Used
 from cgtune.outputs.layout import Layout
 from cgtune.outputs.ps import render_ps
 from cgtune.rules import judge_all
@@ -271,3 +271,19 @@ def test_from_the_second_drawing_on_it_is_told_what_was_used_meanwhile() -> None
     assert ("periods" in first, "periods" in second) == (False, True)
     row = next(line for line in second.splitlines() if line.split()[:1] == [str(probe.pid)])
     assert float(re.search(r"  (\d\.\d\d) ", row)[1]) > 0.05  # type: ignore[index]  # else it fails as well
+
+
+def test_of_whom_something_could_not_be_read_is_said() -> None:
+    """A limit that is not known is a question mark, a finding that needed it is missing: a line under the list tells, whoever it is."""
+    failed, fact = Note(path="/x", why="no", kind="failed"), Note(path="/x", why="known", kind="fact")
+
+    def told(*notes: Note) -> str:
+        processes = [_process(pid) for pid in (7, 8, 9)[: len(notes)]]
+        changed = [
+            process.replace(snapshot=process.snapshot.replace(notes=(note,))) for process, note in zip(processes, notes, strict=True)
+        ]
+        return render_ps(stories.report("v2-bench-swapped-out").replace(processes=tuple(changed))).splitlines()[-1]
+
+    assert told(fact, failed) == "not seen: files of process 8; cgtune inspect --pid 8 names them"
+    assert told(failed, fact, failed) == "not seen: files of 2 processes, 7 one of them; cgtune inspect --pid 7 names them"
+    assert "not seen" not in told(fact)

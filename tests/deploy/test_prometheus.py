@@ -171,6 +171,7 @@ def _exposed() -> dict[str, set[str]]:
         "cgtune_memory_part_bytes": {"part"},
         "cgtune_findings": {"severity"},
         "cgtune_notes": {"kind"},
+        "cgtune_missing_privilege_notes": {"privilege"},
         "cgtune_build_info": {"version"},
         "cgtune_scan_stage_duration_seconds": {"stage"},
         "cgtune_scan_stage_success": {"stage"},

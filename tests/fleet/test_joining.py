@@ -161,8 +161,10 @@ def test_no_limit_is_known_or_not() -> None:
     measured = _only(_join({"client_golang": [_go()], "resources": [({"__name__": REQUESTS, **APP, "resource": "cpu"}, 1.0)]}))
     assert (measured.is_cpu_unlimited, measured.is_memory_unlimited, measured.cpu_request_cores) == (True, True, 1.0)
     enforced = [({"__name__": "container_spec_cpu_period", **APP}, 1e5), ({"__name__": "container_spec_memory_limit_bytes", **APP}, 0.0)]
+    enforced.append(({"__name__": "container_spec_cpu_shares", **APP}, 1522.0))
     measured = _only(_join({"client_golang": [_go()], "enforced": enforced}))
-    assert (measured.is_cpu_unlimited, measured.is_memory_unlimited) == (True, True)
+    assert (measured.is_cpu_unlimited, measured.is_memory_unlimited, measured.cpu_shares) == (True, True, 1522)
+    assert ("cpu_shares", "container_spec_cpu_shares") in measured.series
 
 
 def test_a_limit_of_the_pod_is_for_containers_if_none_has_one() -> None:

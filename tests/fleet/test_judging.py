@@ -32,6 +32,7 @@ SERIES = {
     "throttled": "container_cpu_cfs_throttled_periods_total",
     "kills": "kube_pod_container_status_last_terminated_reason",
     "node_cpus": "kube_node_status_capacity",
+    "cpu_shares": "container_spec_cpu_shares",
 }
 #: A service in order: Go of now, half of its CPU limit and of its memory limit in use, a GOMEMLIMIT that fits.
 QUIET: dict[str, Any] = {
@@ -220,6 +221,30 @@ def test_threads_without_a_limit_are_told_without_the_node() -> None:
     values: dict[str, Any] = {"least_procs": 64, "most_procs": 64, "gc_share": None, "node_cpus": None, "cpu_limit_cores": None}
     assert [finding.rule for finding in judged(**values, is_cpu_unlimited=True, throttled=Span()).findings] == ["no-quota-many-cpus"]
     assert judged(**values, throttled=Span()).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("shares", "written", "told"),
+    [
+        (1522, None, "cpu.weight: 59, which asks for 1488m to 1512m (older formula) or 500m to 509m (newer formula)"),
+        (102, None, "CPU request: 0.1: CPU shares (container_spec_cpu_shares): 102"),
+        (1522, 0.5, "CPU request: 0.5"),
+    ],
+)
+def test_the_weight_tells_the_request_that_no_series_does(shares: int, written: float | None, told: str) -> None:
+    """By both formulas, with the range that cannot be told apart; what is written counts more."""
+    values: dict[str, Any] = {"least_procs": 64, "most_procs": 64, "gc_share": None, "node_cpus": 64, "cpu_limit_cores": None}
+    row = judged(**values, is_cpu_unlimited=True, throttled=Span(), cpu_request_cores=written, cpu_shares=shares)
+    [finding] = row.findings
+    assert finding.rule == "no-quota-many-cpus"
+    assert [line for line in finding.evidence if told in line]
+
+
+@pytest.mark.parametrize("shares", [None, 1024, 2597])
+def test_the_kernels_default_tells_no_request(shares: int | None) -> None:
+    """v1's, which is also the weight 40 of v2, and v2's."""
+    values: dict[str, Any] = {"least_procs": 64, "most_procs": 64, "gc_share": None, "node_cpus": 64, "cpu_limit_cores": None}
+    assert judged(**values, is_cpu_unlimited=True, throttled=Span(), cpu_request_cores=None, cpu_shares=shares).findings == ()
 
 
 def test_of_replicas_with_several_versions_the_oldest_counts() -> None:

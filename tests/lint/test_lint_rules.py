@@ -173,7 +173,12 @@ CASES: list[tuple[str, str, Workload, Go | None, tuple[str, int] | None]] = [
      workload(variable("GOMEMLIMIT", None, field=OTHER.replace(is_known=False)), **LIMITED), SOME_GO, ("critical", ENV + 53)),
     ("field-ref-other-container", "itself", workload(limit_field("966367641", container="orders"), **LIMITED), SOME_GO, None),
     ("stale-after-resize", "CPU", workload(**LIMITED, **MAX, resizes=(resize("cpu", "NotRequired"),)), SOME_GO, ("warning", ENV)),
-    ("stale-after-resize", "with a restart", workload(**LIMITED, **MAX, resizes=(resize("cpu", "RestartContainer"),)), SOME_GO, None),
+    ("stale-after-resize", "a restart finds the same",
+     workload(**LIMITED, **MAX, resizes=(resize("cpu", "RestartContainer"),)), SOME_GO, ("warning", ENV)),
+    ("stale-after-resize", "without a restart nothing is read anew",
+     workload(cpu_field("2"), cpu="2", resizes=(resize("cpu", "NotRequired"),)), SOME_GO, ("warning", ENV)),
+    ("stale-after-resize", "a reference, and a restart",
+     workload(cpu_field("2"), cpu="2", resizes=(resize("cpu", "RestartContainer"),)), SOME_GO, None),
     ("stale-after-resize", "no variable", workload(**LIMITED, **MAX, resizes=(resize("memory", "NotRequired"),)), SOME_GO, None),
     ("limit-dropped", "systemd", workload(kind="systemd", flaws=(flaw("dropped"),)), None, ("critical", 70)),
     ("limit-dropped", "not read", workload(kind="systemd", flaws=(flaw("unread"),)), None, None),
@@ -383,3 +388,18 @@ def test_an_amount_that_no_machine_has_costs_nothing(cpu: str) -> None:
     tracemalloc.stop()
     assert peak_bytes < 4 * MIB
     assert "gomaxprocs-exceeds-quota" not in [one.rule for one in found]
+
+
+@pytest.mark.parametrize(
+    ("variable", "restart", "said"),
+    [
+        (limit_field("536870912"), "NotRequired", "set restartPolicy: RestartContainer for memory"),
+        (variable("GOMEMLIMIT", "460MiB"), "NotRequired", "take it out, and let cgtune exec"),
+        (variable("GOMEMLIMIT", "460MiB"), "RestartContainer", "take it out, and let cgtune exec"),
+    ],
+)
+def test_what_ends_a_stale_value(variable: Variable, restart: str, said: str) -> None:
+    """A restart mends what is read anew at each start, and not what is written out."""
+    written = workload(variable, memory="512Mi", resizes=(resize("memory", restart),))
+    [finding] = [each for each in judge_workload(written, SOME_GO, ALL) if each.rule == "stale-after-resize"]
+    assert [each.reason[: len(said)] for each in finding.advice] == [said]

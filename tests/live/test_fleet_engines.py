@@ -23,7 +23,7 @@ from cgtune.fleet.queries import MOST_QUERIES, build_queries
 from cgtune.system.promaccess import AccessOptions, read_access
 from cgtune.system.promclient import Client
 from tests.support.engines import Engine, prometheus, victoria
-from tests.support.fleetdata import FAULTS, MIB, Series, Service, fleet, gaps, machine, record, series_of
+from tests.support.fleetdata import FAULTS, MIB, Series, Service, fleet, gaps, machine, record, series_of, spec_shares
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -88,6 +88,7 @@ def _expected(service: Service) -> dict[str, object]:
         "cpu_limit_cores": service.cores,
         "is_cpu_unlimited": service.cores is None,
         "cpu_request_cores": service.request,
+        "cpu_shares": spec_shares(service.request),
         "memory_limit_bytes": (service.memory_mib or 0) * MIB,
         "gomemlimit_bytes": None if service.soft_mib is None else int(service.soft_mib * MIB),
         "is_gomemlimit_off": service.soft_mib is None,

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests.live.cgroups import Group, Groups, hierarchies
+from tests.live.containers import Podman
 from tests.support import goprograms, toolchains
 from tests.support.command import PROGRAM, environment, only_process, parse_report, run
-from tests.support.needs import require
+from tests.support.needs import only_where, require
 
 pytestmark = pytest.mark.live
 
@@ -154,3 +155,42 @@ def _without_counters(value: object) -> object:
         grows = ("usage_seconds", "current_bytes", "reclaimable_bytes", "used_bytes", "peak_bytes", "refaults", "parts", "events")
         return {name: _without_counters(one) for name, one in value.items() if name not in grows and "period" not in name}
     return value
+
+
+# An engine inside of a container: its storage and sockets are in memory, and its containers are made of the outer one's files
+_ENGINE = "podman --storage-driver vfs --root /run/storage --runroot /run/runroot --cgroup-manager cgroupfs --runtime runc"
+_NEST = f"""
+mount --bind / /mnt
+cd /tmp
+{_ENGINE} run --detach --cgroupns private --network none --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 \\
+  --memory 128m --volume /server:/server:ro --rootfs /mnt /server report 'sleep 600000' || exit 1
+p=$({_ENGINE} inspect --latest --format '{{{{.State.Pid}}}}')
+until {_ENGINE} logs --latest | grep -q gomaxprocs; do sleep 0.1; done
+{_ENGINE} logs --latest
+"$@" inspect --pid $p --format json
+"""
+
+
+def test_docker_in_docker(podman: Podman) -> None:
+    """The inner container has no quota, the outer one has: from the machine and from the outer container it is found, and who hides it."""
+    version, place = hierarchies()["cpu"]
+    only_where(version == 1, "v2 lets no container have processes beside cgroups of its own: an engine in it moves itself first")
+    program = goprograms.build("1.27.3", language="1.25")
+    memory = ("--tmpfs", "/var/lib/containers:rw,notmpcopyup", "--tmpfs", "/run:rw,exec,notmpcopyup")
+    outer = podman.start("--privileged", "--cpus", "0.5", "--memory", "256m", "--volume", f"{program}:/server:ro", *memory)
+    done = outer.run("sh", "-c", _NEST, "sh", *PROGRAM)
+    assert done.returncode == 0, done.stderr
+    identity, answer, report = done.stdout.split("\n", 2)
+    own = f"/libpod_parent/libpod-{outer.identity}/libpod_parent/libpod-{identity}"
+    [pid] = Path(f"{place}{own}/cgroup.procs").read_text().split()
+    outside = parse_report(run("inspect", "--pid", pid, "--format", "json"))
+    for looked in (outside, json.loads(report)):
+        entry = only_process(looked)
+        [nested] = [platform for platform in entry["platforms"] if platform["name"] == "nested cgroup"]
+        assert [told.endswith(f"libpod-{identity}") for told in nested["told_by"]] == [True]
+        assert entry["container"]["id"] == identity
+        assert (entry["enforced"]["cpu"]["limit_cores"], entry["enforced"]["memory"]["limit_bytes"]) == (0.5, 128 * _MIB)
+        assert outer.identity in entry["enforced"]["cpu"]["bound_by"] or looked is not outside
+        gomaxprocs = entry["settings"]["GOMAXPROCS"]
+        assert gomaxprocs["derived"] == gomaxprocs["observed"] == json.loads(answer)["gomaxprocs"] == len(os.sched_getaffinity(0))
+        assert ("ancestor-quota-ignored" in {finding["rule"] for finding in entry["findings"]}) == (gomaxprocs["observed"] > 2)

@@ -20,6 +20,7 @@ def test_the_honest_are_told_right_among_attackers() -> None:
     """Few of each attacker and eight honest programs, for five seconds: each scrape tells of these as before, within the memory limit."""
     require(os.geteuid() == 0, "makes namespaces and control groups: run as root")
     require(any(map(toolchains.is_present, ("1.25.5", "1.27.3"))), "no Go toolchain in the cache; scripts/toolchain fetches them")
+    require(os.access("/dev/fuse", os.R_OK | os.W_OK), "mounts a file system that stalls: needs /dev/fuse")
     with own_groups():  # or it says why it cannot run here
         pass
     command = [str(ROOT / "scripts/bench/siege"), "--seconds", "5", "--honest", "8", "--scale", "1"]

@@ -13,18 +13,21 @@ from pathlib import Path
 
 import pytest
 
+from cgtune.model import Report
+from cgtune.service.follow import Follower
 from cgtune.system.backing import Backing
+from cgtune.system.host import Host
 from cgtune.system.root import Root
 from tests.support import goprograms
 from tests.support.command import PROGRAM, environment
 from tests.support.goprograms import Probe
 from tests.support.needs import only_where
-from tests.support.serving import PATIENCE_SECONDS, Samples, Service
+from tests.support.serving import PATIENCE_SECONDS, Samples, Service, Stopwatch
 from tests.support.stalling import Stalling, stalling
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
-#: Commands wait 1 s for what does not answer; the rest is for a busy machine.
+#: Commands wait 0.25 s for what does not answer; the rest is for a busy machine.
 _MOST_SECONDS = 6.0
 
 _STAGES = ("machine", "processes", "report", "rules", "ends")
@@ -134,6 +137,32 @@ def test_each_command_ends_in_time_and_says_what_does_not_answer(scene: tuple[St
     while {*_helpers()} - before:
         assert time.monotonic() < deadline, "helpers are left"
         time.sleep(0.02)
+
+
+def _look(*pids: int) -> tuple[float, Report]:
+    """Returns (how long the first look at these processes takes, what it finds)."""
+    with Host() as host, Stopwatch() as watch:
+        look = Follower(host, pids, None).look(0.0)
+    return watch.seconds, look.report
+
+
+def test_it_costs_a_look_a_quarter_of_a_second(scene: tuple[Stalling, int, int]) -> None:
+    """Whatever hangs. What else is busy here takes its own share: the least of three looks more than without is looked at."""
+    system, stalled, honest = scene
+    _look(honest, stalled)  # loads what any look needs
+    more = list[float]()
+    for operations in (("open",), ("getattr", "read"), ("lookup", "getattr", "open", "read")):
+        before, _ = _look(honest, stalled)
+        system.stall(*operations)
+        try:
+            seconds, report = _look(honest, stalled)
+        finally:
+            system.answer()
+        more.append(seconds - before)
+        notes = {process.snapshot.process.pid: process.notes for process in report.processes}
+        assert any("does not answer in time" in note.why for note in notes[stalled])
+        assert notes[honest] == ()
+    assert min(more) < 0.5, more
 
 
 def test_a_machine_is_not_taken_for_local_while_it_is_mounted(tmp_path: Path) -> None:

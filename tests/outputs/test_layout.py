@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from cgtune.api import inspect, predict
-from cgtune.model import Advice, ProcessReport, Report
+from cgtune.model import Advice, Note, ProcessReport, Report
 from cgtune.outputs.brief import brief_lines
 from cgtune.outputs.layout import LEAST_WIDTH, MOST_WIDTH, Layout, Sheet, cgroup_paths, fold, lay_out, visible
 from cgtune.outputs.predict import render_predict
@@ -176,6 +176,15 @@ def test_three_lines_of_a_process() -> None:
     assert "GOMAXPROCS 64: export GOMAXPROCS=3; GOMEMLIMIT off: export GOMEMLIMIT=" in acts
     for name, words in (("kernel-thread", "no Go"), ("v2-other-users-process", "1 not seen"), ("k8s-burstable-systemd", "OOM kills 1")):
         assert words in render_table(_report(name), Layout(brief=True))
+
+
+def test_how_many_things_were_not_seen_is_not_cut() -> None:
+    """It stands before how it goes: a number that is missing there would look like one that does not exist."""
+    report = _report("k8s-burstable-systemd")
+    (process,) = report.processes
+    unseen = process.replace(snapshot=process.snapshot.replace(notes=(Note(path="/x", why="no", kind="failed"),)))
+    shown = render_table(report.replace(processes=(unseen,)), Layout(width=80, brief=True))
+    assert "0.5 CPUs of 8, 512 MiB; 1 not seen; OOM kills 1" in shown
 
 
 @pytest.mark.parametrize(

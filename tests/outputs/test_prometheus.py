@@ -240,6 +240,10 @@ def test_notes_are_counted_once() -> None:
     report = machine_report(process, other).replace(notes=(Note(path="/proc", why="two more"),))
     samples = read(render_report(report, openmetrics=True), openmetrics=True)
     assert [value(samples, "cgtune_notes", kind=each) for each in ("failed", "hidden", "fact")] == [2, 1, 1]
+    assert value(samples, "cgtune_missing_privilege_notes", privilege="CAP_SYS_PTRACE") is None
+    refused = tuple(Note(path=path, why="denied", privilege="CAP_SYS_PTRACE") for path in ("/proc/1/mem", "/proc/1/fd"))
+    samples = read(render_report(report.replace(notes=(*refused, *refused)), openmetrics=True), openmetrics=True)
+    assert value(samples, "cgtune_missing_privilege_notes", privilege="CAP_SYS_PTRACE") == 2
     empty = read(render_report(machine_report(), openmetrics=True), openmetrics=True)
     assert [value(empty, "cgtune_notes", kind=each) for each in ("failed", "hidden", "fact")] == [0, 0, 0]
 

@@ -42,6 +42,10 @@ _BASE = "http://169.254.170.2/v4/5c6f1d0a8b7e4f3d9a2b1c0d4e5f6a7b-0527074092"
         ("http://127.0.0.1:51679/v4/a", True, False),
         ("http://169.253.170.2/v4/a", False, False),
         ("http://169.254.169.254/latest/meta-data", True, False),
+        # At that address lie the credentials of a task, too
+        ("http://169.254.170.2/v2/credentials/1f0c8f2e-4a5b", True, False),
+        ("http://169.254.170.2/v4", True, False),
+        ("http://169.254.170.2//v4/a", True, False),
         # Nobody else is asked, whoever says so
         ("https://169.254.170.2/v4/a", False, False),
         ("file:///etc/passwd", False, False),

@@ -59,6 +59,11 @@ def test_what_tells_a_platform(path: str, variables: dict[str, str], names: list
         ({"NOMAD_ALLOC_ID": "x", "NOMAD_CPU_CORES": "0-2,7,12-14"}, [("cpu", 7, "cores")]),
         ({"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "16"}, [("cpu", 16, "cores")]),
         ({"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "16", "SLURM_CPUS_PER_TASK": "4"}, [("cpu", 4, "cores")]),
+        *(
+            ({"NOMAD_ALLOC_ID": "x", "NOMAD_MEMORY_LIMIT": "300", "NOMAD_MEMORY_MAX_LIMIT": text}, [("memory", 300 * _MIB, "bytes")])
+            for text in ("", "0", "-1", "abc", "9" * 11)
+        ),
+        ({"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "16", "SLURM_CPUS_PER_TASK": "abc"}, [("cpu", 16, "cores")]),
         ({"GAE_INSTANCE": "x", "GAE_MEMORY_MB": "614"}, [("memory", 614 * _MIB, "bytes")]),
         *(({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": text}, []) for text in ("", "0", "-1", "1.5", "512MB", "\N{SUPERSCRIPT TWO}", "9" * 5000)),
         *(({"NOMAD_ALLOC_ID": "x", "NOMAD_CPU_CORES": text}, []) for text in ("", "a", "3-", "0-99999999999")),

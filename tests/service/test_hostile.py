@@ -43,6 +43,15 @@ def test_fat_build_infos_cost_a_bounded_share_of_memory(tmp_path: Path) -> None:
     assert sum("lines of its build info are not kept" in why for _, why in one["notes"]) == 16
 
 
+def test_fat_build_infos_that_are_touched_again_and_again_cost_no_more(tmp_path: Path) -> None:
+    """Before each look they are other files: what was known of them goes at once, and 16 MiB hold."""
+    make_fat_programs(tmp_path / "fat", 16)
+    with holders(tmp_path / "fat") as pids:
+        looks = look_at(pids, looks=12, touched=tmp_path / "fat")
+    assert all(look["seconds"] < PROCESS_SECONDS for look in looks)
+    assert looks[-1]["bytes"] < 16 * _MIB
+
+
 def test_more_such_processes_share_a_total(tmp_path: Path) -> None:
     """Six processes, each with sixteen such files of its own: what is kept and reported of all is bounded."""
     found: list[int] = []

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import gc
 import http.client
+import io
 import os
 import resource
 import socket
+import struct
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +24,7 @@ from waitress.channel import HTTPChannel
 
 from cgtune.api import inspect
 from cgtune.errors import Unavailable
+from cgtune.outputs.packed import Packed, PackedFile
 from cgtune.service import listener
 from cgtune.service.board import Board, Found
 from cgtune.service.follow import Look
@@ -258,6 +263,43 @@ def test_the_longest_waiting_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
         _ask(last)
 
 
+def test_those_that_wait_are_taken_by_the_dozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three hundred find a place though nobody takes them yet: else a client tries again after a second. Of 16 that there is room for four
+    are taken before the others are looked at.
+    """
+    monkeypatch.setattr(listener, "_CONNECTIONS", 16)
+    ear = _Ear(monkeypatch, _hello)
+    with contextlib.ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(socket.create_connection(ear.place, timeout=0.9))
+        ear._listener._server.handle_accept()
+        assert len(ear.channels()) == 4
+        with ear:
+            _ask(stack.enter_context(socket.create_connection(ear.place, timeout=PATIENCE_SECONDS)))
+
+
+def test_of_a_long_page_only_as_much_is_unpacked_as_can_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever takes nothing of 8 MiB costs the unpacking of what the kernel holds for him, and 128 KiB more."""
+    asked = list[int]()
+
+    class Counted(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            asked.append(8 << 20 if size is None or size < 0 else size)
+            return super().read(size)
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(8 << 20))])
+        wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](Counted(bytes(8 << 20)))
+        return wrapped
+
+    with _Ear(monkeypatch, answer) as ear, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(ear.place)
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        ear.wait_for(lambda channels: any(channel.total_outbufs_len for channel in channels))
+        assert max(asked) <= 128 << 10
+
+
 def test_whoever_is_being_answered_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long he has waited: his answer is on its way."""
     monkeypatch.setattr(listener, "_CONNECTIONS", 4)
@@ -437,6 +479,32 @@ def test_clients_that_never_take_their_answer(monkeypatch: pytest.MonkeyPatch) -
         ear.clock.move(1)
         assert_answers()
         assert len(ear.channels()) == 1
+
+
+def test_who_takes_nothing_costs_the_kernel_and_the_others_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 4 MiB for each request little is unpacked, and little waits in the kernel: left to itself that keeps megabytes of each."""
+    page, unpacked = Packed((b"0123456789abcdef" * (MIB // 4),)), [0]
+    read = page.read
+
+    def count(start: int, size: int) -> bytes:
+        data = read(start, size)
+        unpacked[0] += len(data)
+        return data
+
+    monkeypatch.setattr(page, "read", count)
+
+    def app(environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
+        start_response("200 OK", [("Content-Length", str(len(page)))])
+        return environ["wsgi.file_wrapper"](PackedFile(page))
+
+    with _Ear(monkeypatch, app) as ear, contextlib.ExitStack() as stack:
+        for _ in range(10):
+            client = stack.enter_context(socket.create_connection(ear.place, timeout=PATIENCE_SECONDS))
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 8)
+        ear.wait_for(lambda channels: sum(channel.total_outbufs_len > 24 * MIB for channel in channels) == 10)
+        waiting = [struct.unpack("i", fcntl.ioctl(channel.socket, termios.TIOCOUTQ, bytes(4)))[0] for channel in ear.channels()]
+        assert max(waiting) < MIB // 4  # 128 KiB; 3.9 MiB each otherwise
+        assert unpacked[0] < 10 * 4 * MIB  # 11 MiB; 565 otherwise
 
 
 def _deaf_client(place: tuple[str, int]) -> socket.socket:

@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from cgtune.errors import Malformed, Unwritable
-from cgtune.service import serve, web
+from cgtune.service import board as board_module, serve, web
 from cgtune.service.board import Board
 from cgtune.service.follow import Follower, Look
 from cgtune.service.journal import Journal
@@ -228,7 +228,8 @@ def test_a_machine_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     clock.turns = turns()
     monkeypatch.setattr(serve, "time", clock)
-    monkeypatch.setattr(web, "time", clock)
+    for module in (web, board_module):
+        monkeypatch.setattr(module, "time", clock)
     caplog.set_level(logging.INFO, "cgtune")
     with Host(str(root)) as host:
         options, stop = ServeOptions(interval_seconds=1.0), cast("Any", clock)

@@ -132,9 +132,10 @@ class Run(NamedTuple):
 class Scene(NamedTuple):
     """A command line, and what lies in its folder before.
 
-    ``said`` makes of its standard output what must not change without a note. ``is_whole`` says of a new path that it is complete although
-    it is not as the undisturbed run left it. ``sparse``: of what is read each call fails once, with one errno after the other. ``is_cold``:
-    nothing is loaded before. ``drive`` ends what runs until it is told to, and gives what is taken for its standard output.
+    The undisturbed run ends with ``code`` and says ``shows``: a scene in which nothing is done tries nothing. ``said`` makes of its
+    standard output what must not change without a note. ``is_whole`` says of a new path that it is complete although it is not as the
+    undisturbed run left it. ``sparse``: of what is read each call fails once, with one errno after the other. ``is_cold``: nothing is
+    loaded before. ``drive`` ends what runs until it is told to, and gives what is taken for its standard output.
     """
 
     name: str
@@ -142,6 +143,8 @@ class Scene(NamedTuple):
     files: Mapping[str, bytes] = {}
     stdin: bytes = b""
     environ: Mapping[str, str] = {}
+    code: int = 0
+    shows: str = ""
     codes: frozenset[int] = frozenset({3})
     flags: int = 0
     said: Callable[[str], object] = str
@@ -365,12 +368,14 @@ def _wrong_words(clean: Outcome, fault: Fault, outcome: Outcome, *, is_same: boo
     """One line for another exit code, a note for another answer, and no word about what nobody may see."""
     more = [line for line in outcome.err.splitlines() if line not in clean.err.splitlines()]
     is_heard, is_other = not outcome.hit.endswith(" stderr"), outcome.code != clean.code
-    counted = sum("nothing found" in line or "finding" in line or "mended" in line for line in more)  # lint says what it has looked at, too
-    is_silent = not more and not _notes(outcome.out) - _notes(clean.out)
+    counting = re.compile(r"nothing found|finding|mended|\d containers?: ")  # lint says what it has looked at, too
+    counted = sum(counting.search(line) is not None for line in more)
+    is_silent = len(more) == counted and not _notes(outcome.out) - _notes(clean.out)
     is_unread = outcome.hit.endswith(" stdout") and fault.word == "EPIPE"
     if is_other and outcome.code not in (0, 1) and is_heard and clean.out.startswith(outcome.out) and not 1 <= len(more) <= 1 + counted:
         yield f"{len(more)} lines on stderr"
-    if not is_other and not is_same and is_silent and fault.word not in _ABSENT and not is_unread:
+    is_answer = outcome.code in (0, 1, clean.code)
+    if (is_other or not is_same) and is_answer and is_silent and fault.word not in _ABSENT and not is_unread:
         yield "another answer without a note"
     if fault.word in UNSEEN and (is_other or not is_same or (more and is_heard)):
         yield f"{fault.word} is seen"
@@ -446,13 +451,14 @@ def _counted(counts: collections.Counter[str]) -> str:
     return f"{counts.total()} faults: " + ", ".join(f"{number} {word}" for word, number in counts.most_common())
 
 
-def _run(stage: Stage, scene: Scene, tally: Tally, chosen: Callable[[], bool], *, shows: bool) -> None:
+def play_share(stage: Stage, scene: Scene, tally: Tally, chosen: Callable[[], bool], *, shows: bool) -> None:
+    """Play the faults of a scene that are ``chosen``; print each that breaks a promise, or each of them."""
     stage.load(scene)
     clean, calls = stage.calls(scene)
     tally.calls += len(calls)
-    if clean.code in (_CRASHED, None):
+    if clean.code != scene.code or scene.shows not in clean.out + clean.err:
         tally.wrong += 1
-        print(f"{scene.name}: the undisturbed run fails: {clean.err[-1500:]}", flush=True)
+        print(f"{scene.name}: the undisturbed run ends with {clean.code}: {clean.out[-500:]}{clean.err[-1500:]}", flush=True)
         return
     for fault in faults_of(calls, sparse=scene.sparse):
         tally.possible += 1
@@ -501,7 +507,7 @@ def _main() -> None:
             met = {word for word in options.scenes if scene.name.startswith(word)}
             unmet -= met
             if met or not options.scenes:
-                _run(stage, scene, tally, lambda: next(numbers) % parts == part % parts, shows=options.show)
+                play_share(stage, scene, tally, lambda: next(numbers) % parts == part % parts, shows=options.show)
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
     print("\n".join(tally.render()) + f"; {cpu:.0f} s of CPU, {time.monotonic() - began:.0f} s", flush=True)

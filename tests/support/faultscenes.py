@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import itertools
 import json
 import os
@@ -11,6 +12,7 @@ import re
 import signal
 import socket
 import subprocess
+import tarfile
 import tempfile
 import threading
 import time
@@ -29,8 +31,18 @@ if TYPE_CHECKING:
     from tests.support.faultproxy import FaultProxy
 
 _STORY = ROOT / "fixtures" / "cgroupfs" / "k8s-burstable-systemd"
-_MANIFEST = ROOT / "fixtures" / "manifests" / "001-edge-router-ninety-percent.yaml"
+_SEVERAL = ROOT / "fixtures" / "cgroupfs" / "v2-bench-swapped-out"
+_MANIFEST = ROOT / "fixtures" / "manifests" / "012-unquoted-number.yaml"
 _EXEC = ("exec", "--", "/bin/echo", "it runs")
+_BESIDE = {
+    ".gitignore": b"ignored.yaml\n",
+    "ignored.yaml": _MANIFEST.read_bytes(),
+    "compose.yaml": b"services: {web: {image: registry.example.com/web:1, mem_limit: 256m, env_file: web.env}}\n",
+    "web.env": b"GOMEMLIMIT=256MiB\n",
+    "etc/systemd/system/app.service": b"[Service]\nMemoryMax=512M\nEnvironmentFile=/etc/default/app\nExecStart=/usr/bin/app\n",
+    "etc/systemd/system/app.service.d/cpu.conf": b"[Service]\nCPUQuota=0.5\n",
+    "etc/default/app": b"GOMEMLIMIT=500Mi\n",
+}
 _LIMITS = ("--cpu-limit", "2.5", "--memory-limit", "512Mi")
 _OLD = b"# what stood there\nGOMAXPROCS=99\n"
 
@@ -214,25 +226,38 @@ def _story(name: str, *words: str, **more: Any) -> Scene:
     return Scene(name, (*words, "--root", str(_STORY), "--pid", "4242"), codes=_NAMED_CODES, **more)
 
 
+def _packed() -> bytes:
+    """A story as an archive."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as file:
+        file.add(_SEVERAL, ".", filter=lambda entry: None if entry.name.endswith("expected.json") else entry)
+    return archive.getvalue()
+
+
 def _cold() -> Iterator[Scene]:
-    for name, words in (("check", ("check", "--root", str(_STORY))), ("env", ("env", *_LIMITS, "--output", "app.env")), ("exec", _EXEC)):
+    writes = ("env", *_LIMITS, "--output", "app.env")
+    for name, words, code in (("check", ("check", "--root", str(_SEVERAL)), 1), ("env", writes, 0), ("exec", _EXEC, 0)):
         codes = _NAMED_CODES | {125, 126, 127}
-        yield Scene(f"cold {name}", words, codes=codes, flags=faults.LIBRARIES, sparse=True, is_cold=True)
+        yield Scene(f"cold {name}", words, code=code, codes=codes, flags=faults.LIBRARIES, sparse=True, is_cold=True)
 
 
 def _looking(*, quick: bool) -> Iterator[Scene]:
     """What reads facts. The reading is the same for each format."""
     yield _story("inspect json", "inspect", "--format", "json")
-    for name in ("table", "brief"):
-        yield _story(f"inspect {name}", "inspect", "--format", name, sparse=True)
-    yield Scene("ps", ("ps", "--root", str(_STORY)), codes=_NAMED_CODES)
-    yield _story("check text", "check")
+    yield _story("inspect table", "inspect", sparse=True)
+    yield _story("inspect brief", "inspect", "--brief", sparse=True)
+    yield Scene("inspect go", ("inspect", "--root", str(_SEVERAL), "--format", "json"), shows="gomemlimit-exceeds-high", codes=_NAMED_CODES)
+    yield Scene("ps", ("ps", "--root", str(_SEVERAL)), shows="1.27.3", codes=_NAMED_CODES)
+    yield _story("check text", "check", code=1)
     for name in ("json", "sarif", "junit", "github", "nagios"):
-        yield _story(f"check {name}", "check", "--format", name, sparse=True)
+        yield _story(f"check {name}", "check", "--format", name, code=1, sparse=True)
     yield _story("env pid", "env", sparse=True)
     yield Scene("explain", ("explain", "cpu-throttled"))
     yield Scene("predict", ("predict", *_LIMITS, "--cpus", "64"))
     yield Scene("policy", ("policy",))
+    yield Scene("schema", ("schema",), flags=faults.LIBRARIES, sparse=True)
+    yield Scene("schema report", ("schema", "report"), flags=faults.LIBRARIES, sparse=True)
+    yield Scene("check packed", ("check", "--root", "of.tar.gz"), {"of.tar.gz": _packed()}, code=1, codes=_NAMED_CODES, sparse=True)
     yield _story("inspect otlp-json", "inspect", "--format", "otlp-json", sparse=True)
     if not quick:
         yield Scene("env self", ("env", "--self"))
@@ -245,7 +270,8 @@ def _looking(*, quick: bool) -> Iterator[Scene]:
 def _writing() -> Iterator[Scene]:
     for dialect in DIALECTS:
         yield Scene(f"env {dialect}", ("env", *_LIMITS, "--dialect", dialect))
-        yield Scene(f"env {dialect} output", ("env", *_LIMITS, "--dialect", dialect, "--output", "app.env"), sparse=True)
+        if dialect != "github":  # which is appended, and never written over
+            yield Scene(f"env {dialect} output", ("env", *_LIMITS, "--dialect", dialect, "--output", "app.env"), sparse=True)
     yield Scene("policy output", ("policy", "--output", "policy.yaml"), {"policy.yaml": _OLD}, sparse=True)
     words = ("env", *_LIMITS, "--output", "app.env")
     for name, flags in (("", 0), (" without O_TMPFILE", faults.NAMED)):
@@ -255,13 +281,24 @@ def _writing() -> Iterator[Scene]:
     yield Scene("env limits", ("env", "--limits", "limits", "--output", "app.env"), limits, codes=_NAMED_CODES)
     yield _story("snapshot folder", "snapshot", "out", is_whole=_is_recording, sparse=True)
     manifests = {"deploy/a.yaml": _MANIFEST.read_bytes(), "deploy/b.yaml": _MANIFEST.read_bytes()}
-    yield Scene("lint text", ("lint", "deploy"), manifests)
+    found = "2 files, 2 containers: 2 critical"
+    yield Scene("lint text", ("lint", "deploy"), manifests, code=1, shows=found)
     for name in ("json", "sarif", "junit", "github", "gitlab"):
-        yield Scene(f"lint {name}", ("lint", "deploy", "--format", name), manifests, sparse=True)
-    yield Scene("lint stdin", ("lint", "-"), stdin=_MANIFEST.read_bytes())
+        yield Scene(f"lint {name}", ("lint", "deploy", "--format", name), manifests, code=1, shows=found, sparse=True)
+    beside = {f"deploy/{name}": content for name, content in _BESIDE.items()}
+    found = "3 files, 2 containers: 2 critical, 1 warning"
+    yield Scene("lint beside", ("lint", "deploy", "--format", "json"), beside, code=1, shows=found)
+    told = {
+        "cgtune.toml": b'baseline = "base.json"\nignore = ["gomemlimit-unset"]\n',
+        "base.json": b'{"schema": "cgtune/lint-baseline/v1", "findings": []}\n',
+    }
+    named = {**manifests, **told}
+    yield Scene("lint configured", ("lint", "deploy"), named, code=1, shows="2 critical; --fix", codes=_NAMED_CODES, sparse=True)
+    yield Scene("lint stdin", ("lint", "-"), stdin=_MANIFEST.read_bytes(), code=1)
     for name, flags in (("", 0), (" without O_TMPFILE", faults.NAMED)):
-        yield Scene(f"lint fix{name}", ("lint", "--fix", "deploy"), manifests, flags=flags)
-    yield Scene("lint baseline", ("lint", "--write-baseline", "base.json", "deploy"), manifests)
+        fix, codes = ("lint", "--fix", "deploy"), frozenset({1, 3})  # 1: what is left is bad enough
+        yield Scene(f"lint fix{name}", fix, manifests, codes=codes, shows="2 findings mended in 2 files", flags=flags)
+    yield Scene("lint baseline", ("lint", "--write-baseline", "base.json", "deploy"), manifests, shows="4 findings written")
 
 
 def _starting() -> Iterator[Scene]:
@@ -289,4 +326,5 @@ def _asking(url: str, *, quick: bool) -> Iterator[Scene]:
             subprocess.run([*PROGRAM, *words], cwd=place, env=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     for name, words in asked.items():
         files = {"out/README": b"ours"} if name == "patch" else {}
-        yield Scene(f"fleet {name}", words, files, codes=_NAMED_CODES, said=_without_time, is_whole=_has_end)
+        code = 3 if quick and name != "doctor" else 0
+        yield Scene(f"fleet {name}", words, files, code=code, codes=_NAMED_CODES, said=_without_time, is_whole=_has_end)

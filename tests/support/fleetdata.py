@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cgtune.fleet import names
+from cgtune.numbers import shares_of_request, weight_by_curve
 
 MIB = 1 << 20
 SCRAPE_SECONDS = 60
@@ -159,6 +160,11 @@ def _growing(each_minute: float, share: float, begin: int, end: int) -> list[flo
     return [round(each_minute * place * share, 3) for place in range(len(_each_minute(begin, end)))]
 
 
+def spec_shares(request_cores: float) -> int:
+    """What cadvisor tells on cgroup v2 of a container with this request."""
+    return 2 + (weight_by_curve(shares_of_request(int(request_cores * 1000))) - 1) * 262_142 // 9999
+
+
 def _used(service: Service, own: dict[str, str], begin: int, end: int) -> Iterator[Series]:
     cadvisor = {"job": "kubelet", "id": f"/kubepods/{own['pod']}/app", "image": "app:1", **own}
     seconds = _each_minute(begin, end)
@@ -170,6 +176,7 @@ def _used(service: Service, own: dict[str, str], begin: int, end: int) -> Iterat
         yield Series("container_cpu_cfs_throttled_periods_total", cadvisor, seconds, _by_day(600 * service.throttled, begin, end))
         yield _still("container_spec_cpu_quota", cadvisor, service.cores * 100_000, begin, end)
     yield _still("container_spec_cpu_period", cadvisor, 100_000, begin, end)
+    yield _still("container_spec_cpu_shares", cadvisor, spec_shares(service.request), begin, end)
     yield _still("container_spec_memory_limit_bytes", cadvisor, (service.memory_mib or 0) * MIB, begin, end)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from cgtune.errors import translate
@@ -23,3 +23,7 @@ class Refusing(Host):
         if path in self.refused:
             raise translate(OSError(self.refused[path], os.strerror(self.refused[path])), path)
         return super()._ask(path, ask, *more)
+
+    def read_each(self, paths: Iterable[str]) -> Iterator[bytes | None]:
+        for path in paths:
+            yield None if path in self.refused else next(iter(super().read_each((path,))))

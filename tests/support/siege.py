@@ -25,6 +25,7 @@ from tests.support import goprograms, toolchains
 from tests.support.command import PROGRAM, ROOT, environment
 from tests.support.hostile import holders, make_fat_programs, make_long_file, make_sparse_libraries, make_table_programs, scene
 from tests.support.serving import Samples, Service, parse_metrics
+from tests.support.stalling import Stalling, stalling
 
 MEMORY_BYTES = 96 << 20  # deploy/kustomize, deploy/helm
 MOST_SCRAPE_SECONDS = 1.0
@@ -153,6 +154,13 @@ def _touch(folders: list[Path]) -> None:
             os.utime(file)
 
 
+def _stall(system: Stalling, stop: threading.Event) -> None:
+    """A file system that answers nothing for five seconds, and then all."""
+    system.stall("lookup", "getattr", "open", "read")
+    stop.wait(5.0)
+    system.answer()
+
+
 def _churn_groups(group: Group) -> None:
     """Cgroups that come and go."""
     for number in range(50):
@@ -234,6 +242,10 @@ def _attackers(folder: Path, groups: Groups, address: str, *, scale: int) -> Ite
             churn = subprocess.Popen(["/bin/sh", "-c", _CHURN], stdout=subprocess.DEVNULL)
             stack.callback(churn.wait)
             stack.callback(churn.kill)
+            stalled = stack.enter_context(stalling(name, folder / "stalling"))
+            sleeper = subprocess.Popen([stalled.program, "sleep 3600000"], stdout=subprocess.DEVNULL, stdin=subprocess.PIPE)
+            stack.callback(sleeper.wait)
+            stack.callback(sleeper.kill)
             hostile = subprocess.Popen(
                 [os.fsencode(name), "\x1b]0;x\x07\n", "sleep 3600000"], stdout=subprocess.DEVNULL, stdin=subprocess.PIPE
             )
@@ -241,6 +253,7 @@ def _attackers(folder: Path, groups: Groups, address: str, *, scale: int) -> Ite
             stack.callback(hostile.kill)
         stack.enter_context(_deep_groups(groups.make("attackers", "nested"), 500 * scale))
         _repeat(stop, stack, lambda: _touch(touched), 1.0)
+        _repeat(stop, stack, lambda: _stall(stalled, stop), 1.0)
         churned = groups.make("attackers", "churned")
         _repeat(stop, stack, lambda: _churn_groups(churned), 0.1)
         yield

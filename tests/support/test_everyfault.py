@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from tests.support.command import ROOT, uncounted
-from tests.support.everyfault import PLAUSIBLE, Fault, Outcome, Scene, faults_of, judge, read_share
+from tests.support.everyfault import PLAUSIBLE, Fault, Outcome, Scene, Stage, Tally, faults_of, judge, play_share, read_share
 from tests.support.needs import require
 
 
@@ -59,3 +59,23 @@ def test_a_note_that_metrics_count_is_one() -> None:
     assert judge(scene, ROOT, clean, fault, noted) == ("noted", "")
     silent = clean._replace(out='cgtune_notes{kind="failed"} 0.0\n', hit="open /proc/stat")
     assert judge(scene, ROOT, clean, fault, silent) == ("noted", "another answer without a note")
+
+
+@pytest.mark.parametrize(("code", "err", "wrong"), [(0, "2 findings mended", 0), (2, "2 findings mended", 1), (0, "nothing was mended", 1)])
+def test_a_scene_in_which_nothing_is_done_is_wrong(capsys: pytest.CaptureFixture[str], code: int, err: str, wrong: int) -> None:
+    """A format that is none, or a file with nothing to mend, has no faults worth the name: the run says so, and fails."""
+
+    class Stood(Stage):
+        def __init__(self) -> None:
+            pass
+
+        def load(self, scene: Scene) -> None:
+            pass
+
+        def calls(self, scene: Scene) -> tuple[Outcome, list[str]]:
+            return Outcome(code, "", err, {}, ""), [f"write {scene.name}"]
+
+    tally = Tally()
+    play_share(Stood(), Scene("lint fix", ("lint", "--fix"), shows="findings mended"), tally, lambda: False, shows=False)
+    assert (tally.wrong, tally.calls) == (wrong, 1)
+    assert ("lint fix: the undisturbed run ends with" in capsys.readouterr().out) == bool(wrong)

@@ -117,6 +117,23 @@ def test_what_was_local_is_foreign_as_soon_as_its_mappings_tell_so(pid: int, ask
     files.close()
 
 
+def test_new_mappings_of_a_process_tell_anew(pid: int, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a file that was found not to sleep a moment before."""
+    monkeypatch.setattr(Backing, "is_local", lambda _backing: False)
+    files, maps, memory = Files(Root("/"), "/", is_live=True), f"/proc/{pid}/maps", f"/proc/{pid}/mem"
+    monkeypatch.setattr(Foreign, "may_map", lambda _foreign, _pid: False)
+    monkeypatch.setattr(Foreign, "_is_local", lambda _foreign, _device, _mounts: True)
+    files.read_whole(maps)
+    files.read_region(memory, 0, 8)
+    files.read_region(memory, 0, 8)
+    assert asked == []
+    monkeypatch.setattr(Foreign, "_is_local", lambda _foreign, _device, _mounts: False)
+    files.read_whole(maps)
+    files.read_region(memory, 0, 8)
+    assert asked == [memory]
+    files.close()
+
+
 def test_what_was_told_of_processes_is_bounded(pid: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A service meets as many pids as there are."""
     monkeypatch.setattr(guarded, "_MOST_LEARNED", 0)

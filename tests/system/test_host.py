@@ -7,6 +7,7 @@ import os
 import subprocess
 import tarfile
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,57 @@ def test_the_door_into_a_process_is_open_on_the_machine_itself() -> None:
         assert host.read_bytes(f"/proc/{os.getpid()}/root/proc/version") == Path("/proc/version").read_bytes()
         with pytest.raises(CgtuneError):
             host.read_text(f"/proc/{os.getpid()}/root/proc/self/status")
+
+
+def test_of_a_process_that_is_late_only_who_it_is_is_read() -> None:
+    """Links, and what tells its start and its cgroups; all else is refused, until time is no matter any more. The machine is read on."""
+    own = f"/proc/{os.getpid()}"
+    with Host() as host:
+        asked = (
+            lambda: host.read_text(f"{own}/maps"),
+            lambda: host.read_text(f"{own}/mountinfo"),
+            lambda: host.read_at(f"{own}/exe", 0, 4),
+            lambda: host.list_directory(f"{own}/task"),
+            lambda: host.read_file_identity(f"{own}/exe"),
+        )
+        told = (f"{own}/stat", f"{own}/cgroup", "/sys/devices/system/cpu/online")
+        host.allow(60.0)
+        assert all(ask() for ask in asked)
+        host.allow(0.0)
+        assert all(map(host.read_text, told))
+        assert host.read_link(f"{own}/exe")
+        for ask in asked:
+            with pytest.raises(Unreadable, match="is used up; --pid names a process"):
+                ask()
+        host.allow(None)
+        assert all(ask() for ask in asked)
+
+
+def test_on_a_slow_machine_time_goes_by_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An emulated CPU takes thirty times as long: nobody is late for that. How slow it is, is asked of the first who would be."""
+    spent, asked = [0.0], list[int]()
+
+    def measure() -> float:
+        asked.append(1)
+        return 30.0
+
+    monkeypatch.setattr(time, "thread_time", lambda: spent[0])
+    monkeypatch.setattr("cgtune.system.slowness.measure_slowness", measure)
+    path = f"/proc/{os.getpid()}/maps"
+    with Host() as host:
+        host.allow(0.0)
+        monkeypatch.setattr(time, "monotonic", lambda: 1e9)
+        host.allow(0.1)
+        monkeypatch.setattr(time, "monotonic", lambda: 2e9)
+        for seconds, is_late in ((0.09, False), (2.9, False), (3.1, True)):
+            spent[0] = seconds
+            if is_late:
+                with pytest.raises(Unreadable):
+                    host.read_text(path)
+            else:
+                host.read_text(path)
+        assert host.used_seconds() == pytest.approx(3.1 / 30)
+    assert asked == [1]
 
 
 def test_a_process_that_ended_is_no_file_that_is_absent() -> None:

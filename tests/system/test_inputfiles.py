@@ -212,3 +212,38 @@ def test_a_large_text_is_not_held_twice(tmp_path: Path) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=True, env=uncounted(), cwd=ROOT)
     length, most = map(int, done.stdout.split())
     assert (length, most < length + (8 << 20)) == (17 * (2 << 20), True)
+
+
+@pytest.mark.parametrize("name", ["stat", "lstat", "fstat", "open", "read", "listdir", "scandir"])
+def test_a_call_that_fails_once_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Whichever it is: what is said in the end is the same, or ``unread`` tells, though all may go well the next time."""
+    make(tmp_path, "in/a.yaml", "in/b/x.yaml", "in/b/x.env", "secret")
+    (tmp_path / "in/.gitignore").write_text("b.yaml\n")
+    (tmp_path / "in/b.yaml").symlink_to("a.yaml")
+    (tmp_path / "in/.git").mkdir()
+    (tmp_path / "in/link").symlink_to("../secret")
+    places = [str(tmp_path / "in" / place) for place in ("b/x.env", "../secret", "link", "none")]
+    real = getattr(os, name)
+    calls, failing = 0, 0
+
+    def call(*words: Any, **more: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == failing:
+            raise OSError(5, "Input/output error", words[0] if isinstance(words[0], str) else None)
+        return real(*words, **more)
+
+    def said() -> tuple[object, tuple[str, ...]]:
+        nonlocal calls
+        calls = 0
+        files = InputFiles([str(tmp_path / "in/b"), str(tmp_path / "in")], is_yaml)
+        texts = [files.read_beside(place) for place in places]
+        return (list(files.read()), texts, files.names_beside(str(tmp_path / "in/b")), dict(files.read())), tuple(files.unread)
+
+    monkeypatch.setattr(os, name, call)
+    whole, unread = said()
+    assert (calls > 0, unread) == (True, ())
+    for failing in range(1, calls + 1):
+        other, unread = said()
+        assert "secret" not in str(other)
+        assert (other == whole, unread) == (True, ()) or "Input/output error" in " ".join(unread), failing

@@ -86,7 +86,7 @@ def test_what_names_no_file(path: str) -> None:
 
 def test_a_folder_that_is_missing(tmp_path: Path) -> None:
     """The message names the folder and what to do; a file in its place is told from it."""
-    with pytest.raises(Unwritable, match=rf"the folder {tmp_path}/no does not exist; mount the shared volume there"):
+    with pytest.raises(Unwritable, match=rf"the folder {tmp_path}/no does not exist; make it with mkdir -p, or mount the volume"):
         replace_file(str(tmp_path / "no" / "env"), NEW, 0o644, "--output")
     (tmp_path / "file").write_bytes(OLD)
     with pytest.raises(Unwritable, match="Not a directory"):

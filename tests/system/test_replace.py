@@ -8,6 +8,7 @@ import stat
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,30 @@ def test_what_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
     """A file where a folder is needed ends it; what was built till then is gone."""
     with pytest.raises(Unwritable, match="nothing was written"):
         replace_tree(str(tmp_path / "out"), {"/a": b"x", "/a/b": b"y"}, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["stat", "fstat", "rename"])
+def test_a_folder_that_cannot_be_looked_at_in_the_end_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Whether it is ours is not known then, so nothing was written, and nothing stands under its name."""
+    real, rename = getattr(os, name), os.rename
+    renamed, failed = list[object](), list[object]()
+
+    def renames(*words: Any, **more: Any) -> None:
+        rename(*words, **more)
+        renamed.append(words)
+
+    def refuse(*words: Any, **more: Any) -> object:
+        if (renamed or name == "rename") and not failed:
+            failed.append(words)
+            raise OSError(errno.EIO, "Input/output error")
+        return real(*words, **more)
+
+    monkeypatch.setattr(os, "rename", renames)
+    monkeypatch.setattr(os, name, refuse)
+    with pytest.raises(Unwritable, match="Input/output error; nothing was written"):
+        replace_tree(str(tmp_path / "out"), {"/a": b"x", "/b/c": b"y"}, {})
+    monkeypatch.undo()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -30,6 +30,7 @@ from tests.support import stories
 READINGS: dict[str, tuple[str, Callable[[Host, str], object], str]] = {
     "read_text": ("read", lambda host, path: host.read_text(path), "read_whole"),
     "read_bytes": ("read", lambda host, path: host.read_bytes(path), "read_whole"),
+    "read_each": ("read", lambda host, path: [*host.read_each((path,))], "read_whole"),
     "read_kept": ("read", lambda host, path: host.read_kept(path), "read_whole"),
     "read_kept_link": ("link", lambda host, path: host.read_kept_link(path), "read_link"),
     "read_link": ("link", lambda host, path: host.read_link(path), "read_link"),
@@ -44,8 +45,21 @@ READINGS: dict[str, tuple[str, Callable[[Host, str], object], str]] = {
 }
 
 #: Public, and no reading of a file. A page has tests of its own. Folders are listed for searches, whose outcome is kept, and for a window,
-#: which needs a live machine.
-NO_READINGS = {"close", "forget", "read_page", "read_metadata", "time_seconds", "clock_seconds", "wait", "list_folders"}
+#: which needs a live machine. What is held open spares a question of a live machine, and time is allowed there alone.
+NO_READINGS = {
+    "allow",
+    "used_seconds",
+    "close",
+    "forget",
+    "read_page",
+    "read_metadata",
+    "time_seconds",
+    "clock_seconds",
+    "wait",
+    "list_folders",
+    "hold",
+    "is_held",
+}
 
 REFUSALS = ("EACCES", "EPERM", "ENOENT", "ENOTDIR", "ESRCH", "EIO", "ENODEV", "EOPNOTSUPP", "ELOOP", "EMFILE", "ESPIPE", "EFBIG")
 

@@ -11,7 +11,7 @@ import pytest
 
 from cgtune.errors import Unreadable
 from cgtune.system import root
-from cgtune.system.root import Root
+from cgtune.system.root import Root, read_at
 
 
 @pytest.fixture
@@ -99,3 +99,25 @@ def test_a_file_that_comes_in_one_piece_is_read_to_its_end(tmp_path: Path, monke
             root.read_whole("/proc/7/stat", 50_000 if size > 50_000 else size - 1)
     finally:
         root.close()
+
+
+def test_a_read_that_moves_less_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As pread(2) may: what comes is all that there is. A failure behind it is one, unless it says that nothing is there."""
+    path = tmp_path / "file"
+    path.write_bytes(bytes(range(100)))
+    real = os.pread
+
+    def fewer(file: int, size: int, offset: int) -> bytes:
+        if offset >= 90:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(file, min(size, 7, 90 - offset), offset)
+
+    with path.open("rb") as opened:
+        file = opened.fileno()
+        assert [read_at(file, 50, 60), read_at(file, 5, 200), read_at(file, 5, 1 << 70)] == [bytes(range(60, 100)), b"", b""]
+        monkeypatch.setattr(os, "pread", fewer)
+        assert read_at(file, 50, 10) == bytes(range(10, 60))
+        assert read_at(file, 50, 60, (errno.EIO,)) == bytes(range(60, 90))
+        for ends in ((), (errno.EFAULT,)):
+            with pytest.raises(OSError, match="Input/output error"):
+                read_at(file, 50, 60, ends)

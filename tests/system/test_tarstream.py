@@ -51,7 +51,7 @@ def test_each_kind_in_each_format(form: str) -> None:
         ("/a/b", "file", None, b"content"),
         ("/a", "folder", None, b""),
         ("/s", "link", "../a/b", b""),
-        ("/h", "link", "/a/b", b""),
+        ("/h", "hard link", "/a/b", b""),
         (f"/{long}/x", "file", None, b"x" * 1000),
         ("/f", "other", None, b""),
         ("/last", "file", None, b""),
@@ -99,3 +99,17 @@ def test_any_bytes(tail: bytes, at: int, new: bytes) -> None:
     for data in (tail, bytes(whole), _changed(bytes(whole), at % 512, new[: 512 - at % 512]) + tail):
         with contextlib.suppress(Malformed):
             assert len(_entries(data)) < 100
+
+
+@pytest.mark.parametrize(("count", "is_refused"), [(8, False), (9, True)])
+def test_prefaces_end(count: int, is_refused: bool) -> None:
+    """Eight before one entry: a long name, a long link, what pax says. Who writes more writes them without end."""
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 2
+    preface = name.tobuf(tarfile.GNU_FORMAT) + b"x".ljust(512, b"\0")
+    data = (preface * count + tarfile.TarInfo("y").tobuf()) * 2
+    if is_refused:
+        with pytest.raises(Malformed, match="prefaces without end"):
+            _entries(data)
+    else:
+        assert [entry.path for entry, _ in _entries(data)] == ["/x", "/x"]

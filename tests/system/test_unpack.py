@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -11,6 +12,7 @@ import subprocess
 import tarfile
 import time
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ import pytest
 from cgtune.errors import Unreadable, UsageError
 from cgtune.system import unpack
 from cgtune.system.host import Host
+from cgtune.system.tarstream import Entry, TarStream
 from tests.support import stories
 from tests.support.command import PROGRAM, environment
 
@@ -56,7 +59,52 @@ def test_a_hostile_archive_is_refused(tmp_path: Path, entries: list[tarfile.TarI
     assert [found.name for found in tmp_path.iterdir()] == ["hostile.tar.gz"]
 
 
-@pytest.mark.parametrize(("bound", "most"), [("MOST_FILES", 3), ("LARGEST_BYTES", 2 * 1024 + 512 + 1)])
+def test_a_folder_that_cannot_be_looked_at_may_be_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written below it."""
+    path = _archive(tmp_path / "of.tar.gz", _entry("link", tarfile.SYMTYPE, str(tmp_path)), _entry("link/escaped"))
+    real = os.lstat
+
+    def refuse(path: str, **more: object) -> os.stat_result:
+        if str(path).endswith("/link"):
+            raise OSError(5, "Input/output error", path)
+        return real(path, **more)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(os, "lstat", refuse)
+    with pytest.raises(Unreadable, match="could not be unpacked"):
+        unpack.unpack(path)
+    assert [found.name for found in tmp_path.iterdir()] == ["of.tar.gz"]
+
+
+def test_a_removal_that_is_interrupted_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """close(2) may say so though the folder is closed, and shutil.rmtree ends there."""
+    folder = unpack.unpack(_archive(tmp_path / "of.tar.gz", _entry("proc/7/stat")))
+    real, failed = os.close, list[int]()
+
+    def close(file: int) -> None:
+        real(file)
+        if not failed:
+            failed.append(file)
+            raise InterruptedError(errno.EINTR, "Interrupted system call")
+
+    monkeypatch.setattr(os, "close", close)
+    folder.cleanup()
+    assert (len(failed), os.path.exists(folder.name)) == (1, False)
+
+
+def test_an_archive_that_gives_nothing_yet_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a file system of somebody's own may answer (EAGAIN)."""
+
+    class Late(io.FileIO):
+        def readinto(self, _buffer: object) -> None:
+            return None
+
+    path = _archive(tmp_path / "of.tar.gz", _entry("a"))
+    monkeypatch.setattr("io.FileIO", Late)
+    with pytest.raises(Unreadable, match="temporarily unavailable"):
+        unpack.unpack(path)
+
+
+@pytest.mark.parametrize(("bound", "most"), [("MOST_HEADS", 3), ("LARGEST_BYTES", 2 * 1024 + 512 + 1)])
 def test_a_recording_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, most: int) -> None:
     """Of entries and of bytes as many as there may be, and no more."""
     monkeypatch.setattr(unpack, bound, most)
@@ -65,6 +113,35 @@ def test_a_recording_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         assert len(list(Path(folder, "proc").iterdir())) == 3
     with pytest.raises(UsageError, match="is not a recording"):
         unpack.unpack(_archive(tmp_path / "more.tgz", *entries))
+
+
+def test_headers_without_end_are_refused_in_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """230,000 small entries in 7.5 MB, and 400,000 headers of long names: as many are looked at as a recording has at the most."""
+    monkeypatch.setattr(unpack, "_FEW_FILES", 1 << 20)
+    heads = list[int]()
+    entries = TarStream.entries
+
+    def counted(stream: TarStream) -> Iterator[Entry]:
+        try:
+            yield from entries(stream)
+        finally:
+            heads.append(stream.heads)
+
+    monkeypatch.setattr(TarStream, "entries", counted)
+    monkeypatch.setattr(unpack, "MOST_HEADS", 15_000)
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 2
+    before = name.tobuf(tarfile.GNU_FORMAT) + b"x".ljust(512, b"\0")
+    for kind, content in (("small", [_entry("x", size=0).tobuf()] * 23_000), ("named", [before * 7 + _entry("x", size=0).tobuf()] * 5_000)):
+        path = tmp_path / f"{kind}.tgz"
+        path.write_bytes(gzip.compress(b"".join(content), 1))
+        with path.open("ab") as file:
+            file.truncate(1 << 20)  # gzip passes over zeros behind its end
+        began = time.process_time()
+        with pytest.raises(UsageError, match="is not a recording"):
+            unpack.unpack(str(path))
+        assert time.process_time() - began < 0.5  # a tenth of the real bound; it takes 0.1
+    assert all(15_000 < each <= 15_008 for each in heads), heads
 
 
 def test_what_packs_too_well_is_no_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,8 +163,8 @@ def test_what_packs_too_well_is_no_recording(tmp_path: Path, monkeypatch: pytest
 
 
 def test_what_stands_before_an_entry_is_short(tmp_path: Path) -> None:
-    """tarfile reads a long name whole, and 64 KiB of it pack to nothing: beyond that it is refused unread."""
-    for size, words in ((1 << 16, "File name too long"), ((1 << 16) + 1, "impossible sizes")):
+    """A long name is read whole, and 64 KiB of it pack to nothing: beyond that it is refused unread."""
+    for size, words in ((1 << 16, "File name too long"), ((1 << 16) + 1, "a preface of 65537 bytes")):
         (tmp_path / "long.tgz").write_bytes(_long_name(b"x" * size))
         with pytest.raises(UsageError, match=words):
             unpack.unpack(str(tmp_path / "long.tgz"))
@@ -138,7 +215,7 @@ def test_what_holds_more_than_its_size_could_is_no_recording(tmp_path: Path, mon
 
 
 def test_what_was_unpacked_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Entries by the hundred thousand cost time, and no memory: tarfile would keep a KB of each."""
+    """Entries by the hundred thousand cost time, and no memory."""
     monkeypatch.setattr(unpack, "_FEW_FILES", 5_000)
     path = _archive(tmp_path / "many.tar.gz", *[_entry("./", tarfile.DIRTYPE)] * 5_000)
     tracemalloc.start()
@@ -228,7 +305,7 @@ def _preface(size: int, *, negative: bool = False) -> bytes:
     ],
     ids=["a large preface", "a negative size", "prefaces without end", "a record of 2^66 bytes"],
 )
-def test_what_tarfile_itself_would_choke_on_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_damaged_headers_are_refused(tmp_path: Path, content: bytes) -> None:
     """A preface is read whole before the entry is known: it has a bound of its own; and neither sizes nor chains lead anywhere."""
     path = tmp_path / "hostile.tar.gz"
     path.write_bytes(gzip.compress(content))

@@ -7,8 +7,9 @@ repository's root: a folder beyond it is somebody else's.
 from __future__ import annotations
 
 import os
+import stat
 
-from cgtune.errors import UsageError, name_failure
+from cgtune.errors import UsageError, name_failure, translate
 from cgtune.records import Record
 
 TYPE_CHECKING = False
@@ -38,15 +39,17 @@ class Config(Record):
 
 
 def read_config(named: str | None, options: Iterable[Option[Any]]) -> Config:
-    """The config that is named, else the nearest one, else an empty one. Raises UsageError for one that cannot be used."""
+    """The config that is named, else the nearest one, else an empty one. Raises UsageError for one that cannot be used, and Unreadable if
+    the nearest one cannot be looked for or read.
+    """
     if named is not None:
-        return parse_config(_read(named), named, options)
+        return parse_config(_read(named, is_named=True), named, options)
     for folder in _folders(os.getcwd()):
         for name in (OWN_FILE, SHARED_FILE):
-            file = os.path.join(folder, name)
-            if os.path.isfile(file):
+            file = os.path.relpath(os.path.join(folder, name))
+            if stat.S_ISREG(_mode(file)):
                 text = _read(file)
-                config = parse_config(text, os.path.relpath(file), options) if name == OWN_FILE or "cgtune" in text else Config()
+                config = parse_config(text, file, options) if name == OWN_FILE or "cgtune" in text else Config()
                 if name == OWN_FILE or config.given or config.by_path:
                     return config
     return Config()
@@ -55,12 +58,24 @@ def read_config(named: str | None, options: Iterable[Option[Any]]) -> Config:
 def _folders(folder: str) -> list[str]:
     """The folder and those above it up to the repository's root; outside of a repository the folder alone."""
     folders = [folder]
-    while not os.path.exists(os.path.join(folders[-1], ".git")):
+    while not _mode(os.path.relpath(os.path.join(folders[-1], ".git"))):
         above = os.path.dirname(folders[-1])
         if above == folders[-1]:
             return [folder]
         folders.append(above)
     return folders
+
+
+def _mode(file: str) -> int:
+    """The mode of what has this name, 0 if there is nothing, or if it lies behind a folder above that may not be entered."""
+    try:
+        return os.stat(file).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError as error:
+        if isinstance(error, PermissionError) and file.startswith(os.pardir):
+            return 0
+        raise translate(error, file) from error
 
 
 def parse_config(text: str, file: str, options: Iterable[Option[Any]]) -> Config:
@@ -97,7 +112,7 @@ def parse_config(text: str, file: str, options: Iterable[Option[Any]]) -> Config
     return Config(file=file, folder=os.path.dirname(os.path.abspath(file)), given=given, by_path=by_path)
 
 
-def _read(file: str) -> str:
+def _read(file: str, *, is_named: bool = False) -> str:
     from cgtune.system.inputfiles import open_to_read
 
     try:
@@ -107,6 +122,8 @@ def _read(file: str) -> str:
             raise UsageError(f"--config {file!r} is larger than any config")
         return content.decode()
     except (OSError, ValueError) as error:
+        if not is_named and isinstance(error, OSError):
+            raise translate(error, file) from error
         raise name_failure("--config", file, error, "example: --config cgtune.toml") from error
 
 

@@ -18,7 +18,7 @@ from cgtune.runtimes.go.programs import Mapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterable
 
     from cgtune.model import Kind
     from cgtune.runtimes.go.programs import Known
@@ -30,11 +30,11 @@ _MOST_PROGRAMS = 256  # of some KB each
 
 class OtherProgram(Record):
     """A program that is no Go program, with its libraries: of each file the place of its first line of code, whether it is the executable,
-    and its identity.
+    its identity, and whether the numbers in that line are those of Host.hold.
     """
 
     kind: Kind
-    files: tuple[tuple[int, bool, Hashable], ...]
+    files: tuple[tuple[int, bool, tuple[int, ...], bool], ...]
 
 
 def tell_other(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
@@ -48,10 +48,12 @@ def tell_other(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
         return False
 
 
-def is_resting_other(host: Host, pid: int, known: Known) -> bool:
-    """Whether process ``pid`` was told to hold no Go runtime and has not run since: what tell_other asks first, for the many."""
-    turns = known.other_turns.get(pid, _UNASKED)
-    return turns != _UNASKED and turns == _read_turns(host, pid)
+def resting_others(host: Host, pids: Iterable[int], known: Known) -> frozenset[int]:
+    """Those of these processes that were told to hold no Go runtime and have not run since: what tell_other asks first, for the many."""
+    turns = known.other_turns
+    asked = [pid for pid in pids if turns.get(pid, _UNASKED) != _UNASKED]
+    answers = host.read_each(f"/proc/{pid}/schedstat" for pid in asked)
+    return frozenset(pid for pid, answer in zip(asked, answers, strict=True) if turns[pid] == _turns(answer))
 
 
 def _tell(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
@@ -85,11 +87,12 @@ def _tell(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
 
 def _read_turns(host: Host, pid: int) -> int | None:
     """What is equal as long as the first thread of a process has no turn on a CPU, to the nanosecond; None if the kernel does not count."""
-    try:
-        text = host.read_text(f"/proc/{pid}/schedstat")
-    except CgtuneError:
-        return None
-    return None if text.startswith("0 0 0") else hash(text)
+    (answer,) = host.read_each((f"/proc/{pid}/schedstat",))
+    return _turns(answer)
+
+
+def _turns(schedstat: bytes | None) -> int | None:
+    return None if schedstat is None or schedstat.startswith(b"0 0 0") else hash(schedstat)
 
 
 def _tell_by_files(host: Host, pid: int, text: str, known: Known, executable: Hashable | None) -> bool:
@@ -97,9 +100,11 @@ def _tell_by_files(host: Host, pid: int, text: str, known: Known, executable: Ha
     program = None if code is None else known.others.get(code[0])
     if code is None or program is None:
         return False
-    for at, is_executable, identity in program.files:
+    for at, is_executable, identity, has_numbers in program.files:
         if is_executable and executable is not None:
             found = executable
+        elif has_numbers and host.is_held(identity):
+            continue  # the mapping has its device and inode number, which are no other file's as long as it is open
         else:
             found = host.read_file_identity(_place(pid, code[1][at], is_executable=is_executable))
         if found != identity:
@@ -114,7 +119,7 @@ def learn_other(host: Host, pid: int, executable: str, text: str, known: Known, 
     code = parse_code(text)
     if code is None or not host.is_live:
         return
-    files: dict[str, tuple[int, bool, Hashable]] = {}
+    files: dict[str, tuple[int, bool, tuple[int, ...], bool]] = {}
     for at, line in enumerate(code[0]):
         file = line.partition(" ")[2]
         is_executable = line.split(None, 3)[3] == executable
@@ -124,8 +129,10 @@ def learn_other(host: Host, pid: int, executable: str, text: str, known: Known, 
             return  # the next one is looked at as well
         if identity not in known.files or known.files[identity] is not None:
             return
-        files.setdefault(file, (at, is_executable, identity))
-    if not any(is_executable for _, is_executable, _ in files.values()):
+        if file not in files:
+            has_numbers = not is_executable and host.hold(_place(pid, code[1][at], is_executable=False), *line.split(" ", 3)[1:3])
+            files[file] = at, is_executable, identity, has_numbers
+    if not any(is_executable for _, is_executable, _, _ in files.values()):
         return
     known.others[code[0]] = OtherProgram(kind=kind, files=tuple(files.values()))
     while len(known.others) > _MOST_PROGRAMS:

@@ -130,10 +130,11 @@ class Mapped(Record):
 
 class Memory:
     """What was found in the memory of one process: the variables of its environment that Go reads, None if they have not been read; and
-    the words of its runtimes, by the identity and the bias of each.
+    the words of its runtimes, by the identity and the bias of each. ``names_no_platform``: whether that environment is known to name none.
     """
 
     def __init__(self) -> None:
+        self.names_no_platform = False
         self.environ: tuple[tuple[str, str], ...] | None = None
         self.words: dict[tuple[Hashable, int], LiveWords] = {}
 
@@ -159,7 +160,7 @@ class Known:
         self.other_turns: dict[int, int] = {}
         self._rested: set[int] = set()
         self._memories: dict[int, Memory] = {}
-        self.programs: dict[Hashable, GoProgram] = {}
+        self.programs: dict[tuple[Hashable, ...], GoProgram] = {}  # the file's identity first
         self.derived: dict[Hashable, Derived] = {}
         #: By pid, from which of its files on the next look goes on.
         self.turns: dict[int, int] = {}
@@ -170,6 +171,7 @@ class Known:
         self.look_left_bytes: int | None = None
         self.waiting: dict[int, None] = {}
         self._list_bytes: dict[Hashable, int] = {}  # of each Go file among them
+        self._newest: dict[tuple[Hashable, ...], Hashable] = {}  # by device and inode, what identifies each file now
 
     def take_turn(self, pid: int) -> Turn:
         """What may be read for a process; give it back with ``end_turn``."""
@@ -199,6 +201,11 @@ class Known:
         """Keep what was found in this file, which may be nothing of Go's; the oldest is forgotten if there are too many."""
         if identity is None:
             return
+        if isinstance(identity, tuple):
+            before = self._newest.get(identity[:2])
+            if before is not None and before != identity and before in self.files:
+                self._forget(before)  # the same file, written to or touched since: it is never that one again
+            self._newest[identity[:2]] = identity
         self.files[identity] = found
         if found is not None:
             from cgtune.runtimes.go.program.lists import weigh
@@ -209,8 +216,12 @@ class Known:
 
     def _forget(self, identity: Hashable) -> None:
         del self.files[identity]
+        if isinstance(identity, tuple) and self._newest.get(identity[:2]) == identity:
+            del self._newest[identity[:2]]
         self.layouts.pop(identity, None)
         self._list_bytes.pop(identity, None)
+        for key in [key for key in self.programs if key[0] == identity]:
+            del self.programs[key]  # it has the same lists
 
     def note_rest(self, pid: int, *, rested: bool) -> None:
         """Whether nothing of a process has run since the last look: then its memory holds what it held."""
@@ -224,6 +235,10 @@ class Known:
         """What was found in the memory of a process that has rested since, or nothing; give it back with ``keep_memory``."""
         found = self._memories.pop(pid, None)
         return found if found is not None and pid in self._rested else Memory()
+
+    def memory_of(self, pid: int) -> Memory | None:
+        """What was found in the memory of a process that has rested; None of any other."""
+        return self._memories.get(pid) if pid in self._rested else None
 
     def keep_memory(self, pid: int, found: Memory) -> None:
         """What was found in the memory of a process that had rested before: any other may have been at work meanwhile."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from cgtune.commands.options.lint import BASELINE, COMMAND, CONFIGURED, FAIL_ON,
 from cgtune.commands.options.option import Values
 from cgtune.commands.options.plain import parse_plain
 from cgtune.commands.options.shared import IGNORE
-from cgtune.errors import UsageError
+from cgtune.errors import Unreadable, UsageError
 from tests.commands.options.test_plain import by_typer  # noqa: F401
 from tests.support import inside
 
@@ -182,3 +184,26 @@ def test_what_counts_twice_counts_the_nearer_first() -> None:
     """Values above others: theirs, then those of below."""
     values = Values({IGNORE.name: ("a",)}).above({IGNORE.name: ("b",), PEDANTIC.name: True})
     assert (values[IGNORE], values[PEDANTIC], values[FAIL_ON], values[GO], values[BASELINE]) == (("a", "b"), True, "warning", (), None)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_a_config_that_cannot_be_looked_for_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Nobody knows what it would have silenced; what lies above in a folder that may not be entered is somebody else's."""
+    (tmp_path / "cgtune.toml").write_text('ignore = ["fractional-quota"]')
+    (tmp_path / "inner").mkdir()
+    real = os.stat
+
+    def refuse(path: str, **more: Any) -> os.stat_result:
+        if str(path).endswith("cgtune.toml"):
+            raise OSError(number, os.strerror(number), path)
+        return real(path, **more)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(Unreadable, match=r"^cgtune\.toml: "):
+        read_config(None, CONFIGURED)
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path / "inner")
+    if number == errno.EACCES:
+        monkeypatch.setattr(os, "stat", lambda path, **more: refuse(path, **more) if str(path).startswith("..") else real(path, **more))
+        assert read_config(None, CONFIGURED).given == {}

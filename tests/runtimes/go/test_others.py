@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,20 @@ class Counting(Host):
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[str] = []
+        self.identified: list[str] = []
 
     def read_bytes(self, path: str, **caps: int) -> bytes:
         self.asked.append(path)
         return super().read_bytes(path, **caps)
+
+    def read_file_identity(self, path: str) -> tuple[int, ...]:
+        self.identified.append(path)
+        return super().read_file_identity(path)
+
+    def read_each(self, paths: Iterable[str]) -> Iterator[bytes | None]:
+        asked = [*paths]
+        self.asked += asked
+        return super().read_each(asked)
 
     def names(self, pid: int) -> list[str]:
         """The files of one process since the last time."""
@@ -192,6 +203,68 @@ def test_a_file_that_became_another_one_is_looked_at(tmp_path: Path) -> None:
                 process.kill()
                 process.wait()
     assert asked == [True, False, True]
+
+
+def test_a_library_that_is_held_open_is_asked_for_once_and_noticed_when_it_changes(tmp_path: Path) -> None:
+    """Its path is looked up in the first process alone, as no other file has its numbers meanwhile; written to, it is another one."""
+    library = tmp_path / "library.so"
+    library.write_bytes(Path(_library_of_python()).read_bytes())
+    words = [sys.executable, "-I", "-c", LOADER]
+    readers = [subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) for _ in range(3)]
+    try:
+        for reader in readers:
+            assert reader.stdin is not None
+            assert reader.stdout is not None
+            reader.stdout.readline()
+            reader.stdin.write(f"{library}\n")
+            assert reader.stdout.readline() == "\n"
+        with Counting() as host:
+            view, looked_up = MachineView(host), []
+            numbers = library.stat()
+            for reader in readers:
+                if reader is readers[2]:
+                    os.utime(library)  # as whoever writes to it does
+                assert not _is_go(view, reader.pid)
+                asked = [path for path in host.identified if path.startswith(f"/proc/{reader.pid}/map_files/")]
+                looked_up.append((len(asked) > 1, "status" in host.names(reader.pid)))
+                host.identified.clear()
+            held = [numbers.st_ino == os.fstat(int(file)).st_ino for file in os.listdir("/proc/self/fd") if _is_open(int(file))]
+            assert any(held)
+            host.forget()
+            assert not any(numbers.st_ino == os.fstat(int(file)).st_ino for file in os.listdir("/proc/self/fd") if _is_open(int(file)))
+        assert looked_up == [(True, True), (False, False), (True, True)]
+    finally:
+        for reader in readers:
+            reader.kill()
+            reader.communicate()
+
+
+def _library_of_python() -> str:
+    """Any library that this very process has mapped."""
+    return next(line.split()[5] for line in Path("/proc/self/maps").read_text().splitlines() if ".so" in line and " r-xp " in line)
+
+
+def _is_open(file: int) -> bool:
+    try:
+        return bool(os.fstat(file))
+    except OSError:
+        return False
+
+
+def test_a_library_is_not_held_by_numbers_that_are_not_its_own() -> None:
+    """As on btrfs, where mappings name another device than stat(2): the number of the inode alone is not enough, nor is the device."""
+    line = next(line for line in Path("/proc/self/maps").read_text().splitlines() if ".so" in line and " r-xp " in line)
+    addresses, _, _, device, inode, _ = line.split(None, 5)
+    path = f"/proc/{os.getpid()}/map_files/{addresses}"
+    with Host() as host:
+        assert not host.hold(path, "00:1f", inode)
+        assert not host.hold(path, device, f"{int(inode) + 1}")
+        identity = host.read_file_identity(path)
+        assert not host.is_held(identity)
+        assert host.hold(path, device, inode)
+        assert host.is_held(identity)
+        host.forget()
+        assert not host.is_held(identity)
 
 
 @pytest.mark.fetched

@@ -15,7 +15,7 @@ INITIAL_NAMESPACE = "cgroup:[4026531835]"
 
 
 class OwnTexts(Record):
-    """The two texts of one process. ``assumed``: its own cgroups, taken for the roots of its namespace because those cannot be seen.
+    """The two texts of one process. ``assumed``: its own CPU cgroup, taken for the root of its namespace because that cannot be seen.
 
     ``hidden``: so many names are missing at the head of the path of its CPU cgroup, because the reader's namespace hides them.
     """
@@ -30,17 +30,18 @@ def rebase_texts(cgroup: str, mountinfo: str, *, initial: bool) -> OwnTexts:
     """The texts as the process itself reads them. ``initial``: it is in the machine's first namespace. Raises Malformed."""
     memberships = kernel.parse_cgroup(cgroup)
     mounts = kernel.parse_mountinfo(mountinfo)
+    cpu = locate_membership(memberships, "cpu")
     roots, assumed = {}, []
     for membership in memberships:
         root, is_assumed = locate_namespace_root(membership, mounts, initial=initial)
         roots[_hierarchy(membership)] = root
-        if is_assumed and ("cpu" in membership.controllers or membership.hierarchy_id == 0):
+        if is_assumed and membership is cpu:  # Go looks at no other
             assumed.append(membership.path)
     return OwnTexts(
         cgroup=_rebased_cgroup(cgroup, memberships, roots),
         mountinfo=_rebased_mountinfo(mountinfo, mounts, roots),
         assumed=tuple(assumed),
-        hidden=count_hidden(cpu.path, roots[_hierarchy(cpu)]) if (cpu := locate_membership(memberships, "cpu")) is not None else 0,
+        hidden=0 if cpu is None else count_hidden(cpu.path, roots[_hierarchy(cpu)]),
     )
 
 

@@ -17,7 +17,7 @@ ASKED_SETTINGS = ("DefaultGODEBUG", "-ldflags", "-buildmode", "GOOS", "GOARCH", 
 ASKED_LINES = tuple(f"dep\t{name}\t" for name in ASKED_MODULES) + tuple(f"build\t{name}=" for name in ASKED_SETTINGS)
 
 #: What the lists of one program may take in memory: 16 such programs in one process, and all else that is kept of it, are below 16 MiB.
-MOST_LIST_BYTES = 384 << 10
+MOST_LIST_BYTES = 352 << 10
 #: What those of all programs of one report may take: some 4 MB of JSON.
 MOST_REPORT_LIST_BYTES = 8 << 20
 _SHARES = 8

@@ -5,8 +5,6 @@ A process may run several Go runtimes: each Go library (c-shared) brings its own
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from cgtune.errors import Malformed
 from cgtune.records import Record
 from cgtune.runtimes.elf import is_elf
@@ -114,7 +112,8 @@ def parse_map_lines(lines: Iterable[str], *, guest: bool = False) -> tuple[Mappi
 
 
 def parse_code(text: str) -> tuple[tuple[str, ...], list[str]] | None:
-    """Returns (of each mapping of a file's code its line from the offset on, what stands before that), in order.
+    """Returns (of each mapping of a file's code its line from the offset on, what stands before that), in the order of the lines: libraries
+    lie in another order in each process.
 
     None if there is code that no file backs, memory that looks like a file, a line that cannot be told, or more code than any program has:
     then each line has to be looked at. Nine lines of ten are not even parted: a node has them by the hundred thousand.
@@ -124,20 +123,24 @@ def parse_code(text: str) -> tuple[tuple[str, ...], list[str]] | None:
     pieces = text.split("xp ", _MOST_MODULES + 1)
     if len(pieces) > _MOST_MODULES + 1:
         return None
-    lines, heads = [], []
-    for before, after in pairwise(pieces):
+    found: list[tuple[str, str]] = []
+    before = pieces[0]
+    for after in pieces[1:]:
         line, head = after.partition("\n")[0], before[before.rfind("\n") + 1 :]
+        before = after
         fields = line.split(None, 3)
         path = fields[3] if len(fields) > 3 else ""
         if head[-3:-2] != " " or head.count(" ") != 1 or "-" not in head:
             return None  # a path that holds what parts the lines here
-        if path.startswith("[v") and fields[2] == "0":
-            continue  # the kernel's own
-        if not path.startswith("/") or path.startswith(MEMORY_PATHS) or fields[2] == "0":
+        if fields[2:3] == ["0"]:
+            if path.startswith("[v"):
+                continue  # the kernel's own
             return None
-        lines.append(line)
-        heads.append(head)
-    return tuple(lines), heads
+        if not path.startswith("/") or path.startswith(MEMORY_PATHS):
+            return None
+        found.append((line, head))
+    found.sort()
+    return tuple([line for line, _ in found]), [head for _, head in found]
 
 
 def parse_code_mappings(text: str) -> tuple[Mapping, ...] | None:

@@ -8,13 +8,14 @@ from cgtune.runtimes.go.program.version import parse_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Literal
 
     from cgtune.model import Compiler, Pairs
     from cgtune.runtimes.go.program.version import GoVersion
 
 _MOST_LINES = 20_000
-_MOST_TEXT = 192 << 10  # characters that are taken apart: 40 KB in a program with 300 modules, some 150 KB with 1,400
+_MOST_TEXT = 192 << 10  # bytes that are taken apart: 40 KB in a program with 300 modules, some 150 KB with 1,400
 _MOST_LATER_LINES = 128  # beyond them, of those that rules ask for, and of the settings, which stand last
 _MOST_LATER_TEXT = 64 << 10
 _MOST_NAME = 1024  # characters of a path or a version
@@ -58,10 +59,9 @@ def parse_build_info(version: bytes, modinfo: bytes) -> BuildInfo:
     Lines, fields split by tabs: path P | mod M V [sum] | dep M V [sum] | => M V [sum] (replaces the one above) | build KEY=VALUE
     """
     framed = len(modinfo) >= 33 and modinfo[-17:-16] == b"\n"
-    raw = modinfo[16:-16].decode("utf-8", "backslashreplace") if framed else ""
     from cgtune.runtimes.go.program.lists import MOST_LIST_BYTES
 
-    lines, left_out = _bounded_lines(raw)
+    lines, left_out = _bounded_lines(modinfo, 16, len(modinfo) - 16) if framed else ([], 0)
     fields = [line.partition("\t")[::2] for line in lines]
     main, modules = _parse_modules(fields)
     settings: dict[str, str] = {}
@@ -80,29 +80,42 @@ def parse_build_info(version: bytes, modinfo: bytes) -> BuildInfo:
     ).within(MOST_LIST_BYTES)
 
 
-def _bounded_lines(raw: str) -> tuple[list[str], int]:
+def _bounded_lines(raw: bytes, start: int, end: int) -> tuple[list[str], int]:
     """Returns (the lines to be taken apart, how many are left out): the first, and of those behind them what rules ask for."""
-    if raw.count("\n") >= _MOST_LINES:
+    if raw.count(b"\n", start, end) >= _MOST_LINES:
         raise Malformed(f"Go build info of more than {_MOST_LINES} lines")
-    if len(raw) <= _MOST_TEXT:
-        return raw.split("\n"), 0
+    if end - start <= _MOST_TEXT:
+        return _text(raw[start:end]).split("\n"), 0
     from cgtune.runtimes.go.program.lists import ASKED_LINES
 
-    end = raw.rfind("\n", 0, _MOST_TEXT) + 1
-    lines, later = raw[:end].split("\n"), raw[end:].split("\n")
-    asked = [
-        line.startswith(ASKED_LINES) or (line.startswith("=>") and line_before.startswith(ASKED_LINES))
-        for line_before, line in zip(["", *later[:-1]], later, strict=True)
-    ]
-    first = [line for line, is_asked in zip(later, asked, strict=True) if is_asked]
-    rest = [line for line, is_asked in zip(later, asked, strict=True) if line.startswith("build\t") and not is_asked]
+    cut = max(start, raw.rfind(b"\n", start, start + _MOST_TEXT) + 1)
+    lines, first, rest, later, before = _text(raw[start:cut]).split("\n"), list[str](), list[str](), 0, ""
+    for line in _split(raw, cut, end):
+        later += bool(line)
+        if line.startswith(ASKED_LINES) or (line.startswith("=>") and before.startswith(ASKED_LINES)):
+            first += [line] if len(first) < _MOST_LATER_LINES else []
+        elif line.startswith("build\t") and len(rest) < _MOST_LATER_LINES:
+            rest.append(line)
+        before = line
     room, taken = _MOST_LATER_TEXT, 0
-    for line in (*first[:_MOST_LATER_LINES], *rest[:_MOST_LATER_LINES]):
+    for line in (*first, *rest):
         if len(line) <= room:
             lines.append(line)
             room -= len(line)
             taken += 1
-    return lines, sum(map(bool, later)) - taken
+    return lines, later - taken
+
+
+def _split(raw: bytes, start: int, end: int) -> Iterator[str]:
+    """The lines between, one at a time: 19,000 at once take two MiB."""
+    while (at := raw.find(b"\n", start, end)) >= 0:
+        yield _text(raw[start:at])
+        start = at + 1
+    yield _text(raw[start:end])
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
 
 
 def _parse_modules(fields: list[tuple[str, str]]) -> tuple[str, Pairs]:

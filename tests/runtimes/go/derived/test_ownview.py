@@ -26,6 +26,13 @@ def test_where_it_begins_is_assumed_if_nothing_tells() -> None:
     assert (texts.cgroup, texts.mountinfo, texts.assumed) == ("0::/\n", _mount("/../.."), ("/pod/app",))
 
 
+def test_only_where_go_looks_is_assumed() -> None:
+    """With the controllers on v1 a container has no mount of v2, whose line says nothing of its CPUs."""
+    mounts = "30 25 0:26 /pod/app /sys/fs/cgroup/cpu ro - cgroup cgroup rw,cpu\n"
+    texts = rebase_texts("1:cpu:/pod/app\n0::/pod\n", f"{OVERLAY}{mounts}", initial=False)
+    assert (texts.cgroup, texts.assumed) == ("1:cpu:/\n0::/\n", ())
+
+
 def test_the_first_namespace_begins_at_the_top() -> None:
     """A process outside, seen from inside a container."""
     texts = rebase_texts("0::/../other\n", _mount("/../.."), initial=True)

@@ -294,7 +294,7 @@ def test_places_that_are_not_known_are_no_counts() -> None:
 def test_any_memory_is_read_without_harm(base: int, offset: int, data: bytes) -> None:
     """Whatever stands in memory, reading it raises nothing, and no count is below 0."""
     live, _ = _read({base + offset: data})
-    assert all(value is None or value == "off" or value >= 0 for value in live._values())
+    assert all(value is None or value == "off" or value >= 0 for value in dict(live.items()).values())
 
 
 _UNFINISHED, _TORN = (COLLECTIONS + 4120, struct.pack("<d", 0.5)), (COLLECTIONS, struct.pack(WORD, ENDED + 1))
