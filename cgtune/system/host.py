@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+_NEVER = float("inf")
 _FOLDER_DEPTH = 2  # the slashes in /proc/PID
 
 
@@ -53,7 +54,8 @@ class Host:
         self.recorded_pids = origin.pids
         self._kept: dict[str, dict[str, str | Malformed]] = {}  # by folder, /proc/PID mostly
         self._kept_links: dict[str, dict[str, str]] = {}
-        self._allowed: tuple[float, float, float] | None = None  # when that began, on the clock and of CPU time, and how long it is
+        self._allowed: tuple[float, float] | None = None  # the CPU time at which that began, and how long it is
+        self._late_from = _NEVER
         self._slowness = 0.0  # not known yet
 
     def __enter__(self) -> Self:
@@ -93,11 +95,12 @@ class Host:
         """Read on in processes until this thread has used so much CPU time of a server from now on, then refuse all but links and what
         tells who they are and in which cgroups; None: read all.
         """
-        self._allowed = None if seconds is None else (time.monotonic(), time.thread_time(), seconds)
+        self._allowed = None if seconds is None else (time.thread_time(), seconds)
+        self._late_from = _NEVER if seconds is None else time.monotonic() + seconds  # CPU time is never ahead of it
 
     def used_seconds(self) -> float:
         """How much CPU time that is so far. On a slow machine it is less than what the thread has used."""
-        return 0.0 if self._allowed is None else (time.thread_time() - self._allowed[1]) / max(1.0, self._slowness)
+        return 0.0 if self._allowed is None else (time.thread_time() - self._allowed[0]) / max(1.0, self._slowness)
 
     # Reading
 
@@ -149,8 +152,8 @@ class Host:
 
     def read_bytes(self, path: str, *, cap_bytes: int = READ_CAP_BYTES) -> bytes:
         """The whole file, read once. Raises as read_text does."""
-        if self._allowed is not None:
-            self._require_time(path, *self._allowed)
+        if time.monotonic() >= self._late_from:
+            self._require_time(path)
         return self._ask(path, self._source.read_whole, cap_bytes)
 
     def read_each(self, paths: Iterable[str]) -> Iterator[bytes | None]:
@@ -163,8 +166,8 @@ class Host:
 
     def list_directory(self, path: str) -> list[str]:
         """The names in a directory, sorted. Raises as read_text does."""
-        if self._allowed is not None:
-            self._require_time(path, *self._allowed)
+        if time.monotonic() >= self._late_from:
+            self._require_time(path)
         return self._ask(path, self._source.list_names)
 
     def read_at(self, path: str, offset: int, size: int) -> bytes:
@@ -172,14 +175,14 @@ class Host:
 
         Raises as read_text does if the file cannot be opened.
         """
-        if self._allowed is not None:
-            self._require_time(path, *self._allowed)
+        if time.monotonic() >= self._late_from:
+            self._require_time(path)
         return self._ask(path, self._source.read_region, offset, size)
 
     def read_file_identity(self, path: str) -> tuple[int, ...]:
         """(device, inode, size, two times) of a file: equal for the same content only. Raises as read_text does."""
-        if self._allowed is not None:
-            self._require_time(path, *self._allowed)
+        if time.monotonic() >= self._late_from:
+            self._require_time(path)
         return self._ask(path, self._source.read_file_identity)
 
     def hold(self, path: str, device: str, inode: str) -> bool:
@@ -218,10 +221,10 @@ class Host:
         """What a platform says at these http URLs of one server, which the caller has checked. Raises Unreadable."""
         return self._source.read_metadata(urls)
 
-    def _require_time(self, path: str, began_seconds: float, _: float, seconds: float) -> None:
-        # The clock first: to ask for the CPU time costs ten times as much, and that is never ahead of it
-        if time.monotonic() < began_seconds + seconds or not path.startswith("/proc/") or path.rpartition("/")[2] in IN_ONE_PIECE:
+    def _require_time(self, path: str) -> None:
+        if self._allowed is None or not path.startswith("/proc/") or path.rpartition("/")[2] in IN_ONE_PIECE:
             return
+        seconds = self._allowed[1]
         if not self._slowness and self.used_seconds() >= seconds:
             from cgtune.system.slowness import measure_slowness
 
