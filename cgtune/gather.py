@@ -152,8 +152,8 @@ def in_time(host: Host, pids: Iterable[int]) -> Iterator[int]:
 
 
 def _count_kinds(view: MachineView, pids: Iterable[int], others: dict[Kind, int]) -> None:
-    for pid in pids:
-        if (kind := view.known.kinds.get(pid)) is not None:
+    for kind in map(view.known.kinds.get, pids):
+        if kind is not None:
             others[kind] = others.get(kind, 0) + 1
 
 

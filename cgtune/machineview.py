@@ -66,6 +66,8 @@ class MachineView:
         self.cgroups = Shared()
         #: By the paths of its cgroups, the last process's memberships and mounts, and its container.
         self.containers: dict[tuple[str, ...], tuple[tuple[Membership, ...], tuple[Mount, ...], Container]] = {}
+        #: By the paths of a process's cgroups, whether they tell of a platform.
+        self.placed: dict[str, bool] = {}
         #: By pid, what the threads of Go processes had run when they were last looked at.
         self.turns: dict[int, Turns] = {} if before is None else before.turns
         #: What the machine itself is, if it is more than a machine.

@@ -198,7 +198,9 @@ def _with_platforms(
     """The snapshot with what the process runs on, if anything tells of a platform: a plain start loads nothing for it."""
     paths = tuple(line.path for line in memberships)
     places = "\n".join(paths)
-    is_placed = any(place in places for place in _PLATFORM_PLACES) or any(map(kernel.is_nested, paths))
+    if (is_placed := view.placed.get(places)) is None:
+        is_placed = any(place in places for place in _PLATFORM_PLACES) or any(map(kernel.is_nested, paths))
+        view.placed[places] = is_placed
     # In a cgroup namespace of its own: a container may make cgroups below its own, and may be in one of them
     writable = ""
     if snapshot.cpu_hidden_above == "/" and snapshot.cpu_chain[0].version == 2:

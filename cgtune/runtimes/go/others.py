@@ -53,7 +53,7 @@ def resting_others(host: Host, pids: Iterable[int], known: Known) -> frozenset[i
     turns = known.other_turns
     asked = [pid for pid in pids if turns.get(pid, _UNASKED) != _UNASKED]
     answers = host.read_each(f"/proc/{pid}/schedstat" for pid in asked)
-    return frozenset(pid for pid, answer in zip(asked, answers, strict=True) if turns[pid] == _turns(answer))
+    return frozenset(pid for pid, answer in zip(asked, answers, strict=True) if answer is not None and turns[pid] == hash(answer))
 
 
 def _tell(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
