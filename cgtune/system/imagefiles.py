@@ -6,6 +6,7 @@ A program's bytes go through a nameless file, as whoever looks at it goes back a
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import time
@@ -117,9 +118,9 @@ class ImageFiles:
 
                 def read_part(offset: int, count: int) -> bytes:
                     try:
-                        return read_at(number, count, offset)
-                    except OSError:
-                        return b""
+                        return read_at(number, count, offset, (errno.EINVAL,))  # no file is as long
+                    except OSError as error:
+                        raise Unreadable(f"{self._path}: what was unpacked cannot be read again: {reason(error)}") from error
 
                 yield read_part
 

@@ -176,7 +176,11 @@ class Root:
             file = os.open(name, FILE_FLAGS, dir_fd=self.open_directory(directory))
         except OSError:
             return False
-        status = os.fstat(file)
+        try:
+            status = os.fstat(file)
+        except OSError:
+            let_go(file)
+            return False
         identity = identity_of(status)
         numbers = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}", str(status.st_ino)
         is_theirs = stat.S_ISREG(status.st_mode) and numbers == (device, inode)
@@ -189,7 +193,10 @@ class Root:
     def is_held(self, identity: tuple[int, ...]) -> bool:
         """Whether the file with this identity has been open since ``hold``, and is as it was."""
         file = self._held.get(identity)
-        return file is not None and identity_of(os.fstat(file)) == identity
+        try:
+            return file is not None and identity_of(os.fstat(file)) == identity
+        except OSError:
+            return False
 
     def read_link(self, path: str) -> str:
         """The target of a symbolic link."""

@@ -83,6 +83,17 @@ def test_layers_that_cannot_be_looked_into(tmp_path: Path, capsys: pytest.Captur
     assert [line.count("web.tar") for line in capsys.readouterr().err.splitlines()] == [1, 1, 1]
 
 
+def test_a_disk_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was unpacked and cannot be read again is not taken for a program that is none of Go's."""
+
+    def fail(*_what: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("cgtune.system.imagefiles.read_at", fail)
+    (image,) = read_images(_archive(tmp_path, _tar({"web": b"\x7fELF" + bytes(9999)})))
+    assert image.unseen == (f"{tmp_path}/web.tar: what was unpacked cannot be read again: Input/output error",)
+
+
 def test_several_images_of_one_archive(tmp_path: Path) -> None:
     """Each is one of its own, and a pattern is for none of them."""
     listed = [{"Config": "c.json", "RepoTags": [f"{name}:1"], "Layers": []} for name in ("web", "api")]

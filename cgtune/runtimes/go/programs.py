@@ -62,10 +62,13 @@ class OpenedFile(Record):
 class Turn:
     """What is read for one process in one look: ``left`` bytes may still be, of files that are not known, from the one numbered ``first``
     on, and as long as ``clock`` has not gone on too far; but for one, so that each look comes further. In the end ``first`` is the number
-    of one that was left for the next look, or 0, and ``is_short`` says whether any was.
+    of one that was left for the next look, or 0, and ``is_short`` says whether any was. ``goes_on``: whether there will be one.
     """
 
-    def __init__(self, first: int = 0, left: int = _MOST_READ_BYTES, clock: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self, first: int = 0, left: int = _MOST_READ_BYTES, clock: Callable[[], float] = lambda: 0.0, *, goes_on: bool = False
+    ) -> None:
+        self.goes_on = goes_on
         self.first, self.left, self.had_any, self.is_short = first, left, left > 0, False
         self._clock, self._late_from = clock, clock() + _MOST_SECONDS
         self._has_read = self._has_searched = False
@@ -176,7 +179,7 @@ class Known:
     def take_turn(self, pid: int) -> Turn:
         """What may be read for a process; give it back with ``end_turn``."""
         left = _MOST_READ_BYTES if self.look_left_bytes is None else max(0, min(_MOST_READ_BYTES, self.look_left_bytes))
-        return Turn(self.turns.pop(pid, 0), left, self.clock)
+        return Turn(self.turns.pop(pid, 0), left, self.clock, goes_on=self.look_left_bytes is not None)
 
     def end_turn(self, pid: int, turn: Turn, given_bytes: int) -> None:
         """Keep what a process has used of this look, and where the next one goes on with it."""
@@ -328,7 +331,7 @@ def locate_runtimes(
     if left_over:
         more = f", nor {len(left_over) - 1} more of its files" * (len(left_over) > 1)
         whose = "one process" if turn.had_any else "all processes"
-        why = f"not looked into{more}: what may be read for {whose} in a look is used up; the next look goes on here"
+        why = f"not looked into{more}: what may be read for {whose} in a look is used up{'; the next look goes on here' * turn.goes_on}"
         notes.append(Note(path=left_over[0][1].path, why=why, kind="failed"))
         runtimes.sort(key=lambda runtime: numbers[runtime.identity])
     runtimes += _join_gccgo(gccgo)

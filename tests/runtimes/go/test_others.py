@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -251,8 +252,14 @@ def _is_open(file: int) -> bool:
         return False
 
 
-def test_a_library_is_not_held_by_numbers_that_are_not_its_own() -> None:
-    """As on btrfs, where mappings name another device than stat(2): the number of the inode alone is not enough, nor is the device."""
+def _fail_with_eio(_file: int) -> None:
+    raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_library_is_not_held_by_numbers_that_are_not_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on btrfs, where mappings name another device than stat(2): neither the number of the inode nor the device alone is enough. What cannot
+    be told is not held either.
+    """
     line = next(line for line in Path("/proc/self/maps").read_text().splitlines() if ".so" in line and " r-xp " in line)
     addresses, _, _, device, inode, _ = line.split(None, 5)
     path = f"/proc/{os.getpid()}/map_files/{addresses}"
@@ -261,8 +268,14 @@ def test_a_library_is_not_held_by_numbers_that_are_not_its_own() -> None:
         assert not host.hold(path, device, f"{int(inode) + 1}")
         identity = host.read_file_identity(path)
         assert not host.is_held(identity)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fstat", _fail_with_eio)
+            assert not host.hold(path, device, inode)
         assert host.hold(path, device, inode)
         assert host.is_held(identity)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fstat", _fail_with_eio)
+            assert not host.is_held(identity)
         host.forget()
         assert not host.is_held(identity)
 

@@ -175,3 +175,13 @@ def test_files_come_by_turns_and_keep_their_order() -> None:
     assert [number for number, _ in Turn(3).order(modules)] == [0, 3, 4, 1, 2]
     assert [number for number, _ in Turn(9).order(modules)] == [0, 1, 2, 3, 4]
     assert Turn(2).order(()) == []
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_only_whoever_looks_again_speaks_of_a_next_look(*, goes_on: bool) -> None:
+    """A command that looks once promises none."""
+    turn = Turn(left=0, goes_on=goes_on)
+    mapping = parse_maps("1000-2000 r-xp 00000000 fe:01 7   /lib/a.so\n")
+    file = OpenedFile(identity="new", read_at=lambda _offset, _size: b"")
+    _, (note,) = locate_runtimes(mapping, lambda _module: file, Known(), turn=turn)
+    assert note.why.partition(" is used up")[2] == "; the next look goes on here" * goes_on
