@@ -257,8 +257,9 @@ def _fail_with_eio(_file: int) -> None:
 
 
 def test_a_library_is_not_held_by_numbers_that_are_not_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on btrfs, where mappings name another device than stat(2): neither the inode's number nor the device alone is enough. What cannot be
-    told is not held either.
+    """As on btrfs, where mappings name another device than stat(2): neither the inode's number nor the device alone is enough.
+
+    What cannot be told is not held either.
     """
     line = next(line for line in Path("/proc/self/maps").read_text().splitlines() if ".so" in line and " r-xp " in line)
     addresses, _, _, device, inode, _ = line.split(None, 5)
