@@ -135,7 +135,9 @@ def test_many_mounts_and_threads_and_an_environment_of_ends(tmp_path: Path, kind
 
 
 def test_fifty_dear_processes_cost_nobody_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond what a look may cost they wait and are counted; the honest program among them is in every report, and each has its turn."""
+    """Beyond what a look may cost they wait and are counted; the honest program that was there before is in every report, and each has its
+    turn.
+    """
     path = tmp_path / "short"
     path.touch()
     os.truncate(path, 20_000 * os.sysconf("SC_PAGE_SIZE"))
@@ -145,11 +147,15 @@ def test_fifty_dear_processes_cost_nobody_a_place(tmp_path: Path, monkeypatch: p
     (tmp_path / "honest").mkdir()
     (tmp_path / "honest/go").write_bytes(go_program(inline_record("go1.25.5", framed("path\tx\nmod\tx\tv1\n")), kind=3))
     with scene("maps", tmp_path, 20_000, path=path, count=8) as dear, holders(tmp_path / "honest") as (honest,), Host() as host:
-        monkeypatch.setattr(follow, "list_pids_by_psutil", lambda _host: [*dear, honest])
+        pids = [honest]
+        monkeypatch.setattr(follow, "list_pids_by_psutil", lambda _host: list(pids))
         follower = Follower(host, (), None)
+        for number in range(-3, 0):  # the first look at a Go program loads what reads it, which may be dear
+            follower.look(float(number))
+        pids[:0] = dear
         looks = [follower.look(float(number)) for number in range(10)]
     seen = [{process.snapshot.process.pid for process in look.report.processes} for look in looks]
-    assert all(honest in pids for pids in seen[2:])
+    assert all(honest in there for there in seen)
     assert all(look.left and look.unreadable == len(look.left) and "left for the next look" in look.troubles["look"] for look in looks[2:])
-    assert all(pids | look.left == {*dear, honest} for pids, look in zip(seen, looks, strict=True))
+    assert all(there | look.left == {*dear, honest} for there, look in zip(seen, looks, strict=True))
     assert set().union(*seen) == {*dear, honest}

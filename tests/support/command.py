@@ -22,8 +22,9 @@ PROGRAM = (
 )
 
 
-# Before a program that is to be interrupted: a shell without job control starts what is in its background, tests too, with SIGINT ignored.
-INTERRUPTIBLE = ("env", "--default-signal=INT")
+# Before a program that is to be interrupted: a shell without job control starts what is in its background, tests too, with SIGINT ignored,
+# and nohup ignores SIGHUP.
+INTERRUPTIBLE = ("env", "--default-signal=INT,HUP")
 
 
 def environment(**extra: str) -> dict[str, str]:

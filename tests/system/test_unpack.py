@@ -22,7 +22,7 @@ from cgtune.system import unpack
 from cgtune.system.host import Host
 from cgtune.system.tarstream import Entry, TarStream
 from tests.support import stories
-from tests.support.command import PROGRAM, environment
+from tests.support.command import INTERRUPTIBLE, PROGRAM, environment
 
 
 def _archive(path: Path, *entries: tarfile.TarInfo) -> str:
@@ -240,7 +240,7 @@ def test_a_signal_in_the_midst_of_it_leaves_nothing(tmp_path: Path, number: sign
     folder.mkdir()
     _archive(recording, *[_entry(f"p/{each}", size=2_000) for each in range(1_990)])
     with subprocess.Popen(
-        [*PROGRAM, "inspect", "--root", recording], env=environment(TMPDIR=str(folder)), stderr=subprocess.PIPE
+        [*INTERRUPTIBLE, *PROGRAM, "inspect", "--root", recording], env=environment(TMPDIR=str(folder)), stderr=subprocess.PIPE
     ) as started:
         while not any(folder.glob("*/p/1")):
             assert started.poll() is None
