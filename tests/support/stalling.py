@@ -14,6 +14,7 @@ import stat
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -82,14 +83,29 @@ class _Server:
     def command(self, line: str) -> None:
         """What the test says."""
         word, *operations = line.split()
-        self._stalled = {_NAMES[name] for name in operations}
         if word == "stall":
-            note = struct.pack("=Qqq", _FILE, 0, -1)  # FUSE_NOTIFY_INVAL_INODE
-            with suppress(FileNotFoundError):  # it keeps nothing of it
-                os.write(self._device, struct.pack("=IiQ", 16 + len(note), 2, 0) + note)
+            dropping = threading.Thread(target=self._drop)
+            dropping.start()
+            while dropping.is_alive():  # it waits for a page that somebody reads right now, and who reads it waits for us
+                self.take_next(0.001)
+        self._stalled = {_NAMES[name] for name in operations}
         kept, self._kept = self._kept, []
         for request in kept:
             self.take(request)
+
+    def _drop(self) -> None:
+        note = struct.pack("=Qqq", _FILE, 0, -1)  # FUSE_NOTIFY_INVAL_INODE
+        with suppress(FileNotFoundError):  # the kernel keeps nothing of it
+            os.write(self._device, struct.pack("=IiQ", 16 + len(note), 2, 0) + note)
+
+    def take_next(self, seconds: float) -> None:
+        """The next request, if there is one in this time. Raises OSError if there will be none any more."""
+        if select.select([self._device], [], [], seconds)[0]:
+            try:
+                self.take(os.read(self._device, 1 << 18))
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.EINTR):  # the request was withdrawn
+                    raise
 
     def take(self, request: bytes) -> None:
         """One request."""
@@ -147,10 +163,9 @@ def _serve(server: _Server, device: int) -> None:
         ready, _, _ = select.select([device, 0], [], [])
         if device in ready:
             try:
-                server.take(os.read(device, 1 << 18))
-            except OSError as error:
-                if error.errno not in (errno.ENOENT, errno.EINTR):  # the request was withdrawn
-                    return
+                server.take_next(0)
+            except OSError:
+                return
         if 0 in ready:
             line = sys.stdin.readline()
             if not line:
