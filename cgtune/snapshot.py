@@ -80,9 +80,9 @@ def is_go(view: MachineView, pid: int, *, with_machinery: bool = True) -> bool:
 
 def resting_others(view: MachineView, pids: Iterable[int]) -> frozenset[int]:
     """Those of these processes that were known at the last look to be no Go programs, and have not run since."""
-    from cgtune.runtimes.go.others import resting_others
+    from cgtune.runtimes.go import others
 
-    return resting_others(view.host, pids, view.known)
+    return others.resting_others(view.host, pids, view.known)
 
 
 def _is_known_other(view: MachineView, pid: int) -> bool:

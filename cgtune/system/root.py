@@ -31,7 +31,7 @@ _OPEN_DIRECTORIES = 32
 _OPEN_FILES = 128
 _LEAST_OPEN = 2
 
-_NONE = "\0"  # begins no path
+NO_PATH = "\0"  # begins none
 _PROCESS_DEPTH = 2  # the slashes in /proc/PID
 _OWN_FOLDERS = ("task", "map_files", "ns", "fd", "fdinfo")
 
@@ -56,7 +56,7 @@ class Root:
         self._files: dict[str, int] = {}
         self._processes: dict[str, list[str]] = {}  # by /proc/PID, what was opened at or below it
         self._held: dict[tuple[int, ...], int] = {}  # by identity, files whose inode numbers are to stay theirs
-        self._at_hand = _NONE  # /proc/PID/ of the process that was opened last
+        self._at_hand = NO_PATH  # /proc/PID/ of the process that was opened last
         self._has_doors = False
 
     def open_doors(self) -> None:
@@ -70,7 +70,7 @@ class Root:
 
     def forget(self, below: str) -> None:
         """Close what is kept open at or below ``below``."""
-        self._at_hand = _NONE
+        self._at_hand = NO_PATH
         for path in self._processes.pop(below, ()):
             for opened in (self._directories, self._files):
                 if path in opened:

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 
 from cgtune.errors import CgtuneError, Unreadable
 from cgtune.records import Record
-from cgtune.system.root import READ_CAP_BYTES, SMALL_BYTES, identity_of, read_at
+from cgtune.system.root import NO_PATH, READ_CAP_BYTES, SMALL_BYTES, identity_of, read_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,7 +138,6 @@ class Source(ABC):
 _MAY_SLEEP = frozenset(("root", "exe", "map_files", "maps", "mem", "environ", "cmdline"))
 _TELLING = frozenset(("root", "maps"))
 _NO_DEVICES: frozenset[str] = frozenset()
-_NO_PATH = "\0"  # begins none
 
 
 class Files(Source):
@@ -165,7 +164,7 @@ class Files(Source):
         self._has_guard = is_live and is_guarded
         self._devices: dict[str, frozenset[str]] = {}  # by pid, the foreign ones that a process is known to have files of
         self._awake = ""  # the path that was asked for last, if it was found not to sleep: memory is read by the dozen
-        self._local = _NO_PATH  # /proc/PID/ of the process asked for last, if no file of it can be foreign
+        self._local = NO_PATH  # /proc/PID/ of the process asked for last, if no file of it can be foreign
         self._own_pid = str(os.getpid()) if path == "/" else ""
         if is_live:
             root.open_doors()
@@ -185,7 +184,7 @@ class Files(Source):
         return pid.isdecimal() and pid != self._own_pid
 
     def _ask_guard(self, name: str, path: str, *more: int) -> Any:
-        self._awake, self._local = "", _NO_PATH  # mappings may tell otherwise now
+        self._awake, self._local = "", NO_PATH  # mappings may tell otherwise now
         if self._guard is None:
             from cgtune.system.guarded import Guard
 
@@ -204,7 +203,7 @@ class Files(Source):
 
     def forget(self, below: str) -> None:
         self._root.forget(below)
-        self._awake, self._local = "", _NO_PATH
+        self._awake, self._local = "", NO_PATH
         if self._guard is not None:
             self._guard.forget(below)
 

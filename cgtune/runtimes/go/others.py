@@ -88,11 +88,7 @@ def _tell(host: Host, pid: int, known: Known, *, is_again: bool) -> bool:
 def _read_turns(host: Host, pid: int) -> int | None:
     """What is equal as long as the first thread of a process has no turn on a CPU, to the nanosecond; None if the kernel does not count."""
     (answer,) = host.read_each((f"/proc/{pid}/schedstat",))
-    return _turns(answer)
-
-
-def _turns(schedstat: bytes | None) -> int | None:
-    return None if schedstat is None or schedstat.startswith(b"0 0 0") else hash(schedstat)
+    return None if answer is None or answer.startswith(b"0 0 0") else hash(answer)
 
 
 def _tell_by_files(host: Host, pid: int, text: str, known: Known, executable: Hashable | None) -> bool:
